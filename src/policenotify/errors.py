@@ -263,7 +263,7 @@ class NotHeld(PolicenotifyError):
             )
             return
         why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
-        super().__init__(f"{why}. Nothing was changed. Which are held: policenotify status")
+        super().__init__(f"{why}. Nothing was changed. Which are held: policenotify held")
 
 
 class NotAllowed(PolicenotifyError):

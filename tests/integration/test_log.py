@@ -123,6 +123,7 @@ def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog:
                 clock.pass_by(1800)
             for channel in journal.channels.blocked():
                 journal.resume(PERSON, channel)
+        assert publisher.events.close(30)  # a busy machine
     told = [event.event for event in events]
     assert set(told) >= EVENTS - {"refused_by_check"}, sorted(set(told))
     assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from policenotify.catalogue.template import WORD, Slot, Template, is_number, whole_words
 
 _BRACE: Final = re.compile(r"[{}]")
-_SPECIAL: Final = re.compile(r"The |\s*[,;]")  # texts that have other forms within a text
+_MARKED: Final = re.compile(r"\s*[,;]")  # texts that have another form at the beginning of a part
 _EQUALS, _COLON = '" = ', '": '
 _LONGEST: Final = 8  # sentences of one template
 _DEEPEST: Final = 8  # values inside values
@@ -83,7 +83,7 @@ class Catalogue:
                 self._exact[english] = None
             else:
                 valued.append((english, whole_words(english)))
-            if _SPECIAL.match(english) or (is_plain and _BRACE.search(str(translated))):
+            if _MARKED.match(english) or (is_plain and _BRACE.search(str(translated))):
                 self._add_forms(self._template(english), valued)
         # Each is found by its rarest word. One without a whole word is tried on every text.
         count = Counter(word for _, words in valued for word in words)
@@ -93,16 +93,12 @@ class Catalogue:
             self._by_word.setdefault(rarest, []).append(form)
 
     def _add_forms(self, template: Template, valued: list[tuple[str | Template, set[str]]]) -> None:
-        """Add the forms in which a text stands within another one."""
+        """Add the forms in which a text begins a part of another one."""
         for form in template.without_mark():
             if len(form.literals) == 1:
                 self._exact.setdefault(form.literals[0], form)
             else:
                 valued.append((form, form.words))
-        if template.english.startswith("The ") and len(template.literals) == len(template.translations) == 1:
-            translated = template.translations[0]  # of a name within a sentence
-            within = Template.of(f"t{template.english[1:]}", (translated[0].lower() + translated[1:],))
-            self._exact.setdefault(within.literals[0], within)
 
     @property
     def templates(self) -> Mapping[str, Template]:
@@ -212,10 +208,10 @@ class Catalogue:
                 at += 1
 
     def _match(self, text: str, depth: int) -> _Match | None:
-        if text in self._exact:
-            return _Match(self._exact[text] or self._template(text), ())
-        if text.endswith(".") and (clause := text[:-1]) in self._exact:
-            return _Match(self._exact[clause] or self._template(clause), (), stop=True)
+        if (exact := self._without_values(text)) is not None:
+            return _Match(exact, ())
+        if text.endswith(".") and (clause := self._without_values(text[:-1])) is not None:
+            return _Match(clause, (), stop=True)
         matches = []
         for template in self._candidates(text):
             for shown in (text, text[:-1]) if text.endswith(".") else (text,):
@@ -226,6 +222,14 @@ class Catalogue:
         if len(matches) < 2:  # noqa: PLR2004 - there is nothing to choose
             return next(iter(matches), None)
         return max(matches, key=lambda match: self._explained(match, min(depth, _LOOKED_INTO)))
+
+    def _without_values(self, text: str) -> Template | None:
+        """Return the template of a text without values; of `the journal` within a sentence that of `The journal`."""
+        if text not in self._exact and text.startswith("the ") and (name := f"T{text[1:]}") in self._exact:
+            translated, *several = self._template(name).translations
+            if not several:
+                self._exact[text] = Template.of(text, (translated[0].lower() + translated[1:],))
+        return (self._exact[text] or self._template(text)) if text in self._exact else None
 
     def _fits(self, template: Template, number: int, value: str) -> bool:
         """Return True if a value does not run into the next sentence, line or column."""

@@ -36,7 +36,7 @@ _FANCY: Final = lazy_pattern(
     "[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]"
     "[ \U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189]*+"
 )
-_MAY_BE_FANCY: Final = lazy_pattern("[\u20e3-\U0010ffff]")  # the first of both is the keycap
+_KEYCAP: Final = "\u20e3"  # emoji and fancy letters come behind it
 _TAG: Final = lazy_pattern(r"(?<![\w&/#])#\w++")
 _QUOTED: Final = (("«", "»"), ("“", "”"))
 
@@ -183,7 +183,7 @@ def signs_readable(context: CheckContext) -> Iterator[Hit]:
         count = 0
         for part in parts:
             text = part.folded.original
-            if not _MAY_BE_FANCY.search(text):
+            if max(text) < _KEYCAP:
                 continue
             for emoji in _EMOJI.finditer(text):
                 count += 1

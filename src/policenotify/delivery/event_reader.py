@@ -77,8 +77,8 @@ class EventReader:
     def subscribe(self, name: str, callback: OnEvent) -> None:
         """Call *callback* with each event from now on. Nothing starts before the publisher delivers.
 
-        A name that is new to the journal gets what happens from the first publication or delivery of this process on.
-        A known one goes on where it was.
+        A name that is new to the journal gets what happens from the next publication or delivery of this process on,
+        or where its worker runs from a second later on. A known one goes on where it was.
 
         Args:
             name: Names the subscriber in the journal: up to 40 letters from a to z, digits, `-` and `_`.
@@ -98,8 +98,11 @@ class EventReader:
             self._subscriptions[name] = _Subscription(name, callback)
 
     def register(self) -> None:
-        """Make the cursors of new subscribers, before anything is published or delivered. Never fails."""
-        for each in self._subscriptions.values():
+        """Make the cursors of new subscribers, before anything is published or delivered. Never fails.
+
+        The worker calls it every second.
+        """
+        for each in tuple(self._subscriptions.values()):
             if not each.known:
                 try:
                     self._register(each)
@@ -119,7 +122,7 @@ class EventReader:
 
     def report_hangs(self) -> None:
         """Log each callback that hangs, once. The worker calls it every second."""
-        for each in self._subscriptions.values():
+        for each in tuple(self._subscriptions.values()):
             with self._changed:
                 event, lasts = each.handing, self.clock.monotonic() - each.since
                 if event is None or each.reported or lasts <= HANGS:
@@ -180,20 +183,20 @@ class EventReader:
     # --- in the thread
 
     def _run(self, subscription: _Subscription) -> None:
-        idle_since = self.clock.monotonic()
+        changed, idle_since = self._changed, self.clock.monotonic()
         while True:
             handed = self._step(subscription)
             if handed:
                 idle_since = self.clock.monotonic()
-            with self._changed:
+            with changed:
                 if handed is False and not subscription.woken:
                     subscription.idle = True
-                    self._changed.notify_all()
-                    self._changed.wait(_POLL)
+                    changed.notify_all()
+                    changed.wait(_POLL)
                 lingered = subscription.idle and self.clock.monotonic() - idle_since > _LINGER
                 if handed is None or self._closing or lingered:
                     subscription.thread = None  # with the lock held: whoever wakes it from now on starts another
-                    self._changed.notify_all()
+                    changed.notify_all()
                     return
                 subscription.woken = subscription.idle = False
 

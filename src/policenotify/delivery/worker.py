@@ -262,6 +262,7 @@ class JournalWork:
 
     def change_token(self) -> object:
         """See `Work.change_token`."""
+        self.events.register()  # who has subscribed since gets what is written from now on
         self.events.report_hangs()
         return self.journal.change_token()
 

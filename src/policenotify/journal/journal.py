@@ -14,31 +14,30 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, clock_change, meta
-from policenotify.journal.bulk import unreadable
 from policenotify.journal.bulk.recipients import seal_addresses_again
-from policenotify.journal.bulk.sendings import Sendings
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.deliveries import Deliveries
-from policenotify.journal.drafts.drafts import StoredDrafts
-from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.persons.suppressions import Suppressions
-from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
-from policenotify.journal.retention import Retention
-from policenotify.journal.subscribers import Subscribers
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 from policenotify.model.status import ClockStep
 
 if TYPE_CHECKING:
+    from policenotify.journal.bulk.sendings import Sendings
+    from policenotify.journal.deliveries import Deliveries
+    from policenotify.journal.drafts.drafts import StoredDrafts
     from policenotify.journal.figures.figures import Figures
+    from policenotify.journal.incidents import Incidents
     from policenotify.journal.persons.people import StoredPeople
     from policenotify.journal.persons.reports import Reports
+    from policenotify.journal.persons.suppressions import Suppressions
+    from policenotify.journal.publications import Publications
+    from policenotify.journal.retention import Retention
+    from policenotify.journal.subscribers import Subscribers
 
 
 class Journal(Transactions):
@@ -47,34 +46,74 @@ class Journal(Transactions):
     Every method is one transaction. Database errors are raised as `JournalError`.
 
     Attributes:
-        publications: Messages as published, with their deliveries and receipts.
-        drafts: What others read before it is published, and what they decided.
-        incidents: Incidents, their histories and deadlines.
-        deliveries: The queue of deliveries, their attempts and results.
-        sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
-        suppressions: People who are not written to.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
-        subscribers: Which events each subscriber was handed.
-        retention: Purging, and erasing addresses.
     """
 
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
-        self.publications: Publications = Publications(self)
-        self.drafts: StoredDrafts = StoredDrafts(self)
-        self.incidents: Incidents = Incidents(self)
-        self.deliveries: Deliveries = Deliveries(self)
-        self.sendings: Sendings = Sendings(self)
-        self.suppressions: Suppressions = Suppressions(self)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
-        self.subscribers: Subscribers = Subscribers(self)
-        self.retention: Retention = Retention(self, engine)
 
-    # What few commands need is imported when it is asked for.
+    # Each command needs some of these, and none needs all: they are imported when they are asked for.
+
+    @cached_property
+    def publications(self) -> Publications:
+        """Messages as published, with their deliveries and receipts."""
+        from policenotify.journal.publications import Publications  # noqa: PLC0415 - see above
+
+        return Publications(self)
+
+    @cached_property
+    def drafts(self) -> StoredDrafts:
+        """What others read before it is published, and what they decided."""
+        from policenotify.journal.drafts.drafts import StoredDrafts  # noqa: PLC0415 - see above
+
+        return StoredDrafts(self)
+
+    @cached_property
+    def incidents(self) -> Incidents:
+        """Incidents, their histories and deadlines."""
+        from policenotify.journal.incidents import Incidents  # noqa: PLC0415 - see above
+
+        return Incidents(self)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """The queue of deliveries, their attempts and results."""
+        from policenotify.journal.deliveries import Deliveries  # noqa: PLC0415 - see above
+
+        return Deliveries(self)
+
+    @cached_property
+    def sendings(self) -> Sendings:
+        """Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt."""
+        from policenotify.journal.bulk.sendings import Sendings  # noqa: PLC0415 - see above
+
+        return Sendings(self)
+
+    @cached_property
+    def suppressions(self) -> Suppressions:
+        """People who are not written to."""
+        from policenotify.journal.persons.suppressions import Suppressions  # noqa: PLC0415 - see above
+
+        return Suppressions(self)
+
+    @cached_property
+    def subscribers(self) -> Subscribers:
+        """Which events each subscriber was handed."""
+        from policenotify.journal.subscribers import Subscribers  # noqa: PLC0415 - see above
+
+        return Subscribers(self)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """Purging, and erasing addresses."""
+        from policenotify.journal.retention import Retention  # noqa: PLC0415 - see above
+
+        return Retention(self, self._engine)
 
     @cached_property
     def figures(self) -> Figures:
@@ -153,6 +192,8 @@ class Journal(Transactions):
 
         Lists that could not be read are tried again at once.
         """
+        from policenotify.journal.bulk import unreadable  # noqa: PLC0415 - see above
+
         self.authorize(actor, "resume")
         with self.write() as connection:
             now = self.now()

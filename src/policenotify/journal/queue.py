@@ -14,8 +14,10 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
+    Select,
     Update,
     and_,
     bindparam,
@@ -58,7 +60,6 @@ DAMAGED = (
     "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
 )
-
 FORGED = (
     "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
     "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
@@ -73,14 +74,17 @@ _before, _later = _table.alias("before"), _table.alias("later")
 
 # --- order
 
+_IN_TRIED_PAGE = and_(  # people of a delivery, of whom only these may have been written to
+    _page.c.delivery == _table.c.id,
+    _page.c.attempt > 0,
+    _recipient.c.delivery == _page.c.delivery,
+    _recipient.c.page == _page.c.number,
+)
 _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
     _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.DELETED]),
     _table.c.in_doubt,
-    exists().where(  # only in pages that were tried
-        _page.c.delivery == _table.c.id,
-        _page.c.attempt > 0,
-        _recipient.c.delivery == _page.c.delivery,
-        _recipient.c.page == _page.c.number,
+    exists().where(
+        _IN_TRIED_PAGE,
         or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
     ),
 )
@@ -88,13 +92,7 @@ _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering
 _PARTIALLY_SENT = select(_table).where(
     _table.c.has_recipients,
     _table.c.state == Outcome.WAITING,
-    exists().where(
-        _page.c.delivery == _table.c.id,
-        _page.c.attempt > 0,
-        _recipient.c.delivery == _page.c.delivery,
-        _recipient.c.page == _page.c.number,
-        or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.HELD])),
-    ),
+    exists().where(_IN_TRIED_PAGE, or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.HELD]))),
     exists().where(
         _later.c.ordering_key == _table.c.ordering_key,
         _later.c.id > _table.c.id,
@@ -103,8 +101,6 @@ _PARTIALLY_SENT = select(_table).where(
     ),
     _table.c.ordering_key == bindparam("ordering_key"),
 )
-
-
 _KEYS = (
     select(_table.c.ordering_key)
     .where(_table.c.ordering_key.in_(bindparam("keys", expanding=True)))
@@ -233,30 +229,25 @@ _NEXT_UP = and_(  # waiting, rendered, not paused, and nothing before it under i
         or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
 )
-_ON_CHANNELS = _table.c.channel.in_(bindparam("channels", expanding=True))
-_NEXT_READY = (
-    select(_table.c.channel, func.min(_table.c.not_before)).where(_ON_CHANNELS, _NEXT_UP).group_by(_table.c.channel)
-)
-_NEXT_READABLE = (
-    select(_table.c.channel, func.min(_table.c.not_before))
-    .where(_ON_CHANNELS, _NEXT_UP, ~pages.POSTPONED)
-    .group_by(_table.c.channel)
-)
+
+
+def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the earliest of these times on each channel."""
+    on_channels = _table.c.channel.in_(bindparam("channels", expanding=True))
+    return select(_table.c.channel, func.min(at)).where(on_channels, *which).group_by(_table.c.channel)
+
+
+_NEXT_READY = _earliest(_table.c.not_before, _NEXT_UP)
+_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~pages.POSTPONED)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
-_LEASE_UNTIL = func.coalesce(_table.c.lease_until, 0)
-_NEXT_LEASE = (
-    select(_table.c.channel, func.min(_LEASE_UNTIL))
-    .where(_ON_CHANNELS, _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False))
-    .group_by(_table.c.channel)
+_NEXT_LEASE = _earliest(
+    func.coalesce(_table.c.lease_until, 0), _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False)
 )
 _NEXT_PAGE = union_all(  # that another worker may take, or whose lease expires
-    select(_table.c.channel, func.min(_table.c.not_before))
-    .where(_ON_CHANNELS, pages.SHARED)
-    .group_by(_table.c.channel),
-    select(_table.c.channel, func.min(func.coalesce(_page.c.lease_until, 0)))
-    .join(_table, _table.c.id == _page.c.delivery)
-    .where(_ON_CHANNELS, _page.c.state == Outcome.SENDING)
-    .group_by(_table.c.channel),
+    _earliest(_table.c.not_before, pages.SHARED),
+    _earliest(func.coalesce(_page.c.lease_until, 0), _page.c.state == Outcome.SENDING).join(
+        _table, _table.c.id == _page.c.delivery
+    ),
 )
 _ON_CHANNEL = (
     select(_table, _publication.c.incident)
@@ -460,12 +451,7 @@ def begin_attempt(
     row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
     connection.execute(_ATTEMPT, row)
     return replace(
-        claimed,
-        attempts=number,
-        request=request,
-        wording=wording,
-        first_tried_at=first,
-        last_tried_at=moment(now),
+        claimed, attempts=number, request=request, wording=wording, first_tried_at=first, last_tried_at=moment(now)
     )
 
 
@@ -508,7 +494,9 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
         return Outcome.SUPERSEDED, EXPIRED
     if _continues_missing_part(connection, row):
         return Outcome.SUPERSEDED, PREVIOUS_PART_MISSING
-    if not (row.needs_opening or _is_closed(connection, row)) or not opening_not_posted(connection, row.ordering_key):
+    # It needs what came before, or an end or a cancellation was published after it.
+    depends = row.needs_opening or connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
+    if not depends or not opening_not_posted(connection, row.ordering_key):
         return None
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening else (Outcome.SUPERSEDED, INCIDENT_OVER)
 
@@ -526,11 +514,6 @@ def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:
         _table.c.state.in_([Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED]),
     )
     return connection.execute(previous.limit(1)).first() is not None
-
-
-def _is_closed(connection: Connection, row: Row[Any]) -> bool:
-    """Return True if an end or a cancellation was published after it."""
-    return connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
 
 
 def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelivery:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, case, func, or_, select
+from sqlalchemy import Connection, Row, case, exists, func, or_, select, text
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit, clock_change, meta, workers
@@ -252,7 +252,7 @@ def _have_ended(connection: Connection) -> bool:
 
 
 def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
-    event, delivery = schema.event, schema.delivery
+    event, delivery, page = schema.event, schema.delivery, schema.page
     late = (event.c.id.between(*numbers) for numbers in position.missing)
     handed = event.c.kind.in_(_KINDS)
     query = (
@@ -260,6 +260,8 @@ def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
             *(event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
             case((handed, event.c.body), else_="").label("body"),
             case((handed, delivery.c.state), else_="").label("state"),
+            # Plain text, as in the index: SQLite does not match a bound value with it.
+            exists().where(page.c.delivery == event.c.delivery, text("pn_page.held > 0")).label("has_held_people"),
         )
         .outerjoin(delivery, delivery.c.id == event.c.delivery)
         .where(or_(event.c.id > position.last, *late))
@@ -329,10 +331,13 @@ def _of_machine(row: Row[Any], body: Mapping[str, Any], common: Mapping[str, Any
 
 
 def _of_delivery(row: Row[Any], body: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[DeliveryEvent]:
+    """Yield the outcome of a delivery, and that some people of its list are held."""
     outcome = body.get("outcome", row.state)
     known = _OUTCOMES if row.kind == "settled" else _BY_A_PERSON
     if (kind := known.get(outcome)) is not None:
         yield kind(**about)
+        if row.has_held_people and row.kind == "settled" and kind is not DeliveryHeld:
+            yield DeliveryHeld(**about)
     elif body.get("delayed") and not Outcome(outcome).is_final:
         code = shown_code(str(body.get("code", "")))
         yield DeliveryDelayed(**about, attempt=int(body.get("attempt", 1)), code=code)

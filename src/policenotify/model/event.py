@@ -109,7 +109,10 @@ class DeliveryRefused(DeliveryEvent):
 
 
 class DeliveryHeld(DeliveryEvent):
-    """It may or may not be out, or was changed in the database. A person must look, and settle it with `resolve`."""
+    """It may or may not be out, or was changed in the database. A person must look, and settle it with `resolve`.
+
+    Of a list of people, this holds for some of them: it follows `DeliveryPosted` or `DeliveryRefused`.
+    """
 
     event: Literal["held"] = "held"
 

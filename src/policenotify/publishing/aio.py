@@ -134,7 +134,7 @@ class AsyncPublisher:
 
     async def watch(self, publication: str, *, every: timedelta | float = 1.0) -> AsyncIterator[Progress]:
         """See `Publisher.watch`: `async for progress in publisher.watch(publication): ...`."""
-        samples = self._publisher.watch(publication, every=every)
+        samples = await _call(lambda: self._publisher.watch(publication, every=every))
         while (progress := await _call(lambda: next(samples, None))) is not None:
             yield progress
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
-from policenotify.channel import ChannelConfig
-from policenotify.errors import IncidentNotFound, SettingsError, forget_locals_of, printable
+from policenotify.channel import ChannelConfig, Clock
+from policenotify.errors import IncidentNotFound, JournalError, SettingsError, forget_locals_of, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
@@ -66,7 +67,7 @@ class Operations(SendingControls):
         settings: SettingsSource | None = None,
     ) -> None:
         self.journal = journal
-        self.clock = journal.clock
+        self.clock: Clock = journal.clock
         self.channel_configs: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
         self.zone = zone
         self.settings = settings
@@ -119,6 +120,9 @@ class Operations(SendingControls):
         Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
         is not installed, and a list of recipients that cannot be read or was emptied. Its first rows are read at
         each call, and the rest is checked again at most every ten seconds.
+
+        Raises:
+            JournalError: The journal cannot be read.
         """
         self._refresh()
         return find_problems(self.channel_configs.values(), self.journal.deliveries.had_recipients)
@@ -127,14 +131,15 @@ class Operations(SendingControls):
         """Check settings, keys, journal, and the credentials of every channel with its network. Nothing is posted.
 
         A blocked channel that works again is resumed. One that reported too many recipients as not existing is not.
-        It takes as long as the networks take to answer.
+        It takes as long as the networks take to answer. A journal that cannot be read is a line, not an error.
 
         Args:
             actor: Who checks. A rule (`may`) may refuse to resume a channel.
         """
         from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - others need no summary of lists
 
-        self._refresh()
+        with suppress(JournalError):  # a line states it
+            self._refresh()
         lines = [] if self.settings is None else list(self.settings.examine())
         return Diagnosis(lines=(*lines, *check_journal(self.journal, self.channel_configs, actor, self.zone)))
 

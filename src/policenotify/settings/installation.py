@@ -9,7 +9,14 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock
-from policenotify.errors import JournalError, SettingsError, UnsupportedVersion, forget_locals, forget_locals_of
+from policenotify.errors import (
+    JournalError,
+    MissingExtra,
+    SettingsError,
+    UnsupportedVersion,
+    forget_locals,
+    forget_locals_of,
+)
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
 from policenotify.model.status import Alarm
 from policenotify.networks.registry import check_networks
@@ -98,7 +105,7 @@ def open_publisher(
         clock: The clock. If `None`, that of the journal: on PostgreSQL the server's, else the machine's.
         on_overdue: Called with each reminder of an overdue incident, in the thread that drains.
         on_event: Callbacks by the names of their subscribers, each called with every event of the journal; see
-            [`EventReader`][policenotify.delivery.event_reader.EventReader].
+            `Publisher.events`.
 
     Raises:
         SettingsError: The settings are wrong as a whole, or the keys are.
@@ -164,7 +171,7 @@ def _diagnose(file: SettingsFile, path: str | os.PathLike[str] | None, actor: st
         return
     try:
         journal = open_journal(settings.journal_url, keys=keys)
-    except (JournalError, UnsupportedVersion) as error:
+    except (JournalError, MissingExtra, UnsupportedVersion) as error:
         yield wrong("journal", error, Alarm.JOURNAL)
         return
     with closing(journal):

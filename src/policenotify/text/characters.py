@@ -26,6 +26,11 @@ _INVISIBLE: Final = r"""(?x)
 # None of these letters and signs is removed, composed or joined with another.
 _SEEN: Final = r"[!-~¡-\xac®-\u02ff\u2010-\u2027\u2030-\u205e€]+"
 _PLAIN: Final = lazy_pattern(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
+# Nor any of these. To find what is invisible loads a library, which most posts and pages do not need.
+_VISIBLE: Final = lazy_pattern(
+    "[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u202f-\u205e€\u2190-\u21ff\u2500-\u27bf"
+    "\U0001f300-\U0001f3fa\U0001f400-\U0001f64f\U0001f680-\U0001f6ff\U0001f900-\U0001f9ff]*+"
+)
 _EMPTY_LINES: Final = lazy_pattern(r"\n{3,}")
 
 
@@ -48,7 +53,7 @@ def one_line(text: str) -> str:
 
 def visible(text: str) -> str:
     """Return a line composed (NFC), without invisible characters."""
-    if (text.isascii() and text.isprintable()) or _PLAIN.fullmatch(text):
+    if _VISIBLE.fullmatch(text):
         return text
     tabs = text.replace("\t", " ")
     return unicodedata.normalize("NFC", unicode_pattern(_INVISIBLE).sub(lambda match: match[1] or "", tabs))

@@ -11,12 +11,11 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from policenotify.text._data.x_letters import TAG
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.characters import one_line
 from policenotify.text.mastodon import mastodon_entities
 from policenotify.text.patterns import lazy_pattern
-from policenotify.text.x_entities import without_overlaps, x_entities
+from policenotify.text.x_entities import is_of_tag, without_overlaps, x_entities
 
 MAX_TAG: Final = 64
 """The longest hashtag, in characters: Bluesky's lexicon `app.bsky.richtext.facet#tag` (`maxGraphemes`: 64)."""
@@ -43,7 +42,6 @@ _BEGINS: Final = lazy_pattern(r"://|www\.", re.IGNORECASE)
 _PATH: Final = lazy_pattern(f"/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
 _MAY_LINK: Final = lazy_pattern(r"#|＃|@|＠|\.\w|://")
-_OF_TAG: Final = lazy_pattern(rf"[{TAG}]")
 _TWO: Final = 2  # labels of two words without the space between them, rarely more
 _FORMS: Final = "\ufe0e\ufe0f"  # the text and emoji forms of ℹ️, which Unicode classifies as a letter
 _NO_LETTER: Final = lazy_pattern(r"[\W\d_]*")
@@ -152,8 +150,8 @@ def is_linkable_tag(text: str, start: int, end: int) -> bool:
     """Return True if a hashtag in place of this word would be linked as a whole."""
     # Not in an address, and not beside another hashtag or an underscore.
     before, after = text[start - 1 : start] if start else "", text[end : end + 1]
-    return not (before and (before in "&@＠/." or _OF_TAG.match(before))) and not (
-        after and (after in "#＃@＠" or _OF_TAG.match(after) or text.startswith("://", end))
+    return not (before and (before in "&@＠/." or is_of_tag(before))) and not (
+        after and (after in "#＃@＠" or is_of_tag(after) or text.startswith("://", end))
     )
 
 
@@ -163,7 +161,7 @@ def _tag_letters(text: str) -> str:
     for sign in text:
         kind = unicodedata.category(sign)
         mark = kind in {"Mn", "Mc"} and unicodedata.category(letters[-1:] or " ")[0] in "LM" and sign not in _FORMS
-        letters += sign if (mark or kind[0] == "L" or kind == "Nd") and _OF_TAG.match(sign) else " "
+        letters += sign if (mark or kind[0] == "L" or kind == "Nd") and is_of_tag(sign) else " "
     return letters
 
 

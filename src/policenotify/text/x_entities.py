@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache
 from operator import itemgetter
+from string import ascii_letters
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from policenotify.text._data.tlds import KNOWN
@@ -74,7 +75,10 @@ _MENTION: Final = lazy_pattern(
 _HOST: Final = lazy_pattern(rf"[{HOST}]*")
 _PLAIN: Final = lazy_pattern(rf"[.{HOST}]*")
 _TAG: Final = lazy_pattern(rf"[#＃](?![\ufe0f\u20e3])([{TAG}]+)")
-_BEFORE_TAG: Final = lazy_pattern(rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]")
+_OF_TAG: Final = lazy_pattern(rf"[{TAG}]")
+_BEFORE_NO_TAG: Final = lazy_pattern(r"[&\ud800-\udfff]")
+_FORMS: Final = "\ufe0e\ufe0f"  # the text and emoji forms of a sign
+_BEHIND_LATIN: Final = "\u0250"  # the first letter of phonetics: a hashtag may hold all letters before it
 _TAG_LETTER: Final = lazy_pattern(rf"[{TAG_LETTER}]")
 _TAG_ENDS_BADLY: Final = lazy_pattern(r"[#＃]|://")
 _MENTION_ENDS_BADLY: Final = lazy_pattern(rf"[@＠{LATIN}]|://")
@@ -149,10 +153,23 @@ def _hashtags(text: str) -> Iterator[Entity]:
     done = 0
     for match in _TAG.finditer(text):
         start, end = match.span()
-        if (start == 0 or (start > done and _BEFORE_TAG.match(text, start - 1))) and _TAG_LETTER.search(match[1]):
+        # Most begin with such a letter, and to compile all letters of the world takes long.
+        has_letter = match[1][0] in ascii_letters or _TAG_LETTER.search(match[1])
+        if has_letter and (start == 0 or (start > done and _may_stand_before_tag(text[start - 1]))):
             done = end
             if not _TAG_ENDS_BADLY.match(text, end):
                 yield Entity("hashtag", start, end, match[1])
+
+
+def is_of_tag(sign: str) -> bool:
+    """Return True if a sign may stand in a hashtag."""
+    if sign < _BEHIND_LATIN:  # as nearly all: the expression is needed, and compiled, for the others only
+        return sign.isalpha() or sign.isdecimal() or sign in "_·"
+    return _OF_TAG.match(sign) is not None
+
+
+def _may_stand_before_tag(sign: str) -> bool:
+    return sign in _FORMS or not (_BEFORE_NO_TAG.match(sign) or is_of_tag(sign))
 
 
 def _cashtags(text: str) -> Iterator[Entity]:

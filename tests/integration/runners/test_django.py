@@ -119,6 +119,12 @@ def test_atomic_commits_all_of_it_and_then_wakes_the_runner(database: Any, desk:
     assert _noted(database) == 2
 
 
+@pytest.mark.parametrize("budget", ["nan", "inf", "-1", "1e12", "soon"])
+def test_a_budget_that_is_none_is_refused(budget: str) -> None:
+    with pytest.raises(CommandError, match="--budget"):
+        call_command("policenotify_worker", f"--budget={budget}")
+
+
 def test_a_rollback_leaves_nothing(database: Any, desk: Desk) -> None:
     alias = database.alias
     with transaction.atomic(using=alias):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -175,11 +176,22 @@ def test_models_read_the_journal_and_cannot_write_it(desk: Recording, incident: 
     assert IncidentRow.objects.get(pk=incident).status == "open"
 
 
+def test_a_project_without_zones_asks_in_its_own(desk: Recording, incident: str) -> None:
+    _open(incident)
+    since = IncidentRow.objects.get(pk=incident).opened_at.astimezone(ZoneInfo("Europe/Paris"))
+    with override_settings(USE_TZ=False):
+        assert IncidentRow.objects.filter(pk=incident, opened_at=since.replace(tzinfo=None)).exists()
+        page = _agent("view").get(f"{_ADMIN}/incidentrow/", {"opened_at__gte": f"{since:%Y-%m-%d} 00:00:00"})
+    assert incident in page.content.decode()
+    assert desk.posts == ()
+
+
 def test_nobody_sees_anything_without_the_permission(desk: Recording, incident: str) -> None:
     opened = _open(incident)
     blind = _agent("publish", "resolve", "approve", "manage")
     for page in (
         "incidentrow/",
+        "incidentrow/add/",
         f"incidentrow/{incident}/change/",
         f"incidentrow/{incident}/end/",
         f"publicationrow/{opened.id}/withdraw/",

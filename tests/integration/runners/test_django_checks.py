@@ -19,7 +19,6 @@ from django.test import override_settings
 from policenotify.errors import SettingsError
 from policenotify.integrations.django import close, open_publisher, publish, publisher
 from policenotify.integrations.django.database import _same
-from policenotify.integrations.django.system_checks import check_project
 from policenotify.journal import open_journal
 from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.journal.keys import Keys
@@ -87,11 +86,14 @@ def test_a_right_project_has_no_finding() -> None:
         ({"DATABASE": "defaults"}, "E002", "Did you mean 'default'?"),
         ({"DATABASE": "other"}, "E002", "only in a file of SQLite or on PostgreSQL"),
         ({"RUNNER": "nowhere.at.all"}, "E003", "cannot be imported"),
+        ({"RUNNER": "sys.maxsize"}, "E003", "`publisher`"),
+        ({"RUNNER": 5}, "E001", ""),
+        ({"SETTINGS": ["policenotify.toml"]}, "E001", ""),
         ({"RUNNER": "policenotify.integrations.django.publish"}, "E003", "`publisher`"),
         ({"SETTINGS": "/nowhere.toml"}, "W003", "/nowhere.toml"),
     ],
 )
-def test_a_wrong_value_of_the_project_is_found(project: dict[str, str], code: str, words: str) -> None:
+def test_a_wrong_value_of_the_project_is_found(project: dict[str, Any], code: str, words: str) -> None:
     [(found, text)] = _found(**project)
     assert (found, words in text) == (f"policenotify.{code}", True), text
 
@@ -99,8 +101,10 @@ def test_a_wrong_value_of_the_project_is_found(project: dict[str, str], code: st
 @pytest.mark.usefixtures("folder")
 def test_what_is_not_a_table_is_found() -> None:
     with override_settings(POLICENOTIFY="policenotify.toml"):
-        [found] = check_project()
-    assert found.id == "policenotify.E001"
+        found = [each.id for each in checks.run_checks(databases=["default"]) if "policenotify" in each.id]
+        with pytest.raises(SettingsError, match="must be a dict"):
+            open_publisher()
+    assert found == ["policenotify.E001"]
 
 
 def test_wrong_settings_of_one_channel_are_a_warning_that_names_it(folder: Path) -> None:

@@ -143,7 +143,7 @@ def test_an_unknown_delivery_is_a_user_error_and_not_a_journal_error(run: Run) -
     assert ran.code == 2
     assert ran.document["error"] == {
         "kind": "NotHeld", "published": "no",
-        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify status",
+        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify held",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -120,6 +121,17 @@ def test_a_damaged_journal_is_reported(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 6
     assert _line(ran, "journal")["state"] == "WRONG"
+
+
+def test_a_library_of_the_journal_that_is_missing_hides_no_other_line(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _change(desk, '"journal.db"', '"postgresql://police@127.0.0.1:9/journal"')
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    ran = run("doctor", "--json")
+    assert ran.code == 6
+    assert "policenotify[postgres]" in _line(ran, "journal")["detail"]
+    assert _line(ran, "keys")["state"] == "ok"
 
 
 def test_a_changed_record_is_reported(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,5 +81,10 @@ def test_a_channel_that_cannot_be_used_is_in_the_metrics(run: Run, tmp_path: Pat
 
 
 def test_without_a_journal_there_is_nothing_to_measure(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "policenotify.prom"
+    assert run("metrics", "--textfile", file).code == 0
     (tmp_path / "journal.db").unlink()
     assert run("metrics").code == 6
+    assert file.exists()
+    assert run("metrics", "--textfile", file).code == 6
+    assert not file.exists()  # its values would seem to be those of now

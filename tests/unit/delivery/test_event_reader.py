@@ -105,6 +105,16 @@ def test_what_one_process_publishes_the_worker_of_another_tells(book: Book) -> N
     assert later.events == []
 
 
+def test_a_subscriber_that_comes_while_an_idle_worker_waits_misses_nothing_from_then_on(book: Book) -> None:
+    told = Told()
+    with closing(_publisher(book)) as one, closing(_publisher(book)) as other:
+        one.events.subscribe(NAME, told)
+        one._worker._work.change_token()  # as its worker does every second
+        other.publish(accident(), key="k1", actor="desk", wait=timedelta(0))
+        one.drain(timedelta(seconds=1))
+        assert told.wait_for(2) == ["published", "posted"]
+
+
 def test_what_a_process_could_not_tell_the_next_one_tells(book: Book) -> None:
     with closing(_publisher(book, on_event={NAME: Told()})) as publisher:
         publisher.publish(accident(), key="k1", actor="desk", wait=timedelta(0))

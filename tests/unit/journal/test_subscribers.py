@@ -16,6 +16,7 @@ from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.records import AttemptResult
 from policenotify.journal.subscribers import HANDING, LIMIT, EventBatch
 from policenotify.model.event import (
     ChannelBlocked,
@@ -89,6 +90,24 @@ def test_every_outcome_that_an_operator_waits_for_is_told(desk: Desk) -> None:
     assert _kinds(told[3:]) == [DeliveryRefused, DeliveryHeld, ChannelBlocked, DeliveryPosted]
     assert isinstance(told[-1], DeliveryPosted)
     assert told[-1].delivery == held.id
+
+
+def test_people_of_a_list_who_are_held_are_told_until_they_are_settled(desk: Desk) -> None:
+    people = [f"{name}@mairie.example" for name in "ab"]
+    for name in (NAME, "late"):
+        desk.journal.subscribers.add(name)
+    desk.publish(channels=("mail",), people={"mail": people})
+    held = desk.claim("mail")
+    assert held is not None
+    desk.journal.deliveries.record_result(held, AttemptResult(outcome=Outcome.WAITING))
+    desk.mail({people[0]: "unconfirmed"})
+    told = _all(desk.journal)
+    expected: list[type[JournalEvent]] = [MessagePublished, DeliveryPosted, DeliveryHeld]
+    assert _kinds(told) == expected
+    assert told[1].number == told[2].number
+    desk.journal.deliveries.resolve(held.id, "desk", posted=True)
+    expected = [MessagePublished, DeliveryPosted, DeliveryPosted]
+    assert _kinds(_all(desk.journal, "late")) == expected
 
 
 def test_refused_and_overridden_findings_are_told_by_their_codes(desk: Desk) -> None:

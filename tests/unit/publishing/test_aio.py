@@ -23,6 +23,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
+from policenotify.model.progress import Progress
 from policenotify.publishing.aio import AsyncPublisher, _call
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
@@ -286,3 +287,23 @@ def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) ->
 def test_each_method_of_the_publisher_can_be_awaited() -> None:
     public = {name for name in dir(Publisher) if callable(getattr(Publisher, name)) and not name.startswith("_")}
     assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public | {"with_drafts", "events"}
+
+
+def test_the_event_loop_does_not_wait_for_the_journal_when_a_sending_is_watched(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.publish(MESSAGE, key="open", actor="dispatch")
+    threads: list[threading.Thread] = []
+    read = publisher.progress
+
+    def noted(name: str) -> Progress:
+        threads.append(threading.current_thread())
+        return read(name)
+
+    monkeypatch.setattr(publisher, "progress", noted)
+
+    async def watch() -> list[bool]:
+        return [progress.is_settled async for progress in AsyncPublisher(publisher).watch("open")]
+
+    assert asyncio.run(watch()) == [True]
+    assert threading.current_thread() not in threads

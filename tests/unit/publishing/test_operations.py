@@ -413,6 +413,15 @@ def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None
         assert publisher.monitor.status()["alarms"] == ["settings"]
 
 
+def test_the_doctor_of_a_publisher_finds_a_journal_that_is_gone(desk: Desk) -> None:
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        for file in desk.folder.glob(f"{desk.database.name}*"):
+            file.unlink()
+        found = publisher.doctor(actor="paul")
+    assert found.alarms == (Alarm.JOURNAL,)
+    assert [line.check for line in found.lines if line.state == "WRONG"] == ["journal"]
+
+
 def test_a_source_of_settings_never_raises(desk: Desk) -> None:
     file = SettingsFile(desk.folder / "policenotify.toml")
     assert file.problem() == ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.errors import SettingsError
+from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.publishing.metrics import exposition, to_document
 from policenotify.publishing.monitor import Monitor
 
@@ -23,7 +24,8 @@ _READABLE = 0o644  # by the exporter, which has a user of its own; no value is c
     "--textfile",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Replace a file for node_exporter at once; print nothing. Its name ends in .prom.",
+    help="Replace a file for node_exporter at once, or remove it if there are no values; print nothing. Its name "
+    "ends in .prom.",
 )
 @common
 @pass_context
@@ -44,8 +46,14 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
         raise click.UsageError("node_exporter reads the text format only: leave out --openmetrics and --json.")
     if textfile is not None and textfile.suffix != ".prom":
         raise click.UsageError("node_exporter reads only files whose names end in .prom.")
-    with call.operations() as installation:
-        found = Monitor(installation).samples()
+    try:
+        with call.operations() as installation:
+            found = Monitor(installation).samples()
+    except PolicenotifyError:
+        if textfile is not None:  # its reader would take old values for those of now, and raise no alarm
+            with suppress(OSError):
+                textfile.unlink(missing_ok=True)
+        raise
     if call.json:
         call.answer(to_document(found), "")
         return Exit.OK

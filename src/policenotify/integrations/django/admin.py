@@ -98,8 +98,8 @@ class IncidentAdmin(JournalAdmin):
     }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission `publish`: a new incident is opened by its first message."""
-        return may(request, "publish")
+        """Ask for the permissions `view` and `publish`: a new incident is opened by its first message."""
+        return may(request, "view") and may(request, "publish")
 
     def add_view(
         self,

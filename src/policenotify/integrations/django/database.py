@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ NAMES = frozenset({"SETTINGS", "DATABASE", "RUNNER"})
 
 def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
     """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (alias) or RUNNER (path)."""
-    return getattr(settings, "POLICENOTIFY", {}).get(name, default)
+    given = getattr(settings, "POLICENOTIFY", {})
+    return given.get(name, default) if isinstance(given, Mapping) else default
 
 
 def alias() -> str:
@@ -72,6 +74,8 @@ def project_settings(*, tolerant: bool = False, secrets: bool = True) -> Setting
     Raises:
         SettingsError: It is wrong, or the program `policenotify` would find another journal by it.
     """
+    if not isinstance(getattr(settings, "POLICENOTIFY", {}), Mapping):
+        raise SettingsError("POLICENOTIFY must be a dict. Nothing was sent. See: manage.py check")
     read = read_settings(configured("SETTINGS"), tolerant=tolerant, secrets=secrets)
     check_journal(read)
     return read

@@ -230,11 +230,7 @@ def _categories() -> list[tuple[str, str]]:
 
 
 class MessageForm(PublishingForm):
-    """Publishes a standalone message, or with an incident its opening.
-
-    Args:
-        incident: Let the officer open an incident, whose end is owed. Otherwise the message stands alone.
-    """
+    """Publishes a standalone message, or the opening of the incident that the officer names, whose end is owed."""
 
     category = forms.ChoiceField(label=say_later("Category"), choices=_categories)
     severity = forms.ChoiceField(

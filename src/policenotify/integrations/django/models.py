@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from django.db import models
+from django.utils import timezone
 
 from policenotify.integrations.django.database import alias
 from policenotify.integrations.django.language import say_later
@@ -34,6 +35,8 @@ class MicrosecondsField(models.DateTimeField):  # type: ignore[misc]  # Django h
     def get_db_prep_value(self, value: Any, connection: object, prepared: bool = False) -> int | None:  # noqa: ANN401, ARG002, FBT001, FBT002 - Django's own
         """Return the number that a query compares with."""
         at = self.get_prep_value(value)
+        if at is not None and timezone.is_naive(at):  # of a project with USE_TZ = False
+            at = timezone.make_aware(at)
         return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
 
 

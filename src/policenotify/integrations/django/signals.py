@@ -9,9 +9,9 @@ from policenotify.integrations.django.signals import delivery_refused
 def tell_the_desk(sender, event, **more): ...
 ```
 
-Receivers get `event`, one of the models of [`policenotify.model.event`][policenotify.model.event]; `sender` is its
-class. They run in a thread of their own beside the deliveries, outside of any transaction, at least once for each
-event. Of a receiver that raises Django logs the error, and the others get the event all the same.
+Receivers get `event`, a [`JournalEvent`][policenotify.JournalEvent]; `sender` is its class. They run in a thread of
+their own beside the deliveries, outside of any transaction, at least once for each event. Of a receiver that raises
+Django logs the error, and the others get the event all the same.
 """
 
 from __future__ import annotations

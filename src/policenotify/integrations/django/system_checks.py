@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 from django.conf import settings as project
@@ -18,6 +19,8 @@ from policenotify.validation import did_you_mean
 
 def check_transaction_mode(databases: list[str] | None, **_more: object) -> list[Any]:
     """Warn where a SQLite transaction that reads first may be unable to write later."""
+    if _wrong_values():
+        return []
     name = alias()
     if name not in (databases or ()) or connections[name].vendor != "sqlite":
         return []
@@ -34,15 +37,13 @@ def check_transaction_mode(databases: list[str] | None, **_more: object) -> list
 
 def check_project(**_more: object) -> list[Any]:
     """Return what is wrong with `POLICENOTIFY` itself."""
-    given = getattr(project, "POLICENOTIFY", {})
-    if not isinstance(given, Mapping):
-        hint = "POLICENOTIFY = {'SETTINGS': BASE_DIR / 'policenotify.toml'}"
-        return [checks.Error("POLICENOTIFY must be a dict.", hint=hint, id="policenotify.E001")]
+    if wrong := _wrong_values():
+        return wrong
     found: list[Any] = [
         checks.Error(
             f"POLICENOTIFY[{name!r}] is not known.", hint=did_you_mean(str(name), NAMES), id="policenotify.E001"
         )
-        for name in given
+        for name in getattr(project, "POLICENOTIFY", {})
         if name not in NAMES
     ]
     if alias() not in connections:
@@ -56,16 +57,29 @@ def check_project(**_more: object) -> list[Any]:
     return [*found, *_check_runner()]
 
 
+def _wrong_values() -> list[Any]:
+    """Return the values of a wrong type, which the other checks cannot read."""
+    given = getattr(project, "POLICENOTIFY", {})
+    if not isinstance(given, Mapping):
+        hint = "POLICENOTIFY = {'SETTINGS': BASE_DIR / 'policenotify.toml'}"
+        return [checks.Error("POLICENOTIFY must be a dict.", hint=hint, id="policenotify.E001")]
+    return [
+        checks.Error(f"POLICENOTIFY[{name!r}] must be a text or a path.", id="policenotify.E001")
+        for name in sorted(NAMES & given.keys())
+        if not isinstance(given[name], str | PathLike | None)
+    ]
+
+
 def _check_runner() -> list[Any]:
     path = configured("RUNNER")
     if not path:
         return []
     try:
-        runner = import_string(path)
+        runner = import_string(str(path))
     except ImportError as error:
         hint = "POLICENOTIFY['RUNNER']: the dotted path of a CeleryRunner, a ProcrastinateRunner or the like."
         return [checks.Error(f"The runner cannot be imported: {error}", hint=hint, id="policenotify.E003")]
-    if hasattr(type(runner), "publisher") or "publisher" in vars(runner):
+    if hasattr(type(runner), "publisher") or "publisher" in getattr(runner, "__dict__", {}):
         return []
     hint = "It must have an attribute `publisher`, as CeleryRunner and ProcrastinateRunner have."
     return [checks.Error(f"POLICENOTIFY['RUNNER']: {path} is no runner.", hint=hint, id="policenotify.E003")]
@@ -77,6 +91,8 @@ def check_settings_file(**_more: object) -> list[Any]:
     A file that cannot be used is a warning: the rest of the project runs without it. `check --deploy` also asks each
     channel about its options, which may load the client library of its network.
     """
+    if _wrong_values():
+        return []
     try:
         read = read_settings(configured("SETTINGS"), secrets=False, tolerant=True)
     except PolicenotifyError as error:
@@ -93,6 +109,8 @@ def check_settings_file(**_more: object) -> list[Any]:
 
 def check_channels(**_more: object) -> list[Any]:
     """Warn of channels that cannot be used on this machine, files of secrets included (`check --deploy`)."""
+    if _wrong_values():
+        return []
     try:
         read = read_settings(configured("SETTINGS"), tolerant=True)
         known = read_settings(configured("SETTINGS"), secrets=False, tolerant=True).faults

@@ -112,7 +112,7 @@ class Transactions:
         """Ask the installation's rule whether an actor may do something. A rule that fails refuses.
 
         Raises:
-            ValueError: *actor* names nobody, is too long or cannot be printed: the journal would not show who acted.
+            ValueError: *actor* is empty, too long or cannot be printed: the journal would not show who acted.
             NotAllowed: The rule refuses. The journal records that.
         """
         if not actor.strip() or len(actor) > _LONGEST_ACTOR or not actor.isprintable():

@@ -30,9 +30,9 @@ class XDevNetwork(HttpDevNetwork[FakeXServer]):
     channel = "x"
     network = "x"
     title = "X"
-    modules = ("tweepy", "requests", "requests_oauthlib")
-    publishes = ("POST", "/2/tweets")
-    refusal = Answer.json(
+    modules: ClassVar[tuple[str, ...]] = ("tweepy", "requests", "requests_oauthlib")
+    publishes: ClassVar[tuple[str, str]] = ("POST", "/2/tweets")
+    refusal: ClassVar[Answer] = Answer.json(
         {"title": "Forbidden", "detail": "You are not permitted to perform this action.", "status": 403}, 403
     )
 
@@ -60,9 +60,9 @@ class MastodonDevNetwork(HttpDevNetwork[FakeMastodonServer]):
     channel = "mastodon"
     network = "mastodon"
     title = "Mastodon"
-    modules = ("mastodon", "requests")
-    publishes = ("POST", "/api/v1/statuses")
-    refusal = Answer.json({"error": "Validation failed: Text is not allowed on this server"}, 422)
+    modules: ClassVar[tuple[str, ...]] = ("mastodon", "requests")
+    publishes: ClassVar[tuple[str, str]] = ("POST", "/api/v1/statuses")
+    refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Text is not allowed on this server"}, 422)
 
     def _make(self) -> FakeMastodonServer:
         return FakeMastodonServer("police34", now=self._now)
@@ -87,9 +87,9 @@ class BlueskyDevNetwork(HttpDevNetwork[FakeBlueskyServer]):
     channel = "bluesky"
     network = "bluesky"
     title = "Bluesky"
-    modules = ("atproto", "httpx")
-    publishes = ("POST", "/xrpc/com.atproto.repo.putRecord")
-    refusal = Answer.json({"error": "InvalidRequest", "message": "Unacceptable text in record"}, 400)
+    modules: ClassVar[tuple[str, ...]] = ("atproto", "httpx")
+    publishes: ClassVar[tuple[str, str]] = ("POST", "/xrpc/com.atproto.repo.putRecord")
+    refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "Unacceptable text in record"}, 400)
 
     def _make(self) -> FakeBlueskyServer:
         return FakeBlueskyServer("police34.example", now=self._now)
@@ -114,10 +114,10 @@ class SmsDevNetwork(HttpDevNetwork[FakeSmsServer]):
     channel = "sms"
     network = "sms"
     title = "SMS"
-    modules = ("apprise", "phonenumbers", "requests")
+    modules: ClassVar[tuple[str, ...]] = ("apprise", "phonenumbers", "requests")
     people: ClassVar[tuple[str, ...]] = PHONES
-    publishes = ("POST", FakeSmsServer.JSON)
-    refusal = Answer.json({"error": "invalid recipient"}, 400)
+    publishes: ClassVar[tuple[str, str]] = ("POST", FakeSmsServer.JSON)
+    refusal: ClassVar[Answer] = Answer.json({"error": "invalid recipient"}, 400)
 
     def _make(self) -> FakeSmsServer:
         return FakeSmsServer(now=self._now)
@@ -144,7 +144,7 @@ class MailDevNetwork(DevNetwork[FakeMailServer]):
     channel = "mail"
     network = "email"
     title = "E-mail"
-    modules = ("apprise", "email_validator", "aiosmtpd")
+    modules: ClassVar[tuple[str, ...]] = ("apprise", "email_validator", "aiosmtpd")
     people: ClassVar[tuple[str, ...]] = READERS
 
     @property
@@ -196,8 +196,10 @@ class PushDevNetwork(HttpDevNetwork[FakePushServer]):
     channel = "ntfy"
     network = "apprise"
     title = "ntfy (apprise)"
-    modules = ("apprise", "requests")
-    refusal = Answer.json({"code": 40014, "http": 400, "error": "invalid request: message rejected"}, 400)
+    modules: ClassVar[tuple[str, ...]] = ("apprise", "requests")
+    refusal: ClassVar[Answer] = Answer.json(
+        {"code": 40014, "http": 400, "error": "invalid request: message rejected"}, 400
+    )
 
     def _make(self) -> FakePushServer:
         return FakePushServer()
@@ -220,8 +222,8 @@ class WebhookDevNetwork(HttpDevNetwork[FakeWebhookServer]):
     channel = "webhook"
     network = "webhook"
     title = "Webhook"
-    modules = ("requests",)
-    refusal = Answer.json({"error": "the newsroom does not take this item"}, 422)
+    modules: ClassVar[tuple[str, ...]] = ("requests",)
+    refusal: ClassVar[Answer] = Answer.json({"error": "the newsroom does not take this item"}, 422)
 
     def _make(self) -> FakeWebhookServer:
         return FakeWebhookServer(now=self._now)
@@ -247,9 +249,11 @@ class FeedDevNetwork(HttpDevNetwork[FakeS3Server]):
     channel = "feed"
     network = "feed"
     title = "Flux (Atom, RSS, JSON)"
-    modules = ("obstore",)
-    publishes = ("PUT", "/")
-    refusal = Answer(403, b"<Error><Code>AccessDenied</Code></Error>", {"Content-Type": "application/xml"})
+    modules: ClassVar[tuple[str, ...]] = ("obstore",)
+    publishes: ClassVar[tuple[str, str]] = ("PUT", "/")
+    refusal: ClassVar[Answer] = Answer(
+        403, b"<Error><Code>AccessDenied</Code></Error>", {"Content-Type": "application/xml"}
+    )
     url: str = "https://alertes.police34.example/"
     """The public address of the feed's pages."""
 

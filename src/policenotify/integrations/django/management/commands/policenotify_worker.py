@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import publisher
+
+_DAY = timedelta(days=1).total_seconds()
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a budget."""
+    seconds = float(text)
+    if not 0 <= seconds <= _DAY:
+        raise ArgumentTypeError(f"{text} is not a number of seconds up to {_DAY:.0f}")
+    return seconds
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
@@ -21,7 +32,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
     def add_arguments(self, parser: CommandParser) -> None:
         """Add `--budget`."""
         budget = "Deliver what is due for at most that many seconds, then exit."
-        parser.add_argument("--budget", type=float, metavar="SECONDS", help=budget)
+        parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help=budget)
 
     def handle(self, *, budget: float | None, **_options: Any) -> None:  # noqa: ANN401 - Django's own
         """Deliver."""
