@@ -56,19 +56,8 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._made = 0
-        self._run(
-            "initdb",
-            *self.layout,
-            "-U",
-            USER,
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-            "-A",
-            "scram-sha-256",
-            "--auth-local=trust",
-        )
+        how = ["-E", "UTF8", "--locale=C", "--no-sync", "-A", "scram-sha-256", "--auth-local=trust"]
+        self._run("initdb", "-U", USER, *how, *self.layout)
         self.start()
         self.ask(f"CREATE ROLE {APPLICATION} LOGIN")
 
