@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
@@ -18,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 from policenotify.cli.app import program
 from policenotify.journal.database.postgresql import grants
 from policenotify.settings import read_settings
+from tests.acceptance.outside.compose import PAGE
 from tests.acceptance.outside.image import instructions, pairs
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +75,9 @@ def test_each_service_is_watched_and_started_again_unless_it_ends_by_itself(name
     service = SERVICES[name]
     if service["restart"] == "no":
         assert service["healthcheck"] == {"disable": True}
-        waiting = [one["depends_on"][name]["condition"] for one in SERVICES.values() if name in one.get("depends_on", {})]
+        waiting = [
+            one["depends_on"][name]["condition"] for one in SERVICES.values() if name in one.get("depends_on", {})
+        ]
         assert set(waiting) == {"service_completed_successfully"}
     else:
         assert service["restart"] == "unless-stopped"
@@ -88,7 +92,10 @@ def test_passwords_are_in_files_only() -> None:
             assert "://" not in value
     named = {name for service in SERVICES.values() for name in service.get("secrets", ())}
     assert named == set(COMPOSE["secrets"])
-    assert [name for name, service in SERVICES.items() if "owner-url" in service.get("secrets", ())] == ["database", "migrate"]
+    assert [name for name, service in SERVICES.items() if "owner-url" in service.get("secrets", ())] == [
+        "database",
+        "migrate",
+    ]
     assert not SERVICES["feed"].get("secrets")
 
 
@@ -121,6 +128,20 @@ def test_each_command_is_one_of_the_command_line(name: str) -> None:
         _parse([*service["command"], "--unknown"])
 
 
+def test_the_page_names_commands_and_files_that_exist() -> None:
+    page = PAGE.read_text("utf-8")
+    commands = re.findall(r"docker compose run --rm (?:-e \S+?=(?:\"[^\"]*\"|\S+) )?(\S+) ([^`\n]+)", page)
+    assert len(commands) == 4
+    for service, command in commands:
+        assert service in OURS
+        assert _parse(shlex.split(command))
+    [path] = re.findall(r"docker build -t \S+ -f (\S+) \.", page)
+    assert ROOT / path == FOLDER / "Containerfile"
+    assert set(re.findall(r"policenotify:([\d.]+)", page)) == set(re.findall(r"POLICENOTIFY_VERSION=([\d.]+) ?>", page))
+    for secret in COMPOSE["secrets"]:
+        assert secret in page
+
+
 def test_the_image_runs_the_worker_itself_so_that_it_gets_the_signals() -> None:
     assert _words(LAST["ENTRYPOINT"]) == ["policenotify"]
     assert _parse(_words(LAST["CMD"])).command.name == "worker"
@@ -130,7 +151,9 @@ def test_the_image_runs_the_worker_itself_so_that_it_gets_the_signals() -> None:
 
 
 def test_the_services_fit_the_image() -> None:
-    environment = {name: value for instruction, text in IMAGE if instruction == "ENV" for name, value in pairs(text).items()}
+    environment = {
+        name: value for instruction, text in IMAGE if instruction == "ENV" for name, value in pairs(text).items()
+    }
     for service in OURS.values():
         assert service["user"] == LAST["USER"]
         mounted = {volume.split(":")[1] for volume in service.get("volumes", ())}
@@ -163,7 +186,11 @@ def test_bases_are_named_by_a_tag() -> None:
     bases = [value.partition(" AS ")[0] for instruction, value in IMAGE if instruction == "FROM"]
     assert bases == ["${BASE}", "${BASE}"]
     images = [IMAGE[0][1].removeprefix("BASE="), *(service["image"] for service in SERVICES.values())]
-    assert [image for image in images if not re.fullmatch(r"[a-z./]+:(\$\{POLICENOTIFY_VERSION:\?.+\}|[\w.-]*[0-9a-z]+)", image)] == []
+    assert [
+        image
+        for image in images
+        if not re.fullmatch(r"[a-z./]+:(\$\{POLICENOTIFY_VERSION:\?.+\}|[\w.-]*[0-9a-z]+)", image)
+    ] == []
     assert [image for image in images if image.endswith(":latest")] == []
 
 

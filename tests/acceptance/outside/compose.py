@@ -14,12 +14,18 @@ from tests.acceptance.outside.environments import ROOT
 
 FOLDER = ROOT / "docs" / "operations" / "share" / "policenotify" / "container"
 FILE = FOLDER / "compose.yaml"
+PAGE = ROOT / "docs" / "howto" / "run-in-a-container.md"
 
 
 def services() -> dict[str, dict[str, Any]]:
     """Return the services of the file, without its variables replaced."""
     read: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text("utf-8"))["services"]
     return read
+
+
+def shell_blocks() -> list[str]:
+    """Return the blocks of commands of the page about containers."""
+    return re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def start(name: str, *command: str, built: image.Stage, installation: Path, **how: Any) -> subprocess.Popen[str]:

@@ -148,10 +148,10 @@ def _copy(stage: Stage, words: list[str], stages: Mapping[str, Stage], context: 
 def _run(stage: Stage, command: str, given: Mapping[str, str]) -> None:
     """Run a step as root. It sees the certificates and the caches of this machine."""
     ours = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
-    cache = os.environ.get("UV_CACHE_DIR") or os.path.expanduser("~/.cache/uv")
-    os.makedirs(cache, exist_ok=True)
-    seen = {"PATH": PATH, "HOME": "/root", "UV_CACHE_DIR": cache, **ours, **stage.environment, **given}
-    words = [os.fspath(stage.folder), stage.options.get("WORKDIR", "/"), cache, command]
+    cache = Path(os.environ.get("UV_CACHE_DIR") or Path("~/.cache/uv").expanduser())
+    cache.mkdir(parents=True, exist_ok=True)
+    seen = {"PATH": PATH, "HOME": "/root", "UV_CACHE_DIR": os.fspath(cache), **ours, **stage.environment, **given}
+    words = [os.fspath(stage.folder), stage.options.get("WORKDIR", "/"), os.fspath(cache), command]
     done = subprocess.run(  # noqa: S603 - our own file
         ["/usr/bin/unshare", "--mount", "/bin/bash", "-c", _MOUNT + _STEP, "step", *words],
         env=seen, check=False, capture_output=True, text=True, timeout=600,
@@ -197,7 +197,13 @@ def start(
     """
     words = [*(image.words("ENTRYPOINT") if entrypoint is None else entrypoint), *(command or image.words("CMD"))]
     seen = {"HOME": image.options["WORKDIR"], **image.environment, **(environment or {})}
-    fixed = [os.fspath(image.folder), image.options["WORKDIR"], " ".join(volumes), image.options["USER"], "--clear-groups"]
+    fixed = [
+        os.fspath(image.folder),
+        image.options["WORKDIR"],
+        " ".join(volumes),
+        image.options["USER"],
+        "--clear-groups",
+    ]
     space = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts"]
     return subprocess.Popen(  # noqa: S603 - our own file
         ["/usr/bin/unshare", *space, "/bin/bash", "-c", _MOUNT + _START, "start", *fixed, *words],

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from psycopg import connect
+from psycopg.errors import InsufficientPrivilege
 
-from policenotify.settings import write_settings
 from tests.acceptance.outside import compose, image
+from tests.acceptance.outside.compose import shell_blocks
 from tests.acceptance.outside.environments import ROOT
+from tests.acceptance.outside.environments import run as run_command
 from tests.support.postgresql import Server, running
 from tests.support.shell import ACCIDENT
 
@@ -39,44 +43,27 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> image.Stage:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Path:
-    """A folder as the page describes it: the shipped settings, and secrets that the group of the image reads."""
-    for name in ("settings", "secrets", "feed"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "settings/policenotify.toml").write_bytes((compose.FOLDER / "settings/policenotify.toml").read_bytes())
-    (tmp_path / "new").mkdir()
-    write_settings(tmp_path / "new")
-    (tmp_path / "new/policenotify.keys").rename(tmp_path / "secrets/policenotify.keys")
-    os.chown(tmp_path / "feed", USER, USER)
-    return tmp_path
-
-
-def _secret(installation: Path, name: str, content: str) -> None:
-    (installation / "secrets" / name).write_text(content, encoding="utf-8")
-
-
-def _close(installation: Path) -> None:
-    """Let the group of the image read settings and secrets, as the page has it: `chmod u=rwX,g=rX,o=`."""
-    for folder in (installation / "settings", installation / "secrets"):
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, 0, USER)
-            path.chmod(0o750 if path.is_dir() else 0o640)
+def database() -> Iterator[Server]:
+    """A server."""
+    yield from running()
 
 
 @pytest.fixture
-def database(installation: Path) -> Iterator[Server]:
-    """A server on which the shipped SQL has been run, and the secrets that lead to it."""
-    for server in running():
-        for role, name in (("policenotify", "owner-url"), ("policenotify_app", "journal-url")):
-            url = f"postgresql://{role}:{os.urandom(16).hex()}@127.0.0.1:{server.port}/policenotify"
-            _secret(installation, name, f"{url}\n")
-        _close(installation)
-        script = 'mkdir -p /run/secrets && mount --bind "$1" /run/secrets && exec "$2" "$3" -qv ON_ERROR_STOP=1 -f "$4"'
-        words = [installation / "secrets", server.program("psql"), server.url("postgres"), compose.FOLDER / "database.sql"]
-        subprocess.run(  # noqa: S603 - our own
-            ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", script, "psql", *map(os.fspath, words)], check=True
-        )
-        yield server
+def installation(tmp_path: Path, database: Server) -> Path:
+    """A folder as the commands of the page make it, and on the server what the shipped SQL makes."""
+    [prepare] = [block for block in shell_blocks() if "chown" in block]
+    prepare = prepare.replace("/srv/policenotify", os.fspath(tmp_path / "service"))
+    prepare = prepare.replace("@database/", f"@127.0.0.1:{database.port}/")
+    program = Path(sys.executable).with_name("policenotify")
+    engine = f'docker() {{ mkdir new && "{program}" init "$PWD/new"; }}\n'
+    run_command(["bash", "-euc", f"umask 077\n{engine}{prepare}"], at=ROOT)
+    folder = tmp_path / "service/container"
+    (folder / "feed").mkdir()
+    os.chown(folder / "feed", USER, USER)
+    script = 'mkdir -p /run/secrets && mount --bind "$1" /run/secrets && exec "$2" "$3" -qv ON_ERROR_STOP=1 -f "$4"'
+    words = [folder / "secrets", database.program("psql"), database.url("postgres"), folder / "database.sql"]
+    run_command(["unshare", "--mount", "/bin/sh", "-c", script, "psql", *map(str, words)], at=folder)
+    return folder
 
 
 Run = Callable[..., tuple[int, str]]
@@ -132,7 +119,7 @@ def _wait(reached: Callable[[], object], log: Callable[[], str]) -> None:
 
 def _get(address: str) -> bytes:
     try:
-        with urlopen(address, timeout=5) as answer:
+        with urlopen(address, timeout=5) as answer:  # noqa: S310 - the loopback
             content: bytes = answer.read()
             return content
     except URLError:
@@ -150,7 +137,6 @@ def test_the_image_holds_what_runs_and_no_tools_of_the_build(built: image.Stage)
     assert f"policenotify:x:{USER}:{USER}:" in (built.files / "etc/passwd").read_text("utf-8")
 
 
-@pytest.mark.usefixtures("database")
 def test_the_services_publish_deliver_and_stop(built: image.Stage, installation: Path, run: Run) -> None:
     assert run("worker", "--version") == (0, f"policenotify {version('policenotify')}\n")
     code, out = run("worker", "status")
@@ -169,30 +155,28 @@ def test_the_services_publish_deliver_and_stop(built: image.Stage, installation:
         code, out = run("worker", "publish", *ACCIDENT, "--actor", "desk")
         assert code == 0, out
         assert run("worker", *health, entrypoint=()) == (0, "")
-        with _running("feed", built, installation) as (_, pages), _running("monitor", built, installation) as (_, answers):
+        with (
+            _running("feed", built, installation) as (_, pages),
+            _running("monitor", built, installation) as (_, answers),
+        ):
             _wait(lambda: "Évitez le secteur." in _get("http://127.0.0.1:8080/feed.json").decode(), pages)
             _wait(lambda: b"policenotify_worker_seen" in _get("http://127.0.0.1:9464/metrics"), answers)
             for name in ("feed", "monitor"):
                 assert run(name, *compose.health(name), entrypoint=()) == (0, ""), name
+        url = (installation / "secrets/journal-url").read_text().strip()
+        with connect(url) as application, pytest.raises(InsufficientPrivilege):  # it is not the owner
+            application.execute("DELETE FROM pn_event")
         assert [json.loads(line)["event"] for line in log().splitlines() if line.startswith("{")] == ["posted"]
     assert run("feed", *compose.health("feed"), entrypoint=())[0] == 1
 
 
-@pytest.mark.usefixtures("database")
-def test_the_application_is_not_the_owner(run: Run) -> None:
-    assert run("migrate")[0] == 0
-    code, out = run("worker", "journal", "purge", "--older-than", "3y", "--actor", "desk")
-    assert code == 6
-    assert "migrate" in out
-
-
 def test_a_command_that_is_process_1_ends_at_a_signal(built: image.Stage, installation: Path) -> None:
     mail = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = compose.start("worker", "bounce", built=built, installation=installation, **mail)
-    first = _first(process)
-    _wait(lambda: _catches(first, signal.SIGTERM), lambda: "the command has no handler")
-    os.kill(first, signal.SIGTERM)
-    assert process.wait(20) == 128 + signal.SIGTERM
+    with compose.start("worker", "bounce", built=built, installation=installation, **mail) as process:
+        first = _first(process)
+        _wait(lambda: _catches(first, signal.SIGTERM), lambda: "the command has no handler")
+        os.kill(first, signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
 
 
 def _catches(process: int, number: int) -> bool:
