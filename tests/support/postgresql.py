@@ -73,6 +73,10 @@ class Server:
         """Return the environment of the server's programs."""
         return dict(os.environ)
 
+    def program(self, name: str) -> Path:
+        """Return the path of one of its programs."""
+        return self._programs / name
+
     def _run(self, program: str, *args: str) -> None:
         subprocess.run(  # noqa: S603 - the server's own programs
             [self._programs / program, "-D", self.folder / "data", *args],

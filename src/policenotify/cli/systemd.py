@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from policenotify.cli import end_at_once
 from policenotify.errors import JournalError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Signals:
         for number in os.read(self._arrived, 64) if ready else b"":
             if number in _ENDS:
                 for ending in _ENDS:  # a second signal ends the process at once
-                    signal.signal(ending, signal.SIG_DFL)
+                    # For process 1, as in a container, the default is to ignore it.
+                    signal.signal(ending, end_at_once if os.getpid() == 1 else signal.SIG_DFL)
                 return signal.Signals(number).name
         return ""
 

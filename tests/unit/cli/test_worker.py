@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from policenotify.cli import end_at_once
 from policenotify.cli.systemd import Supervisor, ended_by_signals
 from policenotify.errors import JournalError
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -96,6 +97,16 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
     assert (told[0], set(told[1:-1]) - shown) == (b"READY=1", {b"WATCHDOG=1"})
     assert len(desk.bluesky.posts) == 2
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("process", "handler"), [(1, end_at_once), (4711, signal.SIG_DFL)])
+def test_a_second_signal_ends_any_process(process: int, handler: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = os.getpid()
+    with ended_by_signals() as signals:
+        os.kill(ours, signal.SIGTERM)
+        monkeypatch.setattr(os, "getpid", lambda: process)
+        assert signals.wait(5) == "SIGTERM"
+        assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is handler
 
 
 def test_unfinished_work_is_reported(run: Run, desk: Desk) -> None:

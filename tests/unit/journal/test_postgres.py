@@ -805,6 +805,22 @@ def test_the_application_cannot_purge(application: Desk) -> None:
         application.journal.retention.purge(application.clock.now(), "adj Petit")
 
 
+def test_the_migration_grants_in_the_same_step(empty: str, keys: Keys, clock: FakeClock) -> None:
+    for _ in range(2):  # again after each upgrade
+        migrate(empty, keys=keys, actor="adm", grant_to=APPLICATION)
+    journal = open_journal(empty.replace(f"//{USER}@", f"//{APPLICATION}@"), keys=keys, clock=clock)
+    journal.stop("adj Petit")
+    assert journal.stopped() is not None
+    journal.close()
+
+
+def test_a_role_that_does_not_exist_is_reported_and_nothing_is_made(empty: str, keys: Keys, clock: FakeClock) -> None:
+    with pytest.raises(JournalError, match=r"no such role\. Create it: CREATE ROLE"):
+        migrate(empty, keys=keys, actor="adm", grant_to="nobody_of_that_name")
+    with pytest.raises(JournalError, match="has no tables yet"):
+        open_journal(empty, keys=keys, clock=clock)
+
+
 def test_the_grants_cover_every_table() -> None:
     sql = grants('a"b')
     assert {table.name for table in schema.metadata.sorted_tables} <= set(re.findall(r"pn_[a-z_]+", sql))

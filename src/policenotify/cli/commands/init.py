@@ -54,10 +54,11 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
 
 
 @click.command("migrate", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@click.option("--grant-to", metavar="ROLE", help="Also grant ROLE what it needs of the tables on PostgreSQL.")
 @click.option("--grants", metavar="ROLE", help="Only print the SQL by which ROLE may use the tables on PostgreSQL.")
 @common
 @pass_context
-def migrate(call: CliContext, grants: str | None) -> Exit:
+def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
     """Create the journal's tables, or upgrade them to this version. Current tables stay as they are.
 
     Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not created: on
@@ -67,8 +68,10 @@ def migrate(call: CliContext, grants: str | None) -> Exit:
     \b
     Examples:
       policenotify migrate
-      policenotify migrate --grants policenotify_app
+      policenotify migrate --grant-to policenotify_app
     """
+    if grants is not None and grant_to is not None:
+        raise click.UsageError("Give --grants or --grant-to: the one only prints what the other does.")
     if grants is not None:
         from policenotify.journal.database.postgresql import grants as grants_for
 
@@ -81,7 +84,7 @@ def migrate(call: CliContext, grants: str | None) -> Exit:
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)
-    done = migrate_journal(settings.journal_url, keys=settings.load_keys(), actor=call.actor)
+    done = migrate_journal(settings.journal_url, keys=settings.load_keys(), actor=call.actor, grant_to=grant_to)
     if done.before is None:
         text = f"The journal's tables are created, in version {done.after}."
     elif done.before == done.after:

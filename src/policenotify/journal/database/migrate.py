@@ -15,6 +15,7 @@ from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
 from policenotify.journal import audit, clock_change, meta, recovery
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
+from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import LEASE, microseconds
@@ -68,6 +69,7 @@ def migrate(  # the last two are for tests
     *,
     keys: Keys,
     actor: str,
+    grant_to: str | None = None,
     clock: Clock | None = None,
     steps: Mapping[int, Step] = STEPS,
     target: int = schema.SCHEMA_VERSION,
@@ -80,6 +82,7 @@ def migrate(  # the last two are for tests
         url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
         actor: Who migrates, for the audit log.
+        grant_to: The role on PostgreSQL that gets what publishing, delivering and sealing need.
         clock: The clock. By default the server's on PostgreSQL, else this machine's.
         steps: The step from each version to the next.
         target: The version to reach.
@@ -92,6 +95,8 @@ def migrate(  # the last two are for tests
     try:
         with journal.write(follow_clock=False) as connection:
             _lock_schema(connection)
+            if grant_to is not None and connection.dialect.name != "postgresql":
+                raise JournalError("A journal in a file has no roles to grant anything to. Nothing was changed.")
             before = meta.version(connection)
             if before is None:
                 meta.create(connection, keys, journal.entropy)
@@ -106,6 +111,8 @@ def migrate(  # the last two are for tests
             meta.check(connection, keys, required=target)
             if before not in {None, after}:
                 audit.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
+            for statement in grants(grant_to).splitlines() if grant_to is not None else ():
+                connection.exec_driver_sql(statement)
     finally:
         journal.close()
     return Migrated(before, after)

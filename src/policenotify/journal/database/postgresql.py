@@ -59,8 +59,9 @@ _MEANINGS = {
     "40": "two processes blocked each other. Try again",
     "42501": (
         "this user may not do that to its tables. Purge, vacuum, migrate and move as their owner; for the rest: "
-        "policenotify migrate --grants"
+        "policenotify migrate --grant-to"
     ),
+    "42704": "its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again",
     NO_TABLE: "a table is missing. Run: policenotify migrate",
     "53100": "the disk of its server is full. Free some space, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",

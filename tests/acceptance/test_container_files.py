@@ -1,0 +1,241 @@
+"""The shipped files for containers: valid, closed, and in agreement with each other and with the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+from packaging.specifiers import SpecifierSet
+
+from policenotify.cli.app import program
+from policenotify.journal.database.postgresql import grants
+from policenotify.settings import read_settings
+from tests.acceptance.outside.compose import PAGE
+from tests.acceptance.outside.image import instructions, pairs
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "operations" / "share" / "policenotify" / "container"
+COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("localhost/policenotify:")}
+IMAGE = instructions(FOLDER / "Containerfile")
+LAST = {instruction: value for instruction, value in IMAGE if instruction != "RUN"}
+SCHEMA = json.loads((Path(__file__).parent / "container" / "compose-spec.json").read_text("utf-8"))
+
+
+def _parse(arguments: list[str]) -> click.Context:
+    """Parse a command line as `policenotify` does, without running it. A wrong one raises a `UsageError`."""
+    group = click.Context(program, info_name="policenotify")
+    name, *rest = arguments
+    command = program.get_command(group, name)
+    assert command is not None
+    return command.make_context(name, rest, parent=group)
+
+
+def _words(array: str) -> list[str]:
+    words: list[str] = json.loads(array)
+    return words
+
+
+def test_the_compose_file_fits_the_schema_of_its_specification() -> None:
+    Draft7Validator.check_schema(SCHEMA)
+    assert [f"{error.json_path}: {error.message}" for error in Draft7Validator(SCHEMA).iter_errors(COMPOSE)] == []
+
+
+def test_the_schema_finds_a_misspelled_key() -> None:
+    wrong = {"services": {"worker": {"image": "a", "readonly": True}}}
+    [error] = Draft7Validator(SCHEMA).iter_errors(wrong)
+    assert "readonly" in error.message
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_closed(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    user, group = service["user"].split(":")
+    assert int(user) > 0 < int(group)
+    assert "privileged" not in service
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert {"noexec", "nosuid", "nodev"} <= set(re.split("[,:]", service["tmpfs"][0]))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_watched_and_started_again_unless_it_ends_by_itself(name: str) -> None:
+    service = SERVICES[name]
+    if service["restart"] == "no":
+        assert service["healthcheck"] == {"disable": True}
+        waiting = [
+            one["depends_on"][name]["condition"] for one in SERVICES.values() if name in one.get("depends_on", {})
+        ]
+        assert set(waiting) == {"service_completed_successfully"}
+    else:
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"]
+        assert service["stop_grace_period"]
+
+
+def test_passwords_are_in_files_only() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            assert name.endswith("_FILE") or "PASSWORD" not in name
+            assert "://" not in value
+    named = {name for service in SERVICES.values() for name in service.get("secrets", ())}
+    assert named == set(COMPOSE["secrets"])
+    assert [name for name, service in SERVICES.items() if "owner-url" in service.get("secrets", ())] == [
+        "database",
+        "migrate",
+    ]
+    assert not SERVICES["feed"].get("secrets")
+
+
+def test_every_mounted_file_and_volume_exists() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            source, _, target = volume.partition(":")
+            assert target.startswith("/")
+            if source.startswith("."):
+                assert target.endswith(":ro"), volume
+                assert (FOLDER / source).exists(), volume
+            else:
+                assert source in COMPOSE["volumes"]
+        assert set(service["networks"]) <= set(COMPOSE["networks"])
+
+
+def test_the_journal_is_reached_by_those_alone_that_need_it() -> None:
+    assert COMPOSE["networks"]["journal"] == COMPOSE["networks"]["monitoring"] == {"internal": True}
+    assert {name for name, service in SERVICES.items() if "journal" in service["networks"]} == {
+        "database", "migrate", "worker", "monitor"
+    }  # fmt: skip
+    assert "ports" not in SERVICES["monitor"]
+
+
+@pytest.mark.parametrize("name", [name for name, service in OURS.items() if "entrypoint" not in service])
+def test_each_command_is_one_of_the_command_line(name: str) -> None:
+    service = OURS[name]
+    assert _parse(service["command"]).command.name == service["command"][0]
+    with pytest.raises(click.UsageError):
+        _parse([*service["command"], "--unknown"])
+
+
+def test_the_page_names_commands_and_files_that_exist() -> None:
+    page = PAGE.read_text("utf-8")
+    commands = re.findall(r"docker compose run --rm (?:-e \S+?=(?:\"[^\"]*\"|\S+) )?(\S+) ([^`\n]+)", page)
+    assert len(commands) == 4
+    for service, command in commands:
+        assert service in OURS
+        assert _parse(shlex.split(command))
+    [path] = re.findall(r"docker build -t \S+ -f (\S+) \.", page)
+    assert ROOT / path == FOLDER / "Containerfile"
+    assert set(re.findall(r"policenotify:([\d.]+)", page)) == set(re.findall(r"POLICENOTIFY_VERSION=([\d.]+) ?>", page))
+    for secret in COMPOSE["secrets"]:
+        assert secret in page
+
+
+def test_the_image_runs_the_worker_itself_so_that_it_gets_the_signals() -> None:
+    assert _words(LAST["ENTRYPOINT"]) == ["policenotify"]
+    assert _parse(_words(LAST["CMD"])).command.name == "worker"
+    assert LAST["STOPSIGNAL"] == SERVICES["worker"]["stop_signal"] == "SIGTERM"
+    grace = _parse(SERVICES["worker"]["command"]).params["grace"]
+    assert float(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > grace + 10
+
+
+def test_the_services_fit_the_image() -> None:
+    environment = {
+        name: value for instruction, text in IMAGE if instruction == "ENV" for name, value in pairs(text).items()
+    }
+    for service in OURS.values():
+        assert service["user"] == LAST["USER"]
+        mounted = {volume.split(":")[1] for volume in service.get("volumes", ())}
+        if service.get("secrets"):
+            assert str(Path(environment["POLICENOTIFY_SETTINGS"]).parent) in mounted
+    check = " ".join(LAST["HEALTHCHECK"].split()).partition(" CMD ")[2]
+    kind, command = SERVICES["worker"]["healthcheck"]["test"]
+    assert (kind, command.replace("$$", "$")) == ("CMD-SHELL", check)
+    made = " ".join(value for instruction, value in IMAGE if instruction == "RUN")
+    settings = tomllib.loads((FOLDER / "settings/policenotify.toml").read_text("utf-8"))
+    feed = settings["channels"]["site"]["folder"]
+    assert f"-o {LAST['USER'].split(':')[0]} -g 10001 {feed}" in made
+    assert f"feed:{feed}" in SERVICES["worker"]["volumes"]
+    assert f"feed:{feed}:ro" in SERVICES["feed"]["volumes"]
+    assert f'"{feed}"' in (FOLDER / "feed.py").read_text("utf-8")
+    assert SERVICES["database"]["group_add"] == [LAST["USER"].split(":")[1]]
+
+
+def test_the_image_is_built_with_the_uv_that_builds_the_wheel() -> None:
+    [pinned] = re.findall(r"^uv==(\S+)", (FOLDER / "uv.txt").read_text("utf-8"), re.MULTILINE)
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
+    assert [pinned in SpecifierSet(one.removeprefix("uv_build")) for one in required] == [True]
+    steps = [value for instruction, value in IMAGE if instruction == "RUN"]
+    installs = [step for step in steps if "pip install" in step and "dist/*.whl" not in step]
+    assert len(installs) == 2
+    assert all("--require-hashes" in step for step in installs)
+
+
+def test_bases_are_named_by_a_tag() -> None:
+    bases = [value.partition(" AS ")[0] for instruction, value in IMAGE if instruction == "FROM"]
+    assert bases == ["${BASE}", "${BASE}"]
+    images = [IMAGE[0][1].removeprefix("BASE="), *(service["image"] for service in SERVICES.values())]
+    assert [
+        image
+        for image in images
+        if not re.fullmatch(r"[a-z./]+:(\$\{POLICENOTIFY_VERSION:\?.+\}|[\w.-]*[0-9a-z]+)", image)
+    ] == []
+    assert [image for image in images if image.endswith(":latest")] == []
+
+
+def test_the_settings_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (FOLDER / "settings/policenotify.toml").read_text("utf-8")
+    (tmp_path / "secrets").mkdir()
+    for name in ("journal-url", "bluesky-password"):
+        (tmp_path / "secrets" / name).write_text("postgresql://policenotify_app:s3cret@database/policenotify\n")
+    before, account = text.split("\n# An account.", 1)
+    lines = [line.removeprefix("# ") for line in account.splitlines()[1:]]
+    settings = tmp_path / "policenotify.toml"
+    settings.write_text("\n".join([before, *lines]).replace("/run/secrets", str(tmp_path / "secrets")))
+    read = read_settings(settings)
+    assert set(read.channels) == {"site", "bluesky"}
+    assert read.journal_url.startswith("postgresql://policenotify_app:")
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", SERVICES["migrate"]["environment"]["POLICENOTIFY_JOURNAL"].replace(
+        "/run/secrets/owner-url", str(tmp_path / "secrets" / "journal-url")
+    ))  # fmt: skip
+    assert read_settings(settings).journal_url == read.journal_url
+
+
+def test_the_sql_makes_the_roles_of_the_settings_and_of_the_migration() -> None:
+    sql = (FOLDER / "database.sql").read_text("utf-8")
+    role = _parse(SERVICES["migrate"]["command"]).params["grant_to"]
+    assert f"CREATE ROLE {role} LOGIN" in sql
+    assert f'TO "{role}"' in grants(role)
+    for secret in re.findall(r"/run/secrets/(\S+?)`?$", sql, re.MULTILINE):
+        assert secret in SERVICES["database"]["secrets"]
+
+
+def test_prometheus_reads_the_monitor_and_the_shipped_rules() -> None:
+    read = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
+    [job] = read["scrape_configs"]
+    command = SERVICES["monitor"]["command"]
+    assert job["static_configs"] == [{"targets": [f"monitor:{command[command.index('--port') + 1]}"]}]
+    [rules] = read["rule_files"]
+    assert "../prometheus:/etc/prometheus/rules:ro" in SERVICES["prometheus"]["volumes"]
+    assert (FOLDER.parent / "prometheus" / Path(rules).name).exists()
+
+
+@pytest.mark.prometheus
+def test_the_settings_of_prometheus_are_valid(tmp_path: Path) -> None:
+    text = (FOLDER / "prometheus.yml").read_text("utf-8")
+    file = tmp_path / "prometheus.yml"
+    file.write_text(text.replace("/etc/prometheus/rules", str(FOLDER.parent / "prometheus")), encoding="utf-8")
+    for command in (["check", "config", str(file)], ["check", "healthy", "--help"]):
+        done = subprocess.run(["promtool", *command], check=False, capture_output=True, text=True)  # noqa: S603, S607 - Debian's
+        assert done.returncode == 0, done.stdout + done.stderr
