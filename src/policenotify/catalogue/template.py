@@ -11,7 +11,7 @@ WORD: Final = re.compile(r"\w+")
 _SLOT: Final = re.compile(r"\{\{|\}\}|\{(\d+)(!t|:d)?\}|[{}]")  # a doubled brace is a brace
 
 _ANY: Final = "\N{CYRILLIC LETTER MULTIOCULAR O}"  # stands for a value: a letter that is in no text
-_PLACE: Final = re.compile(r"\{\d+[^}]*\}")
+_PLACE: Final = re.compile(r"\{\d[^{}]*+\}")
 
 _MARK: Final = re.compile(r"(?<!\s)\s*+[,;]\s++")
 _APART: Final = re.compile(r"\.?$|[)\n]|\s+[A-Z]")
