@@ -173,7 +173,7 @@ def test_where_the_network_has_no_reason_the_next_step_is_reported(
 @pytest.mark.parametrize(
     ("step", "code"),
     [
-        (RuntimeError("token=abc"), "RuntimeError"),
+        (RuntimeError("token=xyz"), "RuntimeError"),
         (lambda _request: None, "TypeError"),
         (lambda _request: "https://…", "TypeError"),
     ],
@@ -190,7 +190,7 @@ def test_any_other_error_of_sending_is_a_doubt(
     assert (receipt.outcome, receipt.code) == (Outcome.UNCONFIRMED, code)
     assert "'sky' failed unexpectedly" in receipt.reason
     assert f"{code} escaped" in caplog.text
-    assert "abc" not in caplog.text + receipt.reason
+    assert "xyz" not in caplog.text + receipt.reason
 
 
 def test_the_network_sets_the_time(book: Book) -> None:
@@ -381,7 +381,7 @@ def test_a_blocked_channel_is_one_alarm_and_goes_on_when_it_is_resumed(
         (Unconfirmed("The upload was cut.", remedy="Wait.", code="504"), "The upload was cut.", "504"),
         (Unavailable("Down.", code="503"), "Down.", "503"),
         (JournalError("Another process renews it."), "Another process renews it.", ""),
-        (RuntimeError("token=abc"), "The network of 'sky' failed before anything was sent.", "RuntimeError"),
+        (RuntimeError("token=xyz"), "The network of 'sky' failed before anything was sent.", "RuntimeError"),
         (lambda _post: None, "The network of 'sky' failed before anything was sent.", "TypeError"),
     ],
     ids=["doubt", "down", "journal", "raises", "returns nothing"],
@@ -397,7 +397,7 @@ def test_a_failure_before_sending_is_certainly_unpublished(
     assert receipt.outcome is Outcome.WAITING
     assert (receipt.reason, receipt.code, receipt.attempts) == (said, code, 0)
     assert retry_in(book, receipt) == timedelta(seconds=2)
-    assert "abc" not in caplog.text
+    assert "xyz" not in caplog.text
     book.pass_by(2)
     attempt(book, network)
     assert book.receipt(published).outcome is Outcome.POSTED
@@ -808,7 +808,7 @@ def test_words_of_an_earlier_attempt_are_looked_for_as_long_as_in_any_doubt(book
     assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
 
 
-@pytest.mark.parametrize("step", [Unavailable("Not to be read."), RuntimeError("token=abc")])
+@pytest.mark.parametrize("step", [Unavailable("Not to be read."), RuntimeError("token=xyz")])
 def test_a_text_whose_owner_cannot_be_looked_up_stays_in_doubt(book: Book, step: Exception) -> None:
     network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
     published = repeated(book, network)
@@ -833,7 +833,7 @@ def test_a_network_that_takes_repeats_gets_no_distinct_text(book: Book) -> None:
         (Unavailable("The timeline cannot be read."), "The timeline cannot be read."),
         (Unconfirmed("The timeline was cut."), "The timeline was cut."),
         (Refused("Not that account.", fallback="prepare"), "Not that account."),
-        (RuntimeError("token=abc"), "It may or may not be out, and 'sky' could not be asked."),
+        (RuntimeError("token=xyz"), "It may or may not be out, and 'sky' could not be asked."),
         (lambda _request: "https://…", "It may or may not be out, and 'sky' could not be asked."),
     ],
     ids=["down", "doubt", "refuses", "raises", "returns no ref"],

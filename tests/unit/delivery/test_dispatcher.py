@@ -141,7 +141,7 @@ def test_deliveries_of_one_incident_go_in_order(book: Book, delivers: Made) -> N
 
 def test_a_failing_goodbye_changes_nothing(book: Book, delivers: Made, caplog: pytest.LogCaptureFixture) -> None:
     sky = Scripted()
-    sky.closes.append(OSError("token=abc"))
+    sky.closes.append(OSError("token=xyz"))
     published = book.publish("sky")
     delivers(sky=sky).drain(LONG, publication=published)
     assert worker_threads() == []
@@ -538,7 +538,7 @@ def test_a_machine_without_threads_does_not_crash(
     ("error", "said"),
     [
         (MissingExtra("The network 'bluesky'", "bluesky"), "policenotify[bluesky]"),
-        (ValueError("token=abc"), "The channel 'sky' cannot be opened (ValueError)."),
+        (ValueError("token=xyz"), "The channel 'sky' cannot be opened (ValueError)."),
     ],
 )
 def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
@@ -561,10 +561,10 @@ def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
         assert receipt.outcome is Outcome.WAITING
         assert said in receipt.reason
         assert receipt.remedy == "Then: policenotify doctor"
-        assert "abc" not in receipt.reason
+        assert "xyz" not in receipt.reason
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.getMessage().startswith("Channel sky is blocked: nothing more is sent")
-    assert "abc" not in caplog.text
+    assert "xyz" not in caplog.text
     book.journal.resume("desk", "sky")
     delivery.drain(LONG)
     assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
@@ -833,7 +833,7 @@ def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumpi
 
     def odd(request: Request) -> PostRef:
         if request.body["text"] == "post 1":
-            raise KeyError("token=abc")
+            raise KeyError("token=xyz")
         return sky.ref(request)
 
     sky.sends.extend([odd] * 9)
@@ -850,7 +850,7 @@ def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumpi
     delivery.drain(LONG)  # what may be out and is stale by now is for a person to look at
     assert jumping.receipt(poison).outcome is Outcome.HELD
     assert jumping.receipt(behind).outcome is Outcome.POSTED
-    assert "abc" not in str(jumping.publication(poison))
+    assert "xyz" not in str(jumping.publication(poison))
 
 
 # --- a process is killed
