@@ -17,6 +17,7 @@ from jsonschema import Draft7Validator
 from packaging.specifiers import SpecifierSet
 
 from policenotify.cli.app import program
+from policenotify.cli.context import CliContext
 from policenotify.journal.database.postgresql import grants
 from policenotify.settings import read_settings
 from tests.acceptance.outside.compose import PAGE
@@ -34,11 +35,13 @@ SCHEMA = json.loads((Path(__file__).parent / "container" / "compose-spec.json").
 
 def _parse(arguments: list[str]) -> click.Context:
     """Parse a command line as `policenotify` does, without running it. A wrong one raises a `UsageError`."""
-    group = click.Context(program, info_name="policenotify")
+    group = click.Context(program, info_name="policenotify", **program.context_settings)
     name, *rest = arguments
     command = program.get_command(group, name)
     assert command is not None
-    return command.make_context(name, rest, parent=group)
+    context = command.make_context(name, rest, parent=group)
+    context.ensure_object(CliContext).end_log()  # which `--log` has begun
+    return context
 
 
 def _words(array: str) -> list[str]:

@@ -26,7 +26,7 @@ MEANINGS = {
     Exit.USAGE: "wrong usage, or nothing to act on; nothing was done",
     Exit.ATTENTION: "a channel needs help: refused, held, in doubt, waiting, blocked, wrong",
     Exit.OVERDUE: "the update, end or second reading of something is overdue",
-    Exit.NO_WORKER: "deliveries wait, and no worker has run for 2 minutes, or the last one was killed",
+    Exit.NO_WORKER: "deliveries wait, and no worker runs: silent for 2 minutes, or killed",
     Exit.NO_JOURNAL: "the journal is not available",
     Exit.TAKEN_AWAY: "the journal was removed or replaced while in use; nothing more is sent",
     Exit.TRY_AGAIN: "the journal or the settings are not available; a relay tries again",

@@ -67,12 +67,14 @@ BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
 CODES = {
     "init /etc/policenotify": None,
     "held": 3,
+    "migrate --grant-to policenotify_app": 6,
     "held 42": 3,
     "held 42 --show-addresses": 2,
     "metrics --textfile /var/lib/node-exporter/police.prom": None,
     "import-cap https://alertes.example/cap/4711.xml --category fire": None,
 }
-"""Examples that cannot be followed here: `None`. Of others, how they exit: a person is held, here is no terminal."""
+"""Examples that cannot be followed here: `None`. Of others, how they exit: a person is held, here is no terminal, and no
+server."""
 
 EFFECTS = {
     "pause": "Paused on ",
