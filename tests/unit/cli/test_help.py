@@ -73,8 +73,8 @@ CODES = {
     "metrics --textfile /var/lib/node-exporter/police.prom": None,
     "import-cap https://alertes.example/cap/4711.xml --category fire": None,
 }
-"""Examples that cannot be followed here: `None`. Of others, how they exit: a person is held, here is no terminal, and no
-server."""
+"""Examples that cannot be followed here: `None`. Of others, how they exit: a person is held, and there is neither a
+terminal nor a server."""
 
 EFFECTS = {
     "pause": "Paused on ",
