@@ -1,4 +1,4 @@
-"""A backlog of 2,700 deliveries on five networks, in minutes: `pytest -n 0 -m deep -s tests/benchmarks/test_soak.py`."""
+"""A backlog of 2,700 deliveries on five networks: `pytest -n 0 -m deep -s tests/benchmarks/test_soak.py`."""
 
 from __future__ import annotations
 
