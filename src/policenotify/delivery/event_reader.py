@@ -195,7 +195,7 @@ class EventReader:
                     changed.wait(_POLL)
                 lingered = subscription.idle and self.clock.monotonic() - idle_since > _LINGER
                 if handed is None or self._closing or lingered:
-                    subscription.thread = None  # with the lock held: whoever wakes it from now on starts another
+                    subscription.thread = None  # with the lock held: a later wake starts another thread
                     changed.notify_all()
                     return
                 subscription.woken = subscription.idle = False

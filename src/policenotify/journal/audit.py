@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -54,6 +54,7 @@ _EVENT = "event"  # purpose of the code of an event
 _LINKED = (*EVENT_FIELDS[1:], "follows")  # the number is not known before the row is stored
 _SEARCHED = 64  # events on a server; of a transaction that others outran by so many, only a seal misses an event
 _REMEMBERED = 10_000  # codes of events held in memory; an event follows recent ones as a rule
+_RECENT = 20_000  # recent events are found by number, not by time: an hour has fewer
 _DELIVERY_FIELDS = (
     "id",
     "post_key",
@@ -104,6 +105,17 @@ def _newest() -> Select[Any]:
 def newest_event(connection: Connection) -> int:
     """Return the number of the last event, or 0. It only rises, for events are never deleted."""
     return int(connection.execute(_newest()).scalar() or 0)
+
+
+def recent_events(connection: Connection, kind: str, *, since: int = 0) -> Sequence[Row[Any]]:
+    """Return the events of one kind after a time, newest first, of the last 20,000 of all kinds."""
+    event = schema.event
+    return connection.execute(
+        select(event)
+        .where(event.c.id > select(func.max(event.c.id) - _RECENT).scalar_subquery())
+        .where(event.c.kind == kind, event.c.at > since)
+        .order_by(event.c.id.desc())
+    ).all()
 
 
 def record(

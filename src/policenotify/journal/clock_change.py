@@ -37,7 +37,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Clock
 from policenotify.journal import meta
-from policenotify.journal.audit import RUNNER, record
+from policenotify.journal.audit import RUNNER, recent_events, record
 from policenotify.journal.clock import CountsFromBoot
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object, whole_number
@@ -65,7 +65,6 @@ _OWN_MARK: Final = "own_mark"
 _RENEWED: Final = span(timedelta(minutes=10))  # uptime and clock drift apart, so the mark is renewed
 _FORGOTTEN: Final = span(timedelta(days=400))
 _RECENT: Final = span(timedelta(hours=1))
-_EVENTS: Final = 20_000  # recent events are found by number, not by time: an hour has fewer
 _SIMULTANEOUS: Final = 0.05  # seconds; if reading both clocks takes longer, they do not show one moment
 _TRIES: Final = 9
 
@@ -195,16 +194,10 @@ def follow(connection: Connection, clock: Clock, *, single_host: bool, brief: bo
 
 def recent_steps(connection: Connection, now: int) -> tuple[ClockStep, ...]:
     """Return how often and by how much the clock was set in the last hour, newest first."""
-    event = schema.event
-    query = (
-        select(event.c.at, event.c.body)
-        .where(event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery())
-        .where(event.c.kind == SET, event.c.body != "", event.c.at > now - _RECENT)
-        .order_by(event.c.id.desc())
-    )
     return tuple(
         ClockStep(at=moment(row.at), seconds=float(json_object(row.body)["seconds"]))
-        for row in connection.execute(query)
+        for row in recent_events(connection, SET, since=now - _RECENT)
+        if row.body  # else a purge has erased it
     )
 
 

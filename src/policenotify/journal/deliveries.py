@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
-from policenotify.journal import clock_change, meta, queue, recovery, results
+from policenotify.journal import audit, clock_change, meta, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.bulk import doubts, expansion, halts, page_results, unreadable
@@ -56,7 +56,6 @@ from policenotify.model.status import Takeover, WaitsForList
 RECENT = timedelta(hours=1)
 """How long a repeated take-over stays an alarm."""
 
-_EVENTS: Final = 20_000  # recent events are found by number, not by time: an hour has fewer
 _EARLIER: Final = 2_000  # deliveries before one that may have been sent after its first attempt; all later ones count
 _BATCH = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 
@@ -119,15 +118,9 @@ class Deliveries:
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
-        event = schema.event
+        since = microseconds(self._journal.now()) - span(RECENT)
         with self._journal.read() as connection:
-            rows = connection.execute(
-                select(event.c.at, event.c.delivery, event.c.channel, event.c.publication)
-                .where(event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery())
-                .where(event.c.kind == recovery.RECOVERED_AGAIN)
-                .where(event.c.at > microseconds(self._journal.now()) - span(RECENT))
-                .order_by(event.c.id.desc())
-            ).all()
+            rows = audit.recent_events(connection, recovery.RECOVERED_AGAIN, since=since)
         newest: dict[int, Takeover] = {}
         for row in rows:
             takeover = Takeover(

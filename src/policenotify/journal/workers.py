@@ -38,7 +38,6 @@ OVERDUE = timedelta(seconds=30)
 """A drain that has not begun after this time is requested again, because the request may be lost."""
 
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
-_EVENTS = 10_000  # the newest events, among which the report of a lost worker is looked for
 _MEND = "Mend it where that process runs: its environment, its secrets, its libraries."
 
 
@@ -155,10 +154,8 @@ class Workers:
         return last if self.last_heartbeat() == last else None
 
     def _workers(self) -> Sequence[Row[Any]]:
-        now = microseconds(self._journal.now())
-        times = {"since": now - span(QUIET), "until": now + span(TOLERANCE)}
         with self._journal.read() as connection:
-            rows = connection.execute(_WORKERS, times).all()
+            rows = seen_workers(connection, microseconds(self._journal.now()))
         self.misses_one = any(row.owner not in self._lost and is_dead(row.owner) for row in rows)
         return rows
 
@@ -196,12 +193,14 @@ class Workers:
             meta.put(connection, f"{meta.DRAIN_REQUESTED}{runner}", "0")
 
 
+def seen_workers(connection: Connection, now: int) -> Sequence[Row[Any]]:
+    """Return the workers seen within two minutes, the latest first. Some may be known to have exited: see `is_dead`."""
+    return connection.execute(_WORKERS, {"since": now - span(QUIET), "until": now + span(TOLERANCE)}).all()
+
+
 def _lost_before(connection: Connection) -> set[str]:
     """Return the workers whose loss is recorded."""
-    event = schema.event
-    recent = event.c.id > select(func.max(event.c.id) - _EVENTS).scalar_subquery()
-    bodies = connection.execute(select(event.c.body).where(recent, event.c.kind == LOST, event.c.body != "")).scalars()
-    return {str(json_object(body)["owner"]) for body in bodies}
+    return {str(json_object(row.body)["owner"]) for row in audit.recent_events(connection, LOST) if row.body}
 
 
 def _is_pending(connection: Connection, name: str, now: int) -> bool:

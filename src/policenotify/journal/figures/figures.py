@@ -19,11 +19,11 @@ from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
 from policenotify.journal.tombstones import stored_counts
+from policenotify.journal.workers import seen_workers
 from policenotify.model.cap import Severity
 from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.status import QUIET
 
 _BATCH: Final = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 _MOST_MISSING: Final = 10_000  # numbers of events that are waited for; more are counted from the beginning
@@ -298,8 +298,6 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
     # A heartbeat from the future is of a clock that was set back since.
     seen = schema.runner.c.seen_at
     last = select(func.max(case((seen <= now + _AHEAD, seen))))
-    lasting = and_(schema.runner.c.is_worker, seen > now - span(QUIET), seen <= now + _AHEAD)
-    workers = connection.execute(select(schema.runner.c.owner).where(lasting)).scalars()
     return {
         "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
         "incidents_overdue": connection.execute(overdue).scalar() or 0,
@@ -308,7 +306,7 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
         "oldest_draft": oldest,
         "readings_overdue": connection.execute(owed).scalar() or 0,
         "last_heartbeat": connection.execute(last).scalar(),
-        "workers": sum(not is_dead(owner) for owner in workers),
+        "workers": sum(not is_dead(row.owner) for row in seen_workers(connection, now)),
         "last_seal": connection.execute(_LAST_SEAL).scalar(),
     }
 
