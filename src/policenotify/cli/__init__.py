@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from types import FrameType
 from typing import NoReturn
 
 _REQUIRED = ("click", "rich")
@@ -22,6 +21,8 @@ _USUAL = gc.get_threshold()
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code."""
     if os.getpid() == 1:  # in a container: the kernel hands process 1 no signal that it has no handler for
+        from policenotify.delivery.service import end_at_once
+
         signal.signal(signal.SIGTERM, end_at_once)
     _use_utf8()
     gc.set_threshold(_OBJECTS)
@@ -34,11 +35,6 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from policenotify.cli.app import run
 
     sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
-
-
-def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
-    """End the process as the signal would by default, with the exit code that shells report."""
-    os._exit(128 + number)
 
 
 def collect_garbage_as_usual() -> None:

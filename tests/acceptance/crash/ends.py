@@ -13,7 +13,6 @@ import random
 import secrets
 import signal
 import sqlite3
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,6 +27,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
+from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import leases, open_journal
 from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.clock import SystemClock
@@ -53,6 +53,8 @@ _NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: nu
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
 _UNDER_WAY = 1 + 5  # the people who are being asked for at once: one mail, and an SMS channel's `parallel`
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
+
+_FOREVER = 3_600.0  # seconds: no process of a test is needed for longer
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.acceptance.crash.ends", "tests.acceptance.crash.preloaded"])
@@ -103,13 +105,14 @@ def _clock(start: datetime, *, fast: bool) -> SystemClock:
 
 def obey(orders: Orders) -> None:
     """Carry orders out, in a process of its own."""
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
     if orders.boot or orders.machine:
         here = leases.this_machine()
         twin = replace(here, boot=orders.boot or here.boot, id=orders.machine or here.id)
         leases.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
-    with closing(orders.publisher()) as publisher, (orders.folder / "receipts").open("a") as told:
+    with ExitStack() as stack:
+        signals = stack.enter_context(ended_by_signals())
+        publisher = stack.enter_context(closing(orders.publisher()))
+        told = stack.enter_context((orders.folder / "receipts").open("a"))
         for turn in orders.turns:
             wait = timedelta(seconds=orders.seconds if orders.task == "wait" else 0)
             published = publisher.publish(_message(publisher, *turn), key=_key(*turn), actor="desk", wait=wait)
@@ -122,7 +125,7 @@ def obey(orders: Orders) -> None:
         if orders.task == "work":
             with publisher.worker():
                 (orders.folder / f"ready {os.getpid()}").touch()
-                over.wait()
+                signals.wait(_FOREVER)
     (orders.folder / f"ended {os.getpid()}").touch()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import Any, Literal
 
-from policenotify.cli.systemd import ended_by_signals
+from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.bulk.values import PAGE
 from policenotify.journal.clock import SystemClock

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import func, select
 
+from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
@@ -67,17 +67,15 @@ class Orders:
 
 def obey(orders: Orders) -> None:
     """Carry orders out, in a process of its own."""
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
     wait = timedelta(seconds=orders.seconds if orders.task == "wait" else 0)
-    with closing(orders.publisher()) as publisher:
+    with ended_by_signals() as signals, closing(orders.publisher()) as publisher:
         publisher.publish(accident(), key=_KEY, actor="desk", wait=wait)
         match orders.task:
             case "budget":
                 publisher.drain(timedelta(seconds=orders.seconds))
             case "killed" | "terminated":
                 with publisher.worker():
-                    over.wait()
+                    signals.wait(_ENDS)
             case "finished":
                 while publisher.drain(timedelta(seconds=_ENDS)) is not None:
                     time.sleep(0.05)

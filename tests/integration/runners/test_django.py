@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 from django.test import override_settings
 
-from policenotify.errors import IdempotencyConflict, InvalidTransition, MissingExtra, SettingsError
+from policenotify.delivery.service import End, Supervisor
+from policenotify.delivery.worker import Worker
+from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra, SettingsError
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.integrations.django.database import journal_url
 from policenotify.journal.database.schema import SCHEMA_VERSION
@@ -181,7 +184,7 @@ def test_a_project_test_reads_what_would_have_been_published(database: Any, desk
 
 
 @pytest.mark.usefixtures("database")
-def test_the_worker_delivers_until_it_is_stopped(desk: Desk) -> None:
+def test_the_worker_delivers_until_it_is_stopped(desk: Desk, manager: socket.socket) -> None:
     publish(accident(), key="open", actor="cad")
     handler = signal.getsignal(signal.SIGTERM)
 
@@ -194,6 +197,29 @@ def test_the_worker_delivers_until_it_is_stopped(desk: Desk) -> None:
     call_command("policenotify_worker")
     assert signal.getsignal(signal.SIGTERM) is handler
     assert len(desk.bluesky.posts) == 1
+    told = [manager.recv(99)]
+    while told[-1] != b"STOPPING=1":
+        told.append(manager.recv(99))
+    assert told[0] == b"READY=1"
+
+
+@pytest.mark.usefixtures("database", "desk")
+@pytest.mark.parametrize(
+    ("end", "told", "code"),
+    [
+        (End("SIGTERM", None, finished=False), "still under way after 30 s", 3),
+        (End("", JournalTakenAway("The journal was removed."), finished=True), "was removed", 7),
+    ],
+)
+def test_a_worker_that_ends_badly_says_so(end: End, told: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(_self: Supervisor, running: Worker, *_: Any) -> End:
+        running.stop()
+        return end
+
+    monkeypatch.setattr(Supervisor, "serve", serve)
+    with pytest.raises(CommandError, match=told) as refused:
+        call_command("policenotify_worker")
+    assert refused.value.returncode == code
 
 
 def test_migrate_reports_what_it_did(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

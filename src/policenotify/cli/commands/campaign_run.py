@@ -15,7 +15,7 @@ from rich.text import Text
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
-from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
+from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import (
     JournalError,
     JournalTakenAway,

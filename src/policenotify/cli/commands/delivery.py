@@ -18,7 +18,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import plain
 from policenotify.cli.results import DrainAnswer
-from policenotify.cli.systemd import GRACE, Supervisor, ended_by_signals
+from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import IncidentNotFound, SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
@@ -116,7 +116,6 @@ def worker(call: CliContext, grace: float) -> Exit:
       policenotify worker --settings /etc/policenotify/policenotify.toml
     """
     collect_garbage_as_usual()
-    supervisor = Supervisor()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         running = publisher.worker()
         running.on_failure = signals.wake
@@ -131,19 +130,15 @@ def worker(call: CliContext, grace: float) -> Exit:
             click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
         if publisher.tracer is not None:  # telemetry is asked for
             publisher.monitor.observe()
-        supervisor.notify("READY=1")
-        with supervisor.showing(publisher.monitor.line):
-            ended_by = supervisor.watch(running, signals)
-        supervisor.notify("STOPPING=1")
-        failure = running.failure
-        finished = running.stop(timeout=grace)
-    if failure is not None:  # the journal's own alarm, in the log, says what to do
-        call.emit({"ended_by": type(failure).__name__, "finished": finished}, Text(f"Ended: {failure.event}"))
+        end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
+    if end.failure is not None:  # the journal's own alarm, in the log, says what to do
+        ended_by = type(end.failure).__name__
+        call.emit({"ended_by": ended_by, "finished": end.finished}, Text(f"Ended: {end.failure.event}"))
         return Exit.TAKEN_AWAY
-    left = "Posts under way have finished." if finished else f"A post was still under way after {grace:g} s."
-    document = {"ended_by": ended_by, "finished": finished}
-    call.emit(document, Text(f"Ended by {ended_by}. {left} The next worker or drain sends what waits."))
-    return Exit.OK if finished else Exit.ATTENTION
+    left = "Posts under way have finished." if end.finished else f"A post was still under way after {grace:g} s."
+    document = {"ended_by": end.signal, "finished": end.finished}
+    call.emit(document, Text(f"Ended by {end.signal}. {left} The next worker or drain sends what waits."))
+    return Exit.OK if end.finished else Exit.ATTENTION
 
 
 @click.command("stop", epilog=exit_codes("6 no journal"))

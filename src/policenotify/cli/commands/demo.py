@@ -28,7 +28,7 @@ from policenotify.cli.report.builder import draw
 from policenotify.cli.report.file import PageFile, html_option
 from policenotify.cli.report.networks import look_of
 from policenotify.cli.report.source import ReaderPost, ReportEntry
-from policenotify.cli.systemd import ended_by_signals
+from policenotify.delivery.service import ended_by_signals
 from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock

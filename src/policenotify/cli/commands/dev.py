@@ -9,7 +9,7 @@ import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.systemd import ended_by_signals
+from policenotify.delivery.service import ended_by_signals
 
 if TYPE_CHECKING:
     from policenotify.testing.dev.networks import DevNetworks

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import publisher
 
+_ATTENTION, _TAKEN_AWAY = 3, 7  # the exit codes of `policenotify worker`
 _DAY = timedelta(days=1).total_seconds()
 
 
@@ -25,7 +25,7 @@ def _seconds(text: str) -> float:
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """Delivers without Celery or Procrastinate: as a service, or from cron."""
+    """Delivers without Celery or Procrastinate: as a service, which systemd may watch, or from cron."""
 
     help = "Deliver published messages until SIGTERM or SIGINT. Posts under way then finish."
 
@@ -36,21 +36,19 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
 
     def handle(self, *, budget: float | None, **_options: Any) -> None:  # noqa: ANN401 - Django's own
         """Deliver."""
-        ending = threading.Event()
-        before = {number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            with publisher() as current:
-                if budget is not None:
+            if budget is not None:
+                with publisher() as current:
                     current.drain(timedelta(seconds=budget))
-                    return
-                with current.worker() as worker:
-                    worker.on_failure = ending.set
-                    ending.wait()
-                    failure = worker.failure
-                if failure is not None:
-                    raise failure
+                return
+            with ended_by_signals() as signals, publisher() as current:
+                running = current.worker()
+                running.on_failure = signals.wake
+                end = Supervisor().serve(running.start(), signals, current.monitor.line)
         except PolicenotifyError as error:
             raise CommandError(str(error)) from error
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        if end.failure is not None:
+            raise CommandError(str(end.failure), returncode=_TAKEN_AWAY) from end.failure
+        if not end.finished:
+            left = f"A post was still under way after {GRACE:g} s. The next worker finds out about it."
+            raise CommandError(left, returncode=_ATTENTION)

@@ -1,4 +1,4 @@
-"""Notifications for systemd, and signals for a clean shutdown."""
+"""Run a worker as a service: signals for a clean shutdown, and notifications for systemd."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from policenotify.cli import end_at_once
 from policenotify.errors import JournalError
 
 if TYPE_CHECKING:
     from policenotify.delivery.worker import Worker
+    from policenotify.errors import JournalTakenAway
 
 GRACE = 30.0
 """Seconds for posts to finish: above most networks' timeouts, below systemd's 90."""
@@ -26,6 +27,11 @@ GRACE = 30.0
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _CHECK_EVERY = 30.0  # seconds between two checks of the worker, unless a watchdog asks for more
 _SILENT = 90.0  # seconds of silence until the watchdog is no longer notified: a locked journal takes 30
+
+
+def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+    """End the process as the signal would by default, with the exit code that shells report."""
+    os._exit(128 + number)
 
 
 class Signals:
@@ -56,7 +62,8 @@ class Signals:
 def ended_by_signals() -> Iterator[Signals]:
     """Collect SIGTERM and SIGINT; the second one ends the process at once.
 
-    Each is written into a pipe as it arrives, in any thread, without a lock.
+    Each is written into a pipe as it arrives, in any thread, without a lock: a handler that sets a `threading.Event`
+    waits for ever if the signal arrives while its own thread begins to wait for that event.
     """
 
     def ignore(_number: int, _frame: FrameType | None) -> None:
@@ -74,6 +81,21 @@ def ended_by_signals() -> Iterator[Signals]:
             signal.signal(number, handler)
         os.close(arrived)
         os.close(note)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a worker ended.
+
+    Attributes:
+        signal: The name of the signal that ended it; empty if none did.
+        failure: Why it ended without a signal.
+        finished: Whether the posts under way have finished.
+    """
+
+    signal: str
+    failure: JournalTakenAway | None
+    finished: bool
 
 
 class Supervisor:
@@ -133,3 +155,19 @@ class Supervisor:
             if running.unresponsive_for < _SILENT:
                 self.notify("WATCHDOG=1")
         return ""
+
+    def serve(self, running: Worker, signals: Signals, line: Callable[[], str], grace: float = GRACE) -> End:
+        """Let a started worker deliver until a signal or its failure, then stop it.
+
+        Args:
+            running: The worker; its `on_failure` is `signals.wake`.
+            signals: What ends it.
+            line: Its state, for `systemctl status`.
+            grace: Seconds for posts under way to finish.
+        """
+        self.notify("READY=1")
+        with self.showing(line):
+            name = self.watch(running, signals)
+        self.notify("STOPPING=1")
+        failure = running.failure
+        return End(name, failure, running.stop(timeout=grace))

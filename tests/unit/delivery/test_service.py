@@ -1,0 +1,111 @@
+"""A worker as a service: it ends with signals, and its manager is notified."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from policenotify.delivery.service import Supervisor, end_at_once, ended_by_signals
+from policenotify.errors import JournalError
+
+
+@pytest.mark.parametrize(("process", "handler"), [(1, end_at_once), (4711, signal.SIG_DFL)])
+def test_a_second_signal_ends_any_process(process: int, handler: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = os.getpid()
+    with ended_by_signals() as signals:
+        os.kill(ours, signal.SIGTERM)
+        monkeypatch.setattr(os, "getpid", lambda: process)
+        assert signals.wait(5) == "SIGTERM"
+        assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is handler
+
+
+class _Working:
+    running = True
+    unresponsive_for = 0.0
+
+
+@pytest.mark.parametrize("arrives_at", range(1, 5))
+def test_a_signal_ends_it_at_whichever_line_it_arrives_before_the_wait(arrives_at: int) -> None:
+    lines = 0
+
+    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal lines
+        if event == "line":
+            lines += 1
+            if lines == arrives_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+
+    before = sys.gettrace()
+    with ended_by_signals() as signals:
+        sys.settrace(trace)
+        try:
+            assert Supervisor({}).watch(_Working(), signals, 10) == "SIGTERM"  # type: ignore[arg-type]  # as it looks
+        finally:
+            sys.settrace(before)
+
+
+def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> None:
+    class Hanging:
+        running = True
+        unresponsive_for = 91.0
+
+    class Once:
+        waited = 0
+
+        def wait(self, seconds: float) -> str:
+            self.waited += 1
+            assert seconds == 10.0
+            return "SIGTERM" if self.waited == 3 else ""
+
+    supervisor = Supervisor({"NOTIFY_SOCKET": os.environ["NOTIFY_SOCKET"], "WATCHDOG_USEC": "30000000"})
+    assert supervisor.watch(Hanging(), Once()) == "SIGTERM"  # type: ignore[arg-type]  # as they look
+    manager.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        manager.recv(9)
+
+
+def test_a_journal_that_fails_shows_no_state_and_ends_nothing(manager: socket.socket) -> None:
+    def fails() -> str:
+        raise JournalError("The journal is away.")
+
+    supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
+    with supervisor.showing(fails):
+        supervisor.notify("WATCHDOG=1")
+        assert manager.recv(99) == b"WATCHDOG=1"
+    with supervisor.showing(lambda: "waiting 2, blocked x"):
+        assert manager.recv(99) == b"STATUS=waiting 2, blocked x"
+
+
+def test_an_unresponsive_service_manager_delays_nothing(manager: socket.socket) -> None:
+    supervisor = Supervisor({"NOTIFY_SOCKET": str(manager.getsockname())})
+    for _ in range(1000):  # more than fits into it
+        supervisor.notify("WATCHDOG=1")
+    assert manager.recv(99) == b"WATCHDOG=1"
+
+
+def test_without_a_manager_nothing_is_notified() -> None:
+    for environ in ({}, {"NOTIFY_SOCKET": "@nobody-listens-here"}, {"WATCHDOG_USEC": "5000000"}):
+        supervisor = Supervisor(environ)
+        supervisor.notify("READY=1")
+        assert supervisor.timeout is None
+    assert Supervisor({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}).timeout is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_second_signal_ends_it_at_once() -> None:
+    if (child := os.fork()) == 0:
+        with ended_by_signals() as signals:
+            os.kill(os.getpid(), signal.SIGINT)
+            if signals.wait(10) == "SIGINT" and signals.wait(0) == "":
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(10)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
