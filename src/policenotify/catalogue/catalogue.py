@@ -152,7 +152,8 @@ class Catalogue:
         ways = (self._as_clause, self._after_path, self._by_sentences, self._by_items, self._inside)
         if whole and whole.sure:
             return self._filled(whole, depth)
-        if whole and not any(known for _, known in self._parts(core, _SENTENCES, depth)):
+        bounds = (_SENTENCES, _LISTED)
+        if whole and not any(known for each in bounds for _, known in self._parts(core, each, depth)):
             return self._filled(whole, depth)
         return next((text for way in ways if (text := way(core, depth)) is not None), None) or self.moments(core)
 
