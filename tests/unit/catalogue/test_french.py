@@ -184,6 +184,14 @@ severity (--severity): Input should be 'Extreme', 'Severe' or 'Unknown'
 = gravité (--severity) : doit être 'Extreme', 'Severe' ou 'Unknown'
 channels: is missing.
 = channels : manque.
+The journal could not be read: its server cannot be reached, or refuses access. Check that it runs, and that the \
+settings name the right host, port, database and user. Nothing was sent that is not in it.
+= Le journal n'a pas pu être lu : son serveur est injoignable, ou refuse l'accès. Vérifiez qu'il tourne, et que les \
+réglages nomment les bons hôte, port, base et utilisateur. Rien n'a été envoyé qui n'y soit inscrit.
+journal: the file url cannot be read (Permission denied). Write the value into it. (It comes from the environment \
+variable POLICENOTIFY_JOURNAL.)
+= journal : le fichier url ne peut pas être lu (accès refusé). Écrivez-y la valeur. (Cela vient de la variable \
+d'environnement POLICENOTIFY_JOURNAL.)
 The settings a.toml cannot be read (Permission denied).
 = Les réglages a.toml ne peuvent pas être lus (accès refusé).
 desk/policenotify.toml has other settings. Nothing was written: choose another directory.
