@@ -26,7 +26,7 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 from django.utils import translation
 
 from policenotify import Image, Lifecycle
-from policenotify.errors import Blocked, Unconfirmed
+from policenotify.errors import Blocked, Refused, Unconfirmed
 from policenotify.integrations.django import close, joined, publish
 from policenotify.integrations.django.forms import FollowUpForm, MessageForm
 from policenotify.integrations.django.models import (
@@ -316,6 +316,22 @@ def test_a_held_delivery_is_settled(desk: Recording, incident: str) -> None:
     again = agent.post(f"{_ADMIN}/deliveryrow/", {**chosen, "action": "resolve_again"}, follow=True)
     assert DeliveryRow.objects.get(pk=number).state == "posted"
     assert '<li class="error">' in again.content.decode()
+
+
+def test_the_state_and_the_remedy_of_a_delivery_are_in_the_users_language(desk: Recording, incident: str) -> None:
+    desk.fail_next("bluesky", Refused("The post is too long.", remedy="Shorten the headline."))
+    number = _open(incident).on("bluesky").delivery
+    desk.deliver()
+    agent = _agent("view")
+    pages = {"list": "deliveryrow/", "delivery": f"deliveryrow/{number}/change/", "channels": "channelrow/"}
+    with translation.override("fr"):
+        french = {
+            name: agent.get(f"{_ADMIN}/{page}", headers={"accept-language": "fr"}).content.decode()
+            for name, page in pages.items()
+        }
+    assert re.search(r"refusé\b", french["list"])
+    assert "Raccourcissez le titre." in french["delivery"]
+    assert "prêt" in french["channels"]
 
 
 def test_a_blocked_channel_is_resumed(desk: Recording, incident: str) -> None:
