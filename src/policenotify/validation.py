@@ -12,6 +12,18 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 _TEXTS = {"missing": "is missing.", "too_short": "must not be empty."}
+
+FORMS = {
+    "category": "write a code such as traffic_accident",
+    "language": "write a language such as fr, oc or pt-BR",
+    "location.commune": "write a code of INSEE such as 34172",
+    "location.department": "write a code such as 34, 2A or 974",
+    "location.road.road": "write a road such as A9, N113 or D612E7",
+    "lifecycle.incident": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
+    "lifecycle.follows": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
+}
+"""How to write the fields of a message whose form pydantic would describe by a regular expression."""
+
 _MIN_SECRET = 3  # characters: a shorter secret is part of ordinary words
 _MIN_PART = 8  # characters of a part of a secret: a shorter part is a word of the language, such as `token`
 

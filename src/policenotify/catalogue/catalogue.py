@@ -29,7 +29,7 @@ _SENTENCE_END: Final = re.compile(r"[.!?\]]\s")  # or the code of a network
 _STOPS: Final = re.compile(r"(?<=[\w»)\]])(?=[:;](?:\s|$))", re.MULTILINE)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
-_CLOSES: Final = re.compile(r"[^“]*”")  # a quotation that began before
+_CLOSES: Final = re.compile(r"[^“]*”|[^(]*\)")  # a quotation or bracket that began before
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 
 
@@ -152,14 +152,21 @@ class Catalogue:
         ways = (self._as_clause, self._after_path, self._by_sentences, self._by_items, self._inside)
         if whole and whole.sure:
             return self._filled(whole, depth)
-        if whole and not any(known for _, known in self._parts(core, _SENTENCES, depth)):
+        bounds = (_SENTENCES, _LISTED)
+        if whole and not any(known for each in bounds for _, known in self._parts(core, each, depth)):
             return self._filled(whole, depth)
         return next((text for way in ways if (text := way(core, depth)) is not None), None) or self.moments(core)
 
     def _as_clause(self, core: str, depth: int) -> str | None:
         """Translate a sentence that has lent its full stop to the text around it."""
         clause = None if core.endswith(".") else self._match(f"{core}.", depth)
-        return self._filled(clause, depth).removesuffix(".") if clause and clause.sure else None
+        if clause is None or not clause.sure:
+            return None
+        if any(map(_SENTENCE_END.search, clause.values)) and any(
+            known for _, known in self._parts(core, _SENTENCES, depth)
+        ):
+            return None  # a value has taken in sentences that are known by themselves
+        return self._filled(clause, depth).removesuffix(".")
 
     def _after_path(self, core: str, depth: int) -> str | None:
         """Translate what follows the path of a setting: `channels.x.handle: …`."""

@@ -24,6 +24,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         from policenotify.delivery.service import end_at_once
 
         signal.signal(signal.SIGTERM, end_at_once)
+    _open_closed_streams()
     _use_utf8()
     gc.set_threshold(_OBJECTS)
     atexit.register(gc.freeze)  # an exiting process needs no last collection
@@ -40,6 +41,16 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def collect_garbage_as_usual() -> None:
     """Let a command that runs for long collect garbage as other programs do."""
     gc.set_threshold(*_USUAL)
+
+
+def _open_closed_streams() -> None:
+    """Replace the standard streams that the caller has closed, so that printing never ends a command.
+
+    The number of a closed one would also go to the next file or socket.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - not closed
 
 
 def _use_utf8() -> None:

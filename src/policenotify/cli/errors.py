@@ -27,7 +27,7 @@ from policenotify.errors import (
 )
 from policenotify.findings import Finding
 from policenotify.model.message import Message
-from policenotify.validation import format_validation_errors
+from policenotify.validation import FORMS, format_validation_errors
 
 PUBLISHING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
@@ -37,16 +37,6 @@ _IN_DOUBT = (
     "It may have been published. Look before you publish it again: policenotify status "
     "(the same command again publishes nothing twice)."
 )
-# For fields whose form pydantic would describe by a regular expression.
-_FORMS = {
-    "category": "write a code such as traffic_accident",
-    "language": "write a language such as fr, oc or pt-BR",
-    "location.commune": "write a code of INSEE such as 34172",
-    "location.department": "write a code such as 34, 2A or 974",
-    "location.road.road": "write a road such as A9, N113 or D612E7",
-    "lifecycle.incident": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
-    "lifecycle.follows": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
-}
 # The attributes of an error that its report has, too.
 _DETAILS: dict[type[PolicenotifyError], tuple[str, ...]] = {
     MessageRejected: ("findings", "publication"),
@@ -152,7 +142,7 @@ def _explained(line: str, command: str) -> str:
     field, colon, problem = line.partition(": ")
     if not colon:
         return line
-    form = _FORMS.get(field) if problem.startswith("String should match") else None
+    form = FORMS.get(field) if problem.startswith("String should match") else None
     option = option_of(field)
     if option == "--headline" and command in PUBLISHING - {"publish"}:
         option = "HEADLINE"

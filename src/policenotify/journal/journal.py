@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, Text, func, select
+from sqlalchemy import Engine, Text, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -209,6 +209,15 @@ class Journal(Transactions):
         """Return the error that names who stopped everything, or None."""
         with self.read() as connection:
             return meta.stopped(connection, self.id)
+
+    def check_writable(self) -> None:
+        """Start to write, and change nothing.
+
+        Raises:
+            JournalError: This user may only read the journal, and could publish nothing.
+        """
+        with self.write(durable=False) as connection:
+            connection.execute(update(schema.delivery).where(false()).values(attempts=0))
 
     def clock_steps(self) -> tuple[ClockStep, ...]:
         """Return how often and by how much the clock was set in the last hour, newest first."""

@@ -200,8 +200,9 @@ class Publications:
 
     def latest(self, count: int) -> tuple[Publication, ...]:
         """Return the last publications, newest first."""
+        query = _PUBLISHED.order_by(_table.c.id.desc()).limit(count)
         with self._journal.read() as connection:
-            rows = connection.execute(_PUBLISHED.order_by(_table.c.id.desc()).limit(count)).all()
+            rows = connection.execute(query).all()
             return tuple(_publication(connection, row) for row in rows)
 
     def unfinished(self) -> tuple[Publication, ...]:

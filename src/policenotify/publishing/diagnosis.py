@@ -72,7 +72,8 @@ def _soundness(journal: Journal) -> DiagnosisLine:
         sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
     if not sound:
         raise JournalError("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
-    return right("journal", f"opens, and can be read; {journal.audit.verify()} sealed batches, all unchanged")
+    journal.check_writable()
+    return right("journal", f"can be read and written; {journal.audit.verify()} sealed batches, all unchanged")
 
 
 def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> Iterator[DiagnosisLine]:

@@ -256,7 +256,10 @@ class Operations(SendingControls):
         Raises:
             NotHeld: Nothing of it is held, or one of the people is not in doubt. Nothing was changed.
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
+            TypeError: *posted* is not a bool: the text "false" of a web form would mean that the post is there.
         """
+        if not isinstance(posted, bool):
+            raise TypeError("posted: write True or False. Nothing was changed")
         if people:
             outcome = self.journal.sendings.resolve(delivery, actor, people, posted=posted)
         else:

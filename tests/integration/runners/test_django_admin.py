@@ -26,7 +26,7 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 from django.utils import translation
 
 from policenotify import Image, Lifecycle
-from policenotify.errors import Blocked, Unconfirmed
+from policenotify.errors import Blocked, Refused, Unconfirmed
 from policenotify.integrations.django import close, joined, publish
 from policenotify.integrations.django.forms import FollowUpForm, MessageForm
 from policenotify.integrations.django.models import (
@@ -318,6 +318,22 @@ def test_a_held_delivery_is_settled(desk: Recording, incident: str) -> None:
     assert '<li class="error">' in again.content.decode()
 
 
+def test_the_state_and_the_remedy_of_a_delivery_are_in_the_users_language(desk: Recording, incident: str) -> None:
+    desk.fail_next("bluesky", Refused("The post is too long.", remedy="Shorten the headline."))
+    number = _open(incident).on("bluesky").delivery
+    desk.deliver()
+    agent = _agent("view")
+    pages = {"list": "deliveryrow/", "delivery": f"deliveryrow/{number}/change/", "channels": "channelrow/"}
+    with translation.override("fr"):
+        french = {
+            name: agent.get(f"{_ADMIN}/{page}", headers={"accept-language": "fr"}).content.decode()
+            for name, page in pages.items()
+        }
+    assert re.search(r"refusé\b", french["list"])
+    assert "Raccourcissez le titre." in french["delivery"]
+    assert "prêt" in french["channels"]
+
+
 def test_a_blocked_channel_is_resumed(desk: Recording, incident: str) -> None:
     desk.fail_next("bluesky", Blocked("The password is not accepted.", remedy="Write the new one.", code="401"))
     opened = _open(incident)
@@ -518,12 +534,12 @@ def test_a_form_publishes_an_incident_from_opening_to_end(desk: Recording, incid
         ({"commune": "\ud800"}, "commune", ""),
         ({"commune": "\x00"}, "commune", ""),
         ({"commune": "", "street": ""}, "commune", "where it is"),
-        ({"road": "the A9"}, "road", ""),
+        ({"road": "the A9"}, "road", "write a road such as A9"),
         ({"headline": ""}, "headline", ""),
         ({"headline": "x" * 161}, "headline", ""),
         ({"headline": "!!!"}, "headline", ""),
         ({"category": "meteor"}, "category", ""),
-        ({"incident": "../etc"}, "incident", ""),
+        ({"incident": "../etc"}, "incident", "write 1 to 64 letters"),
         ({"incident": "", "next_update_at": "2020-01-01 10:00"}, "next_update_at", ""),
         ({"starts_at": "2030-01-02 10:00", "expires_at": "2030-01-01 10:00"}, "expires_at", "later than starts_at"),
         ({"link": "https://user:pw@example.org/"}, "link", ""),

@@ -172,6 +172,30 @@ copy. Then: policenotify feed rebuild
 Remettez-le depuis une copie. Puis : policenotify feed rebuild
 It was worded for @police34; 'x' is now @police30.
 = Il était rédigé pour @police34 ; « x » est maintenant @police30.
+Nothing was sent. Incident 't2' is already open. Open now: t2 (fire, Le Mans, opened 2026-11-27 04:55); t1 (fire, \
+opened 2026-11-27 04:50). What may follow: update, end.
+= Rien n'a été envoyé. L'incident « t2 » est déjà ouvert. Ouverts maintenant : t2 (fire, Le Mans, ouvert le 27/11/2026 \
+04:55) ; t1 (fire, ouvert le 27/11/2026 04:50). Ce qui peut suivre : mise à jour, fin.
+Nothing was sent. a.json does not hold a message: write one JSON object, not a list or a text.
+= Rien n'a été envoyé. a.json ne contient pas un message : écrivez un objet JSON, pas une liste ni un texte.
+language (--language): write a language such as fr, oc or pt-BR
+= langue (--language) : écrivez une langue telle que fr, oc ou pt-BR
+severity (--severity): Input should be 'Extreme', 'Severe' or 'Unknown'
+= gravité (--severity) : doit être 'Extreme', 'Severe' ou 'Unknown'
+channels: is missing.
+= channels : manque.
+The journal could not be read: its server cannot be reached, or refuses access. Check that it runs, and that the \
+settings name the right host, port, database and user. Nothing was sent that is not in it.
+= Le journal n'a pas pu être lu : son serveur est injoignable, ou refuse l'accès. Vérifiez qu'il tourne, et que les \
+réglages nomment les bons hôte, port, base et utilisateur. Rien n'a été envoyé qui n'y soit inscrit.
+journal: the file url cannot be read (Permission denied). Write the value into it. (It comes from the environment \
+variable POLICENOTIFY_JOURNAL.)
+= journal : le fichier url ne peut pas être lu (accès refusé). Écrivez-y la valeur. (Cela vient de la variable \
+d'environnement POLICENOTIFY_JOURNAL.)
+The settings a.toml cannot be read (Permission denied).
+= Les réglages a.toml ne peuvent pas être lus (accès refusé).
+desk/policenotify.toml has other settings. Nothing was written: choose another directory.
+= desk/policenotify.toml contient d'autres réglages. Rien n'a été écrit : choisissez un autre dossier.
 """
 
 

@@ -118,6 +118,24 @@ def test_a_reader_that_goes_away_changes_no_exit_code(desk: Desk) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("closed", "args", "code", "shown"), [
+    ("2", ("publish", *ACCIDENT, "--to", "presse", "--wait", "0"), 3, b"Publication: "),
+    ("0 1 2", ("publish", "-"), 1, b""),
+    ("0", ("bounce",), 0, b"other: ignored"),
+])  # fmt: skip
+def test_a_closed_standard_stream_ends_no_command(
+    desk: Desk, closed: str, args: tuple[str, ...], code: int, shown: bytes
+) -> None:
+    start = "import os, sys; os.execv(sys.executable, [sys.executable, '-c', sys.argv[1], *sys.argv[2:]])"
+    main = "from policenotify.cli import main; main()"
+    close = "".join(f"os.close({number}); " for number in closed.split())
+    opening = start.replace("sys; ", f"sys; {close}")
+    command = [sys.executable, "-c", opening, main, "--settings", str(desk.write_settings()), *args]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - our own
+    assert (done.returncode, shown in done.stdout, b"Unexpected" in done.stderr) == (code, True, False), done
+
+
 def test_the_help_loads_no_sql_toolkit() -> None:
     start = (
         "import sys\nfrom policenotify.cli.app import run\nrun(['--help'])\n"

@@ -120,6 +120,15 @@ def held(run: Run, desk: Desk) -> str:
     return str(receipt["delivery"])
 
 
+def test_a_drain_after_which_one_person_of_a_list_is_held_needs_attention(run: Run, desk: Desk) -> None:
+    settings = desk.folder / "policenotify.toml"
+    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.mail.hang_up("DATA", delivered=True, times=1)
+    run("publish", *ACCIDENT, "--to", "presse", "--wait", "0")
+    ran = run("drain", "--budget", "10")
+    assert (ran.code, "is held, wholly or for some people: policenotify held" in ran.words) == (3, True)
+
+
 @pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
 def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
     resolved = run("resolve", held, answer, "--json")

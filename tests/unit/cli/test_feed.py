@@ -45,6 +45,11 @@ def test_a_folder_that_is_not_there_needs_a_person(run: Run, folder: Path) -> No
     assert "does not exist" in run("feed", "rebuild", "--json").document["problems"]["alertes"]
 
 
+def test_without_a_feed_it_reports_that_nothing_is_drawn(run: Run, desk: Desk) -> None:
+    desk.write_settings()
+    assert run("feed", "rebuild").out == "No channel is on the network 'feed'.\n"
+
+
 @pytest.mark.usefixtures("folder")
 def test_only_a_feed_is_drawn(run: Run) -> None:
     assert "is on 'email', which draws no files" in run("feed", "rebuild", "presse").err

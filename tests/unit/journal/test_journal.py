@@ -33,6 +33,8 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.model.lifecycle import Stage
+from policenotify.model.status import Alarm
+from policenotify.publishing.diagnosis import check_journal
 from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -242,7 +244,11 @@ def _folder_of_a_user(mode: int) -> Iterator[Path]:
     ("name", "mode", "says"),
     [
         ("journal.db", 0o500, "cannot be created (Permission denied). Nothing was sent. Give the user write access"),
-        ("read only.db", 0o700, "could not be read: this user may not write to it. Give the user its file and folder"),
+        (
+            "read only.db",
+            0o700,
+            "could not be read: this user may not write to it. Give the user its file, those beside it (-wal",
+        ),
         ("read only.db", 0o000, "could not be read: its file cannot be opened. Give the user its file and folder"),
     ],
 )
@@ -264,6 +270,21 @@ def test_a_retryable_recipient_is_sent_to_again(keys: Keys, clock: FakeClock) ->
             path.chmod(0o600)
         journal.stop("cne Roux")
         assert journal.stopped() is not None
+        journal.close()
+
+
+def test_doctor_reports_a_journal_that_may_only_be_read(keys: Keys, clock: FakeClock) -> None:
+    with _folder_of_a_user(0o700) as folder:
+        path = folder / "journal.db"
+        open_journal(str(path), keys=keys, clock=clock, create=True).close()
+        path.chmod(0o400)
+        journal = open_journal(str(path), keys=keys, clock=clock)
+        found = list(check_journal(journal, {}, "cne Roux", UTC))
+        assert [(line.check, line.alarm) for line in found] == [("journal", Alarm.JOURNAL)]
+        assert "(-wal, -shm)" in found[0].detail
+        for each in folder.glob("journal.db*"):
+            each.chmod(0o600)
+        assert "can be read and written" in next(check_journal(journal, {}, "cne Roux", UTC)).detail
         journal.close()
 
 

@@ -222,6 +222,10 @@ def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome
         "reason": "Nobody knows.", "remedy": "",
     }  # fmt: skip
     assert Alarm.ATTENTION in publisher.status().alarms
+    form: dict[str, Any] = {"posted": str(posted).lower()}  # the text "false" is not False
+    with pytest.raises(TypeError, match="Nothing was changed"):
+        publisher.resolve(number, actor="claire", **form)
+    assert publisher.held() == (held,)
     settled = publisher.resolve(number, actor="claire", posted=posted)
     assert (settled.delivery, settled.outcome, settled.people) == (number, outcome, None)
     assert publisher.held() == ()
@@ -455,3 +459,9 @@ def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
         desk.write_settings()
         assert _unusable_in_metrics(publisher) == []
         assert publisher.monitor.status()["status"] == "ok"
+
+
+def test_a_wrong_number_of_publications_is_not_taken_for_a_damaged_journal(make: Make) -> None:
+    wrong: dict[str, Any] = {"last": "five"}
+    with pytest.raises(ValueError, match="five"):
+        make().status(**wrong)

@@ -74,9 +74,15 @@ def drain(call: CliContext, budget: float) -> Exit:
             blocked=tuple(sorted(journal.channels.blocked())),
             channel_problems={**problems, **publisher.channel_problems()},
         )
-        call.emit(answer, *_drained(answer, publisher.zone))
-    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or outcomes[Outcome.HELD]
+        # Of a list some people may be held, although the others have the post.
+        held = [each.delivery for each in publisher.held() if each.delivery in before] if outcomes else []
+        call.emit(answer, *_drained(answer, publisher.zone), *map(_held, held))
+    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or held
     return Exit.ATTENTION if acts else Exit.OK
+
+
+def _held(delivery: int) -> Text:
+    return Text(f"Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}")
 
 
 def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[RenderableType]:

@@ -65,7 +65,7 @@ def rebuild(call: CliContext, channel: str | None) -> Exit:
     lines = [output.line(f"{name}  {path}") for name, paths in changed.items() for path in paths]
     lines += [Text(f"{len(paths)} files of {name} have changed.") for name, paths in changed.items()]
     lines += [Text(f"{name} could not be drawn: {problem}") for name, problem in problems.items()]
-    call.emit({"changed": changed, "problems": problems}, *lines)
+    call.emit({"changed": changed, "problems": problems}, *(lines or [Text("No channel is on the network 'feed'.")]))
     return Exit.ATTENTION if problems else Exit.OK
 
 

@@ -78,14 +78,14 @@ def _is_open(row: IncidentRow) -> bool:
 class IncidentAdmin(JournalAdmin):
     """Incidents, with their publications. An open one can be updated and ended."""
 
-    list_display = ("id", "category", "status", "exercise", "opened_at", "due_at", "reminders")
+    list_display = ("id", "category", "shown_status", "exercise", "opened_at", "due_at", "reminders")
     list_filter = ("status", "exercise", "category", "opened_at")
     search_fields = ("id",)
     fields = (
-        "id", "category", "status", "exercise", "follows", "opened_at", "closed_at", "due_at", "reminders",
+        "id", "category", "shown_status", "exercise", "follows", "opened_at", "closed_at", "due_at", "reminders",
         "reminded_at", "published",
     )  # fmt: skip
-    readonly_fields = ("published",)
+    readonly_fields = ("shown_status", "published")
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         stage: RowDecision(
             label=label,
@@ -138,14 +138,14 @@ def _withdraw(form: ReasonForm, row: PublicationRow, actor: str) -> str:
 class PublicationAdmin(JournalAdmin):
     """Publications with their receipts and findings. Posts can be taken down."""
 
-    list_display = ("created_at", "stage", "headline", "incident", "actor", "state")
+    list_display = ("created_at", "shown_stage", "headline", "incident", "actor", "shown_state")
     list_display_links = ("created_at", "headline")
     list_filter = ("state", "stage", "created_at")
     list_select_related = ("incident",)
     search_fields = ("=id", "key", "=incident__id", "actor")
-    fields = ("id", "key", "state", "incident", "sequence", "stage", "corrects", "actor", "created_at",
+    fields = ("id", "key", "shown_state", "incident", "sequence", "shown_stage", "corrects", "actor", "created_at",
               "words", "receipts", "remarks")  # fmt: skip
-    readonly_fields = ("words", "receipts", "remarks")
+    readonly_fields = ("shown_state", "shown_stage", "words", "receipts", "remarks")
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         "withdraw": RowDecision(
             label=say_later("Take down"),
@@ -224,14 +224,24 @@ class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no
 class DeliveryAdmin(JournalAdmin):
     """Deliveries with their attempts. A held one can be settled, after a look on the network."""
 
-    list_display = ("id", "channel", "publication", "operation", "state", "attempts", "last_tried_at", "reason")
+    list_display = (
+        "id",
+        "channel",
+        "publication",
+        "operation",
+        "shown_state",
+        "attempts",
+        "last_tried_at",
+        "shown_reason",
+    )
     list_display_links = ("id", "channel")
     list_filter = (HeldFilter, "state", "channel", "operation")
     list_select_related = ("publication",)
     search_fields = ("=id", "=publication__id", "publication__key", "=publication__incident__id")
-    fields = ("id", "publication", "channel", "language", "part", "operation", "state", "halt", "reason", "remedy",
-              "code", "not_before", "not_after", "last_tried_at", "settled_at", "tries")  # fmt: skip
-    readonly_fields = ("tries",)
+    fields = ("id", "publication", "channel", "language", "part", "operation", "shown_state", "halt",
+              "shown_reason", "shown_remedy", "code", "not_before", "not_after", "last_tried_at", "settled_at",
+              "tries")  # fmt: skip
+    readonly_fields = ("shown_state", "shown_reason", "shown_remedy", "tries")
     actions = ("resolve_posted", "resolve_again")
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
@@ -262,7 +272,7 @@ class DeliveryAdmin(JournalAdmin):
                 messages.error(request, f"{row}: {say(error)}")
             else:
                 self.log_change(request, row, f"Settled: {outcome[0]}")
-                messages.success(request, f"{row}: {outcome[0]}")
+                messages.success(request, f"{row}: {say(outcome[0])}")
 
     @admin.display(description=say_later("attempts"))  # type: ignore[untyped-decorator]  # Django has no types
     def tries(self, row: DeliveryRow) -> str:
@@ -305,12 +315,12 @@ def _review(form: ReasonForm, row: DraftRow, actor: str, *, verdict: str) -> str
 class DraftAdmin(JournalAdmin):
     """Drafts with their words and reviews. Another person than the author approves, returns or rejects them."""
 
-    list_display = ("changed_at", "state", "category", "submitted_by", "expires_at", "due_at", "publication")
+    list_display = ("changed_at", "shown_state", "category", "submitted_by", "expires_at", "due_at", "publication")
     list_filter = ("state", "category", "exercise")
     search_fields = ("=id", "key", "submitted_by")
-    fields = ("id", "key", "state", "category", "exercise", "submitted_by", "reason", "created_at", "changed_at",
+    fields = ("id", "key", "shown_state", "category", "exercise", "submitted_by", "reason", "created_at", "changed_at",
               "expires_at", "publication", "published_by", "urgent", "due_at", "words")  # fmt: skip
-    readonly_fields = ("words",)
+    readonly_fields = ("shown_state", "words")
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         verdict: RowDecision(
             label=label,

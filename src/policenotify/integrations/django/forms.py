@@ -36,6 +36,7 @@ from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import check_names
 from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
+from policenotify.validation import FORMS
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
@@ -143,8 +144,10 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
                 self.preview = current.preview(self._message, to=self.to)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False, include_context=False):
-                text = detail["msg"].removeprefix("Value error, ")
-                self.add_error(self._field(".".join(map(str, detail["loc"])), text), say(text))
+                path = ".".join(map(str, detail["loc"]))
+                form = FORMS.get(path) if detail["type"] == "string_pattern_mismatch" else None
+                text = form or detail["msg"].removeprefix("Value error, ")
+                self.add_error(self._field(path, text), say(text))
         except PolicenotifyError as error:
             self.add_error(None, say(error))
         else:

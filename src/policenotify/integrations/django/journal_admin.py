@@ -72,6 +72,16 @@ class RowDecision:
     decide: Callable[[Any, Any, str], str | None]
 
 
+def _in_words(field: str, label: str) -> object:
+    """Return a column that shows a text of the journal, or a state, in the user's language."""
+
+    @admin.display(description=say_later(label), ordering=field)  # type: ignore[untyped-decorator]  # Django has no types
+    def column(_admin: object, row: Any) -> str:  # noqa: ANN401 - a row of any table
+        return say(getattr(row, field))
+
+    return column
+
+
 class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no types
     """Rows that can be seen with the permission `view`, and decisions about them."""
 
@@ -79,6 +89,11 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
     change_form_template = f"{FOLDER}/change_form.html"
     list_per_page = 50
     show_full_result_count = False
+    shown_status = _in_words("status", "Status")
+    shown_state = _in_words("state", "State")
+    shown_stage = _in_words("stage", "Stage")
+    shown_reason = _in_words("reason", "Reason")
+    shown_remedy = _in_words("remedy", "Remedy")
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
         """Ask for the permission `view`."""

@@ -36,7 +36,8 @@ _TRIES = 10  # to set a new file's mode while other processes create the same jo
 _MEANINGS = {
     sqlite3.SQLITE_BUSY: "another process keeps it locked. Look for one that hangs, then try again",
     sqlite3.SQLITE_FULL: "the disk is full. Free some space, then try again",
-    sqlite3.SQLITE_READONLY: "this user may not write to it. Give the user its file and folder, then try again",
+    sqlite3.SQLITE_READONLY: "this user may not write to it. Give the user its file, those beside it (-wal, -shm) and "
+    "their folder, then try again",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened. Give the user its file and folder, then try again",
     sqlite3.SQLITE_IOERR: "the disk fails. Check the disk, then try again",
     sqlite3.SQLITE_CORRUPT: "its file is damaged. Put it aside and restore a copy",
