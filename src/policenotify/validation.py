@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Final, TypeGuard, get_args
 from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
@@ -26,6 +26,15 @@ FORMS = {
 
 _MIN_SECRET = 3  # characters: a shorter secret is part of ordinary words
 _MIN_PART = 8  # characters of a part of a secret: a shorter part is a word of the language, such as `token`
+
+
+LONGEST_NAME: Final = 200
+"""Characters of a key or an actor, at most: the width of the journal's columns."""
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Return True for a printable text of 1 to 200 characters that is not only white space."""
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def did_you_mean(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:

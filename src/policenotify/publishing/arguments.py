@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from policenotify.model.message import Message
+from policenotify.validation import LONGEST_NAME, is_name
+
 SHORTEST_REASON: Final = 10
 """Characters of a written reason, at least."""
 
@@ -38,22 +41,43 @@ def checked_reason(name: str, text: str) -> str:
     return reason
 
 
-def wait_of(wait: timedelta | float | None) -> timedelta:
+def wait_of(wait: timedelta | float | None, name: str = "wait") -> timedelta:
     """Return a time span, given as one or in seconds. `None` is zero."""
     if isinstance(wait, timedelta):
         return wait
     try:
         return timedelta(seconds=0 if wait is None else wait)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("wait: write a timedelta, or a number of seconds; nothing was sent") from None
+        raise ValueError(f"{name}: write a timedelta, or a number of seconds; nothing was sent") from None
 
 
-def check_names(key: str, actor: str) -> None:
-    """Refuse a key or an actor that is empty, too long or cannot be printed.
+def check_message(message: object) -> None:
+    """Refuse what is not a message.
+
+    Raises:
+        TypeError: It is of another type.
+    """
+    if not isinstance(message, Message):
+        raise TypeError(f"message: is of the type {type(message).__name__}; write a Message. Nothing was sent")
+
+
+def check_names(key: object, actor: object) -> None:
+    """Refuse a key or an actor that is no text, empty, too long or cannot be printed.
 
     Raises:
         ValueError: One is.
     """
     for name, value in (("key", key), ("actor", actor)):
-        if not value.strip() or len(value) > 200 or not value.isprintable():  # noqa: PLR2004 - the column's width
-            raise ValueError(f"{name}: 1 to 200 printable characters are needed; nothing was sent")
+        if not is_name(value):
+            raise ValueError(f"{name}: 1 to {LONGEST_NAME} printable characters are needed; nothing was sent")
+
+
+def check_flags(**flags: object) -> None:
+    """Refuse a flag that is not a bool: the text "false" of a web form would count as true.
+
+    Raises:
+        TypeError: One is not.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}: write True or False. Nothing was changed")

@@ -21,7 +21,7 @@ from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
-from policenotify.publishing.arguments import check_names, checked_reason
+from policenotify.publishing.arguments import check_flags, check_message, check_names, checked_reason
 from policenotify.publishing.images import file_names, load_images
 from policenotify.publishing.preparation import Preparer, ulid
 
@@ -112,6 +112,7 @@ class Drafts:
                 the name, so no one who reads it could see that. Rename the file. Nothing was stored.
         """
         journal = self._journal
+        check_flags(authenticated=authenticated)
         message, pictures = self._load_images(message)
         check_names("-" if key is None else key, actor)
         check_names(for_keys or "-", actor)
@@ -131,6 +132,7 @@ class Drafts:
 
     def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
+        check_flags(authenticated=authenticated)
         journal, known = self._journal, self.get(draft)
         message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
@@ -214,6 +216,7 @@ class Drafts:
             MessageRejected: A finding blocks now.
             InvalidTransition: Its stage is not allowed any more.
         """
+        check_flags(authenticated=authenticated)
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "approve", known.message)
         _, rule = self._prepared(known, known.submitted_by or actor, known.despite_findings)
@@ -258,6 +261,7 @@ class Drafts:
             reason: In the reader's words. An objection needs one.
             authenticated: You have verified who the actor is. Some rules demand it.
         """
+        check_flags(objects=objects, authenticated=authenticated)
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "second_reading", known.message)
         if objects:
@@ -358,6 +362,7 @@ class Drafts:
         Raises:
             MessageRejected: The name of a file has a finding.
         """
+        check_message(message)
         if found := self._preparer.check_file_names(message, file_names(message)):
             raise MessageRejected([replace(finding, level=Level.BLOCK) for finding in found])
         return load_images(message, self._journal.publications.picture)

@@ -16,6 +16,7 @@ from policenotify.model.documents import PublicationResult
 from policenotify.model.history import History, Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelProblem, ChannelStatus, InstallationStatus
+from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.sendings import SendingControls
 from policenotify.publishing.status import find_problems, problem_of, read_channels, read_status
 from policenotify.validation import did_you_mean
@@ -258,8 +259,7 @@ class Operations(SendingControls):
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
             TypeError: *posted* is not a bool: the text "false" of a web form would mean that the post is there.
         """
-        if not isinstance(posted, bool):
-            raise TypeError("posted: write True or False. Nothing was changed")
+        check_flags(posted=posted)
         if people:
             outcome = self.journal.sendings.resolve(delivery, actor, people, posted=posted)
         else:

@@ -32,7 +32,7 @@ from policenotify.journal.records import LEASE, NewPublication
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
 from policenotify.publishing.approval import ApprovalRule
-from policenotify.publishing.arguments import Naming, check_names, checked_reason, wait_of
+from policenotify.publishing.arguments import Naming, check_message, check_names, checked_reason, wait_of
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.monitor import Monitor
@@ -245,6 +245,7 @@ class Publisher(Operations):
             InvalidImage: An image cannot be used.
             SettingsError: No channel is chosen, or *to* names an unknown one.
         """
+        check_message(message)
         names = file_names(message)
         message, pictures = load_images(message, self.journal.publications.picture)
         new = self._preparer.prepare(
@@ -306,6 +307,7 @@ class Publisher(Operations):
                 owed. Without effect on a message that no other person needs to read.
 
         Raises:
+            TypeError: *message* is not a message.
             ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
                 transaction, or *urgent* or *despite_findings* states no reason.
             MessageRejected: A finding blocks, and no reason lifts it. The refusal is recorded.
@@ -323,6 +325,7 @@ class Publisher(Operations):
 
         In all other cases nothing was sent.
         """
+        check_message(message)
         check_names(key, actor)
         urgent = urgent and checked_reason("urgent", urgent)
         despite_findings = despite_findings and checked_reason("despite_findings", despite_findings)
@@ -507,6 +510,7 @@ class Publisher(Operations):
         Returns:
             When something is due next. `None` if nothing is.
         """
+        budget = wait_of(budget, "budget")
         self.events.register()
         self._pending.run()
         self._pending.retry_lists()

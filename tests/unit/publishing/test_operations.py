@@ -146,8 +146,8 @@ def test_the_rule_of_the_installation_decides(make: Make) -> None:
 # --- publications and incidents
 
 
-@pytest.mark.parametrize("actor", ["", " ", "a" * 201, "claire\x00", "claire\npaul"])
-def test_who_decides_is_named(make: Make, actor: str) -> None:
+@pytest.mark.parametrize("actor", ["", " ", "a" * 201, "claire\x00", "claire\npaul", None, 4711])
+def test_who_decides_is_named(make: Make, actor: Any) -> None:
     publisher = make()
     for decide in (
         lambda: publisher.stop(actor=actor),

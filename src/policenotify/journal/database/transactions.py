@@ -49,6 +49,7 @@ from policenotify.journal.database.postgresql import DatabaseClock, single_state
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import TOLERANCE, microseconds, span
 from policenotify.model.message import Message
+from policenotify.validation import LONGEST_NAME, is_name
 
 _log = logging.getLogger("policenotify")
 
@@ -63,7 +64,6 @@ _IN_A_FILE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
 _ON_A_SERVER = text("SELECT pg_postmaster_start_time(), current_database(), to_regclass('pn_meta')::oid")
 
 _SEEN = "policenotify_seen"  # the option under which a transaction that writes notes the newest events that it has seen
-_LONGEST_ACTOR = 200  # characters: the column's width
 _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
 _FORK_TIMEOUT = 5.0  # seconds; a transaction takes milliseconds unless the disk hangs
 
@@ -115,8 +115,8 @@ class Transactions:
             ValueError: *actor* is empty, too long or cannot be printed: the journal would not show who acted.
             NotAllowed: The rule refuses. The journal records that.
         """
-        if not actor.strip() or len(actor) > _LONGEST_ACTOR or not actor.isprintable():
-            raise ValueError(f"actor: 1 to {_LONGEST_ACTOR} printable characters are needed. Nothing was changed")
+        if not is_name(actor):
+            raise ValueError(f"actor: 1 to {LONGEST_NAME} printable characters are needed. Nothing was changed")
         if self.may is None:
             return
         try:
