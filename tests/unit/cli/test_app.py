@@ -214,7 +214,12 @@ def test_a_result_that_cannot_be_printed_is_not_taken_for_unpublished(
             [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
             stdout=full, stderr=subprocess.PIPE, cwd=desk.folder, check=False, timeout=60,
         )  # fmt: skip
+        silent = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
+            stdout=full, stderr=full, cwd=desk.folder, check=False, timeout=60,
+        )  # fmt: skip
     assert (ran.returncode, told in ran.stderr, b"Traceback" in ran.stderr) == (code, True, False), ran.stderr
+    assert silent.returncode == code  # standard error is on that disk, too
 
 
 def test_a_picture_that_is_not_a_file_is_refused_at_once(run: Run, desk: Desk) -> None:

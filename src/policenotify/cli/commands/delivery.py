@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from policenotify.cli import collect_garbage_as_usual, completion
-from policenotify.cli.context import CliContext, Seconds, common, pass_context
+from policenotify.cli.context import CliContext, Seconds, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import plain
@@ -121,13 +121,13 @@ def worker(call: CliContext, grace: float) -> Exit:
         running.on_failure = signals.wake
         running.start()
         usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
-        click.echo(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."), err=True)
+        note(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."))
         installation = read_status(publisher.journal, publisher.channel_configs, limit=0)
         for name, problem in installation.channel_problems.items():
             if not publisher.channel_configs[name].problem:  # else the worker has logged it
-                click.echo(plain(call.say(str(problem))), err=True)
+                note(plain(call.say(str(problem))))
         for name, incidents in installation.removed_channels.items():
-            click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
+            note(plain(call.say(removed_channel(name, incidents))))
         if publisher.tracer is not None:  # telemetry is asked for
             publisher.monitor.observe()
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
