@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -11,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from types import FrameType
 
 import pytest
 
-from policenotify.journal.database.transactions import _fork_gate, no_fork
+from policenotify.journal.database.transactions import _fork_gate, _ForkGate, no_fork
 from tests.support.journal import Desk
 
 pytestmark = [
@@ -118,3 +120,46 @@ def test_a_child_reads_the_figures_that_a_thread_was_about_to_read(desk: Desk) -
     assert _fork(desk.journal.figures.read) == 0
     for thread in (*threads, reader):
         thread.join()
+
+
+def _is_interrupted(number: int) -> bool:
+    """Enter and leave the gate, with a Ctrl-C as that function of its code begins. Return False if it has fewer.
+
+    Python looks for signals there. No signal arrives between the body of a `with` statement and a lock's own exit.
+    """
+
+    def trace(_frame: FrameType, _event: str, _given: object) -> None:
+        nonlocal number
+        number -= 1
+        if number == 0:
+            raise KeyboardInterrupt
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with no_fork():
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_keeps_no_other_thread_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = _ForkGate()
+    monkeypatch.setattr("policenotify.journal.database.transactions._fork_gate", gate)
+    entered = list[int]()
+
+    def enter() -> None:
+        with gate:
+            entered.append(number)
+
+    for number in itertools.count(1):
+        if not _is_interrupted(number):
+            break
+        thread = threading.Thread(target=enter, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert entered[-1:] == [number]
+    assert number > 2
