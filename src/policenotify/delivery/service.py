@@ -71,14 +71,16 @@ def ended_by_signals() -> Iterator[Signals]:
 
     arrived, note = os.pipe()
     os.set_blocking(note, False)
-    before = {number: signal.signal(number, ignore) for number in _ENDS}
-    wakeup = signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    wakeup = signal.set_wakeup_fd(note, warn_on_full_buffer=False)  # first: what is ignored must be in the pipe
     try:
+        for number in _ENDS:
+            signal.signal(number, ignore)
         yield Signals(arrived, note)
     finally:
-        signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
         os.close(arrived)
         os.close(note)
 
