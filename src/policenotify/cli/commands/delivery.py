@@ -12,7 +12,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import collect_garbage_as_usual, completion
+from policenotify.cli import collect_garbage_as_usual, completion, end_if_interrupted
 from policenotify.cli.context import CliContext, Seconds, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
@@ -63,6 +63,7 @@ def drain(call: CliContext, budget: float) -> Exit:
             or journal.channels.blocked()
         )
         before = journal.deliveries.unsettled() if waits else frozenset()
+        end_if_interrupted()
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
@@ -117,6 +118,7 @@ def worker(call: CliContext, grace: float) -> Exit:
     """
     collect_garbage_as_usual()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
+        end_if_interrupted()
         running = publisher.worker()
         running.on_failure = signals.wake
         running.start()
