@@ -20,10 +20,10 @@ from policenotify.errors import JournalError
 def test_a_second_signal_ends_any_process(process: int, handler: object, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = os.getpid()
     with ended_by_signals() as signals:
-        os.kill(ours, signal.SIGTERM)
         monkeypatch.setattr(os, "getpid", lambda: process)
-        assert signals.wait(5) == "SIGTERM"
+        os.kill(ours, signal.SIGTERM)  # also before it waits
         assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is handler
+        assert signals.wait(5) == "SIGTERM"
 
 
 class _Working:
