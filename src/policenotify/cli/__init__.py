@@ -10,12 +10,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from types import FrameType
 from typing import NoReturn
 
 _REQUIRED = ("click", "rich")
 _MISSING = "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
 _OBJECTS = 1_000_000  # made between two collections: imports make many, and nearly all of them stay
 _USUAL = gc.get_threshold()
+_interrupts: list[int] = []
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -25,6 +27,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
         signal.signal(signal.SIGTERM, end_at_once)
     _open_closed_streams()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as in the background
+        signal.signal(signal.SIGINT, _interrupt)
     _use_utf8()
     gc.set_threshold(_OBJECTS)
     atexit.register(gc.freeze)  # an exiting process needs no last collection
@@ -36,6 +40,21 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from policenotify.cli.app import run
 
     sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _interrupts.append(number)
+    signal.default_int_handler(number, frame)
+
+
+def end_if_interrupted() -> None:
+    """Raise a Ctrl-C again that was lost: imports ignore it in callbacks of Python and in pydantic's own code.
+
+    Raises:
+        KeyboardInterrupt: There was one.
+    """
+    if _interrupts:
+        raise KeyboardInterrupt
 
 
 def collect_garbage_as_usual() -> None:

@@ -11,7 +11,7 @@ from typing import cast
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, json_text
+from policenotify.cli.context import CliContext, common, json_text, note
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.cli.language import Context, in_desk_language
 
@@ -155,7 +155,7 @@ def run(args: Sequence[str]) -> int:
         if call.debug:
             import traceback  # few commands fail
 
-            traceback.print_exc()
+            note(traceback.format_exc())
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
         text = plain(report.page(call.command, call.say, call.message))
         if report.exit is Exit.USAGE and call.catalogue:
@@ -163,7 +163,7 @@ def run(args: Sequence[str]) -> int:
         if call.json:
             _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
         else:
-            click.echo(text, err=True)
+            note(text)
         return report.exit
     return done if isinstance(done, int) else Exit.OK
 
@@ -175,4 +175,4 @@ def _out(document: str, *, otherwise: str) -> None:
     except OSError:
         # What is left in the buffer would fail again when Python ends, and change the exit code (library `signal`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(otherwise, err=True)
+        note(otherwise)

@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,7 +124,7 @@ class CliContext:
         return publisher
 
     def _report_gone_worker(self) -> None:
-        click.echo(self.say("The worker gives no sign of life. This command delivers what is left."), err=True)
+        note(self.say("The worker gives no sign of life. This command delivers what is left."))
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:
@@ -168,6 +168,12 @@ class CliContext:
     def answer(self, document: Mapping[str, object], text: str) -> None:
         """Print the document if `--json` was given, else a text for another program."""
         click.echo(json_text(document) + "\n" if self.json else text, nl=False)
+
+
+def note(text: str) -> None:
+    """Print a text on standard error. A full disk, or a reader that has exited, stops nothing."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def json_text(document: BaseModel | Mapping[str, object], *, indent: int | None = 2) -> str:

@@ -216,9 +216,9 @@ class Dispatcher:
     def _reset_after_fork(self) -> None:
         """Forget the parent's threads in a forked child, and the locks that they may have held."""
         if self._process != os.getpid():
-            self._threads, self._resting, self._process = [], {}, os.getpid()
-            self._deadlines, self._left_over = [], 0.0
             self._lock, self._changed = threading.Lock(), threading.Condition()
+            self._deadlines, self._left_over = [], 0.0
+            self._threads, self._resting, self._process = [], {}, os.getpid()
 
     # --- how long bulk sends may go on
 

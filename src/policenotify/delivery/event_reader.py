@@ -122,6 +122,7 @@ class EventReader:
 
     def report_hangs(self) -> None:
         """Log each callback that hangs, once. The worker calls it every second."""
+        self._leave_parent()
         for each in tuple(self._subscriptions.values()):
             with self._changed:
                 event, lasts = each.handing, self.clock.monotonic() - each.since
@@ -159,9 +160,10 @@ class EventReader:
     def _leave_parent(self) -> None:
         """Forget the threads of the parent in a forked child, which has none."""
         if self._process != os.getpid():
-            self._process, self._changed = os.getpid(), threading.Condition()
+            self._changed = threading.Condition()
             for each in self._subscriptions.values():
                 each.thread = each.handing = None
+            self._process = os.getpid()
 
     def _register(self, subscription: _Subscription) -> None:
         self.journal.subscribers.add(subscription.name)

@@ -51,9 +51,6 @@ class Signals:
         ready, _, _ = select.select([self._arrived], [], [], seconds)
         for number in os.read(self._arrived, 64) if ready else b"":
             if number in _ENDS:
-                for ending in _ENDS:  # a second signal ends the process at once
-                    # For process 1, as in a container, the default is to ignore it.
-                    signal.signal(ending, end_at_once if os.getpid() == 1 else signal.SIG_DFL)
                 return signal.Signals(number).name
         return ""
 
@@ -66,19 +63,24 @@ def ended_by_signals() -> Iterator[Signals]:
     waits for ever if the signal arrives while its own thread begins to wait for that event.
     """
 
-    def ignore(_number: int, _frame: FrameType | None) -> None:
-        """Do nothing: the pipe has the signal."""
+    def end_with_next(_number: int, _frame: FrameType | None) -> None:
+        """Let a second signal end the process, whatever it is doing then. The pipe has the first."""
+        for ending in _ENDS:
+            # For process 1, as in a container, the default is to ignore it.
+            signal.signal(ending, end_at_once if os.getpid() == 1 else signal.SIG_DFL)
 
     arrived, note = os.pipe()
     os.set_blocking(note, False)
-    before = {number: signal.signal(number, ignore) for number in _ENDS}
-    wakeup = signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    wakeup = signal.set_wakeup_fd(note, warn_on_full_buffer=False)  # first: what is handled must be in the pipe
     try:
+        for number in _ENDS:
+            signal.signal(number, end_with_next)
         yield Signals(arrived, note)
     finally:
-        signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(wakeup)
         os.close(arrived)
         os.close(note)
 

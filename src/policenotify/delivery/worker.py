@@ -116,6 +116,7 @@ class Worker:
         self._poll_interval = poll_interval
         self._heartbeat_interval = heartbeat_interval
         self._current: _Run | None = None
+        self._changing: dict[int, threading.Lock] = {}  # by process: a forked child finds none that is held
         self.on_failure: Callable[[], object] = lambda: None
         """Called in the worker's thread when it ends because of a `failure`."""
 
@@ -146,11 +147,12 @@ class Worker:
 
     def start(self) -> Self:
         """Start, unless it is running already."""
-        if not self.running:
-            run = _Run(self._clock, alive_at=self._clock.monotonic())
-            run.thread = threading.Thread(target=self._loop, args=(run,), name="policenotify worker", daemon=True)
-            run.thread.start()
-            self._current = run
+        with self._changing.setdefault(os.getpid(), threading.Lock()):
+            if not self.running:
+                run = _Run(self._clock, alive_at=self._clock.monotonic())
+                run.thread = threading.Thread(target=self._loop, args=(run,), name="policenotify worker", daemon=True)
+                run.thread.start()
+                self._current = run
         return self
 
     def stop(self, *, timeout: float = 5.0) -> bool:
@@ -163,12 +165,14 @@ class Worker:
         Returns:
             Whether all of it has ended.
         """
-        run, self._current = self._run_of_this_process(), None
+        with self._changing.setdefault(os.getpid(), threading.Lock()):
+            run, self._current = self._run_of_this_process(), None
         if run is None or run.thread is None:
             return True
         until = self._clock.monotonic() + timeout
         run.wake(over=True)
-        run.thread.join(timeout)
+        if run.thread is not threading.current_thread():  # else a callback stops it, and it ends after that
+            run.thread.join(timeout)
         return self._work.finish(max(0.0, until - self._clock.monotonic())) and not run.thread.is_alive()
 
     def wake(self) -> None:

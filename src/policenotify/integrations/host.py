@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from policenotify.journal.database.transactions import no_fork
 from policenotify.journal.workers import Runner
 from policenotify.publishing.publisher import Publisher
 
@@ -33,10 +34,10 @@ class ProcessPublisher:
     @property
     def publisher(self) -> Publisher:
         """The publisher of this process."""
-        with self._opening:
+        with no_fork(), self._opening:  # no child finds the lock held
             if self._publisher is None or self._process != os.getpid():
                 self._publisher, self._process = self._open(), os.getpid()
-                self._draining = threading.Lock()
+                self._draining, self._requested = threading.Lock(), threading.Event()
                 atexit.register(self.close)
                 if self._runner is not None:
                     self._publisher.runners.append(self._runner)
@@ -58,7 +59,7 @@ class ProcessPublisher:
 
     def close(self) -> None:
         """Let posts under way finish, then close the publisher. May be called twice."""
-        with self._opening:
+        with no_fork(), self._opening:
             publisher, self._publisher = self._publisher, None
-            if publisher is not None and self._process == os.getpid():
-                publisher.close()
+        if publisher is not None and self._process == os.getpid():
+            publisher.close()

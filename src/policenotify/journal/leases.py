@@ -83,8 +83,8 @@ def is_dead(owner: str) -> bool:
 
     That is known of processes of the same machine, boot and namespace. For all others the lease decides.
     """
-    found = _seen_here(owner)
-    return found == "" or found not in {None, _split(owner)[-1], _UNKNOWN}
+    found, started = _seen_here(owner), _split(owner)[-1]
+    return found == "" or (started != _UNKNOWN and found not in {None, started, _UNKNOWN})
 
 
 def is_running(owner: str) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +18,9 @@ from celery.beat import Service
 
 from policenotify.integrations.celery import DRAIN, PERIODIC_DRAIN, CeleryRunner
 from policenotify.integrations.host import ProcessPublisher
+from policenotify.journal.database.transactions import _fork_gate
 from policenotify.model.history import Outcome
+from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from tests.integration.runners.conftest import NewSite
 from tests.integration.runners.site_process import Site
@@ -137,3 +142,28 @@ def test_each_process_has_a_publisher_of_its_own(site: Site, monkeypatch: pytest
     hosted.close()  # which is not ours to close
     theirs.close()
     ours.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads: it is what is tried here
+def test_a_child_opens_a_publisher_although_a_thread_was_opening_one(site: Site) -> None:
+    begun = threading.Event()
+
+    def open_slowly() -> Publisher:
+        begun.set()
+        while not _fork_gate.shut:
+            pass
+        time.sleep(0.1)
+        return site.publisher()
+
+    hosted = ProcessPublisher(open_slowly)
+    opening = threading.Thread(target=lambda: hosted.publisher)
+    opening.start()
+    assert begun.wait(10)
+    if (child := os.fork()) == 0:
+        signal.alarm(20)  # ends a child that hangs
+        hosted._open = site.publisher
+        hosted.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    opening.join()
+    hosted.close()

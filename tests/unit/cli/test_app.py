@@ -232,7 +232,42 @@ def test_a_result_that_cannot_be_printed_is_not_taken_for_unpublished(
             [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
             stdout=full, stderr=subprocess.PIPE, cwd=desk.folder, check=False, timeout=60,
         )  # fmt: skip
+        silent = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
+            stdout=full, stderr=full, cwd=desk.folder, check=False, timeout=60,
+        )  # fmt: skip
     assert (ran.returncode, told in ran.stderr, b"Traceback" in ran.stderr) == (code, True, False), ran.stderr
+    assert silent.returncode == code  # standard error is on that disk, too
+
+
+_LOST = """
+import os, signal, sys
+from policenotify import settings
+from policenotify.cli import main
+from policenotify.delivery import service
+
+def interrupted(module, name):
+    real = getattr(module, name)
+    def call(*given):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            pass  # as in a callback of an import
+        return real(*given)
+    setattr(module, name, call)
+
+interrupted(service, "ended_by_signals") if "worker" in sys.argv else interrupted(settings, "open_publisher")
+main()
+"""
+
+
+@pytest.mark.parametrize("args", [("publish", *ACCIDENT), ("worker",), ("drain",)])
+def test_an_interrupt_that_an_import_ignores_ends_the_command(desk: Desk, args: tuple[str, ...]) -> None:
+    desk.write_settings()
+    ran = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", _LOST, *args], capture_output=True, cwd=desk.folder, check=False, timeout=60
+    )
+    assert (ran.returncode, b"Interrupted" in ran.stderr, len(desk.bluesky.posts)) == (130, True, 0)
 
 
 def test_a_picture_that_is_not_a_file_is_refused_at_once(run: Run, desk: Desk) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +94,22 @@ def test_unfinished_work_is_reported(run: Run, desk: Desk) -> None:
     ran = run("worker", "--grace", "0")
     assert ran.code == 3
     assert "Ended by SIGTERM. A post was still under way after 0 s." in ran.words
+
+
+def test_a_worker_whose_log_is_on_a_full_disk_delivers(run: Run, desk: Desk) -> None:
+    run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(
+            [sys.executable, "-c", "from policenotify.cli import main; main(['worker'])"],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            cwd=desk.folder,
+        ) as worker,
+    ):
+        until = time.monotonic() + 20
+        while not desk.bluesky.posts and time.monotonic() < until:
+            time.sleep(0.02)
+        worker.terminate()
+        assert worker.wait(30) == 0
+    assert len(desk.bluesky.posts) == 1

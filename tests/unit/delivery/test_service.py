@@ -20,10 +20,10 @@ from policenotify.errors import JournalError
 def test_a_second_signal_ends_any_process(process: int, handler: object, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = os.getpid()
     with ended_by_signals() as signals:
-        os.kill(ours, signal.SIGTERM)
         monkeypatch.setattr(os, "getpid", lambda: process)
-        assert signals.wait(5) == "SIGTERM"
+        os.kill(ours, signal.SIGTERM)  # also before it waits
         assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is handler
+        assert signals.wait(5) == "SIGTERM"
 
 
 class _Working:
@@ -50,6 +50,30 @@ def test_a_signal_ends_it_at_whichever_line_it_arrives_before_the_wait(arrives_a
             assert Supervisor({}).watch(_Working(), signals, 10) == "SIGTERM"  # type: ignore[arg-type]  # as it looks
         finally:
             sys.settrace(before)
+
+
+@pytest.mark.parametrize("arrives_at", range(1, 10))
+def test_no_signal_is_lost_while_it_begins_to_collect_them(arrives_at: int) -> None:
+    lines, earlier = 0, list[int]()
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal lines
+        if event == "line" and frame.f_code.co_name == "ended_by_signals":
+            lines += 1
+            if lines == arrives_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+
+    handler = signal.signal(signal.SIGTERM, lambda number, _frame: earlier.append(number))
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with ended_by_signals() as signals:
+            sys.settrace(before)
+            assert lines < arrives_at or earlier or signals.wait(5) == "SIGTERM"
+    finally:
+        sys.settrace(before)
+        signal.signal(signal.SIGTERM, handler)
 
 
 def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> None:

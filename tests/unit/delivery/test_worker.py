@@ -18,7 +18,7 @@ import pytest
 
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
-from policenotify.errors import JournalError
+from policenotify.errors import JournalError, JournalTakenAway
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -197,6 +197,39 @@ def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
     hang.set()
     assert worker.start().running  # again, beside the old one
     worker.stop()
+
+
+def test_threads_that_start_it_at_once_start_it_once(worker: Worker) -> None:
+    before, together = threading.active_count(), threading.Barrier(4)
+
+    def start() -> None:
+        together.wait()
+        worker.start()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert threading.active_count() == before + 1
+    assert worker.stop()
+    assert threading.active_count() == before
+
+
+def test_a_callback_in_its_own_thread_may_stop_it(script: Script) -> None:
+    script.error, stopped = JournalTakenAway("The journal was deleted."), list[bool]()
+    worker, ended = Worker(script, clock=SystemClock()), threading.Event()
+
+    def stop() -> None:
+        try:
+            stopped.append(worker.stop())
+        finally:
+            ended.set()
+
+    worker.on_failure = stop
+    worker.start()
+    assert ended.wait(10)
+    assert (stopped, worker.running) == ([False], False)
 
 
 # --- with a journal

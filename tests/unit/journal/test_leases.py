@@ -41,6 +41,7 @@ def test_this_process_is_named_and_lives() -> None:
         ({"boot": "00000000"}, False),  # a clone's boot, as well as our own before this one
         ({"started": "1"}, True),  # its number was given to another
         ({"pid": "x"}, False),
+        ({"started": "-"}, False),  # it could not read its own start, as when it has too many files open
     ],
 )
 def test_dead_processes_are_distinguished_from_unknown_ones(changed: dict[str, str], *, dead: bool) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
+import sqlite3
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from types import FrameType
 
 import pytest
 
-from policenotify.journal.database.transactions import _fork_gate, no_fork
+from policenotify.journal.database.transactions import _fork_gate, _ForkGate, no_fork
 from tests.support.journal import Desk
 
 pytestmark = [
@@ -16,15 +25,17 @@ pytestmark = [
 ]
 
 
-def _fork(child: object) -> int:
-    """Return the exit code of a forked child that does this: 0 if it returns."""
+def _fork(child: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> int:
+    """Return the exit code of a forked child that does this: 0 if it returns, -14 if it hangs."""
     if (process := os.fork()) == 0:
         code = 1
         try:
-            child()  # type: ignore[operator]  # a function
+            signal.alarm(20)
+            child()
             code = 0
         finally:
             os._exit(code)
+    meanwhile()
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
@@ -59,3 +70,96 @@ def test_a_fork_within_an_own_transaction_waits_for_nothing(desk: Desk) -> None:
     with desk.journal.read():
         assert _fork(lambda: None) == 0
     assert (_fork_gate.shut, _fork_gate.inside) == (False, {})
+
+
+def test_a_child_keeps_the_file_open_for_others_too(desk: Desk) -> None:
+    """Who is the last to close a file deletes its log. The child's lock must show that it is not the last."""
+    other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM pn_meta'); c.close()"
+    closed, close = os.pipe()
+
+    def go_on() -> None:
+        os.close(close)
+        os.read(closed, 1)  # until the parent has ended
+        desk.publish(incident="I2")
+        subprocess.run([sys.executable, "-c", other, desk.path], check=True)  # noqa: S603 - our own interpreter
+        desk.publish(incident="I3")
+
+    def end() -> None:
+        desk.journal.close()
+        os.close(close)
+
+    with desk.journal.keeping_connection():
+        desk.publish()
+        assert desk.journal.briefly(lambda _cursor: True)
+        assert _fork(go_on, end) == 0
+    os.close(closed)
+    with closing(sqlite3.connect(desk.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM pn_publication").fetchone() == (3,)
+
+
+def test_a_child_reads_the_figures_that_a_thread_was_about_to_read(desk: Desk) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with desk.journal.read():
+            begun.set()
+            go.wait(10)
+
+    def ask() -> None:
+        while not _fork_gate.shut:
+            pass
+        reader.start()
+        time.sleep(0.1)  # it waits for the fork, which waits for the transaction
+        go.set()
+
+    reader = threading.Thread(target=desk.journal.figures.read)
+    threads = [threading.Thread(target=hold), threading.Thread(target=ask)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    assert _fork(desk.journal.figures.read) == 0
+    for thread in (*threads, reader):
+        thread.join()
+
+
+def _is_interrupted(number: int) -> bool:
+    """Enter and leave the gate, with a Ctrl-C as that function of its code begins. Return False if it has fewer.
+
+    Python looks for signals there. No signal arrives between the body of a `with` statement and a lock's own exit.
+    """
+
+    def trace(_frame: FrameType, _event: str, _given: object) -> None:
+        nonlocal number
+        number -= 1
+        if number == 0:
+            raise KeyboardInterrupt
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with no_fork():
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_keeps_no_other_thread_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = _ForkGate()
+    monkeypatch.setattr("policenotify.journal.database.transactions._fork_gate", gate)
+    entered = list[int]()
+
+    def enter() -> None:
+        with gate:
+            entered.append(number)
+
+    for number in itertools.count(1):
+        if not _is_interrupted(number):
+            break
+        thread = threading.Thread(target=enter, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert entered[-1:] == [number]
+    assert number > 2

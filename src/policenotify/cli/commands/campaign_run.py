@@ -12,7 +12,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import completion, output
+from policenotify.cli import completion, end_if_interrupted, output
 from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
@@ -65,6 +65,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     with closing(call.publisher()) as publisher:
         wrong: dict[str, str] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
+        end_if_interrupted()
         call.may_have_published = True
         limit = None if wait is None else timedelta(seconds=wait)
         result = run(publisher, campaigns, actor=actor, wait=limit)
@@ -110,6 +111,7 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
         rounds = _Rounds(call, publisher, actor)
         campaigns = load_campaigns(files)
+        end_if_interrupted()
         call.may_have_published = True
         worker = publisher.worker()
         worker.on_failure = signals.wake

@@ -12,8 +12,8 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from policenotify.cli import collect_garbage_as_usual, completion
-from policenotify.cli.context import CliContext, Seconds, common, pass_context
+from policenotify.cli import collect_garbage_as_usual, completion, end_if_interrupted
+from policenotify.cli.context import CliContext, Seconds, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import plain
@@ -63,6 +63,7 @@ def drain(call: CliContext, budget: float) -> Exit:
             or journal.channels.blocked()
         )
         before = journal.deliveries.unsettled() if waits else frozenset()
+        end_if_interrupted()
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
@@ -123,17 +124,18 @@ def worker(call: CliContext, grace: float) -> Exit:
     """
     collect_garbage_as_usual()
     with ended_by_signals() as signals, closing(call.publisher()) as publisher:
+        end_if_interrupted()
         running = publisher.worker()
         running.on_failure = signals.wake
         running.start()
         usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
-        click.echo(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."), err=True)
+        note(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."))
         installation = read_status(publisher.journal, publisher.channel_configs, limit=0)
         for name, problem in installation.channel_problems.items():
             if not publisher.channel_configs[name].problem:  # else the worker has logged it
-                click.echo(plain(call.say(str(problem))), err=True)
+                note(plain(call.say(str(problem))))
         for name, incidents in installation.removed_channels.items():
-            click.echo(plain(call.say(removed_channel(name, incidents))), err=True)
+            note(plain(call.say(removed_channel(name, incidents))))
         if publisher.tracer is not None:  # telemetry is asked for
             publisher.monitor.observe()
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policenotify.cli import completion
+from policenotify.cli import completion, end_if_interrupted
 from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import (
@@ -186,6 +186,7 @@ def _publish(
             raise click.UsageError("--reason is for the readers of a draft: with --submit. To publish now: --urgent.")
         if typed["submit"]:
             return submit_message(call, publisher, message, typed, key=key, to=to)
+        end_if_interrupted()
         call.may_have_published = True
         try:
             with typed_reason(), shown_while_sending(call, publisher, key):

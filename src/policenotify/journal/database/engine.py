@@ -46,6 +46,7 @@ _MEANINGS = {
 
 _engines: WeakSet[Engine] = WeakSet()
 _watches: WeakKeyDictionary[Engine, FileWatch] = WeakKeyDictionary()
+_kept: WeakSet[KeptConnection] = WeakSet()
 _inherited: list[object] = []  # what a forked child keeps of its parent's connections, and does not use
 
 
@@ -83,6 +84,8 @@ class FileWatch:
         Raises:
             JournalTakenAway: They were deleted or replaced.
         """
+        if self._process != os.getpid():  # a forked child has none of its parent's connections
+            self._open, self._lock, self._process = 0, threading.Lock(), os.getpid()
         self.check()
         if self._known and (files := self._files())[0] != self._known[0]:
             raise self._taken_away(files)
@@ -95,8 +98,6 @@ class FileWatch:
         """
         with self._lock:
             files = self._files()
-            if self._process != os.getpid():  # a forked child has none of its parent's connections
-                self._open, self._process = 0, os.getpid()
             if None in files:  # a connection has just opened all three
                 raise self._taken_away(files)
             if self._known and (self._known[0] != files[0] or (self._open and self._known != files)):
@@ -114,9 +115,10 @@ class FileWatch:
         Raises:
             JournalTakenAway: They were deleted or replaced.
         """
-        known = self._known
-        if self._open and known != (files := self._files()):
-            raise self._taken_away(files)
+        if self._open and self._known != self._files():
+            with self._lock:  # another thread may just have closed the last connection, and so removed the log
+                if self._open and self._known != (files := self._files()):
+                    raise self._taken_away(files)
 
     def _files(self) -> _Files:
         return tuple(map(_identity, self._paths))
@@ -416,6 +418,7 @@ class KeptConnection:
         self._engine = engine
         self._process = os.getpid()
         self._connection: PoolProxiedConnection | None = None
+        _kept.add(self)
 
     def run(
         self, run: Callable[[PoolProxiedConnection, Callable[[Any], bool]], bool], step: Callable[[Any], bool]
@@ -486,6 +489,15 @@ def is_missing_table(error: BaseException) -> bool:
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
 
 
+def _close_idle_connections() -> None:
+    # SQLite keeps in the process's memory which lock it has on a file. A child that inherits that does not lock the
+    # file itself, and the last other process to close it deletes the log that the child writes.
+    for engine in list(_watches):
+        engine.dispose()
+    for kept in list(_kept):
+        kept.close()
+
+
 def _forget_connections() -> None:
     # A connection must not be carried across a fork (How to corrupt an SQLite database file, section 2.6). The pool is
     # kept, because the driver would complain about open connections when they are deleted.
@@ -495,4 +507,4 @@ def _forget_connections() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
-    os.register_at_fork(after_in_child=_forget_connections)
+    os.register_at_fork(before=_close_idle_connections, after_in_child=_forget_connections)

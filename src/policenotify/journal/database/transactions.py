@@ -523,20 +523,20 @@ class _ForkGate:
     """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self._renew()
         self.inside: dict[int, int] = {}  # transactions by thread
         self.shut = False
 
     def __enter__(self) -> None:
         thread = threading.get_ident()
-        with self.changed:
+        with self.lock:
             if self.shut:  # a thread that is inside already must not wait for a fork that waits for it
                 self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
             self.inside[thread] = self.inside.get(thread, 0) + 1
 
     def __exit__(self, *_: object) -> None:
         thread = threading.get_ident()
-        with self.changed:
+        with self.lock:
             self.inside[thread] -= 1
             if not self.inside[thread]:
                 del self.inside[thread]
@@ -545,19 +545,25 @@ class _ForkGate:
 
     def close(self) -> None:
         thread = threading.get_ident()
-        with self.changed:
+        with self.lock:
             self.shut = True
             self.changed.wait_for(lambda: not self.inside.keys() - {thread}, timeout=_FORK_TIMEOUT)
 
     def open(self) -> None:
-        with self.changed:
+        with self.lock:
             self.shut = False
             self.changed.notify_all()
+
+    def _renew(self) -> None:
+        # Not entered by way of the condition, whose methods are Python's: a Ctrl-C in them would leave it locked.
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
 
     def reset(self) -> None:
         """Forget, in the child, the parent's other threads, one of which may have held the lock."""
         thread = threading.get_ident()
-        self.changed, self.shut = threading.Condition(), False
+        self._renew()
+        self.shut = False
         self.inside = {known: count for known, count in self.inside.items() if known == thread}
 
 

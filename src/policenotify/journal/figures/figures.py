@@ -14,7 +14,7 @@ from policenotify.journal import meta
 from policenotify.journal.audit import newest_event
 from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.transactions import Transactions, no_fork
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
@@ -153,7 +153,7 @@ class Figures:
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
         journal = self._journal
-        with self._lock, journal.read() as connection:
+        with no_fork(), self._lock, journal.read() as connection:  # no child finds the lock held
             counted = self._count(connection)
             now = microseconds(journal.now())
             return JournalFigures(
