@@ -62,7 +62,7 @@ def check_message(message: object) -> None:
 
 
 def check_names(key: object, actor: object) -> None:
-    """Refuse a key or an actor that is no text, empty, too long or cannot be printed.
+    """Refuse a key or an actor that is not a text, is empty, too long or cannot be printed.
 
     Raises:
         ValueError: One is.
