@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
@@ -493,7 +493,10 @@ def _close_idle_connections() -> None:
     # SQLite keeps in the process's memory which lock it has on a file. A child that inherits that does not lock the
     # file itself, and the last other process to close it deletes the log that the child writes.
     for engine in list(_watches):
-        engine.dispose()
+        # A connection in use, as in a transaction of the forking thread, would leave its pool with it, and never be
+        # counted as closed.
+        if isinstance(pool := engine.pool, QueuePool) and not pool.checkedout():
+            engine.dispose()
     for kept in list(_kept):
         kept.close()
 
