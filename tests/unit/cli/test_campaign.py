@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -288,3 +289,19 @@ def test_serve_reports_on_a_terminal_too(run: Run, desk: Desk, file: Path, monke
         )
         assert run("campaign", "serve", "campaigns", "--every", "0.1").code == 0
         following.join()
+
+
+@pytest.mark.usefixtures("file")
+def test_serve_publishes_although_its_output_is_on_a_full_disk(desk: Desk) -> None:
+    code = "from policenotify.cli import main; main(['campaign', 'serve', 'campaigns', '--every', '0.1'])"
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-c", code], stdout=full, stderr=full, cwd=desk.folder
+        ) as server,
+    ):
+        _until(lambda: bool(desk.bluesky.posts))
+        sleep(0.3)  # it prints what it has published, and goes on
+        assert server.poll() is None
+        server.terminate()
+    assert len(desk.bluesky.posts) == 1

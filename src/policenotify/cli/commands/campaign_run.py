@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
@@ -172,10 +172,11 @@ class _Rounds:
         self.printed[about] = str(error)
 
     def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[RenderableType]) -> None:
-        if self.call.json:
-            click.echo(json_text(document, indent=None))  # a line at once, for a program that reads along
-        else:
-            self.call.emit(document, *page)
+        with suppress(OSError):  # a full disk, or a reader that has exited, stops no campaign
+            if self.call.json:
+                click.echo(json_text(document, indent=None))  # a line at once, for a program that reads along
+            else:
+                self.call.emit(document, *page)
 
 
 def _answer(result: RunResult) -> CampaignAnswer:
