@@ -106,6 +106,30 @@ def test_a_child_keeps_the_file_open_for_others_too(desk: Desk) -> None:
         assert connection.execute("SELECT count(*) FROM pn_publication").fetchone() == (3,)
 
 
+def test_a_fork_that_has_waited_long_enough_closes_no_connection_in_use(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policenotify.journal.database.transactions._FORK_TIMEOUT", 0.01)
+    begun, go, done = threading.Event(), threading.Event(), list[bool]()
+
+    def step(cursor: sqlite3.Cursor) -> bool:
+        begun.set()
+        go.wait(10)
+        cursor.execute("UPDATE pn_meta SET value = value")
+        return True
+
+    def work() -> None:
+        with desk.journal.keeping_connection():
+            done.append(desk.journal.briefly(step))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(10)
+    assert _fork(lambda: None, go.set) == 0
+    thread.join()
+    assert done == [True]
+
+
 def test_a_child_reads_the_figures_that_a_thread_was_about_to_read(desk: Desk) -> None:
     begun, go = threading.Event(), threading.Event()
 
