@@ -174,11 +174,11 @@ class Catalogue:
         return path[0] + self._translate(core[path.end() :], depth - 1) if path else None
 
     def _by_sentences(self, core: str, depth: int) -> str | None:
-        return self._in_parts(core, _SENTENCES, depth) or self._in_parts(core, _LISTED, depth)
-
-    def _in_parts(self, core: str, bounds: re.Pattern[str], depth: int) -> str | None:
-        parts = list(self._parts(core, bounds, depth))
-        if len(parts) == 1:
+        found = [list(self._parts(core, bounds, depth)) for bounds in (_SENTENCES, _LISTED)]
+        several = [parts for parts in found if len(parts) > 1]
+        # An item of a list may be a template of several sentences, none of which is known by itself.
+        parts = next((parts for parts in several if any(known for _, known in parts)), next(iter(several), None))
+        if parts is None:
             return None
         return "".join(
             self._filled(known, depth) if known else self._translate(part, depth - 1) for part, known in parts

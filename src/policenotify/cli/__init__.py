@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
 from typing import NoReturn
@@ -22,13 +23,10 @@ _interrupts: list[int] = []
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code."""
-    if os.getpid() == 1:  # in a container: the kernel hands process 1 no signal that it has no handler for
-        from policenotify.delivery.service import end_at_once
-
-        signal.signal(signal.SIGTERM, end_at_once)
+    _interrupts.clear()  # of an earlier command in this process
+    with suppress(ValueError):  # only the main thread may set a handler
+        _set_handlers()
     _open_closed_streams()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as in the background
-        signal.signal(signal.SIGINT, _interrupt)
     _use_utf8()
     gc.set_threshold(_OBJECTS)
     atexit.register(gc.freeze)  # an exiting process needs no last collection
@@ -40,6 +38,15 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     from policenotify.cli.app import run
 
     sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
+
+
+def _set_handlers() -> None:
+    if os.getpid() == 1:  # in a container: the kernel hands process 1 no signal that it has no handler for
+        from policenotify.delivery.service import end_at_once
+
+        signal.signal(signal.SIGTERM, end_at_once)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as in the background
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

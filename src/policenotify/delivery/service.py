@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from policenotify.errors import JournalError
 
@@ -25,6 +25,7 @@ GRACE = 30.0
 """Seconds for posts to finish: above most networks' timeouts, below systemd's 90."""
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
+_before: dict[signal.Signals, Any] = {}  # the handlers from before, while signals are collected
 _CHECK_EVERY = 30.0  # seconds between two checks of the worker, unless a watchdog asks for more
 _SILENT = 90.0  # seconds of silence until the watchdog is no longer notified: a locked journal takes 30
 
@@ -71,18 +72,33 @@ def ended_by_signals() -> Iterator[Signals]:
 
     arrived, note = os.pipe()
     os.set_blocking(note, False)
-    before = {number: signal.getsignal(number) for number in _ENDS}
     wakeup = signal.set_wakeup_fd(note, warn_on_full_buffer=False)  # first: what is handled must be in the pipe
     try:
         for number in _ENDS:
+            _before[number] = signal.getsignal(number)
             signal.signal(number, end_with_next)
         yield Signals(arrived, note)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore_handlers()
         signal.set_wakeup_fd(wakeup)
         os.close(arrived)
         os.close(note)
+
+
+def _restore_handlers() -> None:
+    while _before:
+        signal.signal(*_before.popitem())
+
+
+def _leave_parent() -> None:
+    """End a forked child by its own signals, which would be written into the pipe of its parent."""
+    if _before:
+        signal.set_wakeup_fd(-1)
+        _restore_handlers()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
+    os.register_at_fork(after_in_child=_leave_parent)
 
 
 @dataclass(frozen=True, slots=True)

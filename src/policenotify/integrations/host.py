@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from policenotify.journal.database.transactions import no_fork
 from policenotify.journal.workers import Runner
 from policenotify.publishing.publisher import Publisher
 
@@ -25,7 +24,7 @@ class ProcessPublisher:
     def __init__(self, open_publisher: Callable[[], Publisher], runner: Runner | None = None) -> None:
         self._open = open_publisher
         self._runner = runner
-        self._opening = threading.Lock()
+        self._opening: dict[int, threading.Lock] = {}  # by process: a forked child finds none that is held
         self._draining = threading.Lock()
         self._requested = threading.Event()
         self._publisher: Publisher | None = None
@@ -34,7 +33,7 @@ class ProcessPublisher:
     @property
     def publisher(self) -> Publisher:
         """The publisher of this process."""
-        with no_fork(), self._opening:  # no child finds the lock held
+        with self._opening.setdefault(os.getpid(), threading.Lock()):
             if self._publisher is None or self._process != os.getpid():
                 self._publisher, self._process = self._open(), os.getpid()
                 self._draining, self._requested = threading.Lock(), threading.Event()
@@ -59,7 +58,7 @@ class ProcessPublisher:
 
     def close(self) -> None:
         """Let posts under way finish, then close the publisher. May be called twice."""
-        with no_fork(), self._opening:
+        with self._opening.setdefault(os.getpid(), threading.Lock()):
             publisher, self._publisher = self._publisher, None
         if publisher is not None and self._process == os.getpid():
             publisher.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +17,6 @@ from celery.beat import Service
 
 from policenotify.integrations.celery import DRAIN, PERIODIC_DRAIN, CeleryRunner
 from policenotify.integrations.host import ProcessPublisher
-from policenotify.journal.database.transactions import _fork_gate
 from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
@@ -146,13 +144,11 @@ def test_each_process_has_a_publisher_of_its_own(site: Site, monkeypatch: pytest
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads: it is what is tried here
 def test_a_child_opens_a_publisher_although_a_thread_was_opening_one(site: Site) -> None:
-    begun = threading.Event()
+    begun, forked = threading.Event(), threading.Event()
 
     def open_slowly() -> Publisher:
         begun.set()
-        while not _fork_gate.shut:
-            pass
-        time.sleep(0.1)
+        assert forked.wait(30)  # another process keeps the journal locked
         return site.publisher()
 
     hosted = ProcessPublisher(open_slowly)
@@ -164,6 +160,7 @@ def test_a_child_opens_a_publisher_although_a_thread_was_opening_one(site: Site)
         hosted._open = site.publisher
         hosted.close()
         os._exit(0)
+    forked.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     opening.join()
     hosted.close()

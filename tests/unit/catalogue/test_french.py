@@ -196,6 +196,14 @@ The settings a.toml cannot be read (Permission denied).
 = Les réglages a.toml ne peuvent pas être lus (accès refusé).
 desk/policenotify.toml has other settings. Nothing was written: choose another directory.
 = desk/policenotify.toml contient d'autres réglages. Rien n'a été écrit : choisissez un autre dossier.
+channels.bluesky.timeout: Input should be a valid number, unable to parse string as a number (It comes from the \
+environment variable POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT.)
+= channels.bluesky.timeout : doit être un nombre (Cela vient de la variable d'environnement \
+POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT.)
+Unexpected: RuntimeError. Show where: policenotify --debug status …; then report it.
+= Inattendu : RuntimeError. Voir où : policenotify --debug status … ; puis signalez-le.
+Resume; x: what this file leaves out stays as it is shipped. Remove base.
+= Reprendre ; x : ce que ce fichier laisse de côté reste comme livré. Retirez base.
 """
 
 

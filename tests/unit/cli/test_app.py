@@ -271,6 +271,42 @@ def test_an_interrupt_that_an_import_ignores_ends_the_command(desk: Desk, args: 
     assert (ran.returncode, b"Interrupted" in ran.stderr, len(desk.bluesky.posts)) == (130, True, 0)
 
 
+_TWICE = """
+import os, signal, sys, threading
+from policenotify import settings
+from policenotify.cli import main
+
+codes, real = [], settings.open_publisher
+
+def interrupted(*given):
+    settings.open_publisher = real
+    os.kill(os.getpid(), signal.SIGINT)
+
+def call():
+    try:
+        main()
+    except SystemExit as end:
+        codes.append(int(end.code))
+
+settings.open_publisher = interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)
+call()
+thread = threading.Thread(target=call)
+thread.start()
+thread.join()
+sys.exit(f"codes {codes}")
+"""
+
+
+def test_after_an_interrupt_the_process_may_run_another_command_in_a_thread(desk: Desk) -> None:
+    desk.write_settings()
+    ran = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", _TWICE, "publish", *ACCIDENT],
+        capture_output=True, cwd=desk.folder, check=False, timeout=60,
+    )  # fmt: skip
+    assert (b"codes [130, 0]" in ran.stderr, len(desk.bluesky.posts)) == (True, 1), ran.stderr
+
+
 def test_a_picture_that_is_not_a_file_is_refused_at_once(run: Run, desk: Desk) -> None:
     os.mkfifo(desk.folder / "pipe")
     for command in ("preview", "publish"):

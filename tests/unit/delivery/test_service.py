@@ -26,6 +26,18 @@ def test_a_second_signal_ends_any_process(process: int, handler: object, monkeyp
         assert signals.wait(5) == "SIGTERM"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_signal_to_a_forked_child_ends_the_child_alone() -> None:
+    with ended_by_signals() as signals:
+        if (child := os.fork()) == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        assert signals.wait(0) == ""
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.wait(5) == "SIGTERM"
+
+
 class _Working:
     running = True
     unresponsive_for = 0.0

@@ -769,6 +769,18 @@ def application(desk: Desk, tmp_path: Path, keys: Keys, clock: FakeClock) -> Ite
     made.journal.close()
 
 
+def test_a_copy_of_the_server_names_the_cause(application: Desk, server: Server) -> None:
+    application.publish()
+    with server.standby() as folder:
+        url = application.url.replace(f"host={server.folder}", f"host={folder}")
+        journal = open_journal(url, keys=application.keys, clock=application.clock)
+        assert len(journal.publications.latest(5)) == 1
+        for _ in range(2):
+            with pytest.raises(JournalError, match="its server is a copy that may not be written to"):
+                journal.check_writable()
+        journal.close()
+
+
 def test_the_application_publishes_delivers_seals_and_verifies(application: Desk) -> None:
     application.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     application.deliver()

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -106,29 +105,49 @@ def test_a_child_keeps_the_file_open_for_others_too(desk: Desk) -> None:
         assert connection.execute("SELECT count(*) FROM pn_publication").fetchone() == (3,)
 
 
-def test_a_child_reads_the_figures_that_a_thread_was_about_to_read(desk: Desk) -> None:
+def test_a_fork_that_has_waited_long_enough_closes_no_connection_in_use(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policenotify.journal.database.transactions._FORK_TIMEOUT", 0.01)
+    begun, go, done = threading.Event(), threading.Event(), list[bool]()
+
+    def step(cursor: sqlite3.Cursor) -> bool:
+        begun.set()
+        go.wait(10)
+        cursor.execute("UPDATE pn_meta SET value = value")
+        return True
+
+    def work() -> None:
+        with desk.journal.keeping_connection():
+            done.append(desk.journal.briefly(step))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(10)
+    assert _fork(lambda: None, go.set) == 0
+    thread.join()
+    assert done == [True]
+
+
+def test_a_child_reads_the_figures_that_a_thread_was_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policenotify.journal.database.transactions._FORK_TIMEOUT", 0.01)
     begun, go = threading.Event(), threading.Event()
 
-    def hold() -> None:
-        with desk.journal.read():
-            begun.set()
-            go.wait(10)
+    def hang(_connection: object) -> int:  # as a server does
+        begun.set()
+        go.wait(10)
+        return 0
 
-    def ask() -> None:
-        while not _fork_gate.shut:
-            pass
-        reader.start()
-        time.sleep(0.1)  # it waits for the fork, which waits for the transaction
+    def read() -> None:
         go.set()
+        desk.journal.figures.read()
 
+    monkeypatch.setattr("policenotify.journal.figures.figures._size", hang)
     reader = threading.Thread(target=desk.journal.figures.read)
-    threads = [threading.Thread(target=hold), threading.Thread(target=ask)]
-    for thread in threads:
-        thread.start()
+    reader.start()
     assert begun.wait(10)
-    assert _fork(desk.journal.figures.read) == 0
-    for thread in (*threads, reader):
-        thread.join()
+    assert _fork(read, go.set) == 0
+    reader.join()
 
 
 def _is_interrupted(number: int) -> bool:

@@ -427,14 +427,19 @@ class KeptConnection:
         if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
             _inherited.append(self._connection)
             self._process, self._connection = os.getpid(), None
+        # While it is in use it is not kept: a fork, which waits for some seconds, must not close it then.
+        connection, self._connection = self._connection, None
         try:
-            if self._connection is None:
-                self._connection = self._engine.raw_connection()
-                self._connection.detach()
-            return run(self._connection, step)
+            if connection is None:
+                connection = self._engine.raw_connection()
+                connection.detach()
+            done = run(connection, step)
         except BaseException:
+            self._connection = connection
             self.close()
             raise
+        self._connection = connection
+        return done
 
     def close(self) -> None:
         """Close the connection."""

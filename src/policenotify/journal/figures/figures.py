@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from policenotify.journal import meta
 from policenotify.journal.audit import newest_event
 from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
-from policenotify.journal.database.transactions import Transactions, no_fork
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
@@ -148,12 +149,12 @@ class Figures:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
         self._counted: _Counted | None = None
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}  # by process: a forked child finds none that is held
 
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
         journal = self._journal
-        with no_fork(), self._lock, journal.read() as connection:  # no child finds the lock held
+        with self._locks.setdefault(os.getpid(), threading.Lock()), journal.read() as connection:
             counted = self._count(connection)
             now = microseconds(journal.now())
             return JournalFigures(
