@@ -162,9 +162,14 @@ class WithdrawAnswer(Result):
 
 
 class DrainAnswer(Result):
-    """The answer of `drain`: outcomes of what waited, and channels that need a person."""
+    """The answer of `drain`: outcomes of what waited, and what needs a person.
+
+    Attributes:
+        held: The deliveries that are held, wholly or for some people of a list.
+    """
 
     outcomes: Mapping[Outcome, int]
+    held: tuple[int, ...]
     next_due: AwareDatetime | None
     blocked: tuple[str, ...]
     channel_problems: Mapping[str, ChannelProblem]

@@ -69,21 +69,18 @@ def drain(call: CliContext, budget: float) -> Exit:
         outcomes = Counter(journal.deliveries.outcomes(before))
         lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
         problems = {name: ChannelProblem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
+        # Of a list some people may be held, although the others have the post.
+        held = (each.delivery for each in publisher.held() if each.delivery in before) if outcomes else ()
         answer = DrainAnswer(
             outcomes=outcomes,
+            held=tuple(held),
             next_due=next_due,
             blocked=tuple(sorted(journal.channels.blocked())),
             channel_problems={**problems, **publisher.channel_problems()},
         )
-        # Of a list some people may be held, although the others have the post.
-        held = [each.delivery for each in publisher.held() if each.delivery in before] if outcomes else []
-        call.emit(answer, *_drained(answer, publisher.zone), *map(_held, held))
-    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or held
+        call.emit(answer, *_drained(answer, publisher.zone))
+    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or answer.held
     return Exit.ATTENTION if acts else Exit.OK
-
-
-def _held(delivery: int) -> Text:
-    return Text(f"Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}")
 
 
 def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[RenderableType]:
@@ -93,6 +90,8 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[RenderableType]:
     yield Text(f"Something is due next at {local_time(due, zone)}." if due else "Nothing is due.")
     if answer.blocked:
         yield Text(f"Blocked, until a person acts: {', '.join(answer.blocked)}. See: policenotify status")
+    for delivery in answer.held:
+        yield Text(f"Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}")
     for problem in answer.channel_problems.values():
         yield Text(plain(str(problem)))
 
