@@ -344,10 +344,17 @@ class Dispatcher:
         with self._lock:
             if self._resting.get(channel, 0.0) > self.clock.monotonic():
                 return  # since it was found due
-            here = {worker.severe_only: worker for worker in self._living() if worker.channel == channel}
-            self._request(here.get(False), channel, severe_only=False)
-            if False in here and here[False].busy and self.journal.deliveries.severe_is_ready(channel):
-                self._request(here.get(True), channel, severe_only=True)
+            routine = self._thread_of(channel, severe_only=False)
+            self._request(routine, channel, severe_only=False)
+        # Read without the lock: threads that wait for it may have all the journal's connections.
+        if routine is not None and routine.busy and self.journal.deliveries.severe_is_ready(channel):
+            with self._lock:
+                self._request(self._thread_of(channel, severe_only=True), channel, severe_only=True)
+
+    def _thread_of(self, channel: str, *, severe_only: bool) -> _WorkerThread | None:
+        """Return the channel's thread. With the lock held."""
+        threads = [each for each in self._living() if (each.channel, each.severe_only) == (channel, severe_only)]
+        return threads[0] if threads else None
 
     def _request(self, worker: _WorkerThread | None, channel: str, *, severe_only: bool) -> None:
         """Ask the thread to look for a delivery, or start one. With the lock held."""

@@ -52,6 +52,7 @@ class _Subscription:
     since: float = 0.0  # monotonic time since when it has it
     reported: bool = False  # that it hangs
     trouble: str = ""  # the last failure of the journal that was reported
+    handed: tuple[EventBatch, int] | None = None  # its events, and the number of the last one that it was handed
 
 
 @dataclass(eq=False, slots=True)
@@ -162,7 +163,7 @@ class EventReader:
         if self._process != os.getpid():
             self._changed = threading.Condition()
             for each in self._subscriptions.values():
-                each.thread = each.handing = None
+                each.thread = each.handing = each.handed = None
             self._process = os.getpid()
 
     def _register(self, subscription: _Subscription) -> None:
@@ -207,6 +208,7 @@ class EventReader:
         try:
             if not subscription.known:
                 self._register(subscription)
+            self._record(subscription)  # what a failure of the journal has prevented
             batch = self.journal.subscribers.take(subscription.name)
             if batch is not None:
                 self._hand_over(subscription, batch)
@@ -220,18 +222,29 @@ class EventReader:
         return batch is not None
 
     def _hand_over(self, subscription: _Subscription, batch: EventBatch) -> None:
-        subscribers, number, recorded_at = self.journal.subscribers, 0, self.clock.monotonic()
+        recorded_at = self.clock.monotonic()
+        subscription.handed = batch, 0
         for event, following in zip_longest(batch.events, batch.events[1:]):
             if self._closing or not self._hand(subscription, event):
-                subscribers.advance(batch, number, release=True)
+                self._record(subscription)
                 return
             if following is not None and following.number != event.number:  # an event of the journal may be two
-                number = event.number
+                subscription.handed = batch, event.number
                 if self.clock.monotonic() - recorded_at >= _RENEW:
-                    if not subscribers.advance(batch, number, release=False):
+                    if not self._record(subscription, release=False):
                         return  # another process has taken over
                     recorded_at = self.clock.monotonic()
-        subscribers.advance(batch, batch.last, release=True)
+        subscription.handed = batch, batch.last
+        self._record(subscription)
+
+    def _record(self, subscription: _Subscription, *, release: bool = True) -> bool:
+        """Record what was handed over. Return False if another process has taken over."""
+        if subscription.handed is None:
+            return True
+        recorded = self.journal.subscribers.advance(*subscription.handed, release=release)
+        if release or not recorded:
+            subscription.handed = None
+        return recorded
 
     def _hand(self, subscription: _Subscription, event: JournalEvent) -> bool:
         """Call the callback, and again if it raises. Return False if the reader was closed before the last time."""

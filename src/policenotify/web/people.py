@@ -142,14 +142,18 @@ def _receipts(people: PeopleService) -> Callable[[Request], Awaitable[Response]]
     """Take calls of gateways, by GET or POST and in any form. Nothing of them is repeated."""
     from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
     from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
+    from starlette.requests import ClientDisconnect  # noqa: PLC0415 - an extra
     from starlette.responses import PlainTextResponse  # noqa: PLC0415 - an extra
 
     async def receipt(request: Request) -> Response:
         body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MOST_BYTES:
-                raise HTTPException(413)
+        try:
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise HTTPException(413)
+        except ClientDisconnect:  # not a failure of ours, which the server would log with its trace
+            raise HTTPException(400) from None
         record = partial(
             people.receipt,
             request.path_params["channel"],

@@ -110,6 +110,34 @@ def in_thread(call: Callable[[], object]) -> threading.Thread:
 # --- starting and ending
 
 
+def test_a_drain_that_waits_for_a_connection_does_not_stop_the_others(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, hang, waits, connected = Scripted(), Hang(), threading.Event(), threading.Event()
+    network.sends.append(hang)
+    delivery = delivers(sky=network)
+    book.publish("sky")
+    book.publish("sky")
+    first = in_thread(lambda: delivery.drain(LONG))
+    assert hang.begun.wait(10)
+
+    def severe_is_ready(_channel: str) -> bool:
+        waits.set()
+        return not connected.wait(10)
+
+    monkeypatch.setattr(book.journal.deliveries, "severe_is_ready", severe_is_ready)
+    second = in_thread(lambda: delivery.drain(LONG))
+    assert waits.wait(10)
+    beside = in_thread(delivery.next_due)
+    beside.join(5)
+    assert not beside.is_alive()
+    connected.set()
+    hang.go.set()
+    first.join(10)
+    second.join(10)
+    assert len(network.said) == 2
+
+
 def test_nothing_starts_at_construction(book: Book, delivers: Made) -> None:
     before, network = threading.active_count(), Scripted()
     delivers(sky=network)

@@ -341,6 +341,31 @@ def test_a_journal_that_fails_is_reported_once_and_read_again(
     told.wait_for(1)
 
 
+def test_after_a_failure_of_the_journal_it_goes_on_at_once_and_repeats_nothing(
+    book: Book, reader: EventReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, failed = Told(), threading.Event()
+
+    def fail(*_given: object, **_named: object) -> bool:
+        failed.set()
+        raise JournalError("The journal could not be written: the connection to its server was lost.")
+
+    reader.subscribe(NAME, told)
+    reader.register()
+    book.publish("sky")
+    with monkeypatch.context() as broken:
+        broken.setattr(type(book.journal.subscribers), "advance", fail)
+        reader.wake()
+        assert told.wait_for(1) == ["published"]
+        assert failed.wait(10)
+    book.publish("sky")
+    with reader._changed:
+        assert reader._changed.wait_for(lambda: reader._subscriptions[NAME].thread is None, timeout=10)
+    reader.wake()
+    assert told.wait_for(2) == ["published", "published"]
+    assert len({event.number for event in told.events}) == 2
+
+
 @pytest.mark.parametrize(("error", "said"), [(KeyError("claire@x.example"), "KeyError escaped."), (None, "")])
 def test_other_failures_are_reported_without_their_text(
     book: Book,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Connection, create_engine, event, insert, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
@@ -364,6 +365,16 @@ def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock) -> N
         "The journal could not be written: another process keeps it locked. Look for one that hangs, then try "
         "again. Nothing was sent that is not in it."
     )
+
+
+@pytest.mark.sqlite
+def test_all_connections_in_use(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect() -> None:
+        raise NoConnectionFree("QueuePool limit of size 5 overflow 10 reached")
+
+    monkeypatch.setattr(desk.journal._engine, "connect", connect)
+    with pytest.raises(JournalError, match=r"uses all its connections to it at once\. Make fewer calls at once"):
+        desk.journal.stopped()
 
 
 @pytest.mark.sqlite

@@ -697,6 +697,16 @@ def test_a_right_password_without_all_permissions_is_accepted(
         open_journal(f"{url}?colour=blue", keys=keys, clock=clock)
 
 
+@pytest.mark.parametrize("limited", ["ROLE", "DATABASE"])
+def test_a_server_without_a_free_connection_is_described(
+    server: Server, guarded: str, keys: Keys, clock: FakeClock, limited: str
+) -> None:
+    server.ask(f"ALTER {limited} {guarded if limited == 'DATABASE' else GUARDED} CONNECTION LIMIT 0")
+    with pytest.raises(JournalError, match="its server has no connection left") as caught:
+        open_journal(server.guarded_url(guarded, "richtig"), keys=keys, clock=clock)
+    assert guarded not in _whole(caught.value)
+
+
 def test_its_name_hides_every_password(keys: Keys) -> None:
     for url in ("postgresql://pn:geheim@db.example/pn", "postgres://pn@db.example/pn?password=geheim"):
         journal = Journal.connect(url, keys=keys)

@@ -192,3 +192,18 @@ def test_receipts_that_are_wrong_or_too_long_are_refused_without_repeating_them(
     assert long.got == []
     away = ask(Receiving(broken=True), "POST", "/dlr/sms/ours")
     assert (away.status_code, away.headers["retry-after"]) == (503, "60")
+
+
+def test_a_gateway_that_leaves_in_the_middle_of_a_receipt_is_not_a_failure_of_the_server() -> None:
+    calls: list[dict[str, object]] = [{"type": "http.disconnect"}, {"type": "http.request", "more_body": True}]
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return calls.pop()
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/dlr/sms/token", "query_string": b"", "headers": []}
+    asyncio.run(app(people=Leaving())(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 400

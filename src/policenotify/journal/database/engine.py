@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
 from policenotify.journal.database import postgresql
@@ -467,6 +468,8 @@ def explain(error: BaseException) -> str:
         explanation = postgresql.explain(error)
         postgresql.strip(error)
         return explanation
+    if isinstance(cause, NoConnectionFree):
+        return "this process uses all its connections to it at once. Make fewer calls at once, then try again"
     kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if kind in _MEANINGS:
         return _MEANINGS[kind]

@@ -76,6 +76,7 @@ _MEANINGS = {
 # Errors while connecting have no code for the client, only a text in the server's language.
 _password = re.compile(r"password|mot de passe|no pg_hba\.conf entry|entrée dans pg_hba\.conf", re.IGNORECASE)
 _no_database = re.compile(r"FATAL:\s+database .* does not exist|FATAL\s*:\s+la base de données .* n'existe pas")
+_full = re.compile(r"too many (clients|connections)|connection slots|trop de (clients|connexions)|emplacements de conn")
 _starting = re.compile(r"the database system is|le système de bases de données")
 
 
@@ -191,7 +192,13 @@ def explain(error: BaseException) -> str:
         return _MEANINGS["22"]
     if type(cause).__name__ == "ProgrammingError":
         return "its URL has an option that the driver does not know. Correct the settings"
-    for pattern, meaning in ((_password, _NO_ACCESS), (_no_database, _MEANINGS["3D000"]), (_starting, _STARTING)):
+    known = (
+        (_password, _NO_ACCESS),
+        (_no_database, _MEANINGS["3D000"]),
+        (_full, _MEANINGS["53300"]),
+        (_starting, _STARTING),
+    )
+    for pattern, meaning in known:
         if pattern.search(text):
             return meaning
     return _UNREACHABLE
