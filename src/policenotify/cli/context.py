@@ -36,7 +36,6 @@ LEVELS = ("debug", "info", "warning", "error")
 """Levels of the log."""
 
 _LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
-_LONGEST_NAME = 200  # characters of a key or an actor, as the journal's columns have them
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -188,8 +187,10 @@ def printable_name(option: str, value: str) -> str:
     Raises:
         click.UsageError: It is empty, too long or not printable.
     """
-    if not value.strip() or len(value) > _LONGEST_NAME or not value.isprintable():
-        raise click.UsageError(f"{option} needs 1 to {_LONGEST_NAME} printable characters.")
+    from policenotify.validation import LONGEST_NAME, is_name
+
+    if not is_name(value):
+        raise click.UsageError(f"{option} needs 1 to {LONGEST_NAME} printable characters.")
     return value
 
 

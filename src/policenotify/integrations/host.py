@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.workers import Runner
 from policenotify.publishing.publisher import Publisher
 
@@ -24,8 +25,8 @@ class ProcessPublisher:
     def __init__(self, open_publisher: Callable[[], Publisher], runner: Runner | None = None) -> None:
         self._open = open_publisher
         self._runner = runner
-        self._opening: dict[int, threading.Lock] = {}  # by process: a forked child finds none that is held
-        self._draining = threading.Lock()
+        self._opening = ProcessLock()
+        self._draining = ProcessLock()
         self._requested = threading.Event()
         self._publisher: Publisher | None = None
         self._process = 0
@@ -33,10 +34,10 @@ class ProcessPublisher:
     @property
     def publisher(self) -> Publisher:
         """The publisher of this process."""
-        with self._opening.setdefault(os.getpid(), threading.Lock()):
+        with self._opening.here:
             if self._publisher is None or self._process != os.getpid():
                 self._publisher, self._process = self._open(), os.getpid()
-                self._draining, self._requested = threading.Lock(), threading.Event()
+                self._requested = threading.Event()
                 atexit.register(self.close)
                 if self._runner is not None:
                     self._publisher.runners.append(self._runner)
@@ -49,16 +50,17 @@ class ProcessPublisher:
         """
         publisher = self.publisher
         self._requested.set()
-        while self._requested.is_set() and self._draining.acquire(blocking=False):
+        draining = self._draining.here
+        while self._requested.is_set() and draining.acquire(blocking=False):
             try:
                 self._requested.clear()
                 publisher.drain(budget)
             finally:
-                self._draining.release()
+                draining.release()
 
     def close(self) -> None:
         """Let posts under way finish, then close the publisher. May be called twice."""
-        with self._opening.setdefault(os.getpid(), threading.Lock()):
+        with self._opening.here:
             publisher, self._publisher = self._publisher, None
         if publisher is not None and self._process == os.getpid():
             publisher.close()

@@ -152,7 +152,7 @@ def _receipts(people: PeopleService) -> Callable[[Request], Awaitable[Response]]
                 body += piece
                 if len(body) > MOST_BYTES:
                     raise HTTPException(413)
-        except ClientDisconnect:  # not a failure of ours, which the server would log with its trace
+        except ClientDisconnect:  # the server would log it with a traceback
             raise HTTPException(400) from None
         record = partial(
             people.receipt,

@@ -256,7 +256,7 @@ def interrupted(module, name):
         return real(*given)
     setattr(module, name, call)
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this in the background ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
 interrupted(service, "ended_by_signals") if "worker" in sys.argv else interrupted(settings, "open_publisher")
 main()
 """

@@ -95,14 +95,14 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
 def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
     turn = engine.WriterQueue()
     with turn.turn():
-        kept, here = turn._lock, os.getpid()
+        kept, here = turn._lock.here, os.getpid()
         monkeypatch.setattr(engine, "BUSY", 0.01)
         with turn.turn():
-            assert turn._lock is kept
+            assert turn._lock.here is kept
         assert kept.locked(), "given up by who never had it"
         monkeypatch.setattr(os, "getpid", lambda: here + 1)
         with turn.turn():
-            assert turn._lock is not kept
+            assert turn._lock.here is not kept
     assert not kept.locked()
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
 from policenotify.journal.database import postgresql
+from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.permissions import SHARED, exposures
 
 BUSY = 30
@@ -73,7 +74,7 @@ class FileWatch:
     _known: _Files = ()
     _open: int = 0  # connections of this process
     _process: int = field(default_factory=os.getpid)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: ProcessLock = field(default_factory=ProcessLock)
 
     def __post_init__(self) -> None:
         """Name the files once: they are looked at after each transaction."""
@@ -86,7 +87,7 @@ class FileWatch:
             JournalTakenAway: They were deleted or replaced.
         """
         if self._process != os.getpid():  # a forked child has none of its parent's connections
-            self._open, self._lock, self._process = 0, threading.Lock(), os.getpid()
+            self._open, self._process = 0, os.getpid()
         self.check()
         if self._known and (files := self._files())[0] != self._known[0]:
             raise self._taken_away(files)
@@ -97,7 +98,7 @@ class FileWatch:
         Raises:
             JournalTakenAway: The files were deleted or replaced since the first connection.
         """
-        with self._lock:
+        with self._lock.here:
             files = self._files()
             if None in files:  # a connection has just opened all three
                 raise self._taken_away(files)
@@ -107,7 +108,7 @@ class FileWatch:
 
     def closed(self) -> None:
         """Count a closed connection. After the last one the log may be removed and recreated."""
-        with self._lock:
+        with self._lock.here:
             self._open = max(0, self._open - 1)
 
     def check(self) -> None:
@@ -117,7 +118,7 @@ class FileWatch:
             JournalTakenAway: They were deleted or replaced.
         """
         if self._open and self._known != self._files():
-            with self._lock:  # another thread may just have closed the last connection, and so removed the log
+            with self._lock.here:  # another thread may just have closed the last connection, and so removed the log
                 if self._open and self._known != (files := self._files()):
                     raise self._taken_away(files)
 
@@ -149,13 +150,11 @@ class WriterQueue:
     """
 
     def __init__(self) -> None:
-        self._lock, self._process = threading.Lock(), os.getpid()
+        self._lock = ProcessLock()
 
     def turn(self) -> _Turn:
         """Wait for this thread's turn. If another one keeps it for too long, SQLite decides."""
-        if self._process != os.getpid():  # a forked child does not have the thread that held the lock
-            self._lock, self._process = threading.Lock(), os.getpid()
-        return _Turn(self._lock)
+        return _Turn(self._lock.here)
 
 
 class _Turn:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +13,7 @@ from policenotify.journal import meta
 from policenotify.journal.audit import newest_event
 from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
+from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
@@ -149,12 +148,12 @@ class Figures:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
         self._counted: _Counted | None = None
-        self._locks: dict[int, threading.Lock] = {}  # by process: a forked child finds none that is held
+        self._lock = ProcessLock()
 
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
         journal = self._journal
-        with self._locks.setdefault(os.getpid(), threading.Lock()), journal.read() as connection:
+        with self._lock.here, journal.read() as connection:
             counted = self._count(connection)
             now = microseconds(journal.now())
             return JournalFigures(
