@@ -120,7 +120,9 @@ def _missing(name: str, cause: ImportError) -> click.Command:
     return click.Command(name, callback=refuse, context_settings=anything)
 
 
-@click.group(cls=_Commands, epilog=f"{exit_table()}\n\n{_PAGE}", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, epilog=f"{exit_table()}\n\n{_PAGE}", context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="policenotify", message="%(prog)s %(version)s")
 @common
 def program() -> None:
