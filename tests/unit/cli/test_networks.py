@@ -106,7 +106,7 @@ def test_abilities_in_words() -> None:
 
 
 def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
-    assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
+    assert "Usage: policenotify networks [OPTIONS] [NAME [--example] | new NAME]" in run("networks", "--help").out
     for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
         ran = run("networks", *args)
         assert ran.code == 2

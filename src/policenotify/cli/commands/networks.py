@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Annotated, Any
@@ -42,6 +43,7 @@ _TYPES = {
     "boolean": "true or false",
     "array": "list",
 }
+_NAMED = re.compile(r"such as `([^`]+)`")  # a value in the description of an option
 _FOR_EVER = timedelta(days=3_650)  # longer than any incident
 
 
@@ -163,6 +165,43 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableTy
             yield output.paragraph(option.meaning)
 
 
+def example(network: NetworkInfo, translate: Callable[[str], str] = str) -> str:
+    """Return the table of a channel on a network, for the settings.
+
+    What the network requires stands first. Each other option has its default, and `#` before it.
+    """
+    lines = ["", *_comment(network.about, translate)]
+    if network.missing:
+        lines += ["# → " + f"pip install '{network.package}[{network.name}]'"]
+    lines += _comment("Every channel also has tags, languages, rate and more: docs/reference/settings.md", translate)
+    lines += [f"[channels.{network.name}]", f'network = "{network.name}"']
+    if network.capabilities and network.capabilities.recipients:
+        lines += _comment("A file with one recipient a line. It is read at each publication.", translate)
+        lines += ["recipients = " + _in_a_file(f"{network.name}-recipients.txt")]
+    for option in sorted(network.options, key=lambda option: not option.required):
+        lines += _comment(option.meaning, translate)
+        lines += [f"{'' if option.required else '#'}{option.name} = {_example_value(option, network.name)}"]
+    return "\n".join((*lines, ""))
+
+
+def _comment(text: str, translate: Callable[[str], str]) -> list[str]:
+    indent = {"initial_indent": "# ", "subsequent_indent": "# "}
+    return textwrap.wrap(translate(text), 100, break_long_words=False, break_on_hyphens=False, **indent)
+
+
+def _in_a_file(name: str) -> str:
+    return f'{{ file = "secrets/{name}" }}'
+
+
+def _example_value(option: NetworkOption, channel: str) -> str:
+    if "secret" in option.type:
+        return _in_a_file(f"{channel}-{option.name}")
+    named = _NAMED.search(option.meaning)
+    if option.default is None:
+        return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
+    return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
+
+
 def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
     """Yield the capabilities of a network in words."""
     budget = capabilities.budget
@@ -252,7 +291,7 @@ class _Networks(click.Group):
         return super().resolve_command(ctx, args) if args[0] in self.commands else ("", show_network, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*click.Command.collect_usage_pieces(self, ctx), "[NAME | new NAME]"]
+        return [*click.Command.collect_usage_pieces(self, ctx), "[NAME [--example] | new NAME]"]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         return [*completion.networks(ctx, show_network.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
@@ -270,12 +309,14 @@ class _Networks(click.Group):
 def networks(context: click.Context, call: CliContext) -> Exit:
     """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 
-    With a NAME: only that, with its options. No settings are needed, and no request is sent to any network.
+    With a NAME: only that, with its options, or by --example the table of a channel on it, to add to the settings and
+    to fill in. No settings are needed, and no request is sent to any network.
 
     \b
     Examples:
       policenotify networks
       policenotify networks bluesky
+      policenotify networks bluesky --example >> policenotify.toml
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
       policenotify networks new radio
     """
@@ -289,15 +330,20 @@ def networks(context: click.Context, call: CliContext) -> Exit:
 
 @click.command("networks", help=networks.help, epilog=networks.epilog)
 @click.argument("name")
+@click.option("--example", "as_example", is_flag=True, help="Print the table of a channel on it, for the settings.")
 @common
 @pass_context
-def show_network(call: CliContext, name: str) -> Exit:
+def show_network(call: CliContext, name: str, as_example: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Show one network, with its options."""
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
         hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
+    if as_example and not infos[0].problem:
+        text = example(infos[0], call.say)
+        call.answer({"example": text}, text)
+        return Exit.OK
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=True)))
     return Exit.OK if any(info.ready for info in infos) else Exit.REJECTED
 
