@@ -31,7 +31,7 @@ IGNORED: Final = f"/{KEYS_NAME}\n/{SECRETS_NAME}/\n/{JOURNAL_NAME}*\n"
 """The `.gitignore` of an installation: keys, passwords, addresses and the journal must not leave the machine."""
 
 
-def template(language: str = "en", *, django: bool = False) -> str:
+def settings_template(language: str = "en", *, django: bool = False) -> str:
     """Return commented settings that are valid as they stand. Their only channel is the console."""
     text = (files("policenotify") / "data" / f"policenotify.{language}.toml").read_text("utf-8")
     return text.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else text
@@ -81,7 +81,7 @@ def write_settings(
         with ExitStack() as undo:
             for path in (keys_file, settings, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
                 undo.callback(path.unlink, missing_ok=True)
-            _write(settings, template(language, django=django))
+            _write(settings, settings_template(language, django=django))
             for path in journals:
                 open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
             if not secrets_folder.exists():

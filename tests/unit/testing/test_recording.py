@@ -167,7 +167,7 @@ def test_posts_are_in_order_and_shown_without_an_address() -> None:
     assert ' to 2 "[Accident – EN COURS] Montpellier' in repr(desk)
     assert "@" not in repr(desk)
     assert "@" not in str(mail)
-    assert str(mail).splitlines()[1] == "│ [Accident – EN COURS] Montpellier, avenue de Toulouse – Accident de la circulation"
+    assert str(mail).splitlines()[1].startswith("│ [Accident – EN COURS] Montpellier, avenue de Toulouse – ")
     assert str(end).splitlines() == [
         "┌─ x · end · fr · x-2",
         "│ ↳ x-1",
