@@ -95,7 +95,7 @@ class RecordedPost:
             stage=self.stage if self.operation is Operation.POST else f"{self.stage} ({self.operation})",
             language=self.language,
             title=self.title,
-            text=self.text,
+            text=self.text.rstrip("\n"),
             pictures=tuple(picture.alt for picture in self.pictures),
         )
         return str(shown).rstrip("\n")
