@@ -1,4 +1,4 @@
-"""The first minutes of a newcomer: our wheel in an empty folder, without settings, and every command as it is written."""
+"""The first minutes of a newcomer: our wheel in an empty folder, without settings."""
 
 from __future__ import annotations
 
