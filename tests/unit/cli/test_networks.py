@@ -111,7 +111,7 @@ def test_abilities_in_words() -> None:
 
 
 def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
-    assert "Usage: policenotify networks [OPTIONS] [NAME [--example] | new NAME]" in run("networks", "--help").out
+    assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
     for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
         ran = run("networks", *args)
         assert ran.code == 2
@@ -153,7 +153,7 @@ def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, nam
             assert value == {"file": f"secrets/{name}-{option['name']}"}
         elif option["default"] is not None:
             assert value == option["default"]
-    assert run("networks", name, "--example", "--json").document == {"example": ran.out}
+    assert run("networks", "--example", name, "--json").document == {"example": ran.out}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -201,3 +201,4 @@ def test_what_does_not_load_has_no_example(run: Run) -> None:
     ran = run("networks", "magpie", "--example")
     assert ran.code == 1
     assert "cannot be loaded" in ran.words
+    assert run("networks", "--example").code == 2

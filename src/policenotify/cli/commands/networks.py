@@ -291,10 +291,20 @@ class _Networks(click.Group):
         return super().resolve_command(ctx, args) if args[0] in self.commands else ("", show_network, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*click.Command.collect_usage_pieces(self, ctx), "[NAME [--example] | new NAME]"]
+        return [*click.Command.collect_usage_pieces(self, ctx), "[NAME | new NAME]"]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         return [*completion.networks(ctx, show_network.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
+
+
+def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--example`, which may also stand before the name of a network."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - a flag
+        context.meta["example"] = value or context.meta.get("example")
+
+    about = "Print the table of a channel on it, for the settings."
+    return click.option("--example", is_flag=True, expose_value=False, callback=remember, help=about)(command)
 
 
 @click.group(
@@ -303,6 +313,7 @@ class _Networks(click.Group):
     invoke_without_command=True,
     epilog=exit_codes("1 no such network, or the named one cannot be used"),
 )
+@_with_example
 @common
 @pass_context
 @click.pass_context
@@ -322,6 +333,8 @@ def networks(context: click.Context, call: CliContext) -> Exit:
     """
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand has the exit code
+    if context.meta["example"]:
+        raise click.UsageError("Which network? policenotify networks NAME --example")
     infos = [network_info(network, problem) for network, problem in check_networks()]
     more = Text("\nThe options of one: policenotify networks NAME")
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
@@ -330,17 +343,18 @@ def networks(context: click.Context, call: CliContext) -> Exit:
 
 @click.command("networks", help=networks.help, epilog=networks.epilog)
 @click.argument("name")
-@click.option("--example", "as_example", is_flag=True, help="Print the table of a channel on it, for the settings.")
+@_with_example
 @common
 @pass_context
-def show_network(call: CliContext, name: str, as_example: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+@click.pass_context
+def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
     """Show one network, with its options."""
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
         hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
-    if as_example and not infos[0].problem:
+    if context.meta["example"] and not infos[0].problem:
         text = example(infos[0], call.say)
         call.answer({"example": text}, text)
         return Exit.OK
