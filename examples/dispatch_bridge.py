@@ -103,13 +103,13 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
 
 def main(publisher: Publisher) -> None:
     """Publish the events that the command line names."""
-    match sys.argv[1:]:
-        case []:
-            bridge(SAMPLE.splitlines(), publisher)
-        case ["-"]:
-            bridge(sys.stdin, publisher)
-        case [source, *_]:
-            bridge(Path(source).read_text(encoding="utf-8").splitlines(), publisher)
+    source = next(iter(sys.argv[1:]), None)
+    if source is None:
+        bridge(SAMPLE.splitlines(), publisher)
+    elif source == "-":
+        bridge(sys.stdin, publisher)
+    else:
+        bridge(Path(source).read_text(encoding="utf-8").splitlines(), publisher)
 
 
 if __name__ == "__main__":

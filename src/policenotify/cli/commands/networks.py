@@ -185,8 +185,8 @@ def example(network: NetworkInfo, translate: Callable[[str], str] = str) -> str:
 
 
 def _comment(text: str, translate: Callable[[str], str]) -> list[str]:
-    indent = {"initial_indent": "# ", "subsequent_indent": "# "}
-    return textwrap.wrap(translate(text), 100, break_long_words=False, break_on_hyphens=False, **indent)
+    lines = textwrap.wrap(translate(text), width=98, break_long_words=False, break_on_hyphens=False)
+    return [f"# {line}" for line in lines]
 
 
 def _in_a_file(name: str) -> str:
