@@ -24,7 +24,8 @@ from tests.support.installation import Desk, open_desk
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = [
-    _ROOT / "README.md",
+    _ROOT / "README.md",  # also without settings: tests/acceptance/outside/test_first_minutes.py
+    _ROOT / "examples" / "README.md",
     *sorted(page for page in (_ROOT / "docs").rglob("*.md") if page.parent.name != "changes"),
 ]
 _EXAMPLES = sorted((_ROOT / "examples").glob("*.py"))
@@ -156,6 +157,12 @@ def test_every_example_runs(example: Path, desk: Desk, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.argv", [os.fspath(example)])
     runpy.run_path(os.fspath(example), run_name="__main__")
     assert desk.bluesky.posts
+
+
+def test_every_example_has_its_line() -> None:
+    page = (_ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    listed = {target.split("/")[0] for target in re.findall(r"\]\((?!\.)([^)]+)\)", page)}
+    assert listed == {path.name for path in (_ROOT / "examples").iterdir()} - {"README.md", "__pycache__"}
 
 
 def test_a_bridge_that_is_fed_again_publishes_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
