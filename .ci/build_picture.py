@@ -27,11 +27,13 @@ HEIGHT = 3000  # CSS pixels; what stays empty is cut off
 SCALE = 2  # for sharp letters on dense screens
 LIMIT = 200_000  # bytes, so that the README loads at once
 FRAME = re.compile(r'<iframe .*? srcdoc="([^"]*)"></iframe>')
-LETTER = '<div class="letter"><template shadowrootmode="open">{}<style>[role=contentinfo] {{ display: none }}</style></template></div>'
+# The formatted mail without its frame, so that its height is that of its text. The end of each mail is the same.
+LETTER = """<div class="letter"><template shadowrootmode="open">
+{}<style>[role=contentinfo] {{ display: none }}</style>
+</template></div>"""
 STYLE = """
-.skip, .mast, .desk-side, .label, .foot, .count, .desk, .avatar, .said .by, .from, .thread::before, .plain-text,
-.mailbox .wording, .mailbox .answers, .marks li + li, 
-.cut, .envelope > summary::after { display: none }
+.skip, .mast, .desk-side, .label, .foot, .count, .desk, .avatar, .said .by, .from, .cut, .plain-text, .marks li + li,
+.mailbox .wording, .mailbox .answers, .phone .thread::before, .envelope > summary::after { display: none }
 :root { --sans: Inter, "Noto Color Emoji"; --t0: .75rem; --t-1: .6875rem; --s5: 1rem; --s4: .5rem; --s2: .5rem }
 .wrap { padding-inline: 1rem }
 .about { display: flex; align-items: baseline; gap: .75rem; max-width: none; margin-bottom: .75rem }
@@ -40,9 +42,9 @@ STYLE = """
 .devices { grid-template-columns: repeat(3, 1fr) 1.1fr; grid-template-rows: repeat(5, auto); gap: 0 .625rem }
 .device { container-type: normal; display: grid; grid-row: span 4; grid-template-rows: subgrid; grid-column: auto }
 .device .thread { display: grid; grid-row: 2 / span 3; grid-template-rows: subgrid; padding: .625rem }
-.phone .thread { width: auto; max-width: none; margin: 0; border: 0 }
 .timeline .item { padding-inline-start: 1.25rem }
 .timeline .face { padding: 0; border: 0 }
+.phone .thread { width: auto; max-width: none; margin: 0; border: 0 }
 .said .text, .bubble { margin-top: .125rem; line-height: 1.38 }
 .bubble { padding: .5rem .625rem; border-radius: .875rem .875rem .875rem .25rem }
 .mailbox { display: block; grid-column: 1 / -1; grid-row: 5; margin-top: .625rem }
@@ -51,6 +53,7 @@ STYLE = """
 .mailbox .item + .item { border-top: 0 }
 .letter { height: auto; padding: .875rem .875rem .25rem; font-size: 1rem; zoom: .68 }
 """
+"""Opening, update and end each in a row, on four networks beside each other, and the mails below."""
 
 
 def main() -> int:
@@ -66,7 +69,6 @@ def main() -> int:
         print("The demo's texts have changed. Draw its picture again: python .ci/build_picture.py")
         return 1
     TEXTS.write_text(texts, "utf-8")
-    # A frame has a height of its own. The letter in its place has that of its text.
     page = page.replace('<details class="envelope">', '<details class="envelope" open>')
     page = FRAME.sub(lambda frame: LETTER.format(unescape(frame[1])), page)
     photograph(page.replace("</head>", f"<style>{STYLE}</style></head>", 1))
@@ -79,7 +81,12 @@ def lines(report: Report) -> Iterator[str]:
     """Yield what readers see, network by network."""
     for device in (device for section in report.sections for device in section.devices):
         for card in device.cards:
-            yield from (f"── {device.look.name} · {card.stage} {card.entry.at:%H:%M}", card.title, card.text.strip(), "")
+            yield from (
+                f"── {device.look.name} · {card.stage} {card.entry.at:%H:%M}",
+                card.title,
+                card.text.strip(),
+                "",
+            )
 
 
 def photograph(page: str) -> None:

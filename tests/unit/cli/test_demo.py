@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic, process_time
 
 import httpx
 import pytest
@@ -69,9 +68,7 @@ def test_the_demo_as_one_document(run: Run) -> None:
 
 
 def test_the_demo_as_a_page(run: Run) -> None:
-    begun = process_time()
     ran = run("demo", "--html", "page.html", "--json")
-    assert process_time() - begun <= 15  # seconds: what a person waits for, where nothing else runs
     assert ran.code == 0
     assert ran.document["publications"]
     assert ran.err == f"The page: {Path('page.html').resolve()}\n"
@@ -89,13 +86,12 @@ def test_the_demo_as_a_page(run: Run) -> None:
     assert text.count("In reply to 17:42") == 4  # on three timelines and in a mailbox
 
 
-def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
-    begun = monotonic()
+def test_an_impossible_page_is_reported_before_anything_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(demo, "open_desk")
     ran = run("demo", "--html", "nowhere/page.html")
     assert ran.code == 2
     assert "cannot be written (No such file or directory). Nothing was done." in ran.err
     assert ran.out == ""
-    assert monotonic() - begun < 2
 
 
 def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +104,9 @@ def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "A person needs to act; see below." in Path("page.html").read_text(encoding="utf-8")
 
 
-def test_the_demo_serves_its_feed_until_it_is_interrupted() -> None:
-    command = [sys.executable, "-c", "from policenotify.cli import main; main()", "demo", "--serve", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from policenotify.cli import main; main()", "demo", "--all", "--serve", "0"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
     assert process.stdout
     try:
         printed = ""
