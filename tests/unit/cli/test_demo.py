@@ -102,6 +102,9 @@ def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch
     receipts = {one["channel"]: one["outcome"] for one in ran.document["publications"][0]["receipts"]}
     assert receipts["mail"] == "refused"
     assert "A person needs to act; see below." in Path("page.html").read_text(encoding="utf-8")
+    printed = run("demo")
+    assert printed.code == 3
+    assert "A person needs to act; see below. ✘ mail: refused: " in printed.words
 
 
 def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> None:

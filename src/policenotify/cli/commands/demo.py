@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -210,20 +211,24 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
       policenotify demo --serve
     """
+    from policenotify.testing.dev.server import DevPage
+
     catalogue = desk_catalogue(None)
     say = catalogue.translate if catalogue else str
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html))
         feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
         desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
-        page = "" if port is None else _at_port(port and port + 1, lambda port: _served_page(stack, desk, port))
+        page = None
+        if port is not None:
+            page = stack.enter_context(_at_port(port and port + 1, partial(DevPage, desk.networks, switches=False)))
         entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
         report = draw("demo", entries, desk.publisher)
         file.write(report, catalogue)
         click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say, everything=everything)))
         click.echo(say(str(file)), err=as_json)
-        if feed:
-            click.echo(say(f"\nWhat readers see: {page}"), err=as_json)
+        if feed and page:
+            click.echo(say(f"\nWhat readers see: {page.url}"), err=as_json)
             click.echo(say(f"The feed: http://{feed.account}/ (Ctrl-C ends it)"), err=as_json)
             with ended_by_signals() as signals:
                 while not signals.wait(3_600):
@@ -239,13 +244,6 @@ def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
     except OSError as error:
         reason = f"port {port} of 127.0.0.1 cannot be used ({error.strerror}). Nothing was done."
         raise click.BadParameter(reason, param_hint="--serve") from None
-
-
-def _served_page(stack: ExitStack, desk: DemoDesk, port: int) -> str:
-    """Serve the page of what readers see, and return its address."""
-    from policenotify.testing.dev.server import DevPage
-
-    return stack.enter_context(DevPage(desk.networks, port, switches=False)).url
 
 
 def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> Iterator[RenderableType]:
