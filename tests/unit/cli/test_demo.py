@@ -147,6 +147,16 @@ def test_a_port_in_use_is_reported_before_anything_runs(run: Run) -> None:
     assert ran.out == ""
 
 
+@pytest.mark.parametrize("library", ["aiosmtpd", "tweepy"])
+def test_a_demo_without_a_library_names_its_own_extra(run: Run, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    ran = run("demo")
+    assert ran.code == 1
+    assert ran.err == "The command 'demo' needs an extra. Install it: pip install 'policenotify[demo]'\n"
+
+
 def test_a_feed_without_its_web_server_names_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     ran = run("demo", "--serve")

@@ -60,8 +60,8 @@ class PublicFeed:
 
     Args:
         url: The public address of the folder, such as `https://alertes.police.example/`.
-        publisher: The service's name.
-        folder: The directory that the web server serves. It must exist.
+        publisher: The service's name, such as `Police nationale de l'Hérault`.
+        folder: The directory that the web server serves, such as `/srv/alertes`. It must exist.
         bucket: A bucket in place of a folder. It needs the extra `s3`.
         prefix: The folder in the bucket.
         endpoint: The address of the object store. Empty: Amazon's.
