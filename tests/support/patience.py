@@ -1,0 +1,40 @@
+"""Times for tests on a machine of any speed: long ones that only bound a failure, and short ones for what hangs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from policenotify.testing.servers.http import NoResponse
+
+LONG: Final = 300.0
+"""Seconds after which something has gone wrong: no test that passes waits for so long."""
+
+LONG_WAIT: Final = timedelta(seconds=LONG)
+"""The same, for `wait=` and `drain`."""
+
+HANGS: Final = NoResponse(LONG)
+"""A server that gives no answer. Its end ends it."""
+
+_PROBE: Final = 0.01  # seconds of work
+
+
+def short(seconds: float = 0.3) -> float:
+    """Return the timeout of a client whose server hangs.
+
+    It is as long as a server that does answer needs by far: a processor that is shared with others makes it longer.
+    """
+    worked, began = time.thread_time(), time.monotonic()
+    while (used := time.thread_time() - worked) < _PROBE:
+        pass
+    return max(seconds, min(20.0, seconds * (time.monotonic() - began) / used))
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait until it holds, or fail."""
+    ends = time.monotonic() + LONG
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
