@@ -9,13 +9,13 @@ from typing import Final
 
 from policenotify.testing.servers.http import NoResponse
 
-LONG: Final = 300.0
+PATIENCE: Final = 300.0
 """Seconds after which something has gone wrong: no test that passes waits for so long."""
 
-LONG_WAIT: Final = timedelta(seconds=LONG)
+LONG: Final = timedelta(seconds=PATIENCE)
 """The same, for `wait=` and `drain`."""
 
-HANGS: Final = NoResponse(LONG)
+HANGS: Final = NoResponse(PATIENCE)
 """A server that gives no answer. Its end ends it."""
 
 _PROBE: Final = 0.01  # seconds of work
@@ -34,7 +34,7 @@ def short(seconds: float = 0.3) -> float:
 
 def until(holds: Callable[[], object]) -> None:
     """Wait until it holds, or fail."""
-    ends = time.monotonic() + LONG
+    ends = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < ends
         time.sleep(0.01)

@@ -19,7 +19,7 @@ from policenotify.testing import (
     VisiblePost,
 )
 from tests.support.mails import visible_mail
-from tests.support.patience import LONG, short
+from tests.support.patience import PATIENCE, short
 
 
 class MailFixture:
@@ -58,7 +58,7 @@ class MailFixture:
             case Fault.UNAUTHORIZED:
                 self.server.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
             case Fault.NO_RESPONSE:
-                self.server.delay("DATA", LONG)
+                self.server.delay("DATA", PATIENCE)
             case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER:
                 self.server.hang_up("DATA", delivered=trouble is Fault.DISCONNECTED_AFTER)
             case _:
