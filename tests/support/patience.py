@@ -15,8 +15,8 @@ PATIENCE: Final = 300.0
 LONG: Final = timedelta(seconds=PATIENCE)
 """The same, for `wait=` and `drain`."""
 
-HANGS: Final = NoResponse(PATIENCE)
-"""A server that gives no answer. Its end ends it."""
+ANSWERED: Final = 30.0
+"""The timeout of a client whose server does answer: the longest that channels take."""
 
 _PROBE: Final = 0.01  # seconds of work
 
@@ -30,6 +30,11 @@ def short(seconds: float = 0.3) -> float:
     while (used := time.thread_time() - worked) < _PROBE:
         pass
     return max(seconds, min(20.0, seconds * (time.monotonic() - began) / used))
+
+
+def timeout_for(reply: object) -> float:
+    """Return the timeout of a client that gets this reply."""
+    return short() if isinstance(reply, NoResponse) else ANSWERED
 
 
 def until(holds: Callable[[], object]) -> None:

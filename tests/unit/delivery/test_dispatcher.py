@@ -33,12 +33,12 @@ from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
 from tests.support.clocks import PassingClock
-from tests.support.fake_network import KEYED, LEASE, MAIL, READABLE, Book, Hang, Scripted, everybody
+from tests.support.fake_network import KEYED, MAIL, READABLE, Book, Hang, Scripted, everybody
 from tests.support.patience import LONG, PATIENCE, short, until
 
 NOW = timedelta(0)
+LEASE = timedelta(hours=2)  # no drain waits for its end, nor looks again for what was interrupted
 OVER = LEASE + timedelta(seconds=1)
-FAR_LEASE = timedelta(days=1)  # so that nothing is looked for that was interrupted
 
 Made = Callable[..., Dispatcher]
 
@@ -66,6 +66,7 @@ def delivers(book: Book) -> Iterator[Made]:
                 "clock": into.clock if isinstance(into.clock, SystemClock) else SystemClock(),
                 "backoff": lambda _age: timedelta(seconds=0.05),
                 "poll_interval": 0.05,
+                "lease": LEASE,
                 **settings,
             },
         )
@@ -385,7 +386,7 @@ def test_a_drain_keeps_to_its_budget(book: Book, delivers: Made, which: bool) ->
     assert hang.begun.wait(PATIENCE)
     with Timed() as drained:
         due = delivery.drain(timedelta(seconds=0.1), publication=published if which else None)
-    assert 0.1 <= drained.took < LEASE.total_seconds() / 2
+    assert 0.1 <= drained.took < PATIENCE / 2
     assert due is not None
     assert before - timedelta(seconds=1) <= due - LEASE <= datetime.now(UTC)  # when its lease runs out
     hang.go.set()
@@ -792,7 +793,7 @@ def test_a_drain_that_waits_reads_only_whether_anything_has_changed(
     sky, looks = Scripted(), []
     book.journal.channels.pause("sky", book.clock.now() + LONG)
     book.publish("sky")
-    delivery = delivers(sky=sky, lease=FAR_LEASE)
+    delivery = delivers(sky=sky)
     drain = in_thread(lambda: delivery.drain(2 * LONG))
     due = book.journal.deliveries.due
 
@@ -835,7 +836,7 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
 
     sky.sends.append(down)
     published = jumping.publish("sky")
-    delivery = delivers(into=jumping, sky=sky, lease=FAR_LEASE)
+    delivery = delivers(into=jumping, sky=sky)
     drain = in_thread(lambda: delivery.drain(LONG, publication=published))
     assert tried.wait(PATIENCE)
     drain.join(0.5)
@@ -915,7 +916,8 @@ for name, network in networks.items():
 folder = Path(sys.argv[1])
 book = Book(folder, SystemClock(), keys=Keys.load(folder / "keys"))
 channels = {name: network.configured(name) for name, network in networks.items()}
-Dispatcher(journal=book.journal, channels=channels, clock=SystemClock()).drain(timedelta(minutes=1))
+lease = timedelta(hours=2)
+Dispatcher(journal=book.journal, channels=channels, clock=SystemClock(), lease=lease).drain(timedelta(hours=1))
 """
 
 
