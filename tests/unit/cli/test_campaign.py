@@ -12,13 +12,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from time import monotonic, sleep
+from time import sleep
 from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
 
 from tests.support.installation import Desk, accident
+from tests.support.patience import until
 from tests.support.shell import Run
 
 
@@ -234,18 +235,12 @@ def test_preview_shows_each_message(run: Run, file: Path) -> None:
     assert (wrong.code, "cannot be read" in wrong.err) == (1, True)
 
 
-def _until(holds: Callable[[], bool]) -> None:
-    ends = monotonic() + 30
-    while not holds() and monotonic() < ends:  # what follows fails, rather than waits for ever
-        sleep(0.02)
-
-
 def _meanwhile(log: Path, *steps: tuple[str, Callable[[], object]]) -> Thread:
     """Do each step as soon as the text before it was printed."""
 
     def follow() -> None:
         for words, step in steps:
-            _until(lambda words=words: words in log.read_text(encoding="utf-8"))  # type: ignore[misc]  # bound at once
+            until(lambda words=words: words in log.read_text(encoding="utf-8"))  # type: ignore[misc]  # bound at once
             step()
 
     thread = Thread(target=follow)
@@ -262,7 +257,7 @@ def test_serve_reports_its_start_and_each_problem_once_and_stops_when_asked(
         monkeypatch.setattr(sys, "stdout", out)
         following = _meanwhile(
             log,
-            ('"published"', lambda: _until(lambda: len(desk.bluesky.posts) == 1)),
+            ('"published"', lambda: until(lambda: len(desk.bluesky.posts) == 1)),
             ("", lambda: file.write_text("[", encoding="utf-8")),
             ("SettingsError", lambda: publisher.journal.stop("chef")),
             ('"PublishingStopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
@@ -300,7 +295,7 @@ def test_serve_publishes_although_its_output_is_on_a_full_disk(desk: Desk) -> No
             [sys.executable, "-c", code], stdout=full, stderr=full, cwd=desk.folder
         ) as server,
     ):
-        _until(lambda: bool(desk.bluesky.posts))
+        until(lambda: desk.bluesky.posts)
         sleep(0.3)  # it prints what it has published, and goes on
         assert server.poll() is None
         server.terminate()
