@@ -235,6 +235,13 @@ def test_preview_shows_each_message(run: Run, file: Path) -> None:
     assert (wrong.code, "cannot be read" in wrong.err) == (1, True)
 
 
+def _replace(file: Path, text: str) -> None:
+    """Replace its text at once: the server may read it at any moment."""
+    new = file.parents[1] / "new"
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
+
+
 def _meanwhile(log: Path, *steps: tuple[str, Callable[[], object]]) -> Thread:
     """Do each step as soon as the text before it was printed."""
 
@@ -258,7 +265,7 @@ def test_serve_reports_its_start_and_each_problem_once_and_stops_when_asked(
         following = _meanwhile(
             log,
             ('"published"', lambda: until(lambda: len(desk.bluesky.posts) == 1)),
-            ("", lambda: file.write_text("[", encoding="utf-8")),
+            ("", lambda: _replace(file, "[")),
             ("SettingsError", lambda: publisher.journal.stop("chef")),
             ('"PublishingStopped"', lambda: os.kill(os.getpid(), signal.SIGTERM)),
         )
@@ -277,9 +284,9 @@ def test_serve_reports_on_a_terminal_too(run: Run, desk: Desk, file: Path, monke
         monkeypatch.setattr(sys, "stdout", out)
         following = _meanwhile(
             log,
-            ("Fermez vos volets", lambda: file.write_text("[", encoding="utf-8")),
-            ("is not TOML", lambda: file.write_text(words.replace('name = "ete"', "nom = 4"), encoding="utf-8")),
-            ("nom: is not known", lambda: file.write_text(words.replace("ete", "hiver"), encoding="utf-8")),
+            ("Fermez vos volets", lambda: _replace(file, "[")),
+            ("is not TOML", lambda: _replace(file, words.replace('name = "ete"', "nom = 4"))),
+            ("nom: is not known", lambda: _replace(file, words.replace("ete", "hiver"))),
             ("hiver · ", lambda: os.kill(os.getpid(), signal.SIGINT)),
         )
         assert run("campaign", "serve", "campaigns", "--every", "0.1").code == 0

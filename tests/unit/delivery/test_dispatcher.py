@@ -37,7 +37,8 @@ from tests.support.fake_network import KEYED, MAIL, READABLE, Book, Hang, Script
 from tests.support.patience import LONG, PATIENCE, short, until
 
 NOW = timedelta(0)
-LEASE = timedelta(hours=2)  # no drain waits for its end, nor looks again for what was interrupted
+LEASE = timedelta(minutes=30)  # no drain waits for its end
+FAR_LEASE = timedelta(days=1)  # no drain looks again for what was interrupted
 OVER = LEASE + timedelta(seconds=1)
 
 Made = Callable[..., Dispatcher]
@@ -420,7 +421,7 @@ def test_a_silent_thread_is_replaced_and_changes_nothing_any_more(
     sky.sends.append(hang)
     published = book.publish("sky")
     delivery = delivers(sky=sky)
-    drain = in_thread(lambda: delivery.drain(LONG, publication=published))
+    drain = in_thread(lambda: delivery.drain(2 * LEASE, publication=published))
     assert hang.begun.wait(PATIENCE)
     pass_by(book, OVER)
     drain.join(PATIENCE)
@@ -667,12 +668,13 @@ def test_a_journal_that_is_locked_loses_nothing(
 
     def lock(request: Request) -> PostRef:
         other.execute("BEGIN IMMEDIATE")
+        pass_by(book, LEASE / 2)  # so that the drain has to write, too
         return sky.ref(request)
 
     sky.sends.append(lock)
     published = book.publish("sky", people=None)
     with pytest.raises(JournalError):
-        delivers(into=book, sky=sky).drain(LONG)
+        delivers(into=book, sky=sky).drain(2 * LEASE)
     assert worker_threads() == []
     [record] = caplog.records
     assert record.getMessage().startswith("Channel sky: The journal could not be written: another process")
@@ -793,7 +795,7 @@ def test_a_drain_that_waits_reads_only_whether_anything_has_changed(
     sky, looks = Scripted(), []
     book.journal.channels.pause("sky", book.clock.now() + LONG)
     book.publish("sky")
-    delivery = delivers(sky=sky)
+    delivery = delivers(sky=sky, lease=FAR_LEASE)
     drain = in_thread(lambda: delivery.drain(2 * LONG))
     due = book.journal.deliveries.due
 
@@ -836,7 +838,7 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
 
     sky.sends.append(down)
     published = jumping.publish("sky")
-    delivery = delivers(into=jumping, sky=sky)
+    delivery = delivers(into=jumping, sky=sky, lease=FAR_LEASE)
     drain = in_thread(lambda: delivery.drain(LONG, publication=published))
     assert tried.wait(PATIENCE)
     drain.join(0.5)
