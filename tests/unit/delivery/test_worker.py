@@ -28,7 +28,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Hang, Scripted
 from tests.support.installation import INCIDENT, accident
-from tests.support.patience import PATIENCE
+from tests.support.patience import LONG, PATIENCE
 
 SOON = 0.005
 
@@ -135,7 +135,7 @@ def test_it_sleeps_until_the_next_due_time(worker: Worker, script: Script, clock
 
 
 def test_it_is_woken_at_once(script: Script) -> None:
-    worker = Worker(script, clock=FakeClock(), poll_interval=60.0)
+    worker = Worker(script, clock=FakeClock(), poll_interval=2 * PATIENCE)
     with worker:
         for turn in range(1, 4):
             script.until(lambda turn=turn: script.drains >= turn)  # type: ignore[misc]  # mypy does not infer it
@@ -297,9 +297,9 @@ def test_deliveries_under_way_have_time_to_finish_and_nothing_new_is_taken(tmp_p
         assert delivery.finish()
         assert (book.receipt(first).outcome, book.receipt(second).outcome) == (Outcome.POSTED, Outcome.WAITING)
         assert delivery.next_due() is not None
-        delivery.drain(timedelta(seconds=30), enough=lambda: True)
+        delivery.drain(LONG, enough=lambda: True)
         assert book.receipt(second).outcome is Outcome.WAITING
-        delivery.drain(timedelta(seconds=30))  # it may be used again
+        delivery.drain(LONG)  # it may be used again
         assert book.receipt(second).outcome is Outcome.POSTED
         delivery.close()
 

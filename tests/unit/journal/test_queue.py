@@ -302,7 +302,7 @@ def test_a_process_on_another_host_that_was_halted_changes_nothing_any_more(prog
     mine = desk.begin(desk.take())
     assert (mine.in_doubt, mine.attempts) == (True, 2)
     desk.settle(mine)
-    assert process.communicate("\n", timeout=30)[0] == "lost\n"
+    assert process.communicate("\n", timeout=PATIENCE)[0] == "lost\n"
     assert desk.outcome(said) is Outcome.POSTED
 
 

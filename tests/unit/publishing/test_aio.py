@@ -167,7 +167,7 @@ def test_the_loop_goes_on_meanwhile(publisher: Publisher, sky: Scripted) -> None
 
     async def desk() -> None:
         publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
-        assert await asyncio.to_thread(hang.begun.wait, 10)
+        assert await asyncio.to_thread(hang.begun.wait, PATIENCE)
         hang.go.set()
         assert (await publishing).on("sky").outcome is Outcome.POSTED
 
@@ -180,7 +180,7 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
 
     async def desk() -> None:
         publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
-        assert await asyncio.to_thread(hang.begun.wait, 10)
+        assert await asyncio.to_thread(hang.begun.wait, PATIENCE)
         publishing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await publishing
@@ -259,7 +259,7 @@ sky = Scripted()
 sky.sends.append(lambda request: Event().wait())
 clock = SystemClock()
 publisher = Publisher(journal=Book(Path(sys.argv[1]), clock).journal, channels=[sky.configured("sky")],
-                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(minutes=5))
+                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(hours=1))
 
 async def desk():
     publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
