@@ -32,7 +32,12 @@ _EXAMPLES = sorted((_ROOT / "examples").glob("*.py"))
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """An installation in the working directory, whose networks are on the loopback."""
+    """An installation in the working directory, whose networks are on the loopback.
+
+    What they load is loaded before a delivery has a lease: on a slow machine that takes minutes.
+    """
+    pytest.importorskip("apprise")
+    pytest.importorskip("atproto")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POLICENOTIFY_WAIT", f"{PATIENCE}")  # however slow the machine is
     with open_desk(tmp_path) as opened:

@@ -295,7 +295,10 @@ def test_serve_reports_on_a_terminal_too(run: Run, desk: Desk, file: Path, monke
 
 @pytest.mark.usefixtures("file")
 def test_serve_publishes_although_its_output_is_on_a_full_disk(desk: Desk) -> None:
-    code = "from policenotify.cli import main; main(['campaign', 'serve', 'campaigns', '--every', '0.1'])"
+    code = (  # what the networks load is loaded before a delivery has a lease: on a slow machine that takes minutes
+        "import apprise, atproto; from policenotify.cli import main; "
+        "main(['campaign', 'serve', 'campaigns', '--every', '0.1'])"
+    )
     with (
         Path("/dev/full").open("wb") as full,
         subprocess.Popen(  # noqa: S603 - our own command

@@ -100,7 +100,7 @@ def test_a_worker_whose_log_is_on_a_full_disk_delivers(run: Run, desk: Desk) -> 
     with (
         Path("/dev/full").open("wb") as full,
         subprocess.Popen(
-            [sys.executable, "-c", "from policenotify.cli import main; main(['worker'])"],
+            [sys.executable, "-c", "import apprise, atproto; from policenotify.cli import main; main(['worker'])"],
             stdout=subprocess.PIPE,
             stderr=full,
             cwd=desk.folder,
