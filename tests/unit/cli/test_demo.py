@@ -15,6 +15,7 @@ import pytest
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
 from policenotify.testing.dev.kinds import PHONES, READERS, MailDevNetwork
+from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 
 pytestmark = pytest.mark.slow
@@ -134,7 +135,7 @@ def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> Non
     finally:
         process.send_signal(signal.SIGINT)
         process.stdout.close()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_port_in_use_is_reported_before_anything_runs(run: Run) -> None:

@@ -558,7 +558,7 @@ def test_the_machine_s_clock_is_in_utc_and_waits() -> None:
     before = clock.monotonic()
     clock.sleep(0.01)
     clock.sleep(-1)
-    assert 0.01 <= clock.monotonic() - before < 1
+    assert clock.monotonic() - before >= 0.01
 
 
 def test_reading_settings_loads_no_sdk_and_no_database(write: Write) -> None:
