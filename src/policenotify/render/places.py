@@ -21,7 +21,7 @@ LONGEST: Final = 60
 """The longest details, in characters, of what follows an opening. A longer route is named by its first piece."""
 
 _WORD: Final = lazy_pattern(r"[^\W_]+")
-_ARTICLE_BEFORE: Final = lazy_pattern(r"(?<!\w)(?:l[ae] |l['’]|du |the )\Z", re.IGNORECASE)
+_ARTICLE_BEFORE: Final = lazy_pattern(r"(?<!\w)(?:l[ae] |l['’]|du )\Z", re.IGNORECASE)
 _ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
 _MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
 _SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
@@ -106,14 +106,13 @@ class Place:
         is_typed = any(span.kind == "tag" and span.value.casefold() == self.tag.casefold() for span in spans_of(text))
         return tagged(text, self.name) if is_typed or not self.is_area else None
 
-    def added_to(self, event: str, headline: str, *, directly: bool, longest: int | None = None) -> str:
+    def added_to(self, event: str, headline: str, *, directly: bool) -> str:
         """Return an event with the details that its headline does not name.
 
         Args:
             event: The headline with what was added to it.
             headline: The headline alone.
             directly: The event is a bare noun, so that a phrase such as `sur la D4` follows it without a comma.
-            longest: Of longer details only the first piece is added.
         """
         missing = self._missing_in(headline)
         if not missing:
@@ -121,8 +120,7 @@ class Place:
         first = missing[0]
         if contains_words(headline, first.phrase.partition(" ")[0]):  # sur la route du Littoral, N1
             first = Detail(first.text, first.text)
-        details = self.details_missing_in(headline, longest=longest)
-        phrase = f"{first.phrase}{details.removeprefix(first.text)}" if details.startswith(first.text) else details
+        phrase = ", ".join((first.phrase, *(detail.text for detail in missing[1:])))
         if event.endswith(tuple(".!?…:;,")):
             return f"{event} {upper_first(phrase)}"
         return f"{event}{first.separator if directly else ', '}{phrase}"

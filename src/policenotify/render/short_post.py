@@ -13,7 +13,7 @@ Each on a line of its own, in the order of reading:
    the channel puts them last.
 
 What happened stands before what to do. If the first line is so long that a notification would not show the instruction,
-source and time follow it, and of a long route only the beginning precedes it. An end keeps its order.
+source and time follow it, and nothing else does. An end keeps its order.
 
 Parts that are not required are left out in this order: what an update or end refers to, the description (whole, and
 outside incidents sentence by sentence), the hashtags from the last one, the link, what a correction or cancellation
@@ -24,14 +24,14 @@ sentence of the instruction, and where the rest is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
-from policenotify.render.places import LONGEST
 from policenotify.render.sentences import follow, open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
@@ -61,8 +61,11 @@ LINK: Final = "link"
 """The name of the part with the link."""
 
 _STOPS: Final = ".,;:!?…"
-# A number that is called by voice, and the word after it: no part of a longer number, and no hour.
-_CALLED: Final = lazy_pattern(r"(?<![\w.,/:])(?<!\d )(?:15|17|18|112)(?![\w/:]| ?\d| h\b)(?: (\w+))?")
+# A number that is called by voice, and the word after it: no part of a longer number, and no hour or age.
+_CALLED: Final = lazy_pattern(
+    r"(?:\b(?:le|au|ou|et|call|dial|or|and)|:) (?:15|17|18|112)(?![\w/:]| ?\d| (?:h|ans|years)\b)(?: (\w+))?",
+    re.IGNORECASE,
+)
 
 
 class _Line:
@@ -76,7 +79,7 @@ class _Content(NamedTuple):
 
     Attributes:
         lead: The first line.
-        rest: What the first line has no space for: a long route, time and source.
+        rest: Time and source, if the first line has no space for them.
         tags: The hashtags that end the post.
     """
 
@@ -243,22 +246,16 @@ class Wording:
 
     def _incident(self) -> _Content:
         """Return `🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.`."""
-        context, place = self.context, self.context.place
         mark = f"{self._emoji} [{self._heading}]"
         tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
 
-        def lead(period: str, source: str, longest: int | None = None) -> str:
-            return f"{mark} {sentence(f'{self._event(period, longest)}{source}')}"
+        first, rest = self._dated_and_sourced(
+            lambda period, source: f"{mark} {sentence(f'{self._event(period)}{source}')}"
+        )
+        return _Content(first, rest, self.context.instruction, tags)
 
-        first, rest = self._dated_and_sourced(lead)
-        details = place.details_missing_in(context.open_headline)
-        if rest is not None and context.is_opening and len(details) > LONGEST and self._too_long(first):
-            first, _ = self._dated_and_sourced(partial(lead, longest=LONGEST))
-            rest = " ".join(filter(None, (sentence(upper_first(details)), rest)))
-        return _Content(first, rest or "", context.instruction, tags)
-
-    def _event(self, period: str, longest: int | None) -> str:
-        """Return place, headline and time. Details of the place that are longer than *longest* are not given whole."""
+    def _event(self, period: str) -> str:
+        """Return place, headline and time."""
         context, place = self.context, self.context.place
         with_tag = context.tagged_headline
         headline = (with_tag if self.bracketed else None) or context.open_headline
@@ -275,20 +272,20 @@ class Wording:
         bare = not any(stop in headline for stop in _STOPS)
         if period.startswith(" "):  # it goes on after the weekday that ends the headline
             headline = dated(headline, period)
-            event = place.added_to(headline, context.open_headline, directly=False, longest=longest)
+            event = place.added_to(headline, context.open_headline, directly=False)
         else:
-            event = place.added_to(headline, context.open_headline, directly=bare, longest=longest)
+            event = place.added_to(headline, context.open_headline, directly=bare)
             event = dated(event, period, comma=event != headline)
         return f"{where}{context.locale.dash}{event}" if where else event
 
-    def _dated_and_sourced(self, lead: Callable[[str, str], str]) -> tuple[str, str | None]:
-        """Return the first line, and time and source as far as it has no space for them. `None`: nothing may move."""
+    def _dated_and_sourced(self, lead: Callable[[str, str], str]) -> tuple[str, str]:
+        """Return the first line, and time and source as far as it has no space for them."""
         context = self.context
         period, source = context.period, context.source_mark
         first = lead(period, source)
         final = context.message.stage in {Stage.END, Stage.CANCELLATION}
         if final or not context.instruction or not self._too_long(first):
-            return first, None
+            return first, ""
         first = lead(period, "")
         # A period may also complete a day or an hour of the headline, which would mean another one without it.
         if period and period == context.times.period("") and self._too_long(first):
@@ -310,10 +307,10 @@ class Wording:
         if inline and not tagged_headline:
             tagged_instruction = self._with_tag(instruction, place.tagged_in(instruction))
         named = bool(tagged_headline or tagged_instruction)
+        stated = f"{context.headline} {context.description} {instruction}"
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
         name = f"{place.name}{place.qualifier}"
-        where = name if place.name and not (named or self.hashtags) else ""
-        stated = f"{context.headline} {context.description} {instruction}"
+        where = name if place.name and not (self.hashtags or named or contains_words(stated, place.name)) else ""
         details = sentence(upper_first(place.details_missing_in(stated)))
         headline = tagged_headline or context.headline
 
@@ -327,7 +324,7 @@ class Wording:
 
         first, rest = self._dated_and_sourced(lead)
         tags = (self._category_tag, *(() if named else (self._place_tag._replace(rule="required"),)))
-        return _Content(first, rest or "", tagged_instruction or instruction, tags)
+        return _Content(first, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
         """Return the text with the place in it as a hashtag, where those work."""
