@@ -13,7 +13,7 @@ Each on a line of its own, in the order of reading:
    the channel puts them last.
 
 What happened stands before what to do. If the first line is so long that a notification would not show the instruction,
-source and time follow it, and nothing else does. An end keeps its order.
+source and time follow it, and of what exceeds 160 characters the route. An end keeps its order.
 
 Parts that are not required are left out in this order: what an update or end refers to, the description (whole, and
 outside incidents sentence by sentence), the hashtags from the last one, the link, what a correction or cancellation
@@ -47,7 +47,8 @@ An agreed hashtag spreads a warning, more of them only take space (Sutton et al.
 ACTION_WITHIN: Final = 110
 """Within so many characters the instruction of a severe message begins: a notification shows little more."""
 
-_LEAD: Final = 160  # the same for other messages: the instruction still fits into the post
+_LEAD: Final = 160  # the same for other messages, and the longest first line with all details of the place
+_LONGEST: Final = 230  # the longest first line
 
 _FOLLOWS, _DESCRIPTION, _TAG, _LINK, _TAKES_BACK, _BY_TEXT = range(6)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
@@ -246,15 +247,19 @@ class Wording:
 
     def _incident(self) -> _Content:
         """Return `🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.`."""
-        mark = f"{self._emoji} [{self._heading}]"
+        context, mark = self.context, f"{self._emoji} [{self._heading}]"
         tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
-
-        first, rest = self._dated_and_sourced(
-            lambda period, source: f"{mark} {sentence(f'{self._event(period)}{source}')}"
+        first, rest = self._arranged(
+            lambda period, source, details: f"{mark} {sentence(f'{self._event(period, details)}{source}')}",
+            context.place_details,
         )
-        return _Content(first, rest, self.context.instruction, tags)
+        if len(first) > _LONGEST:  # a headline of 160 characters, under which a network might have no space for orders
+            event = f"{context.times.dated(context.open_headline, context.period)}{context.source_mark}"
+            first = f"{mark} {sentence(self._place_name)}".rstrip()
+            rest = " ".join(map(sentence, map(upper_first, filter(None, (context.place_details, event)))))
+        return _Content(first, rest, context.instruction, tags)
 
-    def _event(self, period: str) -> str:
+    def _event(self, period: str, details: str) -> str:
         """Return place, headline and time."""
         context, place = self.context, self.context.place
         with_tag = context.tagged_headline
@@ -263,20 +268,30 @@ class Wording:
         headline = f"{headline}{place.qualifier if with_tag else ''}"
         dated = context.times.dated
         if not context.is_opening:
-            where = ", ".join(filter(None, (where, context.place_details)))
+            where = ", ".join(filter(None, (where, details)))
             event = dated(headline, period)
             if not where:
                 return event
             continued = context.after_colon(event, place.one_line())
             return follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
         bare = not any(stop in headline for stop in _STOPS)
-        if period.startswith(" "):  # it goes on after the weekday that ends the headline
+        if not details:
+            event = dated(headline, period)
+        elif period.startswith(" "):  # it goes on after the weekday that ends the headline
             headline = dated(headline, period)
             event = place.added_to(headline, context.open_headline, directly=False)
         else:
             event = place.added_to(headline, context.open_headline, directly=bare)
             event = dated(event, period, comma=event != headline)
         return f"{where}{context.locale.dash}{event}" if where else event
+
+    def _arranged(self, lead: Callable[[str, str, str], str], details: str) -> tuple[str, str]:
+        """Return the first line, and what it has no space for: time and source, and then a long route."""
+        first, rest = self._dated_and_sourced(lambda period, source: lead(period, source, details))
+        if not details or len(first) <= _LEAD:
+            return first, rest
+        first, rest = self._dated_and_sourced(lambda period, source: lead(period, source, ""))
+        return first, f"{sentence(upper_first(details))} {rest}".rstrip()
 
     def _dated_and_sourced(self, lead: Callable[[str, str], str]) -> tuple[str, str]:
         """Return the first line, and time and source as far as it has no space for them."""
@@ -311,18 +326,17 @@ class Wording:
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
         name = f"{place.name}{place.qualifier}"
         where = name if place.name and not (self.hashtags or named or contains_words(stated, place.name)) else ""
-        details = sentence(upper_first(place.details_missing_in(stated)))
         headline = tagged_headline or context.headline
 
-        def lead(period: str, source: str) -> str:
+        def lead(period: str, source: str, details: str) -> str:
             dated = context.times.dated(open_ended(headline), period) if period or source else headline
-            event = " ".join(filter(None, (sentence(f"{dated}{source}"), details)))
+            event = " ".join(filter(None, (sentence(f"{dated}{source}"), sentence(upper_first(details)))))
             if where:
                 continued = context.after_colon(event, place.one_line())
                 event = follow(where, continued, colon=context.locale.colon, dash=context.locale.dash)
             return f"{self._emoji} {mark}{event}"
 
-        first, rest = self._dated_and_sourced(lead)
+        first, rest = self._arranged(lead, place.details_missing_in(stated))
         tags = (self._category_tag, *(() if named else (self._place_tag._replace(rule="required"),)))
         return _Content(first, rest, tagged_instruction or instruction, tags)
 
