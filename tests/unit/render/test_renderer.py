@@ -758,7 +758,7 @@ def test_the_instruction_stands_in_the_first_post_whatever_the_length_of_headlin
     assert wording.standalone.text.startswith(f"🚨 [#Accident – EN COURS] {'o' * 160}.\nÉvitez le secteur.")
     assert "A" + "a" * 149 in " ".join(post.text for post in wording.continuations)
     named = {"commune_name": "Saint-Remy-en-Bouzemont-Saint-Genest-et-Isson", "label": "a" * 150}
-    wording = _render(_message(headline="o" * 160, location=named))
+    wording = _render(_message(category="missing_person", headline="o" * 160, location=named))
     assert wording.standalone.text.split("\n")[1].startswith("Évitez le secteur.")
     assert "O" + "o" * 159 in " ".join(post.text for post in wording.continuations)
 
