@@ -608,8 +608,8 @@ STORMS: Final = {
         (
             {"severity": "Moderate", "source": "Météo-France"},
             (
-                "🟡 [#VigilanceJaune] #Hérault – Orages et pluie-inondation, du vendredi 5 juin à 19h42 au samedi 6 juin à "
-                "7h42 (source : Météo-France).\nLimitez vos déplacements."
+                "🟡 [#VigilanceJaune] #Hérault – Orages et pluie-inondation, du vendredi 5 juin à 19h42 au samedi 6 juin "
+                "à 7h42 (source : Météo-France).\nLimitez vos déplacements."
             ),
         ),
         (
