@@ -253,7 +253,9 @@ class Wording:
             lambda period, source, details: f"{mark} {sentence(f'{self._event(period, details)}{source}')}",
             context.place_details,
         )
-        if len(first) > _LONGEST:  # a headline of 160 characters, under which a network might have no space for orders
+        if (
+            self._length(first) > _LONGEST
+        ):  # a headline of 160 characters, under which a network might have no space for orders
             event = f"{context.times.dated(context.open_headline, context.period)}{context.source_mark}"
             first = f"{mark} {sentence(self._place_name)}".rstrip()
             rest = " ".join(map(sentence, map(upper_first, filter(None, (context.place_details, event)))))
@@ -288,7 +290,7 @@ class Wording:
     def _arranged(self, lead: Callable[[str, str, str], str], details: str) -> tuple[str, str]:
         """Return the first line, and what it has no space for: time and source, and then a long route."""
         first, rest = self._dated_and_sourced(lambda period, source: lead(period, source, details))
-        if not details or len(first) <= _LEAD:
+        if not details or self._length(first) <= _LEAD:
             return first, rest
         first, rest = self._dated_and_sourced(lambda period, source: lead(period, source, ""))
         return first, f"{sentence(upper_first(details))} {rest}".rstrip()
@@ -309,8 +311,11 @@ class Wording:
 
     def _too_long(self, lead: str) -> bool:
         """Return True if the instruction would begin too late after this line."""
-        mark, limit = self.context.exercise_mark, ACTION_WITHIN if self.context.is_severe else _LEAD
-        return len(f"{mark} {lead}" if mark else lead) > limit - len("\n") - 1
+        return self._length(lead) > (ACTION_WITHIN if self.context.is_severe else _LEAD) - len("\n") - 1
+
+    def _length(self, lead: str) -> int:
+        mark = self.context.exercise_mark
+        return len(f"{mark} {lead}" if mark else lead)
 
     def _campaign(self) -> _Content:
         """Return `📱 Faux conseiller bancaire : raccrochez.`, with the hashtags at the end."""
