@@ -17,7 +17,7 @@ source and time follow it, and of what exceeds 160 characters the route. An end 
 
 Parts that are not required are left out in this order: what an update or end refers to, the description (whole, and
 outside incidents sentence by sentence), the hashtags from the last one, the link, what a correction or cancellation
-takes back, and the number for deaf people. Where the description is missing, the link says that more is there. If the
+takes back, and the number for deaf people. Where the description is missing, the link points to the rest. If the
 required parts do not fit, they become a thread. If that is not possible, a brief post gives what, where, the first
 sentence of the instruction, and where the rest is.
 """
