@@ -122,10 +122,11 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
 def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
     """Split a text that is too long for one post into several, numbered `(1/3)`.
 
-    The first post holds all required parts, and as many sentences of the splittable ones as fit, in their order. The
-    others hold the rest, and all parts that would have given way. A sentence is split only if it is too long for a post
-    of its own. Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a
-    required part does not fit, or more than nine posts are needed.
+    The first post holds all required parts, and as many sentences of the splittable ones as fit, in their order. If
+    there is no space for the first of these sentences, the required parts after it go to the next post. The others hold
+    the rest, and all parts that would have given way. A sentence is split only if it is too long for a post of its own.
+    Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a required part does
+    not fit, or more than nine posts are needed.
     """
     left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
     first = [part._replace(text="") if part.rule == "splittable" else part for part in parts]
@@ -136,6 +137,11 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
         return ()
     head = f"{again} " if again else ""
     more: list[Part] = []
+    place, opening = places[0], first_sentence(whole[places[0]].text)
+    alone = [*first[: place + 1], *(part._replace(text="") for part in first[place + 1 :])]
+    after = []
+    if not _fitting(first, place, left)(opening) and _fitting(alone, place, left)(opening):
+        after, first = first[place + 1 :], alone
     for place in places:
         text, fits = whole[place].text, _fitting(first, place, left)
         opening = first_sentence(text)
@@ -146,7 +152,7 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
         if begin != text:
             more.append(whole[place]._replace(text=text[len(begin) :].strip()))
     posts = [_joined(first)]
-    rest = _joined([*more, *(part for part in parts if part.rule in _GIVE_WAY)])
+    rest = _joined([*more, *after, *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
         text = rest if left.fits(head + rest) else _prefix(rest, lambda text: left.fits(head + text))
         if not text or len(posts) == MAX_POSTS:

@@ -16,9 +16,9 @@ from policenotify.text.patterns import lazy_pattern
 # The engine compares every word of an alternative without case. A look at the next character spares it most of that.
 _WAY: Final = (
     r"(?=\w)(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
-    r"(?:rue|r\.|r(?=\s+d(?:e|es|u)\s)|ruelle|grand(?:e|['’])?[ -]?rue|avenue|av\.?|ave\.?|boulevard|boul\.?|bv?d\.?|blv?d\.?|place|pl\.?|"
-    r"impasse|imp\.|all[ée]es?|all\.|chemin|chem?\.?|cours|quai|route|rte\.?|square|sq\.|passage|villa|cit[ée]|"
-    r"r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|faubourg|fbg\.?|fg\.?|rond[ -]point|"
+    r"(?:rue|r\.|r(?=\s+d(?:e|es|u)\s)|ruelle|grand(?:e|['’])?[ -]?rue|avenue|av\.?|ave\.?|boulevard|"
+    r"boul\.?|bv?d\.?|blv?d\.?|place|pl\.?|impasse|imp\.|all[ée]es?|all\.|chemin|ch\.|chem\.?|cours|quai|route|rte\.?|square|sq\.|"
+    r"passage|villa|cit[ée]|r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|faubourg|fbg\.?|fg\.?|rond[ -]point|"
     r"(?-i:ZAC|ZA|ZI)|mas|rampe|enclos|plan|lieu[ -]dit|digue|corniche|descente|draille|"
     r"mail|parvis|traverse|mont[ée]e|c[ôo]te|venelle|clos|cour|galerie|voie|chauss[ée]e|carrefour|domaine|parc|"
     r"quartier)(?!\w)"
@@ -109,8 +109,9 @@ _FEW: Final = frozenset({"deux", "trois", "quatre", "cinq", "six", "sept", "huit
 _YEAR: Final = lazy_pattern(r"(?:1[789]|20)\d\d")
 _SHORT_FORMS: Final = {
     "r": "rue", "av": "avenue", "ave": "avenue", "boul": "boulevard", "bd": "boulevard", "bvd": "boulevard",
-    "bld": "boulevard", "blvd": "boulevard", "chem": "chemin", "pl": "place", "imp": "impasse", "all": "allee", "allees": "allee", "ch": "chemin",
-    "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg", "fg": "faubourg",
+    "bld": "boulevard", "blvd": "boulevard", "chem": "chemin", "ch": "chemin", "pl": "place", "imp": "impasse",
+    "all": "allee", "allees": "allee", "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg",
+    "fg": "faubourg",
 }  # fmt: skip
 _NEAR: Final = 200  # characters around a number that decide: the longest name of a place
 _PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # not an abbreviation: `av. du Dr. Pezet`

@@ -574,7 +574,11 @@ def test_the_description_gives_way_first() -> None:
 
 
 def test_outside_incidents_the_description_is_shortened_after_a_sentence_and_the_link_says_that_more_is_there() -> None:
-    fields = {"lifecycle": {"stage": "standalone"}, "location": None, "link": "https://police.example/a"}
+    fields: dict[str, Any] = {
+        "lifecycle": {"stage": "standalone"},
+        "location": None,
+        "link": "https://police.example/a",
+    }
     message = _message(category="scam_cyber", description="Ne donnez rien. Raccrochez tout de suite. " * 9, **fields)
     wording = _render(message)
     assert wording.omitted == ("description shortened",)
@@ -592,7 +596,7 @@ def test_orders_typed_on_lines_stay_lines() -> None:
     assert _text(instruction=orders).endswith("Sortez des bâtiments.\nÉloignez-vous.\n- Ne téléphonez pas.")
 
 
-STORMS: Final = {
+STORMS: Final[dict[str, Any]] = {
     "category": "weather_relay",
     "location": {"department": "34", "department_name": "Hérault"},
     "headline": "Orages et pluie-inondation",
@@ -608,8 +612,8 @@ STORMS: Final = {
         (
             {"severity": "Moderate", "source": "Météo-France"},
             (
-                "🟡 [#VigilanceJaune] #Hérault – Orages et pluie-inondation, du vendredi 5 juin à 19h42 au samedi 6 juin "
-                "à 7h42 (source : Météo-France).\nLimitez vos déplacements."
+                "🟡 [#VigilanceJaune] #Hérault – Orages et pluie-inondation, du vendredi 5 juin à 19h42 au "
+                "samedi 6 juin à 7h42 (source : Météo-France).\nLimitez vos déplacements."
             ),
         ),
         (
@@ -649,7 +653,7 @@ def test_what_happened_stands_before_what_to_do_and_only_time_and_source_give_wa
 
 def test_an_end_keeps_its_order() -> None:
     place = {"commune_name": "Montpellier", "label": "place de la Comédie"}
-    end = {
+    end: dict[str, Any] = {
         "category": "armed_threat",
         "severity": "Extreme",
         "location": place,
@@ -710,7 +714,7 @@ def test_a_phrase_of_place_is_not_doubled(headline: str, location: dict[str, Any
 )
 def test_a_severe_sms_gives_deaf_people_their_number(instruction: str, adds: bool) -> None:  # noqa: FBT001 - a case
     added = "Personnes sourdes ou malentendantes : 114 par SMS."
-    fields = {"category": "armed_threat", "instruction": instruction}
+    fields: dict[str, Any] = {"category": "armed_threat", "instruction": instruction}
     texts = {
         severity: _render(_message(severity=severity, **fields), PHONE).standalone.text.replace(
             "\N{NO-BREAK SPACE}", " "
