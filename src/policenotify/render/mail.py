@@ -99,12 +99,9 @@ class MailParts:
     footer: str = ""
 
 
-def mail_parts(
-    context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool, account: str = ""
-) -> MailParts:
-    """Return the content of a mail. Who wants no more of them writes to the *account*, if that is an address."""
+def mail_parts(context: RenderContext, pictures: tuple[Picture, ...], *, standalone: bool) -> MailParts:
+    """Return the content of a mail."""
     locale = context.locale
-    address = account if "@" in account else context.signature
     sources = ((locale.mail_source, context.source),) if context.source else ()
     return MailParts(
         language=context.language,
@@ -123,7 +120,7 @@ def mail_parts(
         pictures=tuple(picture.alt for picture in pictures),
         exercise=locale.exercise_notice if context.message.exercise else "",
         emergency=context.typeset(locale.mail_emergency),
-        footer=context.typeset(locale.mail_footer.format(sender=context.signature, address=address)),
+        footer=context.typeset(locale.mail_footer.format(sender=context.signature)),
     )
 
 

@@ -108,7 +108,7 @@ def _fitted_whole(
     """Return text, title and HTML in one post."""
     budget = channel.capabilities.budget
     if channel.capabilities.html:
-        parts = mail_parts(context, pictures, standalone=standalone, account=channel.account)
+        parts = mail_parts(context, pictures, standalone=standalone)
         fitted, html = fit_mail(parts, budget, whole=context.of_incident)
         return fitted, context.cached(subject), html
     short = _short_post(context, channel)

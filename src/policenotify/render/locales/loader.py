@@ -72,7 +72,7 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
         "unconfirmed": "text",
         "contact": "contact",
         "reference": "reference",
-        "mail_footer": "sender? address?",
+        "mail_footer": "sender?",
         "reminder.headline": "incident since",
         "reminder.reading_headline": "incident since",
         "reminder.description": "number headline place",
