@@ -408,7 +408,13 @@ def test_learned_capabilities_count_from_the_next_publication_on(station: Statio
     publisher = station.publisher(discovers_capabilities=True)
     how = replace(publisher.channel_configs["board"], open=lambda _clock, keep: Learning(station.board, keep))
     publisher.channel_configs["board"] = how
-    long = accident(description="Circulation très difficile. " * 30)
+    long = Message.model_validate(
+        {
+            "category": "scam_cyber",
+            "headline": "Faux conseillers bancaires",
+            "description": "Raccrochez tout de suite. " * 30,
+        }
+    )
     assert 400 < len(publisher.preview(long).posts[0].standalone.text) <= 500
     assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
     assert len(publisher.preview(long).posts[0].standalone.text) <= 300

@@ -164,7 +164,18 @@ class Publications:
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
         codes = ", ".join(filter(None, (shown_code(finding.code) for finding in new.findings if finding.blocks)))
         about = fields("refused_by_check", publication=new.id, outcome="refused")
-        _log.warning("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
+        _log.info("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
+
+    def refusal(self, name: str) -> tuple[datetime, str] | None:
+        """Return when the checks refused the message of this id, and the codes of what forbids it."""
+        query = select(_table).where(_table.c.id == name, _table.c.state == "refused_by_check")
+        with self._journal.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        findings = _FINDINGS.validate_json(row.findings)
+        codes = (shown_code(finding.code) for finding in findings if finding.blocks)
+        return moment(row.created_at), ", ".join(filter(None, codes))
 
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.

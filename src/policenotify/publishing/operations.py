@@ -365,7 +365,11 @@ def _is_held(receipt: Receipt) -> bool:
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool = False) -> IncidentNotFound:
-    """Return the error for an unknown name, with the nearest and the open incidents."""
+    """Return the error for an unknown name, with the nearest and the open incidents, or for a refused message."""
+    if refusal := journal.publications.refusal(name):
+        at, codes = refusal
+        text = f"{name}: message refused at {local_time(at, zone)} by {codes or 'a check'}."
+        return IncidentNotFound(text, name=name)
     open_now = journal.incidents.list(limit=_NEAR)
     nearest = next(iter(get_close_matches(name, [incident.id for incident in open_now], n=1)), None)
     hint = f" Did you mean {nearest!r}?" if nearest else ""

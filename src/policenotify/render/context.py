@@ -16,8 +16,8 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale
-from policenotify.render.places import LONGEST, Place, place_of, tagged
-from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence
+from policenotify.render.places import LONGEST, Place, place_of
+from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence, sentences
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
@@ -135,8 +135,8 @@ class RenderContext:
 
     @cached_property
     def instruction(self) -> str:
-        """The instruction as running text."""
-        return paragraph(self.text.instruction)
+        """The instruction, each order that was typed on a line of its own there."""
+        return sentences(self.text.instruction)
 
     @cached_property
     def open_headline(self) -> str:
@@ -151,7 +151,7 @@ class RenderContext:
     @cached_property
     def tagged_headline(self) -> str | None:
         """The open headline with the place in it as a hashtag, if it names it."""
-        return tagged(self.open_headline, self.place.name)
+        return self.place.tagged_in(self.open_headline)
 
     @cached_property
     def place_details(self) -> str:

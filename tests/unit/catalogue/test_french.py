@@ -147,13 +147,14 @@ incident with follows='2026-4711'.
 = Rien n'a été envoyé. L'incident « 2026-4711 » est terminé. Ce qui peut suivre : rectificatif. Si le danger est \
 revenu, ouvrez un nouvel incident avec follows='2026-4711'.
 An earlier attempt may be out; now the network refuses it: X refused the post: “Status is a riddle.”
-= Un essai précédent est peut-être publié ; maintenant le réseau le refuse : X a refusé le post : “Status is a riddle.”
+= Un essai précédent est peut-être publié ; maintenant le réseau le refuse : X a refusé le message : \
+“Status is a riddle.”
 In “fermée.La” a space is missing, and networks may make it a link to an unrelated site. It goes out as \
 “fermée. La”.
 = Dans « fermée.La », il manque une espace, et les réseaux peuvent en faire un lien vers un site étranger. \
 Le texte part sous la forme « fermée. La ».
 The mail server cannot be reached: its name is not found.
-= Le serveur de mail est injoignable : son nom est introuvable.
+= Le serveur de courriel est injoignable : son nom est introuvable.
 The connection to the SMS gateway was lost before its answer came.
 = La connexion avec la passerelle SMS a été perdue avant sa réponse.
 The webhook's receiver gave no usable answer while being asked; this attempt posted nothing.

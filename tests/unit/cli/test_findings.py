@@ -98,7 +98,7 @@ def test_a_reason_that_nobody_may_give_is_refused_in_words(run: Run, monkeypatch
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
     refused = run("publish", *ARREST, "Jean Dupont interpellé", "--despite-findings", "Ordre du procureur.")
     assert refused.code == 1
-    assert "aucune règle ne nomme d'administrateur" in refused.err
+    assert "les réglages ne nomment aucun administrateur" in refused.err
 
 
 @pytest.mark.usefixtures("desk")

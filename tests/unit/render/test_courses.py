@@ -220,16 +220,20 @@ def test_a_cancellation_has_no_word_of_what_it_cancels(
 
 
 @given(courses(), st.sampled_from([*SHORT, LAST]), st.sampled_from(("fr", "en")))
-def test_the_action_of_a_severe_post_begins_within_a_notification(
+def test_what_happened_stands_before_what_to_do_and_only_time_and_source_give_way(
     course: list[Step], channel: ChannelConfig, language: str
 ) -> None:
     for step in course:
-        severity = step.message.severity
-        assert severity
-        if severity.at_least(Severity.SEVERE):
-            for post in step.posts(channel, language):
-                at = " ".join(_plain(post.text).split(" ")).find(step.message.instruction)
-                assert 0 <= at < ACTION_WITHIN, post.text
+        context = step.context(language)
+        final = step.message.stage in {Stage.END, Stage.CANCELLATION}
+        for post in step.posts(channel, language):
+            lead, order, *_ = _plain(post.text).split("\n")
+            assert fold(step.message.headline) in fold(lead)
+            assert order.startswith(step.message.instruction)
+            moved = context.period and fold(context.period) not in fold(lead)
+            assert not (moved and final)
+            if moved and len(lead) < ACTION_WITHIN:  # it had no space for the time
+                assert len(f"{lead}{context.period}") >= ACTION_WITHIN
 
 
 @given(courses(), st.sampled_from([*SHORT, LAST]))
@@ -242,8 +246,9 @@ def test_what_to_do_stands_on_the_second_line_and_the_next_update_on_its_own(
             lines = re.sub(r" \(1/\d\)\Z", "", _plain(post.text)).split("\n")
             assert all(lines)
             assert lines[1] == step.message.instruction
+            more = [line for post in step.render(channel, "fr").continuations for line in _plain(post.text).split("\n")]
             if context.times.validity("", ""):
-                assert sum(line.startswith("Prochain point") for line in lines) == 1
+                assert sum("Prochain point" in line for line in (*lines, *more)) == 1
 
 
 # --- single rules
@@ -382,8 +387,8 @@ def test_a_language_without_a_mark_for_openings_refers_to_them_in_their_own_word
     assert "Fait suite" in text
 
 
-def test_a_long_headline_of_a_campaign_stands_below_what_to_do() -> None:
+def test_a_long_headline_of_a_campaign_stands_above_what_to_do() -> None:
     fields = {"category": "scam_cyber", "severity": "Severe", "lifecycle": {"stage": "standalone"}}
     texts = {"headline": "Des appels de faux conseillers bancaires " * 3, "instruction": "Raccrochez."}
     [post] = _step(Message.model_validate({**fields, **texts}), (), 1).posts(channel_on("mastodon"))
-    assert post.text.index("Raccrochez") < post.text.index("faux conseillers")
+    assert post.text.index("faux conseillers") < post.text.index("Raccrochez")

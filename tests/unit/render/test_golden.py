@@ -17,6 +17,7 @@ import pytest
 from policenotify.channel import ChannelConfig, Post
 from policenotify.checks import CheckContext, run_checks
 from policenotify.model import places
+from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -134,20 +135,22 @@ def _page(category: str) -> str:
     for stage in _stages(category):
         for language in ("fr", "en"):
             lines += ["", f"=== {stage}, {language}"]
+            severity = _message(category, stage).severity
             posts = sorted(_posts(category, stage, language), key=lambda found: found[2].title and found[2].html != "")
             told = sorted(((post.html != "", post.text, name, channel, post) for name, channel, post in posts), key=str)
             for (mail, text), same in groupby(told, key=lambda found: found[:2]):
                 group = list(same)
-                counts = [f"{name} {_count(channel, post)}" for _, _, name, channel, post in group]
+                counts = [f"{name} {_count(channel, post, severity)}" for _, _, name, channel, post in group]
                 lines += ["", f"--- {' · '.join(counts)}"]
                 lines += [f"Subject: {group[0][4].title}", ""] if mail else []
                 lines += [text.rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 
-def _count(channel: ChannelConfig, post: Post) -> str:
-    used, limit = channel.capabilities.budget.usage(post.text)
-    described = channel.capabilities.budget.describe
+def _count(channel: ChannelConfig, post: Post, severity: Severity | None) -> str:
+    budget = channel.capabilities.for_severity(severity).budget
+    used, limit = budget.usage(post.text)
+    described = budget.describe
     return f"{used}/{limit}{f' ({described(post.text)})' if described else ''}"
 
 

@@ -37,7 +37,7 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.budget import Budget
 from policenotify.text.comparison import affirms, fold
-from policenotify.text.fit import truncate
+from policenotify.text.fit import shorten
 from tests.support.five_networks import open_five
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.shipped_files import NETWORKS, channel_on
@@ -279,13 +279,7 @@ def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
     ],
 )
 def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
-    assert truncate(text, lambda cut: len(cut) < len(text), sentences=True) == ""
-
-
-def test_a_standalone_message_may_be_shortened_in_a_sentence() -> None:
-    text = "Une phrase bien plus longue que la place qui reste"
-    assert truncate(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
-    assert truncate(text, lambda cut: len(cut) < 30, sentences=True) == ""
+    assert shorten(text, lambda cut: len(cut) < len(text)) == ""
 
 
 # --- no house number below the allowed precision

@@ -186,6 +186,7 @@ class Locale(BaseModel):
     mail_now: str
     mail_link: str
     mail_emergency: str
+    emergency_by_text: str = ""
     mail_footer: str
     reminder: ReminderPhrases
     sets_spaces: bool = False
