@@ -30,7 +30,6 @@ from policenotify.errors import (
     MessageTooLong,
     SettingsError,
 )
-from policenotify.findings import are_blocking
 from policenotify.journal.records import PublicationSummary
 from policenotify.model import places
 from policenotify.model.draft import DraftState
@@ -136,7 +135,7 @@ def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, l
 def reach_for(publisher: Publisher) -> Reach:
     """Return a function that previews each variant once, and returns its channels.
 
-    The function raises what `Publisher.preview` raises, and `MessageRejected`.
+    The function raises what `Publisher.preview` raises.
     """
     known: dict[tuple[str, str], frozenset[str]] = {}
     texts: Texts = {}
@@ -145,8 +144,6 @@ def reach_for(publisher: Publisher) -> Reach:
         name = (campaign.name, variant.name)
         if name not in known:
             preview = publisher.preview(variant.message, to=campaign.to or None)
-            if are_blocking(preview.findings):  # what another person must read is decided for each message
-                raise MessageRejected(preview.findings)
             if not preview.posts and not preview.pending:
                 raise SettingsError(f"No route takes message {variant.name!r}. Add one, or name its channels in 'to'.")
             if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):
@@ -266,7 +263,7 @@ def _publish(
     """Publish a variant, and return the id of the publication, if any."""
     variant, key, draft = campaign.variant(decision.variant), decision.occurrence.key(decision.variant), None
     try:
-        if needs_approval(publisher, campaign, variant, actor=actor):
+        if needs_approval(publisher, campaign, variant):
             draft = find_draft(publisher, campaign, variant)
             if draft is None or draft.state is not DraftState.APPROVED:
                 problems[campaign.name] = missing_approval(draft, variant)

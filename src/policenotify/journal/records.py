@@ -87,7 +87,9 @@ class NeededApproval:
     Attributes:
         draft: The draft that it is, if it was submitted.
         readers: How many other people must have approved it.
-        urgent: Why it is published before they have. Empty if it is not.
+        reasons: They must have written why.
+        may_be_urgent: It may be published before they have.
+        urgent: Why it is. Empty if it is not.
         second_due_at: When the second reading is due then.
         to: The channels that were named for it.
         authenticated: Authors and readers must be authenticated.
@@ -95,6 +97,8 @@ class NeededApproval:
 
     draft: str | None = None
     readers: int = 0
+    reasons: bool = False
+    may_be_urgent: bool = False
     urgent: str = ""
     second_due_at: datetime | None = None
     to: tuple[str, ...] = ()
@@ -118,8 +122,8 @@ class NewPublication:
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
         with_recipients: The channels with recipients, whose people are read after it is stored.
         skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
-        despite_findings: The administrator's written reason to publish what findings forbid.
         typed: The message as the caller passed it, its images named by digest.
+        earlier: The messages of its incident before it.
         approval: The approval that it needs, if any.
         trace: The `traceparent` of the span in which it is published, or an empty text.
     """
@@ -141,15 +145,25 @@ class NewPublication:
     with_recipients: frozenset[str] = frozenset()
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
-    despite_findings: str = ""
     typed: Message | None = None
+    earlier: tuple[Message, ...] = ()
     approval: NeededApproval | None = None
     trace: str = ""
+
+    @property
+    def read_digest(self) -> str:
+        """What approvals of it are bound to: the digest of the message as readers would read it."""
+        return digest_as_read(self.message, self.typed or self.message)
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
         """Its deliveries, see `in_sending_order`."""
         return in_sending_order(self.posts, self.targets)
+
+
+def digest_as_read(resolved: Message, typed: Message) -> str:
+    """Return the digest of a resolved message, without the id of an incident that it opens only when it is stored."""
+    return resolved.model_copy(update={"lifecycle": typed.lifecycle}).digest()
 
 
 def in_sending_order(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from policenotify.findings import Finding, demands_second
+from policenotify.findings import NEVER_URGENT, Finding, Level, are_blocking
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -23,15 +23,14 @@ class ApprovalRule:
     Attributes:
         categories: Messages of these categories.
         at_least: Messages of any category from this severity on. With neither of the two, all messages.
-        stages: Only in these stages.
+        stages: Only in these stages. One of another stage counts, too, if it is of a category that its incident was
+            not, or more severe: only in name is it the end of what readers know.
         readers: How many people must approve, none of whom wrote any revision. 0: no one needs to.
         expires: How long a submitted draft waits for them. Its own `expires_at` and `next_update_at` may come first.
         urgent: It may be published before they have read it, with a written reason. A second reading is then owed.
         within: How long after an urgent publication the second reading is due.
-        auto: The last approval publishes.
         authenticated: Authors and readers count only if the caller has verified who they are (`authenticated=True`). On
             the command line, an actor is only named.
-        except_actors: Actors by their exact names, such as a dispatch system, whose messages no one needs to approve.
     """
 
     categories: frozenset[str] = frozenset()
@@ -41,27 +40,57 @@ class ApprovalRule:
     expires: timedelta = timedelta(hours=2)
     urgent: bool = True
     within: timedelta = timedelta(minutes=30)
-    auto: bool = True
     authenticated: bool = False
-    except_actors: frozenset[str] = frozenset()
 
-    def matches(self, message: Message) -> bool:
-        """Return whether the rule is about this (resolved) message."""
-        if message.stage not in self.stages:
-            return False
-        severe = self.at_least is not None and (message.severity or Severity.UNKNOWN).at_least(self.at_least)
+    def matches(self, categories: frozenset[str], severity: Severity) -> bool:
+        """Return whether the rule is about one of these categories, or so severe a message."""
+        severe = self.at_least is not None and severity.at_least(self.at_least)
         every = not self.categories and self.at_least is None
-        return every or severe or message.category in self.categories
+        return every or severe or bool(categories & self.categories)
 
 
 _DEFAULT: Final = ApprovalRule()
 
 
+def severity_of(messages: Iterable[Message], usual: Callable[[str], Severity]) -> Severity:
+    """Return the highest severity of messages and of their categories.
+
+    Args:
+        messages: The messages.
+        usual: Returns the severity of a category.
+    """
+    known = [each for message in messages for each in (message.severity, usual(message.category)) if each]
+    return max(known, key=lambda severity: severity.rank, default=Severity.UNKNOWN)
+
+
 def rule_for(
-    rules: Iterable[ApprovalRule], message: Message, findings: Iterable[Finding], actor: str
+    rules: Iterable[ApprovalRule],
+    message: Message,
+    findings: Sequence[Finding],
+    earlier: Sequence[Message],
+    usual: Callable[[str], Severity],
 ) -> ApprovalRule | None:
-    """Return the rule by which others must read a message first, or `None`: no one needs to."""
-    rule = next((rule for rule in rules if rule.matches(message)), None)
-    if rule is not None and rule.readers > 0 and actor not in rule.except_actors:
-        return rule
-    return replace(rule or _DEFAULT, readers=1) if demands_second(findings) else None
+    """Return the rule by which others must read a (resolved) message first, or `None`: no one needs to.
+
+    Its category and severity are those of its incident, too, and the severity that of its category: a message that is
+    called less severe, or an end, does not pass by its name. A finding of level `block` or `second` asks for one reader
+    at least.
+    """
+    severity = severity_of((message, *earlier), usual)
+    categories = frozenset(each.category for each in earlier)
+    known = severity_of(earlier, usual)
+    own = message.severity or Severity.UNKNOWN
+    worse = bool(earlier) and (message.category not in categories or own.rank > known.rank)
+    matching = (rule for rule in rules if worse or message.stage in rule.stages)
+    rule = next((rule for rule in matching if rule.matches(categories | {message.category}, severity)), None)
+    if not any(finding.blocks for finding in findings):
+        return rule if rule is not None and rule.readers > 0 else None
+    rule = rule or _DEFAULT
+    urgent = rule.urgent and (not are_blocking(findings) or _may_be_urgent(findings, severity))
+    return replace(rule, readers=max(1, rule.readers), urgent=urgent)
+
+
+def _may_be_urgent(findings: Iterable[Finding], severity: Severity) -> bool:
+    """Return True if urgency lifts what blocks."""
+    final = any(finding.level is Level.BLOCK and finding.code in NEVER_URGENT for finding in findings)
+    return severity.at_least(Severity.SEVERE) and not final

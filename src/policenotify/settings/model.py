@@ -68,7 +68,7 @@ class ChannelSettings(SettingsTable):
         audiences: The audiences of its messages, by name, on a network that writes to people.
         price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
         most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
-            administrator gives a reason (`--despite-findings`).
+            another person approves it.
         most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
@@ -157,10 +157,8 @@ class ApprovalSettings(SettingsTable):
         expires: How long a submitted draft waits for them.
         urgent: It may be published before, with a written reason and a second reading afterwards.
         within: How long after an urgent publication the second reading is due.
-        auto: The last approval publishes.
         authenticated: Authors and readers count only if an application has verified who they are. On the command line,
             an actor is only named.
-        except_actors: The exact names of actors whose messages no one needs to approve.
     """
 
     categories: frozenset[CategoryCode] = frozenset()
@@ -170,15 +168,7 @@ class ApprovalSettings(SettingsTable):
     expires: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
     urgent: bool = True
     within: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().within
-    auto: bool = True
     authenticated: bool = False
-    except_actors: frozenset[str] = frozenset()
-
-    @model_validator(mode="after")
-    def _refuse_named_exceptions(self) -> Self:
-        if self.authenticated and self.except_actors:
-            raise ValueError("except_actors are only named: leave them out, or leave out authenticated")
-        return self
 
     def rule(self) -> ApprovalRule:
         """Return the rule for the publisher."""

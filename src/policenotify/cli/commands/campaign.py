@@ -117,7 +117,7 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
     from policenotify.campaigns.approval import find_draft, missing_approval
     from policenotify.campaigns.runner import Texts, duplicate_text
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
-    from policenotify.findings import APPROVAL_MISSING, Level
+    from policenotify.findings import APPROVAL_MISSING
     from policenotify.model.draft import DraftState
 
     remarks: list[str] = []
@@ -140,8 +140,7 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
                 result.problems.append(f"{campaign.name}: {same}")
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
             others = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
-            result.problems += [f"{label}: {finding}" for finding in others if finding.level is Level.BLOCK]
-            remarks += [f"{label}: {finding}" for finding in others if finding.level is not Level.BLOCK]
+            remarks += [f"{label}: {finding}" for finding in others]
             draft = find_draft(publisher, campaign, variant) if others != [*preview.findings] else None
             if others != [*preview.findings] and (draft is None or draft.state is not DraftState.APPROVED):
                 remarks.append(f"{label}: {missing_approval(draft, variant)}")
