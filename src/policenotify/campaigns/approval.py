@@ -69,6 +69,11 @@ def find_draft(publisher: Publisher, campaign: Campaign, variant: Variant) -> Dr
     return publisher.drafts.standing(variant.message, key=_keys(campaign), to=campaign.to)
 
 
+def is_approved(draft: Draft | None) -> bool:
+    """Return True if others have read a message."""
+    return draft is not None and draft.state is DraftState.APPROVED
+
+
 def missing_approval(draft: Draft | None, variant: Variant) -> str:
     """Return why a message that needs an approval is not published, and what to do."""
     name = variant.name

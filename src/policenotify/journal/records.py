@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
-from policenotify.findings import Finding
+from policenotify.findings import Finding, approval_missing, by_level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
@@ -88,6 +88,7 @@ class NeededApproval:
         draft: The draft that it is, if it was submitted.
         readers: How many other people must have approved it.
         reasons: They must have written why.
+        severe: Of severity Severe or Extreme.
         may_be_urgent: It may be published before they have.
         urgent: Why it is. Empty if it is not.
         second_due_at: When the second reading is due then.
@@ -98,11 +99,28 @@ class NeededApproval:
     draft: str | None = None
     readers: int = 0
     reasons: bool = False
+    severe: bool = False
     may_be_urgent: bool = False
     urgent: str = ""
     second_due_at: datetime | None = None
     to: tuple[str, ...] = ()
     authenticated: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        """True if it is neither a draft, which others may have read, nor urgent."""
+        return self.draft is None and not self.urgent
+
+    def finding(self, read: int = 0) -> Finding:
+        """Return the finding that others must read it first, of whom so many have."""
+        return approval_missing(
+            max(1, self.readers - read),
+            urgent=self.may_be_urgent,
+            severe=self.severe,
+            reasons=self.reasons,
+            authenticated=self.authenticated,
+            is_draft=self.draft is not None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +172,13 @@ class NewPublication:
     def read_digest(self) -> str:
         """What approvals of it are bound to: the digest of the message as readers would read it."""
         return digest_as_read(self.message, self.typed or self.message)
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Its findings, with the one that others must read it first, if they must."""
+        if self.approval is None or not self.approval.is_missing:
+            return self.findings
+        return by_level((self.approval.finding(), *self.findings))
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

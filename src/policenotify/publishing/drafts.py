@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
-from policenotify.findings import Finding, Level, approval_missing, are_blocking
+from policenotify.findings import Level, approval_missing, are_blocking
 from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
@@ -318,52 +318,44 @@ class Drafts:
             _log.warning("Draft %s has expired: %s It is not published.", draft.id, text)
         return expired
 
-    def missing_approval(
-        self, new: NewPublication, *, draft: str | None = None, urgent: str = ""
-    ) -> tuple[Finding, ...]:
-        """Return the finding that others must read it first, unless something states that they have."""
-        rule = self._rule_for(new)
-        if rule is None or draft is not None or (rule.urgent and (urgent or self._urgency_of_incident(new))):
-            return ()
+    def needed(
+        self, new: NewPublication, *, draft: str | None = None, urgent: str = "", to: str | Sequence[str] | None = None
+    ) -> NeededApproval | None:
+        """Return the approval that a publication needs, which is decided when it is stored. `None`: none."""
+        rule, named = self._rule_for(new), (to,) if isinstance(to, str) else tuple(to or ())
+        if rule is None:
+            return None if draft is None else NeededApproval(draft=draft, to=named)
+        if draft is None:
+            urgent = urgent or self._urgency_of_incident(new)
+        urgent = urgent if rule.urgent else ""
         severity = severity_of((new.message, *new.earlier), self._preparer.severity_of)
-        finding = approval_missing(
-            rule.readers,
-            urgent=rule.urgent,
-            severe=severity.at_least(Severity.SEVERE),
+        return NeededApproval(
+            draft=draft,
+            to=named,
+            readers=rule.readers,
             reasons=are_blocking(new.findings),
             authenticated=rule.authenticated,
+            may_be_urgent=rule.urgent,
+            severe=severity.at_least(Severity.SEVERE),
+            urgent=urgent,
+            second_due_at=new.at + rule.within if urgent else None,
         )
-        return (finding,)
 
-    def with_approval(
-        self, new: NewPublication, *, draft: str | None, urgent: str, to: Sequence[str] | None
-    ) -> NewPublication:
-        """Add the approval that it needs, which is decided when it is stored.
+    def ask(self, new: NewPublication) -> None:
+        """Ask the installation's rule for what is urgent, and ensure that readers of a draft read this.
 
         Raises:
             DraftConflict: What the draft takes from its incident has changed since it was read.
         """
-        rule, blocked = self._rule_for(new), are_blocking(new.findings)
-        if rule is None and draft is None:
-            return new
-        urgent = (urgent or self._urgency_of_incident(new)) if rule and rule.urgent else ""
-        if urgent:
+        needed = new.approval
+        if needed is None:
+            return
+        if needed.urgent:
             self._journal.authorize(new.actor, "urgent", new.message)
-            if blocked:
+            if needed.reasons:
                 self._journal.authorize(new.actor, "overrule", new.message)
-        elif rule is not None and draft is not None:
-            self._ensure_read(self.get(draft), new)
-        needed = NeededApproval(
-            draft=draft,
-            readers=rule.readers if rule else 0,
-            may_be_urgent=rule is not None and rule.urgent,
-            urgent=urgent,
-            second_due_at=new.at + rule.within if rule and urgent else None,
-            to=(to,) if isinstance(to, str) else tuple(to or ()),
-            authenticated=rule is not None and rule.authenticated,
-            reasons=blocked,
-        )
-        return replace(new, approval=needed)
+        elif needed.draft is not None and needed.readers:
+            self._ensure_read(self.get(needed.draft), new)
 
     def _rule_for(self, new: NewPublication) -> ApprovalRule | None:
         return rule_for(self._rules, new.message, new.findings, new.earlier, self._preparer.severity_of)
@@ -382,8 +374,8 @@ class Drafts:
         Raises:
             DraftConflict: What it takes from its incident, or from the settings, has changed since.
         """
-        if draft.state not in _READ or draft.digest == new.read_digest:
-            return
+        if draft.state not in _READ or draft.digest == new.read_digest or draft.message.digest() != new.digest:
+            return  # what is not the draft's message is refused when it is stored
         alone = self._preparer.resolve(draft.message, alone=True)
         fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
         taken = ", ".join(name for name in fields if name != "lifecycle")

@@ -26,7 +26,6 @@ from policenotify.errors import (
     SettingsError,
     forget_locals_of,
 )
-from policenotify.findings import by_level
 from policenotify.journal.records import LEASE
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
@@ -250,10 +249,10 @@ class Publisher(Operations):
         new = self._preparer.prepare(
             message, pictures, key="", actor="", to=to, file_names=names, despite_findings=True
         )
-        missing = self.drafts.missing_approval(new)
+        new = replace(new, approval=self.drafts.needed(new))
         return Preview(
             message=new.message,
-            findings=by_level((*missing, *new.findings)),
+            findings=new.all_findings,
             posts=new.posts,
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
@@ -423,8 +422,10 @@ class Publisher(Operations):
                     raise
                 return first, False
             self.journal.authorize(actor, "publish", new.message)
-            if missing := self.drafts.missing_approval(new, draft=naming.draft, urgent=naming.urgent):
-                new = replace(new, findings=by_level((*missing, *new.findings)))
+            needed = self.drafts.needed(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
+            new = replace(new, approval=needed)
+            if needed is not None and needed.is_missing:
+                new = replace(new, findings=new.all_findings)
                 self.journal.publications.add_refused(new)
                 raise ApprovalMissing(new.findings, new.id)
             if not (new.posts or new.targets):
@@ -433,7 +434,7 @@ class Publisher(Operations):
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                new = self.drafts.with_approval(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
+                self.drafts.ask(new)
                 with step_of(self.tracer, "journal.commit"):
                     publication = self.journal.publications.add(new, self.runners)
             except IncidentChanged:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 PEOPLE = st.sampled_from(["claire", "hugo", "ines"])
 TEXTS = st.sampled_from(["Un", "Deux", "Trois"])
 READERS = {"missing_person": 2, "witness_appeal": 1, "arrest": 1, "recruitment": 0}
-RULES = [ApprovalRule(categories=frozenset({code}), readers=count, auto=False) for code, count in READERS.items()]
+RULES = [ApprovalRule(categories=frozenset({code}), readers=count) for code, count in READERS.items()]
 NUMBERS = itertools.count()
 
 

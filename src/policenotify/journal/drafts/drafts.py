@@ -17,7 +17,6 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, fu
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
-from policenotify.findings import approval_missing
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
@@ -393,14 +392,7 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
         elif approval.urgent and not standing:
             stored.row |= _urgency(approval)
         else:
-            finding = approval_missing(
-                max(1, approval.readers - len(readers)),
-                urgent=approval.may_be_urgent and not standing,
-                reasons=approval.reasons,
-                authenticated=approval.authenticated,
-                is_draft=True,
-            )
-            raise ApprovalMissing([finding])
+            raise ApprovalMissing([approval.finding(len(readers))])
     stored.row |= {
         "state": DraftState.PUBLISHED,
         "publication": new.id,
@@ -415,7 +407,7 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
 
 def _urgent(connection: Connection, new: NewPublication, approval: NeededApproval) -> StoredDraft:
     if not approval.urgent:
-        raise ApprovalMissing([approval_missing(approval.readers)])
+        raise ApprovalMissing([approval.finding()])
     at, message = microseconds(new.at), new.typed or new.message
     # Its own id is free: no draft can have the id of a publication that is only being stored.
     row = new_row(new.id, message, at, new.read_digest, key=None, to=approval.to, state=DraftState.PUBLISHED)
