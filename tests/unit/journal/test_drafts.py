@@ -445,7 +445,7 @@ def test_an_approval_is_of_what_the_settings_add(publisher: Publisher, desk: Des
     draft = submitted(publisher)
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
     renamed = reading_publisher(desk.journal, sender="Gendarmerie de l'Hérault")
-    with pytest.raises(DraftConflict, match=r"has changed since: .*sender"):
+    with pytest.raises(DraftConflict, match="what the settings add to it has changed since"):
         renamed.drafts.publish(draft.id, actor="claire")
     assert publisher.drafts.publish(draft.id, actor="claire").id
 

@@ -67,7 +67,8 @@ def message(stage: Stage, severity: Severity, name: str, publisher: Publisher) -
     return Message(**how, lifecycle=Lifecycle(stage=stage, incident=name, corrects=corrects))
 
 
-_ANY, _GRAVE = set(Severity), {Severity.EXTREME, Severity.SEVERE}
+_GRAVE = {Severity.EXTREME, Severity.SEVERE}
+_ANY = _GRAVE | {Severity.MODERATE}
 _MILD = _ANY - _GRAVE
 # Code, level and severity: whether it is published at once, and urgently with a reason. Another person may always.
 TABLE = [

@@ -70,7 +70,7 @@ def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: st
 @common
 @pass_context
 def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
-    """Submit a draft to its readers, or once more if what it takes from its incident has changed.
+    """Submit a draft to its readers.
 
     \b
     Examples:
