@@ -180,8 +180,6 @@ readers = 1
 expires = "PT2H"
 urgent = true
 within = "PT30M"
-auto = true
-except_actors = ["dispatch"]
 """),
     Table("`[reminders]`", ReminderSettings, variable="POLICENOTIFY_REMINDERS__{}", example="""
 [reminders]
@@ -249,8 +247,6 @@ EXAMPLES: Mapping[str, str] = {
     "expires": '`"PT2H"`, `7200`',
     "urgent": "`false`",
     "within": '`"PT30M"`, `1800`',
-    "auto": "`false`",
-    "except_actors": '`["dispatch"]`',
     "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "telemetry": "`[telemetry]`, then `traces = true`",
