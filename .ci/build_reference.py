@@ -19,14 +19,8 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import (
-    Finding,
-    Level,
-    approval_missing,
-    audience_too_large,
-    audience_uncounted,
-    images_left,
-)
+from policenotify.findings import Finding, Level, audience_too_large, audience_uncounted, images_left
+from policenotify.journal.records import NeededApproval
 from policenotify.publishing.metrics import METRICS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
@@ -401,7 +395,7 @@ def _imports() -> Iterator[tuple[Finding, str, Mapping[str, str]]]:
 # The findings that no check raises, each with its title and its examples.
 OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
     (
-        approval_missing(1),
+        NeededApproval(readers=1, may_be_urgent=True).finding(),
         "Demand that other people read the message before it is published",
         {
             "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no '

@@ -98,52 +98,6 @@ APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of lev
 """The basis of that finding."""
 
 
-def approval_missing(
-    readers: int,
-    *,
-    urgent: bool = True,
-    severe: bool = False,
-    reasons: bool = False,
-    authenticated: bool = False,
-    is_draft: bool = False,
-) -> Finding:
-    """Return the finding that so many (more) people must read a message first, and the option that helps.
-
-    Args:
-        readers: How many.
-        urgent: It may be published at once, with a written reason.
-        severe: That is named first.
-        reasons: They must write why they approve it.
-        authenticated: Only of people who are authenticated.
-        is_draft: It is a draft already.
-    """
-    # Whole sentences, because parts of one do not fit together in every language.
-    reason = "Another person must read this message first."
-    if readers > 1:
-        reason = f"{readers} other people must read this message first."
-    if reasons:
-        reason = f"{reason} Who approves it writes why."
-    if authenticated:
-        reason = f"{reason} All must be authenticated, and the command line is not."
-    if authenticated:
-        remedy = "Write it in an application with a login. Another person approves it there."
-    elif is_draft:
-        remedy = 'Another person approves it: policenotify approve DRAFT --reason "WHY".'
-    else:
-        remedy = 'To let another person approve it first, add --submit --reason "WHY".'
-    if urgent:
-        now = 'To publish it now, add --urgent "WHY": another person reads it afterwards.'
-        remedy = f"{now} {remedy}" if severe else f"{remedy} {now}"
-    return Finding(
-        code=APPROVAL_MISSING,
-        level=Level.SECOND,
-        field="message",
-        reason=reason,
-        remedy=remedy,
-        source=APPROVAL_SOURCE,
-    )
-
-
 IMAGES_SOURCE = "RGPD, art. 17."
 """The basis of the finding that images stay."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
-from policenotify.findings import Finding, approval_missing, by_level
+from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
@@ -112,14 +112,30 @@ class NeededApproval:
         return self.draft is None and not self.urgent
 
     def finding(self, read: int = 0) -> Finding:
-        """Return the finding that others must read it first, of whom so many have."""
-        return approval_missing(
-            max(1, self.readers - read),
-            urgent=self.may_be_urgent,
-            severe=self.severe,
-            reasons=self.reasons,
-            authenticated=self.authenticated,
-            is_draft=self.draft is not None,
+        """Return the finding that others must read it first, of whom so many have, and the option that helps."""
+        # Whole sentences, because parts of one do not fit together in every language.
+        readers, reason = self.readers - read, "Another person must read this message first."
+        if readers > 1:
+            reason = f"{readers} other people must read this message first."
+        if self.reasons:
+            reason = f"{reason} Who approves it writes why."
+        if self.authenticated:
+            reason = f"{reason} All must be authenticated, and the command line is not."
+            remedy = "Write it in an application with a login. Another person approves it there."
+        elif self.draft is not None:
+            remedy = 'Another person approves it: policenotify approve DRAFT --reason "WHY".'
+        else:
+            remedy = 'To let another person approve it first, add --submit --reason "WHY".'
+        if self.may_be_urgent:
+            now = 'To publish it now, add --urgent "WHY": another person reads it afterwards.'
+            remedy = f"{now} {remedy}" if self.severe else f"{remedy} {now}"
+        return Finding(
+            code=APPROVAL_MISSING,
+            level=Level.SECOND,
+            field="message",
+            reason=reason,
+            remedy=remedy,
+            source=APPROVAL_SOURCE,
         )
 
 
@@ -171,7 +187,8 @@ class NewPublication:
     @property
     def read_digest(self) -> str:
         """What approvals of it are bound to: the digest of the message as readers would read it."""
-        return digest_as_read(self.message, self.typed or self.message)
+        # An incident that it opens has no id before it is stored.
+        return self.message.model_copy(update={"lifecycle": (self.typed or self.message).lifecycle}).digest()
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:
@@ -184,11 +201,6 @@ class NewPublication:
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
         """Its deliveries, see `in_sending_order`."""
         return in_sending_order(self.posts, self.targets)
-
-
-def digest_as_read(resolved: Message, typed: Message) -> str:
-    """Return the digest of a resolved message, without the id of an incident that it opens only when it is stored."""
-    return resolved.model_copy(update={"lifecycle": typed.lifecycle}).digest()
 
 
 def in_sending_order(

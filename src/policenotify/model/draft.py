@@ -88,8 +88,8 @@ class Draft:
         for_keys: The beginning of the keys of all publications that its approval counts for: `campaign ete `. Until it
             expires, its message is published under each such key. Empty: it is published once, under its own key.
         to: The channels or tags that were named for it. Empty: the routes decide.
-        digest: Of the newest revision as readers read it: with what it takes from its incident and the settings.
-            Approvals are bound to it.
+        digest: Of the newest revision. From its submission on, with what it takes from its incident and the settings:
+            approvals are bound to it.
         message: The newest revision.
         reason: The author's word to the readers.
         submitted_by: Who submitted the newest revision.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from policenotify.findings import NEVER_URGENT, Finding, Level, are_blocking
+from policenotify.findings import NEVER_URGENT, Level
+from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -42,7 +44,7 @@ class ApprovalRule:
     within: timedelta = timedelta(minutes=30)
     authenticated: bool = False
 
-    def matches(self, categories: frozenset[str], severity: Severity) -> bool:
+    def matches(self, categories: AbstractSet[str], severity: Severity) -> bool:
         """Return whether the rule is about one of these categories, or so severe a message."""
         severe = self.at_least is not None and severity.at_least(self.at_least)
         every = not self.categories and self.at_least is None
@@ -52,45 +54,37 @@ class ApprovalRule:
 _DEFAULT: Final = ApprovalRule()
 
 
-def severity_of(messages: Iterable[Message], usual: Callable[[str], Severity]) -> Severity:
-    """Return the highest severity of messages and of their categories.
+def severity_of(new: NewPublication, usual: Callable[[str], Severity]) -> Severity:
+    """Return the highest severity of a message, its category and its incident.
 
     Args:
-        messages: The messages.
+        new: The publication.
         usual: Returns the severity of a category.
     """
+    return _highest((new.message, *new.earlier), usual)
+
+
+def _highest(messages: Iterable[Message], usual: Callable[[str], Severity]) -> Severity:
     known = [each for message in messages for each in (message.severity, usual(message.category)) if each]
     return max(known, key=lambda severity: severity.rank, default=Severity.UNKNOWN)
 
 
 def rule_for(
-    rules: Iterable[ApprovalRule],
-    message: Message,
-    findings: Sequence[Finding],
-    earlier: Sequence[Message],
-    usual: Callable[[str], Severity],
+    rules: Iterable[ApprovalRule], new: NewPublication, usual: Callable[[str], Severity]
 ) -> ApprovalRule | None:
-    """Return the rule by which others must read a (resolved) message first, or `None`: no one needs to.
+    """Return the rule by which others must read a message first, or `None`: no one needs to.
 
-    Its category and severity are those of its incident, too, and the severity that of its category: a message that is
-    called less severe, or an end, does not pass by its name. A finding of level `block` or `second` asks for one reader
-    at least.
+    What counts is the highest severity, and each category of its incident: a message that is called less severe, or an
+    end, does not pass by its name. A finding of level `block` or `second` asks for one reader at least.
     """
-    severity = severity_of((message, *earlier), usual)
-    categories = frozenset(each.category for each in earlier)
-    known = severity_of(earlier, usual)
+    message, severity = new.message, severity_of(new, usual)
+    categories = {each.category for each in new.earlier}
     own = message.severity or Severity.UNKNOWN
-    worse = bool(earlier) and (message.category not in categories or own.rank > known.rank)
+    worse = bool(new.earlier) and (message.category not in categories or own.rank > _highest(new.earlier, usual).rank)
     matching = (rule for rule in rules if worse or message.stage in rule.stages)
-    rule = next((rule for rule in matching if rule.matches(categories | {message.category}, severity)), None)
-    if not any(finding.blocks for finding in findings):
+    rule = next((rule for rule in matching if rule.matches({message.category, *categories}, severity)), None)
+    if not any(finding.blocks for finding in new.findings):
         return rule if rule is not None and rule.readers > 0 else None
-    rule = rule or _DEFAULT
-    urgent = rule.urgent and (not are_blocking(findings) or _may_be_urgent(findings, severity))
-    return replace(rule, readers=max(1, rule.readers), urgent=urgent)
-
-
-def _may_be_urgent(findings: Iterable[Finding], severity: Severity) -> bool:
-    """Return True if urgency lifts what blocks."""
-    final = any(finding.level is Level.BLOCK and finding.code in NEVER_URGENT for finding in findings)
-    return severity.at_least(Severity.SEVERE) and not final
+    rule, blocking = rule or _DEFAULT, {each.code for each in new.findings if each.level is Level.BLOCK}
+    urgent = not blocking or (severity.at_least(Severity.SEVERE) and not blocking & NEVER_URGENT)
+    return replace(rule, readers=max(1, rule.readers), urgent=rule.urgent and urgent)

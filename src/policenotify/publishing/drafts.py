@@ -2,7 +2,7 @@
 
 ```python
 draft = publisher.drafts.create(message, actor="claire")
-publisher.drafts.submit(draft.id, actor="claire")
+draft = publisher.drafts.submit(draft.id, actor="claire")
 publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")  # and it is published
 ```
 """
@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
-from policenotify.findings import Level, approval_missing, are_blocking
+from policenotify.findings import Level, are_blocking
 from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
@@ -126,7 +126,6 @@ class Drafts:
             name,
             message,
             key=key or name,
-            digest=self._preparer.digest_as_read(message),
             author=actor,
             authenticated=authenticated,
             for_keys=for_keys,
@@ -140,10 +139,7 @@ class Drafts:
         journal, known = self._journal, self.get(draft)
         message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
-        digest = self._preparer.digest_as_read(message)
-        return journal.drafts.revise(
-            known.id, message, digest=digest, author=actor, authenticated=authenticated, pictures=pictures
-        )
+        return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
 
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Submit a draft to its readers, or once more if what it takes from its incident has changed since.
@@ -164,7 +160,7 @@ class Drafts:
         if any(finding.blocks for finding in new.findings):
             reason = checked_reason("reason", reason)
         if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
-            raise ApprovalMissing([approval_missing(rule.readers, urgent=rule.urgent, authenticated=True)])
+            raise ApprovalMissing([NeededApproval(readers=rule.readers, authenticated=True).finding()])
         lasts = _STANDING if known.for_keys else rule.expires
         expires = min(filter(None, (new.at + lasts, known.message.expires_at, known.message.next_update_at)))
         return journal.drafts.submit(
@@ -327,8 +323,6 @@ class Drafts:
             return None if draft is None else NeededApproval(draft=draft, to=named)
         if draft is None:
             urgent = urgent or self._urgency_of_incident(new)
-        urgent = urgent if rule.urgent else ""
-        severity = severity_of((new.message, *new.earlier), self._preparer.severity_of)
         return NeededApproval(
             draft=draft,
             to=named,
@@ -336,9 +330,9 @@ class Drafts:
             reasons=are_blocking(new.findings),
             authenticated=rule.authenticated,
             may_be_urgent=rule.urgent,
-            severe=severity.at_least(Severity.SEVERE),
-            urgent=urgent,
-            second_due_at=new.at + rule.within if urgent else None,
+            severe=severity_of(new, self._preparer.severity_of).at_least(Severity.SEVERE),
+            urgent=urgent if rule.urgent else "",
+            second_due_at=new.at + rule.within if urgent and rule.urgent else None,
         )
 
     def ask(self, new: NewPublication) -> None:
@@ -358,7 +352,7 @@ class Drafts:
             self._ensure_read(self.get(needed.draft), new)
 
     def _rule_for(self, new: NewPublication) -> ApprovalRule | None:
-        return rule_for(self._rules, new.message, new.findings, new.earlier, self._preparer.severity_of)
+        return rule_for(self._rules, new, self._preparer.severity_of)
 
     def _urgency_of_incident(self, new: NewPublication) -> str:
         """Return why the incident was urgent, while a second reading of it is owed, for what has no finding itself."""
@@ -376,7 +370,7 @@ class Drafts:
         """
         if draft.state not in _READ or draft.digest == new.read_digest or draft.message.digest() != new.digest:
             return  # what is not the draft's message is refused when it is stored
-        alone = self._preparer.resolve(draft.message, alone=True)
+        alone = self._preparer.resolve_alone(draft.message)
         fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
         taken = ", ".join(name for name in fields if name != "lifecycle")
         text = f"what it takes from its incident has changed since: {taken}."

@@ -18,7 +18,7 @@ from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.findings import Finding, Level, are_blocking, images_left
-from policenotify.journal.records import LISTED, NewPublication, describe_incidents, digest_as_read
+from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.log import fields
 from policenotify.model import places
 from policenotify.model.cap import Severity
@@ -174,19 +174,10 @@ class Preparer:
         new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
 
-    def resolve(self, message: Message, *, alone: bool = False) -> Message:
-        """Return a message as it would be published now, or without what it takes from its incident.
-
-        Raises:
-            InvalidTransition: There is no such publication to correct.
-            SettingsError: There is no such category.
-        """
-        history, profile = History() if alone else self._history(message), profile_of(message.category, self.profiles)
-        return self._fill_defaults(message, profile, message.incident, history, self.journal.now())
-
-    def digest_as_read(self, message: Message) -> str:
-        """Return the digest of a message as it would be published now."""
-        return digest_as_read(self.resolve(message), message)
+    def resolve_alone(self, message: Message) -> Message:
+        """Return a message as it would be published without what it takes from its incident."""
+        profile = profile_of(message.category, self.profiles)
+        return self._fill_defaults(message, profile, message.incident, History(), self.journal.now())
 
     def severity_of(self, category: str) -> Severity:
         """Return the severity of a category. `Unknown` for one that the installation has no more."""

@@ -162,8 +162,8 @@ ALIASES = [
 @pytest.mark.parametrize("author", ALIASES)
 def test_nobody_who_wrote_any_revision_approves(publisher: Publisher, desk: Desk, author: str) -> None:
     draft = publisher.drafts.create(appeal(), actor="claire")
-    draft = publisher.drafts.revise(draft.id, appeal("Appel à témoins, Sète"), actor="omar")
-    publisher.drafts.submit(draft.id, actor="claire")
+    publisher.drafts.revise(draft.id, appeal("Appel à témoins, Sète"), actor="omar")
+    draft = publisher.drafts.submit(draft.id, actor="claire")
     with pytest.raises(DraftConflict, match="wrote it, and so cannot approve it"):
         publisher.drafts.approve(draft.id, digest=draft.digest, actor=author)
     assert "approved" not in kinds(desk)
@@ -362,7 +362,7 @@ def test_a_finding_of_level_second_demands_a_reader_and_a_reason(desk: Desk, mon
     draft = publisher.drafts.create(message, actor="claire")
     with pytest.raises(ValueError, match="reason: write a reason"):
         publisher.drafts.submit(draft.id, actor="claire")
-    publisher.drafts.submit(draft.id, actor="claire", reason="Le parquet est d'accord.")
+    draft = publisher.drafts.submit(draft.id, actor="claire", reason="Le parquet est d'accord.")
     assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo").publication
 
 
@@ -592,7 +592,7 @@ def test_what_is_approved_for_many_keys_is_published_under_each(desk: Desk) -> N
     publisher = reading_publisher(desk.journal, rules=[ApprovalRule()])
     message = appeal(lifecycle=Lifecycle())
     draft = publisher.drafts.create(message, actor="claire", for_keys="campaign a ")
-    publisher.drafts.submit(draft.id, actor="claire")
+    draft = publisher.drafts.submit(draft.id, actor="claire")
     with pytest.raises(ApprovalMissing):
         publisher.publish(message, key="campaign a 1", actor="cron", draft=draft.id)
     with pytest.raises(ApprovalMissing):

@@ -17,8 +17,9 @@ from policenotify.checks import Check
 from policenotify.errors import ApprovalMissing, DraftConflict
 from policenotify.findings import NEVER_URGENT, Finding, Level
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
-from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.publisher import Publisher
@@ -190,6 +191,20 @@ def _message(stage: Stage = Stage.OPENING, **changes: Any) -> Message:
     )
 
 
+def _new(made: Message, earlier: tuple[Message, ...] = ()) -> NewPublication:
+    return NewPublication(
+        id="P",
+        key="k",
+        digest=made.digest(),
+        message=made,
+        status=IncidentStatus.OPEN,
+        expected_sequence=1 + len(earlier),
+        actor="claire",
+        at=SystemClock().now(),
+        earlier=earlier,
+    )
+
+
 SEVERE = ApprovalRule(at_least=Severity.SEVERE)
 ARMED = ApprovalRule(categories=frozenset({"armed_threat"}))
 
@@ -217,13 +232,14 @@ def test_the_highest_of_message_category_and_incident_counts(
     rule: ApprovalRule,
     needed: bool,  # noqa: FBT001
 ) -> None:
-    assert (rule_for([rule], made, [], earlier, _usual) is not None) is needed
+    assert (rule_for([rule], _new(made, earlier), _usual) is not None) is needed
 
 
 @pytest.mark.parametrize("readers", [0, 2])
 def test_a_finding_asks_for_one_reader_at_least(readers: int) -> None:
     found = Finding(code="X1", level=Level.SECOND, field="headline", reason="x", remedy="x")
-    rule = rule_for([replace(SEVERE, readers=readers)], _message(severity="Severe"), [found], (), _usual)
+    new = replace(_new(_message(severity="Severe")), findings=(found,))
+    rule = rule_for([replace(SEVERE, readers=readers)], new, _usual)
     assert rule is not None
     assert rule.readers == max(1, readers)
     assert rule.within == timedelta(minutes=30)

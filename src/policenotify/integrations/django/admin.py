@@ -52,7 +52,7 @@ _Form = TypeVar("_Form", bound=PublishingForm)
 
 def _for_publishing(kind: type[_Form], data: Any, **how: Any) -> _Form:  # noqa: ANN401 - a QueryDict
     """Return a form whose message is published, urgently or not, or submitted to others, by the button pressed."""
-    form = kind(data, as_draft="_draft" in (data or ()), urgent="_urgent" in (data or ()), **how)
+    form = kind(data, as_draft=not {"_draft", "_urgent"}.isdisjoint(data or ()), **how)
     form.fields["reason"] = forms.CharField(label=say("Reason, for its readers"), required=False, max_length=1000)
     return form
 
@@ -62,11 +62,11 @@ def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:  #
 
 
 def _publish(form: PublishingForm, _row: object, actor: str) -> str | None:
-    if form.as_draft:
+    if "_draft" in form.data:
         # The user has logged in to the project.
         draft = form.submit(actor=actor, reason=form.cleaned_data["reason"], authenticated=True)
         return None if draft is None else say(f"Submitted to its readers: {draft.message.headline}")
-    publication = form.publish(actor=actor, urgent=form.cleaned_data["reason"] if form.urgent else "")
+    publication = form.publish(actor=actor, urgent=form.cleaned_data["reason"] if form.as_draft else "")
     return None if publication is None else say(f"Published: {publication.message.headline}")
 
 

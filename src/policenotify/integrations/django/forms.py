@@ -85,8 +85,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
     Args:
         to: The channels or tags, as of `publish`.
-        as_draft: The message is for other people to read first: all findings are advice.
-        urgent: It is published at once with a written reason, if it may be: all findings are advice until then.
+        as_draft: Other people read the message first, or afterwards if it is urgent: all findings are advice.
 
     Attributes:
         advice: What the checks advise.
@@ -105,19 +104,11 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once
 
-    def __init__(
-        self,
-        *args: Any,  # noqa: ANN401 - Django's own
-        to: Iterable[str] | None = None,
-        as_draft: bool = False,
-        urgent: bool = False,
-        **options: Any,  # noqa: ANN401 - Django's own
-    ) -> None:
+    def __init__(self, *args: Any, to: Iterable[str] | None = None, as_draft: bool = False, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
         self.fields["key"].initial = secrets.token_hex(16)
         self.to = tuple(to) if to is not None else None
         self.as_draft = as_draft
-        self.urgent = urgent
         self.advice: tuple[str, ...] = ()
         self.preview: Preview | None = None
         self._message: Message | None = None
@@ -213,7 +204,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         return self._message
 
     def _add(self, findings: Iterable[Finding], message: Message, *, refused: bool = False) -> None:
-        advises = (self.as_draft or self.urgent) and not refused
+        advises = self.as_draft and not refused
         texts = _texts(message)
         advice = []
         for finding in findings:

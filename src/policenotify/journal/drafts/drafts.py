@@ -101,14 +101,13 @@ class StoredDrafts:
         message: Message,
         *,
         key: str,
-        digest: str,
         author: str,
         authenticated: bool = False,
         for_keys: str = "",
         to: Sequence[str] = (),
         pictures: Sequence[Picture],
     ) -> Draft:
-        """Store a new draft. The digest is of the message as readers would read it.
+        """Store a new draft.
 
         Returns:
             It, or the one that the key already names.
@@ -120,7 +119,7 @@ class StoredDrafts:
         with journal.write() as connection:
             now = journal.now()
             at = microseconds(now)
-            row = new_row(draft, message, at, digest, key=key, to=to, state=DraftState.DRAFT, for_keys=for_keys)
+            row = new_row(draft, message, at, key=key, to=to, state=DraftState.DRAFT, for_keys=for_keys)
             if not schema.insert_new(connection, _table, [row]):
                 known = connection.execute(select(_table).where(_table.c.key == key)).one()
                 first = _draft(connection, known)
@@ -139,7 +138,6 @@ class StoredDrafts:
         draft: str,
         message: Message,
         *,
-        digest: str,
         author: str,
         authenticated: bool = False,
         pictures: Sequence[Picture] = (),
@@ -162,7 +160,7 @@ class StoredDrafts:
                 "expires_at": None,
                 "submitted_by": "",
                 "reason": "",
-                "digest": digest,
+                "digest": message.digest(),
             }
             stored.row |= {**state, "category": message.category, "revision": stored.row["revision"] + 1}
             body = {"stage": message.stage, "authenticated": authenticated}
@@ -410,7 +408,7 @@ def _urgent(connection: Connection, new: NewPublication, approval: NeededApprova
         raise ApprovalMissing([approval.finding()])
     at, message = microseconds(new.at), new.typed or new.message
     # Its own id is free: no draft can have the id of a publication that is only being stored.
-    row = new_row(new.id, message, at, new.read_digest, key=None, to=approval.to, state=DraftState.PUBLISHED)
+    row = new_row(new.id, message, at, key=None, to=approval.to, state=DraftState.PUBLISHED)
     stored = StoredDraft({**row, **_urgency(approval)}, [], [])
     connection.execute(insert(_table), {**stored.row, "mac": ""})
     add_revision(connection, stored, message, new.actor, at)
