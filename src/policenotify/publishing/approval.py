@@ -51,40 +51,33 @@ class ApprovalRule:
         return every or severe or bool(categories & self.categories)
 
 
-_DEFAULT: Final = ApprovalRule()
-
-
-def severity_of(new: NewPublication, usual: Callable[[str], Severity]) -> Severity:
-    """Return the highest severity of a message, its category and its incident.
-
-    Args:
-        new: The publication.
-        usual: Returns the severity of a category.
-    """
-    return _highest((new.message, *new.earlier), usual)
-
-
-def _highest(messages: Iterable[Message], usual: Callable[[str], Severity]) -> Severity:
-    known = [each for message in messages for each in (message.severity, usual(message.category)) if each]
-    return max(known, key=lambda severity: severity.rank, default=Severity.UNKNOWN)
-
-
 def rule_for(
     rules: Iterable[ApprovalRule], new: NewPublication, usual: Callable[[str], Severity]
 ) -> ApprovalRule | None:
     """Return the rule by which others must read a message first, or `None`: no one needs to.
 
-    What counts is the highest severity, and each category of its incident: a message that is called less severe, or an
-    end, does not pass by its name. A finding of level `block` or `second` asks for one reader at least.
+    What counts is the highest severity of the message, its category and its incident, and each category of these: a
+    message that is called less severe, or an end, does not pass by its name. A finding of level `block` or `second`
+    asks for one reader at least.
+
+    Args:
+        rules: The rules.
+        new: The publication.
+        usual: Returns the severity of a category.
     """
-    message, severity = new.message, severity_of(new, usual)
-    categories = {each.category for each in new.earlier}
+    message, codes = new.message, {each.category for each in new.earlier}
+    severity, known = _highest((message, *new.earlier), usual), _highest(new.earlier, usual)
     own = message.severity or Severity.UNKNOWN
-    worse = bool(new.earlier) and (message.category not in categories or own.rank > _highest(new.earlier, usual).rank)
+    worse = bool(new.earlier) and (message.category not in codes or own.rank > known.rank)
     matching = (rule for rule in rules if worse or message.stage in rule.stages)
-    rule = next((rule for rule in matching if rule.matches({message.category, *categories}, severity)), None)
+    rule = next((rule for rule in matching if rule.matches({message.category, *codes}, severity)), None)
     if not any(finding.blocks for finding in new.findings):
         return rule if rule is not None and rule.readers > 0 else None
-    rule, blocking = rule or _DEFAULT, {each.code for each in new.findings if each.level is Level.BLOCK}
+    rule, blocking = rule or ApprovalRule(), {each.code for each in new.findings if each.level is Level.BLOCK}
     urgent = not blocking or (severity.at_least(Severity.SEVERE) and not blocking & NEVER_URGENT)
     return replace(rule, readers=max(1, rule.readers), urgent=rule.urgent and urgent)
+
+
+def _highest(messages: Iterable[Message], usual: Callable[[str], Severity]) -> Severity:
+    known = [each for message in messages for each in (message.severity, usual(message.category)) if each]
+    return max(known, key=lambda severity: severity.rank, default=Severity.UNKNOWN)

@@ -21,7 +21,7 @@ from policenotify.journal.records import NeededApproval, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
-from policenotify.publishing.approval import ApprovalRule, rule_for, severity_of
+from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.arguments import check_flags, check_message, check_names, checked_reason
 from policenotify.publishing.images import file_names, load_images
 from policenotify.publishing.preparation import Preparer, ulid
@@ -330,7 +330,7 @@ class Drafts:
             reasons=are_blocking(new.findings),
             authenticated=rule.authenticated,
             may_be_urgent=rule.urgent,
-            severe=severity_of(new, self._preparer.severity_of).at_least(Severity.SEVERE),
+            severe=(new.message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE),
             urgent=urgent if rule.urgent else "",
             second_due_at=new.at + rule.within if urgent and rule.urgent else None,
         )
