@@ -21,12 +21,12 @@ from pydantic_core import to_jsonable_python
 from policenotify.checks import CHECKS
 from policenotify.findings import Finding, Level, audience_too_large, audience_uncounted, images_left
 from policenotify.journal.records import NeededApproval
+from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.metrics import METRICS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
-    ApprovalSettings,
     ChannelSettings,
     ReminderSettings,
     RouteSettings,
@@ -157,7 +157,7 @@ at_least = "Severe"
 areas = ["dept:34", "commune:30189", "epci:243400017"]
 to = ["press"]
 """),
-    Table("`[[approval]]`", ApprovalSettings, about=
+    Table("`[[approval]]`", ApprovalRule, about=
         "Which messages others read before they are published: see [Approval](../howto/approval.md).\n"
         "The first table that matches counts. A message matches if its stage is among `stages`,\n"
         "and its category or its severity is named; a table that names neither is for all.\n"

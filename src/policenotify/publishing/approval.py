@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from policenotify.findings import NEVER_URGENT, Level
 from policenotify.journal.records import NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message
+from policenotify.model.message import CategoryCode, Message
 
-READ_FIRST: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.CORRECTION, Stage.STANDALONE})
+_READ_FIRST: Final = tuple(stage for stage in Stage if stage not in {Stage.END, Stage.CANCELLATION})
 """The stages that a rule is about by default. A late end is the worse error, and so ends and cancellations are not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalRule:
+class ApprovalRule(BaseModel):
     """Which messages other people read before they are published. The first rule that matches counts.
 
     Attributes:
         categories: Messages of these categories.
         at_least: Messages of any category from this severity on. With neither of the two, all messages.
-        stages: Only in these stages. One of another stage counts, too, if it is of a category that its incident was
-            not, or more severe: only in name is it the end of what readers know.
+        stages: Only in these stages, by default all but `end` and `cancellation`. One of another stage counts, too, if
+            it is of a category that its incident was not, or more severe.
         readers: How many people must approve, none of whom wrote any revision. 0: no one needs to.
         expires: How long a submitted draft waits for them. Its own `expires_at` and `next_update_at` may come first.
         urgent: It may be published before they have read it, with a written reason. A second reading is then owed.
@@ -35,13 +35,17 @@ class ApprovalRule:
             the command line, an actor is only named.
     """
 
-    categories: frozenset[str] = frozenset()
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
+
+    categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None
-    stages: frozenset[Stage] = READ_FIRST
-    readers: int = 1
-    expires: timedelta = timedelta(hours=2)
+    stages: tuple[Stage, ...] = Field(default=_READ_FIRST, min_length=1)
+    readers: int = Field(default=1, ge=0, le=9)
+    expires: timedelta = Field(default=timedelta(hours=2), gt=timedelta(0))
     urgent: bool = True
-    within: timedelta = timedelta(minutes=30)
+    within: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0))
     authenticated: bool = False
 
     def matches(self, categories: AbstractSet[str], severity: Severity) -> bool:
@@ -75,7 +79,7 @@ def rule_for(
         return rule if rule is not None and rule.readers > 0 else None
     rule, blocking = rule or ApprovalRule(), {each.code for each in new.findings if each.level is Level.BLOCK}
     urgent = not blocking or (severity.at_least(Severity.SEVERE) and not blocking & NEVER_URGENT)
-    return replace(rule, readers=max(1, rule.readers), urgent=rule.urgent and urgent)
+    return rule.model_copy(update={"readers": max(1, rule.readers), "urgent": rule.urgent and urgent})
 
 
 def _highest(messages: Iterable[Message], usual: Callable[[str], Severity]) -> Severity:

@@ -17,10 +17,9 @@ from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.languages import best_match
-from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language
-from policenotify.publishing.approval import READ_FIRST, ApprovalRule
+from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES
 from policenotify.render.locales.loader import SHIPPED
@@ -144,37 +143,6 @@ class RouteSettings(SettingsTable):
     to: tuple[Name, ...] = Field(min_length=1)
 
 
-class ApprovalSettings(SettingsTable):
-    """Which messages others read before they are published. The first table that matches counts.
-
-    See [`ApprovalRule`][policenotify.publishing.approval.ApprovalRule].
-
-    Attributes:
-        categories: Messages of these categories.
-        at_least: Messages of any category from this severity on. With neither of the two, all messages.
-        stages: Only in these stages. By default all but `end` and `cancellation`.
-        readers: How many other people must approve. 0: no one needs to.
-        expires: How long a submitted draft waits for them.
-        urgent: It may be published before, with a written reason and a second reading afterwards.
-        within: How long after an urgent publication the second reading is due.
-        authenticated: Authors and readers count only if an application has verified who they are. On the command line,
-            an actor is only named.
-    """
-
-    categories: frozenset[CategoryCode] = frozenset()
-    at_least: Severity | None = None
-    stages: tuple[Stage, ...] = Field(default=tuple(stage for stage in Stage if stage in READ_FIRST), min_length=1)
-    readers: int = Field(default=1, ge=0, le=9)
-    expires: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
-    urgent: bool = True
-    within: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().within
-    authenticated: bool = False
-
-    def rule(self) -> ApprovalRule:
-        """Return the rule for the publisher."""
-        return ApprovalRule(**{**dict(self), "stages": frozenset(self.stages)})
-
-
 class ReminderSettings(SettingsTable):
     """Reminders of overdue incidents.
 
@@ -278,7 +246,7 @@ class Settings(SettingsTable):
     audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
-    approval: tuple[ApprovalSettings, ...] = ()
+    approval: tuple[ApprovalRule, ...] = ()
     telemetry: TelemetrySettings = TelemetrySettings()
     language: Literal["en", "fr"] | None = None
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)

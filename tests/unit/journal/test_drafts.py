@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +136,7 @@ def test_a_process_that_ends_between_approval_and_publication_leaves_it_approved
 
 
 def test_two_readers_are_two_people(desk: Desk) -> None:
-    publisher = reading_publisher(desk.journal, rules=[replace(RULE, readers=2)])
+    publisher = reading_publisher(desk.journal, rules=[RULE.model_copy(update={"readers": 2})])
     draft = submitted(publisher)
     for reader in ("hugo", "hugo", " Hugo ", "HUGO"):
         assert publisher.drafts.approve(draft.id, digest=draft.digest, actor=reader).state is DraftState.SUBMITTED
@@ -525,7 +524,7 @@ def test_the_hook_is_asked_for_each_step(desk: Desk) -> None:
 
 @pytest.fixture
 def strict(desk: Desk) -> Publisher:
-    return reading_publisher(desk.journal, rules=[replace(RULE, authenticated=True)])
+    return reading_publisher(desk.journal, rules=[RULE.model_copy(update={"authenticated": True})])
 
 
 def test_a_reader_who_is_only_named_does_not_count(strict: Publisher, desk: Desk) -> None:
