@@ -155,9 +155,8 @@ class Drafts:
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "submit", known.message)
         new, rule = self._prepared(known, actor)
-        if known.state in _READ and known.digest == new.read_digest:
-            return known  # a repeated call
-        if any(finding.blocks for finding in new.findings):
+        repeated = known.state in _READ and known.digest == new.read_digest
+        if any(finding.blocks for finding in new.findings) and not repeated:
             reason = checked_reason("reason", reason)
         if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
             raise ApprovalMissing([NeededApproval(readers=rule.readers, authenticated=True).finding()])
