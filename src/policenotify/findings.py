@@ -94,7 +94,7 @@ def are_blocking(findings: Iterable[Finding]) -> bool:
 APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
 
-APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of level second."
+APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of level second or block."
 """The basis of that finding."""
 
 
