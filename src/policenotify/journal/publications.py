@@ -13,7 +13,7 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
-from policenotify.findings import Finding
+from policenotify.findings import Finding, Level
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
@@ -416,9 +416,13 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     if message.incident is not None:
         due = [microseconds(new.due_at) if new.due_at else None]
         body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
-    body |= {"despite_findings": new.despite_findings} if new.despite_findings else {}
-    body |= publish_draft(connection, keys, new)
+    body |= _overridden(new.findings) | publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
+
+
+def _overridden(findings: Iterable[Finding]) -> dict[str, object]:
+    codes = sorted({finding.code for finding in findings if finding.level is Level.BLOCK})
+    return {"overridden": codes} if codes else {}
 
 
 def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.log import fields
 from policenotify.model import places
+from policenotify.model.cap import Severity
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Message
@@ -101,7 +102,7 @@ class Preparer:
             actor: The officer or system that publishes.
             to: Names or tags of channels, instead of the routes.
             file_names: The names of the files of the images, empty for an image without one.
-            despite_findings: Render the posts even if a finding blocks. Otherwise such a publication has none.
+            despite_findings: Render the posts even if a finding blocks. Otherwise there are none then.
 
         Raises:
             InvalidTransition: The stage is not allowed now in this incident.
@@ -140,6 +141,7 @@ class Preparer:
                 for picture, image in zip(pictures, resolved.images, strict=True)
             ),
             typed=message,
+            earlier=tuple(entry.message for entry in history.entries),
             trace=self.tracer.traceparent() if self.tracer else "",
             skips_without_opening=frozenset(
                 name for name, channel in self.channels.items() if channel.without_opening == "skip"
@@ -171,6 +173,15 @@ class Preparer:
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
         new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
+
+    def resolve_alone(self, message: Message) -> Message:
+        """Return a message as it would be published without what it takes from its incident."""
+        profile = profile_of(message.category, self.profiles)
+        return self._fill_defaults(message, profile, message.incident, History(), self.journal.now())
+
+    def severity_of(self, category: str) -> Severity:
+        """Return the severity of a category. `Unknown` for one that the installation has no more."""
+        return self.profiles[category].severity if category in self.profiles else Severity.UNKNOWN
 
     def without_people(self, new: NewPublication) -> Iterator[Target]:
         """Yield what of a publication would wait, because the people of its channel cannot be read now."""

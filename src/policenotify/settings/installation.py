@@ -136,7 +136,7 @@ def open_publisher(
             wait=settings.wait,
             clock=clock,
             reminders=settings.reminders.policy(),
-            approval=[approval.rule() for approval in settings.approval],
+            approval=settings.approval,
             on_overdue=on_overdue,
             on_event=on_event,
             settings=SettingsFile(settings.place),

@@ -66,12 +66,11 @@ def test_the_page_is_in_the_language_of_the_desk(run: Run, tmp_path: Path, monke
         ("fr", "PN202 BLOQUANT · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom"),
     ],
 )
-@pytest.mark.parametrize("option", [(), ("--submit", "--reason", "Le parquet est d'accord.")])
 def test_a_refusal_quotes_the_words_on_the_terminal_only(
-    run: Run, monkeypatch: pytest.MonkeyPatch, language: str, shown: str, option: tuple[str, ...]
+    run: Run, monkeypatch: pytest.MonkeyPatch, language: str, shown: str
 ) -> None:
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", language)
-    typed = ("publish", *ARREST, "Jean Dupont interpellé", *option)
+    typed = ("publish", *ARREST, "Jean Dupont interpellé")
     refused = run(*typed)
     assert refused.code == 1
     assert shown in " ".join(refused.err.split())
@@ -79,9 +78,28 @@ def test_a_refusal_quotes_the_words_on_the_terminal_only(
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_refused_message_leaves_no_draft(run: Run) -> None:
-    assert run("publish", *ARREST, "Jean Dupont interpellé", "--submit", "--reason", "Le parquet le veut.").code == 1
-    assert run("drafts", "--all", "--json").document["drafts"] == []
+def test_another_person_lifts_a_block_with_a_reason(run: Run) -> None:
+    typed = ("publish", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--actor", "claire")
+    refused = " ".join(run(*typed).err.split())
+    assert 'add --submit --reason "WHY"' in refused
+    assert "--urgent" not in refused
+    assert run(*typed, "--urgent", "Accord oral du parquet.").code == 1
+    draft = run(*typed, "--submit", "--reason", "Le parquet le veut.", "--json").document
+    approve = ("approve", draft["id"], "--digest", draft["digest"])
+    for option in (("--actor", "claire", "--reason", "Le parquet le veut."), ("--actor", "hugo")):
+        assert run(*approve, *option).code in {1, 2}
+    done = run(*approve, "--actor", "hugo", "--reason", "Vu avec le parquet.", "--json")
+    assert (done.code in {0, 3}, done.document["state"]) == (True, "published")
+
+
+@pytest.mark.usefixtures("desk")
+def test_urgency_lifts_a_block_of_a_severe_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    typed = ("publish", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--severity", "Severe")
+    refused = " ".join(run(*typed).err.split())
+    assert 'Pour le publier maintenant, ajoutez --urgent "MOTIF" : une autre personne le lit après coup.' in refused
+    assert run(*typed, "--urgent", "Accord oral du parquet.").code in {0, 3}
+    assert len(run("drafts", "--json").document["drafts"]) == 1
 
 
 @pytest.mark.usefixtures("desk")
@@ -90,15 +108,8 @@ def test_a_block_is_shown_before_the_need_of_another_reader(run: Run, monkeypatc
     document = run("preview", *ARREST, "Jean Dupont interpellé", "--json").document
     assert [finding["level"] for finding in document["findings"]] == ["block", "second", "second"]
     shown = " ".join(run("preview", *ARREST, "Un homme interpellé").out.split())
-    assert "Une autre personne doit d'abord lire ce message. Soumettez-le (--submit), ou publiez-le" in shown
-
-
-@pytest.mark.usefixtures("desk")
-def test_a_reason_that_nobody_may_give_is_refused_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    refused = run("publish", *ARREST, "Jean Dupont interpellé", "--despite-findings", "Ordre du procureur.")
-    assert refused.code == 1
-    assert "les réglages ne nomment aucun administrateur" in refused.err
+    assert "Une autre personne doit d'abord lire ce message. Pour le faire approuver d'abord par" in shown
+    assert "Corrigez ce qui est BLOQUANT, ou suivez la ligne PN601." in shown
 
 
 @pytest.mark.usefixtures("desk")

@@ -183,7 +183,8 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         yield Text("It would be published on no channel: no route takes it.")
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):
-        yield Text("It may not be published as it is.", style="bold")
+        text = "It may not be published as it is. Correct what blocks, or do what PN601 names."
+        yield output.paragraph(text)
 
 
 def _body(post: Post, *, titled: bool) -> Text:

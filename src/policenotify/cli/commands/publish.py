@@ -197,7 +197,6 @@ def _publish(
                     to=to,
                     wait=wait,
                     urgent=typed["urgent"] or "",
-                    despite_findings=typed["despite_findings"] or "",
                 )
         except IdempotencyConflict:
             first = publisher.publication(key)
