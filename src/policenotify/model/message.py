@@ -240,6 +240,8 @@ class Translation(FrozenModel):
         instruction: As in the message.
         known: As in the message.
         alts: The descriptions of the images, in the message's order. Empty for those of the message.
+        untranslated: The words are fixed phrases, because the desk gave none in this language. Filled in at
+            publication.
     """
 
     language: Language
@@ -248,6 +250,7 @@ class Translation(FrozenModel):
     instruction: Prose = ""
     known: Known | None = None
     alts: tuple[Alt, ...] = ()
+    untranslated: bool = False
 
 
 class Basis(FrozenModel):
@@ -292,7 +295,7 @@ class Message(FrozenModel):
         language: The language of the words, BCP 47.
         translations: The words in other languages.
         exercise: It is an exercise.
-        sender: The service's name, or `None` for that of the settings.
+        sender: The service's name. Filled in from the settings at publication, whatever it is.
         basis: Who agreed to the publication. What they cover is checked one level lower.
     """
 

@@ -20,14 +20,14 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.carried import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.render.short_post import ACTION_WITHIN
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW
 from policenotify.text.comparison import contains_words, fold
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 INCIDENT: Final = "2026-4711"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -90,6 +90,17 @@ class Step:
 
 
 def _step(message: Message, earlier: tuple[Step, ...], number: int) -> Step:
+    entries = tuple(
+        HistoryEntry(
+            publication=f"{at:026d}",
+            sequence=at,
+            message=step.message,
+            at=NOW - timedelta(minutes=60 - 10 * at),
+            posts=posted_everywhere(),
+        )
+        for at, step in enumerate(earlier, 1)
+    )
+    assert len(entries) == number - 1
     resolved = fill_defaults(
         message,
         PROFILES[message.category],
@@ -98,16 +109,9 @@ def _step(message: Message, earlier: tuple[Step, ...], number: int) -> Step:
         department_name="Hérault",
         department="34",
         incident=None,
-        earlier=[step.message for step in earlier],
+        history=History(incident=INCIDENT, entries=entries),
         now=NOW,
     )
-    entries = tuple(
-        HistoryEntry(
-            publication=f"{at:026d}", sequence=at, message=step.message, at=NOW - timedelta(minutes=60 - 10 * at)
-        )
-        for at, step in enumerate(earlier, 1)
-    )
-    assert len(entries) == number - 1
     return Step(resolved, entries, message)
 
 

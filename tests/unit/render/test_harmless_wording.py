@@ -30,7 +30,7 @@ from policenotify.model.cap import Precision, Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
-from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.carried import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.testing.samples import PARIS, SENDER
@@ -40,7 +40,7 @@ from policenotify.text.comparison import affirms, fold
 from policenotify.text.fit import truncate
 from tests.support.five_networks import open_five
 from tests.support.installation import Desk, accident, open_desk
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -70,7 +70,9 @@ def _resolved(message: Message) -> Message:
 
 def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> HistoryEntry:
     at = NOW - timedelta(minutes=minutes)
-    return HistoryEntry(publication=publication, sequence=1, message=_resolved(message), at=at)
+    return HistoryEntry(
+        publication=publication, sequence=1, message=_resolved(message), at=at, posts=posted_everywhere()
+    )
 
 
 def _render(
