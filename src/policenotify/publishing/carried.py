@@ -34,7 +34,6 @@ def fill_defaults(
     department: str | None,
     incident: str | None,
     history: History | None = None,
-    locales: Mapping[str, Locale] | None = None,
     now: datetime | None = None,
 ) -> Message:
     """Return the message with the defaults of its category and what its incident carries on.
@@ -50,7 +49,6 @@ def fill_defaults(
         department: Code of the department, when it follows from the commune.
         incident: Id of the incident, unless the message names one.
         history: That incident before the message.
-        locales: The languages that have fixed phrases. See `speak`.
         now: The time of publication. A promise of news that is past by then is not repeated.
     """
     history = history or History()
@@ -63,7 +61,7 @@ def fill_defaults(
         }
         place = place.model_copy(update=names).blur(profile.precision)
     carried = carry(message.model_copy(update={"location": place}), history, now)
-    message = speak(message.model_copy(update=carried), history, locales or {})
+    message = message.model_copy(update=carried)
     precision = place.precision if place and place.precision else profile.precision
     if precision is not Precision.EXACT:
         message = without_house_numbers(message, profile.label, [entry.message for entry in history.entries])
@@ -142,12 +140,10 @@ def _instructions(message: Message, history: History) -> Mapping[str, str]:
     """Return the instruction in force in each language."""
     standing = history.standing
     corrected = history.entry(message.lifecycle.corrects or "")
-    if corrected and (
-        history.is_end(corrected)
-        or corrected.message.headline != message.headline
-        or _moved(corrected.message, message)
-    ):
+    if corrected and history.is_end(corrected):  # what it lifted is in force again
         standing.pop(history.corrected(corrected).publication, None)
+    elif corrected and (corrected.message.headline != message.headline or _moved(corrected.message, message)):
+        return {}
     wrong: set[tuple[str, str]] = set()
     for entry in history.entries:
         right = standing.get(history.corrected(entry).publication)
@@ -158,6 +154,8 @@ def _instructions(message: Message, history: History) -> Mapping[str, str]:
             break
         for language, instruction in () if history.is_end(entry) else _stated(entry) - wrong:
             in_force.setdefault(language, instruction)
+        if entry.stage is Stage.CORRECTION and not entry.message.lifecycle.reopens:
+            break  # whatever was in force before it
     return in_force
 
 

@@ -25,7 +25,7 @@ from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.carried import fill_defaults, speak
 from policenotify.publishing.images import load_images
 from policenotify.publishing.reach import check_limits, with_consent
 from policenotify.publishing.routing import (
@@ -257,7 +257,7 @@ class Preparer:
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
         department = places.department(code) if code else None
-        return fill_defaults(
+        filled = fill_defaults(
             message,
             profile,
             sender=self.sender,
@@ -266,9 +266,9 @@ class Preparer:
             department=code,
             incident=incident,
             history=history,
-            locales=self.locales,
             now=now,
         )
+        return speak(filled, history, self.locales)
 
     def _render(
         self,
