@@ -378,11 +378,12 @@ class Message(FrozenModel):
         headline: str,
         incident: str | None,
         corrects: PublicationId | None = None,
+        reopens: bool = False,
         **changes: object,
     ) -> Message:
         """Return the next message of the same incident.
 
-        Category, severity, certainty, place, source, hashtags, language, exercise, sender and basis are the same.
+        Category, severity, certainty, place, source, hashtags, language, exercise and basis are the same.
         Urgency, times, link, images, description, instruction, what is known, and translations belong to the earlier
         message only.
 
@@ -391,6 +392,7 @@ class Message(FrozenModel):
             headline: Its headline.
             incident: The id of the incident, or `None` for the correction or cancellation of a standalone message.
             corrects: The publication that it corrects or cancels.
+            reopens: It corrects an end, and the incident goes on.
             changes: Any other field of `Message` but `lifecycle`.
 
         Raises:
@@ -398,9 +400,9 @@ class Message(FrozenModel):
             pydantic.ValidationError: A field is wrong. The text names it.
         """
         if "lifecycle" in changes:
-            raise TypeError("lifecycle follows from stage, incident and corrects; leave it out")
+            raise TypeError("lifecycle follows from stage, incident, corrects and reopens; leave it out")
         carried = {name: getattr(self, name) for name in _CARRIED}
-        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects)
+        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects, reopens=reopens)
         return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 
@@ -413,7 +415,6 @@ _CARRIED = (
     "hashtags",
     "language",
     "exercise",
-    "sender",
     "basis",
 )
 

@@ -19,9 +19,6 @@ from policenotify.render.locales.locale import Locale
 from policenotify.render.redaction import without_house_numbers
 
 _WHERE: Final = ("commune", "epci", "department", "street", "district", "road", "label", "between", "line")
-_STATE: Final[Mapping[str, object]] = {
-    "severity": None, "certainty": None, "location": None, "source": None, "hashtags": (), "basis": (),
-}  # fmt: skip
 
 
 def fill_defaults(
@@ -95,11 +92,6 @@ def _repeats(entry: HistoryEntry, wrong: HistoryEntry, right: HistoryEntry) -> b
         return False
     states = ((each.message.location, each.message.severity) for each in (entry, wrong, right))
     return any(repeated == before != after for repeated, before, after in zip(*states, strict=True))
-
-
-def without_state(message: Message) -> Message:
-    """Return a withdrawn message without what the next one would carry on, but for category and language."""
-    return message.model_copy(update=_STATE)
 
 
 def carry(message: Message, history: History, now: datetime | None) -> dict[str, object]:

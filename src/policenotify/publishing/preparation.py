@@ -371,7 +371,7 @@ class Preparer:
         return history
 
     def _status_after(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
-        stage, corrects = message.stage, message.lifecycle.corrects
+        stage, corrects, reopens = message.stage, message.lifecycle.corrects, message.lifecycle.reopens
         if incident is None:
             first = history.opening
             if first is not None and first.stage is not Stage.STANDALONE:
@@ -382,8 +382,13 @@ class Preparer:
             return next_status(history.status, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
+        if reopens and not any(history.is_end(entry) for entry in history.entries if entry.publication == corrects):
+            raise InvalidTransition(
+                f"Publication {corrects} is not the end of incident {incident!r}, and only a wrong end is taken back.",
+                incident=incident,
+            )
         if stage in allowed_stages(history.status):
-            return next_status(history.status, stage, incident=incident)
+            return next_status(history.status, stage, incident=incident, reopens=reopens)
         incidents = self.journal.incidents
         details = describe_incidents(history, incidents.list(limit=LISTED), self.zone, count=incidents.count_open())
         return next_status(history.status, stage, incident=incident, details=details)
