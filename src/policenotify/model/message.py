@@ -383,7 +383,7 @@ class Message(FrozenModel):
     ) -> Message:
         """Return the next message of the same incident.
 
-        Category, severity, certainty, place, source, hashtags, language, exercise and basis are the same.
+        Category, severity, certainty, place, source, hashtags, language, exercise, sender and basis are the same.
         Urgency, times, link, images, description, instruction, what is known, and translations belong to the earlier
         message only.
 
@@ -415,6 +415,7 @@ _CARRIED = (
     "hashtags",
     "language",
     "exercise",
+    "sender",
     "basis",
 )
 
