@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
+_OTHERS = 200  # open incidents with which the place of an end is compared, the newest
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
@@ -219,7 +220,13 @@ class Preparer:
             typed=typed,
             words=self.words,
             file_names=tuple((typed.language, f"images.{number}.path", name) for number, name in names if name),
+            open_places=self._open_places(resolved) if resolved.stage is Stage.END else (),
         )
+
+    def _open_places(self, message: Message) -> tuple[str, ...]:
+        """Return the places of the other open incidents."""
+        others = self.journal.incidents.list(limit=_OTHERS)
+        return tuple(each.place for each in others if each.id != message.incident and each.exercise == message.exercise)
 
     def prepare_pending(
         self, publication: Publication, channel: ChannelConfig
