@@ -122,7 +122,9 @@ def carry(message: Message, history: History, now: datetime | None) -> dict[str,
         in_force = _instructions(message, history)
         carried["instruction"] = message.instruction or in_force.get(message.language, "")
         carried["translations"] = tuple(
-            words.model_copy(update={"instruction": words.instruction or in_force.get(words.language, "")})
+            words
+            if words.instruction or words.untranslated
+            else words.model_copy(update={"instruction": in_force.get(words.language, "")})
             for words in message.translations
         )
     return carried
@@ -134,7 +136,7 @@ def _instructions(message: Message, history: History) -> Mapping[str, str]:
     corrected = history.entry(message.lifecycle.corrects or "")
     if corrected and history.is_end(corrected):  # what it lifted is in force again
         standing.pop(history.corrected(corrected).publication, None)
-    elif corrected and (corrected.message.headline != message.headline or _moved(corrected.message, message)):
+    elif corrected and corrected.message.headline != message.headline:
         return {}
     wrong: set[tuple[str, str]] = set()
     for entry in history.entries:
