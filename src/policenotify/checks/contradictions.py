@@ -15,7 +15,6 @@ from policenotify.render.locales import Locale, best_match
 from policenotify.text.comparison import affirms, contains_words, fold
 from policenotify.text.patterns import lazy_pattern
 
-_ONE_THING: Final = f"{FIVE_CONTENTS}: a warning that contradicts itself is not followed (Mileti and Sorensen, 1990)."
 _SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
 _AHEAD: Final = timedelta(minutes=15)
 """A start so little ahead, of what is under way by nature, is an hour that was mistyped."""
@@ -76,7 +75,7 @@ def correction_guides(context: CheckContext) -> Iterator[Hit]:
         yield Hit("instruction")
 
 
-@rule("PN502", basis=_ONE_THING, levels=(Level.SECOND,))
+@rule("PN502", basis=f"{FIVE_CONTENTS}: guidance; two orders are none.", levels=(Level.SECOND,))
 def shelter_or_leave(context: CheckContext) -> Iterator[Hit]:
     """Ask about a headline to leave with an instruction to stay inside, and the reverse."""
     for prefix, headline, instruction, _ in _wordings(context):
@@ -85,7 +84,7 @@ def shelter_or_leave(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(f"{prefix}instruction")
 
 
-@rule("PN503", basis=_ONE_THING, levels=(Level.SECOND,))
+@rule("PN503", basis=f"{FIVE_CONTENTS}: guidance; two orders are none.", levels=(Level.SECOND,))
 def clear_or_avoid(context: CheckContext) -> Iterator[Hit]:
     """Ask about an all-clear with an instruction to keep away."""
     for prefix, headline, instruction, words in _wordings(context):
@@ -101,7 +100,7 @@ def _is_clear(text: str, locale: Locale) -> bool:
     return any(affirms(text, phrase, **given) for phrase in locale.all_clear)
 
 
-@rule("PN504", basis=_ONE_THING, levels=(Level.SECOND,))
+@rule("PN504", basis=f"{FIVE_CONTENTS}: guidance; two orders are none.", levels=(Level.SECOND,))
 def found_or_searched(context: CheckContext) -> Iterator[Hit]:
     """Ask about a person who was found, with an instruction to search."""
     for prefix, headline, instruction, _ in _wordings(context) if context.message.category in _SEARCHES else ():
