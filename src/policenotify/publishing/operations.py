@@ -17,7 +17,7 @@ from policenotify.model.history import History, Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelProblem, ChannelStatus, InstallationStatus
 from policenotify.publishing.arguments import check_flags
-from policenotify.publishing.carried import latest
+from policenotify.publishing.defaults import latest
 from policenotify.publishing.sendings import SendingControls
 from policenotify.publishing.status import find_problems, problem_of, read_channels, read_status
 from policenotify.validation import did_you_mean

@@ -25,7 +25,7 @@ from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.carried import fill_defaults, speak
+from policenotify.publishing.defaults import fill_defaults, speak
 from policenotify.publishing.images import load_images
 from policenotify.publishing.reach import check_limits, with_consent
 from policenotify.publishing.routing import (

@@ -19,7 +19,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, PostedPar
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render.locales import PROFILES, profile_of
 
 PARIS: Final = ZoneInfo("Europe/Paris")

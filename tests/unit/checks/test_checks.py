@@ -15,7 +15,7 @@ from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.testing.samples import PARIS, SAMPLES, Sample
 

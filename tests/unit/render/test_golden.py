@@ -20,7 +20,7 @@ from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER

@@ -30,7 +30,7 @@ from policenotify.model.cap import Precision, Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.testing.samples import PARIS, SENDER

@@ -24,7 +24,7 @@ from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles

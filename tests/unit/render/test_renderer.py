@@ -23,7 +23,7 @@ from policenotify.model.cap import Certainty, Precision, Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, RenderedPost, Target
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.publishing.carried import fill_defaults
+from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.render.places import tagged

@@ -19,7 +19,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, RenderedP
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.publishing.carried import fill_defaults, latest, speak
+from policenotify.publishing.defaults import fill_defaults, latest, speak
 from policenotify.publishing.routing import choose_targets
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
