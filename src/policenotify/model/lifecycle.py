@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
@@ -98,7 +98,7 @@ class Lifecycle(FrozenModel):
     incident: IncidentId | None = None
     follows: IncidentId | None = None
     corrects: PublicationId | None = None
-    reopens: bool = False
+    reopens: Literal[True] | None = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -142,7 +142,7 @@ def status_after(lifecycles: Iterable[Lifecycle]) -> IncidentStatus:
     """
     status = IncidentStatus.UNKNOWN
     for lifecycle in lifecycles:
-        status = next_status(status, lifecycle.stage, incident=None, reopens=lifecycle.reopens)
+        status = next_status(status, lifecycle.stage, incident=None, reopens=bool(lifecycle.reopens))
     return status
 
 

@@ -402,7 +402,7 @@ class Message(FrozenModel):
         if "lifecycle" in changes:
             raise TypeError("lifecycle follows from stage, incident, corrects and reopens; leave it out")
         carried = {name: getattr(self, name) for name in _CARRIED}
-        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects, reopens=reopens)
+        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects, reopens=reopens or None)
         return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 

@@ -378,7 +378,7 @@ class Preparer:
         return history
 
     def _status_after(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
-        stage, corrects, reopens = message.stage, message.lifecycle.corrects, message.lifecycle.reopens
+        stage, corrects, reopens = message.stage, message.lifecycle.corrects, bool(message.lifecycle.reopens)
         if incident is None:
             first = history.opening
             if first is not None and first.stage is not Stage.STANDALONE:

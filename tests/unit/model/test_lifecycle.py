@@ -199,7 +199,7 @@ def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatu
 
 def _lifecycle(stage: Stage, *, reopens: bool = False) -> Lifecycle:
     """Return a lifecycle of the stage, whatever its other fields would have to be."""
-    return Lifecycle.model_construct(stage=stage, reopens=reopens)
+    return Lifecycle.model_construct(stage=stage, reopens=reopens or None)
 
 
 class Incident(RuleBasedStateMachine):
@@ -232,7 +232,7 @@ class Incident(RuleBasedStateMachine):
 
     @rule(lifecycle=st.sampled_from([*map(_lifecycle, Stage), _lifecycle(Stage.CORRECTION, reopens=True)]))
     def publish(self, lifecycle: Lifecycle) -> None:
-        stage, reopens = lifecycle.stage, lifecycle.reopens
+        stage, reopens = lifecycle.stage, bool(lifecycle.reopens)
         try:
             next_status(status_after(self.published), stage, incident=None, reopens=reopens)
         except InvalidTransition:

@@ -116,7 +116,7 @@ def courses(draw: st.DrawFn, /, stages: tuple[Stage, ...] = (Stage.UPDATE, Stage
             corrected = draw(st.sampled_from(history.entries))
             corrects = corrected.publication
             reopens = history.status is IncidentStatus.ENDED and history.is_end(corrected) and draw(st.booleans())
-        lifecycle = {"stage": stage, "incident": INCIDENT, "corrects": corrects, "reopens": reopens}
+        lifecycle = {"stage": stage, "incident": INCIDENT, "corrects": corrects, "reopens": reopens or None}
         texts = _texts(number, "fr", instructed=draw(st.booleans()) or number == 1)
         if corrects and draw(st.booleans()):  # the description was wrong, and nothing else
             texts["headline"] = typed[corrects].headline
