@@ -1,4 +1,4 @@
-"""Draw the layers of the package from its import contract and its real imports, into the architecture page.
+"""Draw the layers of the package from its import contract, and list its real imports, in the architecture page.
 
 Between its two marks the page is written from the code. `--check` compares instead, and exits with 1 if it is old.
 """
@@ -37,10 +37,7 @@ def main() -> int:
 
 
 def drawing() -> Iterator[str]:
-    """Yield the diagram and the table below it.
-
-    An arrow that follows from others is left out of the diagram, and listed in the table.
-    """
+    """Yield the layers, the highest first, and the table below them."""
     layers, edges = read_layers(), read_edges()
     level = {name: number for number, layer in enumerate(layers) for name in layer}
     place = {name: number for number, name in enumerate(level)}
@@ -51,19 +48,8 @@ def drawing() -> Iterator[str]:
     ]
     if upward:
         raise SystemExit(f"Imports that climb: {', '.join(upward)}")
-    yield from ("", "```mermaid", "flowchart TD")
-    for number, layer in enumerate(layers):
-        if len(layer) > 1:
-            yield f"  subgraph layer{number}[ ]"
-        yield from (f"  {name}" for name in layer)
-        if len(layer) > 1:
-            yield "  end"
-    for name in level:
-        near = edges[name] - BESIDE
-        implied = set().union(*(reachable(other, edges) for other in near))
-        yield from (f"  {name} --> {other}" for other in sorted(near - implied, key=place.__getitem__))
-    for name in sorted(BESIDE):
-        yield from (f"  {other} -.-> {name}" for other in level if name in edges[other])
+    yield from ("", "```text")
+    yield from ("   ".join(layer) for layer in layers)
     yield from ("```", "", "| package | imports |", "|---|---|")
     for name in level:
         others = sorted(edges[name] - BESIDE, key=place.__getitem__)
@@ -88,17 +74,6 @@ def read_edges() -> Edges:
                 edges[importer[0]].add(imported[0])
                 edges.setdefault(imported[0], set())
     return edges
-
-
-def reachable(name: str, edges: Edges) -> set[str]:
-    """Return every package that *name* reaches, itself left out."""
-    reached: set[str] = set()
-    waiting = [name]
-    while waiting:
-        new = edges[waiting.pop()] - reached - BESIDE
-        reached |= new
-        waiting.extend(new)
-    return reached
 
 
 if __name__ == "__main__":

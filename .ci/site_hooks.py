@@ -3,6 +3,7 @@
 - `<!-- include: PATH -->` becomes the text of that file.
 - A link to a file outside `docs/` becomes its path, since the site does not hold it.
 - The changelog shows the fragments of the next release.
+- A built page that loads anything from another host fails the build.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
+
 ROOT = Path(__file__).parents[1]
 _INCLUDE = re.compile(r"^<!-- include: (\S+) -->$", re.MULTILINE)
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^):#\s]+)(?P<anchor>#[^)\s]*)?\)")
+_FOREIGN = re.compile(
+    r"<(?:script|img|iframe|source|link)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>|class=[\"']?mermaid"
+)
 _FRAGMENTS = "<!-- towncrier release notes start -->"
 
 
@@ -25,6 +31,17 @@ def on_page_markdown(markdown: str, page: Any, **_: object) -> str:  # noqa: ANN
     if _FRAGMENTS in markdown:
         markdown = markdown.replace(_FRAGMENTS, _unreleased())
     return _INCLUDE.sub(lambda found: _inside((ROOT / found[1]).read_text("utf-8"), found[1], place), markdown)
+
+
+def on_post_page(output: str, page: Any, **_: object) -> str:  # noqa: ANN401 - a class of MkDocs
+    """Refuse a page whose reader would be seen by another server, or that looks different without it.
+
+    Raises:
+        PluginError: It loads something from there.
+    """
+    if foreign := _FOREIGN.search(output):
+        raise PluginError(f"{page.file.src_uri} loads from another host: {foreign[0]}")
+    return output
 
 
 def _inside(markdown: str, source: str, place: str) -> str:

@@ -1,8 +1,13 @@
-"""One prevention message, published from asynchronous code."""
+"""One prevention message, published from asynchronous code.
+
+Run it where a `policenotify.toml` is. Elsewhere it prints the posts, and publishes nothing.
+"""
 
 import asyncio
+from pathlib import Path
 
-from policenotify import AsyncPublisher, Message, open_publisher
+from policenotify import AsyncPublisher, Message, Publisher, open_publisher
+from policenotify.testing import recording_publisher
 
 TIP = Message(
     category="scam_cyber",
@@ -11,13 +16,19 @@ TIP = Message(
 )
 
 
-async def main() -> None:
+async def main(opened: Publisher) -> None:
     """Publish once, however often the program is run."""
-    async with AsyncPublisher(open_publisher()) as publisher:
+    async with AsyncPublisher(opened) as publisher:
         publication = await publisher.publish(TIP, key="prevention-faux-conseiller-2026", actor="prevention")
         for receipt in publication:
             print(receipt)
         publication.raise_for_failures()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    if Path("policenotify.toml").exists():
+        asyncio.run(main(open_publisher()))
+    else:  # a trial: the posts are only printed
+        with recording_publisher() as trial:
+            asyncio.run(main(trial.publisher))
+            print(*trial.posts, sep="\n")

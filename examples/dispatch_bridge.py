@@ -2,12 +2,15 @@
 
 The events come as one JSON object a line, from a file or `-` (standard input); without an argument, those below.
 Feed it the same events again, for example after a crash: each publishes once, because its number is the key.
+
+Run it where a `policenotify.toml` is. Elsewhere it prints the posts, and publishes nothing.
 """
 
 import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from policenotify import (
     IncidentNotFound,
@@ -20,6 +23,7 @@ from policenotify import (
     Publisher,
     open_publisher,
 )
+from policenotify.testing import recording_publisher
 
 # Codes of the dispatch system, and the texts for readers.
 NATURES = {"AVP": "traffic_accident", "FEU": "fire", "COLIS": "bomb_disposal"}
@@ -97,13 +101,22 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
     return publications
 
 
+def main(publisher: Publisher) -> None:
+    """Publish the events that the command line names."""
+    source = next(iter(sys.argv[1:]), None)
+    if source is None:
+        bridge(SAMPLE.splitlines(), publisher)
+    elif source == "-":
+        bridge(sys.stdin, publisher)
+    else:
+        bridge(Path(source).read_text(encoding="utf-8").splitlines(), publisher)
+
+
 if __name__ == "__main__":
-    source = sys.argv[1] if len(sys.argv) > 1 else None
-    with open_publisher() as publisher:
-        if source is None:
-            bridge(SAMPLE.splitlines(), publisher)
-        elif source == "-":
-            bridge(sys.stdin, publisher)
-        else:
-            with open(source, encoding="utf-8") as file:  # noqa: PTH123 - as given
-                bridge(file, publisher)
+    if Path("policenotify.toml").exists():
+        with open_publisher() as publisher:
+            main(publisher)
+    else:  # a trial: the posts are only printed
+        with recording_publisher() as trial:
+            main(trial.publisher)
+            print(*trial.posts, sep="\n")

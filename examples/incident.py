@@ -1,11 +1,13 @@
 """An accident from its opening to its end, as a dispatch system would publish it.
 
-Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
+Run it where a `policenotify.toml` is. Elsewhere it prints the posts, and publishes nothing.
 """
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from policenotify import Lifecycle, Location, Message, Stage, open_publisher
+from policenotify import Lifecycle, Location, Message, Publisher, Stage, open_publisher
+from policenotify.testing import recording_publisher
 
 INCIDENT = f"exemple-{datetime.now(UTC):%Y%m%d%H%M%S}"
 
@@ -19,7 +21,9 @@ opening = Message(
     lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT),
 )
 
-with open_publisher() as publisher:
+
+def main(publisher: Publisher) -> None:
+    """Publish the opening, an update and the end."""
     for wording in publisher.preview(opening).posts:
         print(f"--- {wording.target.channel}\n{wording.standalone.text}\n")
 
@@ -37,3 +41,13 @@ with open_publisher() as publisher:
         for receipt in publication:
             print(publication.message.stage, "·", receipt)
         publication.raise_for_failures()
+
+
+if __name__ == "__main__":
+    if Path("policenotify.toml").exists():
+        with open_publisher() as publisher:
+            main(publisher)
+    else:  # a trial: the posts are only printed
+        with recording_publisher() as trial:
+            main(trial.publisher)
+            print(*trial.posts, sep="\n")

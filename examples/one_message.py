@@ -1,9 +1,12 @@
 """One message, published once: its preview, then its receipts.
 
-Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
+Run it where a `policenotify.toml` is. Elsewhere it prints the posts, and publishes nothing.
 """
 
-from policenotify import Message, open_publisher
+from pathlib import Path
+
+from policenotify import Message, Publisher, open_publisher
+from policenotify.testing import recording_publisher
 
 TIP = Message(
     category="scam_cyber",
@@ -11,7 +14,9 @@ TIP = Message(
     instruction="Raccrochez et rappelez votre agence. Victime ? 17Cyber.gouv.fr",
 )
 
-with open_publisher() as publisher:
+
+def main(publisher: Publisher) -> None:
+    """Show the message as each network will, then publish it."""
     preview = publisher.preview(TIP)
     for finding in preview.findings:
         print(finding)
@@ -25,3 +30,13 @@ with open_publisher() as publisher:
     for receipt in publication:
         print(receipt)
     publication.raise_for_failures()
+
+
+if __name__ == "__main__":
+    if Path("policenotify.toml").exists():
+        with open_publisher() as publisher:
+            main(publisher)
+    else:  # a trial: the posts are only printed
+        with recording_publisher() as trial:
+            main(trial.publisher)
+            print(*trial.posts, sep="\n")

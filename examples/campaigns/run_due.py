@@ -1,6 +1,6 @@
 """Publish the due occurrences of the campaigns beside this file, then show the next ones. For cron.
 
-Run it where a `policenotify.toml` is, or set POLICENOTIFY_SETTINGS.
+Run it where a `policenotify.toml` is. Elsewhere it prints the posts, and publishes nothing.
 """
 
 from datetime import timedelta
@@ -9,6 +9,7 @@ from pathlib import Path
 from policenotify import Publication, Publisher, open_publisher
 from policenotify.campaigns import load_campaigns, run
 from policenotify.campaigns.runner import upcoming
+from policenotify.testing import recording_publisher
 
 CAMPAIGNS = Path(__file__).parent
 
@@ -24,9 +25,19 @@ def publish_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Pu
     return result.published
 
 
+def main(publisher: Publisher) -> None:
+    """Publish what is due, then show the plan of the next 31 days."""
+    publish_due(publisher)
+    today = publisher.journal.now().astimezone(publisher.zone).date()
+    for entry in upcoming(publisher, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
+        print(entry.at or "never", entry.occurrence.campaign, entry.variant, entry.reason)
+
+
 if __name__ == "__main__":
-    with open_publisher() as publisher:
-        publish_due(publisher)
-        today = publisher.journal.now().astimezone(publisher.zone).date()
-        for entry in upcoming(publisher, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
-            print(entry.at or "never", entry.occurrence.campaign, entry.variant, entry.reason)
+    if Path("policenotify.toml").exists():
+        with open_publisher() as publisher:
+            main(publisher)
+    else:  # a trial: the posts are only printed
+        with recording_publisher() as trial:
+            main(trial.publisher)
+            print(*trial.posts, sep="\n")

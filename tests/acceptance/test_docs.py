@@ -20,11 +20,12 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 from policenotify.cli import main
-from tests.support.installation import ADDRESSES, Desk, open_desk
+from tests.support.installation import Desk, open_desk
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = [
-    _ROOT / "README.md",
+    _ROOT / "README.md",  # also without settings: tests/acceptance/outside/test_first_minutes.py
+    _ROOT / "examples" / "README.md",
     *sorted(page for page in (_ROOT / "docs").rglob("*.md") if page.parent.name != "changes"),
 ]
 _EXAMPLES = sorted((_ROOT / "examples").glob("*.py"))
@@ -44,6 +45,7 @@ _ELSEWHERE = {
     "django-back-office.md",  # step by step: tests/integration/runners/test_django_project.py
     "add-a-network.md",  # in a package: tests/acceptance/outside/test_add_a_network_page.py
     "tutorial.md",  # step by step: below
+    "README.md",  # without an installation: below
 }
 
 
@@ -52,14 +54,22 @@ _ELSEWHERE = {
     [page for page in _PAGES if page.name not in _ELSEWHERE and "```python" in page.read_text(encoding="utf-8")],
     ids=lambda page: str(page.relative_to(_ROOT)),
 )
-def test_every_block_runs(page: Path, desk: Desk) -> None:
+@pytest.mark.usefixtures("desk")
+def test_every_block_runs(page: Path) -> None:
     document = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], path=os.fspath(page.parent)).parse(page)
     for example in document.examples():
         example.evaluate()
-    if page.name == "README.md":
-        first, second = desk.bluesky.posts
-        assert second.parent == first.uri
-        assert [len(thread) for thread in desk.mail.threads(ADDRESSES[0])] == [2]
+
+
+def test_the_readme_runs_in_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [block] = re.findall(r"^```python\n(.*?)^```", _PAGES[0].read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    exec(block, {})  # noqa: S102 - our own page
+    printed = capsys.readouterr().out
+    assert printed.count("Évitez le secteur.") == printed.count("Circulation rétablie.") == 5, printed
+    assert list(tmp_path.iterdir()) == []
 
 
 _STEP = re.compile(
@@ -147,6 +157,12 @@ def test_every_example_runs(example: Path, desk: Desk, monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.argv", [os.fspath(example)])
     runpy.run_path(os.fspath(example), run_name="__main__")
     assert desk.bluesky.posts
+
+
+def test_every_example_has_its_line() -> None:
+    page = (_ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    listed = {target.split("/")[0] for target in re.findall(r"\]\((?!\.)([^)]+)\)", page)}
+    assert listed == {path.name for path in (_ROOT / "examples").iterdir()} - {"README.md", "__pycache__"}
 
 
 def test_a_bridge_that_is_fed_again_publishes_nothing_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,8 @@ COMMANDS = {
 The summary is repeated here, so that help and completion import no command.
 """
 
+_PAGE = "For the officer on duty, in French: docs/fr/permanence.md"
+
 COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 """The environment variable by which a shell asks for suggestions, named by click."""
 
@@ -118,11 +120,15 @@ def _missing(name: str, cause: ImportError) -> click.Command:
     return click.Command(name, callback=refuse, context_settings=anything)
 
 
-@click.group(cls=_Commands, epilog=exit_table(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, epilog=f"{exit_table()}\n\n{_PAGE}", context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="policenotify", message="%(prog)s %(version)s")
 @common
 def program() -> None:
-    """Publish a message once, on every network, in the thread of its incident: never lost and never doubled.
+    """Publish a message once, on every network, in the thread of its incident.
+
+    Never lost; never twice where the network gives a key or a readable timeline; otherwise your documented choice.
 
     \b
     Examples:

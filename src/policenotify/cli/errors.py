@@ -90,8 +90,8 @@ class ErrorReport(BaseModel):
 
 def missing_extra(command: str, module: str) -> MissingExtra:
     """Return the error of a command whose library is not installed."""
-    extra = "all,testing" if command in {"demo", "dev"} else "all"  # both start the servers of tests
-    return MissingExtra(f"The command {command!r} ({module} is not installed)", extra)
+    extras = {"demo": "demo", "dev": "all,testing"}  # both start the servers of tests
+    return MissingExtra(f"The command {command!r} ({module} is not installed)", extras.get(command, "all"))
 
 
 def error_report(error: BaseException, *, may_have_published: bool, command: str = "") -> ErrorReport:

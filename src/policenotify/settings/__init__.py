@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of, routes_of
-from policenotify.settings.init import IGNORED, TEMPLATE, exposed_files, write_settings
+from policenotify.settings.init import exposed_files, write_settings
 from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import ChannelSettings, ReminderSettings, RouteSettings, Settings
 
 __all__ = [
-    "IGNORED",
-    "TEMPLATE",
     "AudienceSettings",
     "ChannelSettings",
     "RecipientSettings",

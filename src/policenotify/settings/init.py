@@ -6,7 +6,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -22,35 +22,40 @@ from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.validation import secret_values
 
-TEMPLATE: Final = (files("policenotify") / "data" / FILE_NAME).read_text("utf-8")
-"""A commented settings file, valid as it stands but for the account and its password."""
-
 KEYS_NAME: Final = "policenotify.keys"
 JOURNAL_NAME: Final = "policenotify.db"
 SECRETS_NAME: Final = "secrets"
+_ENDS: Final = ("", "-wal", "-shm")  # of the names of a journal's files
 
-IGNORED: Final = f"""# What must not leave this machine: keys, passwords, addresses, the journal.
-/{KEYS_NAME}
-/{SECRETS_NAME}/
-/{JOURNAL_NAME}*
-"""
-"""The `.gitignore` of an installation."""
+IGNORED: Final = f"/{KEYS_NAME}\n/{SECRETS_NAME}/\n/{JOURNAL_NAME}*\n"
+"""The `.gitignore` of an installation: keys, passwords, addresses and the journal must not leave the machine."""
+
+
+def settings_template(language: str = "en", *, django: bool = False) -> str:
+    """Return commented settings that are valid as they stand. Their only channel is the console."""
+    text = (files("policenotify") / "data" / f"policenotify.{language}.toml").read_text("utf-8")
+    return text.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else text
 
 
 def write_settings(
-    directory: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes, django: bool = False
+    directory: str | os.PathLike[str],
+    *,
+    entropy: Entropy = secrets.token_bytes,
+    django: bool = False,
+    language: str = "en",
 ) -> tuple[Path, ...]:
     """Create an installation.
 
     That is: settings, keys, an empty journal, a directory for secrets and a `.gitignore`. Only the owner may read the
     settings, the keys and the journal (mode 0600), and new directories (0700). Nothing is overwritten: if there are
     settings, keys or a journal already, nothing is written. An existing directory for secrets and an existing
-    `.gitignore` stay as they are.
+    `.gitignore` stay as they are. If it fails, neither settings nor keys nor a journal remain.
 
     Args:
         directory: The directory of the installation, created if it does not exist.
         entropy: The source of the keys' random bytes.
         django: The journal is in the database of a Django project, whose `manage.py migrate` creates it.
+        language: The language of the comments: `fr` or `en`.
 
     Returns:
         The files written.
@@ -68,20 +73,24 @@ def write_settings(
             raise SettingsError(f"{present} is there already. Nothing was written: choose another directory.")
     if exposed := [str(exposure) for exposure in exposures(settings)]:
         raise SettingsError(f"Nothing was written. {' '.join(exposed)}")
+    written = [keys_file, settings, *journals]
+    keys = Keys.create(entropy)
     try:
         _make_folder(place)
-        written = [keys_file, settings, *journals]
-        keys = Keys.create(entropy)
-        keys.save(keys_file)
-        _write(settings, TEMPLATE.replace(f'"{JOURNAL_NAME}"', f'"{IN_DJANGO}"', 1) if django else TEMPLATE)
-        for path in journals:
-            open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
-        if not secrets_folder.exists():
-            secrets_folder.mkdir(mode=0o700)
-            written.append(secrets_folder)
-        if not ignored.exists():
-            _write(ignored, IGNORED)
-            written.append(ignored)
+        keys.save(keys_file)  # from here on, another `init` refuses
+        with ExitStack() as undo:
+            for path in (keys_file, settings, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
+                undo.callback(path.unlink, missing_ok=True)
+            _write(settings, settings_template(language, django=django))
+            for path in journals:
+                open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
+            if not secrets_folder.exists():
+                secrets_folder.mkdir(mode=0o700)
+                written.append(secrets_folder)
+            if not ignored.exists():
+                _write(ignored, IGNORED)
+                written.append(ignored)
+            undo.pop_all()
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be written ({error.strerror}).") from error
     return tuple(written)
@@ -135,8 +144,8 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
     yield from ((file, PRIVATE, "the keys") for file in _key_files(settings))
     scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
     if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
-        for suffix in ("", "-wal", "-shm"):
-            yield Path(f"{journal.partition('?')[0]}{suffix}"), SHARED, "every text, drafts too"
+        for end in _ENDS:
+            yield Path(f"{journal.partition('?')[0]}{end}"), SHARED, "every text, drafts too"
 
 
 def _secret_files(

@@ -40,7 +40,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     chromium, node = _needed()
     folder = tmp_path_factory.mktemp("pages")
     with open_desk() as on:
-        demo = draw("demo", [entry for _, entry in publish_story(on)], on.publisher)
+        demo = draw("demo", list(publish_story(on)), on.publisher)
         drawn = {"demo": demo, "french": demo}
     for make in (stories, previewed, hostile):
         drawn[{"previewed": "preview"}.get(make.__name__, make.__name__)] = make(tmp_path_factory.mktemp(make.__name__))

@@ -50,5 +50,5 @@ def environment(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def reader(wheel: Path, locked: Path) -> dict[str, str]:
-    """Return the options of uv for an installation of our unpublished package."""
-    return {"UV_FIND_LINKS": os.fspath(wheel.parent), "UV_CONSTRAINT": os.fspath(locked)}
+    """Return the variables by which a reader's commands find our wheel and the locked releases."""
+    return {"WHEEL": os.fspath(wheel), "UV_CONSTRAINT": os.fspath(locked)}

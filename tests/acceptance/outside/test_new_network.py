@@ -24,7 +24,7 @@ def test_it_builds_and_is_typed_however_long_its_name(
     run([uv_program(), "build", "--quiet", "--wheel"], at=package)
     [built] = package.glob("dist/*.whl")
     into = ("--quiet", "--python", str(desk.folder))
-    run([uv_program(), "pip", "install", *into, str(built), "--group", "dev"], at=package, **reader)
+    run([uv_program(), "pip", "install", *into, str(built), reader["WHEEL"], "--group", "dev"], at=package, **reader)
 
     [shown] = json.loads(desk.run("policenotify", "networks", NAME, "--json", at=tmp_path))["networks"]
     assert (shown["ready"], shown["package"]) == (True, f"policenotify-{NAME}")

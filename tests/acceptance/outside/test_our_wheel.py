@@ -1,14 +1,19 @@
-"""Without the library of any network, our wheel names the missing extra of each."""
+"""Our wheel: without the library of any network it names the missing extra of each, and its page has no dead link."""
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
+import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.outside.environments import Environment
+from tests.acceptance.outside.environments import ROOT, Environment
+from tests.support.front_page import PROMISE, anchors
 from tests.support.networks_page import OPTIONS
 
 pytestmark = pytest.mark.outside
@@ -38,3 +43,22 @@ def test_a_network_without_its_library_names_the_extra(environment: Callable[...
     assert fresh.run("python", "-c", _CONFIGURE, at=tmp_path).splitlines() == [
         f"The network {name!r} needs an extra. Install it: pip install 'policenotify[{name}]'" for name in _NEED_EXTRA
     ]
+
+
+def test_every_link_of_its_page_leads_to_a_file_of_the_repository(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = email.message_from_bytes(archive.read(name), policy=email.policy.default)
+    urls = dict(entry.split(", ", 1) for entry in metadata.get_all("Project-URL", []))
+    assert set(urls) == {"Repository", "Documentation", "Changelog", "Issues"}
+    page = str(metadata.get_payload())
+    assert metadata["Summary"].endswith(PROMISE)
+    targets = [*re.findall(r"\]\(([^)]+)\)", page), urls["Documentation"], urls["Changelog"]]
+    assert all(target.startswith("https://") for target in targets)
+    inside = re.compile(re.escape(urls["Repository"]) + r"/(?:blob|raw)/main/([^#]+)(?:#(.+))?")
+    ours = [found for found in map(inside.fullmatch, targets) if found]
+    assert len(ours) > 30
+    for found in ours:
+        path = ROOT / found[1]
+        assert path.exists(), found[0]
+        assert found[2] is None or found[2] in anchors(path), found[0]

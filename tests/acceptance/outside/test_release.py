@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.outside.environments import ROOT, run
 
 pytestmark = pytest.mark.outside
-SOURCES = (".ci", "LICENSE", "LICENSES", "README.md", "docs/operations", "pyproject.toml", "src", "uv.lock")
+SOURCES = (".ci", "LICENSE", "LICENSES", "docs/operations", "pyproject.toml", "src", "uv.lock")
 
 
 @pytest.fixture(scope="module")

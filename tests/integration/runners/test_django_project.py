@@ -110,6 +110,13 @@ class TestAlerts(TransactionTestCase):
         assert publisher().publication("T-1") is None, "left behind"
         publish(accident, key="T-1", actor="dispatch")
 """
+_ACCOUNT = """
+[channels.bluesky]
+network = "bluesky"
+handle = "{server.handle}"
+service = "{server.url}"
+password = {{ file = "secrets/bluesky" }}
+"""
 
 
 @dataclass(frozen=True)
@@ -140,11 +147,10 @@ class Project:
         return done.stdout + done.stderr
 
     def connect(self) -> None:
-        """Fill in the account, as the page asks for."""
+        """Replace the console by the account, as the page asks for."""
         settings = self.folder / "policenotify.toml"
-        account = f'handle = "{self.server.handle}"\nservice = "{self.server.url}"'
-        told = re.sub(r'^handle = "police.example".*$', account, settings.read_text("utf-8"), flags=re.MULTILINE)
-        settings.write_text(told, "utf-8")
+        head = settings.read_text("utf-8").partition("[channels.")[0]
+        settings.write_text(f"{head}{_ACCOUNT.format(server=self.server)}", "utf-8")
         (self.folder / "secrets" / "bluesky").write_text(self.server.password)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,8 @@ from policenotify.channel import Channel
 from policenotify.cli.commands.networks import capabilities_in_words
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import Network
+from policenotify.settings import channels_of, read_settings
+from tests.support.networks_page import OPTIONS
 from tests.support.outside_package import Pigeon
 from tests.support.shell import Run
 
@@ -126,3 +131,74 @@ def test_an_unknown_network_is_met_with_the_nearest(run: Run) -> None:
     ran = run("networks", "blusky")
     assert ran.code == 1
     assert "offers the network 'blusky'. Did you mean 'bluesky'?" in ran.err
+
+
+@pytest.mark.usefixtures("pigeon_network")
+@pytest.mark.parametrize("name", [*OPTIONS, "pigeon"])
+def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, name: str) -> None:
+    ran = run("networks", name, "--example")
+    assert (ran.code, ran.err) == (0, "")
+    assert max(map(len, ran.out.splitlines())) <= 120
+    [network] = run("networks", name, "--json").document["networks"]
+    options = {option["name"]: option for option in network["options"]}
+    [(channel, shown)] = tomllib.loads(ran.out)["channels"].items()
+    required = {name for name, option in options.items() if option["required"]}
+    assert (channel, set(shown) - {"network", "recipients"}) == (name, required)
+    assert ("recipients" in shown) == bool(network["capabilities"] and network["capabilities"]["recipients"])
+    all_shown = tomllib.loads(re.sub(r"^#(?=\w+ = )", "", ran.out, flags=re.MULTILINE))["channels"][name]
+    assert set(all_shown) - {"network", "recipients"} == set(options)
+    for option in options.values():
+        value = all_shown[option["name"]]
+        if "secret" in option["type"]:
+            assert value == {"file": f"secrets/{name}-{option['name']}"}
+        elif option["default"] is not None:
+            assert value == option["default"]
+    assert run("networks", "--example", name, "--json").document == {"example": ran.out}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_example_of_a_network_is_in_the_language_of_the_desk(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    comments = []
+    for language in ("en", "fr"):
+        monkeypatch.setenv("POLICENOTIFY_LANGUAGE", language)
+        comments.append(set(re.findall(r"(?:^# .*\n)+", run("networks", name, "--example").out, re.MULTILINE)))
+    assert len(comments[0]) == len(comments[1]) > 0
+    assert comments[0].isdisjoint(comments[1])
+
+
+def test_the_example_completes_a_new_installation(run: Run, tmp_path: Path) -> None:
+    assert run("init").code == 0
+    settings = tmp_path / "policenotify.toml"
+    added = [run("networks", name, "--example").out for name in ("bluesky", "email", "x")]
+    settings.write_text(settings.read_text("utf-8") + "".join(added), "utf-8")
+    before = {one["check"]: one for one in run("doctor", "--json").document["lines"]}
+    assert "bluesky-password cannot be read" in before["channel bluesky"]["detail"]
+    for name, content in {
+        "bluesky-password": "hunter22",
+        "email-url": "mailtos://desk:hunter33@police.example?smtp=mx.police.example",
+        "email-recipients.txt": "desk@police.example",
+    }.items():
+        (tmp_path / "secrets" / name).write_text(content, "utf-8")
+        (tmp_path / "secrets" / name).chmod(0o600)
+    text = re.sub(r"^#(consumer_|access_)", r"\1", settings.read_text("utf-8"), flags=re.MULTILINE)
+    settings.write_text(text, "utf-8")
+    for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret"):
+        (tmp_path / "secrets" / f"x-{name}").write_text("hunter44", "utf-8")
+        (tmp_path / "secrets" / f"x-{name}").chmod(0o600)
+    accounts = [channel.account for channel in channels_of(read_settings(settings, environ={}))]
+    assert [account.partition("@")[0] for account in accounts] == [
+        "console",
+        "police.example",
+        "desk",
+        "police34",
+    ]
+
+
+@pytest.mark.usefixtures("pigeon_network")
+def test_what_does_not_load_has_no_example(run: Run) -> None:
+    ran = run("networks", "magpie", "--example")
+    assert ran.code == 1
+    assert "cannot be loaded" in ran.words
+    assert run("networks", "--example").code == 2

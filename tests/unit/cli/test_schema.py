@@ -11,7 +11,7 @@ import pytest
 
 from policenotify.model.message import Message
 from policenotify.render.locales import LOCALES, template
-from policenotify.settings import TEMPLATE
+from policenotify.settings.init import settings_template
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
 
@@ -93,8 +93,7 @@ def test_an_answer_keeps_its_schema(run: Run, desk: Desk, name: str) -> None:
 
 def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, desk: Desk) -> None:
     schema = _schema(run, "settings")
-    template = tomllib.loads(TEMPLATE)
-    assert wrong(template, schema, schema) == []
+    assert wrong(tomllib.loads(settings_template()), schema, schema) == []
     written = tomllib.loads(desk.write_settings().read_text(encoding="utf-8"))
     assert wrong(written, schema, schema) == []
     written["journal"] = {"env": "JOURNAL"}
@@ -106,15 +105,16 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
         "staff": {"source": "directory", "server": "ldap.police.example"},
     }
     assert wrong(written, schema, schema) == []
-    handel = {**template["channels"]["bluesky"], "handel": "x"}
-    assert wrong({**template, "channels": {"bluesky": handel}}, schema, schema) == [".channels.bluesky: none of anyOf"]
+    bluesky = written["channels"]["bluesky"]
+    handel = {"bluesky": {**bluesky, "handel": "x"}}
+    assert wrong({**written, "channels": handel}, schema, schema) == [".channels.bluesky: none of anyOf"]
     several = [
-        {**template, "senders": "x"},
-        {**template, "categories": {"fire": {"life": "PT2H"}}},
-        {**template, "channels": {"bluesky": {"network": "bluesky"}}},
-        {**template, "journal": {"files": "x"}},
-        {**template, "audiences": {"residents": {"cvs": "residents.csv"}}},
-        {**template, "channels": {"blue sky": template["channels"]["bluesky"]}},
+        {**written, "senders": "x"},
+        {**written, "categories": {"fire": {"life": "PT2H"}}},
+        {**written, "channels": {"bluesky": {"network": "bluesky"}}},
+        {**written, "journal": {"files": "x"}},
+        {**written, "audiences": {"residents": {"cvs": "residents.csv"}}},
+        {**written, "channels": {"blue sky": bluesky}},
     ]
     assert all(wrong(one, schema, schema) for one in several)
     named = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)))

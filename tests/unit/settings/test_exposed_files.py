@@ -12,6 +12,13 @@ import pytest
 from policenotify.errors import JournalError, SettingsError
 from policenotify.settings import channels_of, exposed_files, open_publisher, read_settings, write_settings
 
+_BLUESKY = """
+[channels.bluesky]
+network = "bluesky"
+handle = "police.example"
+password = { file = "secrets/bluesky" }
+"""
+
 
 @pytest.fixture
 def no_mask() -> Iterator[None]:
@@ -24,6 +31,8 @@ def no_mask() -> Iterator[None]:
 def place(tmp_path: Path) -> Path:
     write_settings(tmp_path / "desk")
     (tmp_path / "desk" / "secrets" / "bluesky").write_text("hunter22\n")
+    settings = tmp_path / "desk" / "policenotify.toml"
+    settings.write_text(settings.read_text().partition("[channels.")[0] + _BLUESKY)
     return tmp_path / "desk"
 
 

@@ -1,10 +1,10 @@
+import errno
 import re
 import secrets
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,8 +24,6 @@ from policenotify.model.rate import Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings import (
-    IGNORED,
-    TEMPLATE,
     Settings,
     channels_of,
     open_publisher,
@@ -34,8 +32,8 @@ from policenotify.settings import (
     routes_of,
     write_settings,
 )
+from policenotify.settings.init import IGNORED, settings_template
 from policenotify.settings.loader import override
-from policenotify.settings.model import OF_THE_CHANNEL
 from tests.support.audiences import addresses_of
 
 BASIC = """
@@ -441,9 +439,10 @@ def test_a_missing_extra_stays_what_it_is(write: Write, monkeypatch: pytest.Monk
         channels_of(settings)
 
 
-def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_new_installation_needs_nothing_and_publishes_on_its_console(tmp_path: Path, language: str) -> None:
     place = tmp_path / "new"
-    written = write_settings(place)
+    written = write_settings(place, language=language)
     names = ["policenotify.keys", "policenotify.toml", "policenotify.db", "secrets", ".gitignore"]
     assert [path.name for path in written] == names
     assert (place / "secrets").stat().st_mode & 0o777 == 0o700
@@ -451,50 +450,39 @@ def test_a_new_installation_needs_nothing_but_its_credentials(tmp_path: Path) ->
         assert (place / name).stat().st_mode & 0o777 == 0o600
     assert (place / ".gitignore").read_text() == IGNORED
     assert Keys.load(place / "policenotify.keys").version == 1
-    (line,) = wrongs(place / "policenotify.toml")
-    assert line.startswith("channels.bluesky.password: the file ")
-    (place / "secrets" / "bluesky").write_text("hunter22\n")
     (channel,) = channels_of(read_settings(place / "policenotify.toml", environ={}))
-    assert channel.account == "police.example@bsky.social"
+    assert (channel.name, channel.network, channel.account) == ("console", "console", "console")
 
 
-def test_commented_lines_of_the_template_are_right_too(tmp_path: Path) -> None:
-    write_settings(tmp_path)
-    lines = TEMPLATE.splitlines()
-    offered = [re.sub(r"^# (?=\[|\w+ = )", "", line) for line in lines]
-    place = tmp_path / "policenotify.toml"
-    head = lines.index("[channels.bluesky]")
-    place.write_text("\n".join([*lines[:head], *offered[head:]]))
-    (tmp_path / "secrets" / "bluesky").write_text("hunter22")
-    (tmp_path / "secrets" / "email").write_text(MAIL_URL)
-    (tmp_path / "secrets" / "press.txt").write_text("a@press.example")
-    (tmp_path / "secrets" / "duty").write_text(MAIL_URL.replace("desk:", "duty:"))
-    (tmp_path / "secrets" / "duty.txt").write_text("officier@police.example")
-    (tmp_path / "secrets" / "numbers.txt").write_text("+33639980001")
-    (tmp_path / "secrets" / "sms").write_text("octopush://{sender}:login@police.example/API-KEY/{recipient}")
-    for name in ("x-key", "x-key-secret", "x-token", "x-token-secret", "mastodon"):
-        (tmp_path / "secrets" / name).write_text("hunter22")
-    (tmp_path / "words").mkdir()
-    (tmp_path / "words" / "de.toml").write_text('base = "en"')
-    settings = read_settings(place, environ={})
-    assert list(settings.languages) == ["de"]
-    assert [one.name for one in channels_of(settings)] == ["bluesky", "x", "mastodon", "sms", "press", "duty"]
-    assert settings.reminders.policy() == ReminderPolicy(to=("duty",))  # with the defaults
-    assert len(settings.routes) == 1
-    assert set(settings.categories) == {"traffic_accident", "river_rescue"}
+def test_the_template_is_short_and_shows_the_defaults_in_each_language() -> None:
+    english, french = (settings_template(language) for language in ("en", "fr"))
+    shown = [tomllib.loads(re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)) for text in (english, french)]
+    assert shown[0] == {**shown[1], "language": "en"}
+    assert shown[1]["language"] == "fr"
+    for text in (english, french):
+        assert len(text.splitlines()) <= 40
+    comments = [set(re.findall(r"(?:^|\s)# (?!\w+ = )(.+)", text)) for text in (english, french)]
+    assert len(comments[0]) == len(comments[1])
+    assert comments[0].isdisjoint(comments[1])
+    settings = Settings.model_validate({"sender": "x", "channels": {"b": {"network": "console"}}})
+    assert shown[0]["zone"] == str(settings.zone)
+    assert (shown[0]["journal"], shown[0]["keys"]) == (settings.journal.get_secret_value(), str(settings.keys))
 
 
-def test_the_template_shows_the_defaults() -> None:
-    said = tomllib.loads(TEMPLATE)
-    (bluesky,) = said["channels"].values()
-    settings = Settings.model_validate({"sender": "x", "channels": {"b": {"network": "bluesky"}}})
-    assert said["zone"] == str(settings.zone)
-    assert (said["journal"], said["keys"]) == (settings.journal.get_secret_value(), str(settings.keys))
-    assert said["wait"] == settings.wait.total_seconds()
-    assert set(bluesky["mentions"]) == settings.channels["b"].mentions
-    for name in [name for name in bluesky if name in OF_THE_CHANNEL - {"network", "languages", "tags", "mentions"}]:
-        usual = getattr(settings.channels["b"], name)
-        assert bluesky[name] == (asdict(usual) if isinstance(usual, BySeverity) else usual)
+@pytest.mark.parametrize("trouble", [OSError(errno.EIO, "Input/output error", "journal"), KeyboardInterrupt()])
+def test_an_attempt_that_fails_half_way_leaves_nothing_that_the_next_one_refuses(
+    tmp_path: Path, trouble: BaseException
+) -> None:
+    def entropy(size: int) -> bytes:
+        if (tmp_path / "policenotify.toml").exists():  # the keys, too; the journal is being made
+            raise trouble
+        return secrets.token_bytes(size)
+
+    (tmp_path / "policenotify.db-of-may").write_text("precious")
+    with pytest.raises((SettingsError, KeyboardInterrupt)):
+        write_settings(tmp_path, entropy=entropy)
+    assert [path.name for path in tmp_path.iterdir()] == ["policenotify.db-of-may"]
+    assert len(write_settings(tmp_path)) == 5
 
 
 @pytest.mark.parametrize("present", ["policenotify.toml", "policenotify.keys", "policenotify.db"])

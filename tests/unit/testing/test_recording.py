@@ -166,6 +166,14 @@ def test_posts_are_in_order_and_shown_without_an_address() -> None:
     assert '<x post x-1: opening, fr "🚨 [#Accident – EN COURS]' in repr(desk)
     assert ' to 2 "[Accident – EN COURS] Montpellier' in repr(desk)
     assert "@" not in repr(desk)
+    assert "@" not in str(mail)
+    assert str(mail).splitlines()[1].startswith("│ [Accident – EN COURS] Montpellier, avenue de Toulouse – ")
+    assert str(end).splitlines() == [
+        "┌─ x · end · fr · x-2",
+        "│ ↳ x-1",
+        *(f"│ {line}" for line in end.text.splitlines()),
+        "└─",
+    ]
 
 
 def test_a_deletion_is_recorded_as_one() -> None:
@@ -178,6 +186,7 @@ def test_a_deletion_is_recorded_as_one() -> None:
         assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # published above
     first, gone = desk.on("veille")
     assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
+    assert str(gone).startswith("┌─ veille · opening (delete) · fr · veille-1\n")
     assert opened.on("veille").ref.account == "veille"  # type: ignore[union-attr]  # it was posted
 
 

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-from rich.box import HORIZONTALS
-from rich.console import Console, Group
-from rich.panel import Panel
+from rich.console import RenderableType
+from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.context import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.language import desk_catalogue
-from policenotify.cli.report.builder import draw
-from policenotify.cli.report.file import PageFile, html_option
-from policenotify.cli.report.networks import look_of
+from policenotify.cli.output import people, printed
+from policenotify.cli.report.builder import Report, draw
+from policenotify.cli.report.cards import STAGES, Card
+from policenotify.cli.report.file import PageFile
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.delivery.service import ended_by_signals
 from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 
 if TYPE_CHECKING:
-    from policenotify.testing.dev.network import DevNetwork, ShownPost
+    from policenotify.testing.dev.network import ShownPost
     from policenotify.testing.dev.networks import DevNetworks
 
 _Started = TypeVar("_Started")
@@ -52,13 +52,20 @@ STORY = (
 STILL_OPEN = "demo/opening"
 """What a served feed holds besides: an incident that is still to come, for its map and its calendar."""
 
+INCIDENT = "accident"
+"""The incident that is printed."""
+
+PAGE = "policenotify-demo.html"
+"""The page by default, in the current folder: a browser from a sandbox cannot open one in a temporary folder."""
+
 PORT = 8034
 """The port of a served feed. IANA has assigned it to nothing."""
 
 NETWORKS = ("x", "mastodon", "bluesky", "sms", "mail")
 """The channels of the demo, on fake networks."""
 
-_WAIT = timedelta(seconds=10)
+_WAIT = timedelta(minutes=1)
+"""How long a network may take: on a slow machine, too, every post is shown."""
 
 
 class StoryClock(SystemClock):
@@ -104,7 +111,7 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
         kinds = [kind for kind in KINDS if kind.channel in NETWORKS]
         networks = stack.enter_context(DevNetworks(kinds=kinds, partial=False, now=clock.now))
-        keys = Keys.create(secrets.token_bytes)
+        keys = Keys.create(lambda count: bytes(range(count)))  # no secret: each demo has the same references
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
             channels=[*(network.config for network in networks), *channels],
@@ -146,43 +153,40 @@ def served_feed(port: int) -> Iterator[ChannelConfig]:
             thread.join(_WAIT.total_seconds())
 
 
-def publish_story(desk: DemoDesk, names: Sequence[str] | None = None) -> Iterator[tuple[Publication, ReportEntry]]:
+def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[ReportEntry]:
     """Publish the story, and yield each publication with what is new on the networks.
 
     Args:
         desk: The installation.
-        names: The names of the samples, by default those of the story.
+        names: The names of the samples.
     """
     from policenotify.testing.samples import SAMPLES
 
-    samples = {sample.id: sample for sample in SAMPLES}
-    counts = dict.fromkeys((network.channel for network in desk.networks), 0)
-    for sample in sorted((samples[name] for name in names or STORY), key=lambda sample: sample.at):
+    counts: Counter[str] = Counter()
+    for sample in sorted((sample for sample in SAMPLES if sample.id in names), key=lambda sample: sample.at):
         desk.clock.put_to(sample.at)
         preview = desk.publisher.preview(sample.message)
         publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
         posts = {network.channel: tuple(map(_reader_post, network.posts)) for network in desk.networks}
         new = {name: shown[counts[name] :] for name, shown in posts.items()}
-        counts = {name: len(shown) for name, shown in posts.items()}
-        entry = ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
-        yield publication, entry
+        counts.update({name: len(shown) for name, shown in new.items()})
+        yield ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
 
 
 def _reader_post(post: ShownPost) -> ReaderPost:
-    return ReaderPost(
-        id=post.id,
-        text=post.text,
-        parent=post.parent,
-        title=post.title,
-        html=post.html,
-        warning=post.warning,
-        card=post.card,
-    )
+    return ReaderPost(**{field.name: getattr(post, field.name) for field in fields(ReaderPost)})
 
 
 @click.command("demo", epilog=exit_codes("3 a post is not as it should be"))
-@html_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the pages.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    default=PAGE,
+    show_default=True,
+    help="Write a page that shows every network as its readers see it, for a browser or a printer.",
+)
+@click.option("--all", "everything", is_flag=True, help="Print every post on every network.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option(
     "--serve",
     "port",
@@ -193,50 +197,43 @@ def _reader_post(post: ShownPost) -> ReaderPost:
     help="Publish into a feed, too, and serve it on 127.0.0.1 until Ctrl-C, with a page that shows what readers see. "
     f"Port {PORT} and the next one by default, 0 for free ones.",
 )
-def demo(*, html: str | None, as_json: bool, port: int | None) -> None:
+def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> None:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
-    published through the real SDKs to servers on 127.0.0.1, and shown as their readers see them.
+    published through the real SDKs to servers on 127.0.0.1. A page shows them as their readers see them. The accident
+    on one network is printed, too, with its receipts.
 
     \b
     Examples:
       policenotify demo
-      policenotify demo --html demo.html
-      policenotify demo --json | jq '.publications[].receipts'
+      policenotify demo --all
+      policenotify demo --html demo.html --json | jq '.publications[].receipts'
       policenotify demo --serve
     """
-    console = Console(highlight=False, soft_wrap=False)
+    from policenotify.testing.dev.server import DevPage
+
     catalogue = desk_catalogue(None)
     say = catalogue.translate if catalogue else str
     with ExitStack() as stack:
-        file = stack.enter_context(PageFile(html)) if html else None
+        file = stack.enter_context(PageFile(html))
         feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
         desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
-        page = "" if port is None else _at_port(port and port + 1, lambda port: _served_page(stack, desk, port))
-        story = []
-        for publication, entry in publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY):
-            story.append((publication, entry))
-            if not as_json:
-                console.print(_page(publication, entry, desk, say))
-        if as_json:
-            document = {
-                "publications": [publication.model_dump(mode="json", exclude_none=True) for publication, _ in story],
-                **{network.channel: _threads(network) for network in desk.networks},
-            }
-            click.echo(json_text(document))
-        else:
-            console.print(Group(*(_tree(network, say) for network in desk.networks)))
-        if file:
-            file.write(draw("demo", [entry for _, entry in story], desk.publisher), catalogue)
-            click.echo(f"\n{say(str(file))}", err=as_json)
-        if feed:
-            click.echo(say(f"\nWhat readers see: {page}"), err=as_json)
+        page = None
+        if port is not None:
+            page = stack.enter_context(_at_port(port and port + 1, partial(DevPage, desk.networks, switches=False)))
+        entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
+        report = draw("demo", entries, desk.publisher)
+        file.write(report, catalogue)
+        click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say, everything=everything)))
+        click.echo(say(str(file)), err=as_json)
+        if feed and page:
+            click.echo(say(f"\nWhat readers see: {page.url}"), err=as_json)
             click.echo(say(f"The feed: http://{feed.account}/ (Ctrl-C ends it)"), err=as_json)
             with ended_by_signals() as signals:
                 while not signals.wait(3_600):
                     pass
-    if not all(publication.ok for publication, _ in story):
+    if report.concerns:
         raise SystemExit(Exit.ATTENTION)
 
 
@@ -249,58 +246,50 @@ def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
         raise click.BadParameter(reason, param_hint="--serve") from None
 
 
-def _served_page(stack: ExitStack, desk: DemoDesk, port: int) -> str:
-    """Serve the page of what readers see, and return its address."""
-    from policenotify.testing.dev.server import DevPage
-
-    return stack.enter_context(DevPage(desk.networks, port, switches=False)).url
-
-
-def _page(publication: Publication, entry: ReportEntry, desk: DemoDesk, say: Callable[[str], str]) -> Group:
-    """Return a publication as its readers see it, with its receipts."""
-    message = publication.message
-    incident = f"incident {message.incident}, " if message.incident else ""
-    when = publication.at.astimezone(desk.publisher.zone)
-    head = f"\n{when:%A} {when:%Y-%m-%d %H:%M} · {message.category} · {incident}{message.stage}"
-    return Group(
-        Text(say(head), style="bold"),
-        *(
-            _panel(post, look_of(network.network).name, say)
-            for network in desk.networks
-            for post in entry.reader_posts[network.channel]
-        ),
-        *(Text(say(f"  {'✔' if receipt.ok else '✘'} {receipt}")) for receipt in publication.receipts),
-    )
-
-
-def _panel(post: ReaderPost, network: str, say: Callable[[str], str]) -> Panel:
-    text = Text.assemble((f"{post.title}\n\n" if post.title else "", "bold"), post.text.strip())
-    title = f"{network}{say(' · in reply to the one before') if post.parent else ''}"
-    # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
-    return Panel(text, title=title, title_align="left", width=80, box=HORIZONTALS, padding=0)
-
-
-def _tree(network: DevNetwork[Any], say: Callable[[str], str]) -> Tree:
-    """Return the threads of a network."""
-    tree = Tree(say(f"\nThreads on {look_of(network.network).name}"))
-    for thread in _threads(network):
-        branch = tree.add(_short(thread[0]))
-        for reply in thread[1:]:
-            branch.add(_short(reply))
-    return tree
+def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> Iterator[RenderableType]:
+    """Yield the posts of the incident on one network, or all posts on all, each incident with a table of receipts."""
+    for section in report.sections:
+        if not everything and section.incident != INCIDENT:
+            continue
+        for device in section.devices if everything else section.devices[:1]:
+            for card in device.cards:
+                parent = f" · {say('In reply to')} {card.parent.entry.at:%H:%M}" if card.parent else ""
+                title = f"{device.look.name} · {section.label} · {_moment(card.entry, say)}{parent}"
+                yield Rule(Text(title, style="bold"), style="dim", align="left")
+                yield Text(f"{card.title}\n\n{card.text}".strip())
+                if everything and card.receipt:
+                    yield Text(say(f"{'✔' if card.receipt.ok else '✘'} {card.receipt}"))
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for heading in (say("Receipts"), *(_moment(entry, say) for entry in section.entries)):
+            table.add_column(heading, header_style="bold")
+        for device in section.devices:
+            cells = [
+                "\n".join(_outcome(card, say) for card in device.cards if card.entry is entry)
+                for entry in section.entries
+            ]
+            table.add_row(device.look.name, *cells)
+        yield from ("", table, "") if everything else ("", table)
+    if not everything:
+        yield Text(say(f"All {len(report.entries)} messages on all networks: policenotify demo --all"))
+    if report.concerns:
+        yield Text(say(report.closing))
+    yield from (Text(f"✘ {say(label)}: {say(reason)}") for _, label, reason in report.concerns)
 
 
-def _threads(network: DevNetwork[Any]) -> list[list[str]]:
-    """Return the threads: each post with the replies to it and to its replies."""
-    threads: dict[str, list[str]] = {}
-    for post in network.posts:
-        thread = threads.get(post.parent or "", [])
-        thread.append(post.title or post.text)
-        threads[post.id] = thread
-    return list({id(thread): thread for thread in threads.values()}.values())
+def _moment(entry: ReportEntry, say: Callable[[str], str]) -> str:
+    return f"{say(STAGES[entry.message.stage])} {entry.at:%H:%M}"
 
 
-def _short(text: str) -> Text:
-    line = Text(text)
-    line.truncate(70, overflow="ellipsis")  # so that it fits into a line of 80
-    return line
+def _outcome(card: Card, say: Callable[[str], str]) -> str:
+    if not card.receipt:
+        return ""
+    return f"{'✔' if card.receipt.ok else '✘'} {say(people(card.receipt) or card.receipt.outcome)}"
+
+
+def _document(report: Report) -> dict[str, object]:
+    """Return the publications, and by channel the texts of each incident."""
+    threads = defaultdict(list)
+    for device in (device for section in report.sections for device in section.devices):
+        threads[device.channel.name].append([card.title or card.text for card in device.cards])
+    publications = [entry.publication for entry in report.entries if entry.publication]
+    return {"publications": [each.model_dump(mode="json", exclude_none=True) for each in publications], **threads}

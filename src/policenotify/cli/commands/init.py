@@ -27,7 +27,8 @@ _SHELLS = {
 def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
-    No existing file is overwritten.
+    The settings have the desk's language. Their only channel is the console, which prints each post. No existing file
+    is overwritten.
 
     \b
     Examples:
@@ -38,12 +39,14 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     from policenotify.cli import output
     from policenotify.settings import write_settings
 
-    written = [str(path) for path in write_settings(directory, django=django)]
+    language = call.catalogue.language if call.catalogue else "en"
+    written = [str(path) for path in write_settings(directory, django=django, language=language)]
     folder = Path(directory)
     settings = folder / "policenotify.toml"
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
-        f"Fill in {settings} (sender, accounts). Put each password into a file in {folder / 'secrets'}, with mode 600.",
+        f"Add your accounts to {settings}: policenotify networks NAME --example",
+        f"Put each password into a file in {folder / 'secrets'}, with mode 600.",
         f"Put a copy of {folder / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
         "Create the journal's tables: python manage.py migrate. Then check it all: python manage.py policenotify doctor"
         if django

@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Annotated, Any
@@ -42,6 +43,7 @@ _TYPES = {
     "boolean": "true or false",
     "array": "list",
 }
+_NAMED = re.compile(r"such as `([^`]+)`")  # a value in the description of an option
 _FOR_EVER = timedelta(days=3_650)  # longer than any incident
 
 
@@ -163,6 +165,43 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableTy
             yield output.paragraph(option.meaning)
 
 
+def example(network: NetworkInfo, translate: Callable[[str], str] = str) -> str:
+    """Return the table of a channel on a network, for the settings.
+
+    What the network requires stands first. Each other option has its default, and `#` before it.
+    """
+    lines = ["", *_comment(network.about, translate)]
+    if network.missing:
+        lines += ["# → " + f"pip install '{network.package}[{network.name}]'"]
+    lines += _comment("Every channel also has tags, languages, rate and more: docs/reference/settings.md", translate)
+    lines += [f"[channels.{network.name}]", f'network = "{network.name}"']
+    if network.capabilities and network.capabilities.recipients:
+        lines += _comment("A file with one recipient a line. It is read at each publication.", translate)
+        lines += ["recipients = " + _in_a_file(f"{network.name}-recipients.txt")]
+    for option in sorted(network.options, key=lambda option: not option.required):
+        lines += _comment(option.meaning, translate)
+        lines += [f"{'' if option.required else '#'}{option.name} = {_example_value(option, network.name)}"]
+    return "\n".join((*lines, ""))
+
+
+def _comment(text: str, translate: Callable[[str], str]) -> list[str]:
+    lines = textwrap.wrap(translate(text), width=98, break_long_words=False, break_on_hyphens=False)
+    return [f"# {line}" for line in lines]
+
+
+def _in_a_file(name: str) -> str:
+    return f'{{ file = "secrets/{name}" }}'
+
+
+def _example_value(option: NetworkOption, channel: str) -> str:
+    if "secret" in option.type:
+        return _in_a_file(f"{channel}-{option.name}")
+    named = _NAMED.search(option.meaning)
+    if option.default is None:
+        return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
+    return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
+
+
 def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
     """Yield the capabilities of a network in words."""
     budget = capabilities.budget
@@ -258,29 +297,44 @@ class _Networks(click.Group):
         return [*completion.networks(ctx, show_network.params[0], incomplete), *super().shell_complete(ctx, incomplete)]
 
 
+def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--example`, which may also stand before the name of a network."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - a flag
+        context.meta["example"] = value or context.meta.get("example")
+
+    about = "Print the table of a channel on it, for the settings."
+    return click.option("--example", is_flag=True, expose_value=False, callback=remember, help=about)(command)
+
+
 @click.group(
     "networks",
     cls=_Networks,
     invoke_without_command=True,
     epilog=exit_codes("1 no such network, or the named one cannot be used"),
 )
+@_with_example
 @common
 @pass_context
 @click.pass_context
 def networks(context: click.Context, call: CliContext) -> Exit:
     """Show every network that installed packages offer: its capabilities, and whether its library is installed.
 
-    With a NAME: only that, with its options. No settings are needed, and no request is sent to any network.
+    With a NAME: only that, with its options, or by --example the table of a channel on it, to add to the settings and
+    to fill in. No settings are needed, and no request is sent to any network.
 
     \b
     Examples:
       policenotify networks
       policenotify networks bluesky
+      policenotify networks bluesky --example >> policenotify.toml
       policenotify networks --json | jq '.networks[] | select(.ready | not)'
       policenotify networks new radio
     """
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand has the exit code
+    if context.meta["example"]:
+        raise click.UsageError("Which network? policenotify networks NAME --example")
     infos = [network_info(network, problem) for network, problem in check_networks()]
     more = Text("\nThe options of one: policenotify networks NAME")
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
@@ -289,15 +343,21 @@ def networks(context: click.Context, call: CliContext) -> Exit:
 
 @click.command("networks", help=networks.help, epilog=networks.epilog)
 @click.argument("name")
+@_with_example
 @common
 @pass_context
-def show_network(call: CliContext, name: str) -> Exit:
+@click.pass_context
+def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
     """Show one network, with its options."""
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
         hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
         raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
+    if context.meta["example"] and not infos[0].problem:
+        text = example(infos[0], call.say)
+        call.answer({"example": text}, text)
+        return Exit.OK
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=True)))
     return Exit.OK if any(info.ready for info in infos) else Exit.REJECTED
 

@@ -20,7 +20,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
-from policenotify.cli.report.file import PageFile, html_option
+from policenotify.cli.report.file import PageFile
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
 from policenotify.model.cap import Severity
@@ -56,7 +56,11 @@ _WIDTH = 80
     "--cancel", metavar="WHICH", help="Cancel this, as `cancel` does.", shell_complete=completion.open_incidents
 )
 @reopen_option
-@html_option
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write a page that shows every network as its readers see it, for a browser or a printer.",
+)
 @common
 @pass_context
 def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: object) -> Exit:

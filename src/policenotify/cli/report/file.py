@@ -12,7 +12,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
@@ -48,15 +48,6 @@ _LINE = 24  # pixels: 16 at a line height of 1.5
 _MARGIN = 18  # pixels around a block, on average
 _BLOCKS = frozenset({"p", "h1", "h2", "h3", "tr", "li"})
 _LARGER = {"h1": 1.4, "h2": 1.1}
-
-_Command = TypeVar("_Command", bound=Any)
-
-
-def html_option(command: _Command) -> _Command:
-    """Add the option `--html FILE`."""
-    more = "Write a page that shows every network as its readers see it, for a browser or a printer."
-    option: _Command = click.option(OPTION, "html", metavar="FILE", help=more)(command)
-    return option
 
 
 class PageFile:
