@@ -38,8 +38,8 @@ _HARMLESS: Final = lazy_pattern(
     r"\b(?:neutralise|inoffensif|desamorce|detruit|harmless|made safe))"
 )
 _IN_PART: Final = lazy_pattern(
-    r"\b(?:une? (?:seule? )?(?:voie|sens|file)|partiel\w*|en partie|progressi\w*|alternee?|sauf|reste\w*|bientot|sera"
-    r"|seront|devrai\w*|en cours|one (?:lane|direction)|partly|partially|except|remains?|soon|will)\b"
+    r"\b(?:voies?|files?|sens|bretelles?|partiel\w*|en partie|progressi\w*|alternee?|sauf|reste\w*|bientot|sera|seront"
+    r"|devrai\w*|en cours|lanes?|directions?|partly|partially|except|remains?|soon|will)\b"
 )
 _FOUND: Final = lazy_pattern(
     r"\b(?:(?:a|ont|ete|est|sont) retrouvee?s?|^retrouvee?s?|retrouvee?s? (?:sain|vivant|deced|mort)\w*"

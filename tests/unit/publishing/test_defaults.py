@@ -393,6 +393,8 @@ def test_an_end_that_ends_nothing_is_remarked(fields: dict[str, Any], code: str)
     [
         ("Fuite de gaz : évacuation de l'usine en cours", "Restez chez vous, fermez vos fenêtres."),
         ("Une voie rouverte sur l'A9", "Évitez le secteur."),
+        ("Deux voies rouvertes", "Évitez le secteur."),
+        ("Voie de droite rouverte", "Évitez le secteur."),
         ("Circulation rétablie sur une file", "Évitez le secteur."),
         ("La rue Foch est rouverte, la rue Barra reste fermée", "Évitez la rue Barra."),
         ("Incendie maîtrisé", "Évitez le secteur, laissez travailler les pompiers."),
