@@ -117,7 +117,7 @@ def end_not_announced(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(f"{prefix}{name}")
 
 
-@rule("PN506", basis=f"{FIVE_CONTENTS}: time.", levels=(Level.SECOND,))
+@rule("PN506", basis=f"{FIVE_CONTENTS}: time.", levels=(Level.SECOND, Level.ADVISE))
 def hours_agree(context: CheckContext) -> Iterator[Hit]:
     """Ask about an end before its last update, and about a start that is still to come of what has begun."""
     message, start, now = context.message, context.message.starts_at, context.now
@@ -128,9 +128,10 @@ def hours_agree(context: CheckContext) -> Iterator[Hit]:
         if news and start < news[-1].at:
             yield Hit("starts_at", None, None, "end")
         return
-    begun = any(entry.message.starts_at and entry.message.starts_at <= now for entry in news)
-    if now < start and (begun or (context.profile.ongoing and start <= now + _AHEAD)):
+    if now < start and any(entry.message.starts_at and entry.message.starts_at <= now for entry in news):
         yield Hit("starts_at")
+    elif now < start <= now + _AHEAD and context.profile.ongoing and message.stage is Stage.OPENING:
+        yield Hit("starts_at", None, Level.ADVISE)  # an opening is not held for some minutes
 
 
 @rule("PN507", basis=f"{FIVE_CONTENTS}: place.", levels=(Level.SECOND, Level.ADVISE))
