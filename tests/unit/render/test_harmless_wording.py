@@ -118,12 +118,13 @@ def test_no_post_repeats_what_is_withdrawn(data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         entries.append(_entry(_message(Stage.UPDATE, category=category, **texts), SECOND, 20))
     stage = data.draw(st.sampled_from((Stage.CANCELLATION, Stage.CORRECTION)))
+    changes: dict[str, Any] = {"hashtags": ()} if stage is Stage.CORRECTION else {}
     made = opening.followed_by(
         stage,
         headline="Message publié par erreur",
         incident=INCIDENT,
         corrects=FIRST if stage is Stage.CORRECTION else None,
-        **({"hashtags": ()} if stage is Stage.CORRECTION else {}),
+        **changes,
     )
     channel, language = data.draw(EVERYWHERE), data.draw(st.sampled_from(("fr", "en")))
     read = _read(_render(made, channel, tuple(entries), language=language)).casefold()
