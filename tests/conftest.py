@@ -15,14 +15,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Dialect, Engine, event
 
-settings.register_profile("dev", max_examples=30, deadline=None)
-settings.register_profile(
-    "ci", max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile(
-    "brief", max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile("deep", max_examples=5_000, deadline=None)
+# No example has a deadline, and no machine is too slow.
+settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+anywhere = settings.get_profile("any")
+settings.register_profile("dev", anywhere, max_examples=30)
+settings.register_profile("ci", anywhere, max_examples=100, derandomize=True)
+settings.register_profile("brief", anywhere, max_examples=25, derandomize=True)
+settings.register_profile("deep", anywhere, max_examples=5_000)
 os.umask(0o077)  # files that others may read are refused; a test of that opens them itself
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))

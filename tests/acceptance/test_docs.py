@@ -9,7 +9,6 @@ import shlex
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 from policenotify.cli import main
 from tests.support.installation import Desk, open_desk
+from tests.support.patience import PATIENCE, until
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = [
@@ -33,8 +33,14 @@ _EXAMPLES = sorted((_ROOT / "examples").glob("*.py"))
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """An installation in the working directory, whose networks are on the loopback."""
+    """An installation in the working directory, whose networks are on the loopback.
+
+    What they load is loaded before a delivery has a lease: on a slow machine that takes minutes.
+    """
+    pytest.importorskip("apprise")
+    pytest.importorskip("atproto")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLICENOTIFY_WAIT", f"{PATIENCE}")  # however slow the machine is
     with open_desk(tmp_path) as opened:
         opened.write_settings()
         yield opened
@@ -128,14 +134,10 @@ def _catch_all(folder: Path, mails: IO[str]) -> Callable[[], object]:
 
     def stop() -> None:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
-    for _ in range(200):
-        if Path(mails.name).read_text(encoding="utf-8").count("Waiting") > before:
-            return stop
-        time.sleep(0.05)
-    stop()
-    raise AssertionError("the mail server of the tutorial did not start")
+    until(lambda: Path(mails.name).read_text(encoding="utf-8").count("Waiting") > before)
+    return stop
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))

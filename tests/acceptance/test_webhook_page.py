@@ -28,6 +28,7 @@ from policenotify.testing import FakeClock
 from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from tests.support.network_calls import NOW, a_post, error_of, send_post
+from tests.support.patience import PATIENCE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "webhook.md").read_text(encoding="utf-8")
 OTHER = "whsec_" + base64.b64encode(b"a secret of another newsroom").decode()
@@ -58,7 +59,7 @@ class Newsroom:
 
     def post(self, headers: Mapping[str, str], body: bytes) -> int:
         """Make a call by hand, and return the status."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request("POST", "/", body, dict(headers))
             return connection.getresponse().status

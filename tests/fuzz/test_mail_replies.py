@@ -21,6 +21,7 @@ from policenotify.testing import FakeClock
 from tests.support.fuzz import FEW, damaged, only_ours
 from tests.support.hostile_server import listening
 from tests.support.network_calls import a_post
+from tests.support.patience import ANSWERED, short
 
 USER: Final = "desk"
 PASSWORD: Final = "Gr4nd-Secret!"
@@ -135,7 +136,7 @@ def test_any_reply_is_judged(replies: dict[Moment, bytes], pipelining: bool) -> 
         outcomes: dict[str, str] = {}
         for step in (ask, send):
             with (
-                closing(Email(url=url, timeout=0.5, clock=FakeClock())) as channel,
+                closing(Email(url=url, timeout=short(0.5), clock=FakeClock())) as channel,
                 only_ours(secrets=SECRETS) as raised,
             ):
                 step(channel, outcomes)
@@ -167,7 +168,7 @@ def test_unchanged_replies_serve_everyone(pipelining: bool) -> None:  # noqa: FB
     with listening(session.serve) as port:
         url = SecretStr(f"mailto://{USER}:{PASSWORD}@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
         outcomes: dict[str, str] = {}
-        with closing(Email(url=url, timeout=3, clock=FakeClock())) as channel:
+        with closing(Email(url=url, timeout=ANSWERED, clock=FakeClock())) as channel:
             send(channel, outcomes)
     assert set(outcomes.values()) == {"posted"}
     assert session.accepted == list(PEOPLE.values())

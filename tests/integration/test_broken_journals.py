@@ -27,6 +27,7 @@ from policenotify.settings import open_publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.crash.installation_process import FastClock
 from tests.support.installation import ADDRESSES, Desk, accident, open_desk
+from tests.support.patience import short
 
 NOTHING = ("Nothing was sent.", "Nothing was sent that is not in it.")
 
@@ -161,7 +162,7 @@ def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> No
 
 def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
     """The writer gets the name of the blocking process, and goes on afterwards."""
-    url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
+    url = f"sqlite:///{_journalled(desk)}?timeout={short(0.2)}"
     publisher = Publisher(
         journal=open_journal(url, keys=desk.keys, clock=desk.clock),
         channels=[desk.on_bluesky(), desk.by_mail()],
@@ -184,7 +185,7 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
 
 
 def test_a_backup_that_denies_reading(desk: Desk) -> None:
-    url = f"sqlite:///{_journalled(desk)}?timeout=0.2"
+    url = f"sqlite:///{_journalled(desk)}?timeout={short(0.2)}"
     backup = sqlite3.connect(desk.database, isolation_level=None)
     backup.execute("PRAGMA locking_mode=EXCLUSIVE")
     backup.execute("BEGIN EXCLUSIVE")

@@ -42,6 +42,7 @@ from tests.support.faults import (
 )
 from tests.support.five_networks import NETWORKS, Five, open_five
 from tests.support.installation import accident, later
+from tests.support.patience import PATIENCE
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "failure-modes.md"
 WRITES: Final = os.environ.get("POLICENOTIFY_FAULTS") == "write"  # read now: no test sees the machine's settings
@@ -200,7 +201,7 @@ def _meet(five: Five, together: Barrier) -> None:
     def meet(network: str) -> None:
         if network not in met:
             met.add(network)
-            together.wait(20)
+            together.wait(PATIENCE)
 
     def meets(network: str, seen: RecordedRequest) -> None:
         method, path = PUBLISHES[network]

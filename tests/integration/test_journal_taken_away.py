@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -19,9 +18,10 @@ from policenotify.journal import open_journal
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.testing.servers.http import NoResponse
+from tests.support.clocks import PassingClock
 from tests.support.installation import Desk, accident, open_desk
+from tests.support.patience import ANSWERED, LONG, PATIENCE, short, until
 
-LONG = timedelta(seconds=30)
 Way = Callable[[Desk], None]
 
 
@@ -149,10 +149,7 @@ def test_nothing_is_sent_any_more_and_one_alarm_has_the_reason(
     assert not desk.bluesky.posts
     assert len(desk.mail.mails) == mails
     assert not replaced or desk.database.read_bytes() == replaced
-    until = time.monotonic() + 20
-    while _open_by_now(desk):  # a thread may just be at its last transaction
-        assert time.monotonic() < until, _open_by_now(desk)
-        time.sleep(0.02)
+    until(lambda: not _open_by_now(desk))  # a thread may just be at its last transaction
 
 
 @pytest.mark.parametrize("way", [_deleted, _another, _no_log, _another_in_the_same_file])
@@ -165,7 +162,7 @@ def test_the_worker_ends_at_once(desk: Desk, way: Way, caplog: pytest.LogCapture
         publisher.publish(accident(), key="open", actor="desk", wait=LONG)
         assert worker.failure is None
         way(desk)
-        assert ended.wait(20)
+        assert ended.wait(PATIENCE)
         assert not worker.running
         assert isinstance(worker.failure, JournalTakenAway)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
@@ -176,9 +173,7 @@ def test_the_worker_of_the_command_line_exits_with_a_code_of_its_own(
     desk: Desk, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     def take_it_away() -> None:
-        until = time.monotonic() + 20
-        while not desk.bluesky.posts and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: desk.bluesky.posts)
         _deleted(desk)
 
     with desk.publisher() as publisher:
@@ -193,28 +188,27 @@ def test_the_worker_of_the_command_line_exits_with_a_code_of_its_own(
 
 @pytest.mark.parametrize("way", [_put_aside, _another])
 def test_a_post_that_is_under_way_is_found_out_when_the_journal_is_back(desk: Desk, way: Way) -> None:
-    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", NoResponse(0.7), effect=True)
-    publisher = desk.publisher([desk.on_bluesky()], lease=timedelta(seconds=1.5))
+    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", NoResponse(), effect=True)
+    desk.clock, desk.timeout = PassingClock(), short(1.0)
+    publisher = desk.publisher([desk.on_bluesky()])
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
 
     def take_it_away() -> None:
-        until = time.monotonic() + 20
-        while not desk.bluesky.posts and time.monotonic() < until:
-            time.sleep(0.01)
+        until(lambda: desk.bluesky.posts)
         way(desk)
 
     taking = threading.Thread(target=take_it_away, daemon=True)
     taking.start()
     with pytest.raises(JournalTakenAway):
         publisher.drain(LONG)
-    taking.join(20)
+    taking.join(PATIENCE)
     publisher.close()
     _put_back(desk)
+    desk.clock.pass_by(LONG)
+    desk.timeout = ANSWERED
     after = desk.publisher([desk.on_bluesky()])
     after.publish(accident(), key="open", actor="desk", wait=timedelta(0))
-    until = time.monotonic() + 20
-    while after.publish(accident(), key="open", actor="desk", wait=0.2).on("bluesky").outcome is not Outcome.POSTED:
-        assert time.monotonic() < until
+    assert after.publish(accident(), key="open", actor="desk", wait=LONG).on("bluesky").outcome is Outcome.POSTED
     assert len(desk.bluesky.posts) == 1
 
 
@@ -272,7 +266,7 @@ def test_an_unwritable_journal_is_reported_once(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was stored, so nothing was published: no word of a doubt."""
-    monkeypatch.setenv("POLICENOTIFY_JOURNAL", f"sqlite:///{desk.database}?timeout=0.1")
+    monkeypatch.setenv("POLICENOTIFY_JOURNAL", f"sqlite:///{desk.database}?timeout={short(0.1)}")
     other = sqlite3.connect(desk.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     words = "publish --category scam_cyber --headline Arnaque --instruction Raccrochez."

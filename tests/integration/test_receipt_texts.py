@@ -82,14 +82,9 @@ def test_a_delivery_under_way_names_no_command_and_no_time_to_wait_for(desk: Des
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=1))
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=0.5))
-    desk.bluesky.on(*PUT, NoResponse(30))
-    publication = publisher.publication("open")
-    for _ in range(20):
+    desk.bluesky.on(*PUT, NoResponse())
+    while (publication := publisher.publication("open")) and publication.on("bluesky").outcome is not Outcome.SENDING:
         publisher.drain(timedelta(seconds=1))
-        publication = publisher.publication("open")
-        assert publication is not None
-        if publication.on("bluesky").outcome is Outcome.SENDING:
-            break
     assert publication is not None
     receipt = publication.on("bluesky")
     assert receipt.outcome is Outcome.SENDING

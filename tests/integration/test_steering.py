@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from policenotify.model.progress import Progress, pace
 from policenotify.publishing.aio import AsyncPublisher
 from policenotify.publishing.publisher import Publisher
 from tests.support.installation import Desk, accident, open_desk
+from tests.support.patience import LONG, until
 
 PEOPLE = tuple(f"p{number:03}@habitant.example" for number in range(120))
 
@@ -35,15 +36,8 @@ def sending(desk: Desk, at_least: int = 10) -> Iterator[tuple[Publisher, str]]:
     """A publisher whose worker is in the middle of the list."""
     with closing(desk.publisher([desk.by_mail()])) as publisher, publisher.worker():
         said = publisher.publish(accident(), key="k", actor="desk", wait=0)
-        wait_until(lambda: len(desk.mail.mails) >= at_least)
+        until(lambda: len(desk.mail.mails) >= at_least)
         yield publisher, said.id
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def each_got_one(desk: Desk) -> bool:
@@ -55,21 +49,22 @@ def test_another_process_pauses_and_resumes_it_between_two_people(desk: Desk) ->
     with sending(desk) as (publisher, said), closing(open_journal(str(desk.database), keys=desk.keys)) as other:
         other.sendings.pause(said, "cne Roux")
         sent = len(desk.mail.mails)
-        wait_until(lambda: publisher.progress(said).is_paused)
+        until(lambda: publisher.progress(said).is_paused)
         assert len(desk.mail.mails) <= sent + 2  # who was being sent to
+        until(lambda: publisher.progress(said).deliveries[0].accepted == len(desk.mail.mails))
         time.sleep(0.3)
         found = publisher.progress(said)
         assert found.deliveries[0].accepted == len(desk.mail.mails) < len(PEOPLE)
         assert found.deliveries[0].known == len(PEOPLE)
         other.sendings.resume(said, "cne Roux")
-        wait_until(lambda: publisher.progress(said).is_settled)
+        until(lambda: publisher.progress(said).is_settled)
     assert each_got_one(desk)
 
 
 def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk) -> None:
     with sending(desk) as (publisher, said):
         done = publisher.abort_sending("k", actor="cne Roux", reason="Mauvaise liste")
-        wait_until(lambda: publisher.progress(said).is_settled)
+        until(lambda: publisher.progress(said).is_settled)
         [found] = publisher.progress(said).deliveries
         got = len(desk.mail.mails)
         assert (found.accepted, found.known, found.waiting) == (got, len(PEOPLE), 0)
@@ -78,7 +73,7 @@ def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk
         assert report is not None
         assert report.on("presse").reasons[0].reason == "cne Roux has aborted the sending."
         assert report.ok
-        end = publisher.publish(report.end("Fin d’intervention"), key="end", actor="desk", wait=20)
+        end = publisher.publish(report.end("Fin d’intervention"), key="end", actor="desk", wait=LONG)
     assert end.on("presse").recipients == {Outcome.POSTED: got}
     assert len(desk.mail.mails) == 2 * got
 

@@ -30,11 +30,13 @@ from policenotify.channel import (
 )
 from policenotify.errors import Blocked, ChannelError, LostLease, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.testing.contract.case import SLOTS
 from policenotify.testing.contract.fixtures import OUT
 from policenotify.text import Budget, graphemes
 from policenotify.transport import before_publishing, error_for_exception, error_for_status
 
 TOKEN = "t0ken"
+_LONG = 300  # seconds for threads that are on their way
 
 
 class No(Exception):
@@ -523,12 +525,14 @@ class Sulks(Perfect):
 
 class WorksAlone(Perfect):
     busy = threading.Lock()
+    others = threading.Event()
 
     def send(self, request: Request) -> PostRef:
         if not self.busy.acquire(blocking=False):
+            self.others.set()
             raise Unavailable("Busy")
         try:
-            time.sleep(0.02)
+            self.others.wait(_LONG)
             return super().send(request)
         finally:
             self.busy.release()
@@ -551,10 +555,12 @@ class ForgetsKeysSoon(ForgetsKeys):
 
 
 class LooksBeforeItLeaps(Perfect):
+    all_have_looked = threading.Barrier(SLOTS)
+
     def publish(self, request: Request) -> str:
         ref = f"id-{request.key[-8:]}"
         taken = ref in self.network.posts
-        time.sleep(0.02)
+        self.all_have_looked.wait(_LONG)
         with self.network.lock:
             if taken:
                 return ref
@@ -823,7 +829,6 @@ class SendsWhatIsForbidden(LooksAhead):
 
 class MemoryContract(ChannelContract):
     secrets = (TOKEN,)
-    patience = 0.2
     kind: type[Perfect] = Perfect
 
     def make_network(self) -> MemoryFixture:
@@ -845,6 +850,7 @@ def _all(network: type[Perfect]) -> Iterator[type[Perfect]]:
 
 for _network in _all(Perfect):
     _name = f"Test{_network.__name__}"
-    globals()[_name] = type(
-        _name, (MemoryContract,), {"kind": _network, "uploads": _network.uploads, "__module__": __name__}
-    )
+    _own = {"kind": _network, "uploads": _network.uploads, "__module__": __name__}
+    if _network in {IsSlow, LeavesAThread}:
+        _own["patience"] = 0.2
+    globals()[_name] = type(_name, (MemoryContract,), _own)

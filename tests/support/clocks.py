@@ -1,4 +1,4 @@
-"""Time for campaigns: the machine's clock, set to another time."""
+"""The machine's clock, set to another time, or moved forward."""
 
 from __future__ import annotations
 
@@ -18,3 +18,18 @@ class SetClock(SystemClock):
 
     def now(self) -> datetime:
         return self._at + timedelta(seconds=self.monotonic() - self._since)
+
+
+class PassingClock(SystemClock):
+    """The machine's clock, on which more time can pass."""
+
+    _passed = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._passed)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._passed
+
+    def pass_by(self, time: timedelta) -> None:
+        self._passed += time.total_seconds()

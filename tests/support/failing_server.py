@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.postgresql import Server
 
 _DISK = "150m"
@@ -77,7 +78,7 @@ class FailingServer(Server):
         with suppress(psycopg.Error):
             while True:
                 self.ask("SELECT pg_logical_emit_message(false, 'test', repeat('x', 100000))")
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while self._runs():  # it tries to recover, and ends
             assert time.monotonic() < until
             time.sleep(0.05)

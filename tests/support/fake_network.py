@@ -39,6 +39,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
 from tests.support.journal import filled
+from tests.support.patience import PATIENCE
 
 LEASE = timedelta(minutes=2)
 PLAIN = Capabilities(budget=Budget(300))
@@ -183,7 +184,7 @@ class Hang:
 
     def __call__(self, request: Request, *_more: Any) -> PostRef:
         self.begun.set()
-        assert self.go.wait(10), "nobody let it go on"
+        assert self.go.wait(PATIENCE), "nobody let it go on"
         return PostRef(account=request.account, id=str(request.body["text"]))
 
 

@@ -20,6 +20,7 @@ from policenotify.testing import Answer, Disconnect, NoResponse
 from policenotify.testing.servers.http import Reply
 from tests.support.five_networks import ADDRESSES, NETWORKS, NOWHERE, NUMBERS, Five
 from tests.support.installation import accident, later
+from tests.support.patience import short
 
 LOGIN: Final = ("desk", "motdepasse")
 PEOPLE: Final = {"email": ADDRESSES, "sms": NUMBERS}
@@ -57,7 +58,6 @@ CELLS: Final = [
     (network, way) for network in NETWORKS for way, row in TABLE.items() if row[NETWORKS.index(network)] is not None
 ]
 _HOURS: Final = timedelta(hours=3)
-_PATIENT: Final = 1.0  # seconds that are waited for an answer, where none comes
 _RESET: Final = timedelta(minutes=10)  # the time for which a network asks to be left alone
 
 PUBLISHES: Final = {
@@ -67,8 +67,8 @@ PUBLISHES: Final = {
     "sms": ("*", "/cgi-bin/sendsms"),
 }
 _REPLIES: Final[dict[str, tuple[Reply, bool]]] = {
-    "silent, not taken": (NoResponse(5), False),
-    "silent, taken": (NoResponse(5), True),
+    "silent, not taken": (NoResponse(), False),
+    "silent, taken": (NoResponse(), True),
     "cut, taken": (Disconnect(), True),
     "half a body": (Disconnect("half"), True),
     "429": (Answer.rate_limited(retry_after=1), False),
@@ -195,7 +195,7 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     led = {"no such name": five.lost, "not trusted": five.untrusted, "no TLS": five.without_tls}.get(way, five.options)
     options = five.renewable() if tokens else led(network)
     if way.startswith("silent"):
-        options["timeout"] = _PATIENT
+        options["timeout"] = short(1.0)
     five.clock.ahead = _HOURS if way == "clock set back" else timedelta(0)
     five.theirs.ahead = {"clock ahead": -_HOURS, "clock behind": _HOURS}.get(way, timedelta(0))
     five.x.clock_tolerance = timedelta(hours=1) if network == "x" else None  # the others shall publish

@@ -23,6 +23,7 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from policenotify.testing.servers.mail import FakeMailServer
 from tests.support.network_options import bluesky_options, mail_options
+from tests.support.patience import ANSWERED, LONG
 
 ADDRESSES = ("redaction@journal.example", "standard.secret@mairie.example", "t.dupont@habitant.example")
 INCIDENT = "2026-4711"
@@ -67,7 +68,7 @@ class Desk:
     addresses: Sequence[str] = ADDRESSES
     clock: Clock = field(default_factory=SystemClock)
     opened: list[Publisher] = field(default_factory=list)
-    timeout: float = 5.0
+    timeout: float = ANSWERED
 
     @property
     def database(self) -> Path:
@@ -116,7 +117,7 @@ class Desk:
                     "zone": PARIS,
                     "sender": SENDER,
                     "clock": self.clock,
-                    "wait": timedelta(seconds=10),
+                    "wait": LONG,
                     "backoff": soon,
                     **how,
                 },

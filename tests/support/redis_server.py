@@ -11,6 +11,8 @@ from pathlib import Path
 
 import redis
 
+from tests.support.patience import PATIENCE
+
 PROGRAM = shutil.which("redis-server")
 
 
@@ -32,7 +34,7 @@ class RedisServer:
         told = [word for name, value in settings.items() for word in (f"--{name}", value)]
         self._process = subprocess.Popen([str(PROGRAM), *told], stdout=subprocess.DEVNULL)  # noqa: S603 - Debian's own
         self.client = redis.Redis(port=self.port)
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while True:
             try:
                 self.client.ping()

@@ -37,10 +37,10 @@ from policenotify.transport import (
     retry_at,
     why_unreachable,
 )
+from tests.support.patience import ANSWERED, PATIENCE, short
 
 NOW = datetime(2026, 7, 26, 12, 0, tzinfo=UTC)
 SECRET = "s3cr3t-token"  # must not reach any text
-SECONDS = 0.25
 
 Conversation = Callable[[socket.socket], None]
 
@@ -66,13 +66,13 @@ class Listener:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes `accept`
         self._socket.close()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=PATIENCE)
 
 
 def hear(connection: socket.socket) -> bytes:
     """A whole small HTTP request, or one record of TLS."""
     heard = b""
-    connection.settimeout(2)
+    connection.settimeout(ANSWERED)
     while not heard.endswith((b"secret=1", b"\r\n\r\n")) and heard[:1] != b"\x16":
         if not (more := connection.recv(65536)):
             break
@@ -85,7 +85,7 @@ def hear(connection: socket.socket) -> bytes:
 def silence(connection: socket.socket) -> None:
     hear(connection)
     with suppress(TimeoutError):
-        connection.settimeout(2)
+        connection.settimeout(ANSWERED)
         connection.recv(1)
 
 
@@ -157,7 +157,7 @@ def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def with_httpx(url: str, proxy: str | None = None) -> None:
-    with httpx.Client(timeout=SECONDS, proxy=proxy, trust_env=False) as client:
+    with httpx.Client(timeout=short(0.25), proxy=proxy, trust_env=False) as client:
         client.post(url, content=b"secret=1", headers={"Authorization": SECRET})
 
 
@@ -165,19 +165,21 @@ def with_requests(url: str, proxy: str | None = None) -> None:
     with requests.Session() as session:
         session.trust_env = False
         proxies = {"http": proxy, "https": proxy} if proxy else {}
-        session.post(url, data=b"secret=1", timeout=SECONDS, headers={"Authorization": SECRET}, proxies=proxies)
+        session.post(url, data=b"secret=1", timeout=short(0.25), headers={"Authorization": SECRET}, proxies=proxies)
 
 
 def with_urllib3(url: str, proxy: str | None = None) -> None:
     pool = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
     with pool:
-        pool.request("POST", url, body=b"secret=1", timeout=SECONDS, retries=False, headers={"Authorization": SECRET})
+        pool.request(
+            "POST", url, body=b"secret=1", timeout=short(0.25), retries=False, headers={"Authorization": SECRET}
+        )
 
 
 def with_urllib(url: str, proxy: str | None = None) -> None:
     proxies = {"http": proxy, "https": proxy} if proxy else {}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
-    with opener.open(url, b"secret=1", timeout=SECONDS) as answer:
+    with opener.open(url, b"secret=1", timeout=short(0.25)) as answer:
         answer.read()
 
 
@@ -214,7 +216,7 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
     context.load_cert_chain(untrusted)
 
     def shake_hands(connection: socket.socket) -> None:
-        connection.settimeout(2)
+        connection.settimeout(ANSWERED)
         with context.wrap_socket(connection, server_side=True) as secured:
             secured.recv(65536)
 
@@ -255,14 +257,14 @@ def test_requests_has_no_authorities_to_trust(
     if content is not None:
         bundle.write_text(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    error = failure(lambda: requests.post(f"https://127.0.0.1:{listen(silence)}/", timeout=SECONDS))
+    error = failure(lambda: requests.post(f"https://127.0.0.1:{listen(silence)}/", timeout=short(0.25)))
     assert never_sent(error)
     assert "REQUESTS_CA_BUNDLE" in str(error_for_exception(error, where="X"))
 
 
 def test_requests_cannot_speak_to_the_proxy() -> None:
     error = failure(
-        lambda: requests.post("https://network.invalid/", proxies={"https": "socks9://127.0.0.1:9"}, timeout=1)
+        lambda: requests.post("https://network.invalid/", proxies={"https": "socks9://127.0.0.1:9"}, timeout=ANSWERED)
     )
     assert never_sent(error)
     assert "ALL_PROXY" in str(error_for_exception(error, where="X"))
@@ -271,9 +273,9 @@ def test_requests_cannot_speak_to_the_proxy() -> None:
 def test_no_free_connection() -> None:
     with (
         FakeServer(NoResponse()) as server,
-        httpx.Client(limits=httpx.Limits(max_connections=1), timeout=SECONDS) as client,
+        httpx.Client(limits=httpx.Limits(max_connections=1), timeout=short(0.25)) as client,
     ):
-        busy = threading.Thread(target=lambda: failure(lambda: client.get(server.url, timeout=2)), daemon=True)
+        busy = threading.Thread(target=lambda: failure(lambda: client.get(server.url, timeout=ANSWERED)), daemon=True)
         busy.start()
         server.wait_for(1)
         error = failure(lambda: client.post(server.url))
@@ -284,10 +286,12 @@ def test_no_free_connection() -> None:
 
 
 def test_no_mail_server(closed_port: int, listen: Any) -> None:
-    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", closed_port, timeout=SECONDS)))
-    assert never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=SECONDS)))
-    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_server_refuses), timeout=SECONDS)))
-    with smtplib.SMTP("127.0.0.1", listen(mail_server_refuses_ehlo), local_hostname="desk.example", timeout=1) as mail:
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", closed_port, timeout=short(0.25))))
+    assert never_sent(failure(lambda: smtplib.SMTP("mail.invalid", 25, timeout=short(0.25))))
+    assert never_sent(failure(lambda: smtplib.SMTP("127.0.0.1", listen(mail_server_refuses), timeout=short(0.25))))
+    with smtplib.SMTP(
+        "127.0.0.1", listen(mail_server_refuses_ehlo), local_hostname="desk.example", timeout=ANSWERED
+    ) as mail:
         error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
         mail.close()
     assert isinstance(error, smtplib.SMTPHeloError)
@@ -313,7 +317,7 @@ def test_no_mail_server(closed_port: int, listen: Any) -> None:
 def test_the_answer_does_not_come(client: Client, fault: NoResponse | Disconnect) -> None:
     with FakeServer(fault) as server:
         assert not never_sent(failure(lambda: client(server.url)))
-        assert server.requests[0].body == b"secret=1"  # it did arrive
+        assert server.wait_for(1)[0].body == b"secret=1"  # it did arrive
 
 
 @every_client
@@ -335,7 +339,7 @@ def test_a_broken_tls_record_in_the_answer_is_not_a_failed_handshake(untrusted: 
     took: list[bytes] = []
 
     def break_off(connection: socket.socket) -> None:
-        connection.settimeout(2)
+        connection.settimeout(ANSWERED)
         with connection.dup() as plain, context.wrap_socket(connection, server_side=True) as secured:
             took.append(secured.recv(65536))
             plain.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)  # a record that cannot be decrypted
@@ -343,12 +347,12 @@ def test_a_broken_tls_record_in_the_answer_is_not_a_failed_handshake(untrusted: 
 
     trusting = ssl.create_default_context(cafile=untrusted)
     url = f"https://127.0.0.1:{listen(break_off)}/"
-    with httpx.Client(verify=trusting, timeout=2, trust_env=False) as client:
+    with httpx.Client(verify=trusting, timeout=ANSWERED, trust_env=False) as client:
         error = failure(lambda: client.post(url, content=b"secret=1"))
     assert any(isinstance(one, ssl.SSLError) for one in chain(error))
     assert not never_sent(error)
     with urllib3.PoolManager(ssl_context=trusting) as pool:
-        error = failure(lambda: pool.request("POST", url, body=b"secret=1", retries=False, timeout=2))
+        error = failure(lambda: pool.request("POST", url, body=b"secret=1", retries=False, timeout=ANSWERED))
     assert isinstance(error, urllib3.exceptions.SSLError)
     assert not never_sent(error)
     assert len(took) == 2
@@ -362,7 +366,9 @@ def test_a_body_longer_than_announced_may_have_been_acted_on() -> None:
 
 
 def test_the_mail_server_goes_after_the_mail(listen: Any) -> None:
-    with smtplib.SMTP("127.0.0.1", listen(mail_goes_after_data), local_hostname="desk.example", timeout=1) as mail:
+    with smtplib.SMTP(
+        "127.0.0.1", listen(mail_goes_after_data), local_hostname="desk.example", timeout=ANSWERED
+    ) as mail:
         error = failure(lambda: mail.sendmail("a@desk.example", "b@desk.example", "Subject: x\r\n\r\nx"))
         mail.close()
     assert isinstance(error, smtplib.SMTPServerDisconnected)

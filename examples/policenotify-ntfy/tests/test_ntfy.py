@@ -12,4 +12,4 @@ class TestNtfy(ChannelContract):
 
     def open(self, network: OneCallFixture) -> Ntfy:
         token = SecretStr("tk_secret")
-        return Ntfy(topic="police", token=token, server=network.url, timeout=0.2, clock=network.clock)
+        return Ntfy(topic="police", token=token, server=network.url, timeout=2.0, clock=network.clock)

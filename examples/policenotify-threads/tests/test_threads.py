@@ -56,7 +56,7 @@ class TestThreads(ChannelContract):
             username=network.server.username,
             token=SecretStr(network.server.first),
             server=network.url,
-            timeout=0.3,
+            timeout=2.0,
             clock=network.clock,
             store=network.state_store,
         )

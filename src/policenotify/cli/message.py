@@ -155,11 +155,14 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
     makers = {
         Stage.UPDATE: last.update, Stage.END: last.end, Stage.CORRECTION: last.correct, Stage.CANCELLATION: last.cancel,
     }  # fmt: skip
-    if file is None:
-        return makers[stage](text, **merged)
-    file.check_names()
+    if file is not None:
+        file.check_names()
     message = makers[stage](text, **merged)
-    file.check_lifecycle(stated, message.lifecycle)
+    if file is not None:
+        file.check_lifecycle(stated, message.lifecycle)
+    again = message.model_copy(update={"lifecycle": last.message.lifecycle})
+    if stage is last.message.stage and (typed.get("key") or default_key(again, spans_of(typed))) == last.key:
+        return again  # typed twice: the incident's last publication is now this very correction
     return message
 
 

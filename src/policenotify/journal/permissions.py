@@ -93,13 +93,14 @@ def _of_folders(place: Path, forbidden: int) -> Iterator[Exposure]:
 def _exposures(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
     quoted = shlex.quote(str(path))
-    move = "move what is in it into a folder that only this user may change"
     if status.st_uid not in {0, os.geteuid()}:
+        move = "move what is in it into a folder that only this user may change"
         take = move if folder else f"take it over: chown {os.geteuid()} {quoted}"
         yield Exposure(path, f"belongs to another user (uid {status.st_uid})", f"Run as that user, or {take}")
     granted = mode & forbidden & (_WRITE if folder else 0o777)
     if granted and mode & stat.S_ISVTX and folder:  # others need it as it is: /tmp
-        yield Exposure(path, f"is a folder for everyone (mode {mode:04o})", move.capitalize())
+        move = "Move what is in it into a folder that only this user may change"
+        yield Exposure(path, f"is a folder for everyone (mode {mode:04o})", move)
     elif granted:
         access = "may be changed by others" if folder else f"is open to others: they may {_may(granted)} it"
         command = f"chmod {'go-w' if folder else '600'} {quoted}"

@@ -49,7 +49,8 @@ def write_settings(
     That is: settings, keys, an empty journal, a directory for secrets and a `.gitignore`. Only the owner may read the
     settings, the keys and the journal (mode 0600), and new directories (0700). Nothing is overwritten: if there are
     settings, keys or a journal already, nothing is written. An existing directory for secrets and an existing
-    `.gitignore` stay as they are. If it fails, neither settings nor keys nor a journal remain.
+    `.gitignore` stay as they are. If it fails, neither settings nor keys nor a journal remain. If it is killed, the
+    next attempt names what finishes it.
 
     Args:
         directory: The directory of the installation, created if it does not exist.
@@ -68,28 +69,33 @@ def write_settings(
     names = (FILE_NAME, KEYS_NAME, JOURNAL_NAME, SECRETS_NAME, ".gitignore")
     settings, keys_file, journal, secrets_folder, ignored = (place / name for name in names)
     journals = () if django else (journal,)
-    for present in (settings, keys_file, *journals):
-        if present.exists() or present.is_symlink():
-            raise SettingsError(f"{present} is there already. Nothing was written: choose another directory.")
+    if present := [path for path in (settings, keys_file, *journals) if path.exists() or path.is_symlink()]:
+        done = f"{present[0]} is there already. Nothing was written: choose another directory."
+        if present == [settings]:
+            done += f" If an `init` was cut off here: delete {settings}, and run it again."
+        elif present == [settings, keys_file] and not django:
+            done += f" If an `init` was cut off here, finish it: policenotify migrate --settings {settings}"
+        raise SettingsError(done)
     if exposed := [str(exposure) for exposure in exposures(settings)]:
         raise SettingsError(f"Nothing was written. {' '.join(exposed)}")
     written = [keys_file, settings, *journals]
     keys = Keys.create(entropy)
     try:
         _make_folder(place)
-        keys.save(keys_file)  # from here on, another `init` refuses
+        if not secrets_folder.exists():
+            secrets_folder.mkdir(mode=0o700)
+            written.append(secrets_folder)
+        if not ignored.exists():
+            _write(ignored, IGNORED)
+            written.append(ignored)
+        _write(settings, settings_template(language, django=django))  # from here on, another `init` refuses
         with ExitStack() as undo:
-            for path in (keys_file, settings, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
+            undo.callback(settings.unlink, missing_ok=True)
+            keys.save(keys_file)
+            for path in (keys_file, *(Path(f"{path}{end}") for path in journals for end in _ENDS)):
                 undo.callback(path.unlink, missing_ok=True)
-            _write(settings, settings_template(language, django=django))
             for path in journals:
                 open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
-            if not secrets_folder.exists():
-                secrets_folder.mkdir(mode=0o700)
-                written.append(secrets_folder)
-            if not ignored.exists():
-                _write(ignored, IGNORED)
-                written.append(ignored)
             undo.pop_all()
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be written ({error.strerror}).") from error
@@ -104,9 +110,14 @@ def _make_folder(place: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a new file for its owner only, whatever the umask."""
+    """Write a new file for its owner only, whatever the umask: wholly or not at all."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+        try:
+            file.write(text)
+            file.flush()
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def exposed_files(settings: Settings) -> dict[Exposure, str]:

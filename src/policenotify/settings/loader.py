@@ -199,7 +199,7 @@ def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
             try:
                 content = read_closed(file).decode("utf-8-sig").rstrip("\r\n")
             except SettingsError as error:
-                raise ValueError(f"the file is not used. {error}") from None
+                raise ValueError(f"is not used. {error}") from None
             except OSError as error:
                 why = f"the file {file} cannot be read ({error.strerror}). Write the value into it."
                 raise ValueError(why) from None

@@ -45,7 +45,7 @@ RETRY_DELAY = timedelta(minutes=10)
 """Delay of a retry: longer than an application waits, so that a test sees the result of one attempt."""
 
 _PARIS = ZoneInfo("Europe/Paris")
-_BUDGET = timedelta(seconds=5)  # longest time of a drain; nothing that a recording does takes so long
+_BUDGET = timedelta(minutes=5)  # of a publication and of a drain; nothing that a recording does takes so long
 _LOOK_AHEAD = timedelta(seconds=20)  # longer than X is given before a second look-up
 
 
@@ -187,7 +187,7 @@ def recording_publisher(
     loaded = read_settings(settings, secrets=False) if settings is not None else None
     if loaded is None:
         configs = _channels_from(NETWORKS if channels is None else channels)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"wait": _BUDGET}
     else:
         configs, options = _installation(loaded)
     options = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **options}

@@ -24,6 +24,7 @@ from tests.acceptance.outside import compose, image
 from tests.acceptance.outside.compose import shell_blocks
 from tests.acceptance.outside.environments import ROOT
 from tests.acceptance.outside.environments import run as run_command
+from tests.support.patience import PATIENCE
 from tests.support.postgresql import Server, running
 from tests.support.shell import ACCIDENT
 
@@ -96,7 +97,7 @@ def _running(name: str, built: image.Stage, installation: Path) -> Iterator[tupl
             first = _first(process)
             yield first, lambda: log.read_text("utf-8")
             os.kill(first, signal.SIGTERM)
-            assert process.wait(20) == 0, log.read_text("utf-8")
+            assert process.wait(PATIENCE) == 0, log.read_text("utf-8")
         finally:
             process.kill()  # and with it all that runs there
             process.wait()
@@ -177,7 +178,7 @@ def test_a_command_that_is_process_1_ends_at_a_signal(built: image.Stage, instal
         first = _first(process)
         _wait(lambda: _catches(first, signal.SIGTERM), lambda: "the command has no handler")
         os.kill(first, signal.SIGTERM)
-        assert process.wait(20) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def _catches(process: int, number: int) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import BinaryIO, Self
 
 from policenotify.testing import Fault
+from tests.support.patience import PATIENCE
 
 
 class SmtpRelay:
@@ -88,7 +89,7 @@ class SmtpRelay:
         trouble, self._trouble = self._trouble, None
         if trouble is Fault.NO_RESPONSE:
             far.shutdown(socket.SHUT_RDWR)  # the server has the mail, and its answer is lost
-            self._over.wait(10)
+            self._over.wait(PATIENCE)
         if trouble in {Fault.NO_RESPONSE, Fault.DISCONNECTED}:
             return b""
         far.sendall(mail)

@@ -27,6 +27,7 @@ from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.pds_server import BlueskyAccount, Pds, Refusal
 from tests.support.installation import accident
+from tests.support.patience import short
 
 pytestmark = pytest.mark.peers
 
@@ -321,7 +322,7 @@ class TestPds(ChannelContract):
             handle=network.handle,
             password=SecretStr(network.account.password if network.account else "-"),
             service=network.url,
-            timeout=1.5,
+            timeout=short(1.5),
             clock=network.clock,
             store=network.state_store,
         )

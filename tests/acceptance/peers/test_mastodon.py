@@ -38,6 +38,7 @@ from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mastodon_servers import Account, Fediverse, MastodonMock, Snac
 from tests.support.five_networks import AheadClock
 from tests.support.installation import accident
+from tests.support.patience import short
 
 pytestmark = pytest.mark.peers
 
@@ -234,7 +235,7 @@ class OnServer:
             server=network.url,
             handle=network.account.handle,
             token=SecretStr(network.account.token),
-            timeout=1.5,
+            timeout=short(1.5),
             clock=network.clock,
             store=network.state_store,
         )

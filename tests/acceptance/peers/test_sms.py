@@ -35,6 +35,7 @@ from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.sms_centre import Sms as Arrived
 from tests.support.installation import accident
+from tests.support.patience import short
 
 pytestmark = pytest.mark.peers
 
@@ -296,7 +297,7 @@ class TestKannel(ChannelContract):
             url=SecretStr(address(port, Kannel.password)),
             accents="keep",
             parallel=1,
-            timeout=1.0,
+            timeout=short(1.0),
             clock=network.clock,
         )
         opened.network = network

@@ -23,6 +23,7 @@ from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from tests.integration.runners.conftest import NewSite
 from tests.integration.runners.site_process import Site
 from tests.support.installation import accident
+from tests.support.patience import PATIENCE
 
 AT_ONCE = timedelta(0)
 
@@ -109,13 +110,13 @@ def test_a_drain_also_delivers_what_others_of_its_process_requested(site: Site) 
     def drain(budget: timedelta) -> None:
         drains.append(budget)
         begun.set()
-        assert go.wait(10)
+        assert go.wait(PATIENCE)
 
     publisher: Any = hosted.publisher
     publisher.drain = drain
     first = threading.Thread(target=hosted.drain, args=(timedelta(seconds=1),))
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     hosted.drain(timedelta(seconds=2))  # returns at once
     go.set()
     first.join()
@@ -148,13 +149,13 @@ def test_a_child_opens_a_publisher_although_a_thread_was_opening_one(site: Site)
 
     def open_slowly() -> Publisher:
         begun.set()
-        assert forked.wait(30)  # another process keeps the journal locked
+        assert forked.wait(PATIENCE)  # another process keeps the journal locked
         return site.publisher()
 
     hosted = ProcessPublisher(open_slowly)
     opening = threading.Thread(target=lambda: hosted.publisher)
     opening.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     if (child := os.fork()) == 0:
         signal.alarm(20)  # ends a child that hangs
         hosted._open = site.publisher

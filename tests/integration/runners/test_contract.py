@@ -26,11 +26,11 @@ from policenotify.testing.servers.http import Answer, NoResponse
 from tests.integration.runners.conftest import NewSite
 from tests.integration.runners.site_process import RATE, Site, SiteProcesses, kill
 from tests.support.installation import accident
+from tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.runners
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
-ON_TIME = 40  # seconds after which something has gone wrong
 _HOSTS = [
     ("sqlite", "thread"),
     ("sqlite", "process"),
@@ -74,7 +74,7 @@ def publish(desk: Publisher, message: Message, key: str) -> Any:
 
 
 def until(true: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + ON_TIME
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end, what
         time.sleep(0.02)
@@ -87,7 +87,7 @@ def outcome(desk: Publisher, key: str) -> Outcome:
 
 
 def becomes(desk: Publisher, wanted: Outcome, *keys: str) -> None:
-    end = time.monotonic() + ON_TIME
+    end = time.monotonic() + PATIENCE
     while any(outcome(desk, key) is not wanted for key in keys):
         if time.monotonic() > end:
             pytest.fail(f"should become {wanted}: { {key: str(outcome(desk, key)) for key in keys} }")

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,8 @@ from policenotify.model.event import DeliveryPosted, DeliveryRefused, JournalEve
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
+from tests.support.patience import LONG
 from tests.support.postgresql import USER, Server
-
-LONG = timedelta(seconds=30)
 
 
 class Runner:

@@ -17,13 +17,18 @@ from policenotify.cli.errors import error_report
 from policenotify.cli.exit_codes import MEANINGS, Exit, worst
 from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, MessageTooLong, MissingExtra
 from tests.support.installation import Desk
+from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 
 def _process(*args: str, code: str = "", **more: str) -> subprocess.CompletedProcess[bytes]:
     start = code or "from policenotify.cli import main; main()"
     return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-c", start, *args], capture_output=True, check=False, env={**os.environ, **more}, timeout=30
+        [sys.executable, "-c", start, *args],
+        capture_output=True,
+        check=False,
+        env={**os.environ, **more},
+        timeout=PATIENCE,
     )
 
 
@@ -113,7 +118,7 @@ def test_a_reader_that_goes_away_changes_no_exit_code(desk: Desk) -> None:
     os.close(gone)
     start = "from policenotify.cli import main; main()"
     command = [sys.executable, "-c", start, "--settings", str(desk.write_settings()), "status"]
-    done = subprocess.run(command, stdout=end, stderr=subprocess.PIPE, check=False, timeout=30)  # noqa: S603 - our own
+    done = subprocess.run(command, stdout=end, stderr=subprocess.PIPE, check=False, timeout=PATIENCE)  # noqa: S603 - our own
     os.close(end)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -132,7 +137,7 @@ def test_a_closed_standard_stream_ends_no_command(
     close = "".join(f"os.close({number}); " for number in closed.split())
     opening = start.replace("sys; ", f"sys; {close}")
     command = [sys.executable, "-c", opening, main, "--settings", str(desk.write_settings()), *args]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - our own
+    done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)  # noqa: S603 - our own
     assert (done.returncode, shown in done.stdout, b"Unexpected" in done.stderr) == (code, True, False), done
 
 
@@ -230,11 +235,11 @@ def test_a_result_that_cannot_be_printed_is_not_taken_for_unpublished(
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
-            stdout=full, stderr=subprocess.PIPE, cwd=desk.folder, check=False, timeout=60,
+            stdout=full, stderr=subprocess.PIPE, cwd=desk.folder, check=False, timeout=PATIENCE,
         )  # fmt: skip
         silent = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-c", "from policenotify.cli import main; main()", *args],
-            stdout=full, stderr=full, cwd=desk.folder, check=False, timeout=60,
+            stdout=full, stderr=full, cwd=desk.folder, check=False, timeout=PATIENCE,
         )  # fmt: skip
     assert (ran.returncode, told in ran.stderr, b"Traceback" in ran.stderr) == (code, True, False), ran.stderr
     assert silent.returncode == code  # standard error is on that disk, too
@@ -302,7 +307,7 @@ def test_after_an_interrupt_the_process_may_run_another_command_in_a_thread(desk
     desk.write_settings()
     ran = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", _TWICE, "publish", *ACCIDENT],
-        capture_output=True, cwd=desk.folder, check=False, timeout=60,
+        capture_output=True, cwd=desk.folder, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert (b"codes [130, 0]" in ran.stderr, len(desk.bluesky.posts)) == (True, 1), ran.stderr
 

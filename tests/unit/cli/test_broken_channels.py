@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from policenotify.publishing.preparation import Preparer
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.patience import until
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run, with_other
 
 _AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\n'
@@ -240,14 +240,6 @@ def _opened(desk: Desk, clock: SystemClock | None = None) -> Iterator[Publisher]
         publisher.close()
 
 
-def _until(so: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came about")
-
-
 def _following(stage: Stage, headline: str, **more: object) -> Message:
     return accident(headline=headline, lifecycle=Lifecycle(stage=stage, incident="2026-4711"), **more)
 
@@ -360,7 +352,7 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
     clock = _Ahead()
     with _opened(desk, clock) as publisher, publisher.worker():
         publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
-        _until(lambda: len(desk.mail.mails) == len(ADDRESSES))
+        until(lambda: len(desk.mail.mails) == len(ADDRESSES))
         assert desk.bluesky.posts == ()
         _mended(desk)
 
@@ -368,7 +360,7 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
             clock.ahead += 1
             return len(desk.bluesky.posts) == 1
 
-        _until(posted)
+        until(posted)
         assert publisher.channel_problems() == {}
 
 
@@ -382,7 +374,7 @@ def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blo
         assert list(publisher.journal.channels.blocked()) == ["bluesky"]
         secret.write_text(desk.bluesky.password, encoding="utf-8")
         assert run("doctor").code == 0
-        _until(lambda: len(desk.bluesky.posts) == 1)
+        until(lambda: len(desk.bluesky.posts) == 1)
 
 
 def test_what_only_the_drain_cannot_use_is_seen_from_every_shell(

@@ -18,6 +18,7 @@ from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
 from policenotify.cli.place import commune_code
 from policenotify.model import places
 from tests.support.installation import Desk, accident
+from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 _BASH = "/bin/bash"
@@ -187,7 +188,7 @@ def test_a_hanging_source_is_given_up_after_a_timeout(complete: Offered, desk: D
     os.mkfifo(settings)  # a reader waits for a writer that never comes
     begun = time.monotonic()
     assert complete("resume ") == {}
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < PATIENCE
     with suppress(OSError):
         os.close(os.open(settings, os.O_WRONLY | os.O_NONBLOCK))  # and lets it go
 

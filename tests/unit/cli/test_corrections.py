@@ -28,6 +28,19 @@ def test_an_incident_means_its_last_publication(run: Run, desk: Desk) -> None:
     assert [one["stage"] for one in shown] == ["opening", "update", "correction"]
 
 
+@pytest.mark.parametrize("more", [(), ("--key", "once")])
+def test_a_correction_that_is_typed_twice_is_published_once(run: Run, desk: Desk, more: tuple[str, ...]) -> None:
+    run("publish", *ACCIDENT, "--key", "opening")
+    typed = ("correct", "2026-4711", "Une voie rouverte", "--instruction", "Évitez le secteur.", "--next-update", "+1h")
+    first, again = (run(*typed, *more, "--json").document for _ in range(2))
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert again["publication"]["id"] == first["publication"]["id"]
+    other = run("correct", "2026-4711", "Deux voies rouvertes", "--json").document["publication"]
+    assert other["message"]["lifecycle"]["corrects"] == first["publication"]["id"]
+    assert run(*typed, "--json", "--key", "back").document["repeated"] is False
+    assert len(desk.bluesky.posts) == 4
+
+
 def test_another_publication_of_an_incident_is_named_by_its_id_or_key(run: Run, desk: Desk) -> None:
     opened = run("publish", *ACCIDENT, "--key", "opening", "--json").document["publication"]
     run("update", "2026-4711", "Une voie rouverte")

@@ -15,6 +15,7 @@ import pytest
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
 from policenotify.testing.dev.kinds import PHONES, READERS, MailDevNetwork
+from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 
 pytestmark = pytest.mark.slow
@@ -134,7 +135,7 @@ def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> Non
     finally:
         process.send_signal(signal.SIGINT)
         process.stdout.close()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_port_in_use_is_reported_before_anything_runs(run: Run) -> None:
@@ -145,6 +146,16 @@ def test_a_port_in_use_is_reported_before_anything_runs(run: Run) -> None:
     assert ran.code == 2
     assert "cannot be used (Address already in use). Nothing was done." in " ".join(ran.err.split())
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("library", ["aiosmtpd", "tweepy"])
+def test_a_demo_without_a_library_names_its_own_extra(run: Run, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    ran = run("demo")
+    assert ran.code == 1
+    assert ran.err == "The command 'demo' needs an extra. Install it: pip install 'policenotify[demo]'\n"
 
 
 def test_a_feed_without_its_web_server_names_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from policenotify.testing.dev.kinds import KINDS
+from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 pytestmark = pytest.mark.slow
@@ -40,7 +41,7 @@ def running(*options: str, language: str = "C.UTF-8") -> Iterator[tuple[Callable
         assert process.stdout
         process.send_signal(signal.SIGINT)
         printed = process.stdout.read()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         return printed
 
     try:
@@ -51,7 +52,7 @@ def running(*options: str, language: str = "C.UTF-8") -> Iterator[tuple[Callable
         yield interrupt, told
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(PATIENCE)
         process.stdout.close()
         process.stderr.close()
 

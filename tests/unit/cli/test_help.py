@@ -109,7 +109,7 @@ def arguments(line: str) -> tuple[list[str], str]:
     """Return the arguments of the command, and the file that it reads."""
     within = re.search(r"\$\((policenotify .*)\)", line)
     words = shlex.split(within[1] if within else line[line.index("policenotify ") :])
-    for mark in ("|", ">"):
+    for mark in ("|", ">", ">>"):
         words = words[: words.index(mark)] if mark in words else words
     source = words[words.index("<") + 1] if "<" in words else ""
     return words[1 : words.index("<") if "<" in words else None], source

@@ -25,6 +25,7 @@ from policenotify.cli.exit_codes import MEANINGS
 from policenotify.journal import verify
 from policenotify.journal.keys import Keys
 from tests.support.installation import INCIDENT, Desk, accident
+from tests.support.patience import PATIENCE
 from tests.support.shell import Earlier, Run, with_other
 from tests.unit.cli.test_help import arguments, examples
 
@@ -350,7 +351,7 @@ def test_the_page_is_followed_and_its_script_proves_and_refuses(run: Run, old: D
 
 def _script(desk: Desk, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - the page's own text
-        [sys.executable, "-I", *args], cwd=desk.folder, capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-I", *args], cwd=desk.folder, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 

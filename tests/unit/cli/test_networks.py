@@ -168,6 +168,12 @@ def test_the_example_of_a_network_is_in_the_language_of_the_desk(
     assert comments[0].isdisjoint(comments[1])
 
 
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_example_of_a_network_of_ours_holds_nothing_that_is_no_value(run: Run, name: str) -> None:
+    [shown] = tomllib.loads(run("networks", name, "--example").out)["channels"].values()
+    assert "…" not in shown.values()  # it would be published as the service's name
+
+
 def test_the_example_completes_a_new_installation(run: Run, tmp_path: Path) -> None:
     assert run("init").code == 0
     settings = tmp_path / "policenotify.toml"

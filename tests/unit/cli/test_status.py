@@ -20,6 +20,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.settings import open_publisher
 from tests.support.installation import Desk, accident
 from tests.support.outside_package import Pigeon
+from tests.support.patience import LONG, PATIENCE
 from tests.support.shell import ACCIDENT, Earlier, Run
 
 
@@ -133,9 +134,12 @@ def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> 
     assert run("status", "--json").document["blocked"]["bluesky"]["reason"]
 
 
-def test_a_postponed_delivery_has_the_time_of_the_next_attempt(run: Run, desk: Desk) -> None:
+def test_a_postponed_delivery_has_the_time_of_the_next_attempt(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policenotify.delivery.attempt._SHORTEST_BACKOFF", 2 * LONG)
     desk.mail.refuse_connections()
-    ran = run("publish", *ACCIDENT, "--wait", "1")
+    ran = run("publish", *ACCIDENT, "--wait", f"{PATIENCE}")
     assert ran.code == 3
     assert "Published, but not everywhere." in ran.out
     assert "Not before 20" in ran.words
@@ -322,8 +326,9 @@ def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk
 
 def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     _backlog(desk, 5)
-    now = datetime.now(UTC)
+    now, passed = datetime.now(UTC), SystemClock().monotonic()
     monkeypatch.setattr(SystemClock, "now", lambda _clock: now)
+    monkeypatch.setattr(SystemClock, "monotonic", lambda _clock: passed)
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         for command, result in (
             ("status", publisher.status(last=5, limit=3)),

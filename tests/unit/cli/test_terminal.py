@@ -15,6 +15,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.installation import Desk, accident
+from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Earlier, Run
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*(?:3[0-7]|4[0-7]|9[0-7]|38|48)[0-9;]*m")
@@ -39,7 +40,7 @@ def on_a_terminal(columns: int, *args: str, **more: str) -> str:
                 break
             if not some:
                 break
-        process.wait(30)
+        process.wait(PATIENCE)
     os.close(ours)
     return said.decode().replace("\r\n", "\n")
 

@@ -13,9 +13,8 @@ from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
 from policenotify.publishing.publisher import Publisher
 from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.patience import PATIENCE, until
 from tests.support.shell import ACCIDENT, Ran, Run
-
-_DEADLINE = 10.0  # seconds for what takes less than one
 
 
 def _presse(ran: Ran) -> dict[str, object]:
@@ -44,21 +43,14 @@ class _List:
         yield from ADDRESSES[self.behind :]
 
 
-def _until(so: Callable[[], bool]) -> None:
-    ends = time.monotonic() + _DEADLINE
-    while not so():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-
-
 def test_publish_holds_it_once_and_returns_and_all_commands_name_the_list(
     run: Run, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     _break(desk)
     began = time.monotonic()
-    published = run("publish", *ACCIDENT, "--key", "one", "--json")
-    drained = run("drain", "--budget", "60", "--json")
-    assert time.monotonic() - began < _DEADLINE  # neither waits for the list
+    published = run("publish", *ACCIDENT, "--key", "one", "--wait", f"{PATIENCE}", "--json")
+    drained = run("drain", "--budget", f"{PATIENCE}", "--json")
+    assert time.monotonic() - began < PATIENCE  # neither waits for the list
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     receipt = _presse(published)
     assert (published.code, receipt["outcome"]) == (3, "waiting")
@@ -87,7 +79,7 @@ def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(
     desk.write_settings()
     began = time.monotonic()
     assert run(*command).code == 0
-    assert time.monotonic() - began < _DEADLINE
+    assert time.monotonic() - began < PATIENCE
     assert len(desk.mail.mails) == messages * len(ADDRESSES)
 
 
@@ -126,9 +118,9 @@ def test_a_worker_looks_at_its_start_and_then_with_the_usual_delay(desk: Desk) -
     publisher = _published(desk, people, lambda before: max(before, timedelta(seconds=0.2)))
     tries = people.tries
     with publisher.worker():
-        _until(lambda: people.tries > tries + 1)
+        until(lambda: people.tries > tries + 1)
         people.broken = False
-        _until(lambda: len(desk.mail.mails) == len(ADDRESSES))
+        until(lambda: len(desk.mail.mails) == len(ADDRESSES))
 
 
 def test_a_worker_that_starts_waits_for_no_delay(desk: Desk) -> None:
@@ -136,4 +128,4 @@ def test_a_worker_that_starts_waits_for_no_delay(desk: Desk) -> None:
     publisher = _published(desk, people, _never)
     people.broken = False
     with publisher.worker():
-        _until(lambda: len(desk.mail.mails) == len(ADDRESSES))
+        until(lambda: len(desk.mail.mails) == len(ADDRESSES))

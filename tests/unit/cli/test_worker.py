@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,19 +17,18 @@ import pytest
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.testing.servers.http import NoResponse, RecordedRequest
 from tests.support.installation import Desk, accident
+from tests.support.patience import PATIENCE, until
 from tests.support.shell import ACCIDENT, Run
 
 UNDER_WAY = ("A worker sends it; it ", "It is being sent now.")
 
 
-def _end_when(reached: object) -> None:
+def _end_when(reached: Callable[[], object]) -> None:
     """Send the signal once it is so."""
 
     def wait() -> None:
-        until = time.monotonic() + 20
         try:
-            while not reached() and time.monotonic() < until:  # type: ignore[operator]  # a function
-                time.sleep(0.02)
+            until(reached)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -58,7 +57,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
         noted = threading.Event()
 
         def answer_once_noted(_: RecordedRequest) -> None:
-            noted.wait(10)
+            noted.wait(PATIENCE)
 
         desk.bluesky.disturb(answer_once_noted)
 
@@ -79,7 +78,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
         )
         assert noted.is_set(), notes
         assert other.journal.workers.last_worker_heartbeat() is None
-    listener.join(10)
+    listener.join(PATIENCE)
     shown = {note for note in told if note.startswith(b"STATUS=waiting ")}
     assert shown
     assert (told[0], set(told[1:-1]) - shown) == (b"READY=1", {b"WATCHDOG=1"})
@@ -89,7 +88,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
 
 def test_unfinished_work_is_reported(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
-    desk.bluesky.always(NoResponse(1.5))
+    desk.bluesky.always(NoResponse())
     _end_when(lambda: desk.bluesky.requests)
     ran = run("worker", "--grace", "0")
     assert ran.code == 3
@@ -101,15 +100,13 @@ def test_a_worker_whose_log_is_on_a_full_disk_delivers(run: Run, desk: Desk) -> 
     with (
         Path("/dev/full").open("wb") as full,
         subprocess.Popen(
-            [sys.executable, "-c", "from policenotify.cli import main; main(['worker'])"],
+            [sys.executable, "-c", "import apprise, atproto; from policenotify.cli import main; main(['worker'])"],
             stdout=subprocess.PIPE,
             stderr=full,
             cwd=desk.folder,
         ) as worker,
     ):
-        until = time.monotonic() + 20
-        while not desk.bluesky.posts and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: desk.bluesky.posts)
         worker.terminate()
-        assert worker.wait(30) == 0
+        assert worker.wait(PATIENCE) == 0
     assert len(desk.bluesky.posts) == 1

@@ -14,6 +14,7 @@ import pytest
 
 from policenotify.delivery.service import Supervisor, end_at_once, ended_by_signals
 from policenotify.errors import JournalError
+from tests.support.patience import PATIENCE
 
 
 @pytest.mark.parametrize(("process", "handler"), [(1, end_at_once), (4711, signal.SIG_DFL)])
@@ -23,7 +24,7 @@ def test_a_second_signal_ends_any_process(process: int, handler: object, monkeyp
         monkeypatch.setattr(os, "getpid", lambda: process)
         os.kill(ours, signal.SIGTERM)  # also before it waits
         assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is handler
-        assert signals.wait(5) == "SIGTERM"
+        assert signals.wait(PATIENCE) == "SIGTERM"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
@@ -35,7 +36,7 @@ def test_a_signal_to_a_forked_child_ends_the_child_alone() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
         assert signals.wait(0) == ""
         os.kill(os.getpid(), signal.SIGTERM)
-        assert signals.wait(5) == "SIGTERM"
+        assert signals.wait(PATIENCE) == "SIGTERM"
 
 
 class _Working:
@@ -82,7 +83,7 @@ def test_no_signal_is_lost_while_it_begins_to_collect_them(arrives_at: int) -> N
     try:
         with ended_by_signals() as signals:
             sys.settrace(before)
-            assert lines < arrives_at or earlier or signals.wait(5) == "SIGTERM"
+            assert lines < arrives_at or earlier or signals.wait(PATIENCE) == "SIGTERM"
     finally:
         sys.settrace(before)
         signal.signal(signal.SIGTERM, handler)
@@ -140,7 +141,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
     if (child := os.fork()) == 0:
         with ended_by_signals() as signals:
             os.kill(os.getpid(), signal.SIGINT)
-            if signals.wait(10) == "SIGINT" and signals.wait(0) == "":
+            if signals.wait(PATIENCE) == "SIGINT" and signals.wait(0) == "":
                 os.kill(os.getpid(), signal.SIGTERM)
                 time.sleep(10)
         os._exit(1)

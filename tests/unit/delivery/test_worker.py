@@ -28,6 +28,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Hang, Scripted
 from tests.support.installation import INCIDENT, accident
+from tests.support.patience import LONG, PATIENCE
 
 SOON = 0.005
 
@@ -71,7 +72,7 @@ class Script:
 
     def until(self, reached: Callable[[], bool]) -> None:
         with self.changed:
-            assert self.changed.wait_for(reached, timeout=10)
+            assert self.changed.wait_for(reached, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_it_sleeps_until_the_next_due_time(worker: Worker, script: Script, clock
 
 
 def test_it_is_woken_at_once(script: Script) -> None:
-    worker = Worker(script, clock=FakeClock(), poll_interval=60.0)
+    worker = Worker(script, clock=FakeClock(), poll_interval=2 * PATIENCE)
     with worker:
         for turn in range(1, 4):
             script.until(lambda turn=turn: script.drains >= turn)  # type: ignore[misc]  # mypy does not infer it
@@ -151,7 +152,7 @@ def test_it_drains_as_soon_as_a_broken_journal_works_again(script: Script, caplo
         script.error = None
         worker.wake()
         script.until(lambda: script.drains == 2)
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while "The worker goes on." not in caplog.text:
             assert time.monotonic() < until
             time.sleep(SOON)
@@ -191,7 +192,7 @@ def test_a_drain_ends_when_the_worker_is_stopped(worker: Worker, script: Script,
 
 def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
     hang = threading.Event()
-    script.drain = lambda _enough: hang.wait(10)  # type: ignore[assignment,method-assign]  # it hangs
+    script.drain = lambda _enough: hang.wait(PATIENCE)  # type: ignore[assignment,method-assign]  # it hangs
     worker = Worker(script, clock=SystemClock()).start()
     assert not worker.stop(timeout=SOON)
     hang.set()
@@ -232,7 +233,7 @@ def test_a_callback_in_its_own_thread_may_stop_it(script: Script) -> None:
 
     worker.on_failure = stop
     worker.start()
-    assert ended.wait(10)
+    assert ended.wait(PATIENCE)
     assert (stopped, worker.running) == ([False], False)
 
 
@@ -259,7 +260,7 @@ def _posted(publisher: Publisher, wanted: str) -> bool:
 
 
 def _soon(reached: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE
     while not reached() and time.monotonic() < until:
         time.sleep(0.02)
     return reached()
@@ -290,15 +291,15 @@ def test_deliveries_under_way_have_time_to_finish_and_nothing_new_is_taken(tmp_p
         first, second = book.publish("sky"), book.publish("sky")
         delivery = Dispatcher(journal=book.journal, channels={"sky": sky.configured("sky")}, clock=SystemClock())
         delivery.drain(timedelta(0))
-        assert hang.begun.wait(10)
+        assert hang.begun.wait(PATIENCE)
         assert not delivery.finish(timeout=0.01)
         threading.Timer(0.05, hang.go.set).start()
         assert delivery.finish()
         assert (book.receipt(first).outcome, book.receipt(second).outcome) == (Outcome.POSTED, Outcome.WAITING)
         assert delivery.next_due() is not None
-        delivery.drain(timedelta(seconds=30), enough=lambda: True)
+        delivery.drain(LONG, enough=lambda: True)
         assert book.receipt(second).outcome is Outcome.WAITING
-        delivery.drain(timedelta(seconds=30))  # it may be used again
+        delivery.drain(LONG)  # it may be used again
         assert book.receipt(second).outcome is Outcome.POSTED
         delivery.close()
 

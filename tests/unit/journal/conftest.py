@@ -20,6 +20,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import Desk
+from tests.support.patience import PATIENCE
 from tests.support.postgresql import APPLICATION, USER, Server, running
 
 
@@ -169,7 +170,7 @@ def together(program: Program) -> Callable[..., list[str]]:
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        said = [process.communicate(timeout=30)[0] for process in started]
+        said = [process.communicate(timeout=PATIENCE)[0] for process in started]
         assert [process.returncode for process in started] == [0] * processes
         return [one.strip().splitlines()[-1] for one in said]
 

@@ -34,6 +34,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.approval import REASON, appeal, reading_publisher
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from policenotify.model.message import Message
@@ -378,7 +379,7 @@ def test_an_approval_and_an_edit_at_the_same_time_are_never_both(desk: Desk) -> 
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(30)
+                thread.join(PATIENCE)
             known = mine.drafts.get(draft.id)
             assert not (known.state is DraftState.PUBLISHED and done["edit"]), number
             assert done["approve"] or done["edit"]

@@ -13,6 +13,7 @@ from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import Desk
+from tests.support.patience import PATIENCE
 
 HOURS = timedelta(hours=2)  # in which the next update is due in these tests
 
@@ -26,7 +27,7 @@ def test_of_many_at_once_one_raises_each_level(desk: Desk) -> None:
     def run() -> None:
         with closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)) as journal:
             for level in (1, 2, 4):
-                together.wait(10)
+                together.wait(PATIENCE)
                 if journal.incidents.record_reminder("I1", due, level):
                     raised.append(level)
 

@@ -28,10 +28,10 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import KEYED, Scripted
 from tests.support.installation import INCIDENT, accident, soon
+from tests.support.patience import LONG
 from tests.unit.journal.conftest import NewJournal
 
 AS_OWNER = True  # the host's own tables are in the same database
-LONG = timedelta(seconds=30)
 LATER = accident(headline="Une voie rouverte")
 
 

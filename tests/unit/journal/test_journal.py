@@ -37,6 +37,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.status import Alarm
 from policenotify.publishing.diagnosis import check_journal
 from policenotify.testing.fakes import FakeClock
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -463,7 +464,7 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
         "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
         "print(code, len(desk.journal.publications.latest(9)))\n"
     )
-    assert process.communicate(timeout=20)[0] == "0 2\n"
+    assert process.communicate(timeout=PATIENCE)[0] == "0 2\n"
 
 
 def test_a_fork_forgets_the_threads_of_its_parent(journal: Journal) -> None:

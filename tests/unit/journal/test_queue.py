@@ -22,6 +22,7 @@ from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -215,7 +216,7 @@ def test_the_dead_on_this_host_lose_theirs_at_once(program: Program, desk: Desk)
     assert process.stdout.readline() == "ready\n"
     assert desk.journal.deliveries.recover() == 0
     process.send_signal(signal.SIGKILL)
-    process.wait(timeout=10)
+    process.wait(PATIENCE)
     assert desk.journal.deliveries.recover() == 2
     assert desk.journal.deliveries.recover() == 0
     begun, claimed = desk.take(), desk.take()
@@ -301,7 +302,7 @@ def test_a_process_on_another_host_that_was_halted_changes_nothing_any_more(prog
     mine = desk.begin(desk.take())
     assert (mine.in_doubt, mine.attempts) == (True, 2)
     desk.settle(mine)
-    assert process.communicate("\n", timeout=30)[0] == "lost\n"
+    assert process.communicate("\n", timeout=PATIENCE)[0] == "lost\n"
     assert desk.outcome(said) is Outcome.POSTED
 
 
@@ -315,7 +316,7 @@ def test_a_dead_process_of_another_host_keeps_its_lease_to_the_end(program: Prog
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.kill()
-    process.wait(timeout=10)
+    process.wait(PATIENCE)
     assert desk.journal.deliveries.recover() == 0
     desk.clock.pass_by(120)
     assert desk.journal.deliveries.recover() == 1

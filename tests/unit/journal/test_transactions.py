@@ -18,6 +18,7 @@ import pytest
 
 from policenotify.journal.database.transactions import _fork_gate, _ForkGate, no_fork
 from tests.support.journal import Desk
+from tests.support.patience import PATIENCE
 
 pytestmark = [
     pytest.mark.sqlite,
@@ -46,13 +47,13 @@ def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
         with desk.journal.write() as connection:
             connection.exec_driver_sql("UPDATE pn_meta SET value = value")
             begun.set()
-            go.wait(10)
+            go.wait(PATIENCE)
             with no_fork():  # a running transaction goes on, although another thread wants to fork
                 done.append("written")
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
 
     def cancel_pending() -> None:
         while not _fork_gate.shut:
@@ -113,7 +114,7 @@ def test_a_fork_that_has_waited_long_enough_closes_no_connection_in_use(
 
     def step(cursor: sqlite3.Cursor) -> bool:
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE)
         cursor.execute("UPDATE pn_meta SET value = value")
         return True
 
@@ -123,7 +124,7 @@ def test_a_fork_that_has_waited_long_enough_closes_no_connection_in_use(
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     assert _fork(lambda: None, go.set) == 0
     thread.join()
     assert done == [True]
@@ -135,7 +136,7 @@ def test_a_child_reads_the_figures_that_a_thread_was_reading(desk: Desk, monkeyp
 
     def hang(_connection: object) -> int:  # as a server does
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE)
         return 0
 
     def read() -> None:
@@ -145,7 +146,7 @@ def test_a_child_reads_the_figures_that_a_thread_was_reading(desk: Desk, monkeyp
     monkeypatch.setattr("policenotify.journal.figures.figures._size", hang)
     reader = threading.Thread(target=desk.journal.figures.read)
     reader.start()
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     assert _fork(read, go.set) == 0
     reader.join()
 
@@ -188,6 +189,6 @@ def test_an_interrupt_keeps_no_other_thread_out(monkeypatch: pytest.MonkeyPatch)
             break
         thread = threading.Thread(target=enter, daemon=True)
         thread.start()
-        thread.join(5)
+        thread.join(PATIENCE)
         assert entered[-1:] == [number]
     assert number > 2

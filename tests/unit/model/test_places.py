@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from policenotify.model import places
 from policenotify.model.places import Commune, Department, Epci
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(places.__file__).parents[1] / "data"
@@ -339,7 +340,7 @@ def test_many_threads_may_come_first() -> None:
     gate = Barrier(8)
 
     def look(_: int) -> tuple[Commune | None, tuple[Commune, ...]]:
-        gate.wait(timeout=5)
+        gate.wait(PATIENCE)
         return places.commune("34172"), places.communes_named("Sainte-Colombe")
 
     with ThreadPoolExecutor(8) as pool:
@@ -359,7 +360,7 @@ def test_it_reads_from_a_zip_and_not_before_it_is_needed(tmp_path: Path) -> None
         f"import sys; sys.path.insert(0, {str(packed)!r}); from policenotify.model import places; "
         "print('policenotify.zip' in places.__file__, places._cog.cache_info().currsize, places.commune('2A004').name)"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  our own text
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE)  # noqa: S603  our own text
     assert said.stdout.split() == ["True", "0", "Ajaccio"]
 
 

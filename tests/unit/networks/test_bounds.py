@@ -18,6 +18,7 @@ from policenotify.networks._requests import BoundedRequests, PostSession
 from policenotify.testing.servers.http import Answer, FakeServer
 from tests.support.hostile_server import CALLS, LONG, LONG_MAIL, SLOW, SLOW_MAIL, hostile_server, mail
 from tests.support.hostile_server import Answer as HostileAnswer
+from tests.support.patience import ANSWERED
 
 TIMEOUT = 0.2  # seconds; the servers go on for hours
 
@@ -43,20 +44,20 @@ def test_a_reply_without_an_end_ends_the_session(answer: HostileAnswer) -> None:
 @pytest.mark.parametrize("network", CALLS)
 def test_too_long_an_answer_ends_the_call(network: str, answer: HostileAnswer) -> None:
     with hostile_server(answer) as port, suppress(ChannelError):
-        CALLS[network](port, 5)  # apprise goes by the status alone
+        CALLS[network](port, ANSWERED)  # apprise goes by the status alone
 
 
 @pytest.mark.parametrize("answer", LONG_MAIL.values(), ids=LONG_MAIL)
 def test_too_long_a_reply_ends_the_session(answer: HostileAnswer) -> None:
     with hostile_server(answer, reads=False) as port, pytest.raises(ChannelError):
-        mail(port, 5)
+        mail(port, ANSWERED)
 
 
 @pytest.mark.parametrize("network", CALLS)
 def test_no_call_asks_for_a_compressed_answer(network: str) -> None:
     with FakeServer() as server:
         with suppress(ChannelError):
-            CALLS[network](int(server.url.rpartition(":")[2]), 5)
+            CALLS[network](int(server.url.rpartition(":")[2]), ANSWERED)
         asked = {request.headers["Accept-Encoding"] for request in server.requests}
         assert asked == {None if network == "feed" else "identity"}  # obstore decodes nothing
 
@@ -93,13 +94,13 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
 def test_a_call_by_the_functions_of_requests_is_bounded() -> None:
     with FakeServer(Answer(200, b"x" * (MAX_ANSWER + 1))) as server:
         bounded = BoundedRequests()
-        assert bounded.post(server.url, b"data", timeout=5).content == b""
+        assert bounded.post(server.url, b"data", timeout=ANSWERED).content == b""
         assert bounded.RequestException is requests.RequestException
         assert server.requests[0].body == b"data"
 
 
 def _session() -> PostSession:
-    return PostSession(lambda url: url, 5, plain=True)
+    return PostSession(lambda url: url, ANSWERED, plain=True)
 
 
 # --- the parts

@@ -9,6 +9,7 @@ import pytest
 from policenotify.errors import InvalidAlert
 from policenotify.networks._download import download
 from policenotify.testing.servers.http import Answer, FakeServer
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_other_addresses_are_refused(url: str) -> None:
 
 def test_what_is_too_long_or_late_or_missing_is_refused(server: FakeServer) -> None:
     server.on("GET", "/long", lambda _: Answer(body=b"x" * 101))
-    server.on("GET", "/late", lambda _: Answer(body=b"x", delay=1.0))
+    server.on("GET", "/late", lambda _: Answer(body=b"x", delay=PATIENCE))
     server.on("GET", "/missing", lambda _: Answer(404))
     assert "nothing, or too much" in why(f"{server.url}/long")
     assert "did not send it" in why(f"{server.url}/late", timeout=0.1)

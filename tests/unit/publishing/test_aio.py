@@ -28,6 +28,7 @@ from policenotify.publishing.aio import AsyncPublisher, _call
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Hang, Scripted
+from tests.support.patience import PATIENCE
 
 MESSAGE = Message(
     category="traffic_accident",
@@ -154,7 +155,7 @@ def test_nothing_that_is_raised_leaves_anybody_waiting(error: BaseException) -> 
         raise error
 
     async def desk() -> None:
-        await asyncio.wait_for(_call(call), timeout=5)
+        await asyncio.wait_for(_call(call), timeout=PATIENCE)
 
     with pytest.raises(type(error)):
         asyncio.run(desk())
@@ -166,11 +167,11 @@ def test_the_loop_goes_on_meanwhile(publisher: Publisher, sky: Scripted) -> None
 
     async def desk() -> None:
         publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
-        assert await asyncio.to_thread(hang.begun.wait, 10)
+        assert await asyncio.to_thread(hang.begun.wait, PATIENCE)
         hang.go.set()
         assert (await publishing).on("sky").outcome is Outcome.POSTED
 
-    asyncio.run(asyncio.wait_for(desk(), timeout=10))
+    asyncio.run(asyncio.wait_for(desk(), timeout=PATIENCE))
 
 
 def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky: Scripted) -> None:
@@ -179,7 +180,7 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
 
     async def desk() -> None:
         publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
-        assert await asyncio.to_thread(hang.begun.wait, 10)
+        assert await asyncio.to_thread(hang.begun.wait, PATIENCE)
         publishing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await publishing
@@ -200,7 +201,7 @@ def test_a_call_cancelled_at_once_is_published_all_the_same(publisher: Publisher
             )
 
     asyncio.run(desk())
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while awaiting() and time.monotonic() < until:
         time.sleep(0.01)
     told = publisher.publication("open")
@@ -217,19 +218,19 @@ def test_a_loop_that_was_closed_meanwhile_is_not_an_error(caplog: pytest.LogCapt
 
     def call() -> None:
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE)
 
     loop = asyncio.new_event_loop()
     task = loop.create_task(_call(call))
     loop.run_until_complete(asyncio.sleep(0))
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE)
     [thread] = awaiting()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         loop.run_until_complete(task)
     loop.close()
     go.set()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert caplog.records == []
 
@@ -258,7 +259,7 @@ sky = Scripted()
 sky.sends.append(lambda request: Event().wait())
 clock = SystemClock()
 publisher = Publisher(journal=Book(Path(sys.argv[1]), clock).journal, channels=[sky.configured("sky")],
-                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(minutes=5))
+                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(hours=1))
 
 async def desk():
     publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
@@ -281,7 +282,7 @@ def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) ->
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "over\n"
-        assert program.wait(5) == 0
+        assert program.wait(PATIENCE) == 0
 
 
 def test_each_method_of_the_publisher_can_be_awaited() -> None:

@@ -341,7 +341,7 @@ def test_a_url_in_settings_that_others_may_read(write: Write, tmp_path: Path) ->
     (tmp_path / "url").write_text(URL)
     (tmp_path / "url").chmod(0o604)
     place = write('query = "SELECT 1"\nurl = { file = "url" }', "recipients = []")
-    with pytest.raises(SettingsError, match=r"audiences\.people\.url: the file is not used"):
+    with pytest.raises(SettingsError, match=r"audiences\.people\.url: is not used"):
         read_settings(place, environ={})
 
 

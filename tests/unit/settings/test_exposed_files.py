@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.errors import JournalError, SettingsError
 from policenotify.settings import channels_of, exposed_files, open_publisher, read_settings, write_settings
 
@@ -104,10 +105,13 @@ def test_settings_with_the_password_of_the_journal_are_refused_if_others_may_rea
 def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int) -> None:
     secret = place / "secrets" / "bluesky"
     secret.chmod(mode)
-    with pytest.raises(
-        SettingsError, match=rf"channels\.bluesky\.password: the file is not used\. .*chmod 600 {secret}"
-    ):
+    with pytest.raises(SettingsError, match=rf"password: is not used\. .*chmod 600 {secret}") as raised:
         read_settings(place / "policenotify.toml", environ={})
+    french = catalogue_of("fr")
+    assert french is not None
+    assert f"channels.bluesky.password\u00a0: ne sert pas. {secret} est ouvert à d'autres" in french.translate(
+        str(raised.value)
+    )
     with open_publisher(place / "policenotify.toml") as publisher:
         assert f"chmod 600 {secret}" in str(publisher.channel_problems()["bluesky"])
     secret.chmod(0o600)

@@ -22,6 +22,7 @@ from policenotify.testing import Answer, ChannelContract, FakeClock, FakeServer,
 from policenotify.testing.contract.case import NOT_CLAIMED
 from policenotify.testing.contract.texts import PEOPLE, TEXTS, longest, picture
 from policenotify.text import Budget, graphemes, utf8_bytes
+from tests.support.patience import ANSWERED
 
 SUPPORT = Path(__file__).parents[2] / "support"
 EXAMPLE = SUPPORT.parents[1] / "examples" / "policenotify-ntfy"
@@ -293,13 +294,15 @@ def test_readers_of_a_plain_network_read_the_request(
     import requests  # noqa: PLC0415 - an SDK of this test only
 
     with OneCallFixture(Answer.json({"id": "7"})) as network:
-        assert requests.post(f"{network.url}/x?q=%C3%A0", data=body, headers=headers, timeout=5).json() == {"id": "7"}
-        assert requests.get(f"{network.url}/who", timeout=5).json() == {}
+        assert requests.post(f"{network.url}/x?q=%C3%A0", data=body, headers=headers, timeout=ANSWERED).json() == {
+            "id": "7"
+        }
+        assert requests.get(f"{network.url}/who", timeout=ANSWERED).json() == {}
         (shown,) = network.visible_posts
         assert not Counter((*words, "à")) - Counter(shown.texts)
         network.fail_next(Fault.DISCONNECTED_AFTER)
         with pytest.raises(requests.ConnectionError):
-            requests.post(network.url, data=body, timeout=5)
+            requests.post(network.url, data=body, timeout=ANSWERED)
         assert len(network.visible_posts) == 2
 
 
@@ -313,7 +316,7 @@ def test_a_fixture_may_have_its_own_clock_and_rate_limit() -> None:
     with Slow(FakeServer(now=clock.now), clock) as network:
         network.clock.pass_by(60)
         network.fail_next(Fault.RATE_LIMITED)
-        answer = requests.post(network.url, timeout=5)
+        answer = requests.post(network.url, timeout=ANSWERED)
     assert (answer.status_code, answer.json()) == (403, {"code": 4})
     assert [seen.at for seen in network.server.requests] == [clock.now()]
 

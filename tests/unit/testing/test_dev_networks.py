@@ -16,6 +16,7 @@ from policenotify.testing import DevNetworks
 from policenotify.testing.dev.kinds import KINDS, PHONES, MailDevNetwork, SmsDevNetwork, WebhookDevNetwork
 from policenotify.testing.dev.network import MODES, Mode
 from tests.support.installation import accident
+from tests.support.patience import PATIENCE
 
 FEW = (SmsDevNetwork, MailDevNetwork, WebhookDevNetwork)
 """Those whose libraries load fast."""
@@ -43,7 +44,7 @@ def publish(publisher: Publisher, key: str = "a", *, seconds: float = 60.0) -> d
 
 
 def drain_until(publisher: Publisher, happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60  # seconds, on a busy machine
+    deadline = time.monotonic() + PATIENCE  # seconds, on a busy machine
     while not happened() and time.monotonic() < deadline:
         publisher.drain(timedelta(seconds=0.3))
 

@@ -17,6 +17,7 @@ import pytest
 from policenotify.testing import DevNetworks, DevPage
 from policenotify.testing.dev.kinds import FeedDevNetwork, MastodonDevNetwork, XDevNetwork
 from policenotify.testing.servers import VisibleImage
+from tests.support.patience import ANSWERED
 
 KINDS = (XDevNetwork, MastodonDevNetwork, FeedDevNetwork)
 
@@ -102,7 +103,7 @@ def test_the_switches(client: httpx.Client, networks: DevNetworks) -> None:
 
 @pytest.mark.parametrize("length", ["-1", "many", "9" * 5_000])
 def test_a_length_that_is_none_is_refused(client: httpx.Client, length: str) -> None:
-    with closing(HTTPConnection(client.base_url.host, client.base_url.port, timeout=5)) as connection:
+    with closing(HTTPConnection(client.base_url.host, client.base_url.port, timeout=ANSWERED)) as connection:
         connection.request("POST", "/mode", headers={"Content-Length": length, "Content-Type": "application/json"})
         assert connection.getresponse().status == 413
 

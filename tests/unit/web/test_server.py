@@ -27,6 +27,7 @@ from policenotify.errors import MissingExtra
 from policenotify.formats.drawing import draw
 from policenotify.web import app, server
 from tests.support.feed_items import SITE, make_feed, sample_items
+from tests.support.patience import PATIENCE
 
 _LONG_AGO = 1_780_000_000
 WITH_ALERTS = replace(SITE, cap_sender="alerte@police34.example")
@@ -308,12 +309,12 @@ def _running(feed: Path) -> Iterator[tuple[str, int]]:
             yield listener.getsockname()
         finally:
             program.should_exit = True
-            thread.join(10)
+            thread.join(PATIENCE)
 
 
 def test_uvicorn_serves_it(feed: Path) -> None:
     with _running(feed) as address:
-        connection = HTTPConnection(*address, timeout=10)
+        connection = HTTPConnection(*address, timeout=PATIENCE)
 
         def ask(method: str, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
             connection.request(method, path, headers=headers)

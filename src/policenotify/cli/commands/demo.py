@@ -218,7 +218,10 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html))
         feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
-        desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
+        try:
+            desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
+        except MissingExtra as error:
+            raise MissingExtra("The command 'demo'", "demo") from error
         page = None
         if port is not None:
             page = stack.enter_context(_at_port(port and port + 1, partial(DevPage, desk.networks, switches=False)))

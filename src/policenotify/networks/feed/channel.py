@@ -42,6 +42,7 @@ from policenotify.transport import is_secure_url
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
+_CALLS: Final = 5  # of another process to a bucket, each of which may take the whole timeout
 _PUT_BACK: Final = "Put it back from a copy. Then: policenotify feed rebuild"
 _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -60,8 +61,8 @@ class PublicFeed:
 
     Args:
         url: The public address of the folder, such as `https://alertes.police.example/`.
-        publisher: The service's name.
-        folder: The directory that the web server serves. It must exist.
+        publisher: The service's name, such as `Police nationale de l'Hérault`.
+        folder: The directory that the web server serves, such as `/srv/alertes`. It must exist.
         bucket: A bucket in place of a folder. It needs the extra `s3`.
         prefix: The folder in the bucket.
         endpoint: The address of the object store. Empty: Amazon's.
@@ -76,7 +77,8 @@ class PublicFeed:
         cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
         cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
         cap_certificate: The certificate of that key: PEM.
-        timeout: Seconds to wait for another process that is writing.
+        timeout: Seconds for a call to a bucket, and to wait for another process that is writing: five times as long if
+            it writes into a bucket.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
 
@@ -152,7 +154,7 @@ class PublicFeed:
             cap_sender=cap_sender,
             sign=_signer(cap_key, cap_certificate),
         )
-        self._timeout = timeout
+        self._wait = timeout * _CALLS if bucket else timeout
         topics = [self._site.file_url(name) for name in _TOPICS if name in formats]
         self._hubs = Hubs(hubs, topics, timeout=timeout)
         self._state = store
@@ -286,7 +288,7 @@ class PublicFeed:
         """
         with ExitStack() as stack:
             try:
-                stack.enter_context(self._state.lease(_LEASE, seconds=self._timeout))
+                stack.enter_context(self._state.lease(_LEASE, seconds=self._wait))
             except JournalError:
                 raise Unavailable("Another process has been writing the feed for too long.") from None
             stack.enter_context(self._files.exclusive())

@@ -29,7 +29,7 @@ class PostFiles:
     read. A change is written over both, and a deletion removes both.
 
     Args:
-        folder: The directory. It must exist, on a file system with hard links.
+        folder: The directory, such as `/srv/posts`. It must exist, on a file system with hard links.
         like: A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line.
         label: The account's name in receipts. Empty: the folder.
 

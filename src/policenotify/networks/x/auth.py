@@ -20,7 +20,7 @@ from policenotify.networks.x.errors import XAnswer, judge, without_side_effects
 
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 _ROTATING = ("client_id", "refresh_token")
-_EITHER = f"give either {', '.join(_SIGNING)} (OAuth 1.0a), or {' and '.join(_ROTATING)} (OAuth 2)"
+_EITHER = f"give either {', '.join(_SIGNING)} (OAuth 1.0a), or {', '.join(_ROTATING)} (OAuth 2)"
 _PATH = "/2/oauth2/token"
 _APP_ERRORS = frozenset({"invalid_client", "unauthorized_client"})  # RFC 6749, section 5.2
 _AUTHORISE = (

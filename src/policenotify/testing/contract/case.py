@@ -58,7 +58,7 @@ class ContractCase:
 
     accepts: ClassVar[Answer] = Answer.json({"id": "1"})
     secrets: ClassVar[tuple[str, ...]] = ()
-    patience: ClassVar[float] = 3.0
+    patience: ClassVar[float] = 60.0
     uploads: ClassVar[tuple[str, ...]] = ()
     _count = 0
 
@@ -164,7 +164,7 @@ class ContractCase:
         start = Barrier(len(calls))
 
         def run(call: Callable[[], _T]) -> _T:
-            start.wait(10)
+            start.wait(self.patience)
             return call()
 
         with ThreadPoolExecutor(len(calls)) as threads:

@@ -142,7 +142,7 @@ class CoreContract(ContractCase):
         unclosed = [str(each.message) for each in warned if issubclass(each.category, ResourceWarning)]
         assert not unclosed, f"close() must close everything; left open: {unclosed}"
         for thread in (left := set(threading.enumerate()) - before):
-            thread.join(0.5)
+            thread.join(self.patience)
         alive = [thread.name for thread in left if thread.is_alive()]
         assert not alive, f"close() must end the threads that the channel started; running: {alive}"
 
@@ -345,7 +345,7 @@ class ChannelContract(CoreContract, CapabilityContract):
 
         def open(self, network: OneCallFixture) -> Ntfy:
             token = SecretStr("tk_secret")
-            return Ntfy(topic="police", token=token, server=network.url, timeout=0.2, clock=network.clock)
+            return Ntfy(topic="police", token=token, server=network.url, timeout=2.0, clock=network.clock)
     ```
 
     Your own tests in the class can use the fixtures `network` and `channel`, and these methods:

@@ -20,7 +20,7 @@ from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, No
 Call: TypeAlias = Literal["post", "find", "edit", "delete"]
 """The kind of call that fails. `post` is the call that publishes, not the preparation before it."""
 
-_SILENCE = 5.0  # seconds: longer than `patience` of the contract
+_SILENCE = 90.0  # seconds: longer than `patience` of the contract
 
 
 class Fault(StrEnum):

@@ -220,7 +220,7 @@ class FakeServer:
         with self._changed:
             return list(self._requests)
 
-    def wait_for(self, count: int, timeout: float = 5.0) -> list[RecordedRequest]:
+    def wait_for(self, count: int, timeout: float = 60.0) -> list[RecordedRequest]:
         """Wait until `count` requests have arrived from another thread or process.
 
         Raises:

@@ -171,7 +171,7 @@ class FakeMailServer:
         with self._script.changed:
             return list(self._script.mails)
 
-    def wait_for(self, count: int, timeout: float = 5.0) -> list[Mail]:
+    def wait_for(self, count: int, timeout: float = 60.0) -> list[Mail]:
         """Wait until `count` mails were accepted from another thread or process.
 
         Raises:

@@ -25,6 +25,7 @@ from policenotify.testing.servers._tls_tunnel import TlsTunnel
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
 from policenotify.testing.servers.push import FakePushServer
 from tests.support.network_calls import a_post
+from tests.support.patience import ANSWERED
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def tunnel(server: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def open_apprise(url: str, **options: Any) -> Apprise:
-    return Apprise(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
+    return Apprise(url=SecretStr(url), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
 
 
 def ntfy(server: FakePushServer, **options: Any) -> Apprise:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.testing import ChannelContract, FakePushServer, Fault, HttpFixture, VisiblePost
+from tests.support.patience import short
 
 
 class PushFixture(HttpFixture):
@@ -47,7 +48,7 @@ class TestNtfy(Promises):
 
     def open(self, network: PushFixture) -> Channel:
         url = f"ntfy://desk:{network.server.password}@{network.url.removeprefix('http://')}/alertes"
-        return Apprise(url=SecretStr(url), timeout=0.6, clock=network.clock)
+        return Apprise(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
 
 
 class TestMattermost(Promises):
@@ -56,4 +57,4 @@ class TestMattermost(Promises):
 
     def open(self, network: MattermostFixture) -> Channel:
         url = f"mmost://{network.url.removeprefix('http://')}/{network.server.webhook}"
-        return Apprise(url=SecretStr(url), timeout=0.6, clock=network.clock)
+        return Apprise(url=SecretStr(url), timeout=short(0.6), clock=network.clock)

@@ -35,6 +35,7 @@ from policenotify.testing.servers.bluesky import FakeBlueskyServer, RichTextLink
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse
 from tests.support import network_calls
 from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
+from tests.support.patience import ANSWERED, short, timeout_for
 
 PUT = "/xrpc/com.atproto.repo.putRecord"
 GET = "/xrpc/com.atproto.repo.getRecord"
@@ -63,7 +64,7 @@ def opened(server: FakeBlueskyServer, store: InMemoryStateStore, exit_stack: Exi
             "handle": "police.example",
             "password": SecretStr(PASSWORD),
             "service": server.url,
-            "timeout": 5.0,
+            "timeout": ANSWERED,
             "clock": FakeClock(NOW),
             "store": store,
         }
@@ -405,11 +406,11 @@ def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, 
         Disconnect("headers"),
         Disconnect("half"),
         Disconnect("half", reset=True),
-        NoResponse(2.0),
+        NoResponse(),
     ],
 )
 def test_cut_after_it_was_accepted(opened: Open, server: FakeBlueskyServer, cut: Disconnect | NoResponse) -> None:
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=timeout_for(cut))
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", PUT, cut, effect=True)
     error = error_of(lambda: channel.send(request))
@@ -421,9 +422,9 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeBlueskyServer, cut:
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeBlueskyServer) -> None:
-    channel = opened(timeout=0.6)
+    channel = opened(timeout=short(0.6))
     request = channel.prepare(a_post(), ())
-    server.fail_next("POST", PUT, NoResponse(5.0))
+    server.fail_next("POST", PUT, NoResponse())
     assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"
 
 
@@ -1000,13 +1001,13 @@ def test_a_did_document_that_names_no_server(document: object) -> None:
         Answer.html("<h1>Portal</h1>"),
         Answer.json({"value": {}}),
         Disconnect(),
-        NoResponse(2.0),
+        NoResponse(),
     ],
 )
 def test_a_record_that_cannot_be_read_keeps_the_doubt(
     opened: Open, server: FakeBlueskyServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=timeout_for(trouble))
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     server.fail_next("GET", GET, trouble)
@@ -1068,7 +1069,7 @@ def test_no_secret_is_seen_anywhere(
     opened: Open, server: FakeBlueskyServer, store: InMemoryStateStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=short())
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     channel.delete(channel.send(request))
     server.expire_access()
@@ -1084,7 +1085,7 @@ def test_no_secret_is_seen_anywhere(
         (PUT, xrpc(500, "InternalServerError", leaky)),
         (PUT, Answer.json({"uri": leaky, "cid": leaky})),
         (PUT, Disconnect()),
-        (PUT, NoResponse(1.0)),
+        (PUT, NoResponse()),
         (LOGIN, xrpc(401, "AuthenticationRequired", leaky)),
         (LOGIN, Answer.json({"accessJwt": leaky, "refreshJwt": leaky, "did": 5})),
         (LOGIN, Answer(200, b'{"accessJwt": "' + kept["access"].encode(), {"Content-Type": "application/json"})),

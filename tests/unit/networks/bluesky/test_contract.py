@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.testing import Call, ChannelContract, FakeBlueskyServer, Fault, HttpFixture, VisiblePost
+from tests.support.patience import short
 
 
 class BlueskyFixture(HttpFixture):
@@ -61,7 +62,7 @@ class TestBluesky(ChannelContract):
             handle=network.server.handle,
             password=SecretStr(network.password),
             service=network.url,
-            timeout=0.6,
+            timeout=short(0.6),
             clock=network.clock,
             store=network.state_store,
         )

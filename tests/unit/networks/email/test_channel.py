@@ -40,6 +40,7 @@ from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.mail import FakeMailServer
 from tests.support import network_calls
 from tests.support.network_calls import NOW, a_post
+from tests.support.patience import ANSWERED, PATIENCE, short
 
 SENDER = "alertes@police.example"
 
@@ -65,7 +66,7 @@ def _close_all() -> None:
 
 
 def email(url: str, **options: Any) -> Email:
-    made = Email(url=SecretStr(url), **{"timeout": 5.0, "clock": FakeClock(), **options})
+    made = Email(url=SecretStr(url), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
     _made.append(made)
     return made
 
@@ -353,9 +354,9 @@ def test_a_connection_lost_after_the_mail_leaves_one_person_in_doubt(server: Fak
 
 
 def test_a_server_that_takes_too_long_over_a_mail_leaves_it_in_doubt(server: FakeMailServer) -> None:
-    mail = channel(server, timeout=0.2)
+    mail = channel(server, timeout=short(0.2))
     outcomes = mail.send_each(mail.prepare(post(), ()), PEOPLE[:2])
-    server.delay("DATA", 0.5)
+    server.delay("DATA", PATIENCE)
     assert next(outcomes).outcome == "unconfirmed"
     server.delay("DATA", 0)
     assert next(outcomes).outcome == "posted"
@@ -379,8 +380,8 @@ def test_a_server_that_ends_every_session_is_left_alone(server: FakeMailServer) 
 
 @pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT"])
 def test_a_silent_server_is_not_reported_to_end_the_session(server: FakeMailServer, command: Any) -> None:
-    server.delay(command, 0.5)
-    outcomes, error = until_error(channel(server, timeout=0.1))
+    server.delay(command, PATIENCE)
+    outcomes, error = until_error(channel(server, timeout=short(0.1)))
     assert outcomes == {}
     assert (type(error), error.reason) == (Unavailable, "The mail server does not answer in time.")
     assert "`timeout`" in error.remedy
@@ -388,7 +389,7 @@ def test_a_silent_server_is_not_reported_to_end_the_session(server: FakeMailServ
 
 def test_a_server_without_a_greeting_is_silent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
-        silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=0.1)
+        silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=short(0.1))
         with pytest.raises(Unavailable, match="does not answer in time"):
             silent.whoami()
 
@@ -725,7 +726,7 @@ def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
 ) -> None:
     with _raw_server(replies) as port, pytest.raises(kind, match=said) as caught:
         Email(
-            url=SecretStr(f"mailto://desk:secret@127.0.0.1:{port}?from={SENDER}"), timeout=5.0, clock=FakeClock()
+            url=SecretStr(f"mailto://desk:secret@127.0.0.1:{port}?from={SENDER}"), timeout=ANSWERED, clock=FakeClock()
         ).whoami()
     assert "secret" not in str(caught.value)
 
@@ -751,7 +752,7 @@ def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], o
 
 def test_a_server_that_falls_silent_after_the_login_did_not_go_away() -> None:
     with _raw_server({"noop": SILENCE}) as port:
-        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}", timeout=0.2)
+        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}", timeout=short(0.2))
         with pytest.raises(Unavailable, match="does not answer in time"):
             mail.whoami()
 
@@ -796,7 +797,7 @@ def _raw_server(replies: dict[str, str]) -> Iterator[int]:
         finally:
             _close_all()
             door.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(PATIENCE)
 
 
 def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> None:

@@ -19,6 +19,7 @@ from policenotify.testing import (
     VisiblePost,
 )
 from tests.support.mails import visible_mail
+from tests.support.patience import PATIENCE, short
 
 
 class MailFixture:
@@ -57,7 +58,7 @@ class MailFixture:
             case Fault.UNAUTHORIZED:
                 self.server.fail_next("AUTH", 535, "5.7.8 who are you?", times=9)
             case Fault.NO_RESPONSE:
-                self.server.delay("DATA", 1.0)
+                self.server.delay("DATA", PATIENCE)
             case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER:
                 self.server.hang_up("DATA", delivered=trouble is Fault.DISCONNECTED_AFTER)
             case _:
@@ -77,4 +78,4 @@ class TestEmail(ChannelContract):
         url = (
             f"mailto://desk:s3cret@{network.server.host}:{network.server.port}?from=alertes@police.example&name=Police"
         )
-        return Email(url=SecretStr(url), timeout=0.6, clock=network.clock)
+        return Email(url=SecretStr(url), timeout=short(0.6), clock=network.clock)

@@ -19,6 +19,7 @@ from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 from policenotify.transport import publishing_under
 from tests.support.network_calls import a_post
+from tests.support.patience import ANSWERED, PATIENCE
 
 NAMES = ("ana", "bob", "cleo", "dan", "eve")
 PEOPLE = tuple(Recipient(key=f"key-of-{name}", address=f"{name}@c.example") for name in NAMES)
@@ -52,7 +53,7 @@ class Wire:
             thread.start()
             yield self
             door.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(PATIENCE)
 
     def _accept(self, door: socket.socket) -> None:
         with suppress(OSError):
@@ -263,7 +264,10 @@ def test_two_sessions_share_a_list_and_report_everybody_when_one_is_lost() -> No
     with server.listening():
         url = SecretStr(f"mailto://127.0.0.1:{server.port}?from=alertes@police.example")
         outcomes: dict[str, str] = {}
-        with closing(Email(url=url, timeout=2.0, sessions=2, clock=FakeClock())) as channel, publishing_under(allow):
+        with (
+            closing(Email(url=url, timeout=ANSWERED, sessions=2, clock=FakeClock())) as channel,
+            publishing_under(allow),
+        ):
             request = channel.prepare(a_post(account=channel.account, title="x"), ())
             with suppress(LostLease):
                 for outcome in channel.send_each(request, many):

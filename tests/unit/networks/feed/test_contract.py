@@ -32,6 +32,7 @@ from policenotify.testing import (
 from policenotify.testing.contract.fixtures import Call
 from policenotify.testing.servers.http import Disconnect
 from policenotify.testing.servers.s3 import FakeS3Server
+from tests.support.patience import short
 
 URL = "https://alertes.police.example/"
 
@@ -198,7 +199,7 @@ class TestFeedInABucket(ChannelContract):
             access_key=SecretStr(network.server.access_key),
             secret_key=SecretStr(network.server.secret_key),
             publisher="Police",
-            timeout=0.6,
+            timeout=short(0.6),
             clock=network.clock,
             store=network.state_store,
         )

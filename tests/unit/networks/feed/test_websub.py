@@ -16,12 +16,14 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.feed import channel as channel_module
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
+from tests.support.patience import ANSWERED, PATIENCE, timeout_for
 from tests.unit.networks.feed.test_channel import Desk
 from tests.unit.networks.feed.test_contract import URL
 
 
 @pytest.fixture
-def hub() -> Iterator[FakeServer]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    monkeypatch.setattr("policenotify.networks.feed.websub._LONGEST", ANSWERED)
     with FakeServer(Answer(204)) as server:
         yield server
 
@@ -65,13 +67,13 @@ def test_deletions_and_redrawn_files_are_notified_and_unchanged_ones_are_not(tmp
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [(Answer(400), "(400)"), (Answer.redirect("/"), "(302)"), (NoResponse(5), "Timeout"), (Disconnect(), "Connection")],
+    [(Answer(400), "(400)"), (Answer.redirect("/"), "(302)"), (NoResponse(), "Timeout"), (Disconnect(), "Connection")],
     ids=["400", "redirect", "silent", "cut"],
 )
 def test_a_failure_is_a_warning_and_the_post_is_out(
     tmp_path: Path, hub: FakeServer, caplog: pytest.LogCaptureFixture, fault: Any, words: str
 ) -> None:
-    desk = desk_with(tmp_path, hub, formats=("atom",), timeout=0.3)
+    desk = desk_with(tmp_path, hub, formats=("atom",), timeout=timeout_for(fault))
     hub.always(fault)
     with caplog.at_level(logging.WARNING, "policenotify"):
         desk.send(Stage.OPENING, "Rue Foch fermée")
@@ -105,13 +107,13 @@ def test_a_slow_hub_holds_neither_the_post_nor_the_lock_and_changes_meanwhile_ma
     def slow(request: RecordedRequest) -> Answer:
         del request
         started.set()
-        answered.append(sent.wait(1.5))
+        answered.append(sent.wait(PATIENCE))
         return Answer(204)
 
     hub.on("POST", "*", slow)
-    desk = desk_with(tmp_path, hub, formats=("atom",))
+    desk = desk_with(tmp_path, hub, formats=("atom",), timeout=ANSWERED)
     desk.send(Stage.OPENING, "Rue Foch fermée")
-    assert started.wait(5)
+    assert started.wait(PATIENCE)
     desk.send(Stage.UPDATE, "Rue Foch toujours fermée")
     desk.send(Stage.END, "Rue Foch ouverte")
     with closing(Desk(desk.folder, desk.clock, InMemoryStateStore()).channel) as other:

@@ -36,6 +36,7 @@ from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, No
 from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 from tests.support import network_calls
 from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
+from tests.support.patience import ANSWERED, short, timeout_for
 
 TOKEN = "server-token-0123456789"
 POST = "/api/v1/statuses"
@@ -63,7 +64,7 @@ def opened(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateSto
             "server": server.url,
             "handle": "police34",
             "token": SecretStr(TOKEN),
-            "timeout": 5.0,
+            "timeout": ANSWERED,
             "clock": clock,
             "store": store,
         }
@@ -340,12 +341,12 @@ def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
     assert can.budget.limit == (900 if software == "other" else 500)
 
 
-@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(2.0), refusal(429, **{"Retry-After": "60"})])
+@pytest.mark.parametrize("trouble", [Disconnect(), NoResponse(), refusal(429, **{"Retry-After": "60"})])
 def test_a_server_that_does_not_answer_is_not_posted_to(
     opened: Open, server: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
     server.fail_next("GET", V2, trouble)
-    error = error_of(lambda: opened(timeout=0.2).prepare(a_post(), ()))
+    error = error_of(lambda: opened(timeout=timeout_for(trouble)).prepare(a_post(), ()))
     assert type(error) is Unavailable
     assert error.retry_at == (NOW + timedelta(seconds=60) if isinstance(trouble, Answer) else None)
 
@@ -407,10 +408,10 @@ def test_the_key_follows_from_the_post_and_its_variant(channel: Mastodon, server
 
 
 @pytest.mark.parametrize(
-    "cut", [Disconnect(), Disconnect(reset=True), Disconnect("headers"), Disconnect("half"), NoResponse(2.0)]
+    "cut", [Disconnect(), Disconnect(reset=True), Disconnect("headers"), Disconnect("half"), NoResponse()]
 )
 def test_cut_after_it_was_accepted(opened: Open, server: FakeMastodonServer, cut: Disconnect | NoResponse) -> None:
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=timeout_for(cut))
     request = channel.prepare(a_post(), ())
     server.fail_next("POST", POST, cut, effect=True)
     assert type(error_of(lambda: channel.send(request))) is Unconfirmed
@@ -717,9 +718,9 @@ def test_a_closed_port(channel: Mastodon, server: FakeMastodonServer) -> None:
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeMastodonServer) -> None:
-    channel = opened(timeout=0.6)
+    channel = opened(timeout=short(0.6))
     request = channel.prepare(a_post(), ())
-    server.fail_next("POST", POST, NoResponse(5.0))
+    server.fail_next("POST", POST, NoResponse())
     error = error_of(lambda: channel.send(request))
     assert (type(error), error.code) == (Unconfirmed, "ReadTimeout")
 
@@ -975,7 +976,7 @@ def test_closed_twice_and_opened_again(channel: Mastodon, server: FakeMastodonSe
 
 def test_no_secret_is_seen_anywhere(opened: Open, server: FakeMastodonServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=short())
     request = channel.prepare(a_post(pictures=(a_picture(),)), ())
     channel.delete(channel.send(request))
     said = [repr(channel), repr(request), request.model_dump_json()]
@@ -987,7 +988,7 @@ def test_no_secret_is_seen_anywhere(opened: Open, server: FakeMastodonServer, ca
         Answer.html(leaky),
         Answer.json({"id": leaky, "url": leaky}),
         Disconnect(),
-        NoResponse(1.0),
+        NoResponse(),
     ):
         server.fail_next("POST", POST, trouble)
         error = error_of(lambda: channel.send(request))

@@ -13,6 +13,7 @@ from policenotify.networks.mastodon.instance import Instance
 from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from policenotify.testing.servers.http import Reply
+from tests.support.patience import short
 
 
 class MastodonFixture(HttpFixture):
@@ -67,7 +68,7 @@ class OnMastodon:
             server=network.url,
             handle=network.server.handle,
             token=SecretStr(network.server.token),
-            timeout=0.6,
+            timeout=short(0.6),
             clock=network.clock,
             store=network.state_store,
         )

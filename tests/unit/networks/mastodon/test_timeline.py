@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from policenotify.testing.servers._mastodon_store import html
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer
 from tests.support.network_calls import NOW, a_picture, a_post
+from tests.support.patience import ANSWERED, timeout_for
 
 TIMELINE = "/api/v1/accounts/*/statuses"
 WHO = "/api/v1/accounts/verify_credentials"
@@ -41,7 +43,7 @@ def channel(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateSt
 
 
 def opened(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, **other: Any) -> Mastodon:
-    options = {"server": server.url, "handle": "police34", "token": SecretStr(server.token), "timeout": 0.3}
+    options = {"server": server.url, "handle": "police34", "token": SecretStr(server.token), "timeout": ANSWERED}
     return Mastodon(**{**options, "clock": clock, "store": store, **other})
 
 
@@ -284,12 +286,17 @@ GOOD = {"id": "9", "url": "https://x.example/9", "created_at": "2026-03-02T06:30
         Answer.json([GOOD | {"created_at": None}]),
         Disconnect(),
         Disconnect("half"),
-        NoResponse(2.0),
+        NoResponse(),
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
-    channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse
+    server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, trouble: Answer | Disconnect | NoResponse
 ) -> None:
+    with closing(opened(server, clock, store, timeout=timeout_for(trouble))) as channel:
+        _doubt_is_kept(channel, server, trouble)
+
+
+def _doubt_is_kept(channel: Mastodon, server: FakeMastodonServer, trouble: Answer | Disconnect | NoResponse) -> None:
     request = lost(channel, server, a_post())
     server.fail_next("GET", TIMELINE, trouble)
     with pytest.raises(Unavailable):

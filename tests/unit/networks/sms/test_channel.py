@@ -33,6 +33,7 @@ from policenotify.text import sms, to_gsm
 from tests.support import network_calls
 from tests.support.audiences import addresses_of
 from tests.support.network_calls import a_post
+from tests.support.patience import ANSWERED, timeout_for
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
 CALL = ":version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
@@ -56,7 +57,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
 
 
 def open_sms(url: str, **options: Any) -> Sms:
-    return Sms(url=SecretStr(url), **{"timeout": 2.0, "clock": FakeClock(), **options})
+    return Sms(url=SecretStr(url), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
 
 
 def urls(server: FakeSmsServer) -> dict[str, str]:
@@ -405,7 +406,7 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSms
     ],
 )
 def test_a_doubt_is_the_persons_alone(server: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
-    by = channel(server, timeout=0.5)
+    by = channel(server, timeout=timeout_for(fault))
     server.fail_next("POST", OCTOPUSH, fault, effect=effect)
     outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
     doubt = outcomes.pop("ana")
@@ -955,7 +956,7 @@ def test_no_log_holds_a_number_a_password_or_a_text(server: FakeSmsServer, caplo
         caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
         for name in GATEWAYS:
-            by = channel(server, name, timeout=0.3)
+            by = channel(server, name)
             server.refuse(NUMBERS["bob"])
             by.whoami()
             send(by)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -35,6 +34,7 @@ from policenotify.testing.servers.http import Answer, FakeServer, NoResponse, Re
 from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.transport import publishing_under
 from tests.support.network_calls import a_post
+from tests.support.patience import ANSWERED, PATIENCE, short, until
 
 CALL = "method=GET&:version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
 SLOW = 0.05  # seconds until an answer
@@ -49,7 +49,7 @@ def people(count: int = MANY) -> list[Recipient]:
 def kannel(url: str, **options: Any) -> Sms:
     at = url.removeprefix("http://")
     address = f"form://{at}{FakeSmsServer.KANNEL}?{CALL}&:coding={{coding}}&:to={{recipient}}"
-    return Sms(url=SecretStr(address), **{"timeout": 2.0, "clock": FakeClock(), **options})
+    return Sms(url=SecretStr(address), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_people_are_taken_by_the_calling_thread_and_only_as_many_as_can_be_asked
 
 
 def test_an_outcome_is_told_as_soon_as_it_is_known(server: FakeSmsServer) -> None:
-    server.fail_next("GET", FakeSmsServer.KANNEL, Answer(202, b"0: Accepted", delay=0.6))
+    server.fail_next("GET", FakeSmsServer.KANNEL, Answer(202, b"0: Accepted", delay=short(0.6)))
     by = kannel(server.url)
     order = [each.key for each in by.send_each(by.prepare(a_post(), ()), people(8))]
     assert sorted(order) == [each.key for each in people(8)]
@@ -131,7 +131,7 @@ def test_its_threads_end_with_the_list_and_hold_no_process(server: FakeSmsServer
     assert all(each.daemon for each in own)
     sending.close()  # type: ignore[attr-defined]  # it is a generator
     for each in own:
-        each.join(5)
+        each.join(PATIENCE)
         assert not each.is_alive()
 
 
@@ -240,16 +240,16 @@ def test_a_person_in_flight_when_the_others_are_stopped_has_an_outcome(server: F
 
 
 def test_a_silent_gateway_leaves_only_those_in_flight_in_doubt(server: FakeSmsServer) -> None:
-    server.always(NoResponse(3.0))
-    told, error = outcomes_of(kannel(server.url, timeout=0.2), people())
+    server.always(NoResponse())
+    told, error = outcomes_of(kannel(server.url, timeout=short(0.2)), people())
     assert isinstance(error, Unavailable)
     assert [each.outcome for each in told.values()] == ["unconfirmed"] * DEFAULT
     assert len(server.requests) == DEFAULT
 
 
 def test_a_call_that_never_ends_is_a_doubt(server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", 1.0)
-    server.fail_next("*", "*", NoResponse(3.0))
+    monkeypatch.setattr("policenotify.networks.sms.channel._LONGEST_CALL", short(1.0))
+    server.fail_next("*", "*", NoResponse())
     told, error = outcomes_of(kannel(server.url), people())
     assert error is None
     assert [each.code for each in told.values() if each.outcome == "unconfirmed"] == ["TimeoutError"]
@@ -264,9 +264,11 @@ def test_a_single_doubt_is_followed_by_one_request_at_a_time_until_an_answer(ser
 
 
 def test_refusals_that_precede_a_success_in_flight_are_these_peoples_own(server: FakeSmsServer) -> None:
+    late = short()
+
     def answer(seen: RecordedRequest) -> Answer:
         good = seen.query["to"] == ["33639980000"]
-        return Answer(202 if good else 400, delay=0.3 if good else 0.01)
+        return Answer(202 if good else 400, delay=late if good else 0.01)
 
     server.on("GET", FakeSmsServer.KANNEL, answer)
     told, error = outcomes_of(kannel(server.url, parallel=4), people(8))
@@ -342,7 +344,7 @@ def test_limits_are_told(options: dict[str, Any], said: str) -> None:
 def test_calls_see_the_context_of_the_caller() -> None:
     variable: ContextVar[int] = ContextVar("variable", default=0)
     variable.set(7)
-    with Calls[int, int](lambda item: item + variable.get(), 2, 5.0) as calls:
+    with Calls[int, int](lambda item: item + variable.get(), 2, PATIENCE) as calls:
         calls.start(1)
         assert calls.next(wait=True) == (1, 8)
         assert calls.next(wait=True) is None
@@ -354,17 +356,17 @@ def test_a_call_that_does_not_end_is_given_up_and_costs_no_other_its_thread() ->
 
     def call(item: str) -> str:
         if item == "stuck":
-            ends.wait(10)
+            ends.wait(PATIENCE)
         return item.upper()
 
-    with Calls(call, 2, 0.1) as calls:
+    with Calls(call, 2, short()) as calls:
         calls.start("stuck")
         calls.start("a")
         assert calls.next(wait=True) == ("a", "A")
         _, error = calls.next(wait=True) or ("", None)
         assert isinstance(error, TimeoutError)
         ends.set()
-        time.sleep(0.2)  # its late result is nobody's
+        until(calls._results.qsize)  # its late result is nobody's
         for item in "bc":
             calls.start(item)
         ended = [calls.next(wait=True), calls.next(wait=True)]

@@ -11,6 +11,7 @@ from policenotify.channel import Channel
 from policenotify.networks.webhook.channel import Webhook
 from policenotify.testing import ChannelContract, FakeClock, HttpFixture, VisiblePost
 from policenotify.testing.servers.webhook import FakeWebhookServer
+from tests.support.patience import short
 
 
 class WebhookFixture(HttpFixture):
@@ -52,7 +53,7 @@ class TestWebhook(ChannelContract):
             url=SecretStr(f"{network.url}/police"),
             secret=SecretStr(network.server.secret),
             remembers_hours=self.remembers,
-            timeout=0.6,
+            timeout=short(0.6),
             clock=network.clock,
         )
 

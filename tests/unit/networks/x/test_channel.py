@@ -44,6 +44,7 @@ from policenotify.networks.x.channel import X
 from policenotify.networks.x.client import hush
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
 from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
+from tests.support.patience import ANSWERED, short, timeout_for
 
 CREATE = ("POST", "/2/tweets")
 TIMELINE = ("GET", "/2/users/1234567890/tweets")
@@ -71,7 +72,7 @@ def opened(server: FakeXServer, store: InMemoryStateStore, clock: FakeClock, exi
         options: dict[str, Any] = signing(server) | {
             "handle": "police34",
             "service": server.url,
-            "timeout": 5.0,
+            "timeout": ANSWERED,
             "clock": clock,
             "store": store,
         }
@@ -439,11 +440,11 @@ def test_a_failing_state_store_does_not_put_the_post_in_doubt(
         Disconnect("headers"),
         Disconnect("half"),
         Disconnect("half", reset=True),
-        NoResponse(2.0),
+        NoResponse(),
     ],
 )
 def test_cut_after_it_was_accepted(opened: Open, server: FakeXServer, cut: Disconnect | NoResponse) -> None:
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=timeout_for(cut))
     request = channel.prepare(a_post("A9 & D612 : https://police.example/é", pictures=(a_picture(),)), ())
     server.fail_next(*CREATE, cut, effect=True)
     error = error_of(lambda: channel.send(request))
@@ -455,9 +456,9 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeXServer, cut: Disco
 
 
 def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeXServer) -> None:
-    channel = opened(timeout=0.6)
+    channel = opened(timeout=short(0.6))
     request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, NoResponse(5.0))
+    server.fail_next(*CREATE, NoResponse())
     assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
 
 
@@ -687,13 +688,13 @@ def test_fields_that_x_no_longer_knows_are_done_without(channel: X, server: Fake
         problem_v1(403, 453, "You currently have access to a subset of X API V2 endpoints"),
         problem(429, "Too Many Requests"),
         Disconnect(),
-        NoResponse(2.0),
+        NoResponse(),
     ],
 )
 def test_a_timeline_that_cannot_be_read_keeps_the_doubt(
     opened: Open, server: FakeXServer, trouble: Answer | Disconnect | NoResponse
 ) -> None:
-    channel = opened(timeout=0.3)
+    channel = opened(timeout=timeout_for(trouble))
     request = channel.prepare(a_post(), ())
     ref = channel.send(request)
     server.fail_next(*TIMELINE, trouble)
@@ -1242,7 +1243,7 @@ def test_no_secret_is_seen_anywhere(
     caplog.set_level(logging.DEBUG)
     said = []
     for make in (opened, rotating):
-        channel = make(timeout=0.3)
+        channel = make(timeout=short())
         options = signing(server) if make is opened else {name: SecretStr(str(v)) for name, v in tokens(server).items()}
         credentials = Credentials.of(**{"client_secret": None, **options})
         request = channel.prepare(a_post(pictures=(a_picture(),)), ())
@@ -1261,7 +1262,7 @@ def test_no_secret_is_seen_anywhere(
             (CREATE, Answer.json({"errors": [{"message": leaky, "code": 1}]}, 400)),
             (CREATE, Answer.json({"data": {"id": leaky}}, 201)),
             (CREATE, Disconnect()),
-            (CREATE, NoResponse(1.0)),
+            (CREATE, NoResponse()),
             (TOKEN, Answer.json({"error": leaky, "error_description": leaky}, 400)),
             (TOKEN, Answer.json({"access_token": 5, "refresh_token": leaky})),
         ):

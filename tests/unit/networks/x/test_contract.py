@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
 from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, HttpFixture, VisiblePost
+from tests.support.patience import short
 
 
 class XFixture(HttpFixture):
@@ -68,7 +69,7 @@ class TestX(ChannelContract):
             access_token=SecretStr(access[0]),
             access_token_secret=SecretStr(access[1]),
             service=network.url,
-            timeout=0.6,
+            timeout=short(0.6),
             clock=network.clock,
             store=network.state_store,
         )
@@ -85,7 +86,7 @@ class TestXWithTokens(ChannelContract):
             client_secret=SecretStr(network.server.client[1]),
             refresh_token=SecretStr(network.server.refresh_token),
             service=network.url,
-            timeout=0.6,
+            timeout=short(0.6),
             clock=network.clock,
             store=network.state_store,
         )

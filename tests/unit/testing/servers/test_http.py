@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
+from tests.support.patience import ANSWERED, PATIENCE, short
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def client(server: FakeServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=5) as opened:
+    with httpx.Client(base_url=server.url, timeout=ANSWERED) as opened:
         yield opened
 
 
@@ -79,7 +80,7 @@ def test_an_unknown_path_is_a_404_that_names_it(client: httpx.Client) -> None:
 
 def test_a_server_may_answer_everything_alike() -> None:
     with FakeServer(Answer.json({"up": True})) as server:
-        assert requests.get(f"{server.url}/any/where", timeout=5).json() == {"up": True}
+        assert requests.get(f"{server.url}/any/where", timeout=ANSWERED).json() == {"up": True}
 
 
 def test_a_sequence_answers_in_turn_and_its_last_stays(server: FakeServer, client: httpx.Client) -> None:
@@ -114,13 +115,14 @@ def test_every_method_is_served(server: FakeServer, client: httpx.Client) -> Non
     assert (head.content, head.headers["content-length"]) == (b"", "3")
 
 
+@pytest.mark.benchmark
 def test_one_connection_carries_many_requests_without_waiting(server: FakeServer) -> None:
     peers, took = set(), []
     server.on("POST", "/", Posts())
     with requests.Session() as session:
         for number in range(50):
             begun = time.monotonic()
-            answer = session.post(server.url, json={"text": str(number)}, stream=True, timeout=5)
+            answer = session.post(server.url, json={"text": str(number)}, stream=True, timeout=ANSWERED)
             raw: Any = answer.raw
             peers.add(raw.connection.sock.getsockname())
             assert answer.json() == {"id": number + 1}
@@ -143,7 +145,7 @@ def test_a_delayed_answer_has_taken_effect_when_the_client_gives_up(server: Fake
     server.on("POST", "/post", lambda seen: posts(seen) and Answer(delay=30))
 
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{server.url}/post", json={"text": "a"}, timeout=0.3)
+        httpx.post(f"{server.url}/post", json={"text": "a"}, timeout=short())
     server.wait_for(1)
     assert posts.texts == ["a"]
 
@@ -191,10 +193,12 @@ def test_a_fault_strikes_once_with_or_without_effect(
     server.on("POST", "/post", posts)
     server.fail_next("POST", "/post", fault, effect=effect)
 
-    with httpx.Client(base_url=server.url, timeout=0.3) as client:
+    timeout = short() if raised is httpx.ReadTimeout else ANSWERED
+    with httpx.Client(base_url=server.url, timeout=timeout) as client:
         with pytest.raises(httpx.TransportError) as struck:
             client.post("/post", json={"text": "first"})
         assert struck.type is raised
+        server.wait_for(1)
         assert posts.texts == (["first"] if effect else [])
         assert client.post("/post", json={"text": "second"}).status_code == 201
     assert len(server.requests) == 2
@@ -232,12 +236,13 @@ def test_requests_sees_the_faults_too(server: FakeServer) -> None:
     server.on("GET", "/", [Disconnect(), Disconnect("half"), NoResponse(), Answer(body=b"back")])
 
     with pytest.raises(requests.ConnectionError, match="Remote end closed"):
-        requests.get(server.url, timeout=5)
+        requests.get(server.url, timeout=ANSWERED)
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
-        requests.get(server.url, timeout=5)
+        requests.get(server.url, timeout=ANSWERED)
     with pytest.raises(requests.ReadTimeout):
-        requests.get(server.url, timeout=0.1)
-    assert requests.get(server.url, timeout=5).text == "back"
+        requests.get(server.url, timeout=short(0.1))
+    server.wait_for(3)
+    assert requests.get(server.url, timeout=ANSWERED).text == "back"
 
 
 def test_faults_of_one_route_are_used_up_in_order(server: FakeServer, client: httpx.Client) -> None:
@@ -293,11 +298,11 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
 
     def ask(url: str) -> None:
         try:
-            httpx.get(url, timeout=30)
+            httpx.get(url, timeout=2 * PATIENCE)
         except httpx.TransportError as error:
             caught.append(error)
 
-    server = FakeServer([NoResponse(), Answer(delay=30), Answer(delay=30)]).start()
+    server = FakeServer([NoResponse(PATIENCE), Answer(delay=PATIENCE), Answer(delay=PATIENCE)]).start()
     clients = [threading.Thread(target=ask, args=(server.url,)) for _ in range(3)]
     idle = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
     for client in clients:
@@ -309,7 +314,7 @@ def test_closing_ends_hanging_requests_at_once_and_leaves_nothing_behind() -> No
     for client in clients:
         client.join()
 
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < PATIENCE / 2
     assert len(caught) == 3
     assert idle.recv(1) == b""
     idle.close()
@@ -324,11 +329,11 @@ def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
     server.refuse_connections()
     server.close()
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=ANSWERED)
 
     with server:
         assert server.url == url
-        assert requests.get(url, timeout=5).status_code == 200
+        assert requests.get(url, timeout=ANSWERED).status_code == 200
 
 
 def test_a_timeout_reports_how_many_came(server: FakeServer, client: httpx.Client) -> None:
@@ -392,10 +397,10 @@ def test_a_client_that_goes_away_mid_request_has_no_effect(server: FakeServer, c
 
 def test_a_far_network_answers_late_and_has_done_it_by_then(server: FakeServer, client: httpx.Client) -> None:
     server.on("POST", "/far", Answer.json({"done": True}))
-    server.latency = 60.0  # which closing the server ends
+    server.latency = PATIENCE  # which closing the server ends
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/far", timeout=0.05)
-    assert [seen.path for seen in server.requests] == ["/far"]
+        client.post("/far", timeout=short(0.05))
+    assert [seen.path for seen in server.wait_for(1)] == ["/far"]
     server.latency = 0.0
     assert client.post("/far").json() == {"done": True}
 
@@ -403,6 +408,6 @@ def test_a_far_network_answers_late_and_has_done_it_by_then(server: FakeServer, 
 def test_a_request_that_is_not_http_fails_the_test() -> None:
     with pytest.raises(ValueError, match="invalid literal"), FakeServer(Answer(200)) as server:  # noqa: PT012 - the block's end is under test
         port = int(server.url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=ANSWERED) as raw:
             raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
             assert raw.recv(1) == b""

@@ -17,6 +17,7 @@ import pytest
 
 from policenotify.errors import MissingExtra
 from policenotify.testing.servers.mail import Command, FakeMailServer
+from tests.support.patience import ANSWERED, PATIENCE, short
 
 DESK = "desk@police.example"
 
@@ -29,7 +30,7 @@ def mail() -> Iterator[FakeMailServer]:
 
 @pytest.fixture
 def client(mail: FakeMailServer) -> Iterator[smtplib.SMTP]:
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as opened:
+    with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as opened:
         yield opened
 
 
@@ -49,7 +50,7 @@ def test_a_mail_arrives_whole_in_each_recipients_mailbox(caplog: pytest.LogCaptu
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with (
         FakeMailServer(now=lambda: noon) as mail,
-        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+        smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client,
     ):
         client.send_message(letter(), to_addrs=["ana@a.example", "Bo@b.example"])
 
@@ -72,7 +73,7 @@ def test_addresses_beyond_ascii_are_accepted(mail: FakeMailServer, client: smtpl
 def test_sessions_are_counted(mail: FakeMailServer) -> None:
     assert mail.sessions == 0
     for _ in range(3):
-        smtplib.SMTP(mail.host, mail.port, timeout=5).quit()
+        smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED).quit()
     assert mail.sessions == 3
 
 
@@ -151,7 +152,7 @@ def test_a_greylisted_recipient_is_accepted_later(mail: FakeMailServer, client: 
 def test_a_session_limit_ends_each_session_with_a_421(mail: FakeMailServer) -> None:
     mail.limit_session(2)
     for _ in range(2):
-        client = smtplib.SMTP(mail.host, mail.port, timeout=5)
+        client = smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED)
         client.send_message(letter())
         client.send_message(letter())
         with pytest.raises(smtplib.SMTPSenderRefused) as refused:
@@ -165,7 +166,7 @@ def test_a_session_limit_ends_each_session_with_a_421(mail: FakeMailServer) -> N
 
 def test_a_session_limit_other_than_421_keeps_the_session_open(mail: FakeMailServer) -> None:
     mail.limit_session(1, 452, "4.5.3 Too many recipients: Too many messages sent")
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+    with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client:
         client.send_message(letter())
         for _ in range(2):
             with pytest.raises(smtplib.SMTPSenderRefused) as refused:
@@ -177,7 +178,7 @@ def test_a_session_limit_other_than_421_keeps_the_session_open(mail: FakeMailSer
 
 def test_the_server_closes_after_a_421_by_itself(mail: FakeMailServer) -> None:
     mail.fail_next("RCPT", 421, "4.3.2 shutting down")
-    with socket.create_connection((mail.host, mail.port), timeout=5) as raw, raw.makefile("rwb") as line:
+    with socket.create_connection((mail.host, mail.port), timeout=ANSWERED) as raw, raw.makefile("rwb") as line:
         for say in (b"", b"EHLO x\r\n", b"MAIL FROM:<a@a.example>\r\n", b"RCPT TO:<b@a.example>\r\n"):
             line.write(say)
             line.flush()
@@ -197,7 +198,7 @@ def test_a_connection_cut_after_the_mail_was_sent_leaves_the_client_in_doubt(
     with pytest.raises(smtplib.SMTPServerDisconnected):
         client.send_message(letter())
     assert len(mail.mails) == int(delivered)
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as again:
+    with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as again:
         again.send_message(letter())
     assert len(mail.mails) == 1 + int(delivered)
 
@@ -248,7 +249,7 @@ def test_a_client_that_goes_away_mid_mail_leaves_none(mail: FakeMailServer, clie
     client.send("Subject: half\r\n")
     client.close()
 
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as again:
+    with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as again:
         again.send_message(letter())
     assert [each.message["Subject"] for each in mail.mails] == ["Route barrée"]
 
@@ -269,16 +270,16 @@ def test_a_reset_may_fail(mail: FakeMailServer, client: smtplib.SMTP) -> None:
 
 
 def test_a_slow_server_outlasts_the_clients_patience(mail: FakeMailServer) -> None:
-    mail.delay("DATA", 30)
+    mail.delay("DATA", PATIENCE)
     with (
-        smtplib.SMTP(mail.host, mail.port, timeout=0.2) as client,
+        smtplib.SMTP(mail.host, mail.port, timeout=short(0.2)) as client,
         pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"),
     ):
         client.send_message(letter())
     assert mail.mails == []
 
     mail.delay("DATA", 0)
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+    with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client:
         client.send_message(letter())
     assert len(mail.mails) == 1
 
@@ -286,7 +287,7 @@ def test_a_slow_server_outlasts_the_clients_patience(mail: FakeMailServer) -> No
 def test_a_login_is_required_and_checked() -> None:
     with (
         FakeMailServer(login=("desk", "secret")) as mail,
-        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+        smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client,
     ):
         with pytest.raises(smtplib.SMTPSenderRefused) as refused:
             client.send_message(letter())
@@ -305,7 +306,7 @@ def test_a_login_is_required_and_checked() -> None:
 def test_a_login_may_fail_for_now() -> None:
     with (
         FakeMailServer(login=("desk", "secret")) as mail,
-        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+        smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client,
     ):
         mail.fail_next("AUTH", 454, "4.7.0 directory down", times=2)  # smtplib tries PLAIN, then LOGIN
         with pytest.raises(smtplib.SMTPAuthenticationError) as down:
@@ -322,7 +323,7 @@ def test_no_login_is_offered_where_none_is_wanted(client: smtplib.SMTP) -> None:
 def test_a_mail_over_the_limit_is_refused() -> None:
     with (
         FakeMailServer(size_limit=2000) as mail,
-        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+        smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client,
     ):
         client.ehlo()
         assert client.esmtp_features["size"] == "2000"
@@ -346,13 +347,13 @@ def test_refused_connections_come_back_at_the_same_port(mail: FakeMailServer, cl
     mail.refuse_connections()
     mail.refuse_connections()
     with pytest.raises(ConnectionRefusedError):
-        smtplib.SMTP(mail.host, port, timeout=5)
+        smtplib.SMTP(mail.host, port, timeout=ANSWERED)
     with pytest.raises(smtplib.SMTPServerDisconnected):
         client.noop()
 
     mail.recover()
     assert mail.port == port
-    with smtplib.SMTP(mail.host, mail.port, timeout=5) as again:
+    with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as again:
         again.send_message(letter())
     assert len(mail.mails) == 1
 
@@ -361,7 +362,7 @@ def test_recovery_ends_every_fault(mail: FakeMailServer, client: smtplib.SMTP) -
     mail.refuse("*")
     mail.fail_next("MAIL", 451, "4.3.0 no")
     mail.hang_up("DATA")
-    mail.delay("DATA", 30)
+    mail.delay("DATA", PATIENCE)
     mail.limit_session(0)
 
     mail.recover()
@@ -376,7 +377,7 @@ def test_a_broken_predicate_is_a_451_and_fails_the_test() -> None:
     with (  # noqa: PT012 - the block's end is under test
         pytest.raises(LookupError, match="13"),
         FakeMailServer() as mail,
-        smtplib.SMTP(mail.host, mail.port, timeout=5) as client,
+        smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client,
     ):
         mail.refuse(broken)
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
@@ -388,7 +389,7 @@ def test_waiting_ends_when_the_mail_is_there_and_a_timeout_is_reported(mail: Fak
     mail.delay("DATA", 0.05)
 
     def send() -> None:
-        with smtplib.SMTP(mail.host, mail.port, timeout=5) as client:
+        with smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED) as client:
             client.send_message(letter())
 
     sender = threading.Thread(target=send)
@@ -402,9 +403,9 @@ def test_waiting_ends_when_the_mail_is_there_and_a_timeout_is_reported(mail: Fak
 def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
     before = set(threading.enumerate())
     mail = FakeMailServer().start()
-    mail.delay("DATA", 30)
-    idle = smtplib.SMTP(mail.host, mail.port, timeout=5)
-    busy = smtplib.SMTP(mail.host, mail.port, timeout=5)
+    mail.delay("DATA", PATIENCE)
+    idle = smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED)
+    busy = smtplib.SMTP(mail.host, mail.port, timeout=ANSWERED)
     caught: list[BaseException] = []
 
     def send() -> None:
@@ -422,7 +423,7 @@ def test_closing_ends_sessions_at_once_and_leaves_nothing_behind() -> None:
     mail.close()
     sender.join()
 
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < PATIENCE / 2
     assert len(caught) == 1
     with pytest.raises(smtplib.SMTPServerDisconnected):
         idle.noop()
@@ -437,7 +438,7 @@ def test_a_server_closes_while_it_refuses_and_may_start_again() -> None:
     mail.refuse_connections()
     mail.close()
 
-    with mail, smtplib.SMTP(mail.host, port, timeout=5) as client:
+    with mail, smtplib.SMTP(mail.host, port, timeout=ANSWERED) as client:
         client.send_message(letter())
     assert len(mail.mails) == 1
 

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from policenotify.testing import FakePushServer, ReceivedPush
+from tests.support.patience import ANSWERED
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def ntfy(server: FakePushServer, *, token: str = "", password: str = "", **asked
     head = {"Authorization": f"Bearer {token}"} if token else {}
     login = None if token else (server.user, password or server.password)
     body = {"topic": "alertes", "message": "Évitez", "title": "Accident"} | asked
-    return requests.post(server.url, json=body, auth=login, headers=head, timeout=5)
+    return requests.post(server.url, json=body, auth=login, headers=head, timeout=ANSWERED)
 
 
 def test_ntfy_takes_a_message_for_an_own_topic(server: FakePushServer) -> None:
@@ -57,23 +58,25 @@ def test_matrix_requires_a_login_and_knows_its_rooms(server: FakePushServer) -> 
     def login(password: str) -> requests.Response:
         who = {"type": "m.id.user", "user": server.user}
         asked = {"type": "m.login.password", "identifier": who, "password": password}
-        return requests.post(f"{at}/login", json=asked, timeout=5)
+        return requests.post(f"{at}/login", json=asked, timeout=ANSWERED)
 
     assert login("wrong").json()["errcode"] == "M_FORBIDDEN"
     head = {"Authorization": f"Bearer {login(server.password).json()['access_token']}"}
-    assert requests.post(f"{at}/join/%23alertes:matrix.example", json={}, timeout=5).status_code == 401
-    assert requests.post(f"{at}/join/!abc:matrix.example", json={}, headers=head, timeout=5).status_code == 404
-    room = requests.post(f"{at}/join/%23alertes:matrix.example", json={}, headers=head, timeout=5).json()["room_id"]
+    assert requests.post(f"{at}/join/%23alertes:matrix.example", json={}, timeout=ANSWERED).status_code == 401
+    assert requests.post(f"{at}/join/!abc:matrix.example", json={}, headers=head, timeout=ANSWERED).status_code == 404
+    room = requests.post(f"{at}/join/%23alertes:matrix.example", json={}, headers=head, timeout=ANSWERED).json()[
+        "room_id"
+    ]
     said = {"msgtype": "m.text", "body": "Évitez"}
     for where, status in ((room, 200), ("!abc", 404)):
-        got = requests.put(f"{at}/rooms/{where}/send/m.room.message/1", json=said, headers=head, timeout=5)
+        got = requests.put(f"{at}/rooms/{where}/send/m.room.message/1", json=said, headers=head, timeout=ANSWERED)
         assert got.status_code == status
     assert server.messages == (ReceivedPush("matrix", "1", "", "Évitez", room),)
 
 
 def test_gotify_wants_its_token_and_a_message(server: FakePushServer) -> None:
     def gotify(token: str, **asked: str) -> requests.Response:
-        return requests.post(f"{server.url}/message", json=asked, headers={"X-Gotify-Key": token}, timeout=5)
+        return requests.post(f"{server.url}/message", json=asked, headers={"X-Gotify-Key": token}, timeout=ANSWERED)
 
     assert gotify(server.application, title="Accident", message="Évitez").json()["id"] == 1
     assert gotify("wrong", message="Évitez").json()["errorCode"] == 401
@@ -83,7 +86,7 @@ def test_gotify_wants_its_token_and_a_message(server: FakePushServer) -> None:
 
 def test_mattermost_knows_a_webhook_by_its_address(server: FakePushServer) -> None:
     def mattermost(webhook: str, text: str) -> requests.Response:
-        return requests.post(f"{server.url}/hooks/{webhook}", json={"text": text}, timeout=5)
+        return requests.post(f"{server.url}/hooks/{webhook}", json={"text": text}, timeout=ANSWERED)
 
     assert mattermost(server.webhook, "Évitez").text == "ok"
     assert mattermost("wrong", "Évitez").status_code == 404

@@ -14,6 +14,7 @@ import requests
 
 from policenotify.errors import MissingExtra
 from policenotify.testing import Answer, FakeSmsServer
+from tests.support.patience import ANSWERED
 
 KANNEL = {"username": "desk", "password": "s3cret", "from": "POLICE34", "to": "33600000001", "charset": "UTF-8"}
 TRUE_OCTOPUSH = "https://sms.gateway.example/v1/public/sms-campaign/send"
@@ -28,14 +29,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
 
 
 def kannel(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
-    got = requests.get(server.url + server.KANNEL, params=KANNEL | asked, timeout=5)
+    got = requests.get(server.url + server.KANNEL, params=KANNEL | asked, timeout=ANSWERED)
     return got.status_code, got.text
 
 
 def octopush(server: FakeSmsServer, **asked: object) -> requests.Response:
     body = {"recipients": [{"phone_number": "+33600000001"}], "text": "Accès", "sender": "POLICE34"} | asked
     return requests.post(
-        TRUE_OCTOPUSH, json=body, headers={"api-login": server.login, "api-key": server.key}, timeout=5
+        TRUE_OCTOPUSH, json=body, headers={"api-login": server.login, "api-key": server.key}, timeout=ANSWERED
     )
 
 
@@ -44,7 +45,7 @@ def test_kannel_answers_as_kannel(server: FakeSmsServer) -> None:
     assert kannel(server, text="x", password="wrong") == (403, "Authorization failed for sendsms")
     assert kannel(server, text="x", to="")[0] == 400
     assert kannel(server, text="x", to="12")[0] == 400
-    got = requests.post(server.url + server.KANNEL, data=KANNEL | {"text": "Fin"}, timeout=5)
+    got = requests.post(server.url + server.KANNEL, data=KANNEL | {"text": "Fin"}, timeout=ANSWERED)
     assert got.status_code == 202
     assert [each.text for each in server.phone("+33600000001")] == ["Accès fermé", "Fin"]
     assert repr(server.messages[0]) == "<ReceivedSms by kannel, GSM-7, 1 segments>"
@@ -76,7 +77,7 @@ def jasmin(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
         "from": "POLICE34",
         "content": "Fin",
     } | asked
-    got = requests.get(server.url + server.JASMIN, params=given, timeout=5)
+    got = requests.get(server.url + server.JASMIN, params=given, timeout=ANSWERED)
     return got.status_code, got.text
 
 
@@ -122,7 +123,7 @@ def test_octopush_wants_its_form_its_key_and_its_money(server: FakeSmsServer) ->
     assert octopush(server).status_code == 201
     assert octopush(server).status_code == 402
     server.key = "0ther"
-    assert requests.post(TRUE_OCTOPUSH, json={}, timeout=5).status_code == 401
+    assert requests.post(TRUE_OCTOPUSH, json={}, timeout=ANSWERED).status_code == 401
     assert len(server.messages) == 2
 
 
@@ -135,24 +136,24 @@ def test_octopush_wants_its_form_its_key_and_its_money(server: FakeSmsServer) ->
     ],
 )
 def test_others_want_their_keys(server: FakeSmsServer, path: str, headers: dict[str, str], body: object) -> None:
-    got = requests.post(f"https://sms.gateway.example{path}", json=body, headers=headers, timeout=5)
+    got = requests.post(f"https://sms.gateway.example{path}", json=body, headers=headers, timeout=ANSWERED)
     assert got.status_code == 401
     assert [each.path for each in server.requests] == [path]
 
 
 def test_seven_and_sfr_refuse_with_a_success_status(server: FakeSmsServer) -> None:
-    got = requests.post(server.url + "/api/sms", json={"to": "+33600000001", "text": "x"}, timeout=5)
+    got = requests.post(server.url + "/api/sms", json={"to": "+33600000001", "text": "x"}, timeout=ANSWERED)
     assert (got.status_code, got.json()) == (200, {"success": "900"})
     login = {"serviceId": "desk", "servicePassword": "wrong", "spaceId": server.space}
     sfr = "/DmcWS/1.5.8/JsonService/MessagesUnitairesWS/addSingleCall"
     asked = {"authenticate": json.dumps(login), "messageUnitaire": "{}"}
-    got = requests.post(server.url + sfr, params=asked, timeout=5)
+    got = requests.post(server.url + sfr, params=asked, timeout=ANSWERED)
     assert got.json()["errorCode"] == "AUTHENTICATION"
     login["servicePassword"] = server.password
     long = {"media": "SMSUnicode", "textMsg": "a" * 71 + "ê", "to": "33600000001", "from": "POLICE34"}
     asked = {"authenticate": json.dumps(login), "messageUnitaire": json.dumps(long)}
-    assert requests.post(server.url + sfr, params=asked, timeout=5).json()["errorCode"] == "MESSAGE_TOO_LONG"
-    assert requests.post(server.url + sfr, timeout=5).status_code == 400
+    assert requests.post(server.url + sfr, params=asked, timeout=ANSWERED).json()["errorCode"] == "MESSAGE_TOO_LONG"
+    assert requests.post(server.url + sfr, timeout=ANSWERED).status_code == 400
     assert server.messages == ()
 
 

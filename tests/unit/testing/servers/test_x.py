@@ -14,6 +14,7 @@ from requests_oauthlib import OAuth1
 from policenotify.testing import FakeClock, FakeXServer
 from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.x import VisibleXPost
+from tests.support.patience import ANSWERED
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 100
@@ -35,7 +36,7 @@ class Caller:
             json=body,
             params=query,
             auth=self.auth,
-            timeout=5,
+            timeout=ANSWERED,
             allow_redirects=False,
         )
         return {"status": got.status_code, "headers": got.headers, "json": got.json()}
@@ -54,7 +55,7 @@ class Caller:
     def renew(self, refresh: str, *, login: bool = True, **more: str) -> dict[str, Any]:
         form = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self.server.client[0]} | more
         auth = self.server.client if login else None
-        got = self.http.post(f"{self.server.url}/2/oauth2/token", data=form, auth=auth, timeout=5)
+        got = self.http.post(f"{self.server.url}/2/oauth2/token", data=form, auth=auth, timeout=ANSWERED)
         return {"status": got.status_code, **got.json()}
 
 
@@ -343,10 +344,10 @@ def test_refusals_have_either_form_of_x(caller: Caller, server: FakeXServer) -> 
 
 def test_a_signature_is_good_once_and_for_one_address(caller: Caller, server: FakeXServer) -> None:
     prepared = caller.http.prepare_request(requests.Request("GET", f"{server.url}/2/users/me", auth=caller.auth))
-    assert [caller.http.send(prepared, timeout=5).status_code for _ in range(2)] == [200, 401]
+    assert [caller.http.send(prepared, timeout=ANSWERED).status_code for _ in range(2)] == [200, 401]
     other = caller.http.prepare_request(requests.Request("GET", "https://api.x.example/2/users/me", auth=caller.auth))
     prepared.headers = other.headers
-    assert caller.http.send(prepared, timeout=5).status_code == 401
+    assert caller.http.send(prepared, timeout=ANSWERED).status_code == 401
 
 
 def test_a_request_without_keys_is_refused(caller: Caller, server: FakeXServer) -> None:
