@@ -161,7 +161,9 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 
 def _wrong(said: Publication, severity: Severity = MINOR) -> Message:
-    return said.correct("Le secteur est celui de la gare", severity=severity, description="Et non la Comédie.")
+    return said.correct(
+        "Le secteur est celui de la gare", severity=severity, description="Et non la Comédie.", instruction="Évitez-le."
+    )
 
 
 # --- corrections

@@ -151,4 +151,5 @@ def example(fields: dict[str, Any]) -> CheckContext:
     given = {name: value or None if name.endswith("_at") else value for name, value in fields.items()}
     if pictures := given.get("images"):
         given["images"] = [{"digest": "0" * 64, **picture} for picture in pictures]
-    return replace(context(**given), traffic=frozenset({"cifs"}))
+    places = tuple(given.pop("open_places", None) or ())
+    return replace(context(**given), traffic=frozenset({"cifs"}), open_places=places)

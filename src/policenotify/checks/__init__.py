@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from policenotify.checks import (
+    contradictions,
     guidance,
     houses,
     identifiers,
@@ -39,6 +40,7 @@ from policenotify.findings import Finding, Level, by_level
 from policenotify.model.lifecycle import Stage
 
 _MODULES: Final = (
+    contradictions,
     guidance,
     houses,
     identifiers,

@@ -53,6 +53,7 @@ class CheckContext:
         words: The word lists of the installation.
         file_names: Language, field and name of each picture that was given as a file.
         traffic: The formats for traffic partners that some channel writes.
+        open_places: For an end, the places of the other open incidents: `Montpellier, avenue de Toulouse`.
     """
 
     message: Message
@@ -69,6 +70,7 @@ class CheckContext:
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()
     traffic: frozenset[str] = frozenset()
+    open_places: tuple[str, ...] = ()
     is_place_name: Callable[[str], bool] = _is_no_place
     communes_named: Callable[[str], frozenset[str]] = _no_communes
 

@@ -225,6 +225,14 @@ def to_option(command: _Command) -> _Command:
     return option
 
 
+def reopen_option(command: _Command) -> _Command:
+    """Add the option of the correction of an end."""
+    option: _Command = click.option("--reopen", is_flag=True, help="Correct a wrong end: the incident goes on.")(
+        command
+    )
+    return option
+
+
 def _with(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:
     for option in reversed(options):
         command = option(command)

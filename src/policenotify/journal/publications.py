@@ -415,7 +415,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     body |= {"record": publication_digest(publication_fields(columns)), **posts_of(rows)}
     if message.incident is not None:
         due = [microseconds(new.due_at) if new.due_at else None]
-        body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
+        body["incident"] = [message.incident, new.status, *([] if _keeps_deadline(message) else due)]
     body |= _overridden(new.findings) | publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 
@@ -472,10 +472,14 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
         if not schema.insert_new(connection, table, [opened | columns]):
             raise _changed(incident)
         return
-    if new.message.stage is not Stage.CORRECTION:
+    if not _keeps_deadline(new.message):
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
     connection.execute(update(table).where(table.c.id == incident).values(**columns))
+
+
+def _keeps_deadline(message: Message) -> bool:
+    return message.stage is Stage.CORRECTION and not message.lifecycle.reopens
 
 
 def _changed(incident: str) -> IncidentChanged:

@@ -26,7 +26,7 @@ from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.defaults import fill_defaults, speak
 from policenotify.publishing.images import load_images
 from policenotify.publishing.reach import check_limits, with_consent
 from policenotify.publishing.routing import (
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
+_OTHERS = 200  # open incidents with which the place of an end is compared, the newest
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
@@ -230,7 +231,13 @@ class Preparer:
             typed=typed,
             words=self.words,
             file_names=tuple((typed.language, f"images.{number}.path", name) for number, name in names if name),
+            open_places=self._open_places(resolved) if resolved.stage is Stage.END else (),
         )
+
+    def _open_places(self, message: Message) -> tuple[str, ...]:
+        """Return the places of the other open incidents."""
+        others = self.journal.incidents.list(limit=_OTHERS)
+        return tuple(each.place for each in others if each.id != message.incident and each.exercise == message.exercise)
 
     def prepare_pending(
         self, publication: Publication, channel: ChannelConfig
@@ -268,7 +275,7 @@ class Preparer:
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
         department = places.department(code) if code else None
-        return fill_defaults(
+        filled = fill_defaults(
             message,
             profile,
             sender=self.sender,
@@ -276,9 +283,10 @@ class Preparer:
             department_name=department.name if department else None,
             department=code,
             incident=incident,
-            earlier=[entry.message for entry in history.entries],
+            history=history,
             now=now,
         )
+        return speak(filled, history, self.locales)
 
     def _render(
         self,
@@ -381,7 +389,7 @@ class Preparer:
         return history
 
     def _status_after(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
-        stage, corrects = message.stage, message.lifecycle.corrects
+        stage, corrects, reopens = message.stage, message.lifecycle.corrects, bool(message.lifecycle.reopens)
         if incident is None:
             first = history.opening
             if first is not None and first.stage is not Stage.STANDALONE:
@@ -392,8 +400,13 @@ class Preparer:
             return next_status(history.status, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
+        if reopens and not any(history.is_end(entry) for entry in history.entries if entry.publication == corrects):
+            raise InvalidTransition(
+                f"Publication {corrects} is not the end of incident {incident!r}, and only a wrong end is taken back.",
+                incident=incident,
+            )
         if stage in allowed_stages(history.status):
-            return next_status(history.status, stage, incident=incident)
+            return next_status(history.status, stage, incident=incident, reopens=reopens)
         incidents = self.journal.incidents
         details = describe_incidents(history, incidents.list(limit=LISTED), self.zone, count=incidents.count_open())
         return next_status(history.status, stage, incident=incident, details=details)

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from policenotify.channel import Picture
 from policenotify.model.cap import Severity, Urgency
-from policenotify.model.history import History
+from policenotify.model.history import History, HistoryEntry, Outcome, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
@@ -110,6 +110,11 @@ class RenderContext:
     @cached_property
     def _translation(self) -> Translation:
         return translation_of(self.message, self.language)
+
+    @property
+    def is_untranslated(self) -> bool:
+        """True if fixed phrases stand in for a translation."""
+        return self._translation.untranslated
 
     @cached_property
     def text(self) -> LocalizedText:
@@ -258,22 +263,31 @@ class RenderContext:
         return f"{self.locale.exercise}{self.locale.dash}".strip() if self.message.exercise else ""
 
     @cached_property
+    def referred(self) -> HistoryEntry | None:
+        """What it refers to: the publication that it corrects, else the opening."""
+        return self.history.entry(self.message.lifecycle.corrects or "") or self.history.opening
+
+    def has_reached(self, target: Target) -> bool:
+        """Return True if what it refers to has certainly appeared to these readers, and is there still."""
+        posts = self.referred.posts if self.referred else ()
+        place = (target.account, target.language, Outcome.POSTED)
+        return any((post.account, post.language, post.outcome) == place for post in posts)
+
+    @cached_property
     def back_reference(self) -> str:
         """A sentence on what it refers to, empty for an opening.
 
         Words that were wrong or withdrawn are never repeated, neither by the withdrawal nor later.
         """
-        opening, corrects = self.history.opening, self.message.lifecycle.corrects
-        if self.is_opening:
+        opening = self.referred
+        if self.is_opening or opening is None:
             return ""
-        if opening is not None and self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
-            wrong = (self.history.entry(corrects) if corrects else None) or opening
-            time = self.locale.time(wrong.at, self.zone)
+        if self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
+            time = self.locale.time(opening.at, self.zone)
             if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
                 return ""
-            return sentence(self.times.withdrawal(wrong.at))
-        corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
-        if opening is None or self.profile.discreet or opening.publication in corrected:
+            return sentence(self.times.withdrawal(opening.at))
+        if self.profile.discreet or opening not in self.history.standing.values():
             return ""
         headline = self.opening.open_headline
         if contains_words(self.headline, headline) or self.opening.label != self.label:  # its colour may be in it

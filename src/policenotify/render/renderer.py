@@ -49,6 +49,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     left_out = len(context.pictures) - len(pictures)
     notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []
     notes += _unwritable(context, capabilities.budget)
+    notes += ["the text, which has no translation: fixed phrases stand in"] if context.is_untranslated else []
 
     def posts(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _fitted_whole(context, channel, pictures, standalone=standalone)
@@ -91,7 +92,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         ]
         return (post, *continuations), () if continuations else fitted.omitted
 
-    (standalone, *continuations), omitted = posts(standalone=True)
+    # An earlier message that these readers may never have got is not named.
+    (standalone, *continuations), omitted = posts(standalone=context.has_reached(target))
     (reply, *_), omitted_in_reply = posts(standalone=False) if target.reply_to else ((None,), ())
     return RenderedPost(
         target=target,

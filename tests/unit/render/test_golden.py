@@ -26,7 +26,7 @@ from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
@@ -69,7 +69,6 @@ def _message(category: str, stage: Stage) -> Message:
     place = message.location
     assert place
     commune = places.commune(place.commune) if place.commune else None
-    opens = stage in {Stage.OPENING, Stage.STANDALONE}
     return fill_defaults(
         message,
         profile,
@@ -78,7 +77,7 @@ def _message(category: str, stage: Stage) -> Message:
         department_name="Hérault",
         department="34",
         incident=message.incident,
-        earlier=() if opens else (_message(category, _stages(category)[0]),),
+        history=_history(category, stage),
         now=_at(category, stage),
     )
 
@@ -91,8 +90,11 @@ def _stages(category: str) -> tuple[Stage, ...]:
 
 def _history(category: str, stage: Stage) -> History:
     first = _stages(category)[0]
-    entry = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, first), at=_at(category, first))
-    return History() if stage is first else History(incident=INCIDENT, entries=(entry,))
+    if stage is first:
+        return History()
+    at, posts = _at(category, first), posted_everywhere()
+    entry = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, first), at=at, posts=posts)
+    return History(incident=INCIDENT, entries=(entry,))
 
 
 def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:

@@ -40,7 +40,7 @@ from policenotify.text.comparison import affirms, fold
 from policenotify.text.fit import shorten
 from tests.support.five_networks import open_five
 from tests.support.installation import Desk, accident, open_desk
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -70,7 +70,9 @@ def _resolved(message: Message) -> Message:
 
 def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> HistoryEntry:
     at = NOW - timedelta(minutes=minutes)
-    return HistoryEntry(publication=publication, sequence=1, message=_resolved(message), at=at)
+    return HistoryEntry(
+        publication=publication, sequence=1, message=_resolved(message), at=at, posts=posted_everywhere()
+    )
 
 
 def _render(
@@ -116,12 +118,13 @@ def test_no_post_repeats_what_is_withdrawn(data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         entries.append(_entry(_message(Stage.UPDATE, category=category, **texts), SECOND, 20))
     stage = data.draw(st.sampled_from((Stage.CANCELLATION, Stage.CORRECTION)))
+    changes: dict[str, Any] = {"hashtags": ()} if stage is Stage.CORRECTION else {}
     made = opening.followed_by(
         stage,
         headline="Message publié par erreur",
         incident=INCIDENT,
         corrects=FIRST if stage is Stage.CORRECTION else None,
-        **({"hashtags": ()} if stage is Stage.CORRECTION else {}),
+        **changes,
     )
     channel, language = data.draw(EVERYWHERE), data.draw(st.sampled_from(("fr", "en")))
     read = _read(_render(made, channel, tuple(entries), language=language)).casefold()

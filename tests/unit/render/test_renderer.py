@@ -502,7 +502,8 @@ def test_an_initial_message_has_no_bracket(fields: dict[str, Any], text: str) ->
 
 def test_a_standalone_message_is_corrected_in_words() -> None:
     alone = Message.model_validate({"category": "road_safety", "headline": "Contrôles renforcés samedi"})
-    entry = HistoryEntry(publication="0" * 26, sequence=1, message=alone, at=AT)
+    posts = ACCIDENT.entry(1).posts
+    entry = HistoryEntry(publication="0" * 26, sequence=1, message=alone, at=AT, posts=posts)
     lifecycle = Lifecycle(stage=Stage.CORRECTION, corrects="0" * 26)
     message = Message(category="road_safety", headline="C'est dimanche", lifecycle=lifecycle)
     wording = _render(message, history=History(entries=(entry,)))
@@ -546,7 +547,9 @@ def test_another_language_has_its_own_phrases_and_pictures() -> None:
 
 
 def test_english_keeps_its_capitals_after_a_colon() -> None:
-    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
+    entry = ACCIDENT.entry(1)
+    posts = tuple(replace(post, language="en") for post in entry.posts)
+    history = History(incident="i1", entries=(replace(entry, posts=posts),))
     text = _render(_message("end", headline="Friday's closure is over", language="en"), history=history, language="en")
     assert text.standalone.text.startswith(
         "✅ [#RoadAccident – OVER] #Montpellier, avenue de Toulouse: Friday's closure"
@@ -971,7 +974,7 @@ def test_the_text_of_the_author_stays_but_an_end_is_past() -> None:
         Severity.EXTREME,
         Urgency.FUTURE,
         Certainty.POSSIBLE,
-        "Mairie",
+        SENDER,  # always that of the settings
         None,
     )
     assert _resolve(_message("end", **given)).urgency is Urgency.PAST

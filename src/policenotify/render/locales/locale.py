@@ -164,6 +164,9 @@ class Locale(BaseModel):
     context: _Phrase
     context_correction: _Phrase
     context_cancellation: _Phrase
+    untranslated_end: str
+    untranslated_correction: str
+    untranslated_cancellation: str
     more: str
     source: str
     confirmed: str
