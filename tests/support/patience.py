@@ -38,8 +38,8 @@ def timeout_for(reply: object) -> float:
 
 
 def until(holds: Callable[[], object]) -> None:
-    """Wait until it holds, or fail."""
-    ends = time.monotonic() + PATIENCE
+    """Wait until it holds, or fail. A process that it waits for may take minutes to start."""
+    ends = time.monotonic() + PATIENCE * short(1.0)
     while not holds():
         assert time.monotonic() < ends
         time.sleep(0.01)
