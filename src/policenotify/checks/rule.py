@@ -1,31 +1,33 @@
-"""The form of a check, and the context that it looks at."""
+"""The form of a rule about content, and the context that it looks at."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
-from policenotify.checks.folds import FoldedText
-from policenotify.checks.names import PersonName, names_in
-from policenotify.checks.words import SHIPPED, TextPart, Vocabulary
-from policenotify.findings import Finding, Level
+from policenotify.checks.text import TextPart
+from policenotify.checks.words import SHIPPED, Vocabulary
+from policenotify.findings import Finding, Level, by_level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import LOCALES, CategoryProfile, Locale
+from policenotify.text.characters import visible
 
 FIVE_CONTENTS: Final = "A warning message's five contents"
-"""The basis of several checks. See `policenotify.checks`."""
+"""The basis of several rules. See `policenotify.checks`."""
 
 CALLS_TO_ACT: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
 """The stages of a message that readers must act on."""
+
+_LEVELS: Final = tuple(Level)
 
 
 def _is_no_place(_name: str) -> bool:
@@ -75,36 +77,18 @@ class CheckContext:
     @cached_property
     def parts(self) -> tuple[TextPart, ...]:
         """The texts of the message that a person may read, folded for comparison."""
-        message = self.typed or self.message
-        return tuple(
-            TextPart(name, language, FoldedText(text, hashtag=name.startswith("hashtags.")), self.words.of(language))
-            for language, name, text in (*every_text(message), *self.file_names)
-            if text
-        )
+        texts = (*every_text(self.message), *self.file_names)
+        return tuple(TextPart(name, language, text, self.words.of(language)) for language, name, text in texts if text)
 
     @cached_property
     def prose(self) -> tuple[TextPart, ...]:
         """Headline, description and instruction in each language."""
-        return tuple(
-            part
-            for part in self.parts
-            if part.field.removeprefix(f"translations.{part.language}.") in {"headline", "description", "instruction"}
-        )
+        names = {"headline", "description", "instruction"}
+        return tuple(part for part in self.parts if part.field.rpartition(".")[2] in names)
 
-    @cached_property
-    def persons(self) -> Mapping[str, list[PersonName]]:
-        """The names of persons in each text, by field."""
-        place = self.message.location
-        stated = " ".join(filter(None, (place.street, place.district, *(place.between or ())))) if place else ""
-        known = frozenset(token.word for token in FoldedText(stated).tokens)
-        return {
-            part.field: [
-                name
-                for name in names_in(part, self.is_place_name, known)
-                if not part.words.holds("papers", part.folded.tokens[name.first].word)  # `Iban` is a first name
-            ]
-            for part in self.parts
-        }
+    def part(self, name: str) -> TextPart | None:
+        """Return the text of a field."""
+        return next((part for part in self.parts if part.field == name), None)
 
     def agreed(self, *who: str) -> bool:
         """Return True if one of these agreed to the publication."""
@@ -120,6 +104,11 @@ class CheckContext:
         """The message's severity, else that of its category."""
         return self.message.severity or self.profile.severity
 
+    @property
+    def is_urgent(self) -> bool:
+        """True for the opening or the end of a severe or extreme incident: to hold it back may cost lives."""
+        return self.severity.at_least(Severity.SEVERE) and self.message.stage in {Stage.OPENING, Stage.END}
+
     def local(self, moment: datetime) -> str:
         """Return a time in the readers' zone: `2026-06-05 18:30`."""
         return f"{self.local_time(moment):%Y-%m-%d %H:%M}"
@@ -129,22 +118,8 @@ class CheckContext:
         return moment.astimezone(self.zone)
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One remark of a check, for an officer.
-
-    Field and level replace those of the check. `span` is start and end in the field's text, if they are known.
-    """
-
-    reason: str
-    remedy: str
-    field: str = ""
-    level: Level | None = None
-    span: tuple[int, int] | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Rule:
     """A rule about content.
 
     Attributes:
@@ -162,44 +137,17 @@ class Check:
     find: Callable[[CheckContext], Iterable[Finding]]
 
 
-def check(
-    code: str, *, basis: str, field: str = "", levels: tuple[Level, ...] = (Level.BLOCK,)
-) -> Callable[[Callable[[CheckContext], Iterable[Remark]]], Check]:
-    """Return a decorator that makes a check of a function yielding remarks.
-
-    The docstring of the function is the title. A remark that names no field has *field*, and one that names no level
-    the first of *levels*.
-    """
-
-    def decorate(function: Callable[[CheckContext], Iterable[Remark]]) -> Check:
-        def find(context: CheckContext) -> Iterator[Finding]:
-            for remark in function(context):
-                yield Finding(
-                    code=code,
-                    level=remark.level or levels[0],
-                    field=remark.field or field,
-                    reason=remark.reason,
-                    remedy=remark.remedy,
-                    span=remark.span,
-                    source=basis,
-                )
-
-        title = (function.__doc__ or code).rstrip(".")
-        return Check(code=code, title=title, basis=basis, levels=levels, find=find)
-
-    return decorate
-
-
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A place in a message to which a rule applies.
 
     Attributes:
         field: The field of the message.
-        span: Start and end in the field's text as typed, `None` for the whole message or field.
+        span: Start and end in the field's text, `None` for the whole message or field.
         level: `None` for the first level of the rule.
         variant: Names other texts of the rule: those of `[PN202.variant.fr]` instead of `[PN202.fr]`.
         covered: The agreement in `Message.basis` covers it: the level is one lower.
+        values: What stands for the names in braces in the texts of the rule. Never words of the message.
     """
 
     field: str
@@ -207,82 +155,134 @@ class Hit:
     level: Level | None = None
     variant: str = ""
     covered: bool = False
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+Texts = Mapping[str, Any]
+"""Reasons and remedies by code, variant and language, as `PN1.toml` has them."""
 
 
 def rule(
-    code: str, *, basis: str, levels: tuple[Level, ...] = (Level.BLOCK,)
-) -> Callable[[Callable[[CheckContext], Iterable[Hit]]], Check]:
-    """Return a decorator that makes a check of a function yielding hits.
+    code: str,
+    *,
+    basis: str,
+    levels: tuple[Level, ...] = (Level.BLOCK,),
+    urgent: Level = Level.BLOCK,
+    title: str = "",
+    texts: Callable[[], Texts] | None = None,
+) -> Callable[[Callable[[CheckContext], Iterable[Hit]]], Rule]:
+    """Return a decorator that makes a rule of a function yielding hits.
 
-    The docstring of the function is the title. Reason and remedy, in French and English, are in `data/PN2.toml` and its
-    siblings.
+    Args:
+        code: Its permanent code.
+        basis: The standard, study or law that it rests on.
+        levels: Those that its findings may have. A hit that names none has the first.
+        urgent: The highest level in the opening or the end of a severe or extreme incident.
+        title: What it does, by default the docstring of the function.
+        texts: Returns the reasons and remedies, by default those of this package for the first three signs of the code.
     """
 
-    def decorate(function: Callable[[CheckContext], Iterable[Hit]]) -> Check:
+    def decorate(function: Callable[[CheckContext], Iterable[Hit]]) -> Rule:
         def find(context: CheckContext) -> Iterator[Finding]:
             for hit in function(context):
                 level = hit.level or levels[0]
-                table = texts(code[:3])[code]
-                table = table.get(hit.variant, table)
-                yield Finding(
-                    code=code,
-                    level=level.lowered() if hit.covered else level,
-                    field=hit.field,
-                    reason=table["en"]["reason"],
-                    remedy=table["en"]["remedy"],
-                    reason_fr=table["fr"]["reason"],
-                    remedy_fr=table["fr"]["remedy"],
-                    span=hit.span,
-                    source=basis,
-                )
+                level = level.lowered() if hit.covered else level
+                if context.is_urgent:
+                    level = max(level, urgent, key=_LEVELS.index)
+                yield to_finding(hit, code, level, basis, (texts() if texts else shared_texts(code[:3]))[code])
 
-        return Check(code=code, title=(function.__doc__ or code).rstrip("."), basis=basis, levels=levels, find=find)
+        name = (title or function.__doc__ or code).rstrip(".")
+        return Rule(code=code, title=name, basis=basis, levels=levels, find=find)
 
     return decorate
 
 
+def to_finding(hit: Hit, code: str, level: Level, basis: str, texts: Texts) -> Finding:
+    """Return the finding of a hit, in both languages."""
+    french, english = (texts.get(hit.variant, texts)[language] for language in ("fr", "en"))
+    return Finding(
+        code=code,
+        level=level,
+        field=hit.field,
+        reason=english["reason"].format_map(hit.values),
+        remedy=english["remedy"].format_map(hit.values),
+        reason_fr=french["reason"].format_map(hit.values),
+        remedy_fr=french["remedy"].format_map(hit.values),
+        span=hit.span,
+        source=basis,
+    )
+
+
 @cache
-def texts(hundred: str) -> Mapping[str, Any]:
-    """Return reasons and remedies by code, of the codes that begin so: `PN2`."""
+def shared_texts(hundred: str) -> Texts:
+    """Return reasons and remedies of the codes that begin so: `PN1`."""
     return MappingProxyType(tomllib.loads((files(__package__) / "data" / f"{hundred}.toml").read_text("utf-8")))
+
+
+def rules_in(*modules: object) -> tuple[Rule, ...]:
+    """Return the rules of some modules, in the order of their codes."""
+    rules = (value for module in modules for value in vars(module).values() if isinstance(value, Rule))
+    return tuple(sorted(rules, key=lambda each: each.code))
+
+
+def run_checks(context: CheckContext, checks: Iterable[Rule]) -> tuple[Finding, ...]:
+    """Return all findings, those that block first, else in the order of the rules.
+
+    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
+    """
+    findings = [finding for each in checks for finding in each.find(context)]
+    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
+        findings = [
+            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
+        ]
+    return by_level(findings)
 
 
 def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of these fields, in each language."""
     for name in names:
-        yield message.language, name, getattr(message, name)
-        for translation in message.translations:
-            yield translation.language, f"translations.{translation.language}.{name}", getattr(translation, name)
+        yield message.language, name, shown(getattr(message, name))
+        for each in message.translations:
+            yield each.language, f"translations.{each.language}.{name}", shown(getattr(each, name))
 
 
 def seen_texts(message: Message) -> Iterator[tuple[str, str, str]]:
-    """Yield language, field and text of everything that readers see."""
+    """Yield language, field and text of everything that readers see, without invisible signs."""
     language = message.language
     yield from texts_of(message, "headline", "description", "instruction")
     translated = ((each.language, f"translations.{each.language}.", each.known) for each in message.translations)
     for spoken, prefix, known in ((language, "", message.known), *translated):
-        yield from ((spoken, f"{prefix}known.{name}", sentence or "") for name, sentence in known or ())
-    yield language, "source", message.source or ""
+        yield from ((spoken, f"{prefix}known.{name}", shown(sentence or "")) for name, sentence in known or ())
+    yield from ((language, name, shown(getattr(message, name) or "")) for name in ("source", "sender"))
     if place := message.location:
-        for name in ("label", "street", "district", "line"):
-            yield language, f"location.{name}", getattr(place, name) or ""
+        for name in ("label", "street", "district", "line", "commune_name", "department_name"):
+            yield language, f"location.{name}", shown(getattr(place, name) or "")
         for number, end in enumerate(place.between or ()):
-            yield language, f"location.between.{number}", end
-        if road := place.road:
-            yield language, "location.road.direction", road.direction or ""
-            yield language, "location.road.exit", road.exit or ""
+            yield language, f"location.between.{number}", shown(end)
+        for name in ("direction", "exit", "administrator") if place.road else ():
+            yield language, f"location.road.{name}", shown(getattr(place.road, name) or "")
 
 
 def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of everything that a reader sees or hears."""
     yield from seen_texts(message)
-    for number, image in enumerate(message.images):
-        yield message.language, f"images.{number}.alt", image.alt
+    yield from described_pictures(message)
     for number, tag in enumerate(message.hashtags):
-        yield message.language, f"hashtags.{number}", tag
+        yield message.language, f"hashtags.{number}", shown(tag)
+
+
+def described_pictures(message: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of each description of a picture."""
+    for number, image in enumerate(message.images):
+        yield message.language, f"images.{number}.alt", shown(image.alt)
     for translation in message.translations:
         for number, alt in enumerate(translation.alts):
-            yield translation.language, f"translations.{translation.language}.alts.{number}", alt
+            yield translation.language, f"translations.{translation.language}.alts.{number}", shown(alt)
+
+
+def shown(text: str) -> str:
+    """Return a text as it is published: without invisible signs, which could hide a word or a link."""
+    return text if text.isascii() else "\n".join(map(visible, text.split("\n")))
 
 
 def quotable_texts(message: Message, findings: Iterable[Finding]) -> dict[str, str]:
