@@ -39,6 +39,7 @@ _NO_AGE: Final = frozenset({
 })  # fmt: skip
 _LINKS: Final = frozenset({"de", "du", "des", "d", "a", "au", "aux", "chez", "dans", "en", "rue", "sur"})
 _ARTICLES: Final = frozenset({"la", "le", "les", "l", "cette", "cet", "ce", "notre", "un", "une", "son", "sa", "d"})
+_THE: Final = frozenset({"le", "la", "l", "notre", "cette", "cet", "ce", "du", "au", "son", "sa", "ancien", "ancienne"})
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")
 _SOON: Final = re.compile(
     r"(?<!\w)(?:dans|sous|d'ici) (?:\d{1,3}|une?|deux|trois|cinq|dix|quinze|vingt|trente|quelques)[ -]"
@@ -269,6 +270,8 @@ def _ages(part: TextPart, below: int = 200) -> Iterator[Match]:
 def _holders(part: TextPart) -> Iterator[Match]:
     """Yield who is known by an occupation in one place: `la trésorière du club`, `le facteur de Mèze`."""
     for match in part.found.get("job", ()):
+        if not (_is_stated(part, match) or part.starts(match.first - 1, *_THE)):
+            continue
         end = match.end - (part.tokens[match.end - 1].word in _LINKS)
         if not (end < len(part.tokens) and part.tokens[end].word in _LINKS and part.gap(end - 1) in {" ", "'"}):
             continue
@@ -356,10 +359,14 @@ def _jobs(part: TextPart) -> Iterator[Match]:
     """Yield occupations of one person: with a place behind them, or stated of the person."""
     yield from _holders(part)
     for match in part.found.get("job", ()):
-        before = part.gap(match.first - 1)
-        stated = part.starts(match.first - 1, "est", "etait", "comme", "cette", "notre") or before.startswith((",", " :"))
-        if stated or (part.has("sexual") and part.starts(match.first - 1, "une", "un", "la", "l", "sa", "son")):
+        if _is_stated(part, match) or (part.has("sexual") and part.starts(match.first - 1, *_ARTICLES)):
             yield match
+
+
+def _is_stated(part: TextPart, match: Match) -> bool:
+    """Return True for an occupation that is stated of a person: `était infirmière`, `la victime, une bergère`."""
+    at = match.first - part.starts(match.first - 1, "un", "une")
+    return part.starts(at - 1, "est", "etait", "comme") or part.gap(at - 1)[:2] in {", ", " :", ": ", " ("}
 
 
 def _is_of_victim(part: TextPart, match: Match) -> bool:
@@ -507,7 +514,7 @@ def _tactics(part: TextPart, context: CheckContext) -> Iterator[Match]:
     for match in part.found.get("officer", ()):
         clause, sentence = part.clause(match.first), part.sentence(match.first)
         spoken = any(_IMPERATIVE.match(part.tokens[at].word) for at in clause)
-        covers = part.within("cover", clause) or any(_spots(part, clause))
+        covers = part.within("cover", clause)
         unit = part.tokens[match.first].capital and part.within("unit", range(match.first, match.end))
         placed = covers and (unit or part.within("stand", clause))
         if not spoken and (placed or part.within("tactics", clause) or part.within("strength", clause)):
@@ -536,7 +543,8 @@ def _spots(part: TextPart, words: range) -> Iterator[Match]:
 
 def _controls(part: TextPart, context: CheckContext) -> Iterator[Match]:
     """Yield controls of drivers with their place or hour: `dépistage samedi à 22h, péage de Sète`."""
-    of_roads = context.profile.general and CapCategory.TRANSPORT in context.profile.cap_categories
+    profile = context.profile
+    of_roads = profile.general and not profile.opens_incident and CapCategory.TRANSPORT in profile.cap_categories
     for match in (*part.found.get("control", ()), *(part.found.get("meeting", ()) if of_roads else ())):
         sentence = part.sentence(match.first)
         if sentence.stop < len(part.tokens) and len(sentence) < 7:  # noqa: PLR2004 - `Contrôle d'alcoolémie. Avenue …`
