@@ -78,8 +78,8 @@ class Entry:
         return Level.ADVISE if ends and level is Level.SECOND else level
 
     def _names_anybody(self, context: CheckContext) -> bool:
-        """Return True for a name or a home where it is not blocked: in a message that is not judicial."""
-        return self.code in {"PN202", "PN210"} and not context.profile.judicial
+        """Return True for a name or a home where it is not blocked: it is not that of a victim or a suspect."""
+        return self.code == "PN210" or (self.code == "PN202" and not context.profile.judicial)
 
     @property
     def false_alarm(self) -> bool:

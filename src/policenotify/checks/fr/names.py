@@ -74,16 +74,23 @@ def _letters(part: TextPart, name: Match) -> tuple[int, int]:
 def _standing_alone(part: TextPart, at: int) -> Match | None:
     """Return the name that begins at a word, from the form of the words."""
     word = part.tokens[at].word
-    sure = first_names().get(word)
+    sure = None if word in {"saint", "sainte", "st", "ste"} else first_names().get(word)
     if sure is None:
         return _by_initial(part, at) or _last_name_first(part, at) or _unlisted(part, at)
     if part.tokens[at].capital:
         end = _end(part, at)
         if end == at + 2 and part.words.holds("no_surname", part.tokens[at + 1].word):
             end = at + 1
-        return Match(at, end) if sure or end > at + 1 else None
+        named = (sure or end > at + 1) and not _is_joined(part, at, end)
+        return Match(at, end) if named else None
     french = part.language.startswith("fr") and sure and not _is_in_address(part, at)
     return Match(at, at + 1) if french else None
+
+
+def _is_joined(part: TextPart, at: int, end: int) -> bool:
+    """Return True for `Fernand-Léger`: streets and schools are spelt so, and of persons only compound first names."""
+    joined = end > at + 1 and all(part.gap(place) == "-" for place in range(at, end - 1))
+    return joined and part.tokens[end - 1].word not in first_names()
 
 
 def _introduced(part: TextPart, at: int) -> Match | None:

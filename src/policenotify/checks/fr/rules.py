@@ -52,7 +52,7 @@ _MARKS: Final = re.compile(
     r"|(?<!\w)(?:a|de|rue|vers|du|au|avenue|le) \?+|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_][a-z_ ']{1,40}>"
     r"|\[[^\[\]]{0,30}(?:\?|_|\.\.)\]|\[\[[^\[\]]{1,40}\]\]|\[ {0,3}\]"
 )
-_ACCUSED: Final = frozenset({"suspect", "suspects", "suspecte", "mis", "mise", "aux", "contre", "face"})
+_ACCUSED: Final = frozenset({"suspect", "suspects", "mis", "mise", "aux", "contre", "face"})
 _OFFICIAL: Final = (
     *("alerte-enlevement.gouv.fr", "justice.gouv.fr", "interieur.gouv.fr", "gouvernement.fr", "service-public.fr"),
 )
@@ -200,7 +200,8 @@ def _deeds(part: TextPart) -> Iterator[Match]:
         while before and (before[-1].endswith("ment") or before[-1] in {"deja", "ensuite", "aussi", "les", "lui", "leur"}):
             before.pop()
         done = bool(before) and before[-1] in {"a", "ont", "avait", "avaient", "ayant", "avoir"}
-        if done and not part.near(match, "not_accused"):
+        subject = range(part.sentence(match.first).start, match.first)
+        if done and not part.within("not_accused", subject):
             yield match
 
 
@@ -221,7 +222,8 @@ def _names(context: CheckContext, part: TextPart) -> list[Match]:
     place = context.message.location
     stated = [place.street, place.district, *(place.between or ())] if place else []
     known = {token.word for text in filter(None, stated) for token in _tokens(text)}
-    return names_in(part, context.is_place_name, frozenset(known))
+    names = names_in(part, context.is_place_name, frozenset(known))
+    return [name for name in names if not part.words.holds("papers", part.tokens[name.first].word)]  # `IBAN` is one
 
 
 def _tokens(text: str) -> Sequence[Any]:
@@ -270,9 +272,12 @@ def _ages(part: TextPart, below: int = 200) -> Iterator[Match]:
 def _holders(part: TextPart) -> Iterator[Match]:
     """Yield who is known by an occupation in one place: `la trésorière du club`, `le facteur de Mèze`."""
     for match in part.found.get("job", ()):
-        if not (_is_stated(part, match) or part.starts(match.first - 1, *_THE)):
+        at = match.first - part.starts(match.first - 1, "unique", "seul", "seule", "jeune", "ancien", "ancienne", "vice")
+        if not (_is_stated(part, match) or part.starts(at - 1, *_THE)):
             continue
         end = match.end - (part.tokens[match.end - 1].word in _LINKS)
+        if part.starts(end + 1, *_LINKS) and part.gap(end - 1) == " " and not part.starts(end, *_LINKS):
+            end += 1  # `l'infirmière libérale de Mèze`
         if not (end < len(part.tokens) and part.tokens[end].word in _LINKS and part.gap(end - 1) in {" ", "'"}):
             continue
         end += 1
@@ -377,7 +382,7 @@ def _is_of_victim(part: TextPart, match: Match) -> bool:
     around = range(before.start, after.stop)
     harmed = any(part.within(name, around) for name in ("victim", "harmed"))
     accused = any(part.within(name, sentence) for name in ("arrested", "suspected")) and not part.within("harmed", sentence)
-    acts = part.within("agent_acts", range(match.end, match.end + 6))
+    acts = not _is_stated(part, match) and part.within("agent_acts", range(match.end, match.end + 6))
     return harmed and not accused and not acts
 
 
@@ -436,10 +441,10 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
 @law(
     "PN210",
     basis="Code pénal, art. 223-1-1 and 226-1: what lets people find a person's home.",
-    levels=(Level.BLOCK, Level.ADVISE),
+    levels=(Level.BLOCK, Level.SECOND, Level.ADVISE),
 )
 def home_not_named(context: CheckContext) -> Iterator[Hit]:
-    """Refuse a home in a judicial message, advise of one elsewhere, and report what is removed."""
+    """Refuse the home of a victim or a suspect, ask about any other in a judicial message, and report what is removed."""
     message, typed = context.message, context.typed or context.message
     if typed is not message:
         for name, removed in house_numbers(typed, (entry.message for entry in context.history.entries)):
@@ -448,9 +453,12 @@ def home_not_named(context: CheckContext) -> Iterator[Hit]:
     for part in context.prose:
         for number in remove_from_headline(part.original).removed:
             start = part.original.find(number)
-            level = Level.BLOCK if context.profile.judicial or part.has("victim", "harmed") else Level.ADVISE
-            if start >= 0:
-                yield Hit(part.field, (start, start + len(number)), level)
+            level = Level.SECOND if context.profile.judicial else Level.ADVISE
+            if context.profile.judicial and _has(context, "victim", "harmed", "arrested", "suspected"):
+                level = Level.BLOCK
+            end = start + len(number)
+            if start >= 0 and not re.match(r"[.,]\d", part.original[end:]):  # `1,80 m`
+                yield Hit(part.field, (start, end), level)
 
 
 @law("PN211", basis="RGPD, art. 9 (health).", levels=(Level.SECOND,))
@@ -633,7 +641,8 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
             if mark[0] != "xx" or part.typed(*mark.span()).isupper():
                 yield Hit(part.field, part.place(*mark.span()))
         for match in part.found.get("unfinished", ()):
-            yield _hit(part, match)
+            if not part.starts(match.first - 1, "formulaire", "dossier", "fiche", "questionnaire", "document"):
+                yield _hit(part, match)
         for match in part.found.get("test", ()):
             if part.tokens[match.first].capitals and not part.in_capitals:
                 yield _hit(part, match)
