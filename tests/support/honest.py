@@ -37,8 +37,6 @@ def _message(where: str, text: str) -> CheckContext:
     """Return a message whose headline is the text, in the context of its checks."""
     category, _, stage = where.partition("/")
     fields: dict[str, Any] = {"category": category, "headline": text, "instruction": "", "next_update_at": None}
-    if category in {"missing_person", "witness_appeal"}:
-        fields["basis"] = [{"who": "prosecutor"}]
     fields |= {"lifecycle": {"stage": stage or "opening", "incident": "i1"}, "location": {"commune": "34172"}}
     return context(**fields)
 

@@ -89,9 +89,7 @@ def instruction_given(context: CheckContext) -> Iterator[Hit]:
             yield Hit(field, level=level, values={"severity": context.severity})
 
 
-@rule(
-    "PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=(Level.BLOCK, Level.ADVISE)
-)
+@rule("PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=(Level.BLOCK, Level.ADVISE))
 def time_stated(context: CheckContext) -> Iterator[Hit]:
     """Require a start, an end or the next update."""
     message = context.message

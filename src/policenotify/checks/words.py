@@ -135,9 +135,7 @@ def written_out(entry: str) -> set[tuple[str, ...]]:
     """
     decomposed = unicodedata.normalize("NFKD", entry.replace("œ", "oe").casefold())
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    pieces = [
-        choice.split("|") if choice or not letters else [letters] for choice, letters in _PIECE.findall(plain)
-    ]
+    pieces = [choice.split("|") if choice or not letters else [letters] for choice, letters in _PIECE.findall(plain)]
     phrases = {tuple(_WORD.findall("".join(chosen))) for chosen in product(*pieces)}
     return phrases - {()}
 

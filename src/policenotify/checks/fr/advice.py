@@ -58,7 +58,9 @@ _FANCY: Final = re.compile(
     "(?:[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189])+"
 )
 _TAG: Final = re.compile(r"(?<![\w&/#])#(\w++)")
-_CAPITALS: Final = re.compile(r"(?<!\w)[A-ZÀ-Þ]{2,}(?:[^\w\n]+[A-ZÀ-Þ]{2,}){3,}(?!\w)")  # an abbreviation or two are none
+_CAPITALS: Final = re.compile(
+    r"(?<!\w)[A-ZÀ-Þ]{2,}(?:[^\w\n]+[A-ZÀ-Þ]{2,}){3,}(?!\w)"
+)  # an abbreviation or two are none
 _SIGNS: Final = {
     "repeated": re.compile(r"!(?:!+|\?[!?]+)|\?(?:\?+|![!?]+)"),
     "space": re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++"),  # but 18:30 and 1,72 m
@@ -240,7 +242,9 @@ def signs_readable(context: CheckContext) -> Iterator[Hit]:
         for part, match in emoji[_MOST_EMOJI : _MOST_EMOJI + 1]:
             yield Hit(part.field, match.span())
         for part in parts:
-            yield from (Hit(part.field, match.span(), None, "letters") for match in islice(_FANCY.finditer(part.original), 1))
+            yield from (
+                Hit(part.field, match.span(), None, "letters") for match in islice(_FANCY.finditer(part.original), 1)
+            )
 
 
 @advice("PN413", basis="access42, « Comment utiliser les hashtags de manière accessible ? »")

@@ -25,7 +25,7 @@ _LETTERED: Final = frozenset({
 })  # fmt: skip
 _CLOSING: Final = frozenset({
     "a", "est", "et", "ou", "qui", "que", "dans", "de", "du", "des", "en", "par", "pour", "sur", "avec", "au", "aux",
-    "hier", "se", "le", "la", "les", "ne", "ont", "etait", "sera", "serait", "is", "was", "has", "and", "who", "in",
+    "vous", "nous", "il", "elle", "ils", "elles", "on", "un", "une", "ce", "cette", "si", "votre", "hier", "se", "le", "la", "les", "ne", "ont", "etait", "sera", "serait", "is", "was", "has", "and", "who", "in",
 })  # fmt: skip
 _JOINS: Final = frozenset({" ", "-", "'", ". ", " -", "- "})
 _BEFORE_CALLED: Final = frozenset({" ", " « ", " «", " '", ' "', ": ", " : "})
@@ -103,7 +103,11 @@ def _introduced(part: TextPart, at: int) -> Match | None:
         metres = before.word == "m" and (gap == " " or not before.capital)
         small = len(before.word) > 2 and gap == " " and token.word.isalpha() and token.word not in _CLOSING  # noqa: PLR2004
         office = any(part.words.holds(kind, token.word) for kind in ("office", "rank"))
-        return Match(at, _end(part, at)) if (named or small) and not (metres or office) else None
+        return (
+            Match(at, _end(part, at))
+            if ((named and token.word not in _CLOSING) or small) and not (metres or office)
+            else None
+        )
     if named and gap == " " and part.words.holds("service_rank", before.word) and part.has("unit"):
         return Match(at, _end(part, at))
     if before.word in _RELATED and named and gap == " " and not part.in_capitals:
@@ -139,7 +143,12 @@ def _is_in_address(part: TextPart, at: int) -> bool:
     """Return True if a word is part of an address, a site, an account or a compound."""
     token = part.tokens[at]
     before, after = part.text[token.start - 1 : token.start], part.text[token.end : token.end + 2]
-    return before in {"@", ".", "/", "_", "-", "'"} or after[:1] in {"@", "/", "_", "-"} or after[1:].isalnum() and after[0] == "."
+    return (
+        before in {"@", ".", "/", "_", "-", "'"}
+        or after[:1] in {"@", "/", "_", "-"}
+        or after[1:].isalnum()
+        and after[0] == "."
+    )
 
 
 def _by_initial(part: TextPart, at: int) -> Match | None:

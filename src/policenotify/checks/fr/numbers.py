@@ -13,9 +13,7 @@ Place = tuple[int, int]
 """Start and end in a folded text."""
 
 _FIGURES: Final = re.compile(r"(?:\d[ .,/·()_-]{0,3}){9}")  # what any telephone number has
-_MOBILE: Final = re.compile(
-    r"(?<![\d+])(?:(?:\+|00)33[ .]?(?:\(0\))?|\(?0)[ .]?[67]\)?(?:[ ./,·()_-]{0,3}\d){8}(?!\d)"
-)
+_MOBILE: Final = re.compile(r"(?<![\d+])(?:(?:\+|00)33[ .]?(?:\(0\))?|\(?0)[ .]?[67]\)?(?:[ ./,·()_-]{0,3}\d){8}(?!\d)")
 _ACCOUNT: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _SECURITY: Final = re.compile(r"(?<!\d)[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){9}(?!\d)")
 _PAPER: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{8,15}(?!\w))(?:[a-z]*\d){2}[a-z0-9]+")
@@ -37,9 +35,13 @@ _FOREIGN: Final = re.compile(  # Germany, Great Britain, Belgium, Spain, Italy, 
     r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d{4}[ -]?[a-z]{3}|[a-z]{2} \d{5}"
     r"|[a-z]{1,2} \d{2,3} [a-z]{3}|\d-[a-z]{3}-\d{3}|\d{2}-[a-z]{2,3}-\d{1,2}|[a-z]{2}-\d{2,3}-[a-z]{1,2})(?![^\W_]|-\w)"
 )
-_PIECE: Final = re.compile(r"(?<![^\W_])(?:[a-z]{1,3}[ -]?\d{1,4}(?:[ -]?[a-z]{1,3})?|\d{2,4}[ -]?[a-z]{2,3})(?![^\W_])")
+_PIECE: Final = re.compile(
+    r"(?<![^\W_])(?:[a-z]{1,3}[ -]?\d{1,4}(?:[ -]?[a-z]{1,3})?|\d{2,4}[ -]?[a-z]{2,3})(?![^\W_])"
+)
 _LETTERS: Final = re.compile(r"(?<!\w)(?:par|lettres|contient|en) ([a-z]{2,3})(?![^\W_])")
-_NO_PLATE: Final = re.compile(r"[adnrm]{1,2}[ -]?\d{1,4}|\d{1,2} ?h\d{0,2}|\d+ ?(?:er?|eme|km|ans|h)|(?:de|le|du|au) ?\d+.*")
+_NO_PLATE: Final = re.compile(
+    r"[adnrm]{1,2}[ -]?\d{1,4}|\d{1,2} ?h\d{0,2}|\d+ ?(?:er?|eme|km|ans|h)|(?:de|le|du|au) ?\d+.*"
+)
 _WITHIN: Final = 10  # words around the word for a plate in which a part of it stands
 _MAIL: Final = re.compile(
     r"[^\s<>(),;:@]{1,64} ?(?:@|[(\[](?:at|a|arobase|chez)[)\]] ?|(?<= )arobase )"
@@ -109,7 +111,9 @@ def plates(part: TextPart) -> Iterator[Place]:
     if part.has("plate", "vehicle"):
         for pattern in (_OLD, _FOREIGN):
             spans = (match.span() for match in pattern.finditer(part.text))
-            found += [span for span in spans if part.typed(*span).isupper() and not _NO_PLATE.fullmatch(part.text, *span)]
+            found += [
+                span for span in spans if part.typed(*span).isupper() and not _NO_PLATE.fullmatch(part.text, *span)
+            ]
     for word in part.found.get("plate", ()):
         found += _parts_of_plates(part, word)
     end = 0

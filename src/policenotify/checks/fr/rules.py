@@ -46,7 +46,9 @@ _SOON: Final = re.compile(
     r"(?:quarts? d'heure|demi[ -]heure|minutes?|min|heures?|instants?)(?!\w)"
 )
 _ROAD: Final = re.compile(r"(?<!\w)(?:[adnm]|r[dn]) ?\d{1,4}(?!\w)")
-_COUNTED: Final = re.compile(r"\d{1,3}|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|douze|quinze|vingt|dizaine|vingtaine")
+_COUNTED: Final = re.compile(
+    r"\d{1,3}|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|douze|quinze|vingt|dizaine|vingtaine"
+)
 _MARKS: Final = re.compile(
     r"(?<!\w)(?:xx+h?x*|jj ?/ ?mm(?: ?/ ?aa(?:aa)?)?|h{1,2}hm{2}|hh ?: ?mm)(?!\w)|\?{4,}|(?<!\w)_{2,}"
     r"|(?<!\w)(?:a|de|rue|vers|du|au|avenue|le) \?+|\{{1,2} {0,2}[a-z_]\w{0,30} {0,2}\}{1,2}|<[a-z_][a-z_ ']{1,40}>"
@@ -60,7 +62,13 @@ _IMITATED: Final = (
     "gouv", "interieur", "policenationale", "devenirpolicier", "gendarmerie", "prefecture", "servicepublic", "antai",
     "17cyber", "masecurite", "moncommissariat", "alerteenlevement", "fralert", "policerecrute", "commissariat",
 )  # fmt: skip
-_GENUINE: Final = ("devenirpolicier.fr", "lapolicenationalerecrute.fr", "service-public.fr", "gouvernement.fr", "gouv.fr")
+_GENUINE: Final = (
+    "devenirpolicier.fr",
+    "lapolicenationalerecrute.fr",
+    "service-public.fr",
+    "gouvernement.fr",
+    "gouv.fr",
+)
 _HOST: Final = re.compile(r"(?<![\w@.-])(?:[a-z0-9-]{2,40}\.){1,4}[a-z]{2,10}(?![\w-])")
 
 
@@ -111,9 +119,7 @@ def _is_order(part: TextPart, span: tuple[int, int]) -> bool:
     return bool(part.within("order", part.sentence(at)))
 
 
-def _hit(
-    part: TextPart, match: Match, level: Level | None = None, variant: str = "", *, covered: bool = False
-) -> Hit:
+def _hit(part: TextPart, match: Match, level: Level | None = None, variant: str = "", *, covered: bool = False) -> Hit:
     return Hit(part.field, part.span(match), level, variant, covered=covered)
 
 
@@ -196,8 +202,12 @@ def _deeds(part: TextPart) -> Iterator[Match]:
         sentence = part.sentence(match.first)
         yield from part.within("crime", range(match.end, min(sentence.stop, match.end + 4)))
     for match in part.found.get("crime_done", ()):
-        before = [token.word for token in part.tokens[max(part.sentence(match.first).start, match.first - 3) : match.first]]
-        while before and (before[-1].endswith("ment") or before[-1] in {"deja", "ensuite", "aussi", "les", "lui", "leur"}):
+        before = [
+            token.word for token in part.tokens[max(part.sentence(match.first).start, match.first - 3) : match.first]
+        ]
+        while before and (
+            before[-1].endswith("ment") or before[-1] in {"deja", "ensuite", "aussi", "les", "lui", "leur"}
+        ):
             before.pop()
         done = bool(before) and before[-1] in {"a", "ont", "avait", "avaient", "ayant", "avoir"}
         subject = range(part.sentence(match.first).start, match.first)
@@ -272,7 +282,9 @@ def _ages(part: TextPart, below: int = 200) -> Iterator[Match]:
 def _holders(part: TextPart) -> Iterator[Match]:
     """Yield who is known by an occupation in one place: `la trésorière du club`, `le facteur de Mèze`."""
     for match in part.found.get("job", ()):
-        at = match.first - part.starts(match.first - 1, "unique", "seul", "seule", "jeune", "ancien", "ancienne", "vice")
+        at = match.first - part.starts(
+            match.first - 1, "unique", "seul", "seule", "jeune", "ancien", "ancienne", "vice"
+        )
         if not (_is_stated(part, match) or part.starts(at - 1, *_THE)):
             continue
         end = match.end - (part.tokens[match.end - 1].word in _LINKS)
@@ -296,7 +308,9 @@ def _named_schools(part: TextPart) -> Iterator[Match]:
         end = match.end
         while end < min(len(part.tokens), match.end + 4) and part.tokens[end].word in _ARTICLES | _LINKS - {"rue"}:
             end += 1
-        place = part.starts(match.first - 2, "rue", "avenue", "arret", "carrefour", "place", "devant", "station", "face")
+        place = part.starts(
+            match.first - 2, "rue", "avenue", "arret", "carrefour", "place", "devant", "station", "face"
+        )
         if end < len(part.tokens) and part.tokens[end].capital and not place and part.gap(end - 1).strip(" '-") == "":
             yield Match(match.first, end + 1)
 
@@ -327,7 +341,7 @@ def nobody_protected_identified(context: CheckContext) -> Iterator[Hit]:
             yield _hit(part, match, below or Level.SECOND, "runaway", covered=covered)
     if minor and (profile.search or profile.appeal):
         for number, _ in enumerate(context.message.images):
-            yield Hit(f"images.{number}", None, below, "photo", covered=covered)
+            yield Hit(f"images.{number}", None, below and Level.SECOND, "photo", covered=covered)
 
 
 def _elements(part: TextPart, *, sexual: bool, minor: bool, aged: bool) -> dict[Match, str]:
@@ -348,7 +362,9 @@ def _elements(part: TextPart, *, sexual: bool, minor: bool, aged: bool) -> dict[
 def _is_of_minors(part: TextPart) -> bool:
     """Return True if a text is about single minors, and not about many pupils: `les élèves`, `400 élèves`."""
     for match in part.found.get("minor", ()):
-        many = part.tokens[match.first].word.endswith("s") and not part.starts(match.first - 1, "deux", "trois", "2", "3")
+        many = part.tokens[match.first].word.endswith("s") and not part.starts(
+            match.first - 1, "deux", "trois", "2", "3"
+        )
         if not many or part.near(match, "victim", "harmed", "arrested"):
             return True
     return False
@@ -381,12 +397,20 @@ def _is_of_victim(part: TextPart, match: Match) -> bool:
     after = part.sentence(sentence.stop) if sentence.stop < len(part.tokens) else sentence
     around = range(before.start, after.stop)
     harmed = any(part.within(name, around) for name in ("victim", "harmed"))
-    accused = any(part.within(name, sentence) for name in ("arrested", "suspected")) and not part.within("harmed", sentence)
+    accused = any(part.within(name, sentence) for name in ("arrested", "suspected")) and not part.within(
+        "harmed", sentence
+    )
     acts = not _is_stated(part, match) and part.within("agent_acts", range(match.end, match.end + 6))
     return harmed and not accused and not acts
 
 
-@law("PN206", basis="RGPD, art. 5 (data minimisation).", urgent=Level.BLOCK, orders=True, levels=(Level.BLOCK, Level.SECOND))
+@law(
+    "PN206",
+    basis="RGPD, art. 5 (data minimisation).",
+    urgent=Level.BLOCK,
+    orders=True,
+    levels=(Level.BLOCK, Level.SECOND),
+)
 def no_civil_status(context: CheckContext) -> Iterator[Hit]:
     """Refuse dates of birth, numbers of papers and accounts, and ask about IP addresses."""
     covered = context.profile.search and context.agreed("family", "guardian", "prosecutor")
@@ -428,7 +452,12 @@ def no_private_number(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, part.place(*place), level, kind if kind == "premium" else "")
 
 
-@law("PN209", basis="RGPD, art. 5; an appeal for witnesses gave a Gmail address in 2023.", levels=(Level.SECOND,), orders=True)
+@law(
+    "PN209",
+    basis="RGPD, art. 5; an appeal for witnesses gave a Gmail address in 2023.",
+    levels=(Level.SECOND,),
+    orders=True,
+)
 def no_private_mail(context: CheckContext) -> Iterator[Hit]:
     """Ask about a mail address that is not a service's."""
     for part in context.parts:
@@ -510,8 +539,10 @@ def no_operation_told(context: CheckContext) -> Iterator[Hit]:
     over = message.stage in {Stage.END, Stage.CANCELLATION}
     for part in _texts_of_persons(context):
         matches = [] if over else [*_tactics(part, context), *_movements(part)]
-        for match in dict.fromkeys((*matches, *_controls(part, context), *_hidden(part))):
-            yield _hit(part, match)
+        sentences: dict[int, Match] = {}  # one remark each is enough
+        for match in (*matches, *_controls(part, context), *_hidden(part)):
+            sentences.setdefault(part.sentence(match.first).start, match)
+        yield from (_hit(part, match) for match in sentences.values())
 
 
 def _tactics(part: TextPart, context: CheckContext) -> Iterator[Match]:
@@ -544,7 +575,9 @@ def _is_timed(part: TextPart, words: range) -> bool:
 def _spots(part: TextPart, words: range) -> Iterator[Match]:
     """Yield places with a name among some words: `rue du Carré-du-Roi`, `péage de Sète`, `D613`."""
     for match in part.within("spot", words):
-        if any(token.capital or token.word.isdigit() for token in part.tokens[match.end : min(words.stop, match.end + 4)]):
+        if any(
+            token.capital or token.word.isdigit() for token in part.tokens[match.end : min(words.stop, match.end + 4)]
+        ):
             yield match
     yield from (Match(at, at + 1) for at in words if _ROAD.fullmatch(part.tokens[at].word))
 
@@ -580,7 +613,12 @@ def _hidden(part: TextPart) -> Iterator[Match]:
             yield match
 
 
-@law("PN303", basis="The prosecutor alone gives an abduction alert; others relay the official page.", levels=(Level.SECOND,), orders=True)
+@law(
+    "PN303",
+    basis="The prosecutor alone gives an abduction alert; others relay the official page.",
+    levels=(Level.SECOND,),
+    orders=True,
+)
 def abduction_only_relayed(context: CheckContext) -> Iterator[Hit]:
     """Ask about an abduction alert in words of our own."""
     message = context.message
@@ -633,7 +671,12 @@ def _imitates(host: str) -> bool:
     return not _is_of(host.lower(), _GENUINE) and "." in host and any(each in name for each in _IMITATED)
 
 
-@law("PN423", basis="A desk's own slip: posts with XXX or [LIEU] in them have gone out.", urgent=Level.SECOND, orders=True)
+@law(
+    "PN423",
+    basis="A desk's own slip: posts with XXX or [LIEU] in them have gone out.",
+    urgent=Level.SECOND,
+    orders=True,
+)
 def text_finished(context: CheckContext) -> Iterator[Hit]:
     """Refuse a text that still holds a placeholder."""
     for part in context.parts:
