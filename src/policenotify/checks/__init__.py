@@ -16,17 +16,17 @@ Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from importlib.metadata import entry_points
 from typing import Final
 
 from policenotify.checks import links, message
 from policenotify.checks.fr import RULES
-from policenotify.checks.text import TextPart
-from policenotify.checks.words import SHIPPED, Vocabulary, WordListChange
 from policenotify.checks.links import check_links
 from policenotify.checks.rule import CheckContext, Hit, Rule, quotable_texts, rule, rules_in
 from policenotify.checks.rule import run_checks as _run_checks
+from policenotify.checks.text import TextPart
+from policenotify.checks.words import SHIPPED, Vocabulary, WordListChange
+from policenotify.errors import SettingsError
 from policenotify.findings import Finding
 
 CHECKS: Final[tuple[Rule, ...]] = tuple(sorted((*rules_in(links, message), *RULES), key=lambda each: each.code))
@@ -42,13 +42,35 @@ __all__ = [
     "Vocabulary",
     "WordListChange",
     "check_links",
-    "installed_checks",
+    "checks_of",
     "quotable_texts",
     "rule",
     "run_checks",
 ]
 
 
+LAW: Final = "policenotify.checks"
+"""The group of entry points of the laws of other countries."""
+
+
 def run_checks(context: CheckContext, checks: Iterable[Rule] = CHECKS) -> tuple[Finding, ...]:
     """Return all findings. See `policenotify.checks.rule.run_checks`."""
     return _run_checks(context, checks)
+
+
+def checks_of(laws: Iterable[str] = ("fr",)) -> tuple[Rule, ...]:
+    """Return the rules of some laws, with those that need no law, in the order of their codes.
+
+    Args:
+        laws: Their names: `fr`, or that of an entry point `policenotify.checks`, which names a tuple of rules.
+
+    Raises:
+        SettingsError: No installed package has such a law.
+    """
+    rules = list(rules_in(links, message))
+    for name in laws:
+        offered = {point.name: point for point in entry_points(group=LAW)} if name != "fr" else {}
+        if name != "fr" and name not in offered:
+            raise SettingsError(f"law: no installed package offers {name!r} as an entry point of {LAW!r}.")
+        rules += offered[name].load() if name in offered else RULES
+    return tuple(sorted(rules, key=lambda each: each.code))

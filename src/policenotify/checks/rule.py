@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from datetime import datetime, tzinfo
 from functools import cache, cached_property
 from importlib.resources import files
@@ -28,14 +29,6 @@ CALLS_TO_ACT: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
 """The stages of a message that readers must act on."""
 
 _LEVELS: Final = tuple(Level)
-
-
-def _is_no_place(_name: str) -> bool:
-    return False
-
-
-def _no_communes(_name: str) -> frozenset[str]:
-    return frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +56,16 @@ class CheckContext:
     is_commune: Callable[[str], bool]
     zone: tzinfo
     now: datetime
-    locales: Mapping[str, Locale] = field(default_factory=lambda: LOCALES)
+    locales: Mapping[str, Locale] = attribute(default_factory=lambda: LOCALES)
     mentions: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = attribute(default_factory=dict)
     typed: Message | None = None
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()
     traffic: frozenset[str] = frozenset()
-    is_place_name: Callable[[str], bool] = _is_no_place
-    communes_named: Callable[[str], frozenset[str]] = _no_communes
+    is_place_name: Callable[[str], bool] = lambda _name: False
+    communes_named: Callable[[str], frozenset[str]] = lambda _name: frozenset()
 
     @cached_property
     def parts(self) -> tuple[TextPart, ...]:
@@ -155,7 +148,7 @@ class Hit:
     level: Level | None = None
     variant: str = ""
     covered: bool = False
-    values: Mapping[str, object] = field(default_factory=dict)
+    values: Mapping[str, object] = attribute(default_factory=dict)
 
 
 Texts = Mapping[str, Any]

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from itertools import product
+from itertools import pairwise, product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -122,9 +122,7 @@ def _is_word(pattern: str, word: str, *, plural: bool) -> bool:
 
 def _is_divided(text: str, tokens: Sequence[Token]) -> bool:
     """Return True if a sentence ends between these words."""
-    return any(
-        not _STOPS.isdisjoint(text[before.end : after.start]) for before, after in zip(tokens, tokens[1:], strict=False)
-    )
+    return any(not _STOPS.isdisjoint(text[before.end : after.start]) for before, after in pairwise(tokens))
 
 
 def written_out(entry: str) -> set[tuple[str, ...]]:

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Final
 
 from policenotify.checks.fr.rules import law
+from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, texts_of
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import Match
-from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, texts_of
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, ResponseType, Urgency
 from policenotify.model.lifecycle import Stage

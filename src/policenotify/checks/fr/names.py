@@ -24,8 +24,9 @@ _LETTERED: Final = frozenset({
     "voie", "lot", "tram", "bus", "secteur", "escalier", "permis", "groupe", "categorie", "vitamine", "point",
 })  # fmt: skip
 _CLOSING: Final = frozenset({
-    "a", "est", "et", "ou", "qui", "que", "dans", "de", "du", "des", "en", "par", "pour", "sur", "avec", "au", "aux",
-    "vous", "nous", "il", "elle", "ils", "elles", "on", "un", "une", "ce", "cette", "si", "votre", "hier", "se", "le", "la", "les", "ne", "ont", "etait", "sera", "serait", "is", "was", "has", "and", "who", "in",
+    "a", "au", "aux", "avec", "ce", "cette", "dans", "de", "des", "du", "elle", "elles", "en", "est", "et", "etait",
+    "hier", "il", "ils", "la", "le", "les", "ne", "nous", "on", "ont", "ou", "par", "pour", "que", "qui", "se", "sera",
+    "serait", "si", "sur", "un", "une", "votre", "vous", "is", "was", "has", "and", "who", "in",
 })  # fmt: skip
 _JOINS: Final = frozenset({" ", "-", "'", ". ", " -", "- "})
 _BEFORE_CALLED: Final = frozenset({" ", " « ", " «", " '", ' "', ": ", " : "})
@@ -56,7 +57,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     while at < len(part.tokens):
         name = None
         if at not in famous:
-            name = _introduced(part, at)
+            name = Match(at, _end(part, at)) if _is_introduced(part, at) else None
             if name is None and part.tokens[at].word not in known:
                 name = _standing_alone(part, at)
                 if name and (_is_of_a_place(part, name) or is_commune(part.typed(*_letters(part, name)))):
@@ -93,31 +94,23 @@ def _is_joined(part: TextPart, at: int, end: int) -> bool:
     return joined and part.tokens[end - 1].word not in first_names()
 
 
-def _introduced(part: TextPart, at: int) -> Match | None:
-    """Return a name after a title or a word for a name: `Mme Garcia`, `le nommé Sandro`, `la famille Cazalis`."""
-    if not at or part.words.holds("no_surname", part.tokens[at].word):
-        return None
+def _is_introduced(part: TextPart, at: int) -> bool:
+    """Return True after a title or a word for a name: `Mme Garcia`, `le nommé Sandro`, `la famille Cazalis`."""
+    if not at or part.words.holds("no_surname", part.tokens[at].word) or part.tokens[at].word in _CLOSING:
+        return False
     token, before, gap = part.tokens[at], part.tokens[at - 1], part.gap(at - 1)
-    named = token.capital and token.word.isalpha()
+    listed, lettered = token.word in first_names(), token.word.isalpha()
+    named = token.capital and lettered
     if before.word in _TITLES and gap in {" ", ". ", "."}:
         metres = before.word == "m" and (gap == " " or not before.capital)
-        small = len(before.word) > 2 and gap == " " and token.word.isalpha() and token.word not in _CLOSING  # noqa: PLR2004
         office = any(part.words.holds(kind, token.word) for kind in ("office", "rank"))
-        return (
-            Match(at, _end(part, at))
-            if ((named and token.word not in _CLOSING) or small) and not (metres or office)
-            else None
-        )
-    if named and gap == " " and part.words.holds("service_rank", before.word) and part.has("unit"):
-        return Match(at, _end(part, at))
-    if before.word in _RELATED and named and gap == " " and not part.in_capitals:
-        return Match(at, _end(part, at))
-    if before.word in _LITTLE and token.capital and gap == " " and token.word in first_names() and not before.capital:
-        return Match(at, _end(part, at))
+        return not (metres or office) and (named or (lettered and gap == " "))
     if gap in _BEFORE_CALLED and part.words.holds("called", before.word):
-        whole = token.word.isalpha() and len(token.word) > 1 and token.word not in _CLOSING
-        return Match(at, _end(part, at)) if whole and (token.capital or token.word in first_names()) else None
-    return None
+        return lettered and len(token.word) > 1 and (token.capital or listed)
+    ranked = part.words.holds("service_rank", before.word) and part.has("unit")
+    related = before.word in _RELATED and not part.in_capitals
+    little = before.word in _LITTLE and listed and not before.capital
+    return named and gap == " " and (ranked or related or little)
 
 
 def _end(part: TextPart, at: int) -> int:
@@ -143,12 +136,7 @@ def _is_in_address(part: TextPart, at: int) -> bool:
     """Return True if a word is part of an address, a site, an account or a compound."""
     token = part.tokens[at]
     before, after = part.text[token.start - 1 : token.start], part.text[token.end : token.end + 2]
-    return (
-        before in {"@", ".", "/", "_", "-", "'"}
-        or after[:1] in {"@", "/", "_", "-"}
-        or after[1:].isalnum()
-        and after[0] == "."
-    )
+    return before in set("@./_-'") or after[:1] in set("@/_-") or (after[:1] == "." and after[1:].isalnum())
 
 
 def _by_initial(part: TextPart, at: int) -> Match | None:

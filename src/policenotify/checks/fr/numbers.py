@@ -33,7 +33,8 @@ _FRENCH: Final = re.compile(r"(?<![^\W_])([a-hj-np-tv-z]{2})[ .-]?\d{3}[ .-]?([a
 _OLD: Final = re.compile(r"(?<![^\W_])\d{2,4}[ .-]?[a-z]{2,3}[ .-]?(?:\d{2}|2[ab])(?![^\W_])")
 _FOREIGN: Final = re.compile(  # Germany, Great Britain, Belgium, Spain, Italy, Poland, Romania, the Netherlands
     r"(?<![^\W_])(?:[a-z]{1,3}-[a-z]{1,2} ?\d{1,4}|[a-z]{2}\d{2} ?[a-z]{3}|\d{4}[ -]?[a-z]{3}|[a-z]{2} \d{5}"
-    r"|[a-z]{1,2} \d{2,3} [a-z]{3}|\d-[a-z]{3}-\d{3}|\d{2}-[a-z]{2,3}-\d{1,2}|[a-z]{2}-\d{2,3}-[a-z]{1,2})(?![^\W_]|-\w)"
+    r"|[a-z]{1,2} \d{2,3} [a-z]{3}|\d-[a-z]{3}-\d{3}|\d{2}-[a-z]{2,3}-\d{1,2}|[a-z]{2}-\d{2,3}-[a-z]{1,2})"
+    r"(?![^\W_]|-\w)"
 )
 _PIECE: Final = re.compile(
     r"(?<![^\W_])(?:[a-z]{1,3}[ -]?\d{1,4}(?:[ -]?[a-z]{1,3})?|\d{2,4}[ -]?[a-z]{2,3})(?![^\W_])"

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from policenotify.checks.fr import numbers
 from policenotify.checks.fr.names import names_in
+from policenotify.checks.rule import CheckContext, Hit, Rule, rule
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Match
-from policenotify.checks.rule import CheckContext, Hit, Rule, rule
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory
 from policenotify.model.lifecycle import Stage
@@ -27,7 +27,6 @@ ADULT: Final = 18
 """The age at which a person is not a minor any more."""
 
 _Function = Callable[[CheckContext], Iterable[Hit]]
-_PLACES: Final = ("location.",)
 _IMPERATIVE: Final = re.compile(r"(?!(?:chez|assez|nez|rez)$)\w{3,}ez$")
 _NUMBERS: Final = (
     "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize",
@@ -303,7 +302,7 @@ def _holders(part: TextPart) -> Iterator[Match]:
 
 
 def _named_schools(part: TextPart) -> Iterator[Match]:
-    """Yield schools and quarters with their names, and pupils of one: `collège Les Aiguerelles`, `lycéen de Jean-Monnet`."""
+    """Yield schools and quarters with their names, and pupils of one: `collège Mermoz`, `lycéen de Jean-Monnet`."""
     for match in (*part.found.get("school", ()), *part.found.get("pupil_of", ())):
         end = match.end
         while end < min(len(part.tokens), match.end + 4) and part.tokens[end].word in _ARTICLES | _LINKS - {"rue"}:
@@ -322,7 +321,7 @@ def _named_schools(part: TextPart) -> Iterator[Match]:
     urgent=Level.BLOCK,
 )
 def nobody_protected_identified(context: CheckContext) -> Iterator[Hit]:
-    """Refuse what identifies a minor, a victim or the victim of a sexual offence: school, relatives, occupation, home."""
+    """Refuse what leads to a minor or a victim, above all of a sexual offence: school, relatives, occupation, home."""
     profile = context.profile
     agreed = context.agreed("family", "guardian") and context.message.stage is not Stage.END
     searched = (profile.search or profile.appeal) and context.agreed("prosecutor")
@@ -473,7 +472,7 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
     levels=(Level.BLOCK, Level.SECOND, Level.ADVISE),
 )
 def home_not_named(context: CheckContext) -> Iterator[Hit]:
-    """Refuse the home of a victim or a suspect, ask about any other in a judicial message, and report what is removed."""
+    """Refuse the home of a victim or a suspect, ask about others in a judicial message, and report what is removed."""
     message, typed = context.message, context.typed or context.message
     if typed is not message:
         for name, removed in house_numbers(typed, (entry.message for entry in context.history.entries)):
