@@ -59,7 +59,7 @@ def _roads(table: dict[str, Any]) -> Iterator[str]:
 def _communes(table: dict[str, Any]) -> Iterator[str]:
     chosen = [
         commune
-        for department in ("34", "29", "2A", "59", "67", "974", "23", "06", "75", "64", "80", "38")
+        for department in ("34", "29", "2A", "59", "67", "974", "23", "06", "75", "64", "80", "38", "13", "33")
         for commune in places.communes_of(department)[::7][:30]
     ]
     for phrase, commune in zip(cycle(table["phrases"]), chosen, strict=False):

@@ -86,7 +86,8 @@ class TextPart:
             start, end = match.span()
             if tag or self.text[start - 1 : start] == "#":
                 for at in range(start + 1, end):
-                    if self.typed(at, at + 1).isupper() and not self.typed(at - 1, at).isupper():
+                    joined = self.typed(at - 1, at).isupper() and not self.typed(at + 1, at + 2).islower()
+                    if self.typed(at, at + 1).isupper() and not joined:
                         yield self._token(start, at)
                         start = at
             yield self._token(start, end)
@@ -97,7 +98,7 @@ class TextPart:
 
     def typed(self, start: int, end: int) -> str:
         """Return the original of a part of the folded text."""
-        return self.original[slice(*self.place(start, end))]
+        return self.original[slice(*self.place(start, end))] if start < len(self.text) else ""
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""

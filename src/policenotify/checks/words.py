@@ -122,7 +122,8 @@ def _is_word(pattern: str, word: str, *, plural: bool) -> bool:
 
 def _is_divided(text: str, tokens: Sequence[Token]) -> bool:
     """Return True if a sentence ends between these words."""
-    return any(not _STOPS.isdisjoint(text[before.end : after.start]) for before, after in pairwise(tokens))
+    gaps = (text[before.end : after.start] for before, after in pairwise(tokens))
+    return any(len(gap) > 1 and not _STOPS.isdisjoint(gap) for gap in gaps)  # `bit.ly` is one
 
 
 def written_out(entry: str) -> set[tuple[str, ...]]:

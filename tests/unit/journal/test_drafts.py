@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as Pillow
 from sqlalchemy import event, select
 
-from policenotify.checks import CHECKS, Check
+from policenotify.checks import CHECKS, Rule
 from policenotify.errors import (
     ApprovalMissing,
     DraftConflict,
@@ -252,7 +252,7 @@ def test_a_deadline_by_a_clock_that_was_ahead_does_not_count(publisher: Publishe
 
 def test_a_draft_is_submitted_only_if_it_could_be_published(desk: Desk) -> None:
     finding = Finding(code="X1", level=next(iter(Level)), field="headline", reason="Non.", remedy="Changez.")
-    check = Check(code="X1", title="x", basis="x", find=lambda _context: [finding])
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: [finding])
     publisher = reading_publisher(desk.journal, checks=[check])
     draft = publisher.drafts.create(appeal(), actor="claire")
     with pytest.raises(MessageRejected):
@@ -325,7 +325,7 @@ def test_an_end_needs_nobody(publisher: Publisher, stage: Stage) -> None:
 def test_a_finding_of_level_second_is_advice_on_an_end(desk: Desk, stage: Stage) -> None:
     """In the preview, at publication, in a draft and in the journal; the same finding stops an update."""
     finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    check = Check(code="X1", title="x", basis="x", find=lambda context: [finding] if context.history.entries else [])
+    check = Rule(code="X1", title="x", basis="x", find=lambda context: [finding] if context.history.entries else [])
     publisher = reading_publisher(desk.journal, rules=[], checks=[check])
     for incident in ("I1", "I2"):
         opening = appeal(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
@@ -384,7 +384,7 @@ def test_what_an_administrator_lifts_may_need_another_reader(desk: Desk) -> None
         Finding(code=code, level=level, field="headline", reason="Un nom.", remedy="Retirez-le.")
         for code, level in (("X1", Level.BLOCK), ("X2", Level.SECOND))
     )
-    check = Check(code="X1", title="x", basis="x", find=lambda _context: [block, second])
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: [block, second])
     publisher = reading_publisher(
         desk.journal,
         rules=[],

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from policenotify.checks.fr import numbers
 from policenotify.checks.fr.names import names_in
-from policenotify.checks.rule import CheckContext, Hit, Rule, rule
+from policenotify.checks.rule import CheckContext, Hit, Rule, every_text, rule
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Match
 from policenotify.findings import Level
@@ -54,6 +54,8 @@ _MARKS: Final = re.compile(
     r"|\[[^\[\]]{0,30}(?:\?|_|\.\.)\]|\[\[[^\[\]]{1,40}\]\]|\[ {0,3}\]"
 )
 _ACCUSED: Final = frozenset({"suspect", "suspects", "mis", "mise", "aux", "contre", "face"})
+_SERVICE: Final = re.compile(r"(?:commissariat|mairie|gymnase|h[oô]tel de police|pr[ée]fecture|accueil)[^.!?]{0,40}\Z")
+_CLOSED: Final = re.compile(r"[^\[\]<>{}\n]{0,60}[\]>}]")
 _OFFICIAL: Final = (
     *("alerte-enlevement.gouv.fr", "justice.gouv.fr", "interieur.gouv.fr", "gouvernement.fr", "service-public.fr"),
 )
@@ -205,7 +207,7 @@ def _deeds(part: TextPart) -> Iterator[Match]:
             token.word for token in part.tokens[max(part.sentence(match.first).start, match.first - 3) : match.first]
         ]
         while before and (
-            before[-1].endswith("ment") or before[-1] in {"deja", "ensuite", "aussi", "les", "lui", "leur"}
+            before[-1].endswith("ment") or before[-1] in {"deja", "ensuite", "aussi", "bien", "tout", "les", "lui", "leur"}
         ):
             before.pop()
         done = bool(before) and before[-1] in {"a", "ont", "avait", "avaient", "ayant", "avoir"}
@@ -444,7 +446,7 @@ def no_number_plate(context: CheckContext) -> Iterator[Hit]:
 def no_private_number(context: CheckContext) -> Iterator[Hit]:
     """Refuse private telephone numbers, and ask about premium ones."""
     for part in context.parts:
-        services = part.words.entries.get("service_numbers", ())
+        services = {re.sub(r"\D", "", number) for number in part.words.entries.get("service_numbers", ())}
         for place, kind, figures in numbers.telephones(part):
             if kind and figures not in services:
                 level = Level.SECOND if kind == "premium" else Level.BLOCK
@@ -474,18 +476,19 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
 def home_not_named(context: CheckContext) -> Iterator[Hit]:
     """Refuse the home of a victim or a suspect, ask about others in a judicial message, and report what is removed."""
     message, typed = context.message, context.typed or context.message
-    if typed is not message:
-        for name, removed in house_numbers(typed, (entry.message for entry in context.history.entries)):
-            if removed and context.profile.precision != "exact":
-                yield Hit(name, None, Level.ADVISE, "removed")
-    for part in context.prose:
+    before, after = ({name: text for _, name, text in every_text(each)} for each in (typed, message))
+    for name, removed in house_numbers(typed, (entry.message for entry in context.history.entries)):
+        if removed and before.get(name) != after.get(name):
+            yield Hit(name, None, Level.ADVISE, "removed")
+    judicial = context.profile.judicial
+    known = judicial and _has(context, "victim", "harmed", "arrested", "suspected")
+    level = Level.BLOCK if known else Level.SECOND if judicial else Level.ADVISE
+    for part in context.parts:
         for number in remove_from_headline(part.original).removed:
             start = part.original.find(number)
-            level = Level.SECOND if context.profile.judicial else Level.ADVISE
-            if context.profile.judicial and _has(context, "victim", "harmed", "arrested", "suspected"):
-                level = Level.BLOCK
             end = start + len(number)
-            if start >= 0 and not re.match(r"[.,]\d", part.original[end:]):  # `1,80 m`
+            of_service = _SERVICE.search(part.original[: max(0, start)].casefold())
+            if start >= 0 and not of_service and not re.match(r"[.,]\d", part.original[end:]):  # `1,80 m`
                 yield Hit(part.field, (start, end), level)
 
 
@@ -689,8 +692,10 @@ def text_finished(context: CheckContext) -> Iterator[Hit]:
             if part.tokens[match.first].capitals and not part.in_capitals:
                 yield _hit(part, match)
         for match in part.found.get("placeholder", ()):
-            if part.text[part.tokens[match.first].start - 1 : part.tokens[match.first].start] in set("[<{"):
-                yield _hit(part, match)
+            start = part.tokens[match.first].start - 1
+            closed = _CLOSED.match(part.text, start + 1)
+            if closed and start >= 0 and part.text[start] in "[<{":
+                yield Hit(part.field, part.place(start, closed.end()))
 
 
 PLAIN: Final = tuple(plain_rule(code, table) for code, table in texts().items() if "lists" in table)

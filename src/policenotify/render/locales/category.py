@@ -56,7 +56,7 @@ class CategoryProfile(BaseModel):
         needs_consent: Mails and SMS about it go only to people who consented to them. In France, for messages that
             promote a service, such as recruitment (art. L34-5 of the Code des postes et des communications
             électroniques).
-        judicial: It is about an inquiry or an operation of the police. Names in it block, elsewhere they are asked about.
+        judicial: It is about an inquiry or an operation of the police, and names in it block the publication.
         search: It looks for a person, whose name and picture may be shown if somebody agreed.
         appeal: It asks readers to come forward.
         needs_basis: It needs the agreement of a magistrate, a guardian or the person.
