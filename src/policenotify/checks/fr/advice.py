@@ -280,9 +280,10 @@ def text_agrees(context: CheckContext) -> Iterator[Hit]:
         named = list(_communes(context))
         if not any(place.commune in codes for _, _, codes in named):
             for part, match, codes in named:
-                # The name of a far commune is often that of a quarter or a station, too.
+                # The name of a far commune is often that of a quarter or a station, too, but seldom the only one.
                 near = any(code[:2] == place.commune[:2] for code in codes)
-                if near and not part.near(match, "moved"):
+                only = len(codes) == 1 and not part.starts(match.first, "saint", "sainte")
+                if (near or only) and not part.near(match, "moved"):
                     yield Hit(part.field, part.span(match), Level.ADVISE, "place")
     for name, moment in (("next_update", message.next_update_at), ("since", message.starts_at)):
         if moment is None or message.stage not in (_BEGINS if name == "since" else CALLS_TO_ACT):

@@ -483,7 +483,7 @@ def home_not_named(context: CheckContext) -> Iterator[Hit]:
     judicial = context.profile.judicial
     known = judicial and _has(context, "victim", "harmed", "arrested", "suspected")
     level = Level.BLOCK if known else Level.SECOND if judicial else Level.ADVISE
-    for part in context.parts:
+    for part in context.parts if judicial else context.prose:
         for number in remove_from_headline(part.original).removed:
             start = part.original.find(number)
             end = start + len(number)
