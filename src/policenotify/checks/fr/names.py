@@ -28,7 +28,7 @@ _CLOSING: Final = frozenset({
     "hier", "il", "ils", "la", "le", "les", "ne", "nous", "on", "ont", "ou", "par", "pour", "que", "qui", "se", "sera",
     "serait", "si", "sur", "un", "une", "votre", "vous", "is", "was", "has", "and", "who", "in",
 })  # fmt: skip
-_JOINS: Final = frozenset({" ", "-", "'", ". ", " -", "- "})
+_JOINS: Final = frozenset({" ", "-", "'", ". ", " -", "- ", "_"})  # the last in the name of a file
 _BEFORE_CALLED: Final = frozenset({" ", " « ", " «", " '", ' "', ": ", " : "})
 _LONGEST: Final = 5  # words of a name
 _NEAR: Final = 4  # words before a name in which the word for a street or an office stands
