@@ -15,6 +15,7 @@ from policenotify.checks.words import Match, WordLists
 _WORD: Final = re.compile(r"[^\W_]+")
 _SENTENCE_END: Final = re.compile(r"[.!?;\n](?=\s|$)|[!?;]")
 _CLAUSE_END: Final = re.compile(r"[,:()–]|(?<!\w)(?:et|mais|puis|and|but)(?!\w)")
+_LONGEST: Final = 60  # words of a sentence: what looks around in one stays fast
 _SIGNS: Final = {"œ": "oe", "æ": "ae", "’": "'", "‘": "'", "‐": "-", "‑": "-"}
 _ABBREVIATIONS: Final = frozenset({"m", "mm", "dr", "pr", "me", "st", "ste", "av", "bd", "bat"})
 
@@ -102,6 +103,8 @@ class TextPart:
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """Return where a part of the folded text is in the original."""
+        if isinstance(self._origins, range):  # as nearly always
+            return start, max(start + 1, end)
         last = self._origins[max(start, end - 1)]
         return self._origins[start], min(len(self.original), max(last + 1, self._origins[end]))
 
@@ -148,6 +151,10 @@ class TextPart:
         """Return the words of the sentence of a word."""
         return self._around(self._sentences, at)
 
+    def word_at(self, place: int) -> int:
+        """Return the word at a place in the original, or the next one."""
+        return bisect_right(self.tokens, place, key=lambda token: self.place(token.start, token.end)[1] - 1)
+
     def clause(self, at: int) -> range:
         """Return the words of the clause of a word."""
         return self._around(self._clauses, at)
@@ -164,7 +171,8 @@ class TextPart:
             gap, before = self.gap(at - 1), self.tokens[at - 1].word
             initial = len(before) == 1 and before.isalpha() and not self.tokens[at].word.endswith("ez")
             short = before in _ABBREVIATIONS or initial
-            if _SENTENCE_END.search(gap) and not (short and gap == ". "):
+            ends = _SENTENCE_END.search(gap) and not (short and gap == ". ")
+            if ends or at - starts[-1] >= _LONGEST:
                 starts.append(at)
         return starts
 

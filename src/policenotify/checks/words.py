@@ -37,7 +37,7 @@ _PIECE: Final = re.compile(r"\(([^()]*)\)|([^()]+)")
 _WORD: Final = re.compile(r"[^\W_]+\*?")
 _STOPS: Final = frozenset(".!?;\n")
 _START: Final = 3
-"""Letters by which words with any ending are found."""
+"""Letters by which words with any ending are found: the one index has them, and the letter of a second word."""
 
 
 class Match(NamedTuple):
@@ -69,55 +69,58 @@ class WordLists:
         entries: The entries of each list, as written.
     """
 
-    __slots__ = ("_beginnings", "_phrases", "entries")
+    __slots__ = ("_phrases", "_single", "entries")
 
     def __init__(self, entries: Mapping[str, Iterable[str]]) -> None:
         self.entries: dict[str, tuple[str, ...]] = {name: tuple(words) for name, words in entries.items()}
         self._phrases: defaultdict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
-        self._beginnings: defaultdict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self._single: defaultdict[str, set[str]] = defaultdict(set)
         for name, phrases in self.entries.items():
-            for first, *rest in {phrase for entry in phrases for phrase in written_out(entry)}:
-                index, key = (self._beginnings, first[:_START]) if first[-1] == "*" else (self._phrases, first)
-                index[key].append(((first, *rest), name))
+            for phrase in {phrase for entry in phrases for phrase in written_out(entry)}:
+                first, *rest = phrase
+                begins = f"{first[:_START]}*" if first[-1] == "*" else first
+                self._phrases[f"{begins} {rest[0][0]}" if rest else begins].append((phrase, name))
+                if not rest:
+                    self._single[name].add(first)
 
     def find(self, text: str, tokens: Sequence[Token]) -> dict[str, list[Match]]:
         """Return where each list has a phrase in a text, the longest at each place, in order."""
         found: defaultdict[str, list[Match]] = defaultdict(list)
-        for at, token in enumerate(tokens):
-            for phrase, name in self._candidates(token.word):
-                end = at + len(phrase)
-                matches = found[name]
-                if end > len(tokens) or (matches and end <= matches[-1].end):
+        words = [token.word for token in tokens]
+        for at, word in enumerate(words):
+            following = words[at + 1][0] if at + 1 < len(words) else ""
+            for phrase, name in self._candidates(word, following):
+                end, matches = at + len(phrase), found[name]
+                if end > len(words) or (matches and end <= matches[-1].end):
                     continue
-                if _fits(phrase, tokens[at:end]) and not _is_divided(text, tokens[at:end]):
+                if _fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end]):
                     if matches and matches[-1].first == at:
                         matches.pop()
                     matches.append(Match(at, end))
         return {name: matches for name, matches in found.items() if matches}
 
-    def _candidates(self, word: str) -> Iterator[tuple[tuple[str, ...], str]]:
-        yield from self._phrases.get(word, ())
-        if word[-1] in "sx":
-            yield from self._phrases.get(word[:-1], ())
-        yield from self._beginnings.get(word[:_START], ())
+    def _candidates(self, word: str, following: str) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield the phrases that may begin with a word, before one with this first letter."""
+        start = f"{word[:_START]}*"
+        keys = (word, start, f"{word} {following}", f"{start} {following}", *([word[:-1]] if word[-1] in "sx" else ()))
+        for key in keys:
+            if key in self._phrases:
+                yield from self._phrases[key]
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        return any(
-            held == name and len(phrase) == 1 and _is_word(phrase[0], word, plural=True)
-            for phrase, held in self._candidates(word)
-        )
+        single = self._single.get(name, frozenset())
+        return word in single or (word[-1] in "sx" and word[:-1] in single)
 
 
-def _fits(phrase: tuple[str, ...], tokens: Sequence[Token]) -> bool:
-    last = len(phrase) - 1
-    return all(_is_word(each, tokens[at].word, plural=at == last) for at, each in enumerate(phrase))
+def _fits(phrase: tuple[str, ...], words: Sequence[str]) -> bool:
+    last = words[-1]
+    plural = last[-1] in "sx" and phrase[-1] == last[:-1]
+    return all(map(_is_word, phrase[:-1], words)) and (plural or _is_word(phrase[-1], last))
 
 
-def _is_word(pattern: str, word: str, *, plural: bool) -> bool:
-    if pattern[-1] == "*":
-        return word.startswith(pattern[:-1])
-    return pattern == word or (plural and word[-1] in "sx" and pattern == word[:-1])
+def _is_word(pattern: str, word: str) -> bool:
+    return pattern == word or (pattern[-1] == "*" and word.startswith(pattern[:-1]))
 
 
 def _is_divided(text: str, tokens: Sequence[Token]) -> bool:

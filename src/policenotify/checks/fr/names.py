@@ -17,6 +17,7 @@ YEAR: Final = 2021
 _TITLES: Final = frozenset({"m", "mr", "mme", "mlle", "monsieur", "madame", "mademoiselle", "mrs", "ms", "miss"})
 _RELATED: Final = frozenset({"famille", "family", "epoux", "freres", "soeurs", "veuve", "veuf", "couple", "clan"})
 _LITTLE: Final = frozenset({"petit", "petite", "bebe", "oncle", "tante", "papi", "mamie"})
+_BEFORE: Final = _TITLES | _RELATED | _LITTLE
 _PARTICLES: Final = frozenset({"de", "d", "le", "la", "van", "von", "el", "al", "ben", "bin", "da", "di", "dos"})
 _OF_PLACES: Final = _PARTICLES | {"du", "des", "les", "l", "saint", "sainte", "st", "ste"}
 _LETTERED: Final = frozenset({
@@ -53,6 +54,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     """
     famous = {at for match in part.found.get("known_name", ()) for at in range(match.first, match.end)}
     names: list[Match] = []
+    communes: dict[str, bool] = {}  # each is looked up once
     at = 0
     while at < len(part.tokens):
         name = None
@@ -60,7 +62,7 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
             name = Match(at, _end(part, at)) if _is_introduced(part, at) else None
             if name is None and part.tokens[at].word not in known:
                 name = _standing_alone(part, at)
-                if name and (_is_of_a_place(part, name) or is_commune(part.typed(*_letters(part, name)))):
+                if name and (_is_of_a_place(part, name) or _is_known(part, name, is_commune, communes)):
                     name = None
         if name:
             names.append(name)
@@ -68,8 +70,11 @@ def names_in(part: TextPart, is_commune: Callable[[str], bool], known: frozenset
     return names
 
 
-def _letters(part: TextPart, name: Match) -> tuple[int, int]:
-    return part.tokens[name.first].start, part.tokens[name.end - 1].end
+def _is_known(part: TextPart, name: Match, is_commune: Callable[[str], bool], communes: dict[str, bool]) -> bool:
+    text = part.typed(part.tokens[name.first].start, part.tokens[name.end - 1].end)
+    if text not in communes:
+        communes[text] = is_commune(text)
+    return communes[text]
 
 
 def _standing_alone(part: TextPart, at: int) -> Match | None:
@@ -96,9 +101,13 @@ def _is_joined(part: TextPart, at: int, end: int) -> bool:
 
 def _is_introduced(part: TextPart, at: int) -> bool:
     """Return True after a title or a word for a name: `Mme Garcia`, `le nommé Sandro`, `la famille Cazalis`."""
-    if not at or part.words.holds("no_surname", part.tokens[at].word) or part.tokens[at].word in _CLOSING:
+    token, before = part.tokens[at], part.tokens[at - 1]
+    introduces = part.words.holds("called", before.word) or part.words.holds("service_rank", before.word)
+    if not at or not (introduces or before.word in _BEFORE) or token.word in _CLOSING:
         return False
-    token, before, gap = part.tokens[at], part.tokens[at - 1], part.gap(at - 1)
+    if part.words.holds("no_surname", token.word):
+        return False
+    gap = part.gap(at - 1)
     listed, lettered = token.word in first_names(), token.word.isalpha()
     named = token.capital and lettered
     if before.word in _TITLES and gap in {" ", ". ", "."}:

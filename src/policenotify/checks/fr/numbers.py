@@ -13,7 +13,9 @@ Place = tuple[int, int]
 """Start and end in a folded text."""
 
 _FIGURES: Final = re.compile(r"(?:\d[ .,/·()_-]{0,3}){9}")  # what any telephone number has
-_MOBILE: Final = re.compile(r"(?<![\d+])(?<!\d[-_/.])(?:(?:\+|00)33[ .]?(?:\(0\))?|\(?0)[ .]?[67]\)?(?:[ ./,·()_-]{0,3}\d){8}(?!\d)")
+_MOBILE: Final = re.compile(
+    r"(?<![\d+])(?<!\d[-_/.])(?:(?:\+|00)33[ .]?(?:\(0\))?|\(?0)[ .]?[67]\)?(?:[ ./,·()_-]{0,3}\d){8}(?!\d)"
+)
 _ACCOUNT: Final = re.compile(r"(?<![^\W_])[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){3,7}(?: ?[a-z0-9]{1,3})?(?![^\W_])")
 _SECURITY: Final = re.compile(r"(?<!\d)[12378](?:[ .-]?\d){4}[ .-]?(?:\d|[ab])(?:[ .-]?\d){9}(?!\d)")
 _PAPER: Final = re.compile(r"(?<!\w)(?=[a-z0-9]{8,15}(?!\w))(?:[a-z]*\d){2}[a-z0-9]+")

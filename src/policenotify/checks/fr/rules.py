@@ -116,7 +116,7 @@ def law(
 
 def _is_order(part: TextPart, span: tuple[int, int]) -> bool:
     """Return True if a place in a text is in a sentence that tells readers to leave, to gather or to take shelter."""
-    at = next((at for at in range(len(part.tokens)) if part.span(Match(at, at + 1))[1] > span[0]), 0)
+    at = min(part.word_at(span[0] - 1), len(part.tokens) - 1)
     return bool(part.within("order", part.sentence(at)))
 
 
@@ -207,7 +207,8 @@ def _deeds(part: TextPart) -> Iterator[Match]:
             token.word for token in part.tokens[max(part.sentence(match.first).start, match.first - 3) : match.first]
         ]
         while before and (
-            before[-1].endswith("ment") or before[-1] in {"deja", "ensuite", "aussi", "bien", "tout", "les", "lui", "leur"}
+            before[-1].endswith("ment")
+            or before[-1] in {"deja", "ensuite", "aussi", "bien", "tout", "les", "lui", "leur"}
         ):
             before.pop()
         done = bool(before) and before[-1] in {"a", "ont", "avait", "avaient", "ayant", "avoir"}
