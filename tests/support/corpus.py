@@ -110,7 +110,7 @@ def _entries(text: str) -> Iterator[Entry]:
             text=words,
             fields={**fields, "instruction": instruction, **_places_and_times(given), **_translation(translation)},
             level=_LEVELS.get(level),
-            code=f"PN{_MERGED.get(number, number)}" if (number := code.partition(" ")[0]) else "",
+            code=f"PN{_MERGED.get(rule, rule)}" if (rule := code.partition(" ")[0]) else "",
         )
 
 

@@ -8,9 +8,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from policenotify.checks.words import Match, WordLists
+from policenotify.checks.words import Match, Token, WordLists
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _SENTENCE_END: Final = re.compile(r"[.!?;\n](?=\s|$)|[!?;]")
@@ -18,24 +18,6 @@ _CLAUSE_END: Final = re.compile(r"[,:()–]|(?<!\w)(?:et|mais|puis|and|but)(?!\w
 _LONGEST: Final = 60  # words of a sentence: what looks around in one stays fast
 _SIGNS: Final = {"œ": "oe", "æ": "ae", "’": "'", "‘": "'", "‐": "-", "‑": "-"}
 _ABBREVIATIONS: Final = frozenset({"m", "mm", "dr", "pr", "me", "st", "ste", "av", "bd", "bat"})
-
-
-class Token(NamedTuple):
-    """A word of a folded text.
-
-    Attributes:
-        word: In plain small letters.
-        start: Its first character in the folded text.
-        end: One past its last one.
-        capital: True if it begins with a capital.
-        capitals: True if it has two letters or more, all of them capitals.
-    """
-
-    word: str
-    start: int
-    end: int
-    capital: bool
-    capitals: bool
 
 
 @lru_cache(maxsize=2048)

@@ -19,16 +19,13 @@ import re
 import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise, product
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from policenotify.checks.text import Token
+from typing import Any, Final, NamedTuple
 
 LANGUAGES: Final = ("fr", "en")
 """The languages that have word lists."""
@@ -38,6 +35,24 @@ _WORD: Final = re.compile(r"[^\W_]+\*?")
 _STOPS: Final = frozenset(".!?;\n")
 _START: Final = 3
 """Letters by which words with any ending are found: the one index has them, and the letter of a second word."""
+
+
+class Token(NamedTuple):
+    """A word of a folded text.
+
+    Attributes:
+        word: In plain small letters.
+        start: Its first character in the folded text.
+        end: One past its last one.
+        capital: True if it begins with a capital.
+        capitals: True if it has two letters or more, all of them capitals.
+    """
+
+    word: str
+    start: int
+    end: int
+    capital: bool
+    capitals: bool
 
 
 class Match(NamedTuple):
@@ -109,7 +124,7 @@ class WordLists:
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""
-        single = self._single.get(name, frozenset())
+        single: Collection[str] = self._single.get(name, ())
         return word in single or (word[-1] in "sx" and word[:-1] in single)
 
 

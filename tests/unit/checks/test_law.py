@@ -27,7 +27,7 @@ from policenotify.checks import (
     rule,
     run_checks,
 )
-from policenotify.checks.fr.rules import texts
+from policenotify.checks.fr.law import texts
 from policenotify.checks.rule import every_text, shared_texts
 from policenotify.checks.words import LANGUAGES, WordLists, shipped_words, written_out
 from policenotify.errors import SettingsError

@@ -9,7 +9,7 @@ from functools import cache, partial
 from itertools import islice
 from typing import Final
 
-from policenotify.checks.fr.rules import law
+from policenotify.checks.fr.law import law
 from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, texts_of
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import Match
