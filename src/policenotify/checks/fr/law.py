@@ -39,8 +39,8 @@ def law(
         basis: The law that it rests on.
         levels: Those that its findings may have.
         urgent: The highest level in the opening or the end of a severe or extreme incident.
-        orders: It judges instructions to readers, too. Any other advises there: nobody is kept from an order to leave,
-            to gather or to take shelter.
+        orders: It judges instructions to readers, too. Any other only advises on an order to leave, to gather or to
+            take shelter.
         title: What it does, by default the docstring of the function.
     """
 
@@ -59,7 +59,7 @@ def law(
 
 
 def _is_order(part: TextPart, span: tuple[int, int]) -> bool:
-    """Return True if a place in a text is in a sentence that tells readers to leave, to gather or to take shelter."""
+    """Return True if a place in a text is in a sentence that orders readers to leave, to gather or to take shelter."""
     at = min(part.word_at(span[0] - 1), len(part.tokens) - 1)
     return bool(part.within("order", part.sentence(at)))
 

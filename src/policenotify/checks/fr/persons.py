@@ -193,7 +193,7 @@ def _is_stated(part: TextPart, match: Match) -> bool:
 
 
 def _is_of_victim(part: TextPart, match: Match) -> bool:
-    """Return True if the sentence, or one beside it, tells of harm, and the person neither acts nor is accused."""
+    """Return True if the sentence, or one beside it, is about harm, and the person neither acts nor is accused."""
     sentence = part.sentence(match.first)
     before = part.sentence(sentence.start - 1) if sentence.start else sentence
     after = part.sentence(sentence.stop) if sentence.stop < len(part.tokens) else sentence

@@ -57,7 +57,7 @@ class CategoryProfile(BaseModel):
             promote a service, such as recruitment (art. L34-5 of the Code des postes et des communications
             électroniques).
         judicial: It is about an inquiry or an operation of the police, and names in it block the publication.
-        search: It looks for a person, whose name and picture may be shown if somebody agreed.
+        search: It looks for a person, whose name and picture may be shown if a person in charge agreed.
         appeal: It asks readers to come forward.
         needs_basis: It needs the agreement of a magistrate, a guardian or the person.
         general: It speaks to everyone, about no one person: prevention, weather, events.
