@@ -425,5 +425,5 @@ def test_word_lists_links_and_names_are_those_of_the_settings(tmp_path: Path) ->
     tip = {"category": "scam_cyber", "headline": "Des olibrius appellent", "link": "https://autre.example/x"}
     with recording_publisher(settings=settings) as desk:
         preview = desk.publisher.preview(Message.model_validate(tip | {"instruction": "Voir @PompiersHerault."}))
-    assert {finding.code for finding in preview.findings if finding.blocks} == {"PN116", "PN216"}
+    assert {finding.code for finding in preview.findings if finding.blocks} == {"PN116", "PN216", "PN601"}
     assert "sapeurs-pompiers" in preview.posts[0].standalone.text

@@ -82,8 +82,8 @@ def has(context: CheckContext, *names: str) -> bool:
 def plain_rule(code: str, table: dict[str, Any]) -> Rule:
     """Return a rule of `rules.toml`: each phrase of its lists is a finding.
 
-    `traits` and `not_traits` name traits of the category, `beside` lists of which the sentence has a phrase,
-    `unless` lists of which the text has none, `agreed` who may cover it.
+    `not_traits` names traits of categories that it does not judge, `unless` lists of which the text has no phrase, and
+    `agreed` who may cover it.
     """
     levels = tuple(Level(level) for level in table["levels"])
 
@@ -96,19 +96,13 @@ def plain_rule(code: str, table: dict[str, Any]) -> Rule:
         title=table["title"],
     )
     def found(context: CheckContext) -> Iterator[Hit]:
-        wanted, unwanted = table.get("traits", ()), table.get("not_traits", ())
-        arrested = has(context, "arrested")
-        if wanted and not arrested and not any(getattr(context.profile, trait) for trait in wanted):
-            return
-        if not arrested and any(getattr(context.profile, trait) for trait in unwanted):
+        unwanted = any(getattr(context.profile, trait) for trait in table.get("not_traits", ()))
+        if unwanted and not has(context, "arrested"):
             return
         covered = context.agreed(*table.get("agreed", ()))
         for part in context.parts:
-            if part.has(*table.get("unless", ())):
-                continue
-            for match in (match for name in table["lists"] for match in part.found.get(name, ())):
-                if "beside" not in table or part.near(match, *table["beside"]):
-                    yield hit(part, match, covered=covered)
+            lists = () if part.has(*table.get("unless", ())) else table["lists"]
+            yield from (hit(part, match, covered=covered) for name in lists for match in part.found.get(name, ()))
 
     return found
 
