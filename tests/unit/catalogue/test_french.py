@@ -151,7 +151,8 @@ An earlier attempt may be out; now the network refuses it: X refused the post: �
 PN113 advise · headline “fermée.La”: A space is missing, and networks may make a link to an unrelated site of it. \
 It is added. Put the space after the full stop; or, if it is an address, write https:// before it.
 = PN113 conseil · titre « fermée.La » : Une espace manque, et les réseaux peuvent en faire un lien \
-vers un site étranger. Elle est ajoutée. Mettez l'espace après le point ; ou, si c'est une adresse, écrivez https:// devant.
+vers un site étranger. Elle est ajoutée. \
+Mettez l'espace après le point ; ou, si c'est une adresse, écrivez https:// devant.
 The mail server cannot be reached: its name is not found.
 = Le serveur de mail est injoignable : son nom est introuvable.
 The connection to the SMS gateway was lost before its answer came.
