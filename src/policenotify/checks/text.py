@@ -76,7 +76,8 @@ class TextPart:
             yield self._token(start, end)
 
     def _token(self, start: int, end: int) -> Token:
-        typed = self.typed(start, end)
+        aligned = isinstance(self._origins, range)
+        typed = self.original[start:end] if aligned else self.typed(start, end)
         return Token(self.text[start:end], start, end, typed[:1].isupper(), typed.isupper() and len(typed) > 1)
 
     def typed(self, start: int, end: int) -> str:

@@ -108,7 +108,8 @@ class WordLists:
                 end, matches = at + len(phrase), found[name]
                 if end > len(words) or (matches and end <= matches[-1].end):
                     continue
-                if _fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end]):
+                alone = len(phrase) == 1 and phrase[0][-1] != "*"
+                if alone or (_fits(phrase, words[at:end]) and not _is_divided(text, tokens[at:end])):
                     if matches and matches[-1].first == at:
                         matches.pop()
                     matches.append(Match(at, end))
@@ -119,8 +120,7 @@ class WordLists:
         start = f"{word[:_START]}*"
         keys = (word, start, f"{word} {following}", f"{start} {following}", *([word[:-1]] if word[-1] in "sx" else ()))
         for key in keys:
-            if key in self._phrases:
-                yield from self._phrases[key]
+            yield from self._phrases.get(key, ())
 
     def holds(self, name: str, word: str) -> bool:
         """Return True if a list has this one word, in plain small letters."""

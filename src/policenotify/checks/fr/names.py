@@ -82,6 +82,8 @@ def _standing_alone(part: TextPart, at: int) -> Match | None:
     word = part.tokens[at].word
     sure = None if word in {"saint", "sainte", "st", "ste"} else first_names().get(word)
     if sure is None:
+        if not part.tokens[at].capital:  # as most words
+            return None
         return _by_initial(part, at) or _last_name_first(part, at) or _unlisted(part, at)
     if part.tokens[at].capital:
         end = _end(part, at)

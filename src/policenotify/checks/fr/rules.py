@@ -25,6 +25,7 @@ _MARKS: Final = re.compile(
 )
 _BETWEEN: Final = frozenset({"deja", "ensuite", "aussi", "bien", "tout", "les", "lui", "leur"})
 _ACCUSED: Final = frozenset({"suspect", "suspects", "mis", "mise", "aux", "contre", "face"})
+_MAY_BE_HOME: Final = re.compile(r"\d|bat|escalier|app|immeuble|bloc|cage|logement|tour|building")
 _SERVICE: Final = re.compile(r"(?:commissariat|mairie|gymnase|h[oô]tel de police|pr[ée]fecture|accueil)[^.!?]{0,40}\Z")
 _CLOSED: Final = re.compile(r"[^\[\]<>{}\n]{0,60}[\]>}]")
 _IMITATED: Final = (
@@ -143,15 +144,16 @@ def no_private_mail(context: CheckContext) -> Iterator[Hit]:
 def home_not_named(context: CheckContext) -> Iterator[Hit]:
     """Refuse the home of a victim or a suspect, ask about others in a judicial message, and report what is removed."""
     message, typed = context.message, context.typed or context.message
-    before, after = ({name: text for _, name, text in every_text(each)} for each in (typed, message))
-    for name, removed in house_numbers(typed, (entry.message for entry in context.history.entries)):
-        if removed and before.get(name) != after.get(name):
-            yield Hit(name, None, Level.ADVISE, "removed")
+    if typed is not message:
+        before, after = ({name: text for _, name, text in every_text(each)} for each in (typed, message))
+        for name, removed in house_numbers(typed, (entry.message for entry in context.history.entries)):
+            if removed and before.get(name) != after.get(name):
+                yield Hit(name, None, Level.ADVISE, "removed")
     judicial = context.profile.judicial
     known = judicial and has(context, "victim", "harmed", "arrested", "suspected")
     level = Level.BLOCK if known else Level.SECOND if judicial else Level.ADVISE
     for part in context.parts if judicial else context.prose:
-        for number in remove_from_headline(part.original).removed:
+        for number in remove_from_headline(part.original).removed if _MAY_BE_HOME.search(part.text) else ():
             start = part.original.find(number)
             end = start + len(number)
             of_service = _SERVICE.search(part.original[: max(0, start)].casefold())
