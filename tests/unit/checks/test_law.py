@@ -302,7 +302,7 @@ def test_a_name_that_is_no_persons(text: str) -> None:
         "Le nommé Sandro est cité.", "La famille Cazalis est citée.", "J. Fabregas est cité.", "DUPUIS Karim est cité.",
         "Jean D. est cité.", "Oumou Sacramento, 40 ans, est citée.", "Zibou Tarbek interpellé.", "#KarimBensalah",
         "La petite Manon est citée.", "L'adjudant Morel, du RAID, est cité.", "Jean de Latour est cité.",
-        "KARIM DUPONT INTERPELLÉ HIER À SÈTE", "Karim Bensalah est cité, Karim Bensalah.",
+        "KARIM DUPONT INTERPELLÉ HIER À SÈTE", "Karim Bensalah parle, et Karim Bensalah.",
         "Une carte d'identité de Karim.",
     ],
 )  # fmt: skip
