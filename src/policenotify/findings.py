@@ -82,7 +82,7 @@ def by_level(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: levels.index(finding.level)))
 
 
-NEVER_URGENT: Final = frozenset({"PN203", "PN204", "PN205"})
+NEVER_URGENT: Final = frozenset({"PN203", "PN210"})
 """The codes of findings of level `block` that no urgency lifts: what leads to a minor, or to the home of a victim."""
 
 

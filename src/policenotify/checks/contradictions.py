@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from policenotify.checks.check import FIVE_CONTENTS, CheckContext, Hit, rule
+from policenotify.checks.rule import FIVE_CONTENTS, CheckContext, Hit, rule
 from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage

@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
+from policenotify.checks import SHIPPED, CheckContext, Rule, Vocabulary, check_links, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
@@ -76,7 +76,7 @@ class Preparer:
     zone: tzinfo
     sender: str
     clock: Clock
-    checks: Sequence[Check]
+    checks: Sequence[Rule]
     entropy: Callable[[int], bytes]
     links: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
@@ -172,7 +172,8 @@ class Preparer:
                 targets, channels, new, history, new.pictures, may_be_empty=bool(pending)
             )
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
-        new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
+        limits = check_limits(resolved, posts, channels, self._had_recipients)
+        new = replace(new, findings=(*new.findings, *limits, *self._check_links(posts, new.findings)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
 
     def resolve_alone(self, message: Message) -> Message:
@@ -183,6 +184,16 @@ class Preparer:
     def severity_of(self, category: str) -> Severity:
         """Return the severity of a category. `Unknown` for one that the installation has no more."""
         return self.profiles[category].severity if category in self.profiles else Severity.UNKNOWN
+
+    def _check_links(self, posts: Sequence[RenderedPost], known: Sequence[Finding]) -> Iterator[Finding]:
+        """Yield what is wrong with links that a network has made: the transliteration of an SMS, `ｅｖｉｌ.com`."""
+        seen = {(finding.code, finding.reason) for finding in known}
+        for wording in posts:
+            for post in filter(None, (wording.standalone, wording.reply, *wording.continuations)):
+                for finding in check_links(post.text, self.links, field=wording.target.channel):
+                    if (finding.code, finding.reason) not in seen:
+                        seen.add((finding.code, finding.reason))
+                        yield finding
 
     def without_people(self, new: NewPublication) -> Iterator[Target]:
         """Yield what of a publication would wait, because the people of its channel cannot be read now."""

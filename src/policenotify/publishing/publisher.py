@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import CHECKS, SHIPPED, Check, Vocabulary
+from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
@@ -82,7 +82,7 @@ class Publisher(Operations):
         wait: timedelta = timedelta(seconds=20),
         clock: Clock | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
-        checks: Sequence[Check] = CHECKS,
+        checks: Sequence[Rule] = CHECKS,
         links: Sequence[str] = (),
         names: Mapping[str, str] | None = None,
         words: Vocabulary = SHIPPED,

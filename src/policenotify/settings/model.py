@@ -224,6 +224,7 @@ class Settings(SettingsTable):
         categories: Changes to the shipped categories, and new ones, by code.
         languages: Language files, relative to the settings file. One for a shipped language changes it.
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
+        law: Whose law the checks know: `fr`, or the names of installed packages with that of another country.
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
         words: Changes to the word lists of the checks, by the name of the list.
@@ -252,6 +253,7 @@ class Settings(SettingsTable):
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
+    law: tuple[Name, ...] = ("fr",)
     names: dict[AccountOrHashtag, Text] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
     certificates: dict[Text, Path] = Field(default_factory=dict)
@@ -287,13 +289,13 @@ class Settings(SettingsTable):
     def _word_errors(self) -> Iterator[str]:
         if not self.words:
             return
-        from policenotify.checks.words import shipped_words  # noqa: PLC0415 - the same
+        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
 
-        known = {name for language in ("", "fr", "en") for name in shipped_words(language)}
+        known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
             if name not in known:
                 yield f"words: there is no list {name!r}. {did_you_mean(name, known)}"
-            entries = {entry for language in ("", "fr", "en") for entry in shipped_words(language).get(name, ())}
+            entries = {entry for language in LANGUAGES for entry in shipped_words(language).get(name, ())}
             for entry in sorted(change.remove.keys() - entries):
                 yield f"words.{name}.remove: {entry!r} is not in the list. {did_you_mean(entry, entries)}"
 

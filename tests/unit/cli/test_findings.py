@@ -65,7 +65,7 @@ def test_the_page_is_in_the_language_of_the_desk(run: Run, tmp_path: Path, monke
     run("preview", *ARREST, "Jean Dupont interpellé", "--instruction", "Evitez le secteur.", "--html", str(file))
     page = " ".join(file.read_text("utf-8").split())
     assert "Le texte nomme une personne." in page  # beside its rule
-    assert "Les lecteurs peuvent buter sur « Evitez »." in page  # in the catalogue
+    assert "Des lecteurs peuvent buter sur ce mot. Écrivez « Évitez »." in page  # with a value
     assert "<q" in page
     assert "Jean Dupont</q>" in page
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from sqlalchemy import event, select
 
-from policenotify.checks import CHECKS, Check
+from policenotify.checks import CHECKS, Rule
 from policenotify.errors import (
     ApprovalMissing,
     DraftConflict,
@@ -316,7 +316,7 @@ def test_an_end_needs_nobody(publisher: Publisher, stage: Stage) -> None:
 def test_a_finding_of_level_second_is_advice_on_an_end(desk: Desk, stage: Stage) -> None:
     """In the preview, at publication, in a draft and in the journal; the same finding stops an update."""
     finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    check = Check(code="X1", title="x", basis="x", find=lambda context: [finding] if context.history.entries else [])
+    check = Rule(code="X1", title="x", basis="x", find=lambda context: [finding] if context.history.entries else [])
     publisher = reading_publisher(desk.journal, rules=[], checks=[check])
     for incident in ("I1", "I2"):
         opening = appeal(lifecycle=Lifecycle(stage=Stage.OPENING, incident=incident))
@@ -368,7 +368,7 @@ def test_a_finding_of_level_second_demands_a_reader_and_a_reason(desk: Desk, mon
 def test_who_approves_what_is_blocked_writes_why(desk: Desk) -> None:
     """And the installation may leave it to some."""
     finding = Finding(code="X1", level=Level.BLOCK, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    check = Check(code="X1", title="x", basis="x", find=lambda _context: [finding])
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: [finding])
     publisher = reading_publisher(
         desk.journal,
         rules=[],
@@ -468,7 +468,7 @@ def test_what_follows_is_urgent_as_its_opening_is_until_that_is_read(publisher: 
 def test_a_finding_asks_for_a_reason_of_its_own_in_an_urgent_incident(publisher: Publisher, desk: Desk) -> None:
     publisher.publish(appeal(), key="open", actor="claire", urgent=REASON)
     finding = Finding(code="X1", level=Level.SECOND, field="headline", reason="Un nom.", remedy="Retirez-le.")
-    check = Check(code="X1", title="x", basis="x", find=lambda _context: [finding])
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: [finding])
     checking = reading_publisher(desk.journal, checks=[check])
     with pytest.raises(ApprovalMissing):
         checking.publish(follow_up("Suite"), key="1", actor="claire")

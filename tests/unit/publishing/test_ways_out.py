@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policenotify.checks import Check
+from policenotify.checks import Rule
 from policenotify.errors import ApprovalMissing, DraftConflict
 from policenotify.findings import NEVER_URGENT, Finding, Level
 from policenotify.journal.clock import SystemClock
@@ -49,7 +49,7 @@ class Checked:
 @pytest.fixture
 def checked(tmp_path: Path) -> Iterator[Checked]:
     findings: list[Finding] = []
-    check = Check(code="X1", title="x", basis="x", find=lambda _context: findings)
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: findings)
     publisher = reading_publisher(Book(tmp_path, SystemClock()).journal, rules=[], checks=[check])
     yield Checked(publisher, findings)
     publisher.close()
@@ -149,7 +149,7 @@ def test_what_is_refused_has_a_way_out(
 ) -> None:
     """Whatever the checks find and the rules of approval are: its own text names what helps, and that helps."""
     findings: list[Finding] = []
-    check = Check(code="X1", title="x", basis="x", find=lambda _context: findings)
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: findings)
     journal = Book(tmp_path_factory.mktemp("way"), SystemClock()).journal
     with reading_publisher(journal, rules=[], checks=[check]) as publisher:
         made = [message(stage, severity, f"I{number}", publisher) for number in range(2)]
