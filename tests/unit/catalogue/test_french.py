@@ -140,8 +140,8 @@ la commune ou la fonction publique suffisent.
 PN405 advise · headline “Evitez”: Readers may stumble over this word. Write “Évitez”.
 = PN405 conseil · titre « Evitez » : Des lecteurs peuvent buter sur ce mot. Écrivez « Évitez ».
 Give next_update_at, by default in an hour: 2026-11-26 19:30 (--next-update +1h). Else give starts_at or expires_at.
-= Donnez next_update_at, par défaut dans une heure : 26/11/2026 19:30 (--next-update +1h). Sinon, donnez starts_at ou \
-expires_at.
+= Donnez l'heure du prochain point (--next-update +1h, soit 26/11/2026 19:30), du début (--starts) ou de la fin \
+(--expires).
 Nothing was sent. Incident '2026-4711' has ended. What may follow: correction. If the danger has returned, open a new \
 incident with follows='2026-4711'.
 = Rien n'a été envoyé. L'incident « 2026-4711 » est terminé. Ce qui peut suivre : rectificatif. Si le danger est \
