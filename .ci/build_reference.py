@@ -19,20 +19,14 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from policenotify.checks import CHECKS
-from policenotify.findings import (
-    Finding,
-    Level,
-    approval_missing,
-    audience_too_large,
-    audience_uncounted,
-    images_left,
-)
+from policenotify.findings import Finding, Level, audience_too_large, audience_uncounted, images_left
+from policenotify.journal.records import NeededApproval
+from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.metrics import METRICS
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
-    ApprovalSettings,
     ChannelSettings,
     ReminderSettings,
     RouteSettings,
@@ -163,7 +157,7 @@ at_least = "Severe"
 areas = ["dept:34", "commune:30189", "epci:243400017"]
 to = ["press"]
 """),
-    Table("`[[approval]]`", ApprovalSettings, about=
+    Table("`[[approval]]`", ApprovalRule, about=
         "Which messages others read before they are published: see [Approval](../howto/approval.md).\n"
         "The first table that matches counts. A message matches if its stage is among `stages`,\n"
         "and its category or its severity is named; a table that names neither is for all.\n"
@@ -180,8 +174,6 @@ readers = 1
 expires = "PT2H"
 urgent = true
 within = "PT30M"
-auto = true
-except_actors = ["dispatch"]
 """),
     Table("`[reminders]`", ReminderSettings, variable="POLICENOTIFY_REMINDERS__{}", example="""
 [reminders]
@@ -231,6 +223,12 @@ EXAMPLES: Mapping[str, str] = {
     "wait": '`20`, `"PT20S"`',
     "pictures": '`"pictures"`',
     "links": '`[".gouv.fr", "police.example"]`',
+    "law": '`["fr"]`',
+    "judicial": "`true`",
+    "search": "`true`",
+    "appeal": "`true`",
+    "needs_basis": "`true`",
+    "general": "`true`",
     "names": """`"@Prefet34" = "préfecture de l'Hérault"`""",
     "start": '`"last_seen"`',
     "source": '`"Météo-France"`',
@@ -249,8 +247,6 @@ EXAMPLES: Mapping[str, str] = {
     "expires": '`"PT2H"`, `7200`',
     "urgent": "`false`",
     "within": '`"PT30M"`, `1800`',
-    "auto": "`false`",
-    "except_actors": '`["dispatch"]`',
     "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
     "telemetry": "`[telemetry]`, then `traces = true`",
@@ -405,7 +401,7 @@ def _imports() -> Iterator[tuple[Finding, str, Mapping[str, str]]]:
 # The findings that no check raises, each with its title and its examples.
 OTHERS: tuple[tuple[Finding, str, Mapping[str, str]], ...] = (
     (
-        approval_missing(1),
+        NeededApproval(readers=1, may_be_urgent=True).finding(),
         "Demand that other people read the message before it is published",
         {
             "passes": '`category = "arrest", basis = [{ who = "prosecutor" }]`, if no '

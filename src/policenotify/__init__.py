@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 __doc__ = f"{__doc__}\nPYTEST_DONT_REWRITE"
 
 if TYPE_CHECKING:
-    from policenotify.checks import Check
+    from policenotify.checks import Rule
     from policenotify.delivery.worker import Worker
     from policenotify.errors import (
         ApprovalMissing,
@@ -96,7 +96,7 @@ _HOMES = {
     "model.diagnosis": ("Diagnosis", "DiagnosisLine"),
     "model.documents": ("PublicationResult",),
     "model.draft": ("Draft",),
-    "checks": ("Check",),
+    "checks": ("Rule",),
     "errors": (
         "MessageTooLong", "InvalidTransition", "InvalidAlert", "InvalidImage", "JournalError", "IdempotencyConflict",
         "UnsupportedVersion", "MessageRejected", "PolicenotifyError", "SettingsError", "PublishingStopped",
@@ -138,7 +138,6 @@ __all__ = [
     "ChannelBlocked",
     "ChannelProblem",
     "ChannelStatus",
-    "Check",
     "ClockSet",
     "DeliveryDelayed",
     "DeliveryHeld",
@@ -194,6 +193,7 @@ __all__ = [
     "Resumed",
     "RoadRef",
     "Route",
+    "Rule",
     "SecondReadingOverdue",
     "SettingsError",
     "Severity",

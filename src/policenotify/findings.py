@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Level(StrEnum):
     """The weight of a finding.
 
-    `block`: only an administrator's written reason lifts it. `second`: it needs a second person and a written reason.
-    `advise`: the message goes out all the same.
+    `block`: another person approves the message first, with a written reason. From severity Severe on, urgency and a
+    written reason are enough, unless its code is one of `NEVER_URGENT`. `second`: another person approves it first, or
+    it is urgent, with a written reason. `advise`: the message goes out all the same.
     """
 
     BLOCK = "block"
@@ -52,7 +54,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """True if the message does not go out as it is: another person must read it, or lift what is forbidden."""
+        """True if the message does not go out as it is: another person must approve it, or it must be urgent."""
         return self.level is not Level.ADVISE
 
     def wording(self, language: str) -> tuple[str, str]:
@@ -80,47 +82,20 @@ def by_level(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: levels.index(finding.level)))
 
 
-def demands_second(findings: Iterable[Finding]) -> bool:
-    """Return True if a finding demands a second person and a reason, whatever the rules of approval are."""
-    return any(finding.level is Level.SECOND for finding in findings)
+NEVER_URGENT: Final = frozenset({"PN203", "PN210"})
+"""The codes of findings of level `block` that no urgency lifts: what leads to a minor, or to the home of a victim."""
 
 
 def are_blocking(findings: Iterable[Finding]) -> bool:
-    """Return True if a finding blocks that no second person lifts."""
+    """Return True if a finding is of level `block`."""
     return any(finding.level is Level.BLOCK for finding in findings)
 
 
 APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
 
-APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of level second."
+APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of level second or block."
 """The basis of that finding."""
-
-
-def approval_missing(readers: int, *, urgent: bool = True, authenticated: bool = False) -> Finding:
-    """Return the finding that so many (more) people must read a message first.
-
-    Args:
-        readers: How many.
-        urgent: It may be published at once, with a written reason.
-        authenticated: Only of people who are authenticated.
-    """
-    # Whole sentences, because parts of one do not fit together in every language.
-    reason = "Another person must read this message first."
-    if readers > 1:
-        reason = f"{readers} other people must read this message first."
-    if authenticated:
-        reason = f"{reason} All must be authenticated, and the command line is not."
-    return Finding(
-        code=APPROVAL_MISSING,
-        level=Level.SECOND,
-        field="message",
-        reason=reason,
-        remedy="Submit it (--submit), or publish it at once with a written reason (--urgent)."
-        if urgent
-        else "Submit it (--submit).",
-        source=APPROVAL_SOURCE,
-    )
 
 
 IMAGES_SOURCE = "RGPD, art. 17."
@@ -154,7 +129,7 @@ def audience_too_large(channel: str, *, most_people: int | None = None, most_cos
         field="message",
         reason=reason,
         remedy="See how many: policenotify preview. Name a smaller place, or other channels (--to). If all of them "
-        "must get it, an administrator gives the reason (--despite-findings), or raises the limit in the settings.",
+        "must get it, another person approves it first, or an administrator raises the limit in the settings.",
         source=LIMITS_SOURCE,
     )
 

@@ -212,7 +212,7 @@ CREATE TABLE pn_draft (
     state VARCHAR(12) NOT NULL,
     revision INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    despite_findings TEXT NOT NULL,
+    digest VARCHAR(64) NOT NULL,
     submitted_by VARCHAR(200) NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,

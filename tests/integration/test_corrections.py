@@ -161,7 +161,9 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 
 def _wrong(said: Publication, severity: Severity = MINOR) -> Message:
-    return said.correct("Le secteur est celui de la gare", severity=severity, description="Et non la Comédie.")
+    return said.correct(
+        "Le secteur est celui de la gare", severity=severity, description="Et non la Comédie.", instruction="Évitez-le."
+    )
 
 
 # --- corrections
@@ -408,7 +410,13 @@ def test_learned_capabilities_count_from_the_next_publication_on(station: Statio
     publisher = station.publisher(discovers_capabilities=True)
     how = replace(publisher.channel_configs["board"], open=lambda _clock, keep: Learning(station.board, keep))
     publisher.channel_configs["board"] = how
-    long = accident(description="Circulation très difficile. " * 30)
+    long = Message.model_validate(
+        {
+            "category": "scam_cyber",
+            "headline": "Faux conseillers bancaires",
+            "description": "Raccrochez tout de suite. " * 30,
+        }
+    )
     assert 400 < len(publisher.preview(long).posts[0].standalone.text) <= 500
     assert publisher.journal.channels.state_store("board").compare_and_swap("limit", "300", version=None)
     assert len(publisher.preview(long).posts[0].standalone.text) <= 300

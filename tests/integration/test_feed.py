@@ -62,7 +62,7 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
     assert receipt.ref is not None
     page = folder / str(receipt.ref.url).removeprefix(URL)
     assert opening.headline in page.read_text("utf-8")
-    follow = {"incident": INCIDENT}
+    follow: dict[str, Any] = {"incident": INCIDENT}
     publisher.publish(
         opening.followed_by(Stage.CORRECTION, headline="Une seule voie fermée", corrects=first.id, **follow),
         key="2",

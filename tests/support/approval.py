@@ -30,10 +30,9 @@ def reading_publisher(
         journal=journal,
         channels=[channel, exercises],
         zone=PARIS,
-        sender=SENDER,
         clock=journal.clock,
         approval=rules,
-        **{"checks": (), "wait": NOW, **how},
+        **{"checks": (), "wait": NOW, "sender": SENDER, **how},
     )
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from policenotify.channel import ChannelConfig
+from policenotify.model.history import Outcome, PostedPart
 from policenotify.networks.registry import configure_channel
 
 _SECRET = {"consumer_key": "a", "consumer_secret": "b", "access_token": "c", "access_token_secret": "d"}
@@ -24,3 +25,12 @@ def channel_on(network: str) -> ChannelConfig:
     """Return a channel on a shipped network."""
     people = {"recipients": tuple} if network in {"sms", "email"} else {}
     return configure_channel(network, network, NETWORKS[network], **people)  # type: ignore[arg-type]  # never opened
+
+
+def posted_everywhere(*languages: str) -> tuple[PostedPart, ...]:
+    """Return the posts of a publication that is out on every network, in French and in these languages."""
+    return tuple(
+        PostedPart(channel=network, account=channel_on(network).account, language=language, outcome=Outcome.POSTED)
+        for network in NETWORKS
+        for language in ("fr", "en", *languages)
+    )

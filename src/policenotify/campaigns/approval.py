@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
 
 from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import KEY_PREFIX
 from policenotify.findings import APPROVAL_MISSING
 from policenotify.model.draft import Draft, DraftState
 from policenotify.publishing.publisher import Publisher
-
-_LONGEST = timedelta(days=366)  # for which an approval of a campaign without an end counts
 
 
 def submit(
@@ -24,27 +21,27 @@ def submit(
 ) -> tuple[Draft, ...]:
     """Submit the messages of campaigns that other people must read. Nothing is published.
 
-    An approval counts for all days of the campaign, until it ends, for a year at most. A message that was changed since
-    is submitted again. A repeated call submits nothing twice.
+    An approval counts for all days of the campaign, for a year at most. A message that was changed since is submitted
+    again. A repeated call submits nothing twice.
 
     Args:
         publisher: The installation's publisher.
         campaigns: The campaigns.
         actor: Who submits them. Another person approves: `publisher.drafts.approve`.
-        reason: A word to the readers. A finding of level `second` demands one.
+        reason: A word to the readers. A finding of level `second` or `block` demands one.
         authenticated: You have verified who the actor is. Some rules demand it.
 
     Returns:
         The drafts of all messages that need an approval, those that have it included.
 
     Raises:
-        MessageRejected: A finding blocks a message, or no approval of it would count.
+        ApprovalMissing: No approval of a message would count.
         ValueError: A message needs a reason.
     """
     drafts = []
     for campaign in campaigns:
         for variant in campaign.messages:
-            if not needs_approval(publisher, campaign, variant, actor=""):
+            if not needs_approval(publisher, campaign, variant):
                 continue
             draft = find_draft(publisher, campaign, variant)
             if draft is None or (authenticated and _is_left(draft)):
@@ -55,24 +52,26 @@ def submit(
                     to=campaign.to or None,
                     authenticated=authenticated,
                 )
-            if draft.state is DraftState.DRAFT:
-                draft = publisher.drafts.submit(
-                    draft.id, actor=actor, reason=reason, until=_last(campaign, publisher.journal.now())
-                )
+            if draft.state is not DraftState.RETURNED:
+                draft = publisher.drafts.submit(draft.id, actor=actor, reason=reason)
             drafts.append(draft)
     return tuple(drafts)
 
 
-def needs_approval(publisher: Publisher, campaign: Campaign, variant: Variant, *, actor: str) -> bool:
-    """Return True if others must read a message before the actor publishes it."""
+def needs_approval(publisher: Publisher, campaign: Campaign, variant: Variant) -> bool:
+    """Return True if others must read a message before it is published."""
     preview = publisher.preview(variant.message, to=campaign.to or None)
-    findings = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
-    return publisher.drafts.rule_for(preview.message, findings, actor) is not None
+    return any(finding.code == APPROVAL_MISSING for finding in preview.findings)
 
 
 def find_draft(publisher: Publisher, campaign: Campaign, variant: Variant) -> Draft | None:
     """Return the open draft of a message as it is now, an approved one first."""
     return publisher.drafts.standing(variant.message, key=_keys(campaign), to=campaign.to)
+
+
+def is_approved(draft: Draft | None) -> bool:
+    """Return True if others have read a message."""
+    return draft is not None and draft.state is DraftState.APPROVED
 
 
 def missing_approval(draft: Draft | None, variant: Variant) -> str:
@@ -92,11 +91,3 @@ def _is_left(draft: Draft) -> bool:
 
 def _keys(campaign: Campaign) -> str:
     return f"{KEY_PREFIX}{campaign.name} "
-
-
-def _last(campaign: Campaign, now: datetime) -> datetime:
-    """Return until when an approval counts."""
-    longest = now + _LONGEST
-    if campaign.end is None:
-        return longest
-    return min(longest, datetime.combine(campaign.end, time.max, tzinfo=campaign.zone) + campaign.late_for)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from policenotify.campaigns.approval import find_draft, missing_approval, needs_approval
+from policenotify.campaigns.approval import find_draft, is_approved, missing_approval, needs_approval
 from policenotify.campaigns.forecast import ForecastEntry, forecast
 from policenotify.campaigns.model import Campaign, Variant, fingerprint_of
 from policenotify.campaigns.schedule import KEY_PREFIX, Occurrence
@@ -30,10 +30,9 @@ from policenotify.errors import (
     MessageTooLong,
     SettingsError,
 )
-from policenotify.findings import are_blocking
+from policenotify.findings import APPROVAL_MISSING, are_blocking
 from policenotify.journal.records import PublicationSummary
 from policenotify.model import places
-from policenotify.model.draft import DraftState
 from policenotify.model.history import RenderedPost
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
@@ -145,8 +144,8 @@ def reach_for(publisher: Publisher) -> Reach:
         name = (campaign.name, variant.name)
         if name not in known:
             preview = publisher.preview(variant.message, to=campaign.to or None)
-            if are_blocking(preview.findings):  # what another person must read is decided for each message
-                raise MessageRejected(preview.findings)
+            if are_blocking(preview.findings) and not is_approved(find_draft(publisher, campaign, variant)):
+                raise MessageRejected([finding for finding in preview.findings if finding.code != APPROVAL_MISSING])
             if not preview.posts and not preview.pending:
                 raise SettingsError(f"No route takes message {variant.name!r}. Add one, or name its channels in 'to'.")
             if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):
@@ -266,9 +265,9 @@ def _publish(
     """Publish a variant, and return the id of the publication, if any."""
     variant, key, draft = campaign.variant(decision.variant), decision.occurrence.key(decision.variant), None
     try:
-        if needs_approval(publisher, campaign, variant, actor=actor):
+        if needs_approval(publisher, campaign, variant):
             draft = find_draft(publisher, campaign, variant)
-            if draft is None or draft.state is not DraftState.APPROVED:
+            if draft is None or not is_approved(draft):
                 problems[campaign.name] = missing_approval(draft, variant)
                 return ()
         publication = publisher.publish(

@@ -304,6 +304,9 @@ def catalogue_of(language: str) -> Catalogue | None:
     return Catalogue(language, {english: text for table in tables for english, text in table.items()}, *special)
 
 
+_NAME: Final = re.compile(r"\{(\w+)\}")  # of a value in the texts of a rule
+
+
 def _table(text: str) -> dict[str, Any]:
     """Return a file of a catalogue.
 
@@ -327,22 +330,24 @@ def _of_rules(language: str) -> dict[str, str]:
     carries both, for programs; a person reads it through the catalogue, as every other text.
     """
     found: dict[str, str] = {}
-    folder = files("policenotify") / "checks" / "data"
-    tables = [
-        tomllib.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.startswith("PN")
-    ]
+    folder = files("policenotify") / "checks"
+    shared = sorted((folder / "data").iterdir(), key=lambda file: file.name)
+    of_law = folder / "fr" / "rules.toml"
+    tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in (*shared, of_law)]
     while tables:
         table = tables.pop()
         if language in table:
-            found |= {_literal(table["en"][part]): _literal(table[language][part]) for part in ("reason", "remedy")}
+            found |= dict(_numbered(table["en"][part], table[language][part]) for part in ("reason", "remedy"))
         tables += [inner for inner in table.values() if isinstance(inner, dict)]
     return found
 
 
-def _literal(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+def _numbered(english: str, text: str) -> tuple[str, str]:
+    """Return both texts with numbers for their names in braces, which may be other words in either."""
+    names = list(dict.fromkeys(_NAME.findall(english)))
+    for number, name in enumerate(names):
+        english, text = (each.replace(f"{{{name}}}", f"{{{number}}}") for each in (english, text))
+    return english, text
 
 
 def localized(text: object, language: str) -> str:

@@ -1,93 +1,78 @@
 """Checks of a message's content. One that blocks stops the publication.
 
-A check is a value: a permanent code, its basis, and a function from a
-[`CheckContext`][policenotify.checks.CheckContext] to remarks, made by the decorator
-[`check`][policenotify.checks.check]. A check of words is made by [`rule`][policenotify.checks.rule]: it yields places
-in the folded texts of the message, and its reasons and remedies are in TOML, in French and English.
+A rule is a value: a permanent code, its basis, and a function from a
+[`CheckContext`][policenotify.checks.CheckContext] to hits, made by the decorator
+[`rule`][policenotify.checks.rule.rule]. Its reasons and remedies are in TOML, in French and English.
+
+What a message needs anywhere is in this package. What the law of a country forbids is a package of its own, as
+`policenotify.checks.fr` is. That of another country comes by the entry point `policenotify.checks`.
 
 An installation adds its own with `checks=` of `Publisher`. Codes that begin with `PN` are reserved.
 
-*A warning message's five contents*, in the basis of a check, are source, hazard, place, guidance and time (Mileti and
+*A warning message's five contents*, in the basis of a rule, are source, hazard, place, guidance and time (Mileti and
 Sorensen, *Communication of Emergency Public Warnings*, ORNL-6609, 1990).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from importlib.metadata import entry_points
 from typing import Final
 
-from policenotify.checks import (
-    guidance,
-    houses,
-    identifiers,
-    incident,
-    justice,
-    links,
-    linter,
-    minors,
-    operations,
-    orthography,
-    persons,
-    readiness,
-    traffic,
-    wording,
-)
-from policenotify.checks.check import Check, CheckContext, Hit, Remark, check, quotable_texts, rule
-from policenotify.checks.words import SHIPPED, TextPart, Vocabulary, WordListChange
-from policenotify.findings import Finding, Level, by_level
-from policenotify.model.lifecycle import Stage
+from policenotify.checks import contradictions, links, message
+from policenotify.checks.fr import RULES
+from policenotify.checks.links import check_links
+from policenotify.checks.rule import CheckContext, Hit, Rule, quotable_texts, rule, rules_in
+from policenotify.checks.rule import run_checks as _run_checks
+from policenotify.checks.text import TextPart
+from policenotify.checks.words import SHIPPED, Vocabulary, WordListChange
+from policenotify.errors import SettingsError
+from policenotify.findings import Finding
 
-_MODULES: Final = (
-    guidance,
-    houses,
-    identifiers,
-    incident,
-    justice,
-    linter,
-    links,
-    minors,
-    operations,
-    orthography,
-    persons,
-    readiness,
-    traffic,
-    wording,
-)
+_WITHOUT_LAW: Final = rules_in(contradictions, links, message)
 
-CHECKS: Final[tuple[Check, ...]] = tuple(
-    sorted(
-        (value for module in _MODULES for value in vars(module).values() if isinstance(value, Check)),
-        key=lambda each: each.code,
-    )
-)
-"""The checks shipped, in the order of their codes."""
+CHECKS: Final[tuple[Rule, ...]] = tuple(sorted((*_WITHOUT_LAW, *RULES), key=lambda each: each.code))
+"""The rules shipped, in the order of their codes."""
 
 __all__ = [
     "CHECKS",
     "SHIPPED",
-    "Check",
     "CheckContext",
     "Hit",
-    "Remark",
+    "Rule",
     "TextPart",
     "Vocabulary",
     "WordListChange",
-    "check",
+    "check_links",
+    "checks_of",
     "quotable_texts",
     "rule",
     "run_checks",
 ]
 
 
-def run_checks(context: CheckContext, checks: Iterable[Check] = CHECKS) -> tuple[Finding, ...]:
-    """Return all findings, those that block first, else in the order of the checks.
+LAW: Final = "policenotify.checks"
+"""The group of entry points of the laws of other countries."""
 
-    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
+
+def run_checks(context: CheckContext, checks: Iterable[Rule] = CHECKS) -> tuple[Finding, ...]:
+    """Return all findings. See `policenotify.checks.rule.run_checks`."""
+    return _run_checks(context, checks)
+
+
+def checks_of(laws: Iterable[str] = ("fr",)) -> tuple[Rule, ...]:
+    """Return the rules of some laws, with those that need no law, in the order of their codes.
+
+    Args:
+        laws: Their names: `fr`, or that of an entry point `policenotify.checks`, which names a tuple of rules.
+
+    Raises:
+        SettingsError: No installed package has such a law.
     """
-    findings = [finding for each in checks for finding in each.find(context)]
-    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
-        findings = [
-            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
-        ]
-    return by_level(findings)
+    rules = list(_WITHOUT_LAW)
+    for name in laws:
+        offered = {point.name: point for point in entry_points(group=LAW)} if name != "fr" else {}
+        if name != "fr" and name not in offered:
+            raise SettingsError(f"law: no installed package offers {name!r} as an entry point of {LAW!r}.")
+        rules += offered[name].load() if name in offered else RULES
+    return tuple(sorted(rules, key=lambda each: each.code))

@@ -1,68 +1,76 @@
-"""Checks of the links: that they lead where readers believe."""
+"""Rules about links: that they lead where readers believe."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
-from policenotify.checks.check import CheckContext, Remark, check
-from policenotify.checks.wording import visible_texts
-from policenotify.findings import Level
-from policenotify.text.patterns import lazy_pattern
+from policenotify.checks.rule import CheckContext, Hit, rule, seen_texts, shared_texts, to_finding
+from policenotify.findings import Finding, Level
 from policenotify.text.spans import spans_of
 from policenotify.text.urls import host_of
 
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).
-_IP: Final = lazy_pattern(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
+_IP: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|.*:.*")
 _PHONETIC: Final = (range(0x250, 0x2B0), range(0x1D00, 0x1DC0))  # Unicode blocks; their names begin with LATIN, too
-_WRITE: Final = "Write the https address of a known site, as its owner writes it."
 
 
-@check(
+@rule(
     "PN116",
     basis="Unicode Technical Standard #39, section 5.1 (mixed scripts); RFC 3492 (xn--); fraudsters use look-alikes.",
-    field="link",
     levels=(Level.BLOCK, Level.ADVISE),
 )
-def links_trusted(context: CheckContext) -> Iterator[Remark]:
+def links_trusted(context: CheckContext) -> Iterator[Hit]:
     """Refuse links to look-alikes, IP addresses and hosts that are not listed, and warn of `http:` and `xn--`."""
-    for field, link, span in _links(context):
-        host = host_of(link)
-        for reason, level in islice(_doubts(link, host, context.links), 1):
-            subject = f"The link to {host}" if host else "The link without a host"
-            yield Remark(f"{subject} {reason}.", _WRITE, field=field, level=level, span=span)
+    if link := context.message.link:
+        yield from _hits("link", link, None, context.links)
+    for _, field, text in seen_texts(context.message):
+        yield from _hits_in(field, text, context.links)
 
 
-def _links(context: CheckContext) -> Iterator[tuple[str, str, tuple[int, int] | None]]:
-    """Yield field, address and span of each link in a message."""
-    if context.message.link:
-        yield "link", context.message.link, None
-    for field, text in visible_texts(context.message):
-        for span in spans_of(text):
-            if span.kind == "url":
-                yield field, span.value, (span.start, span.end)
+def check_links(text: str, allowed: tuple[str, ...], *, field: str) -> Iterator[Finding]:
+    """Yield what PN116 finds in the text of a post, which may have links that the message had not.
+
+    Args:
+        text: The text as the network gets it: `ｅｖｉｌ.com` is `evil.com` in an SMS.
+        allowed: The hosts to which a message may link. Empty: any.
+        field: The field that the findings name.
+    """
+    for hit in _hits_in(field, text, allowed):
+        level = hit.level or Level.BLOCK
+        yield to_finding(hit, links_trusted.code, level, links_trusted.basis, shared_texts("PN1")["PN116"])
 
 
-def _doubts(link: str, host: str, known: tuple[str, ...]) -> Iterator[tuple[str, Level]]:
-    """Yield what is wrong with a link, the gravest first."""
-    shown = _decoded(host)
-    if not host:
-        yield "cannot be read", Level.BLOCK
-    if (read := unicodedata.normalize("NFKC", host.replace("。", "."))) != host:
-        yield f"is written in signs that browsers read as {read}", Level.BLOCK
-    if _IP.fullmatch(host):
-        yield "names no site but an IP address", Level.BLOCK
-    if len(scripts := _scripts(shown)) > 1:
-        yield f"mixes letters that look alike ({', '.join(sorted(scripts)).title()})", Level.BLOCK
-    if known and not any(_is_listed(_coded(host), name) for name in known):
-        yield "leads to a site that is not in `links` of the settings", Level.BLOCK
-    if shown != host and not known:
-        yield f"is the coded form of {shown}", Level.ADVISE
-    if link.lower().startswith("http:"):
-        yield "is not https, so that others may change the page on its way", Level.ADVISE
+def _hits_in(field: str, text: str, allowed: tuple[str, ...]) -> Iterator[Hit]:
+    for span in spans_of(text):
+        if span.kind == "url":
+            yield from _hits(field, span.value, (span.start, span.end), allowed)
+
+
+def _hits(field: str, link: str, span: tuple[int, int] | None, allowed: tuple[str, ...]) -> Iterator[Hit]:
+    """Yield the gravest doubt about a link."""
+    host = host_of(link)
+    if doubt := _doubt(link, host, allowed):
+        level = Level.ADVISE if doubt in {"coded", "http"} else Level.BLOCK
+        yield Hit(field, span, level, doubt, values={"host": host})
+
+
+def _doubt(link: str, host: str, allowed: tuple[str, ...]) -> str:
+    """Return what is wrong with a link, the gravest first, as the name of the texts for it."""
+    readable = _decoded(host)
+    doubts = {
+        "unreadable": not host,
+        "signs": unicodedata.normalize("NFKC", host.replace("。", ".")) != host,
+        "number": _IP.fullmatch(host),
+        "mixed": len(_scripts(readable)) > 1,
+        "unlisted": allowed and not any(_is_listed(_coded(host), name) for name in allowed),
+        "coded": readable != host and not allowed,
+        "http": link.lower().startswith("http:"),
+    }
+    return next((name for name, holds in doubts.items() if holds), "")
 
 
 def _coded(host: str) -> str:
@@ -75,7 +83,7 @@ def _coded(host: str) -> str:
 
 def _decoded(host: str) -> str:
     """Return a host with the letters that its `xn--` labels stand for."""
-    return ".".join(_decoded_label(label) for label in host.split("."))
+    return ".".join(map(_decoded_label, host.split(".")))
 
 
 def _decoded_label(label: str) -> str:
@@ -89,8 +97,7 @@ def _decoded_label(label: str) -> str:
 
 def _scripts(host: str) -> set[str]:
     """Return the scripts of the letters, as their names begin: `LATIN`, `CYRILLIC`."""
-    letters = filter(str.isalpha, unicodedata.normalize("NFKC", host))
-    return {_script(letter) for letter in letters}
+    return {_script(letter) for letter in unicodedata.normalize("NFKC", host) if letter.isalpha()}
 
 
 def _script(letter: str) -> str:

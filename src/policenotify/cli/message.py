@@ -150,6 +150,8 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
         fields["headline"] = headline
     merged = _merged(file, fields, typed)
     text, stated = merged.pop("headline"), merged.pop("lifecycle", None)
+    if typed.get("reopen"):
+        merged["reopens"] = True
     makers = {
         Stage.UPDATE: last.update, Stage.END: last.end, Stage.CORRECTION: last.correct, Stage.CANCELLATION: last.cancel,
     }  # fmt: skip

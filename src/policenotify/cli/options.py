@@ -195,7 +195,6 @@ _OPENING = (
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
     single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
-    single_value("--despite-findings", metavar="REASON", help="An administrator's reason to publish what is blocked."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
     single_value("--reason", metavar="TEXT", help="A word to its readers, with --submit."),
     single_value("--urgent", metavar="REASON", help="Publish it before others have read it, and why."),
@@ -223,6 +222,14 @@ def to_option(command: _Command) -> _Command:
     option: _Command = click.option(
         "--to", multiple=True, metavar="NAME", help=more, shell_complete=completion.channels_and_tags
     )(command)
+    return option
+
+
+def reopen_option(command: _Command) -> _Command:
+    """Add the option of the correction of an end."""
+    option: _Command = click.option("--reopen", is_flag=True, help="Correct a wrong end: the incident goes on.")(
+        command
+    )
     return option
 
 

@@ -117,7 +117,6 @@ class DraftResult(Result):
     approvals: tuple[str, ...]
     reviews: tuple[Review, ...]
     reason: str
-    despite_findings: str
     submitted_by: str
     created_at: AwareDatetime
     expires_at: AwareDatetime | None

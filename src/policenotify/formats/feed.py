@@ -129,8 +129,17 @@ class Thread:
 
     @cached_property
     def final(self) -> Item | None:
-        """The item that ended or cancelled it. One that is withdrawn counts: its words are gone, and the end stays."""
-        return next((item for item in self.items if item.stage in {Stage.END, Stage.CANCELLATION}), None)
+        """The item that ended or cancelled it, unless a correction took that back.
+
+        One that is withdrawn counts: its words are gone, and the end stays.
+        """
+        final = None
+        for item in self.items:
+            if item.stage in {Stage.END, Stage.CANCELLATION}:
+                final = final or item
+            elif item.message.lifecycle.reopens:
+                final = None
+        return final
 
     @property
     def status(self) -> IncidentStatus:

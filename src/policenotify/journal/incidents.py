@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, exists, func, or_, select, update
 
 from policenotify.channel import Operation, PostRef
 from policenotify.journal.audit import RUNNER, record
@@ -18,8 +18,9 @@ from policenotify.model.history import History, HistoryEntry, Outcome, PostedPar
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
 
-_table, _publication, _delivery = schema.incident, schema.publication, schema.delivery
-_PUBLISHED = select(_publication).where(_publication.c.state == "published")
+_table, _publication, _delivery, _event = schema.incident, schema.publication, schema.delivery, schema.event
+_TAKEN_DOWN = exists().where(_event.c.publication == _publication.c.id, _event.c.kind == "taken_down")
+_PUBLISHED = select(_publication, _TAKEN_DOWN.label("withdrawn")).where(_publication.c.state == "published")
 _OF_INCIDENT = _PUBLISHED.where(_publication.c.incident == bindparam("incident")).order_by(_publication.c.sequence)
 _IS_OPEN = _table.c.status == IncidentStatus.OPEN
 
@@ -184,6 +185,7 @@ def _entries(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[HistoryE
             at=moment(row.created_at),
             posts=tuple(_part(delivery) for delivery in deliveries if delivery.publication == row.id),
             erased=purged_at(row.rules) is not None,
+            withdrawn=bool(row.withdrawn),
         )
         for number, row in enumerate(rows, 1)
     )

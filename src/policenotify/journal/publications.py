@@ -13,7 +13,7 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
-from policenotify.findings import Finding
+from policenotify.findings import Finding, Level
 from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
@@ -164,7 +164,18 @@ class Publications:
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
         codes = ", ".join(filter(None, (shown_code(finding.code) for finding in new.findings if finding.blocks)))
         about = fields("refused_by_check", publication=new.id, outcome="refused")
-        _log.warning("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
+        _log.info("Publication %s: refused by the checks [%s]", new.id, codes, extra=about)
+
+    def refusal(self, name: str) -> tuple[datetime, str] | None:
+        """Return when the checks refused the message of this id, and the codes of what forbids it."""
+        query = select(_table).where(_table.c.id == name, _table.c.state == "refused_by_check")
+        with self._journal.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        findings = _FINDINGS.validate_json(row.findings)
+        codes = (shown_code(finding.code) for finding in findings if finding.blocks)
+        return moment(row.created_at), ", ".join(filter(None, codes))
 
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.
@@ -404,10 +415,14 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     body |= {"record": publication_digest(publication_fields(columns)), **posts_of(rows)}
     if message.incident is not None:
         due = [microseconds(new.due_at) if new.due_at else None]
-        body["incident"] = [message.incident, new.status, *([] if message.stage is Stage.CORRECTION else due)]
-    body |= {"despite_findings": new.despite_findings} if new.despite_findings else {}
-    body |= publish_draft(connection, keys, new)
+        body["incident"] = [message.incident, new.status, *([] if _keeps_deadline(message) else due)]
+    body |= _overridden(new.findings) | publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
+
+
+def _overridden(findings: Iterable[Finding]) -> dict[str, object]:
+    codes = sorted({finding.code for finding in findings if finding.level is Level.BLOCK})
+    return {"overridden": codes} if codes else {}
 
 
 def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, Any]:
@@ -457,10 +472,14 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
         if not schema.insert_new(connection, table, [opened | columns]):
             raise _changed(incident)
         return
-    if new.message.stage is not Stage.CORRECTION:
+    if not _keeps_deadline(new.message):
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}
     connection.execute(update(table).where(table.c.id == incident).values(**columns))
+
+
+def _keeps_deadline(message: Message) -> bool:
+    return message.stage is Stage.CORRECTION and not message.lifecycle.reopens
 
 
 def _changed(incident: str) -> IncidentChanged:

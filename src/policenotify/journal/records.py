@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
-from policenotify.findings import Finding
+from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
@@ -87,7 +87,10 @@ class NeededApproval:
     Attributes:
         draft: The draft that it is, if it was submitted.
         readers: How many other people must have approved it.
-        urgent: Why it is published before they have. Empty if it is not.
+        reasons: They must have written why.
+        severe: Of severity Severe or Extreme.
+        may_be_urgent: It may be published before they have.
+        urgent: Why it is. Empty if it is not.
         second_due_at: When the second reading is due then.
         to: The channels that were named for it.
         authenticated: Authors and readers must be authenticated.
@@ -95,10 +98,45 @@ class NeededApproval:
 
     draft: str | None = None
     readers: int = 0
+    reasons: bool = False
+    severe: bool = False
+    may_be_urgent: bool = False
     urgent: str = ""
     second_due_at: datetime | None = None
     to: tuple[str, ...] = ()
     authenticated: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        """True if it is neither a draft, which others may have read, nor urgent."""
+        return self.draft is None and not self.urgent
+
+    def finding(self, read: int = 0) -> Finding:
+        """Return the finding that others must read it first, of whom so many have, and the option that helps."""
+        # Whole sentences, because parts of one do not fit together in every language.
+        readers, reason = self.readers - read, "Another person must read this message first."
+        if readers > 1:
+            reason = f"{readers} other people must read this message first."
+        if self.reasons:
+            reason = f"{reason} Who approves it writes why."
+        if self.authenticated:
+            reason = f"{reason} All must be authenticated, and the command line is not."
+            remedy = "Write it in an application with a login. Another person approves it there."
+        elif self.draft is not None:
+            remedy = 'Another person approves it: policenotify approve DRAFT --reason "WHY".'
+        else:
+            remedy = 'To let another person approve it first, add --submit --reason "WHY".'
+        if self.may_be_urgent:
+            now = 'To publish it now, add --urgent "WHY": another person reads it afterwards.'
+            remedy = f"{now} {remedy}" if self.severe else f"{remedy} {now}"
+        return Finding(
+            code=APPROVAL_MISSING,
+            level=Level.SECOND,
+            field="message",
+            reason=reason,
+            remedy=remedy,
+            source=APPROVAL_SOURCE,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +156,8 @@ class NewPublication:
         targets: The targets without a post: skipped, refused, a deletion, or waiting for their channel.
         with_recipients: The channels with recipients, whose people are read after it is stored.
         skips_without_opening: Channels that skip the end of an incident whose opening was never posted there.
-        despite_findings: The administrator's written reason to publish what findings forbid.
         typed: The message as the caller passed it, its images named by digest.
+        earlier: The messages of its incident before it.
         approval: The approval that it needs, if any.
         trace: The `traceparent` of the span in which it is published, or an empty text.
     """
@@ -141,10 +179,23 @@ class NewPublication:
     with_recipients: frozenset[str] = frozenset()
     pictures: tuple[Picture, ...] = ()
     skips_without_opening: frozenset[str] = frozenset()
-    despite_findings: str = ""
     typed: Message | None = None
+    earlier: tuple[Message, ...] = ()
     approval: NeededApproval | None = None
     trace: str = ""
+
+    @property
+    def read_digest(self) -> str:
+        """What approvals of it are bound to: the digest of the message as readers would read it."""
+        # An incident that it opens has no id before it is stored.
+        return self.message.model_copy(update={"lifecycle": (self.typed or self.message).lifecycle}).digest()
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Its findings, with the one that others must read it first, if they must."""
+        if self.approval is None or not self.approval.is_missing:
+            return self.findings
+        return by_level((self.approval.finding(), *self.findings))
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

@@ -182,7 +182,7 @@ class Subscribers:
             token = f"{self._journal.entropy(_TOKEN_BYTES).hex()} {this_process()}"
             meta.put(connection, _FACT + name, _stored(position, token, self._until()))
             return EventBatch(
-                events=tuple(told for row in rows for told in _readable(connection, row)),
+                events=tuple(told for row in rows for told in _readable(row)),
                 name=name,
                 token=token,
                 last=rows[-1].id,
@@ -286,15 +286,15 @@ def _without(numbers: _Numbers, found: Iterable[int]) -> Iterator[_Numbers]:
 # --- what is handed over
 
 
-def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]:
+def _readable(row: Row[Any]) -> tuple[JournalEvent, ...]:
     """Return what subscribers get of an event: nothing if it is damaged, so that it does not stop those behind."""
     try:
-        return tuple(_told(connection, row))
+        return tuple(_told(row))
     except (ValueError, TypeError, KeyError):  # `verify` reports it
         return ()
 
 
-def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
+def _told(row: Row[Any]) -> Iterator[JournalEvent]:
     """Yield what subscribers get of an event of the journal. The body of a purged one is empty."""
     body = json_object(row.body) if row.body else {}
     common: dict[str, Any] = {"number": row.id, "at": moment(row.at)}
@@ -303,8 +303,8 @@ def _told(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
         case "published":
             stage = Stage(body["stage"]) if "stage" in body else None
             yield MessagePublished(**about, category=str(body.get("category", "")), stage=stage)
-            if "despite_findings" in body:
-                yield FindingOverridden(**about, codes=_overridden(connection, row.publication))
+            if "overridden" in body:
+                yield FindingOverridden(**about, codes=_codes(body["overridden"]))
         case "refused_by_check":
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
         case "settled" | "resolved":
@@ -345,10 +345,3 @@ def _of_delivery(row: Row[Any], body: Mapping[str, Any], about: Mapping[str, Any
 
 def _codes(codes: Iterable[object]) -> tuple[str, ...]:
     return tuple(filter(None, (shown_code(str(code)) for code in codes)))
-
-
-def _overridden(connection: Connection, publication: str) -> tuple[str, ...]:
-    """Return the codes of the findings that forbade a publication."""
-    query = select(schema.publication.c.findings).where(schema.publication.c.id == publication)
-    findings = json.loads(connection.execute(query).scalar() or "[]")
-    return _codes(finding["code"] for finding in findings if finding.get("level") == "block")

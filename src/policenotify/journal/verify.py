@@ -40,7 +40,7 @@ PUBLICATION_FIELDS = (
 """The fields of a publication, as exported, that its event covers."""
 
 DRAFT_FIELDS = (
-    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "despite_findings",
+    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "digest",
     "submitted_by", "created_at", "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
     "authenticated",
 )  # fmt: skip

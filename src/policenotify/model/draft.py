@@ -47,7 +47,7 @@ class Revision:
 
     Attributes:
         number: From 1.
-        digest: `Message.digest()`, to which approvals are bound.
+        digest: `Message.digest()` of what was written.
         author: Who wrote it.
         authenticated: The caller has verified who that is. On the command line, an actor is only named.
     """
@@ -65,7 +65,7 @@ class Review:
 
     Attributes:
         revision: Its number.
-        digest: Its digest, as the reader saw it.
+        digest: `Draft.digest` of what the reader read.
         reason: In the reader's words. May be empty for an approval.
         authenticated: The caller has verified who the reader is.
     """
@@ -88,10 +88,10 @@ class Draft:
         for_keys: The beginning of the keys of all publications that its approval counts for: `campaign ete `. Until it
             expires, its message is published under each such key. Empty: it is published once, under its own key.
         to: The channels or tags that were named for it. Empty: the routes decide.
-        digest: Of the newest revision.
+        digest: Of the newest revision. From its submission on, with what it takes from its incident and the settings:
+            approvals are bound to it.
         message: The newest revision.
         reason: The author's word to the readers.
-        despite_findings: The administrator's reason to publish it although a finding blocks. Empty: there is none.
         submitted_by: Who submitted the newest revision.
         expires_at: When a submitted draft expires.
         publication: The publication, once there is one.
@@ -119,7 +119,6 @@ class Draft:
     second_due_at: datetime | None
     reminders: int = 0
     for_keys: str = ""
-    despite_findings: str = ""
 
     @property
     def revision(self) -> int:
@@ -134,7 +133,7 @@ class Draft:
     @property
     def approvals(self) -> tuple[str, ...]:
         """The readers whose approval of the newest revision counts: none of them an author, except in an exercise."""
-        return approvals(self.revisions, self.reviews, exercise=self.message.exercise)
+        return approvals(self.revisions, self.reviews, digest=self.digest, exercise=self.message.exercise)
 
     def is_author(self, actor: str) -> bool:
         """Return True if the actor wrote a revision of it."""
@@ -152,11 +151,18 @@ def person(actor: str) -> str:
 
 
 def approvals(
-    revisions: tuple[Revision, ...], reviews: tuple[Review, ...], *, exercise: bool, authenticated: bool = False
+    revisions: tuple[Revision, ...],
+    reviews: tuple[Review, ...],
+    *,
+    digest: str,
+    exercise: bool,
+    authenticated: bool = False,
+    reasons: bool = False,
 ) -> tuple[str, ...]:
-    """Return the readers whose approval of the newest revision counts, each once.
+    """Return the readers whose approval of the newest revision counts, each once: those who read what has *digest*.
 
-    With *authenticated*, only those who were: and none if an author was not, who may be any of them.
+    With *authenticated*, only those who were: and none if an author was not, who may be any of them. With *reasons*,
+    only those who wrote why.
     """
     if authenticated and not all(revision.authenticated for revision in revisions):
         return ()
@@ -164,9 +170,9 @@ def approvals(
     authors = set() if exercise else {person(revision.author) for revision in revisions}
     readers: dict[str, str] = {}
     for review in reviews:
-        if authenticated and not review.authenticated:
+        if (authenticated and not review.authenticated) or (reasons and not review.reason):
             continue
         about = (review.revision, review.digest, review.verdict)
-        if about == (newest.number, newest.digest, ReviewVerdict.APPROVE) and person(review.reader) not in authors:
+        if about == (newest.number, digest, ReviewVerdict.APPROVE) and person(review.reader) not in authors:
             readers.setdefault(person(review.reader), review.reader)
     return tuple(readers.values())

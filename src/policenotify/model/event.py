@@ -61,7 +61,7 @@ class PublicationRefused(PublicationEvent):
 
 
 class FindingOverridden(PublicationEvent):
-    """A person with the right to do so has published a message despite findings that forbid it.
+    """A message was published despite findings of level `block`: another person approved it, or it was urgent.
 
     Attributes:
         codes: The codes of these findings.

@@ -65,6 +65,7 @@ class HistoryEntry:
         at: The time when it was stored in the journal.
         posts: Its posts.
         erased: Its text was erased.
+        withdrawn: Its posts were taken down.
     """
 
     publication: str
@@ -73,6 +74,7 @@ class HistoryEntry:
     at: datetime
     posts: tuple[PostedPart, ...] = ()
     erased: bool = False
+    withdrawn: bool = False
 
     @property
     def stage(self) -> Stage:
@@ -95,7 +97,7 @@ class History:
     @property
     def status(self) -> IncidentStatus:
         """The status after the last publication."""
-        return status_after(entry.stage for entry in self.entries)
+        return status_after(entry.message.lifecycle for entry in self.entries)
 
     @property
     def opening(self) -> HistoryEntry | None:
@@ -105,6 +107,28 @@ class History:
     def entry(self, publication: str) -> HistoryEntry | None:
         """Return the publication with this id, if it belongs to the incident."""
         return next((entry for entry in self.entries if entry.publication == publication), None)
+
+    def corrected(self, entry: HistoryEntry) -> HistoryEntry:
+        """Return what a correction, or a correction of one, is about. Any other publication is about itself."""
+        corrects = entry.message.lifecycle.corrects
+        earlier = self.entry(corrects) if corrects else None
+        return self.corrected(earlier) if earlier else entry
+
+    @property
+    def standing(self) -> dict[str, HistoryEntry]:
+        """The publications whose words hold: not corrected, withdrawn or erased.
+
+        Each is under the id of what it is about, in the order of those: a correction stands in the place of what was
+        wrong.
+        """
+        latest = {self.corrected(entry).publication: entry for entry in self.entries}
+        return {about: entry for about, entry in latest.items() if not (entry.withdrawn or entry.erased)}
+
+    def is_end(self, entry: HistoryEntry) -> bool:
+        """Return True for an end, and for a correction of one that does not reopen the incident."""
+        lifecycle = entry.message.lifecycle
+        earlier = self.entry(lifecycle.corrects) if lifecycle.corrects else None
+        return not lifecycle.reopens and (self.is_end(earlier) if earlier else entry.stage is Stage.END)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

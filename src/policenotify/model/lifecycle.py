@@ -4,6 +4,8 @@
               ┌─ UPDATE, CORRECTION ─┐            ┌─ CORRECTION ─┐
               ▼                      │            ▼              │
   OPENING ─► open ───────────────────┴── END ─► ended ───────────┘
+              │ ▲                                 │
+              │ └──── CORRECTION that reopens ────┘
               └── CANCELLATION ─► cancelled (final)
 
                     ┌─ CORRECTION ─┐
@@ -13,14 +15,15 @@
 
 A standalone message belongs to no incident and has a status of its own.
 
-A danger that returns after the end is a **new** incident. Its opening has `follows=<old incident>`.
+An end that was wrong is corrected, and its correction reopens the incident. A danger that returns after the end is a
+**new** incident: its opening has `follows=<old incident>`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
@@ -88,12 +91,14 @@ class Lifecycle(FrozenModel):
             An OPENING without one gets a generated id when published.
         follows: For an OPENING, the earlier incident whose danger has returned.
         corrects: The publication that a CORRECTION corrects, or the STANDALONE message that a CANCELLATION cancels.
+        reopens: The CORRECTION of an END takes that end back: the incident is open again, and its end is owed.
     """
 
     stage: Stage = Stage.STANDALONE
     incident: IncidentId | None = None
     follows: IncidentId | None = None
     corrects: PublicationId | None = None
+    reopens: Literal[True] | None = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -109,6 +114,8 @@ class Lifecycle(FrozenModel):
             raise ValueError("follows: only an opening follows an earlier incident")
         if self.corrects is not None and self.stage not in {Stage.CORRECTION, Stage.CANCELLATION}:
             raise ValueError(f"corrects: {_a(self.stage)} corrects nothing")
+        if self.reopens and (self.stage is not Stage.CORRECTION or self.incident is None):
+            raise ValueError("reopens: only the correction of an incident's end reopens the incident")
         if self.follows is not None and self.follows == self.incident:
             raise ValueError("follows: an incident does not follow itself; give the new one its own id")
         return self
@@ -127,29 +134,33 @@ def allowed_stages(status: IncidentStatus) -> tuple[Stage, ...]:
     return tuple(_FOLLOWS[status])
 
 
-def status_after(stages: Iterable[Stage]) -> IncidentStatus:
-    """Return the status after these stages, in order.
+def status_after(lifecycles: Iterable[Lifecycle]) -> IncidentStatus:
+    """Return the status after messages of these lifecycles, in order.
 
     Raises:
         InvalidTransition: A stage may not follow the one before.
     """
     status = IncidentStatus.UNKNOWN
-    for stage in stages:
-        status = next_status(status, stage, incident=None)
+    for lifecycle in lifecycles:
+        status = next_status(status, lifecycle.stage, incident=None, reopens=bool(lifecycle.reopens))
     return status
 
 
-def next_status(status: IncidentStatus, stage: Stage, *, incident: str | None, details: str = "") -> IncidentStatus:
+def next_status(
+    status: IncidentStatus, stage: Stage, *, incident: str | None, reopens: bool = False, details: str = ""
+) -> IncidentStatus:
     """Return the status after one more stage.
 
     The error text names the incident, if there is one, and repeats the *details* on it and on open ones.
 
     Raises:
-        InvalidTransition: The stage may not follow. The text names the stages that may.
+        InvalidTransition: The stage may not follow. The text names the stages that may. Or it reopens what is open.
     """
     after = _FOLLOWS[status].get(stage)
-    if after is not None:
+    if after is not None and not reopens:
         return after
+    if status is IncidentStatus.ENDED and reopens:
+        return IncidentStatus.OPEN
     allowed = tuple(each for each in allowed_stages(status) if incident is None or each is not Stage.STANDALONE)
     subject = "The incident" if incident is None else f"Incident {incident!r}"
     reason = {

@@ -277,9 +277,9 @@ class Location(FrozenModel):
 
     Attributes:
         commune: INSEE code of the commune. Names are not unique.
-        commune_name: The commune's name as INSEE writes it. Filled in from the code at publication.
+        commune_name: The commune's name as INSEE writes it. Filled in from the code at publication, whatever it is.
         department: Code of the department. Filled in from the commune.
-        department_name: Filled in like `commune_name`.
+        department_name: Filled in like `commune_name`, from the department's code.
         epci: SIREN of the intercommunal body, if the place is a whole EPCI.
         street: `avenue de Toulouse`, without a house number unless the category allows it.
         district: `quartier Gambetta`.

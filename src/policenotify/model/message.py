@@ -240,6 +240,8 @@ class Translation(FrozenModel):
         instruction: As in the message.
         known: As in the message.
         alts: The descriptions of the images, in the message's order. Empty for those of the message.
+        untranslated: The words are fixed phrases, because the desk gave none in this language. Filled in at
+            publication.
     """
 
     language: Language
@@ -248,6 +250,7 @@ class Translation(FrozenModel):
     instruction: Prose = ""
     known: Known | None = None
     alts: tuple[Alt, ...] = ()
+    untranslated: bool = False
 
 
 class Basis(FrozenModel):
@@ -292,7 +295,7 @@ class Message(FrozenModel):
         language: The language of the words, BCP 47.
         translations: The words in other languages.
         exercise: It is an exercise.
-        sender: The service's name, or `None` for that of the settings.
+        sender: The service's name. Filled in from the settings at publication, whatever it is.
         basis: Who agreed to the publication. What they cover is checked one level lower.
     """
 
@@ -375,6 +378,7 @@ class Message(FrozenModel):
         headline: str,
         incident: str | None,
         corrects: PublicationId | None = None,
+        reopens: bool = False,
         **changes: object,
     ) -> Message:
         """Return the next message of the same incident.
@@ -388,6 +392,7 @@ class Message(FrozenModel):
             headline: Its headline.
             incident: The id of the incident, or `None` for the correction or cancellation of a standalone message.
             corrects: The publication that it corrects or cancels.
+            reopens: It corrects an end, and the incident goes on.
             changes: Any other field of `Message` but `lifecycle`.
 
         Raises:
@@ -395,9 +400,9 @@ class Message(FrozenModel):
             pydantic.ValidationError: A field is wrong. The text names it.
         """
         if "lifecycle" in changes:
-            raise TypeError("lifecycle follows from stage, incident and corrects; leave it out")
+            raise TypeError("lifecycle follows from stage, incident, corrects and reopens; leave it out")
         carried = {name: getattr(self, name) for name in _CARRIED}
-        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects)
+        lifecycle = Lifecycle(stage=stage, incident=incident, corrects=corrects, reopens=reopens or None)
         return Message.model_validate({**carried, "headline": headline, **changes, "lifecycle": lifecycle})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
+from typing import Any
 
 from pydantic import AwareDatetime
 
@@ -168,7 +169,10 @@ class Publication(FrozenModel):
         return self._next(Stage.END, headline, fields)
 
     def correct(self, headline: str, **fields: object) -> Message:
-        """Return a correction of this publication, or of the standalone message."""
+        """Return a correction of this publication, or of the standalone message.
+
+        With `reopens=True` the correction of an end takes it back: the incident is open again.
+        """
         return self._next(Stage.CORRECTION, headline, fields, corrects=self.id if self.incident else self._standalone)
 
     def cancel(self, headline: str, **fields: object) -> Message:
@@ -179,7 +183,7 @@ class Publication(FrozenModel):
     def _standalone(self) -> str:
         return self.message.lifecycle.corrects or self.id
 
-    def _next(self, stage: Stage, headline: str, fields: dict[str, object], *, corrects: str | None = None) -> Message:
+    def _next(self, stage: Stage, headline: str, fields: dict[str, Any], *, corrects: str | None = None) -> Message:
         if self.incident is None:  # raises in an officer's words, before Lifecycle does in a programmer's
             next_status(IncidentStatus.STANDALONE, stage, incident=None)
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)

@@ -86,7 +86,6 @@ class AsyncPublisher:
         connection: AsyncConnection | AsyncSession | None = None,
         draft: str | None = None,
         urgent: str = "",
-        despite_findings: str = "",
     ) -> Publication:
         """See `Publisher.publish`.
 
@@ -108,7 +107,6 @@ class AsyncPublisher:
                 connection=plain,
                 draft=draft,
                 urgent=urgent,
-                despite_findings=despite_findings,
             )
 
         if connection is None:

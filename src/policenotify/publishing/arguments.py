@@ -25,7 +25,6 @@ class Naming:
     to: Sequence[str] | None
     draft: str | None
     urgent: str
-    despite_findings: str
     file_names: Sequence[str]
 
 

@@ -1,15 +1,24 @@
-"""Fill in what the desk left open, before a message is checked, rendered and stored."""
+"""Fill in what the desk left open, before a message is checked, rendered and stored.
+
+What an incident carries on is one rule, in `carry`; docs/explanation/posts.md has it as a table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from policenotify.model.cap import Precision, Urgency
-from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message
+from policenotify.model.history import History, HistoryEntry
+from policenotify.model.languages import best_match
+from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.message import Message, Translation
 from policenotify.render.locales.category import CategoryProfile
+from policenotify.render.locales.locale import Locale
 from policenotify.render.redaction import without_house_numbers
+
+_WHERE: Final = ("commune", "epci", "department", "street", "district", "road", "label", "between", "line")
 
 
 def fill_defaults(
@@ -21,38 +30,38 @@ def fill_defaults(
     department_name: str | None,
     department: str | None,
     incident: str | None,
-    earlier: Sequence[Message] = (),
+    history: History | None = None,
     now: datetime | None = None,
 ) -> Message:
-    """Return the message with the defaults of its category.
+    """Return the message with the defaults of its category and what its incident carries on.
 
-    Its place becomes no finer than the category allows. An update or correction without an instruction repeats the one
-    in force, and a correction also the next update: each post must be of use to those who read no other. Filling in
-    the defaults again changes nothing.
+    Its place becomes no finer than the category allows. Filling in the defaults again changes nothing.
 
     Args:
         message: The message as the desk wrote it.
         profile: Its category.
-        sender: The service's name, unless the message gives one.
+        sender: The service's name.
         commune_name: Name of the message's commune, as INSEE writes it.
         department_name: Name of its department.
         department: Code of the department, when it follows from the commune.
         incident: Id of the incident, unless the message names one.
-        earlier: The publications of that incident.
+        history: That incident before the message.
         now: The time of publication. A promise of news that is past by then is not repeated.
     """
-    message = _with_instruction(message, earlier)
+    history = history or History()
     place, lifecycle = message.location, message.lifecycle
     if place is not None:
         names = {
-            "commune_name": place.commune_name or commune_name,
+            "commune_name": commune_name or place.commune_name,
             "department": place.department or department,
-            "department_name": place.department_name or department_name,
+            "department_name": department_name or place.department_name,
         }
         place = place.model_copy(update=names).blur(profile.precision)
+    carried = carry(message.model_copy(update={"location": place}), history, now)
+    message = message.model_copy(update=carried)
     precision = place.precision if place and place.precision else profile.precision
     if precision is not Precision.EXACT:
-        message = without_house_numbers(message, profile.label, earlier)
+        message = without_house_numbers(message, profile.label, [entry.message for entry in history.entries])
     return message.model_copy(
         update={
             "severity": message.severity or profile.severity,
@@ -60,36 +69,113 @@ def fill_defaults(
             "certainty": message.certainty or profile.certainty,
             "location": place,
             "lifecycle": lifecycle.model_copy(update={"incident": lifecycle.incident or incident}),
-            "sender": message.sender or sender,
-            "next_update_at": message.next_update_at or _promised(message, earlier, now),
+            "sender": sender,
         }
     )
 
 
-def _with_instruction(message: Message, earlier: Sequence[Message]) -> Message:
-    """Return an update or correction with the instruction in force, in each language that lacks one."""
-    if message.stage not in {Stage.UPDATE, Stage.CORRECTION}:
-        return message
-    translations = tuple(
-        words if words.instruction else words.model_copy(update={"instruction": _in_force(words.language, earlier)})
-        for words in message.translations
-    )
-    instruction = message.instruction or _in_force(message.language, earlier)
-    return message.model_copy(update={"instruction": instruction, "translations": translations})
+def latest(history: History) -> HistoryEntry | None:
+    """Return the publication that states how things are now, or `None` if none holds.
+
+    It is the last that holds. One is passed over that repeats a place or severity which was corrected after it.
+    """
+    standing = history.standing
+    corrected = [(entry, standing.get(history.corrected(entry).publication)) for entry in history.entries]
+    for entry in reversed(standing.values()):
+        if not any(right and _repeats(entry, wrong, right) for wrong, right in corrected):
+            return entry
+    return next(reversed(standing.values()), None)
 
 
-def _in_force(language: str, earlier: Sequence[Message]) -> str:
-    """Return the last instruction in a language. An end lifts those before it."""
-    for message in reversed(earlier):
-        words = next((words for words in message.wordings if words.language == language), None)
-        if words and words.instruction:
-            return words.instruction
-        if message.stage is Stage.END:
+def _repeats(entry: HistoryEntry, wrong: HistoryEntry, right: HistoryEntry) -> bool:
+    if not wrong.sequence < entry.sequence < right.sequence:
+        return False
+    states = ((each.message.location, each.message.severity) for each in (entry, wrong, right))
+    return any(repeated == before != after for repeated, before, after in zip(*states, strict=True))
+
+
+def carry(message: Message, history: History, now: datetime | None) -> dict[str, object]:
+    """Return what a message carries on from its incident, by field.
+
+    Nothing that was corrected, withdrawn or cancelled is carried. The rest, with its severity, is of `latest`:
+
+    - The severity, unless the message gives one.
+    - In a correction, the next update that was promised, if it is still to come.
+    - In an update or a correction, while the incident is open, the instruction in force in each language that lacks
+      one. It is in force until place, quarter or category change; and a correction that changes the place or the
+      headline carries none of what it corrects.
+
+    Args:
+        message: The message, its place as it will be published.
+        history: Its incident before it. Empty for an opening.
+        now: The time of publication.
+    """
+    if message.stage in {Stage.OPENING, Stage.STANDALONE} or (state := latest(history)) is None:
+        return {}
+    severity, promised = message.severity or state.message.severity, message.next_update_at
+    if message.stage is Stage.CORRECTION and promised is None and now:
+        earlier = state.message.next_update_at
+        promised = earlier if earlier and earlier > now else None
+    carried: dict[str, object] = {"severity": severity, "next_update_at": promised}
+    is_over = history.status is IncidentStatus.ENDED and not message.lifecycle.reopens
+    if message.stage in {Stage.UPDATE, Stage.CORRECTION} and not is_over:
+        in_force = _instructions(message, history)
+        carried["instruction"] = message.instruction or in_force.get(message.language, "")
+        carried["translations"] = tuple(
+            words
+            if words.instruction or words.untranslated
+            else words.model_copy(update={"instruction": in_force.get(words.language, "")})
+            for words in message.translations
+        )
+    return carried
+
+
+def _instructions(message: Message, history: History) -> Mapping[str, str]:
+    """Return the instruction in force in each language."""
+    standing = history.standing
+    corrected = history.entry(message.lifecycle.corrects or "")
+    if corrected and history.is_end(corrected):  # what it lifted is in force again
+        standing.pop(history.corrected(corrected).publication, None)
+    elif corrected and corrected.message.headline != message.headline:
+        return {}
+    wrong: set[tuple[str, str]] = set()
+    for entry in history.entries:
+        right = standing.get(history.corrected(entry).publication)
+        wrong |= _stated(entry) - (_stated(right) if right else set())
+    in_force: dict[str, str] = {}
+    for entry in reversed(standing.values()):
+        if _moved(entry.message, message):
             break
-    return ""
+        for language, instruction in () if history.is_end(entry) else _stated(entry) - wrong:
+            in_force.setdefault(language, instruction)
+        if entry.stage is Stage.CORRECTION and not entry.message.lifecycle.reopens:
+            break  # whatever was in force before it
+    return in_force
 
 
-def _promised(message: Message, earlier: Sequence[Message], now: datetime | None) -> datetime | None:
-    """Return the next update that a correction promises again."""
-    promised = earlier[-1].next_update_at if earlier and message.stage is Stage.CORRECTION else None
-    return promised if promised and now and promised > now else None
+def _stated(entry: HistoryEntry) -> set[tuple[str, str]]:
+    return {(words.language, words.instruction) for words in entry.message.wordings if words.instruction}
+
+
+def _moved(before: Message, after: Message) -> bool:
+    """Return True if place, quarter or category differ."""
+    old, new = before.location or after.location, after.location or before.location
+    return before.category != after.category or any(
+        getattr(old, name, None) != getattr(new, name, None) for name in _WHERE
+    )
+
+
+def speak(message: Message, history: History, locales: Mapping[str, Locale]) -> Message:
+    """Return an end, correction or cancellation in every language of its incident.
+
+    Where the desk gives no translation, fixed phrases stand in: readers must not be left with the danger.
+    """
+    if message.stage not in {Stage.END, Stage.CORRECTION, Stage.CANCELLATION}:
+        return message
+    spoken = (words.language for entry in history.entries if not entry.erased for words in entry.message.wordings)
+    fixed = tuple(
+        Translation(language=language, headline=getattr(locale, f"untranslated_{message.stage}"), untranslated=True)
+        for language in dict.fromkeys(spoken)
+        if message.wording(language) is None and (locale := best_match(language, locales))
+    )
+    return message.model_copy(update={"translations": (*message.translations, *fixed)})

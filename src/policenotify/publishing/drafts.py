@@ -2,7 +2,7 @@
 
 ```python
 draft = publisher.drafts.create(message, actor="claire")
-publisher.drafts.submit(draft.id, actor="claire")
+draft = publisher.drafts.submit(draft.id, actor="claire")
 publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")  # and it is published
 ```
 """
@@ -10,14 +10,15 @@ publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")  # and it 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.errors import ApprovalMissing, DraftConflict, MessageRejected
-from policenotify.findings import Finding, Level, approval_missing, are_blocking, demands_second
+from policenotify.findings import Level, are_blocking
 from policenotify.journal.records import NeededApproval, NewPublication
+from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.model.receipt import Publication
 
+_READ = {DraftState.SUBMITTED, DraftState.APPROVED}
+_STANDING = timedelta(days=366)  # for which an approval for many keys counts
 _log = logging.getLogger("policenotify")
 
 
@@ -138,47 +141,34 @@ class Drafts:
         self._ask(actor, "draft", message)
         return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
 
-    def submit(
-        self,
-        draft: str,
-        *,
-        actor: str,
-        reason: str = "",
-        despite_findings: str = "",
-        until: datetime | None = None,
-    ) -> Draft:
-        """Submit a draft to its readers.
+    def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
+        """Submit a draft to its readers, or once more if what it takes from its incident has changed since.
 
         Args:
             draft: The draft.
             actor: Who submits it. Its publication is recorded under this name.
-            reason: A word to the readers. A finding of level `second` demands one.
-            despite_findings: The administrator's written reason to publish it although a finding of level `block`
-                forbids it, as of `publish`. The actor must be allowed to `overrule`. Readers see it.
-            until: When it expires. By default as its rule (`expires`) has it.
+            reason: A word to the readers. A finding of level `second` or `block` demands one.
 
         Raises:
-            MessageRejected: A finding blocks: no one needs to read what cannot be published.
             ApprovalMissing: No approval of it would count, for an author was not authenticated.
         """
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "submit", known.message)
-        despite_findings = despite_findings and checked_reason("despite_findings", despite_findings)
-        new, rule = self._prepared(known, actor, despite_findings)
-        despite_findings = despite_findings if are_blocking(new.findings) else ""
-        if demands_second(new.findings):
+        new, rule = self._prepared(known, actor)
+        repeated = known.state in _READ and known.digest == new.read_digest
+        if any(finding.blocks for finding in new.findings) and not repeated:
             reason = checked_reason("reason", reason)
         if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
-            raise ApprovalMissing([approval_missing(rule.readers, urgent=rule.urgent, authenticated=True)])
-        last = (until or new.at + rule.expires, known.message.expires_at, known.message.next_update_at)
-        expires = min(filter(None, last))
+            raise ApprovalMissing([NeededApproval(readers=rule.readers, authenticated=True).finding()])
+        lasts = _STANDING if known.for_keys else rule.expires
+        expires = min(filter(None, (new.at + lasts, known.message.expires_at, known.message.next_update_at)))
         return journal.drafts.submit(
             known.id,
             actor=actor,
-            digest=known.digest,
+            revision=known.revision,
+            digest=new.read_digest,
             expires_at=expires,
             reason=reason,
-            despite_findings=despite_findings,
         )
 
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
@@ -197,7 +187,7 @@ class Drafts:
         actor: str,
         reason: str = "",
         authenticated: bool = False,
-        publish: bool | None = None,
+        publish: bool = True,
         wait: timedelta | float | None = None,
     ) -> Draft:
         """Approve a draft. The last approval that it needs publishes it, in the name of who submitted it.
@@ -206,20 +196,24 @@ class Drafts:
             draft: The draft.
             digest: `Draft.digest` of what was read. If it was changed since, nothing is approved.
             actor: The reader: no one who wrote any version of it, except in an exercise.
-            reason: A word of the reader.
+            reason: A word of the reader. A finding of level `block` demands one of at least 10 characters.
             authenticated: You have verified who the actor is. Some rules demand it.
-            publish: Publish it with the last approval. By default as its rule (`auto`) has it. What is approved for
-                many keys is not published by it.
+            publish: Publish it with the last approval. What is approved for many keys is not published by it.
             wait: How long to deliver then, as of `publish`.
 
         Raises:
-            MessageRejected: A finding blocks now.
+            DraftConflict: It was changed since it was read, or what it takes from its incident was.
             InvalidTransition: Its stage is not allowed any more.
         """
         check_flags(authenticated=authenticated)
         journal, known = self._journal, self.get(draft)
         self._ask(actor, "approve", known.message)
-        _, rule = self._prepared(known, known.submitted_by or actor, known.despite_findings)
+        new, rule = self._prepared(known, known.submitted_by or actor)
+        blocked = are_blocking(new.findings)
+        if blocked:
+            journal.authorize(actor, "overrule", new.message)
+            reason = checked_reason("reason", reason)
+        self._ensure_read(known, new)
         known = journal.drafts.review(
             known.id,
             ReviewVerdict.APPROVE,
@@ -227,9 +221,8 @@ class Drafts:
             digest=digest,
             reason=reason,
             authenticated=authenticated,
-            needed=NeededApproval(readers=rule.readers, authenticated=rule.authenticated),
+            needed=NeededApproval(readers=rule.readers, authenticated=rule.authenticated, reasons=blocked),
         )
-        publish = rule.auto if publish is None else publish
         if known.state is DraftState.APPROVED and publish and not known.for_keys:
             self._publish_read(known, actor=known.submitted_by, wait=wait)  # these very words, or nothing
             known = self.get(known.id)
@@ -308,7 +301,6 @@ class Drafts:
             to=known.to or None,
             draft=known.id,
             urgent=urgent,
-            despite_findings=known.despite_findings,
             wait=wait,
             connection=connection,
         )
@@ -321,36 +313,68 @@ class Drafts:
             _log.warning("Draft %s has expired: %s It is not published.", draft.id, text)
         return expired
 
-    def missing_approval(self, new: NewPublication, *, draft: str | None, urgent: str) -> tuple[Finding, ...]:
-        """Return the finding that others must read it first, unless something states that they have."""
-        rule = self.rule_for(new.message, new.findings, new.actor)
-        if rule is None or draft is not None or (urgent and rule.urgent):
-            return ()
-        return (approval_missing(rule.readers, urgent=rule.urgent, authenticated=rule.authenticated),)
-
-    def with_approval(
-        self, new: NewPublication, *, draft: str | None, urgent: str, to: Sequence[str] | None
-    ) -> NewPublication:
-        """Add the approval that it needs, which is decided when it is stored."""
-        rule = self.rule_for(new.message, new.findings, new.actor)
-        if rule is None and draft is None:
-            return new
-        urgent = urgent if rule and rule.urgent else ""
-        if urgent:
-            self._journal.authorize(new.actor, "urgent", new.message)
-        needed = NeededApproval(
+    def needed(
+        self, new: NewPublication, *, draft: str | None = None, urgent: str = "", to: str | Sequence[str] | None = None
+    ) -> NeededApproval | None:
+        """Return the approval that a publication needs, which is decided when it is stored. `None`: none."""
+        rule, named = self._rule_for(new), (to,) if isinstance(to, str) else tuple(to or ())
+        if rule is None:
+            return None if draft is None else NeededApproval(draft=draft, to=named)
+        if draft is None:
+            urgent = urgent or self._urgency_of_incident(new)
+        return NeededApproval(
             draft=draft,
-            readers=rule.readers if rule else 0,
-            urgent=urgent,
-            second_due_at=new.at + rule.within if rule and urgent else None,
-            to=(to,) if isinstance(to, str) else tuple(to or ()),
-            authenticated=rule is not None and rule.authenticated,
+            to=named,
+            readers=rule.readers,
+            reasons=are_blocking(new.findings),
+            authenticated=rule.authenticated,
+            may_be_urgent=rule.urgent,
+            severe=(new.message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE),
+            urgent=urgent if rule.urgent else "",
+            second_due_at=new.at + rule.within if urgent and rule.urgent else None,
         )
-        return replace(new, approval=needed)
 
-    def rule_for(self, message: Message, findings: Iterable[Finding], actor: str) -> ApprovalRule | None:
-        """Return the rule by which others must read a (resolved) message first, or `None`: no one needs to."""
-        return rule_for(self._rules, message, findings, actor)
+    def ask(self, new: NewPublication) -> None:
+        """Ask the installation's rule for what is urgent, and ensure that readers of a draft read this.
+
+        Raises:
+            DraftConflict: What the draft takes from its incident has changed since it was read.
+        """
+        needed = new.approval
+        if needed is None:
+            return
+        if needed.urgent:
+            self._journal.authorize(new.actor, "urgent", new.message)
+            if needed.reasons:
+                self._journal.authorize(new.actor, "overrule", new.message)
+        elif needed.draft is not None and needed.readers:
+            self._ensure_read(self.get(needed.draft), new)
+
+    def _rule_for(self, new: NewPublication) -> ApprovalRule | None:
+        return rule_for(self._rules, new, self._preparer.severity_of)
+
+    def _urgency_of_incident(self, new: NewPublication) -> str:
+        """Return why the incident was urgent, while a second reading of it is owed, for what has no finding itself."""
+        if not new.earlier or any(finding.blocks for finding in new.findings):
+            return ""
+        first = new.message.incident or new.message.lifecycle.corrects
+        owed = self._journal.drafts.owed()
+        return next((each.urgent for each in owed if first in {each.publication, each.message.incident}), "")
+
+    def _ensure_read(self, draft: Draft, new: NewPublication) -> None:
+        """Ensure that readers read, or are to read, what would be published now.
+
+        Raises:
+            DraftConflict: What it takes from its incident, or from the settings, has changed since.
+        """
+        if draft.state not in _READ or draft.digest == new.read_digest or draft.message.digest() != new.digest:
+            return  # what is not the draft's message is refused when it is stored
+        alone = self._preparer.resolve_alone(draft.message)
+        fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
+        taken = ", ".join(name for name in fields if name != "lifecycle")
+        text = f"what it takes from its incident has changed since: {taken}."
+        text = text if taken else "what the settings add to it has changed since."
+        raise DraftConflict(draft.id, f"{text} Submit it again, and let it be read: policenotify submit {draft.id}")
 
     def _ask(self, actor: str, action: str, message: Message) -> None:
         check_names("-", actor)
@@ -367,20 +391,10 @@ class Drafts:
             raise MessageRejected([replace(finding, level=Level.BLOCK) for finding in found])
         return load_images(message, self._journal.publications.picture)
 
-    def _prepared(self, draft: Draft, actor: str, despite_findings: str) -> tuple[NewPublication, ApprovalRule]:
-        """Return a draft as it would be published now, and the rule for its approval.
-
-        Raises:
-            MessageRejected: A finding blocks, and no reason lifts it.
-            NotAllowed: The installation's rule refuses it to the actor to lift one.
-        """
+    def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:
+        """Return a draft as it would be published now, and the rule for its approval."""
         message, pictures = load_images(draft.message, self._journal.publications.picture)
-        key, despite = draft.key or draft.id, bool(despite_findings)
         new = self._preparer.prepare(
-            message, pictures, key=key, actor=actor, to=draft.to or None, despite_findings=despite
+            message, pictures, key=draft.key or draft.id, actor=actor, to=draft.to or None, despite_findings=True
         )
-        if are_blocking(new.findings):
-            if not despite_findings or self._journal.may is None:
-                raise MessageRejected(new.findings)
-            self._journal.authorize(actor, "overrule", new.message)
-        return new, self.rule_for(new.message, new.findings, actor) or ApprovalRule()
+        return new, self._rule_for(new) or ApprovalRule()

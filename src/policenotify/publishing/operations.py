@@ -17,6 +17,7 @@ from policenotify.model.history import History, Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelProblem, ChannelStatus, InstallationStatus
 from policenotify.publishing.arguments import check_flags
+from policenotify.publishing.defaults import latest
 from policenotify.publishing.sendings import SendingControls
 from policenotify.publishing.status import find_problems, problem_of, read_channels, read_status
 from policenotify.validation import did_you_mean
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
 
+_UNTRANSLATED = "Readers get fixed phrases: the message has no translation."
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
 
 
@@ -170,7 +172,10 @@ class Operations(SendingControls):
         return self._reported(found)
 
     def incident(self, incident: str) -> Publication:
-        """Return the last publication of an incident whose text was not erased, to build what may follow.
+        """Return the publication of an incident that states how things are now, to build what may follow.
+
+        It is the last one that was neither corrected nor withdrawn. If none is left, it is the last one whose text was
+        not erased: its category and place are known, and the end is owed.
 
         Raises:
             IncidentNotFound: There is no such incident. The error names those that are open.
@@ -178,7 +183,8 @@ class Operations(SendingControls):
         history = self.journal.incidents.history(incident)
         if not history.entries:
             raise not_found(self.journal, incident, self.zone, only_incidents=True)
-        last = next((entry for entry in reversed(history.entries) if not entry.erased), history.entries[-1])
+        kept = [entry for entry in history.entries if not entry.erased]
+        last = latest(history) or (kept or history.entries)[-1]
         return self._report(last.publication)
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
@@ -305,7 +311,10 @@ class Operations(SendingControls):
             receipts = []
             for receipt in publication.receipts:
                 retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
-                update = {"note": self._note(receipt, notes), "retry_at": retry_at}
+                words = publication.message.wording(receipt.language)
+                note = _UNTRANSLATED if words and words.untranslated else ""
+                note = " ".join(filter(None, (note, self._note(receipt, notes))))
+                update = {"note": note, "retry_at": retry_at}
                 receipts.append(receipt.model_copy(update=update))
             yield publication.model_copy(update={"receipts": tuple(receipts)})
 
@@ -365,7 +374,11 @@ def _is_held(receipt: Receipt) -> bool:
 
 
 def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool = False) -> IncidentNotFound:
-    """Return the error for an unknown name, with the nearest and the open incidents."""
+    """Return the error for an unknown name, with the nearest and the open incidents, or for a refused message."""
+    if refusal := journal.publications.refusal(name):
+        at, codes = refusal
+        text = f"{name}: message refused at {local_time(at, zone)} by {codes or 'a check'}."
+        return IncidentNotFound(text, name=name)
     open_now = journal.incidents.list(limit=_NEAR)
     nearest = next(iter(get_close_matches(name, [incident.id for incident in open_now], n=1)), None)
     hint = f" Did you mean {nearest!r}?" if nearest else ""

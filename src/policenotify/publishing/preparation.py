@@ -15,17 +15,18 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import SHIPPED, Check, CheckContext, Vocabulary, run_checks
+from policenotify.checks import SHIPPED, CheckContext, Rule, Vocabulary, check_links, run_checks
 from policenotify.errors import InvalidTransition, JournalError, MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.log import fields
 from policenotify.model import places
+from policenotify.model.cap import Severity
 from policenotify.model.history import History, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
-from policenotify.publishing.defaults import fill_defaults
+from policenotify.publishing.defaults import fill_defaults, speak
 from policenotify.publishing.images import load_images
 from policenotify.publishing.reach import check_limits, with_consent
 from policenotify.publishing.routing import (
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as in the ULID specification
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
+_OTHERS = 200  # open incidents with which the place of an end is compared, the newest
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _log = logging.getLogger("policenotify")
 
@@ -74,7 +76,7 @@ class Preparer:
     zone: tzinfo
     sender: str
     clock: Clock
-    checks: Sequence[Check]
+    checks: Sequence[Rule]
     entropy: Callable[[int], bytes]
     links: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class Preparer:
             actor: The officer or system that publishes.
             to: Names or tags of channels, instead of the routes.
             file_names: The names of the files of the images, empty for an image without one.
-            despite_findings: Render the posts even if a finding blocks. Otherwise such a publication has none.
+            despite_findings: Render the posts even if a finding blocks. Otherwise there are none then.
 
         Raises:
             InvalidTransition: The stage is not allowed now in this incident.
@@ -140,6 +142,7 @@ class Preparer:
                 for picture, image in zip(pictures, resolved.images, strict=True)
             ),
             typed=message,
+            earlier=tuple(entry.message for entry in history.entries),
             trace=self.tracer.traceparent() if self.tracer else "",
             skips_without_opening=frozenset(
                 name for name, channel in self.channels.items() if channel.without_opening == "skip"
@@ -169,8 +172,28 @@ class Preparer:
                 targets, channels, new, history, new.pictures, may_be_empty=bool(pending)
             )
         many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
-        new = replace(new, findings=(*new.findings, *check_limits(resolved, posts, channels, self._had_recipients)))
+        limits = check_limits(resolved, posts, channels, self._had_recipients)
+        new = replace(new, findings=(*new.findings, *limits, *self._check_links(posts, new.findings)))
         return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
+
+    def resolve_alone(self, message: Message) -> Message:
+        """Return a message as it would be published without what it takes from its incident."""
+        profile = profile_of(message.category, self.profiles)
+        return self._fill_defaults(message, profile, message.incident, History(), self.journal.now())
+
+    def severity_of(self, category: str) -> Severity:
+        """Return the severity of a category. `Unknown` for one that the installation has no more."""
+        return self.profiles[category].severity if category in self.profiles else Severity.UNKNOWN
+
+    def _check_links(self, posts: Sequence[RenderedPost], known: Sequence[Finding]) -> Iterator[Finding]:
+        """Yield what is wrong with links that a network has made: the transliteration of an SMS, `ｅｖｉｌ.com`."""
+        seen = {(finding.code, finding.reason) for finding in known}
+        for wording in posts:
+            for post in filter(None, (wording.standalone, wording.reply, *wording.continuations)):
+                for finding in check_links(post.text, self.links, field=wording.target.channel):
+                    if (finding.code, finding.reason) not in seen:
+                        seen.add((finding.code, finding.reason))
+                        yield finding
 
     def without_people(self, new: NewPublication) -> Iterator[Target]:
         """Yield what of a publication would wait, because the people of its channel cannot be read now."""
@@ -219,7 +242,13 @@ class Preparer:
             typed=typed,
             words=self.words,
             file_names=tuple((typed.language, f"images.{number}.path", name) for number, name in names if name),
+            open_places=self._open_places(resolved) if resolved.stage is Stage.END else (),
         )
+
+    def _open_places(self, message: Message) -> tuple[str, ...]:
+        """Return the places of the other open incidents."""
+        others = self.journal.incidents.list(limit=_OTHERS)
+        return tuple(each.place for each in others if each.id != message.incident and each.exercise == message.exercise)
 
     def prepare_pending(
         self, publication: Publication, channel: ChannelConfig
@@ -257,7 +286,7 @@ class Preparer:
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
         department = places.department(code) if code else None
-        return fill_defaults(
+        filled = fill_defaults(
             message,
             profile,
             sender=self.sender,
@@ -265,9 +294,10 @@ class Preparer:
             department_name=department.name if department else None,
             department=code,
             incident=incident,
-            earlier=[entry.message for entry in history.entries],
+            history=history,
             now=now,
         )
+        return speak(filled, history, self.locales)
 
     def _render(
         self,
@@ -370,7 +400,7 @@ class Preparer:
         return history
 
     def _status_after(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
-        stage, corrects = message.stage, message.lifecycle.corrects
+        stage, corrects, reopens = message.stage, message.lifecycle.corrects, bool(message.lifecycle.reopens)
         if incident is None:
             first = history.opening
             if first is not None and first.stage is not Stage.STANDALONE:
@@ -381,8 +411,13 @@ class Preparer:
             return next_status(history.status, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
             raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
+        if reopens and not any(history.is_end(entry) for entry in history.entries if entry.publication == corrects):
+            raise InvalidTransition(
+                f"Publication {corrects} is not the end of incident {incident!r}, and only a wrong end is taken back.",
+                incident=incident,
+            )
         if stage in allowed_stages(history.status):
-            return next_status(history.status, stage, incident=incident)
+            return next_status(history.status, stage, incident=incident, reopens=reopens)
         incidents = self.journal.incidents
         details = describe_incidents(history, incidents.list(limit=LISTED), self.zone, count=incidents.count_open())
         return next_status(history.status, stage, incident=incident, details=details)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import CHECKS, SHIPPED, Check, Vocabulary
+from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
@@ -23,12 +23,10 @@ from policenotify.errors import (
     InvalidTransition,
     JournalError,
     MessageRejected,
-    NotAllowed,
     SettingsError,
     forget_locals_of,
 )
-from policenotify.findings import are_blocking, by_level
-from policenotify.journal.records import LEASE, NewPublication
+from policenotify.journal.records import LEASE
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
 from policenotify.publishing.approval import ApprovalRule
@@ -84,7 +82,7 @@ class Publisher(Operations):
         wait: timedelta = timedelta(seconds=20),
         clock: Clock | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
-        checks: Sequence[Check] = CHECKS,
+        checks: Sequence[Rule] = CHECKS,
         links: Sequence[str] = (),
         names: Mapping[str, str] | None = None,
         words: Vocabulary = SHIPPED,
@@ -127,12 +125,12 @@ class Publisher(Operations):
             runners: Engines of the host application to notify of new publications.
             settings: Where the settings come from. A channel with a problem is made again from them.
             pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
-            may: Called with actor, action and message before each publication and each step of a draft, before a
-                publication despite a finding of level `block` (action `overrule`; without a rule no actor may), and
+            may: Called with actor, action and message before each publication and each step of a draft, before one
+                approves, or publishes urgently, despite a finding of level `block` (action `overrule`), and
                 without a message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and
                 `release`. It returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
             approval: Which messages others read before they are published. Without rules none, except those with a
-                finding of level `second`.
+                finding of level `second` or `block`.
             tracer: Records spans of publications and deliveries. By default nothing is recorded.
 
         Raises:
@@ -251,10 +249,10 @@ class Publisher(Operations):
         new = self._preparer.prepare(
             message, pictures, key="", actor="", to=to, file_names=names, despite_findings=True
         )
-        missing = self.drafts.missing_approval(new, draft=None, urgent="")
+        new = replace(new, approval=self.drafts.needed(new))
         return Preview(
             message=new.message,
-            findings=by_level((*missing, *new.findings)),
+            findings=new.all_findings,
             posts=new.posts,
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
@@ -276,7 +274,6 @@ class Publisher(Operations):
         connection: Connection | None = None,
         draft: str | None = None,
         urgent: str = "",
-        despite_findings: str = "",
     ) -> Publication:
         """Store a message in the journal, deliver it, and return what became of it.
 
@@ -299,20 +296,20 @@ class Publisher(Operations):
                 that was used) leaves your transaction usable. The draft of a rejected message is kept if you commit.
                 On SQLite begin it with `BEGIN IMMEDIATE`: a transaction that has only read so far fails if another
                 process has written since, and must be started again.
-            despite_findings: The administrator's written reason, of at least 10 characters, to publish although a
-                finding of level `block` forbids it. The installation's rule (`may`) must allow the actor to `overrule`.
-                The journal keeps it. Findings of level `second` still ask for another reader.
             draft: The id of the draft that the message is; see `Drafts.publish`.
             urgent: Why it is published before others have read it, in at least 10 characters. A second reading is then
-                owed. Without effect on a message that no other person needs to read.
+                owed. A finding of level `block` allows it from severity Severe on, unless it is one of `NEVER_URGENT`.
+                Without effect on a message that no other person needs to read. What follows in its incident is urgent
+                for the same reason, if no finding is about it, while the second reading is owed.
 
         Raises:
             TypeError: *message* is not a message.
             ValueError: *key* or *actor* is empty or too long, *wait* is not a time, *wait* is not zero in your own
-                transaction, or *urgent* or *despite_findings* states no reason.
-            MessageRejected: A finding blocks, and no reason lifts it. The refusal is recorded.
-            ApprovalMissing: Others must read it first (a kind of `MessageRejected`).
-            DraftConflict: The draft is not open any more, or is another message.
+                transaction, or *urgent* states no reason.
+            ApprovalMissing: Others must read it first (a kind of `MessageRejected`): a rule of approval or a finding
+                demands it. The refusal is recorded.
+            DraftConflict: The draft is not open any more, is another message, or what it takes from its incident has
+                changed since it was read.
             InvalidTransition: The stage is not allowed now in this incident, or another process published first.
             IdempotencyConflict: The key names another message.
             MessageTooLong: The message fits none of the channels.
@@ -328,7 +325,6 @@ class Publisher(Operations):
         check_message(message)
         check_names(key, actor)
         urgent = urgent and checked_reason("urgent", urgent)
-        despite_findings = despite_findings and checked_reason("despite_findings", despite_findings)
         # Before anything is written: a wrong value must not come to light after that.
         wait = wait_of(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
@@ -350,7 +346,6 @@ class Publisher(Operations):
                         to=to,
                         draft=draft,
                         urgent=urgent,
-                        despite_findings=despite_findings,
                         file_names=names,
                     )
                     publication, new = self._store(message, pictures, naming)
@@ -419,7 +414,7 @@ class Publisher(Operations):
                         actor=actor,
                         to=naming.to,
                         file_names=naming.file_names,
-                        despite_findings=bool(naming.despite_findings),
+                        despite_findings=bool(naming.draft or naming.urgent),
                     )
             except InvalidTransition:
                 # Another process may have published under this key since it was looked up.
@@ -427,14 +422,19 @@ class Publisher(Operations):
                     raise
                 return first, False
             self.journal.authorize(actor, "publish", new.message)
-            new = self._past_findings(new, naming)
+            needed = self.drafts.needed(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
+            new = replace(new, approval=needed)
+            if needed is not None and needed.is_missing:
+                new = replace(new, findings=new.all_findings)
+                self.journal.publications.add_refused(new)
+                raise ApprovalMissing(new.findings, new.id)
             if not (new.posts or new.targets):
                 raise SettingsError(
                     f"Nothing was sent: no route takes this {new.message.category} message. "
                     "Add a route for it, or name the channels in 'to'."
                 )
             try:
-                new = self.drafts.with_approval(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
+                self.drafts.ask(new)
                 with step_of(self.tracer, "journal.commit"):
                     publication = self.journal.publications.add(new, self.runners)
             except IncidentChanged:
@@ -443,37 +443,6 @@ class Publisher(Operations):
             else:
                 return publication, publication == new.id
         raise AssertionError  # pragma: no cover  # the loop returns or raises
-
-    def _past_findings(self, new: NewPublication, naming: Naming) -> NewPublication:
-        """Return it with the reason that lifts what its findings forbid.
-
-        Raises:
-            MessageRejected: A finding blocks, and nothing lifts it. It is stored as refused.
-            ApprovalMissing: Others must read it first. It is stored as refused.
-        """
-        if are_blocking(new.findings):
-            if not self._may_overrule(new, naming.despite_findings):
-                self.journal.publications.add_refused(new)
-                raise MessageRejected(new.findings, new.id)
-            new = replace(new, despite_findings=naming.despite_findings)
-        if missing := self.drafts.missing_approval(new, draft=naming.draft, urgent=naming.urgent):
-            new = replace(new, findings=by_level((*missing, *new.findings)))
-            self.journal.publications.add_refused(new)
-            raise ApprovalMissing(new.findings, new.id)
-        return new
-
-    def _may_overrule(self, new: NewPublication, reason: str) -> bool:
-        """Return True if an administrator's written reason lifts what the findings forbid.
-
-        Raises:
-            NotAllowed: The installation's rule refuses it to the actor, or there is none.
-        """
-        if not reason:
-            return False
-        if self.journal.may is None:
-            raise NotAllowed(new.actor, "overrule", "no rule names administrators")
-        self.journal.authorize(new.actor, "overrule", new.message)
-        return True
 
     # --- delivering
 

@@ -11,13 +11,13 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from policenotify.channel import Picture
 from policenotify.model.cap import Severity, Urgency
-from policenotify.model.history import History
+from policenotify.model.history import History, HistoryEntry, Outcome, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale
-from policenotify.render.places import LONGEST, Place, place_of, tagged
-from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence
+from policenotify.render.places import LONGEST, Place, place_of
+from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence, sentences
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
@@ -111,6 +111,11 @@ class RenderContext:
     def _translation(self) -> Translation:
         return translation_of(self.message, self.language)
 
+    @property
+    def is_untranslated(self) -> bool:
+        """True if fixed phrases stand in for a translation."""
+        return self._translation.untranslated
+
     @cached_property
     def text(self) -> LocalizedText:
         """The desk's text in the language, else in the message's own."""
@@ -135,8 +140,8 @@ class RenderContext:
 
     @cached_property
     def instruction(self) -> str:
-        """The instruction as running text."""
-        return paragraph(self.text.instruction)
+        """The instruction, each order that was typed on a line of its own there."""
+        return sentences(self.text.instruction)
 
     @cached_property
     def open_headline(self) -> str:
@@ -151,7 +156,7 @@ class RenderContext:
     @cached_property
     def tagged_headline(self) -> str | None:
         """The open headline with the place in it as a hashtag, if it names it."""
-        return tagged(self.open_headline, self.place.name)
+        return self.place.tagged_in(self.open_headline)
 
     @cached_property
     def place_details(self) -> str:
@@ -258,22 +263,31 @@ class RenderContext:
         return f"{self.locale.exercise}{self.locale.dash}".strip() if self.message.exercise else ""
 
     @cached_property
+    def referred(self) -> HistoryEntry | None:
+        """What it refers to: the publication that it corrects, else the opening."""
+        return self.history.entry(self.message.lifecycle.corrects or "") or self.history.opening
+
+    def has_reached(self, target: Target) -> bool:
+        """Return True if what it refers to has certainly appeared to these readers, and is there still."""
+        posts = self.referred.posts if self.referred else ()
+        place = (target.account, target.language, Outcome.POSTED)
+        return any((post.account, post.language, post.outcome) == place for post in posts)
+
+    @cached_property
     def back_reference(self) -> str:
         """A sentence on what it refers to, empty for an opening.
 
         Words that were wrong or withdrawn are never repeated, neither by the withdrawal nor later.
         """
-        opening, corrects = self.history.opening, self.message.lifecycle.corrects
-        if self.is_opening:
+        opening = self.referred
+        if self.is_opening or opening is None:
             return ""
-        if opening is not None and self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
-            wrong = (self.history.entry(corrects) if corrects else None) or opening
-            time = self.locale.time(wrong.at, self.zone)
+        if self.message.stage in {Stage.CORRECTION, Stage.CANCELLATION}:
+            time = self.locale.time(opening.at, self.zone)
             if self.message.stage is Stage.CORRECTION and contains_words(self.headline, time):
                 return ""
-            return sentence(self.times.withdrawal(wrong.at))
-        corrected = {entry.message.lifecycle.corrects for entry in self.history.entries}
-        if opening is None or self.profile.discreet or opening.publication in corrected:
+            return sentence(self.times.withdrawal(opening.at))
+        if self.profile.discreet or opening not in self.history.standing.values():
             return ""
         headline = self.opening.open_headline
         if contains_words(self.headline, headline) or self.opening.label != self.label:  # its colour may be in it

@@ -19,7 +19,8 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.sentences import upper_first
 from policenotify.text.budget import Budget
-from policenotify.text.fit import FitResult, truncate
+from policenotify.text.comparison import contains_words
+from policenotify.text.fit import FitResult, shorten
 from policenotify.text.patterns import lazy_pattern
 from policenotify.text.urls import host_of
 from policenotify.text.wrap import wrap
@@ -151,7 +152,8 @@ def _titled(context: RenderContext, heading: str) -> str:
     if context.profile.discreet or context.message.stage is Stage.CANCELLATION:
         topic = place.one_line()
     else:
-        name = "" if context.tagged_headline else f"{place.name}{place.qualifier}"
+        named = context.tagged_headline or (not context.of_incident and contains_words(context.headline, place.name))
+        name = "" if named else f"{place.name}{place.qualifier}"
         where = upper_first(", ".join(filter(None, (name, context.place_details))))
         topic = context.locale.dash.join(filter(None, (where, context.qualified_headline)))
     exercise = context.locale.exercise if context.message.exercise else ""
@@ -159,23 +161,20 @@ def _titled(context: RenderContext, heading: str) -> str:
     return context.locale.dash.join(filter(None, (exercise, stem)))
 
 
-def fit_mail(parts: MailParts, budget: Budget, *, sentences: bool) -> tuple[FitResult, str]:
+def fit_mail(parts: MailParts, budget: Budget, *, whole: bool) -> tuple[FitResult, str]:
     """Return the text within the budget, and its HTML.
 
-    The description is shortened or left out first, then the instruction is shortened.
-
-    With *sentences* the description is shortened at the end of a sentence only, as the instruction always is.
+    The description is shortened or left out first, then the instruction is shortened, both after a sentence. With
+    *whole* the description is left out at once.
     """
     omitted: list[str] = []
     text, html = render_mail(parts)
     if not budget.fits(text) and parts.description:
-        shorter = truncate(parts.description, _fits_with(parts, "description", budget), sentences=sentences)
+        shorter = "" if whole else shorten(parts.description, _fits_with(parts, "description", budget))
         parts = replace(parts, description=shorter)
         omitted.append(f"description {'shortened' if shorter else 'left out'}")
         text, html = render_mail(parts)
-    if not budget.fits(text) and (
-        shorter := truncate(parts.instruction, _fits_with(parts, "instruction", budget), sentences=True)
-    ):
+    if not budget.fits(text) and (shorter := shorten(parts.instruction, _fits_with(parts, "instruction", budget))):
         omitted.append("instruction shortened")
         text, html = render_mail(replace(parts, instruction=shorter))
     return FitResult(text, tuple(omitted), *budget.usage(text)), html

@@ -21,6 +21,7 @@ LONGEST: Final = 60
 """The longest details, in characters, of what follows an opening. A longer route is named by its first piece."""
 
 _WORD: Final = lazy_pattern(r"[^\W_]+")
+_ARTICLE_BEFORE: Final = lazy_pattern(r"(?<!\w)(?:l[ae] |l['’]|du )\Z", re.IGNORECASE)
 _ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
 _MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
 _SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
@@ -69,12 +70,14 @@ class Place:
         details: Street, stretch, district, road and line, or the parts of the officer's own label.
         department: The department's name, unless that is the name itself.
         is_vague: The name alone is not enough to find it: a road without commune, or a name of several communes.
+        is_area: The name is that of a department, which in a text may as well be a river: *La Loire déborde*.
     """
 
     name: str = ""
     details: tuple[Detail, ...] = ()
     department: str = ""
     is_vague: bool = False
+    is_area: bool = False
 
     @property
     def tag(self) -> str:
@@ -98,6 +101,11 @@ class Place:
         too_long = longest is not None and len(details) > longest
         return _PIECES.split(_START.sub("", details))[0].rstrip() if too_long else details
 
+    def tagged_in(self, text: str) -> str | None:
+        """Return the text with its first mention of the name as a hashtag. A department is never looked for."""
+        is_typed = any(span.kind == "tag" and span.value.casefold() == self.tag.casefold() for span in spans_of(text))
+        return tagged(text, self.name) if is_typed or not self.is_area else None
+
     def added_to(self, event: str, headline: str, *, directly: bool) -> str:
         """Return an event with the details that its headline does not name.
 
@@ -109,10 +117,13 @@ class Place:
         missing = self._missing_in(headline)
         if not missing:
             return event
-        phrase = ", ".join((missing[0].phrase, *(detail.text for detail in missing[1:])))
+        first = missing[0]
+        if contains_words(headline, first.phrase.partition(" ")[0]):  # sur la route du Littoral, N1
+            first = Detail(first.text, first.text)
+        phrase = ", ".join((first.phrase, *(detail.text for detail in missing[1:])))
         if event.endswith(tuple(".!?…:;,")):
             return f"{event} {upper_first(phrase)}"
-        return f"{event}{missing[0].separator if directly else ', '}{phrase}"
+        return f"{event}{first.separator if directly else ', '}{phrase}"
 
     def one_line(self) -> str:
         """Return name and details: `Montpellier, avenue de Toulouse`."""
@@ -139,7 +150,8 @@ def place_of(location: Location | None, locale: Locale, *, is_shared: bool = Fal
     name = commune or road or department
     details = tuple(detail for detail in _details(location, locale) if detail.text not in {"", name})
     vague = (is_shared and bool(commune)) or (bool(road) and name == road)
-    return Place(name, details, department if department != name else "", vague)
+    is_area = name == department and not commune and not road
+    return Place(name, details, "" if department == name else department, vague, is_area)
 
 
 def _commune_name(name: str) -> str:
@@ -223,9 +235,9 @@ def _repaired(text: str | None) -> str:
 def tagged(text: str, name: str) -> str | None:
     """Return the text with its first mention of a name as a hashtag, if any.
 
-    Accents do not matter, and *St* stands for *Saint*. Capitals do: Sens is a town, *dans les deux sens* is not. Only
-    the article of a name may have a small letter. Where it merges with a preposition (*au Crès*), the text stays as it
-    is, because a hashtag there would not be French. A name in an address stays.
+    Accents do not matter, and *St* stands for *Saint*. Capitals do: Sens is a town, *dans les deux sens* is not. Nor is
+    *la Vienne*, a river. Only the article of a name may have a small letter. Where it merges with a preposition (*au
+    Crès*), the text stays as it is, because a hashtag there would not be French. A name in an address stays.
     """
     tag = Place(name).tag
     spans = list(spans_of(text))
@@ -242,7 +254,8 @@ def tagged(text: str, name: str) -> str | None:
         if run[0][0].isascii() and run[0][0].casefold() not in first:
             continue
         start, end = run[0].start(), run[-1].end()
-        if start not in taken and _is_name(run, parts) and is_linkable_tag(text, start, end):
+        is_river = _ARTICLE_BEFORE.search(text[:start]) and not french_names.is_road(name)
+        if not is_river and start not in taken and _is_name(run, parts) and is_linkable_tag(text, start, end):
             return f"{text[:start]}#{tag}{text[end:]}"
     merged = _MERGED.get(parts[0], ()) if len(parts) > 1 else ()
     for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):

@@ -36,6 +36,7 @@ def public_message(message: Message, *, thread: str, label: str) -> Message:
                 stage=lifecycle.stage,
                 incident=thread if lifecycle.incident else None,
                 corrects=lifecycle.corrects if lifecycle.stage in {Stage.CORRECTION, Stage.CANCELLATION} else None,
+                reopens=lifecycle.reopens,
             ),
             "translations": tuple(
                 each.model_copy(update={**words(each), "alts": tuple(one_line(alt) or label for alt in each.alts)})

@@ -15,7 +15,7 @@ from policenotify.model.post import Event
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
 from policenotify.render.public_message import public_message
-from policenotify.render.short_post import REFERENCE, ShortPost, Wording
+from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, ShortPost, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
@@ -49,6 +49,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     left_out = len(context.pictures) - len(pictures)
     notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []
     notes += _unwritable(context, capabilities.budget)
+    notes += ["the text, which has no translation: fixed phrases stand in"] if context.is_untranslated else []
 
     def posts(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
         fitted, title, html = _fitted_whole(context, channel, pictures, standalone=standalone)
@@ -91,7 +92,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         ]
         return (post, *continuations), () if continuations else fitted.omitted
 
-    (standalone, *continuations), omitted = posts(standalone=True)
+    # An earlier message that these readers may never have got is not named.
+    (standalone, *continuations), omitted = posts(standalone=context.has_reached(target))
     (reply, *_), omitted_in_reply = posts(standalone=False) if target.reply_to else ((None,), ())
     return RenderedPost(
         target=target,
@@ -109,17 +111,25 @@ def _fitted_whole(
     budget = channel.capabilities.budget
     if channel.capabilities.html:
         parts = mail_parts(context, pictures, standalone=standalone)
-        fitted, html = fit_mail(parts, budget, sentences=context.of_incident)
+        fitted, html = fit_mail(parts, budget, whole=context.of_incident)
         return fitted, context.cached(subject), html
     short = _short_post(context, channel)
     title = context.cached(lasting_title) if channel.capabilities.structured else context.headline
-    return _fitted(short.standalone if standalone else short.reply, budget), title, ""
+    return _fitted(short.standalone if standalone else short.reply, budget, short.more), title, ""
 
 
-def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
+def _fit(parts: Sequence[Part], budget: Budget, more: str) -> FitResult:
+    """Return the parts within the budget. Where the description gave way, *more* takes the place of the link."""
+    result = fit(parts, budget)
+    if more and any(note.startswith(f"{DESCRIPTION} ") for note in result.omitted):
+        return fit([part._replace(text=more) if part.name == LINK else part for part in parts], budget)
+    return result
+
+
+def _fitted(parts: Sequence[Part], budget: Budget, more: str = "") -> FitResult:
     """Return the parts within the budget, in the alphabet of the network."""
     if budget.transliterate is None:
-        return fit(parts, budget)
+        return _fit(parts, budget, more)
     transliterate = budget.transliterate
     spelled_texts: dict[str, str] = {}  # the same texts are measured, priced and spelled
 
@@ -138,7 +148,7 @@ def _fitted(parts: Sequence[Part], budget: Budget) -> FitResult:
     spelled = replace(budget, measure=measure)
 
     def fitted(parts: Sequence[Part]) -> FitResult:
-        result = fit(parts, spelled)
+        result = _fit(parts, spelled, more)
         return replace(result, text=spell(result.text))
 
     whole = fitted(parts)
@@ -170,7 +180,8 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
     signed = capabilities.recipients and _is_first(context, channel)
     hard_spaces = _has_no_break_spaces(capabilities.budget)
-    wording = context.cached(Wording, capabilities.hashtags, bracketed, signed, hard_spaces)
+    for_phones = capabilities.recipients and not capabilities.html
+    wording = context.cached(Wording, capabilities.hashtags, bracketed, for_phones, signed, hard_spaces)
     return wording.identified(identifier)
 
 
@@ -194,7 +205,8 @@ def _distinct(
     capabilities = channel.capabilities
     if not capabilities.refuses_repeats or capabilities.html:
         return ()
-    fitted = _fitted(parts(_short_post(context, channel, distinct=True)), capabilities.budget)
+    short = _short_post(context, channel, distinct=True)
+    fitted = _fitted(parts(short), capabilities.budget, short.more)
     return (fitted.text,) if fitted.fits else None
 
 

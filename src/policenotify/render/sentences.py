@@ -28,6 +28,11 @@ def sentence(text: str) -> str:
     return f"{text.rstrip(' ,;')}."
 
 
+def sentences(lines: str) -> str:
+    """Return the same lines, each of them a sentence."""
+    return "\n".join(map(sentence, filter(None, clean(lines).splitlines())))
+
+
 def paragraph(lines: str) -> str:
     """Return lines as running text, each of them a sentence.
 

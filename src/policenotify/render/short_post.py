@@ -3,8 +3,8 @@
 Each on a line of its own, in the order of reading:
 
 1. the mark of an exercise, the emoji of category or stage, `[#Category – STAGE]`, the place, and the headline with its
-   time (**required**)
-2. the instruction (**required**)
+   time and source (**required**)
+2. the instruction, each order on its line (**required**), and in a severe SMS the number for deaf people
 3. the description
 4. for a later message that stands alone, what it refers to
 5. the time of the next update, or until when it holds (**required**), and the link
@@ -12,17 +12,19 @@ Each on a line of its own, in the order of reading:
 7. hashtags, up to three in all. Those of category and place are among them if hashtags in brackets do not work, or if
    the channel puts them last.
 
-If the first line is too long, the headline follows the instruction: what to do about a severe event must be seen in a
-notification, and in any post.
+What happened stands before what to do. If the first line is so long that a notification would not show the instruction,
+source and time follow it, and of what exceeds 160 characters the route. An end keeps its order.
 
-Parts that are not required are left out in this order: what an update or end refers to, the description, shortened
-sentence by sentence first (word by word outside incidents), the hashtags from the last one, the link, and what a
-correction or cancellation takes back. If the required parts do not fit, they become a thread. If that is not possible,
-a brief post gives what, where, the first sentence of the instruction, and where the rest is.
+Parts that are not required are left out in this order: what an update or end refers to, the description (whole, and
+outside incidents sentence by sentence), the hashtags from the last one, the link, what a correction or cancellation
+takes back, and the number for deaf people. Where the description is missing, the link points to the rest. If the
+required parts do not fit, they become a thread. If that is not possible, a brief post gives what, where, the first
+sentence of the instruction, and where the rest is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,10 +32,10 @@ from typing import Final, NamedTuple
 
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
-from policenotify.render.places import LONGEST, tagged
 from policenotify.render.sentences import follow, open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
+from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import hashtag, spans_of
 
 MAX_TAGS: Final = 3
@@ -45,20 +47,32 @@ An agreed hashtag spreads a warning, more of them only take space (Sutton et al.
 ACTION_WITHIN: Final = 110
 """Within so many characters the instruction of a severe message begins: a notification shows little more."""
 
-_LEAD: Final = 160  # the same for other messages: the instruction still fits into the post
+_LEAD: Final = 160  # the same for other messages, and the longest first line with all details of the place
+_LONGEST: Final = 230  # the longest first line
 
-_FOLLOWS, _DESCRIPTION, _TAG, _LINK, _TAKES_BACK = range(5)  # the order in which parts are left out
+_FOLLOWS, _DESCRIPTION, _TAG, _LINK, _TAKES_BACK, _BY_TEXT = range(6)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
 REFERENCE: Final = "reference"
 """The name of the part with the incident's reference."""
 
+DESCRIPTION: Final = "description"
+"""The name of the part with the description."""
+
+LINK: Final = "link"
+"""The name of the part with the link."""
+
 _STOPS: Final = ".,;:!?…"
+# A number that is called by voice, and the word after it: no part of a longer number, and no hour or age.
+_CALLED: Final = lazy_pattern(
+    r"(?:\b(?:le|au|ou|et|call|dial|or|and)|:) (?:15|17|18|112)(?![\w/:]| ?\d| (?:h|ans|years)\b)(?: (\w+))?",
+    re.IGNORECASE,
+)
 
 
 class _Line:
     """The lines of a post, from the first."""
 
-    EVENT, ACTION, MORE, REFERENCE, UNTIL, SOURCE, TAGS = range(7)
+    EVENT, ACTION, BY_TEXT, MORE, REFERENCE, UNTIL, SOURCE, TAGS = range(8)
 
 
 class _Content(NamedTuple):
@@ -66,7 +80,7 @@ class _Content(NamedTuple):
 
     Attributes:
         lead: The first line.
-        rest: What the first line has no space for.
+        rest: Time and source, if the first line has no space for them.
         tags: The hashtags that end the post.
     """
 
@@ -88,11 +102,13 @@ class ShortPost(NamedTuple):
         standalone: A post that must be read alone.
         brief: The least that may be published, where the required parts do not fit. What, where, the first thing to do,
             and where the rest is: the link, or the name of the sender.
+        more: The link where the description is missing or incomplete: `Suite : https://…`. Empty without a link.
     """
 
     reply: tuple[Part, ...]
     standalone: tuple[Part, ...]
     brief: Callable[[], tuple[Part, ...]]
+    more: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +119,7 @@ class Wording:
         context: The message.
         hashtags: Readers can follow a hashtag.
         bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
+        for_phones: Readers have it by SMS.
         signed: The post names its sender, because readers have nothing of the incident and see no account.
         hard_spaces: The network has no-break spaces.
     """
@@ -110,6 +127,7 @@ class Wording:
     context: RenderContext
     hashtags: bool
     bracketed: bool
+    for_phones: bool
     signed: bool
     hard_spaces: bool
 
@@ -120,14 +138,14 @@ class Wording:
         end = (*before, *suffix, *after)
         reply = (*self._body, *end)
         standalone = (*self._body, *self._back_reference, *end) if self._back_reference else reply
-        return ShortPost(reply, standalone, lambda: self._brief(identifier))
+        return ShortPost(reply, standalone, lambda: self._brief(identifier), self._more if self._link else "")
 
     def _brief(self, identifier: str) -> tuple[Part, ...]:
         context, content = self.context, self._content
         first = first_sentence(content.instruction)
         rest = content.instruction[len(first) :].strip()
-        more = context.locale.more.format(where=context.message.link or context.signature)
-        source = self._source if context.message.link else ""
+        more = self._more
+        source = self._source if self._link else ""
         return self._parts(
             Part(context.exercise_mark),
             Part(content.lead),
@@ -135,10 +153,20 @@ class Wording:
             Part(rest, "sentences", _REST, "the rest of the instruction", _Line.ACTION),
             Part(content.rest, line=_Line.MORE),
             Part(self._validity, "droppable", _VALIDITY, "when more will be said", _Line.UNTIL),
-            Part(more if context.message.link else sentence(more), line=_Line.UNTIL),
+            Part(more if self._link else sentence(more), line=_Line.UNTIL),
             Part(identifier, name=REFERENCE, line=_Line.UNTIL),
             Part(source, line=_Line.SOURCE),
         )
+
+    @property
+    def _link(self) -> str:
+        return self.context.message.link or ""
+
+    @property
+    def _more(self) -> str:
+        """Where the rest of a shortened message is."""
+        more = self.context.locale.more.format(where=self._link or self.context.signature)
+        return self._typeset(Part(more)).text
 
     @cached_property
     def _back_reference(self) -> tuple[Part, ...]:
@@ -148,8 +176,18 @@ class Wording:
 
     @property
     def _shortening(self) -> Rule:
-        """How a text may be shortened: half a sentence may mean the opposite."""
-        return "sentences" if self.context.of_incident else "shrinkable"
+        """How the description may be shortened: half of what is known of a danger may mean the opposite."""
+        return "droppable" if self.context.of_incident else "sentences"
+
+    @property
+    def _by_text(self) -> str:
+        """The emergency number for deaf people, if a severe message for telephones names one that must be called."""
+        context, stage = self.context, self.context.message.stage
+        text = f"{self._content.text} {context.description}"
+        if not (self.for_phones and context.is_severe) or stage in {Stage.END, Stage.CANCELLATION}:
+            return ""
+        called = any(match[1] not in context.locale.months for match in _CALLED.finditer(text))
+        return context.locale.emergency_by_text if called and not contains_words(text, "114") else ""
 
     @cached_property
     def _validity(self) -> str:
@@ -164,15 +202,16 @@ class Wording:
             Part(self.context.exercise_mark),
             Part(content.lead),
             Part(content.instruction, "splittable", line=_Line.ACTION),
+            Part(self._by_text, "droppable", _BY_TEXT, "emergency number for deaf people", _Line.BY_TEXT),
             Part(content.rest, "splittable", line=_Line.MORE),
-            Part(self.context.description, self._shortening, _DESCRIPTION, "description", _Line.MORE),
+            Part(self.context.description, self._shortening, _DESCRIPTION, DESCRIPTION, _Line.MORE),
         )
 
     @cached_property
     def _end(self) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
         """The parts before and after the identifier."""
         content, message = self._content, self.context.message
-        link = message.link or ""
+        link = self._link
         # A cancellation has the hashtags of the withdrawn message, and must not repeat its words.
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
         tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
@@ -182,7 +221,7 @@ class Wording:
         named = self.signed and contains_words(content.text, self.context.signature)
         before = (
             self._typeset(Part(self._validity, line=_Line.UNTIL)),
-            Part(link, "droppable", _LINK, "link", _Line.UNTIL),
+            Part(link, "droppable", _LINK, LINK, _Line.UNTIL),
         )
         after = (
             Part("" if named else self._source, line=_Line.SOURCE),
@@ -208,72 +247,103 @@ class Wording:
 
     def _incident(self) -> _Content:
         """Return `🚨 [#Accident – EN COURS] #Montpellier – Accident de la circulation, avenue de Toulouse.`."""
+        context, mark = self.context, f"{self._emoji} [{self._heading}]"
+        tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
+        first, rest = self._arranged(
+            lambda period, source, details: f"{mark} {sentence(f'{self._event(period, details)}{source}')}",
+            context.place_details,
+        )
+        if (
+            self._length(first) > _LONGEST
+        ):  # a headline of 160 characters, under which a network might have no space for orders
+            event = f"{context.times.dated(context.open_headline, context.period)}{context.source_mark}"
+            first = f"{mark} {sentence(self._place_name)}".rstrip()
+            rest = " ".join(map(sentence, map(upper_first, filter(None, (context.place_details, event)))))
+        return _Content(first, rest, context.instruction, tags)
+
+    def _event(self, period: str, details: str) -> str:
+        """Return place, headline and time."""
         context, place = self.context, self.context.place
-        mark = f"{self._emoji} [{self._heading}]"
         with_tag = context.tagged_headline
         headline = (with_tag if self.bracketed else None) or context.open_headline
-        name = self._place_name
-        where = "" if with_tag else name
+        where = "" if with_tag else self._place_name
         headline = f"{headline}{place.qualifier if with_tag else ''}"
         dated = context.times.dated
-        tags = (self._place_tag,) if self.bracketed else (self._category_tag, self._place_tag)
-        if context.is_opening:
-            bare = not any(stop in headline for stop in _STOPS)
-            if context.period.startswith(" "):  # it goes on after the weekday that ends the headline
-                event = place.added_to(dated(headline, context.period), context.open_headline, directly=False)
-            else:
-                event = place.added_to(headline, context.open_headline, directly=bare)
-                event = dated(event, context.period, comma=event != headline)
-            lead = f"{where}{context.locale.dash}{event}" if where else event
-        else:
-            where = ", ".join(filter(None, (where, context.place_details)))
-            event = dated(headline, context.period)
+        if not context.is_opening:
+            where = ", ".join(filter(None, (where, details)))
+            event = dated(headline, period)
+            if not where:
+                return event
             continued = context.after_colon(event, place.one_line())
-            lead = event
-            if where:
-                lead = follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
-        lead = f"{mark} {sentence(f'{lead}{context.source_mark}')}"
-        if not context.instruction or not self._too_long(lead):
-            return _Content(lead, "", context.instruction, tags)
-        details = place.details_missing_in("", longest=None if context.is_opening else LONGEST)
-        where = ", ".join(filter(None, (name, details)))
-        event = dated(context.open_headline, context.period) + context.source_mark
-        lead, rest = f"{mark} {sentence(upper_first(where))}".rstrip(), sentence(upper_first(event))
-        if details and self._too_long(lead):
-            lead, rest = f"{mark} {sentence(name)}".rstrip(), f"{sentence(upper_first(details))} {rest}"
-        return _Content(lead, rest, context.instruction, tags)
+            return follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
+        bare = not any(stop in headline for stop in _STOPS)
+        if not details:
+            event = dated(headline, period)
+        elif period.startswith(" "):  # it goes on after the weekday that ends the headline
+            headline = dated(headline, period)
+            event = place.added_to(headline, context.open_headline, directly=False)
+        else:
+            event = place.added_to(headline, context.open_headline, directly=bare)
+            event = dated(event, period, comma=event != headline)
+        return f"{where}{context.locale.dash}{event}" if where else event
+
+    def _arranged(self, lead: Callable[[str, str, str], str], details: str) -> tuple[str, str]:
+        """Return the first line, and what it has no space for: time and source, and then a long route."""
+        first, rest = self._dated_and_sourced(lambda period, source: lead(period, source, details))
+        if not details or self._length(first) <= _LEAD:
+            return first, rest
+        first, rest = self._dated_and_sourced(lambda period, source: lead(period, source, ""))
+        return first, f"{sentence(upper_first(details))} {rest}".rstrip()
+
+    def _dated_and_sourced(self, lead: Callable[[str, str], str]) -> tuple[str, str]:
+        """Return the first line, and time and source as far as it has no space for them."""
+        context = self.context
+        period, source = context.period, context.source_mark
+        first = lead(period, source)
+        final = context.message.stage in {Stage.END, Stage.CANCELLATION}
+        if final or not context.instruction or not self._too_long(first):
+            return first, ""
+        first = lead(period, "")
+        # A period may also complete a day or an hour of the headline, which would mean another one without it.
+        if period and period == context.times.period("") and self._too_long(first):
+            return lead("", ""), sentence(upper_first(f"{period.lstrip(', ')}{source}"))
+        return first, sentence(upper_first(context.locale.source.format(source=context.source))) if source else ""
 
     def _too_long(self, lead: str) -> bool:
         """Return True if the instruction would begin too late after this line."""
-        mark, limit = self.context.exercise_mark, ACTION_WITHIN if self.context.is_severe else _LEAD
-        return len(f"{mark} {lead}" if mark else lead) > limit - len("\n") - 1
+        return self._length(lead) > (ACTION_WITHIN if self.context.is_severe else _LEAD) - len("\n") - 1
+
+    def _length(self, lead: str) -> int:
+        mark = self.context.exercise_mark
+        return len(f"{mark} {lead}" if mark else lead)
 
     def _campaign(self) -> _Content:
         """Return `📱 Faux conseiller bancaire : raccrochez.`, with the hashtags at the end."""
         context, place = self.context, self.context.place
-        headline, instruction = context.headline, context.instruction
+        instruction = context.instruction
         inline = self.bracketed or not self.hashtags
-        tagged_headline = self._with_tag(headline, tagged(headline, place.name)) if inline else None
+        tagged_headline = self._with_tag(context.headline, place.tagged_in(context.headline)) if inline else None
         tagged_instruction = None
         if inline and not tagged_headline:
-            tagged_instruction = self._with_tag(instruction, tagged(instruction, place.name))
+            tagged_instruction = self._with_tag(instruction, place.tagged_in(instruction))
         named = bool(tagged_headline or tagged_instruction)
+        stated = f"{context.headline} {context.description} {instruction}"
         mark = f"{context.mark}{context.locale.dash}" if context.mark else ""
         name = f"{place.name}{place.qualifier}"
-        where = name if place.name and not (named or self.hashtags) else ""
-        stated = f"{headline} {context.description} {instruction}"
-        details = sentence(upper_first(place.details_missing_in(stated)))
-        headline = sentence(f"{open_ended(tagged_headline or headline)}{context.source_mark}")
-        headline = " ".join(filter(None, (headline, details)))
-        if where:
-            continued = context.after_colon(headline, place.one_line())
-            headline = follow(where, continued, colon=context.locale.colon, dash=context.locale.dash)
-        lead = f"{self._emoji} {mark}{headline}"
-        rest = ""
-        if instruction and self._too_long(lead):
-            lead, rest = f"{self._emoji} {mark}{sentence(context.label)}", headline
+        where = name if place.name and not (self.hashtags or named or contains_words(stated, place.name)) else ""
+        headline = tagged_headline or context.headline
+
+        def lead(period: str, source: str, details: str) -> str:
+            dated = context.times.dated(open_ended(headline), period) if period or source else headline
+            event = " ".join(filter(None, (sentence(f"{dated}{source}"), sentence(upper_first(details)))))
+            if where:
+                continued = context.after_colon(event, place.one_line())
+                event = follow(where, continued, colon=context.locale.colon, dash=context.locale.dash)
+            return f"{self._emoji} {mark}{event}"
+
+        first, rest = self._arranged(lead, place.details_missing_in(stated))
         tags = (self._category_tag, *(() if named else (self._place_tag._replace(rule="required"),)))
-        return _Content(lead, rest, tagged_instruction or instruction, tags)
+        return _Content(first, rest, tagged_instruction or instruction, tags)
 
     def _with_tag(self, text: str, tagged: str | None) -> str | None:
         """Return the text with the place in it as a hashtag, where those work."""

@@ -21,8 +21,8 @@ _STOPS: Final = tuple(".,;:!?…")
 class TimeFormatter:
     """Writes the times of a message in one language.
 
-    Days are named as seen from the time of publication in the readers' zone. Only incidents have a period: the times of
-    a campaign are when it may be sent.
+    Days are named as seen from the time of publication in the readers' zone. Outside incidents, an end without a start
+    is not shown: until then the message may be sent.
 
     `start` is what the start of an event of its category is; see `CategoryProfile`.
     """
@@ -35,6 +35,11 @@ class TimeFormatter:
     start: Literal["since", "last_seen", "occurred"] = "since"
 
     @property
+    def _until(self) -> datetime | None:
+        """Until when it holds, if that is of use to readers."""
+        return self.message.expires_at if self.of_incident or self.message.starts_at else None
+
+    @property
     def _is_final(self) -> bool:
         return self.message.stage in {Stage.END, Stage.CANCELLATION}
 
@@ -45,7 +50,7 @@ class TimeFormatter:
         and without its weekday if the headline ends with that.
         """
         locale, start, end = self.locale, self.message.starts_at, self.message.expires_at
-        if start is None or not self.of_incident:
+        if start is None:
             return ""
         if self._names_time(headline, start):
             return "" if self._names_day(headline, start) else self._after(headline, self._date(start), separator=", ")
@@ -96,25 +101,25 @@ class TimeFormatter:
             text: The text of the post so far.
             typed: The part of it that the desk wrote. A time that we added is not a promise of news.
         """
-        update, until = self.message.next_update_at, self.message.expires_at
+        update, until = self.message.next_update_at, self._until
         if self._is_final:
             return ""
         if update:
             promise = self._fill(self.locale.next_update, update)
             return "" if contains_words(typed, promise) else promise
-        if until and self.of_incident and not (self._names(text, until) or self._spans(text, until)):
+        if until and not (self._names(text, until) or self._spans(text, until)):
             return self._fill(self.locale.until, until)
         return ""
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return all times with their labels, and with days, for a mail."""
         locale, message = self.locale, self.message
-        start = message.starts_at if self.of_incident else None
+        start = message.starts_at
         labels = {"since": locale.mail_since, "last_seen": locale.mail_last_seen, "occurred": locale.mail_occurred}
         label = locale.mail_starting if start and start > self.now else labels[self.start]
         facts = (
             (locale.mail_ended if message.stage is Stage.END else label, start),
-            (locale.mail_until, message.expires_at if self.of_incident and not self._is_final else None),
+            (locale.mail_until, None if self._is_final else self._until),
             (locale.mail_next_update, None if self._is_final else message.next_update_at),
             (locale.mail_issued, self.now),
         )

@@ -112,7 +112,7 @@ def open_publisher(
         UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
-    from policenotify.checks import Vocabulary  # noqa: PLC0415 - reading settings needs no checks
+    from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
     from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
@@ -132,11 +132,12 @@ def open_publisher(
             sender=settings.sender,
             links=settings.links,
             names=settings.names,
+            checks=checks_of(settings.law),
             words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
             wait=settings.wait,
             clock=clock,
             reminders=settings.reminders.policy(),
-            approval=[approval.rule() for approval in settings.approval],
+            approval=settings.approval,
             on_overdue=on_overdue,
             on_event=on_event,
             settings=SettingsFile(settings.place),

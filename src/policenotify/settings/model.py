@@ -17,10 +17,9 @@ from policenotify.errors import JournalMissing, SettingsError
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.languages import best_match
-from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language
-from policenotify.publishing.approval import READ_FIRST, ApprovalRule
+from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES
 from policenotify.render.locales.loader import SHIPPED
@@ -68,7 +67,7 @@ class ChannelSettings(SettingsTable):
         audiences: The audiences of its messages, by name, on a network that writes to people.
         price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
         most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
-            administrator gives a reason (`--despite-findings`).
+            another person approves it.
         most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
@@ -142,47 +141,6 @@ class RouteSettings(SettingsTable):
     at_least: Severity | None = None
     areas: tuple[AreaCode, ...] = ()
     to: tuple[Name, ...] = Field(min_length=1)
-
-
-class ApprovalSettings(SettingsTable):
-    """Which messages others read before they are published. The first table that matches counts.
-
-    See [`ApprovalRule`][policenotify.publishing.approval.ApprovalRule].
-
-    Attributes:
-        categories: Messages of these categories.
-        at_least: Messages of any category from this severity on. With neither of the two, all messages.
-        stages: Only in these stages. By default all but `end` and `cancellation`.
-        readers: How many other people must approve. 0: no one needs to.
-        expires: How long a submitted draft waits for them.
-        urgent: It may be published before, with a written reason and a second reading afterwards.
-        within: How long after an urgent publication the second reading is due.
-        auto: The last approval publishes.
-        authenticated: Authors and readers count only if an application has verified who they are. On the command line,
-            an actor is only named.
-        except_actors: The exact names of actors whose messages no one needs to approve.
-    """
-
-    categories: frozenset[CategoryCode] = frozenset()
-    at_least: Severity | None = None
-    stages: tuple[Stage, ...] = Field(default=tuple(stage for stage in Stage if stage in READ_FIRST), min_length=1)
-    readers: int = Field(default=1, ge=0, le=9)
-    expires: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().expires
-    urgent: bool = True
-    within: Annotated[Duration, Field(gt=timedelta(0))] = ApprovalRule().within
-    auto: bool = True
-    authenticated: bool = False
-    except_actors: frozenset[str] = frozenset()
-
-    @model_validator(mode="after")
-    def _refuse_named_exceptions(self) -> Self:
-        if self.authenticated and self.except_actors:
-            raise ValueError("except_actors are only named: leave them out, or leave out authenticated")
-        return self
-
-    def rule(self) -> ApprovalRule:
-        """Return the rule for the publisher."""
-        return ApprovalRule(**{**dict(self), "stages": frozenset(self.stages)})
 
 
 class ReminderSettings(SettingsTable):
@@ -266,6 +224,7 @@ class Settings(SettingsTable):
         categories: Changes to the shipped categories, and new ones, by code.
         languages: Language files, relative to the settings file. One for a shipped language changes it.
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
+        law: Whose law the checks know: `fr`, or the names of installed packages with that of another country.
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
         words: Changes to the word lists of the checks, by the name of the list.
@@ -288,12 +247,13 @@ class Settings(SettingsTable):
     audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
-    approval: tuple[ApprovalSettings, ...] = ()
+    approval: tuple[ApprovalRule, ...] = ()
     telemetry: TelemetrySettings = TelemetrySettings()
     language: Literal["en", "fr"] | None = None
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
+    law: tuple[Name, ...] = ("fr",)
     names: dict[AccountOrHashtag, Text] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
     certificates: dict[Text, Path] = Field(default_factory=dict)
@@ -329,13 +289,13 @@ class Settings(SettingsTable):
     def _word_errors(self) -> Iterator[str]:
         if not self.words:
             return
-        from policenotify.checks.words import shipped_words  # noqa: PLC0415 - the same
+        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
 
-        known = {name for language in ("", "fr", "en") for name in shipped_words(language)}
+        known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
             if name not in known:
                 yield f"words: there is no list {name!r}. {did_you_mean(name, known)}"
-            entries = {entry for language in ("", "fr", "en") for entry in shipped_words(language).get(name, ())}
+            entries = {entry for language in LANGUAGES for entry in shipped_words(language).get(name, ())}
             for entry in sorted(change.remove.keys() - entries):
                 yield f"words.{name}.remove: {entry!r} is not in the list. {did_you_mean(entry, entries)}"
 

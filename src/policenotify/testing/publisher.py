@@ -292,7 +292,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
         "wait": settings.wait,
         "reminders": settings.reminders.policy(),
-        "approval": [approval.rule() for approval in settings.approval],
+        "approval": settings.approval,
     }
 
 

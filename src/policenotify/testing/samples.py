@@ -59,7 +59,7 @@ class Sample:
             department_name=named.name if named else None,
             department=department,
             incident=self.message.incident,
-            earlier=[entry.message for entry in self.history.entries],
+            history=self.history,
             now=self.at,
         )
 

@@ -12,12 +12,9 @@ from policenotify.text.comparison import fold
 from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
-Rule = Literal["required", "splittable", "shrinkable", "sentences", "droppable"]
+Rule = Literal["required", "splittable", "sentences", "droppable"]
 
-CUT: Final = "…"
-"""The mark of a cut."""
-
-_GIVE_WAY: Final = frozenset({"shrinkable", "sentences", "droppable"})
+_GIVE_WAY: Final = frozenset({"sentences", "droppable"})
 
 MAX_POSTS: Final = 9
 """The longest thread. A longer text does not suit a network of short posts."""
@@ -32,7 +29,6 @@ _NUMBER: Final = lazy_pattern(
     r"(?:\s?°[CF]\b|\s?[%€°]|\s?[hm]\s?\d\d\b|\s?[^\W\d_]+\d*(?:/[^\W\d_]+)?)?"
 )
 _HARD_SPACE: Final = lazy_pattern("[\xa0\u202f]")
-_BEFORE_SIGN: Final = lazy_pattern("[\xa0\u202f](?=[:;!?»])")
 _NUMBERED: Final = " ({}/{})"
 _AHEAD: Final = 24  # characters after a sentence that decide if the next one limits it
 _STOP: Final = lazy_pattern(
@@ -57,7 +53,6 @@ _LIMITS: Final = tuple(
     )
 )
 _DASHES: Final = tuple("-–—•*")  # begin a line of a list
-_LOOSE_END: Final = lazy_pattern(r"(?<![\s,;:.!?…(\[{«“–—-])[\s,;:.!?…(\[{«“–—-]+\Z")
 
 
 class Part(NamedTuple):
@@ -66,8 +61,8 @@ class Part(NamedTuple):
     Attributes:
         text: The words. An empty part is ignored.
         rule: `required`: stays as it is. `splittable`: the same, but may continue in the next post if all required
-            parts are too long for one. `shrinkable`: may be cut short, then left out. `sentences`: the same, but cut
-            only between sentences, so that the meaning stays. `droppable`: stays whole or is left out.
+            parts are too long for one. `sentences`: may be cut short between sentences, then left out. `droppable`:
+            stays whole or is left out.
         order: The lowest gives way first. Of equal ones, the last in the text.
         name: Its name in `FitResult.omitted`.
         line: Parts of the same line stand beside each other, and others below each other.
@@ -101,10 +96,8 @@ class FitResult:
 def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
     """Join the parts to lines, and shorten them in order until the text is within the budget.
 
-    One part after another gives way, the lowest `order` first. A shrinkable one is cut at the last sentence or word end
-    that fits, and left out if less than 15 characters would remain. A droppable one is left out. A cut is marked with
-    `…` and never falls inside a grapheme, an address, a hashtag or a telephone number, between a number and its unit,
-    or at a no-break space.
+    One part after another gives way, the lowest `order` first. One of `sentences` ends after the last sentence that
+    fits, and is left out if less than 15 characters would remain. A droppable one is left out.
     """
     text = _joined(parts)
     used, limit = budget.usage(text)
@@ -116,8 +109,7 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
     for index in sorted(yielding, key=lambda index: kept[index].order):
         part = kept[index]
         fits = _fitting(kept, index, budget)
-        sentences = part.rule == "sentences"
-        shorter = "" if part.rule == "droppable" else truncate(part.text, fits, sentences=sentences)
+        shorter = "" if part.rule == "droppable" else shorten(part.text, fits)
         kept[index] = part._replace(text=shorter)
         omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
         text = _joined(kept)
@@ -130,10 +122,11 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
 def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> tuple[str, ...]:
     """Split a text that is too long for one post into several, numbered `(1/3)`.
 
-    The first post holds all required parts, and as many sentences of the splittable ones as fit, in their order. The
-    others hold the rest, and all parts that would have given way. A sentence is split only if it is too long for a post
-    of its own. Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a
-    required part does not fit, or more than nine posts are needed.
+    The first post holds all required parts, and as many sentences of the splittable ones as fit, in their order. If
+    there is no space for the first of these sentences, the required parts after it go to the next post. The others hold
+    the rest, and all parts that would have given way. A sentence is split only if it is too long for a post of its own.
+    Nothing is left out. Every further post begins with *again*: `EXERCICE`. The result is empty if a required part does
+    not fit, or more than nine posts are needed.
     """
     left = budget.reserve(_NUMBERED.format(MAX_POSTS, MAX_POSTS))
     first = [part._replace(text="") if part.rule == "splittable" else part for part in parts]
@@ -144,6 +137,11 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
         return ()
     head = f"{again} " if again else ""
     more: list[Part] = []
+    place, opening = places[0], first_sentence(whole[places[0]].text)
+    alone = [*first[: place + 1], *(part._replace(text="") for part in first[place + 1 :])]
+    after = []
+    if not _fitting(first, place, left)(opening) and _fitting(alone, place, left)(opening):
+        after, first = first[place + 1 :], alone
     for place in places:
         text, fits = whole[place].text, _fitting(first, place, left)
         opening = first_sentence(text)
@@ -154,7 +152,7 @@ def split_thread(parts: Sequence[Part], budget: Budget, *, again: str = "") -> t
         if begin != text:
             more.append(whole[place]._replace(text=text[len(begin) :].strip()))
     posts = [_joined(first)]
-    rest = _joined([*more, *(part for part in parts if part.rule in _GIVE_WAY)])
+    rest = _joined([*more, *after, *(part for part in parts if part.rule in _GIVE_WAY)])
     while rest:
         text = rest if left.fits(head + rest) else _prefix(rest, lambda text: left.fits(head + text))
         if not text or len(posts) == MAX_POSTS:
@@ -178,21 +176,16 @@ def first_sentence(text: str) -> str:
     return text[: sentences[0]] if sentences else text
 
 
-def truncate(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> str:
-    """Return the longest beginning for which *fits* holds, marked with `…`.
+def shorten(text: str, fits: Callable[[str], bool]) -> str:
+    """Return the sentences at the beginning of a text for which *fits* holds.
 
-    A sentence end is preferred if it keeps at least half of what a word end would keep, and with *sentences* it is
-    required. The result is empty if less than 15 characters would be left. If *fits* holds for a text, it must hold for
-    shorter ones.
+    The result is empty if less than 15 characters would be left. If *fits* holds for a text, it must hold for shorter
+    ones.
     """
-    stops, words, anywhere = _cuts(_BEFORE_SIGN.sub(" ", text))  # the mark replaces the sign
-    by_sentence = _last(stops, text, fits)
-    if sentences:
-        return by_sentence
-    by_word = _last(words, text, fits)
-    if by_sentence and len(by_sentence) * 2 >= len(by_word):
-        return by_sentence
-    return by_word or _last(anywhere, text, fits)
+    stops, _, _ = _cuts(text)
+    count = bisect_left(stops, 1, key=lambda stop: int(not fits(text[:stop])))
+    shorter = text[: stops[count - 1]] if count else ""
+    return shorter if len(shorter) >= MIN_LENGTH else ""
 
 
 def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
@@ -222,16 +215,6 @@ def _ends_sentence(word: str, sign: str, following: str) -> bool:
     limited = f"{fold(following)} ".startswith(_LIMITS)
     goes_on = following[:1].islower() or following.startswith(_DASHES) or limited
     return not goes_on and sign != "?" and not (sign == "." and short)
-
-
-def _last(cuts: list[int], text: str, fits: Callable[[str], bool]) -> str:
-    count = bisect_left(cuts, 1, key=lambda cut: int(not fits(_marked(text[:cut]))))
-    shorter = _marked(text[: cuts[count - 1]]) if count else ""
-    return shorter if len(shorter) >= MIN_LENGTH else ""
-
-
-def _marked(text: str) -> str:
-    return f"{_LOOSE_END.sub('', text)}{CUT}"
 
 
 def _fitting(parts: Sequence[Part], index: int, budget: Budget) -> Callable[[str], bool]:

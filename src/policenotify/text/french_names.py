@@ -31,6 +31,11 @@ _MASCULINE: Final = frozenset(
 _PLURAL: Final = frozenset({"allees", "quais", "halles", "arenes", "rues", "avenues"})
 
 
+def is_road(name: str) -> bool:
+    """Return True if a name is that of a numbered road: `A9`, `D986`."""
+    return _ROAD.fullmatch(name) is not None
+
+
 def at(name: str) -> str:
     """Return where something is: `au Crès`, `à La Grande-Motte`, `à Agde`."""
     return _merged(name, 0) or f"à {name}"
@@ -38,7 +43,7 @@ def at(name: str) -> str:
 
 def of(name: str) -> str:
     """Return what belongs to a place: `du Crès`, `d'Agde`, `de L'Haÿ-les-Roses`, `de l'A9`."""
-    if _ROAD.fullmatch(name):
+    if is_road(name):
         return f"de {with_article(name)}"
     return _merged(name, 1) or (f"d'{name}" if _is_elided(name) else f"de {name}")
 
@@ -64,7 +69,7 @@ def with_article(way: str) -> str:
     What begins with no known kind of way stays, such as the name of a town, and what has an article already.
     """
     first = strip_accents(re.split(r"[\s.'’-]", way.casefold(), maxsplit=1)[0])
-    if _ROAD.fullmatch(way):
+    if is_road(way):
         return f"l'{way}" if way[0] in "AE" else f"la {way}"
     if first not in _PLURAL | _FEMININE | _MASCULINE:
         return way

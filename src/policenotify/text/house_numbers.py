@@ -16,9 +16,10 @@ from policenotify.text.patterns import lazy_pattern
 # The engine compares every word of an alternative without case. A look at the next character spares it most of that.
 _WAY: Final = (
     r"(?=\w)(?:(?:vieux|vieil|vieille|ancien|ancienne|petite?|grande?|nouveau|nouvelle|haute?|basse?)\s+)?"
-    r"(?:rue|r\.|ruelle|grand(?:e|['’])?[ -]?rue|avenue|av\.?|ave\.?|boulevard|boul\.|bd\.?|bld\.?|blvd\.?|place|pl\.?|"
-    r"impasse|imp\.|all[ée]es?|all\.|chemin|ch\.|cours|quai|route|rte\.?|square|sq\.|passage|villa|cit[ée]|"
-    r"r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|faubourg|fbg\.?|fg\.?|rond[ -]point|"
+    r"(?:rue|r\.|r(?=\s+d(?:e|es|u)\s)|ruelle|grand(?:e|['’])?[ -]?rue|avenue|av\.?|ave\.?|boulevard|"
+    r"boul\.?|bv?d\.?|blv?d\.?|place|pl\.?|impasse|imp\.|all[ée]es?|all\.|chemin|ch\.|chem\.?|cours|quai|route|rte\.?|square|sq\.|"
+    r"passage|villa|cit[ée]|r[ée]sidence|r[ée]s\.|lotissement|hameau|sentier|sente|esplanade|promenade|"
+    r"faubourg|fbg\.?|fg\.?|rond[ -]point|"
     r"(?-i:ZAC|ZA|ZI)|mas|rampe|enclos|plan|lieu[ -]dit|digue|corniche|descente|draille|"
     r"mail|parvis|traverse|mont[ée]e|c[ôo]te|venelle|clos|cour|galerie|voie|chauss[ée]e|carrefour|domaine|parc|"
     r"quartier)(?!\w)"
@@ -30,7 +31,7 @@ _NUMBERS: Final = rf"{_NUMBER}(?:\s?(?:[-–/,&]|et|ou|à|au)\s?(?:(?:le|la|du|a
 # The same without the comma, which separates two numbers: `8 Mai 1945, 14`.
 _BEHIND: Final = rf"{_NUMBER}(?:\s?(?:[-–/&]|et|ou|à|au)\s?(?:(?:le|la|du|au)\s)?{_NUMBER}){{0,4}}"
 _IN_WORDS: Final = (
-    r"(?<!\w)(?=\w)(?:(?:deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
+    r"(?<!\w)(?=\w)(?:(?:mille|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize|vingts?|trente|"
     r"quarante|cinquante|soixante|cents?)(?:[ -](?:et[ -])?)?(?:une?)?)+(?:\s?(?:bis|ter))?(?!\w)"
 )
 _AT: Final = (
@@ -60,12 +61,13 @@ def _pattern(form: str) -> re.Pattern[str]:
     return lazy_pattern(form, re.IGNORECASE)
 
 
-_BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}){_OF})(?P<way>{_WAY})")
-_WORDS_BEFORE_WAY: Final = _pattern(rf"(?<!\w)(?=\w)(?P<cut>{_AT}(?P<number>{_IN_WORDS}){_OF})(?P<way>{_WAY})")
+_BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF})(?P<way>{_WAY})")
 _ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # also before a postcode
 _BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++(?P<number>{_BEHIND})){_ENDS}")
 # Only in the words of a place: in running text, `du 12 au 14` means days.
-_AT_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND})){_ENDS}")
+_AT_STREET: Final = _pattern(
+    rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS})){_ENDS}"
+)
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
 _NAME: Final = lazy_pattern(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
@@ -74,7 +76,9 @@ _NOUNS: Final = frozenset(
     {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
     | {"passage", "cote", "residence", "domaine", "square", "carrefour", "plan", "rampe", "descente", "digue", "r"}
 )
-_SIGNED: Final = _pattern(rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?|num[ée]ros?\s){_NUMBERS}))")
+_SIGNED: Final = _pattern(
+    rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?|num[ée]ros?\s)(?:{_NUMBERS}|{_IN_WORDS})))"
+)
 _UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_UNIT})(?!\w))")
 _NAMED_UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_NAMED_UNIT})(?!\w))")
 _FLOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_FLOOR})(?!\w)(?:\s+(?:à\s+)?(?:gauche|droite)(?!\w))?)")
@@ -102,11 +106,13 @@ _CALLED: Final = _pattern(
     r"alerte[rz]|faites|urgences?|sms|t[ée]l|call|dial|text)\s*[.:]?\s+(?:(?:le|au|les|aux|imm[ée]diatement|vite)\s+)*"
     r"(?:\d+\s*(?:,|/|ou|et|or)\s*(?:(?:le|au)\s+)?)*|(?:(?<!\d)\d{2,4}[\s.-]){2,})\Z"
 )
+_FEW: Final = frozenset({"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"})
 _YEAR: Final = lazy_pattern(r"(?:1[789]|20)\d\d")
 _SHORT_FORMS: Final = {
-    "r": "rue", "av": "avenue", "ave": "avenue", "boul": "boulevard", "bd": "boulevard", "bld": "boulevard",
-    "blvd": "boulevard", "pl": "place", "imp": "impasse", "all": "allee", "allees": "allee", "ch": "chemin",
-    "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg", "fg": "faubourg",
+    "r": "rue", "av": "avenue", "ave": "avenue", "boul": "boulevard", "bd": "boulevard", "bvd": "boulevard",
+    "bld": "boulevard", "blvd": "boulevard", "chem": "chemin", "ch": "chemin", "pl": "place", "imp": "impasse",
+    "all": "allee", "allees": "allee", "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg",
+    "fg": "faubourg",
 }  # fmt: skip
 _NEAR: Final = 200  # characters around a number that decide: the longest name of a place
 _PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # not an abbreviation: `av. du Dr. Pezet`
@@ -125,7 +131,7 @@ class HouseNumberRemoval(NamedTuple):
 
 def remove_house_numbers(place: str) -> HouseNumberRemoval:
     """Remove house numbers, buildings, floors and flats from the words of a place."""
-    patterns = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _WORDS_BEFORE_WAY, _BEHIND_STREET, _AT_STREET, _SIGNED)
+    patterns = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _BEHIND_STREET, _AT_STREET, _SIGNED)
     text, removed = _cut(place, patterns)
     if removed:
         text, more = _cut(text, (_DOORS,))
@@ -204,7 +210,9 @@ def _cut(
 
 
 def _is_other(match: re.Match[str], text: str) -> bool:
-    """Return True if the number is a telephone number or counts things."""
+    """Return True if the number is a telephone number, or counts things or people: `ils étaient deux, rue Foch`."""
+    if fold(match["number"]) in _FEW and "," in match["cut"]:
+        return True
     called = _CALLED.search(text[: match.start("number")][-_NEAR:])
     return bool(called) or ("way" in match.groupdict() and _counts(match, text))
 

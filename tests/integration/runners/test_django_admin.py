@@ -487,6 +487,23 @@ def test_a_message_that_others_read_first_is_submitted(desk: Recording, incident
     assert desk.posts == ()
 
 
+def test_what_is_published_urgently_is_read_afterwards(desk: Recording, incident: str) -> None:
+    agent, reader = _agent("view", "publish", "approve"), _agent("view", "approve")
+    add, typed = f"{_ADMIN}/incidentrow/add/", _typed(category="police_operation", incident=incident)
+    short = agent.post(add, {**typed, "_urgent": "1", "reason": "vite"})
+    assert "write a reason of 10" in short.content.decode() or "au moins 10" in short.content.decode()
+    assert agent.post(add, {**typed, "_urgent": "1", "reason": "Coups de feu en cours."}).status_code == 302
+    draft = DraftRow.objects.get()
+    assert (draft.state, draft.urgent) == ("published", "Coups de feu en cours.")
+    pages = {name: f"{_ADMIN}/draftrow/{draft.pk}/{name}/" for name in ("second", "objection")}
+    agent.post(pages["second"], {})
+    assert DraftRow.objects.get().due_at is not None  # its author
+    assert list(reader.post(pages["objection"], {}).context["form"].errors) == ["reason"]
+    assert reader.post(pages["second"], {}).status_code == 302
+    assert DraftRow.objects.get().due_at is None
+    desk.deliver()
+
+
 # --- the form
 
 

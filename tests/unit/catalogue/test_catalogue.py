@@ -100,7 +100,7 @@ def test_an_error_is_english_and_localized_on_request() -> None:
     assert str(error).startswith("Nothing was sent: on 'sms' what, where")
     assert localized(error, "en") == localized(error, "de") == localized(error, "../fr") == str(error)
     assert localized(error, "fr").startswith(
-        "Rien n'a été envoyé\N{NO-BREAK SPACE}: sur «\N{NO-BREAK SPACE}sms\N{NO-BREAK SPACE}», quoi, où"
+        "Rien n'a été envoyé\N{NO-BREAK SPACE}: sur «\N{NO-BREAK SPACE}sms\N{NO-BREAK SPACE}», le minimum"
     )
     assert localized(error, "fr-FR") == localized(error, "fr")
 

@@ -137,23 +137,20 @@ PN202 second · headline “Jean Dupont”: The text names a person. Remove the 
 commune or public office are enough.
 = PN202 à faire relire · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom : l'âge, \
 la commune ou la fonction publique suffisent.
-PN405 advise · headline “Evitez”: Readers may stumble over “Evitez”. Write “Évitez”.
-= PN405 conseil · titre « Evitez » : Les lecteurs peuvent buter sur « Evitez ». Écrivez « Évitez ».
+PN405 advise · headline “Evitez”: Readers may stumble over this word. Write “Évitez”.
+= PN405 conseil · titre « Evitez » : Des lecteurs peuvent buter sur ce mot. Écrivez « Évitez ».
 Give next_update_at, by default in an hour: 2026-11-26 19:30 (--next-update +1h). Else give starts_at or expires_at.
-= Donnez next_update_at, par défaut dans une heure : 26/11/2026 19:30 (--next-update +1h). Sinon, donnez starts_at ou \
-expires_at.
+= Donnez l'heure du prochain point (--next-update +1h, soit 26/11/2026 19:30), du début (--starts) ou de la fin \
+(--expires).
 Nothing was sent. Incident '2026-4711' has ended. What may follow: correction. If the danger has returned, open a new \
 incident with follows='2026-4711'.
 = Rien n'a été envoyé. L'incident « 2026-4711 » est terminé. Ce qui peut suivre : rectificatif. Si le danger est \
 revenu, ouvrez un nouvel incident avec follows='2026-4711'.
 An earlier attempt may be out; now the network refuses it: X refused the post: “Status is a riddle.”
-= Un essai précédent est peut-être publié ; maintenant le réseau le refuse : X a refusé le post : “Status is a riddle.”
-In “fermée.La” a space is missing, and networks may make it a link to an unrelated site. It goes out as \
-“fermée. La”.
-= Dans « fermée.La », il manque une espace, et les réseaux peuvent en faire un lien vers un site étranger. \
-Le texte part sous la forme « fermée. La ».
+= Un essai précédent est peut-être publié ; maintenant le réseau le refuse : X a refusé le message : \
+“Status is a riddle.”
 The mail server cannot be reached: its name is not found.
-= Le serveur de mail est injoignable : son nom est introuvable.
+= Le serveur de courriel est injoignable : son nom est introuvable.
 The connection to the SMS gateway was lost before its answer came.
 = La connexion avec la passerelle SMS a été perdue avant sa réponse.
 The webhook's receiver gave no usable answer while being asked; this attempt posted nothing.

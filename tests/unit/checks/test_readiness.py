@@ -24,6 +24,8 @@ GOOD = [
     "Dépistage : faites un test",
     "Fermeture au XXe siècle",
     "Rue fermée [travaux]",
+    "Une pièce de xx euros",
+    "Formulaire à compléter en ligne",
 ]
 
 

@@ -129,9 +129,11 @@ def test_too_many_people_are_refused_before_anything_leaves(
     assert desk.mail.mails == []
     assert not desk.bluesky.posts
     assert run("publish", *CLOSURE, "--incident", "i1", "--to", "bluesky").code == 0
-    place = desk.folder / "policenotify.toml"
-    place.write_text(f'may = "{__name__}:anyone"\n{place.read_text("utf-8")}', encoding="utf-8")
-    lifted = run("publish", *CLOSURE, "--incident", "i2", "--despite-findings", "La préfecture le demande par écrit.")
+    reason = ("--reason", "La préfecture le demande par écrit.")
+    submitted = run(
+        "publish", *CLOSURE, "--incident", "i2", "--submit", *reason, "--actor", "claire", "--json"
+    ).document
+    lifted = run("approve", submitted["id"], "--digest", submitted["digest"], *reason, "--actor", "hugo")
     assert lifted.code == 0, lifted.out
     assert len(desk.mail.mails) == 3
 

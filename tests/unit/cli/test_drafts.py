@@ -58,7 +58,7 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
 def test_a_draft_is_returned_changed_and_published_by_hand(run: Run, desk: Desk) -> None:
     made = run("draft", *APPEAL, *by("claire"), "--json").document
     assert made["state"] == "draft"
-    assert run("submit", made["id"], *by("claire")).code == 0
+    made = run("submit", made["id"], *by("claire"), "--json").document
     short = run("return", made["id"], "--digest", made["digest"], "--reason", "non", *by("hugo"))
     assert (short.code, "--reason" in short.err) == (2, True)
     assert run("return", made["id"], "--digest", made["digest"], "--reason", "Trop précis ici.", *by("hugo")).code == 0
@@ -66,7 +66,7 @@ def test_a_draft_is_returned_changed_and_published_by_hand(run: Run, desk: Desk)
     again = run("draft", *APPEAL, "--label", "centre", "--revises", made["id"], *by("claire"), "--json").document
     assert again["revision"] == 2
     assert run("draft", *APPEAL, "--revises", made["id"], "--to", "bluesky", *by("claire")).code == 2
-    run("submit", made["id"], *by("claire"))
+    again = run("submit", made["id"], *by("claire"), "--json").document
     approved = run("approve", made["id"], "--digest", again["digest"], "--only", *by("hugo"), "--json").document
     assert approved["state"] == "approved"
     assert run("publish", "--draft", made["id"], "--headline", "x", *by("claire")).code == 2

@@ -22,6 +22,18 @@ def test_a_preview_shows_level_words_reason_and_remedy(run: Run, monkeypatch: py
 
 
 @pytest.mark.usefixtures("desk")
+def test_the_status_of_a_refused_message_shows_by_what_it_was_refused(run: Run) -> None:
+    refused = run("publish", *ARREST, "Jean Dupont interpellé à Sète", "--basis", "prosecutor", "--wait", "0")
+    words = refused.err.split()
+    name = words[words.index("recorded") + 2].rstrip(".")
+    shown = run("status", name)
+    assert shown.code == 1
+    assert f"{name}: message refused at 20" in shown.err
+    assert "by PN202" in " ".join(shown.err.split())
+    assert "refused by the checks" not in refused.err  # no line of the log in another language
+
+
+@pytest.mark.usefixtures("desk")
 def test_json_has_span_source_and_both_languages(run: Run) -> None:
     document = run("preview", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--json").document
     [finding] = [one for one in document["findings"] if one["code"] == "PN202"]
@@ -53,7 +65,7 @@ def test_the_page_is_in_the_language_of_the_desk(run: Run, tmp_path: Path, monke
     run("preview", *ARREST, "Jean Dupont interpellé", "--instruction", "Evitez le secteur.", "--html", str(file))
     page = " ".join(file.read_text("utf-8").split())
     assert "Le texte nomme une personne." in page  # beside its rule
-    assert "Les lecteurs peuvent buter sur « Evitez »." in page  # in the catalogue
+    assert "Des lecteurs peuvent buter sur ce mot. Écrivez « Évitez »." in page  # with a value
     assert "<q" in page
     assert "Jean Dupont</q>" in page
 
@@ -66,12 +78,11 @@ def test_the_page_is_in_the_language_of_the_desk(run: Run, tmp_path: Path, monke
         ("fr", "PN202 BLOQUANT · titre « Jean Dupont » : Le texte nomme une personne. Retirez le nom"),
     ],
 )
-@pytest.mark.parametrize("option", [(), ("--submit", "--reason", "Le parquet est d'accord.")])
 def test_a_refusal_quotes_the_words_on_the_terminal_only(
-    run: Run, monkeypatch: pytest.MonkeyPatch, language: str, shown: str, option: tuple[str, ...]
+    run: Run, monkeypatch: pytest.MonkeyPatch, language: str, shown: str
 ) -> None:
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", language)
-    typed = ("publish", *ARREST, "Jean Dupont interpellé", *option)
+    typed = ("publish", *ARREST, "Jean Dupont interpellé")
     refused = run(*typed)
     assert refused.code == 1
     assert shown in " ".join(refused.err.split())
@@ -79,9 +90,28 @@ def test_a_refusal_quotes_the_words_on_the_terminal_only(
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_refused_message_leaves_no_draft(run: Run) -> None:
-    assert run("publish", *ARREST, "Jean Dupont interpellé", "--submit", "--reason", "Le parquet le veut.").code == 1
-    assert run("drafts", "--all", "--json").document["drafts"] == []
+def test_another_person_lifts_a_block_with_a_reason(run: Run) -> None:
+    typed = ("publish", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--actor", "claire")
+    refused = " ".join(run(*typed).err.split())
+    assert 'add --submit --reason "WHY"' in refused
+    assert "--urgent" not in refused
+    assert run(*typed, "--urgent", "Accord oral du parquet.").code == 1
+    draft = run(*typed, "--submit", "--reason", "Le parquet le veut.", "--json").document
+    approve = ("approve", draft["id"], "--digest", draft["digest"])
+    for option in (("--actor", "claire", "--reason", "Le parquet le veut."), ("--actor", "hugo")):
+        assert run(*approve, *option).code in {1, 2}
+    done = run(*approve, "--actor", "hugo", "--reason", "Vu avec le parquet.", "--json")
+    assert (done.code in {0, 3}, done.document["state"]) == (True, "published")
+
+
+@pytest.mark.usefixtures("desk")
+def test_urgency_lifts_a_block_of_a_severe_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    typed = ("publish", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--severity", "Severe")
+    refused = " ".join(run(*typed).err.split())
+    assert 'Pour le publier maintenant, ajoutez --urgent "MOTIF" : une autre personne le lit après coup.' in refused
+    assert run(*typed, "--urgent", "Accord oral du parquet.").code in {0, 3}
+    assert len(run("drafts", "--json").document["drafts"]) == 1
 
 
 @pytest.mark.usefixtures("desk")
@@ -90,15 +120,8 @@ def test_a_block_is_shown_before_the_need_of_another_reader(run: Run, monkeypatc
     document = run("preview", *ARREST, "Jean Dupont interpellé", "--json").document
     assert [finding["level"] for finding in document["findings"]] == ["block", "second", "second"]
     shown = " ".join(run("preview", *ARREST, "Un homme interpellé").out.split())
-    assert "Une autre personne doit d'abord lire ce message. Soumettez-le (--submit), ou publiez-le" in shown
-
-
-@pytest.mark.usefixtures("desk")
-def test_a_reason_that_nobody_may_give_is_refused_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    refused = run("publish", *ARREST, "Jean Dupont interpellé", "--despite-findings", "Ordre du procureur.")
-    assert refused.code == 1
-    assert "aucune règle ne nomme d'administrateur" in refused.err
+    assert "Une autre personne doit d'abord lire ce message. Pour le faire approuver d'abord par" in shown
+    assert "Corrigez ce qui est BLOQUANT, ou suivez la ligne PN601." in shown
 
 
 @pytest.mark.usefixtures("desk")

@@ -211,7 +211,7 @@ def test_the_document_of_what_a_check_forbids(run: Run) -> None:
     ran = run("publish", "--category", "fire", "--headline", "Feu", "--json")
     assert (ran.code, ran.err) == (1, "")
     error = ran.document["error"]
-    assert (error["kind"], error["published"]) == ("MessageRejected", "no")
+    assert (error["kind"], error["published"]) == ("ApprovalMissing", "no")
     assert {finding["code"] for finding in error["findings"]} >= {"PN101", "PN103"}
     assert len(error["publication"]) == 26
 

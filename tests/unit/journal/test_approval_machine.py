@@ -31,19 +31,19 @@ from policenotify.journal.database import schema
 from policenotify.journal.drafts import drafts
 from policenotify.model.draft import DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message, read
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.publisher import Publisher
 from tests.support.approval import REASON, appeal, reading_publisher
 from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
-    from policenotify.model.message import Message
     from tests.support.journal import Desk
 
 PEOPLE = st.sampled_from(["claire", "hugo", "ines"])
 TEXTS = st.sampled_from(["Un", "Deux", "Trois"])
 READERS = {"missing_person": 2, "witness_appeal": 1, "arrest": 1, "recruitment": 0}
-RULES = [ApprovalRule(categories=frozenset({code}), readers=count, auto=False) for code, count in READERS.items()]
+RULES = [ApprovalRule(categories=frozenset({code}), readers=count) for code, count in READERS.items()]
 NUMBERS = itertools.count()
 
 
@@ -55,7 +55,8 @@ class Crash(BaseException):
 class Model:
     category: str
     stage: Stage
-    digests: list[str]
+    digests: list[str]  # of what was written
+    pages: list[str]  # of what was shown
     authors: set[str]
     state: DraftState = DraftState.DRAFT
     approvals: set[str] = field(default_factory=set)
@@ -150,7 +151,9 @@ class ApprovalMachine(RuleBasedStateMachine):
     def _draft(self, author: str, text: str, category: str) -> str:
         message = self._message(None, text, category, Stage.STANDALONE)
         made = self._do(lambda: self.publisher.drafts.create(message, actor=author), allowed=True)
-        self.drafts[made.id] = Model(category, Stage.STANDALONE, [message.digest()], {author}, key=made.key)
+        self.drafts[made.id] = Model(
+            category, Stage.STANDALONE, [message.digest()], [made.digest], {author}, key=made.key
+        )
         return str(made.id)
 
     @rule(name=names, author=PEOPLE, text=TEXTS, crashes=st.booleans())
@@ -167,6 +170,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         )
         if done is not None and not same:
             model.digests.append(message.digest())
+            model.pages.append(done.digest)
             model.authors.add(author)
             model.state, model.approvals = DraftState.DRAFT, set()
 
@@ -186,6 +190,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         )
         if done is not None and fresh:
             model.state, model.expires = DraftState.SUBMITTED, self._now() + 7200
+            model.pages.append(done.digest)
 
     @rule(name=names, readers=st.permutations(["claire", "hugo", "ines"]))
     def all_approve(self, name: str, readers: list[str]) -> None:
@@ -196,10 +201,10 @@ class ApprovalMachine(RuleBasedStateMachine):
     def approve(self, name: str, reader: str, page: int, *, crashes: bool) -> None:
         """Approve what some page showed, perhaps of an earlier revision."""
         model = self.drafts[name]
-        digest = model.digests[max(-len(model.digests), -1 - page)]
+        digest = model.pages[max(-len(model.pages), -1 - page)]
         open_ = model.state in {DraftState.SUBMITTED, DraftState.APPROVED} and not self._expired(model)
-        again = open_ and digest == model.digests[-1] and reader in model.approvals
-        allowed = open_ and digest == model.digests[-1] and reader not in model.authors
+        again = open_ and digest == model.pages[-1] and reader in model.approvals
+        allowed = open_ and digest == model.pages[-1] and reader not in model.authors
         done = self._do(
             lambda: self.publisher.drafts.approve(name, digest=digest, actor=reader, publish=False),
             allowed=allowed,
@@ -218,7 +223,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         step = (
             self.publisher.drafts.return_to_author if verdict is ReviewVerdict.RETURN else self.publisher.drafts.reject
         )
-        if self._do(lambda: step(name, digest=model.digests[-1], actor=reader, reason=REASON), allowed=allowed):
+        if self._do(lambda: step(name, digest=model.pages[-1], actor=reader, reason=REASON), allowed=allowed):
             model.state = DraftState.RETURNED if verdict is ReviewVerdict.RETURN else DraftState.REJECTED
 
     @rule(name=names, actor=PEOPLE)
@@ -283,7 +288,7 @@ class ApprovalMachine(RuleBasedStateMachine):
     def the_journal_agrees(self) -> None:
         for name, model in self.drafts.items():
             known = self.publisher.drafts.get(name)
-            assert (known.state, known.digest) == (model.state, model.digests[-1])
+            assert (known.state, known.digest) == (model.state, model.pages[-1])
             assert (known.publication, set(known.authors)) == (model.publication, model.authors)
             assert set(known.approvals) == model.approvals
             assert (known.second_due_at is not None) == model.owed
@@ -305,10 +310,11 @@ class ApprovalMachine(RuleBasedStateMachine):
                 if not needed or "urgent" in json.loads(bodies[row.id]):
                     continue
                 own = connection.execute(select(draft).where(draft.c.publication == row.id)).one()
+                assert own.digest == read(row.message).digest()
                 authors = set(connection.execute(select(revision.c.author).where(revision.c.draft == own.id)).scalars())
                 readers = connection.execute(
                     select(review.c.reader).where(
-                        review.c.draft == own.id, review.c.verdict == "approve", review.c.digest == row.digest
+                        review.c.draft == own.id, review.c.verdict == "approve", review.c.digest == own.digest
                     )
                 ).scalars()
                 assert len(set(readers) - authors) >= needed

@@ -122,7 +122,7 @@ def test_what_does_not_exist_is_not_erased(desk: Desk) -> None:
 def test_the_draft_of_an_erased_publication_keeps_who_read_it_and_no_text(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal)
     draft = publisher.drafts.create(appeal(NAME), actor="claire", key=NAME)
-    publisher.drafts.submit(draft.id, actor="claire", reason=f"Pour {NAME}.")
+    draft = publisher.drafts.submit(draft.id, actor="claire", reason=f"Pour {NAME}.")
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", reason=NAME)
     urgent = publisher.publish(appeal(NAME, lifecycle=Lifecycle()), key="u", actor="claire", urgent=f"Pour {NAME}.")
     publisher.publish(publisher.incident("I1").end("Fin"), key="end", actor="claire")

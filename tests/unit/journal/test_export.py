@@ -114,7 +114,8 @@ def _read_before(desk: Desk) -> Lines:
         )
     digest = message.digest()
     expires = desk.clock.now() + timedelta(hours=2)
-    desk.journal.drafts.submit("01DRAFT2", actor="oidc:1", digest=digest, expires_at=expires, reason="Urgent, merci.")
+    read: Any = {"revision": 1, "digest": digest, "reason": "Urgent, merci."}
+    desk.journal.drafts.submit("01DRAFT2", actor="oidc:1", expires_at=expires, **read)
     desk.journal.drafts.review("01DRAFT2", ReviewVerdict.APPROVE, reader="hugo", digest=digest, reason="Vu.")
     return list(desk.journal.export())
 
@@ -152,7 +153,7 @@ def test_drafts_are_exported_by_age_and_category_and_with_their_publication(desk
         publisher.drafts.create(appeal(text, lifecycle=Lifecycle(), category=category), actor="claire")
         for text, category in (("Appel", "witness_appeal"), ("Concours", "recruitment"))
     )
-    publisher.drafts.submit(old.id, actor="claire")
+    old = publisher.drafts.submit(old.id, actor="claire")
     desk.clock.pass_by(3600)
     late = publisher.drafts.create(appeal(lifecycle=Lifecycle()), actor="claire")
     publisher.drafts.approve(old.id, digest=old.digest, actor="hugo")

@@ -116,7 +116,7 @@ def test_refused_and_overridden_findings_are_told_by_their_codes(desk: Desk) -> 
     desk.journal.subscribers.add(NAME)
     desk.journal.publications.add_refused(desk.draft(findings=(finding, strange)))
     new = desk.draft(incident="I2", findings=(finding, replace(finding, code="PN102", level=Level.ADVISE)))
-    desk.journal.publications.add(replace(new, despite_findings="The name is needed: a missing child."))
+    desk.journal.publications.add(new)
     refused, published, overridden = _all(desk.journal)
     assert isinstance(refused, PublicationRefused)
     assert refused.codes == ("PN101",)

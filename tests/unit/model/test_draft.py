@@ -51,17 +51,24 @@ def test_only_approvals_by_others_of_the_newest_revision_count_and_each_person_o
     reviews = (
         _review("hugo", revision=2),
         _review("oidc:hugo", revision=2),
-        _review("ines", digest="c"),
+        _review("ines", revision=2, digest="c"),
+        _review("paul"),
         _review("Omar", revision=2),
         _review("luc", revision=2, verdict=ReviewVerdict.RETURN),
     )
-    assert approvals(revisions, reviews, exercise=False) == ("hugo",)
-    assert approvals(revisions, reviews, exercise=True) == ("hugo", "Omar")
+    assert approvals(revisions, reviews, digest="d", exercise=False) == ("hugo",)
+    assert approvals(revisions, reviews, digest="c", exercise=False) == ("ines",)
+    assert approvals(revisions, reviews, digest="d", exercise=True) == ("hugo", "Omar")
 
 
 def test_who_is_only_named_does_not_count_where_that_is_demanded() -> None:
     reviews = (_review("hugo"), _review("ines", authenticated=True))
-    assert approvals((_revision("claire"),), reviews, exercise=False, authenticated=True) == ("ines",)
+    assert approvals((_revision("claire"),), reviews, digest="d", exercise=False, authenticated=True) == ("ines",)
     named = (_revision("claire", authenticated=False),)
-    assert approvals(named, reviews, exercise=False, authenticated=True) == ()
-    assert approvals(named, reviews, exercise=False) == ("hugo", "ines")
+    assert approvals(named, reviews, digest="d", exercise=False, authenticated=True) == ()
+    assert approvals(named, reviews, digest="d", exercise=False) == ("hugo", "ines")
+
+
+def test_an_approval_without_a_reason_does_not_count_where_one_is_demanded() -> None:
+    reviews = (_review("hugo"), _review("ines", reason="Le parquet est d'accord."))
+    assert approvals((_revision("claire"),), reviews, digest="d", exercise=False, reasons=True) == ("ines",)

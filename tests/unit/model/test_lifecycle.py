@@ -31,6 +31,7 @@ ULID = "01K1BB00000000000000000000"
         {"stage": "correction", "corrects": ULID},
         {"stage": "cancellation", "incident": "i"},
         {"stage": "cancellation", "corrects": ULID},
+        {"stage": "correction", "incident": "i", "corrects": ULID, "reopens": True},
     ],
 )
 def test_a_sound_lifecycle_travels_as_json(given_: dict[str, str]) -> None:
@@ -57,6 +58,8 @@ def test_a_sound_lifecycle_travels_as_json(given_: dict[str, str]) -> None:
         ({"stage": "update", "incident": "i", "corrects": ULID}, "corrects: an update corrects nothing"),
         ({"corrects": ULID}, "corrects: a standalone corrects nothing"),
         ({"stage": "opening", "incident": "i", "follows": "i"}, "follows: an incident does not follow itself"),
+        ({"stage": "end", "incident": "i", "reopens": True}, "reopens: only the correction of an incident's end"),
+        ({"stage": "correction", "corrects": ULID, "reopens": True}, "reopens: only the correction of an incident's"),
         ({"stage": "opened"}, "stage"),
         ({"stage": "opening", "incident": "-i"}, "incident"),
         ({"stage": "opening", "incident": "a" * 65}, "incident"),
@@ -106,7 +109,7 @@ def test_allowed_stages_by_status(course: IncidentStatus, stages: tuple[Stage, .
     ],
 )
 def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) -> None:
-    assert status_after(Stage(stage) for stage in stages) is course
+    assert status_after(_lifecycle(Stage(stage)) for stage in stages) is course
 
 
 @pytest.mark.parametrize(
@@ -194,18 +197,32 @@ def test_a_stage_is_refused_exactly_when_it_may_not_follow(course: IncidentStatu
             next_status(course, stage, incident="i")
 
 
+def _lifecycle(stage: Stage, *, reopens: bool = False) -> Lifecycle:
+    """Return a lifecycle of the stage, whatever its other fields would have to be."""
+    return Lifecycle.model_construct(stage=stage, reopens=reopens or None)
+
+
 class Incident(RuleBasedStateMachine):
     """Compare the table with four facts that follow from what was published so far."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.published: list[Stage] = []
+        self.published: list[Lifecycle] = []
 
-    def _may(self, stage: Stage) -> bool:
-        first, over = self.published[:1], {Stage.END, Stage.CANCELLATION} & {*self.published}
+    @property
+    def ended(self) -> bool:
+        """An end counts until a correction takes it back."""
+        last = [each for each in self.published if each.stage is Stage.END or each.reopens][-1:]
+        return bool(last) and not last[0].reopens
+
+    def _may(self, stage: Stage, *, reopens: bool) -> bool:
+        stages = [each.stage for each in self.published]
+        first, over = stages[:1], self.ended or Stage.CANCELLATION in stages
+        if reopens:
+            return self.ended
         if stage in {Stage.OPENING, Stage.STANDALONE}:
             return not first
-        if not first or Stage.CANCELLATION in self.published:
+        if not first or Stage.CANCELLATION in stages:
             return False
         if stage is Stage.CORRECTION:
             return True
@@ -213,22 +230,23 @@ class Incident(RuleBasedStateMachine):
             return not over
         return first == [Stage.OPENING] and not over
 
-    @rule(stage=st.sampled_from(Stage))
-    def publish(self, stage: Stage) -> None:
+    @rule(lifecycle=st.sampled_from([*map(_lifecycle, Stage), _lifecycle(Stage.CORRECTION, reopens=True)]))
+    def publish(self, lifecycle: Lifecycle) -> None:
+        stage, reopens = lifecycle.stage, bool(lifecycle.reopens)
         try:
-            next_status(status_after(self.published), stage, incident=None)
+            next_status(status_after(self.published), stage, incident=None, reopens=reopens)
         except InvalidTransition:
-            assert not self._may(stage)
+            assert not self._may(stage, reopens=reopens)
         else:
-            assert self._may(stage)
-            self.published.append(stage)
+            assert self._may(stage, reopens=reopens)
+            self.published.append(lifecycle)
 
     @invariant()
     def the_course_is_what_was_published(self) -> None:
         course = status_after(self.published)
         assert (course is IncidentStatus.UNKNOWN) == (not self.published)
-        assert (course is IncidentStatus.CANCELLED) == (Stage.CANCELLATION in self.published)
-        assert (course is IncidentStatus.ENDED) == (Stage.END in self.published)
+        assert (course is IncidentStatus.CANCELLED) == (Stage.CANCELLATION in {each.stage for each in self.published})
+        assert (course is IncidentStatus.ENDED) == self.ended
 
 
 TestIncident = Incident.TestCase

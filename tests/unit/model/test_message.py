@@ -51,7 +51,7 @@ EVERYTHING = Message(
         precision=Precision.STREET,
         also_departments=("30", "2A"),
     ),
-    lifecycle=Lifecycle(stage=Stage.CORRECTION, incident="2026-07-26_0142", corrects=ULID),
+    lifecycle=Lifecycle(stage=Stage.CORRECTION, incident="2026-07-26_0142", corrects=ULID, reopens=True),
     headline="Accident avenue de Toulouse : évitez le secteur",
     description="Deux véhicules impliqués.\n\nLes secours sont sur place 🚒.",
     instruction="Laissez passer les secours.",
@@ -102,7 +102,7 @@ def test_version_1_as_it_was_released_is_still_read() -> None:
     text = (GOLDEN / "message_v1.json").read_text()
     assert read(text) == EVERYTHING
     assert json.loads(EVERYTHING.model_dump_json()) == json.loads(text)
-    assert read(text).digest() == "8882f54d803a16f6eb932568e6b0f7c56bb8456ad0df33519ed56196c8032547"
+    assert read(text).digest() == "e111d5c47fa526e17f775b67a312125362bdd87c1a495967d814b2221edb894e"
 
 
 def test_the_golden_message_uses_every_field() -> None:

@@ -17,6 +17,7 @@ import pytest
 from policenotify.channel import ChannelConfig, Post
 from policenotify.checks import CheckContext, run_checks
 from policenotify.model import places
+from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -25,7 +26,7 @@ from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import mastodon_entities
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
@@ -68,7 +69,6 @@ def _message(category: str, stage: Stage) -> Message:
     place = message.location
     assert place
     commune = places.commune(place.commune) if place.commune else None
-    opens = stage in {Stage.OPENING, Stage.STANDALONE}
     return fill_defaults(
         message,
         profile,
@@ -77,7 +77,7 @@ def _message(category: str, stage: Stage) -> Message:
         department_name="Hérault",
         department="34",
         incident=message.incident,
-        earlier=() if opens else (_message(category, _stages(category)[0]),),
+        history=_history(category, stage),
         now=_at(category, stage),
     )
 
@@ -90,8 +90,11 @@ def _stages(category: str) -> tuple[Stage, ...]:
 
 def _history(category: str, stage: Stage) -> History:
     first = _stages(category)[0]
-    entry = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, first), at=_at(category, first))
-    return History() if stage is first else History(incident=INCIDENT, entries=(entry,))
+    if stage is first:
+        return History()
+    at, posts = _at(category, first), posted_everywhere()
+    entry = HistoryEntry(publication=FIRST, sequence=1, message=_message(category, first), at=at, posts=posts)
+    return History(incident=INCIDENT, entries=(entry,))
 
 
 def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, ChannelConfig, Post]]:
@@ -134,20 +137,22 @@ def _page(category: str) -> str:
     for stage in _stages(category):
         for language in ("fr", "en"):
             lines += ["", f"=== {stage}, {language}"]
+            severity = _message(category, stage).severity
             posts = sorted(_posts(category, stage, language), key=lambda found: found[2].title and found[2].html != "")
             told = sorted(((post.html != "", post.text, name, channel, post) for name, channel, post in posts), key=str)
             for (mail, text), same in groupby(told, key=lambda found: found[:2]):
                 group = list(same)
-                counts = [f"{name} {_count(channel, post)}" for _, _, name, channel, post in group]
+                counts = [f"{name} {_count(channel, post, severity)}" for _, _, name, channel, post in group]
                 lines += ["", f"--- {' · '.join(counts)}"]
                 lines += [f"Subject: {group[0][4].title}", ""] if mail else []
                 lines += [text.rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 
-def _count(channel: ChannelConfig, post: Post) -> str:
-    used, limit = channel.capabilities.budget.usage(post.text)
-    described = channel.capabilities.budget.describe
+def _count(channel: ChannelConfig, post: Post, severity: Severity | None) -> str:
+    budget = channel.capabilities.for_severity(severity).budget
+    used, limit = budget.usage(post.text)
+    described = budget.describe
     return f"{used}/{limit}{f' ({described(post.text)})' if described else ''}"
 
 

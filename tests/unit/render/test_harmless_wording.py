@@ -37,10 +37,10 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
 from policenotify.text.budget import Budget
 from policenotify.text.comparison import affirms, fold
-from policenotify.text.fit import truncate
+from policenotify.text.fit import shorten
 from tests.support.five_networks import open_five
 from tests.support.installation import Desk, accident, open_desk
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -70,7 +70,9 @@ def _resolved(message: Message) -> Message:
 
 def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> HistoryEntry:
     at = NOW - timedelta(minutes=minutes)
-    return HistoryEntry(publication=publication, sequence=1, message=_resolved(message), at=at)
+    return HistoryEntry(
+        publication=publication, sequence=1, message=_resolved(message), at=at, posts=posted_everywhere()
+    )
 
 
 def _render(
@@ -116,12 +118,13 @@ def test_no_post_repeats_what_is_withdrawn(data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         entries.append(_entry(_message(Stage.UPDATE, category=category, **texts), SECOND, 20))
     stage = data.draw(st.sampled_from((Stage.CANCELLATION, Stage.CORRECTION)))
+    changes: dict[str, Any] = {"hashtags": ()} if stage is Stage.CORRECTION else {}
     made = opening.followed_by(
         stage,
         headline="Message publié par erreur",
         incident=INCIDENT,
         corrects=FIRST if stage is Stage.CORRECTION else None,
-        **({"hashtags": ()} if stage is Stage.CORRECTION else {}),
+        **changes,
     )
     channel, language = data.draw(EVERYWHERE), data.draw(st.sampled_from(("fr", "en")))
     read = _read(_render(made, channel, tuple(entries), language=language)).casefold()
@@ -279,13 +282,7 @@ def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
     ],
 )
 def test_no_cut_parts_a_sentence_from_what_limits_or_denies_it(text: str) -> None:
-    assert truncate(text, lambda cut: len(cut) < len(text), sentences=True) == ""
-
-
-def test_a_standalone_message_may_be_shortened_in_a_sentence() -> None:
-    text = "Une phrase bien plus longue que la place qui reste"
-    assert truncate(text, lambda cut: len(cut) < 30) == "Une phrase bien plus longue…"
-    assert truncate(text, lambda cut: len(cut) < 30, sentences=True) == ""
+    assert shorten(text, lambda cut: len(cut) < len(text)) == ""
 
 
 # --- no house number below the allowed precision
@@ -614,4 +611,4 @@ def test_an_end_that_denies_it_is_not_an_all_clear_and_is_remarked(desk: Desk) -
     end = opened.end("Fin d'intervention", description="La circulation n'est pas encore rétablie.")
     remarks = {finding.code: finding for finding in publisher.preview(end).findings}
     assert {"PN110", "PN115"} <= set(remarks)
-    assert "not “rétablie”" in remarks["PN115"].reason
+    assert "denies" in remarks["PN115"].reason

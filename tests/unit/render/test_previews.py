@@ -29,7 +29,7 @@ from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.testing.samples import SENDER
-from tests.support.shipped_files import NETWORKS, channel_on
+from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 ROOT: Final = Path(__file__).parents[3]
 PAGES: Final = ROOT / "tests" / "golden" / "previews"
@@ -105,7 +105,8 @@ def _history(case: dict[str, Any]) -> History:
     before = _case(case["follows"])
     earlier = _history(before).entries
     number = len(earlier)
-    entry = HistoryEntry(publication=f"{number:026d}", sequence=number + 1, message=_message(before), at=_at(before))
+    posts, name = posted_everywhere(case.get("language", "fr")), f"{number:026d}"
+    entry = HistoryEntry(publication=name, sequence=number + 1, message=_message(before), at=_at(before), posts=posts)
     return History(incident="2026-4711", entries=(*earlier, entry))
 
 

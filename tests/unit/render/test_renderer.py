@@ -478,10 +478,13 @@ def test_the_end_does_not_describe_a_found_person_again(channel: ChannelConfig) 
         ({"hashtags": ["OTV", "A9"]}, ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète #OTV")),
         ({"headline": "#A9 #OTV #Vols"}, ("🏠 #A9 #OTV #Vols.\nPrévenez vos voisins.\n#Sète")),
         ({"location": None}, ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage")),
-        # A campaign's times are when it may be sent; its author words what readers need.
-        (
-            {"starts_at": AT, "expires_at": AT + timedelta(1)},
+        (  # until then it may be sent
+            {"expires_at": AT + timedelta(1)},
             ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète"),
+        ),
+        (
+            {"starts_at": AT.replace(day=12, hour=10, minute=0), "expires_at": AT.replace(day=12, hour=17, minute=0)},
+            "🏠 Fermez vos volets, vendredi 12 juin de 10h à 17h.\nPrévenez vos voisins.\n#Cambriolage #Sète",
         ),
         ({"exercise": True}, ("EXERCICE – 🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète")),
     ],
@@ -499,7 +502,8 @@ def test_an_initial_message_has_no_bracket(fields: dict[str, Any], text: str) ->
 
 def test_a_standalone_message_is_corrected_in_words() -> None:
     alone = Message.model_validate({"category": "road_safety", "headline": "Contrôles renforcés samedi"})
-    entry = HistoryEntry(publication="0" * 26, sequence=1, message=alone, at=AT)
+    posts = ACCIDENT.entry(1).posts
+    entry = HistoryEntry(publication="0" * 26, sequence=1, message=alone, at=AT, posts=posts)
     lifecycle = Lifecycle(stage=Stage.CORRECTION, corrects="0" * 26)
     message = Message(category="road_safety", headline="C'est dimanche", lifecycle=lifecycle)
     wording = _render(message, history=History(entries=(entry,)))
@@ -543,7 +547,9 @@ def test_another_language_has_its_own_phrases_and_pictures() -> None:
 
 
 def test_english_keeps_its_capitals_after_a_colon() -> None:
-    history = History(incident="i1", entries=(ACCIDENT.entry(1),))
+    entry = ACCIDENT.entry(1)
+    posts = tuple(replace(post, language="en") for post in entry.posts)
+    history = History(incident="i1", entries=(replace(entry, posts=posts),))
     text = _render(_message("end", headline="Friday's closure is over", language="en"), history=history, language="en")
     assert text.standalone.text.startswith(
         "✅ [#RoadAccident – OVER] #Montpellier, avenue de Toulouse: Friday's closure"
@@ -564,10 +570,163 @@ LONG: Final = "Circulation très difficile. " + "Deux voies sur trois sont ferm�
 
 def test_the_description_gives_way_first() -> None:
     wording = _render(_message(description=LONG, hashtags=["Hérault"], link="https://police.example/a"))
+    assert wording.omitted == ("description left out",)
+    assert wording.standalone.text.endswith(
+        "Évitez le secteur.\nSuite\N{NO-BREAK SPACE}: https://police.example/a\n#Hérault"
+    )
+
+
+def test_outside_incidents_the_description_is_shortened_after_a_sentence_and_the_link_says_that_more_is_there() -> None:
+    fields: dict[str, Any] = {
+        "lifecycle": {"stage": "standalone"},
+        "location": None,
+        "link": "https://police.example/a",
+    }
+    message = _message(category="scam_cyber", description="Ne donnez rien. Raccrochez tout de suite. " * 9, **fields)
+    wording = _render(message)
     assert wording.omitted == ("description shortened",)
-    text = wording.standalone.text
-    assert graphemes(text) <= 300
-    assert text.endswith("à hauteur du pont…\nhttps://police.example/a\n#Hérault")
+    assert "tout de suite.\nSuite\N{NO-BREAK SPACE}: https://police.example/a\n" in wording.standalone.text
+    assert "…" not in wording.standalone.text
+
+
+def test_the_rest_is_promised_only_where_there_is_a_link() -> None:
+    assert "Suite" not in _render(_message(description=LONG)).standalone.text
+    assert "Suite" not in _text(description="Une voie est fermée.", link="https://police.example/a")
+
+
+def test_orders_typed_on_lines_stay_lines() -> None:
+    orders = "Sortez des bâtiments\nÉloignez-vous.\n\n- Ne téléphonez pas"
+    assert _text(instruction=orders).endswith("Sortez des bâtiments.\nÉloignez-vous.\n- Ne téléphonez pas.")
+
+
+STORMS: Final[dict[str, Any]] = {
+    "category": "weather_relay",
+    "location": {"department": "34", "department_name": "Hérault"},
+    "headline": "Orages et pluie-inondation",
+    "starts_at": AT + timedelta(hours=2),
+    "expires_at": AT + timedelta(hours=14),
+    "instruction": "Limitez vos déplacements.",
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            {"severity": "Moderate", "source": "Météo-France"},
+            (
+                "🟡 [#VigilanceJaune] #Hérault – Orages et pluie-inondation, du vendredi 5 juin à 19h42 au "
+                "samedi 6 juin à 7h42 (source : Météo-France).\nLimitez vos déplacements."
+            ),
+        ),
+        (
+            {"severity": "Severe", "source": "Météo-France"},
+            (
+                "🟠 [#VigilanceOrange] #Hérault – Orages et pluie-inondation.\nLimitez vos déplacements.\n"
+                "Du vendredi 5 juin à 19h42 au samedi 6 juin à 7h42 (source : Météo-France)."
+            ),
+        ),
+        (
+            {"severity": "Severe", "headline": "Orages", "source": "Météo-France"},
+            (
+                "🟠 [#VigilanceOrange] #Hérault – Orages, du vendredi 5 juin à 19h42 au samedi 6 juin à 7h42.\n"
+                "Limitez vos déplacements.\nSource : Météo-France."
+            ),
+        ),
+        (  # the day completes the hours of the headline
+            {
+                "severity": "Severe",
+                "headline": "Vents violents sur tout le littoral du département de 20h à 23h",
+                "starts_at": AT.replace(day=6, hour=20, minute=0),
+                "expires_at": AT.replace(day=6, hour=23, minute=0),
+                "source": "Météo-France",
+            },
+            (
+                "🟠 [#VigilanceOrange] #Hérault – Vents violents sur tout le littoral du département de 20h à 23h, "
+                "samedi 6 juin.\nLimitez vos déplacements.\nSource : Météo-France."
+            ),
+        ),
+    ],
+)
+def test_what_happened_stands_before_what_to_do_and_only_time_and_source_give_way(
+    fields: dict[str, Any], text: str
+) -> None:
+    assert _text(**{**STORMS, **fields}).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_an_end_keeps_its_order() -> None:
+    place = {"commune_name": "Montpellier", "label": "place de la Comédie"}
+    end: dict[str, Any] = {
+        "category": "armed_threat",
+        "severity": "Extreme",
+        "location": place,
+        "starts_at": AT,
+        "description": "Merci.",
+    }
+    headline = "Le danger est écarté, les policiers ont interpellé le tireur dans la rue de Verdun"
+    text = _text("end", headline=headline, instruction="Vous pouvez sortir.", **end)
+    assert text.replace("\N{NO-BREAK SPACE}", " ") == (
+        "✅ [#AlertePolice – FIN D'ALERTE] #Montpellier, place de la Comédie : le danger est écarté, les policiers ont "
+        "interpellé le tireur dans la rue de Verdun à 17h42.\nVous pouvez sortir.\nMerci."
+    )
+
+
+@pytest.mark.parametrize(
+    ("headline", "location", "shown"),
+    [
+        ("La Loire déborde", {"department": "42", "department_name": "Loire"}, "#Loire – La Loire déborde."),
+        ("Crues en Loire", {"department": "42", "department_name": "Loire"}, "#Loire – Crues en Loire."),
+        ("La #Loire déborde", {"department": "42", "department_name": "Loire"}, "La #Loire déborde."),
+        ("La Vienne déborde", {"commune_name": "Vienne"}, "#Vienne – La Vienne déborde."),
+        ("Crue à Vienne", {"commune_name": "Vienne"}, "Crue à #Vienne."),
+        ("Choc sur l'A9", {"road": {"road": "A9"}}, "Choc sur l'#A9."),
+    ],
+)
+def test_a_river_is_no_place(headline: str, location: dict[str, Any], shown: str) -> None:
+    text = _text(headline=headline, location=location, instruction="")
+    assert text.replace("\N{NO-BREAK SPACE}", " ") == f"🚨 [#Accident – EN COURS] {shown}"
+
+
+@pytest.mark.parametrize(
+    ("headline", "location", "shown"),
+    [
+        (
+            "Éboulis sur la route du Littoral",
+            {"commune_name": "Saint-Denis", "road": {"road": "N1"}},
+            "Éboulis sur la route du Littoral, N1.",
+        ),
+        ("Éboulis", {"commune_name": "Saint-Denis", "road": {"road": "N1"}}, "Éboulis sur la N1."),
+        ("Éboulis au tunnel", {"commune_name": "Saint-Denis", "road": {"road": "N1"}}, "Éboulis au tunnel sur la N1."),
+    ],
+)
+def test_a_phrase_of_place_is_not_doubled(headline: str, location: dict[str, Any], shown: str) -> None:
+    assert shown in _text(headline=headline, location=location)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "adds"),
+    [
+        ("Restez chez vous. Appelez le 17.", True),
+        ("Urgence : 18 ou 112.", True),
+        ("Appelez le 17, ou le 114 par SMS.", False),
+        ("Restez chez vous.", False),
+        ("Fermez vos volets jusqu'au 17 juin.", False),
+        ("La rue ferme à 17h et le 17 h 30 reste.", False),
+        ("15 cm d'eau suffisent, un enfant de 16 ou 17 ans aussi.", False),
+    ],
+)
+def test_a_severe_sms_gives_deaf_people_their_number(instruction: str, adds: bool) -> None:  # noqa: FBT001 - a case
+    added = "Personnes sourdes ou malentendantes : 114 par SMS."
+    fields: dict[str, Any] = {"category": "armed_threat", "instruction": instruction}
+    texts = {
+        severity: _render(_message(severity=severity, **fields), PHONE).standalone.text.replace(
+            "\N{NO-BREAK SPACE}", " "
+        )
+        for severity in ("Moderate", "Severe", "Extreme")
+    }
+    assert [added in text for text in texts.values()] == [False, adds, adds]
+    assert added not in _render(_message("end", severity="Extreme", **fields), PHONE).standalone.text
+    assert "114 par SMS." not in _text(severity="Extreme", **{**fields, "instruction": "Appelez le 17."})
 
 
 def test_what_it_refers_to_gives_way_then_the_description_hashtags_and_the_link() -> None:
@@ -603,8 +762,12 @@ def test_a_required_part_that_does_not_fit_is_an_error() -> None:
 
 def test_the_instruction_stands_in_the_first_post_whatever_the_length_of_headline_and_place() -> None:
     wording = _render(_message(headline="o" * 160, location={"label": "a" * 150}))
-    assert wording.standalone.text.startswith("🚨 [#Accident – EN COURS]\nÉvitez le secteur.\n")
-    assert "o" * 159 in " ".join(post.text for post in wording.continuations)
+    assert wording.standalone.text.startswith(f"🚨 [#Accident – EN COURS] {'o' * 160}.\nÉvitez le secteur.")
+    assert "A" + "a" * 149 in " ".join(post.text for post in wording.continuations)
+    named = {"commune_name": "Saint-Remy-en-Bouzemont-Saint-Genest-et-Isson", "label": "a" * 150}
+    wording = _render(_message(category="missing_person", headline="o" * 160, location=named))
+    assert wording.standalone.text.split("\n")[1].startswith("Évitez le secteur.")
+    assert "O" + "o" * 159 in " ".join(post.text for post in wording.continuations)
 
 
 def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
@@ -632,8 +795,10 @@ def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sen
 
     message = _message(description=LONG)
     whole = len(_render(message, MAIL).standalone.text)
-    shorter = _render(message, small(whole - 50))
-    assert shorter.omitted == ("description shortened",)
+    assert _render(message, small(whole - 50)).omitted == ("description left out",)
+    advice = _message(category="scam_cyber", lifecycle={"stage": "standalone"}, description="Raccrochez vite.\n" * 9)
+    whole = len(_render(advice, MAIL).standalone.text)
+    assert _render(advice, small(whole - 50)).omitted == ("description shortened",)
     bare = len(_render(_message(), MAIL).standalone.text)
     assert _render(message, small(bare)).omitted == ("description left out",)
     with pytest.raises(MessageTooLong):
@@ -645,7 +810,7 @@ def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sen
     shorter = _render(_message(instruction=urgent), small(long - 1))
     assert shorter.omitted == ("instruction shortened",)
     text = " ".join(shorter.standalone.text.split())
-    assert "Évitez le secteur…" in text
+    assert "Évitez le secteur." in text
     assert "déviation" not in text
 
 
@@ -681,16 +846,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
     wording = _render(_message(description=LONG), channel)
     assert wording.standalone.text.startswith("[Accident - EN COURS] Montpellier - Accident")
     assert len(wording.standalone.text) <= 150
-    assert wording.omitted == ("description shortened",)
-
-
-def test_the_mark_of_a_cut_counts_as_it_is_written() -> None:
-    for limit in range(150, 180):
-        budget = Budget(limit, transliterate=lambda text: text.replace("…", "..."))
-        channel = _channel("phone", Capabilities(budget=budget, hashtags=False))
-        text = _render(_message(description="Voie coupée. " * 60), channel).standalone.text
-        assert "coupée..." in text
-        assert budget.fits(text)
+    assert wording.omitted == ("description left out",)
 
 
 def test_a_character_outside_the_alphabet_is_reported() -> None:
@@ -818,7 +974,7 @@ def test_the_text_of_the_author_stays_but_an_end_is_past() -> None:
         Severity.EXTREME,
         Urgency.FUTURE,
         Certainty.POSSIBLE,
-        "Mairie",
+        SENDER,  # always that of the settings
         None,
     )
     assert _resolve(_message("end", **given)).urgency is Urgency.PAST

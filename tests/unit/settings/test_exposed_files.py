@@ -109,7 +109,7 @@ def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int)
         read_settings(place / "policenotify.toml", environ={})
     french = catalogue_of("fr")
     assert french is not None
-    assert f"channels.bluesky.password\u00a0: ne sert pas. {secret} est ouvert à d'autres" in french.translate(
+    assert f"channels.bluesky.password\u00a0: n'est pas utilisé. {secret} est ouvert à d'autres" in french.translate(
         str(raised.value)
     )
     with open_publisher(place / "policenotify.toml") as publisher:

@@ -434,5 +434,21 @@ def test_word_lists_links_and_names_are_those_of_the_settings(tmp_path: Path) ->
     tip = {"category": "scam_cyber", "headline": "Des olibrius appellent", "link": "https://autre.example/x"}
     with recording_publisher(settings=settings) as desk:
         preview = desk.publisher.preview(Message.model_validate(tip | {"instruction": "Voir @PompiersHerault."}))
-    assert {finding.code for finding in preview.findings if finding.blocks} == {"PN116", "PN216"}
+    assert {finding.code for finding in preview.findings if finding.blocks} == {"PN116", "PN216", "PN601"}
     assert "sapeurs-pompiers" in preview.posts[0].standalone.text
+
+
+def test_a_link_that_only_a_network_makes_is_judged_in_its_post(tmp_path: Path) -> None:
+    """An SMS has plain letters for full-width ones, so that the text of the message has no link, and the post one."""
+    settings = tmp_path / "desk.toml"
+    settings.write_text(
+        'schema_version = 1\nsender = "Police nationale"\nzone = "Europe/Paris"\nlinks = [".gouv.fr"]\n'
+        '[channels.sms]\nnetwork = "sms"\nrecipients = ["+33612345678"]\nsender = "POLICE34"\n'
+        'url = "octopush://{sender}:login@police.example/KEY/{recipient}"\n',
+        encoding="utf-8",
+    )
+    tip = {"category": "scam_cyber", "headline": "Voir \uff45\uff56\uff49\uff4c.com", "instruction": "Raccrochez."}
+    with recording_publisher(settings=settings) as desk:
+        preview = desk.publisher.preview(Message.model_validate(tip))
+        assert "evil.com" in preview.posts[0].standalone.text
+        assert ("PN116", "sms") in {(finding.code, finding.field) for finding in preview.findings if finding.blocks}

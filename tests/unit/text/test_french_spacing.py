@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
 from policenotify.text import to_gsm, x_entities, x_weight
+from policenotify.text.budget import Budget
 from policenotify.text.characters import clean
 from policenotify.text.comparison import contains_words, fold
-from policenotify.text.fit import truncate
+from policenotify.text.fit import Part, split_thread
 from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.spans import spans_of
 
@@ -110,13 +109,11 @@ WHOLE = (
 
 @given(
     st.lists(st.sampled_from(("Évitez", "le secteur.", "Attention !", "«", "»", *WHOLE)), max_size=12),
-    st.integers(16, 90),
+    st.integers(50, 90),
 )
-def test_a_cut_parts_nothing_that_belongs_together(pieces: list[str], limit: int) -> None:
+def test_a_thread_parts_nothing_that_belongs_together(pieces: list[str], limit: int) -> None:
     text = set_no_break_spaces(", ".join(pieces))
-    shorter = truncate(text, lambda cut: len(cut) <= limit)
-    if shorter:
-        cut = len(shorter) - 1
-        for piece in WHOLE:
-            for found in re.finditer(re.escape(set_no_break_spaces(piece)), text):
-                assert not found.start() < cut < found.end()
+    posts = split_thread((Part("Feu."), Part(text, "splittable")), Budget(limit))
+    assert posts or not text
+    for piece in map(set_no_break_spaces, WHOLE):
+        assert sum(post.count(piece) for post in posts) == text.count(piece)

@@ -67,6 +67,26 @@ def test_a_house_number_is_recognised_on_each_kind_of_way(way: str) -> None:
         assert remove_house_numbers(house).text == way
 
 
+@pytest.mark.parametrize("number", ["14", "quatorze", "vingt-et-un", "cent quatre", "mille deux cents"])
+@pytest.mark.parametrize(
+    "way", ["rue des Lilas", "r. des Lilas", "r des Lilas", "R de la Loge", "av. Foch", "bvd Foch", "boul. Foch"]
+)
+def test_one_finder_reads_short_forms_and_numbers_in_words(number: str, way: str) -> None:
+    for address in (f"{number}, {way}", f"{number} {way}"):
+        assert remove_house_numbers(address) == (way, (number,))
+        assert remove_from_headline(f"Opération {address}") == (f"Opération {way}", (number,))
+        assert remove_from_text(street_names(way), f"Opération {address}.").text == f"Opération {way}."
+    assert remove_house_numbers(f"{way}, {number}") == (way, (number,))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Ils étaient deux, rue Foch", "Deux cents personnes place de la Comédie", "Ligne cinq, place Foch", "deux cours"],
+)
+def test_a_number_in_words_may_count(text: str) -> None:
+    assert remove_from_headline(text) == (text, ())
+
+
 @pytest.mark.parametrize(
     "order",
     [

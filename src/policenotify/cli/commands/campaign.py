@@ -114,11 +114,10 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
 
 def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
     """Collect what forbids a message, and the remarks of the checks on the others."""
-    from policenotify.campaigns.approval import find_draft, missing_approval
+    from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
     from policenotify.campaigns.runner import Texts, duplicate_text
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
     from policenotify.findings import APPROVAL_MISSING, Level
-    from policenotify.model.draft import DraftState
 
     remarks: list[str] = []
     texts: Texts = {}
@@ -140,11 +139,13 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
                 result.problems.append(f"{campaign.name}: {same}")
             result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
             others = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
-            result.problems += [f"{label}: {finding}" for finding in others if finding.level is Level.BLOCK]
-            remarks += [f"{label}: {finding}" for finding in others if finding.level is not Level.BLOCK]
             draft = find_draft(publisher, campaign, variant) if others != [*preview.findings] else None
-            if others != [*preview.findings] and (draft is None or draft.state is not DraftState.APPROVED):
+            approved = is_approved(draft)
+            if others != [*preview.findings] and not approved:
                 remarks.append(f"{label}: {missing_approval(draft, variant)}")
+            for finding in others:
+                blocks = finding.level is Level.BLOCK and not approved
+                (result.problems if blocks else remarks).append(f"{label}: {finding}")
             pending = [(target.channel, f"{target.problem} {target.remedy}") for target in preview.pending]
             remarks += [f"{label}: waits on {channel}: {problem}" for channel, problem in pending]
             remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]

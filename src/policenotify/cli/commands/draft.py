@@ -17,11 +17,9 @@ from policenotify.cli.options import Typed, opening_options, single_value, to_op
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from policenotify.findings import Finding
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
-    from policenotify.publishing.reach import Preview
 
 _EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
@@ -69,10 +67,9 @@ def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: st
 @click.command("submit", epilog=_EXITS)
 @_draft
 @_reason
-@single_value("--despite-findings", metavar="REASON", help="An administrator's reason to publish what is blocked.")
 @common
 @pass_context
-def submit(call: CliContext, /, *, draft: str, reason: str | None, despite_findings: str | None) -> Exit:
+def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
     """Submit a draft to its readers.
 
     \b
@@ -81,12 +78,7 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None, despite_findi
       policenotify submit 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    why, despite = reason or "", despite_findings or ""
-    return _step(
-        call,
-        lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=why, despite_findings=despite),
-        draft,
-    )
+    return _step(call, lambda publisher: publisher.drafts.submit(draft, actor=call.actor, reason=reason or ""), draft)
 
 
 @click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
@@ -119,7 +111,6 @@ def approve(  # the options of one command
       policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ --second
     """
     span = None if wait is None else timedelta(seconds=wait)
-    publish = False if only else None
 
     def step(publisher: Publisher) -> Draft:
         drafts = publisher.drafts
@@ -128,7 +119,7 @@ def approve(  # the options of one command
         if digest is None:
             raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
         call.message, whole = drafts.get(draft).message, _whole(publisher, draft, digest)
-        return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=publish, wait=span)
+        return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=not only, wait=span)
 
     return _step(call, step)
 
@@ -266,12 +257,8 @@ def submit_message(
     call: CliContext, publisher: Publisher, message: Message, typed: Typed, *, key: str, to: tuple[str, ...] | None
 ) -> Exit:
     """Store a message as a draft and submit it, instead of publishing it."""
-    from policenotify.errors import IdempotencyConflict, MessageRejected
-    from policenotify.findings import are_blocking
+    from policenotify.errors import IdempotencyConflict
 
-    findings = _without_approval(publisher.preview(message, to=to))
-    if are_blocking(findings):  # no draft is left behind that nobody can submit
-        raise MessageRejected(findings)
     try:
         made = publisher.drafts.create(message, actor=call.actor, key=key, to=to)
     except IdempotencyConflict:
@@ -279,8 +266,7 @@ def submit_message(
             raise
         made = publisher.drafts.get(key)  # only what +30m means has changed
     with typed_reason():
-        why, despite = typed["reason"] or "", typed["despite_findings"] or ""
-        made = publisher.drafts.submit(made.id, actor=call.actor, reason=why, despite_findings=despite)
+        made = publisher.drafts.submit(made.id, actor=call.actor, reason=typed["reason"] or "")
     return _shown(call, made, publisher)
 
 
@@ -326,19 +312,11 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     from dataclasses import replace
 
     from policenotify.cli.commands.preview import preview_lines
-    from policenotify.findings import are_blocking
-
-    preview = publisher.preview(draft.message, to=draft.to or None)
-    others = _without_approval(preview)
-    allowed = bool(draft.despite_findings) or not are_blocking(others)
-    yield from preview_lines(replace(preview, findings=others), publisher, allowed=allowed)
-
-
-def _without_approval(preview: Preview) -> tuple[Finding, ...]:
-    """Return the findings of a message that others are about to read."""
     from policenotify.findings import APPROVAL_MISSING
 
-    return tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
+    preview = publisher.preview(draft.message, to=draft.to or None)
+    others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
+    yield from preview_lines(replace(preview, findings=others), publisher, allowed=True)
 
 
 def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
@@ -361,8 +339,6 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
         yield output.paragraph(text)
     if draft.reason:
         yield output.paragraph(f"To the readers: {draft.reason}")
-    if draft.despite_findings:
-        yield output.paragraph(f"To be published although a finding blocks it: {draft.despite_findings}")
     if draft.urgent:
         yield output.paragraph(f"Published urgently by {draft.published_by}: {draft.urgent}")
     if draft.publication:

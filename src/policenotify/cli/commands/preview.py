@@ -19,7 +19,7 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import first_message, next_message
-from policenotify.cli.options import Typed, opening_options, single_value, to_option
+from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
 from policenotify.cli.report.file import PageFile
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
@@ -55,6 +55,7 @@ _WIDTH = 80
 @single_value(
     "--cancel", metavar="WHICH", help="Cancel this, as `cancel` does.", shell_complete=completion.open_incidents
 )
+@reopen_option
 @click.option(
     "--html",
     metavar="FILE",
@@ -99,6 +100,8 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
 
 def _message(typed: Typed, publisher: Publisher) -> Message:
     named = [name for name in _FOLLOWING if typed[name]]
+    if typed["reopen"] and named != ["correct"]:
+        raise click.UsageError("--reopen corrects a wrong end: give it with --correct.")
     if not named:
         return first_message(typed, publisher)
     opening = ("file", "category", "incident", "follows", "standalone", "exercise")
@@ -183,7 +186,8 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         yield Text("It would be published on no channel: no route takes it.")
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):
-        yield Text("It may not be published as it is.", style="bold")
+        text = "It may not be published as it is. Correct what blocks, or do what PN601 names."
+        yield output.paragraph(text)
 
 
 def _body(post: Post, *, titled: bool) -> Text:

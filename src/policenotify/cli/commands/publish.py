@@ -17,6 +17,7 @@ from policenotify.cli.options import (
     delivery_options,
     followup_options,
     opening_options,
+    reopen_option,
     single_value,
     to_option,
 )
@@ -116,6 +117,7 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: objec
 @click.command("correct", epilog=_EXITS)
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.open_incidents)
 @click.argument("headline", required=False)
+@reopen_option
 @followup_options
 @delivery_options
 @common
@@ -125,7 +127,8 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
 
     An incident's id means its last publication; any other is named by its own id or key (see: policenotify status).
     Where the network can edit, the wrong post is changed, if its channel is set so (on_correction). Place, category
-    and severity stay unless you give them again; description, instruction and times do not.
+    and severity stay unless you give them again; description, instruction and times do not. An end that was wrong is
+    corrected with --reopen: the incident goes on, and its end is owed again.
 
     \b
     Examples:
@@ -133,6 +136,8 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
           --street "avenue de Lodève" --instruction "Évitez le secteur."
       policenotify correct campaign-2026-12-01 "Faux conseiller bancaire" \\
           --description "Le numéro à appeler est le 0 805 805 817."
+      policenotify correct 2026-4711 "Le pont reste fermé" --reopen \\
+          --instruction "N'empruntez pas le pont." --next-update +1h
     """
     return _follow(call, "correction", which, headline, typed)
 
@@ -197,7 +202,6 @@ def _publish(
                     to=to,
                     wait=wait,
                     urgent=typed["urgent"] or "",
-                    despite_findings=typed["despite_findings"] or "",
                 )
         except IdempotencyConflict:
             first = publisher.publication(key)

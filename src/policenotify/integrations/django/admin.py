@@ -51,8 +51,8 @@ _Form = TypeVar("_Form", bound=PublishingForm)
 
 
 def _for_publishing(kind: type[_Form], data: Any, **how: Any) -> _Form:  # noqa: ANN401 - a QueryDict
-    """Return a form whose message is published, or submitted to others if that button was pressed."""
-    form = kind(data, as_draft=data is not None and "_draft" in data, **how)
+    """Return a form whose message is published, urgently or not, or submitted to others, by the button pressed."""
+    form = kind(data, as_draft=not {"_draft", "_urgent"}.isdisjoint(data or ()), **how)
     form.fields["reason"] = forms.CharField(label=say("Reason, for its readers"), required=False, max_length=1000)
     return form
 
@@ -62,11 +62,11 @@ def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:  #
 
 
 def _publish(form: PublishingForm, _row: object, actor: str) -> str | None:
-    if form.as_draft:
+    if "_draft" in form.data:
         # The user has logged in to the project.
         draft = form.submit(actor=actor, reason=form.cleaned_data["reason"], authenticated=True)
         return None if draft is None else say(f"Submitted to its readers: {draft.message.headline}")
-    publication = form.publish(actor=actor)
+    publication = form.publish(actor=actor, urgent=form.cleaned_data["reason"] if form.as_draft else "")
     return None if publication is None else say(f"Published: {publication.message.headline}")
 
 
@@ -302,6 +302,10 @@ def _review(form: ReasonForm, row: DraftRow, actor: str, *, verdict: str) -> str
         if verdict == "approve":
             # The user has logged in to the project. It is published in the transaction, and delivered by the worker.
             current.drafts.approve(row.pk, digest=digest, actor=actor, reason=reason, authenticated=True, wait=0)
+        elif verdict in {"second", "objection"}:
+            current.drafts.second_reading(
+                row.pk, actor=actor, objects=verdict == "objection", reason=reason, authenticated=True
+            )
         elif verdict == "return":
             current.drafts.return_to_author(row.pk, digest=digest, actor=actor, reason=reason)
         else:
@@ -311,9 +315,17 @@ def _review(form: ReasonForm, row: DraftRow, actor: str, *, verdict: str) -> str
     return f"{row}: {verdict}."
 
 
+def _is_submitted(row: DraftRow) -> bool:
+    return bool(row.state == DraftState.SUBMITTED)
+
+
+def _is_owed(row: DraftRow) -> bool:
+    return row.due_at is not None
+
+
 @admin.register(DraftRow)
 class DraftAdmin(JournalAdmin):
-    """Drafts with their words and reviews. Another person than the author approves, returns or rejects them."""
+    """Drafts with their words and reviews. Another person than the author reads them."""
 
     list_display = ("changed_at", "shown_state", "category", "submitted_by", "expires_at", "due_at", "publication")
     list_filter = ("state", "category", "exercise")
@@ -325,14 +337,16 @@ class DraftAdmin(JournalAdmin):
         verdict: RowDecision(
             label=label,
             permission="approve",
-            applies=lambda row: bool(row.state == DraftState.SUBMITTED),
-            form=partial(_reading, required=verdict != "approve"),
+            applies=applies,
+            form=partial(_reading, required=verdict not in {"approve", "second"}),
             decide=partial(_review, verdict=verdict),
         )
-        for verdict, label in (
-            ("approve", say_later("Approve")),
-            ("return", say_later("Return")),
-            ("reject", say_later("Reject")),
+        for verdict, label, applies in (
+            ("approve", say_later("Approve"), _is_submitted),
+            ("return", say_later("Return"), _is_submitted),
+            ("reject", say_later("Reject"), _is_submitted),
+            ("second", say_later("Second reading: nothing to change"), _is_owed),
+            ("objection", say_later("Second reading: to be changed"), _is_owed),
         )
     }
 

@@ -23,7 +23,7 @@ from django.utils.translation import get_language
 from pydantic import ValidationError
 
 from policenotify.errors import MessageRejected, PolicenotifyError
-from policenotify.findings import Finding, Level
+from policenotify.findings import APPROVAL_MISSING, Finding
 from policenotify.integrations.django import joined, publish, publisher
 from policenotify.integrations.django.language import say, say_later
 from policenotify.model import places
@@ -85,7 +85,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
     Args:
         to: The channels or tags, as of `publish`.
-        as_draft: The message is for other people to read first: findings of level `second` are advice too.
+        as_draft: Other people read the message first, or afterwards if it is urgent: all findings are advice.
 
     Attributes:
         advice: What the checks advise.
@@ -154,18 +154,23 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             self._add(self.preview.findings, self.preview.message)
         return cleaned
 
-    def publish(self, *, actor: str, wait: float = 0) -> Publication | None:
+    def publish(self, *, actor: str, wait: float = 0, urgent: str = "") -> Publication | None:
         """Publish the message as [`publish`][policenotify.integrations.django.publish] does.
+
+        Args:
+            actor: The officer.
+            wait: How long to deliver, in seconds.
+            urgent: Why it is published before others have read it.
 
         Returns:
             The publication, or `None` if it was refused after all: the errors of the form state why.
         """
         message = self._valid()
         try:
-            return publish(message, key=self.cleaned_data["key"], actor=actor, to=self.to, wait=wait)
+            return publish(message, key=self.cleaned_data["key"], actor=actor, to=self.to, wait=wait, urgent=urgent)
         except MessageRejected as error:
-            self._add(error.findings, message)
-        except PolicenotifyError as error:
+            self._add(error.findings, message, refused=True)
+        except (PolicenotifyError, ValueError) as error:
             self.add_error(None, say(error))
         return None
 
@@ -174,7 +179,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
         Args:
             actor: Its author.
-            reason: A word to the readers. A finding of level `second` demands one.
+            reason: A word to the readers. A finding of level `second` or `block` demands one.
             authenticated: You have verified who the actor is. Some rules demand it.
 
         Returns:
@@ -188,7 +193,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
                 )
                 return current.drafts.submit(draft.id, actor=actor, reason=reason)
         except MessageRejected as error:
-            self._add(error.findings, message)
+            self._add(error.findings, message, refused=True)
         except (PolicenotifyError, ValueError) as error:
             self.add_error(None, say(error))
         return None
@@ -198,15 +203,15 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             raise ValueError("call is_valid() first: the form has errors, and nothing was sent")
         return self._message
 
-    def _add(self, findings: Iterable[Finding], message: Message) -> None:
-        allowed = {Level.ADVISE, Level.SECOND} if self.as_draft else {Level.ADVISE}
+    def _add(self, findings: Iterable[Finding], message: Message, *, refused: bool = False) -> None:
+        advises = self.as_draft and not refused
         texts = _texts(message)
         advice = []
         for finding in findings:
             excerpt = finding.excerpt(texts)
-            words = say(f"{finding.reason} {finding.remedy}")
+            words = say(f"{finding.reason} {_remedy(finding)}")
             text = f"“{excerpt}”: {words}" if excerpt else words
-            if finding.level in allowed:
+            if advises or not finding.blocks:
                 advice.append(text)
             else:
                 self.add_error(self._field(finding.field), FormError(text, code=finding.code))
@@ -222,6 +227,15 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
 
 _FIELDS: Mapping[str, str] = {"location": "commune", "lifecycle": "incident"}
+
+
+def _remedy(finding: Finding) -> str:
+    """Return what to do here, where there are no options of a command."""
+    if finding.code != APPROVAL_MISSING:
+        return finding.remedy
+    if "--urgent" in finding.remedy:
+        return "Submit it to its readers, or publish it urgently with a reason."
+    return "Submit it to its readers."
 
 
 def _texts(message: Message) -> dict[str, str]:

@@ -17,7 +17,6 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, fu
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
-from policenotify.findings import approval_missing
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
@@ -47,6 +46,7 @@ _NOT_AUTHENTICATED = (
     "only a reader who is authenticated counts, and on the command line a name is only stated. Read it in an "
     "application with a login."
 )
+_CHANGED = "it was changed since you read it. Read it again: policenotify drafts DRAFT"
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 
 _WRITTEN = (*DRAFT_FIELDS, "mac")
@@ -123,7 +123,7 @@ class StoredDrafts:
             if not schema.insert_new(connection, _table, [row]):
                 known = connection.execute(select(_table).where(_table.c.key == key)).one()
                 first = _draft(connection, known)
-                if first.digest != message.digest():
+                if first.revisions[-1].digest != message.digest():
                     raise IdempotencyConflict(key, first.id)
                 return first
             stored = StoredDraft(row, [], [])
@@ -160,7 +160,7 @@ class StoredDrafts:
                 "expires_at": None,
                 "submitted_by": "",
                 "reason": "",
-                "despite_findings": "",
+                "digest": message.digest(),
             }
             stored.row |= {**state, "category": message.category, "revision": stored.row["revision"] + 1}
             body = {"stage": message.stage, "authenticated": authenticated}
@@ -172,19 +172,19 @@ class StoredDrafts:
         draft: str,
         *,
         actor: str,
+        revision: int,
         digest: str,
         expires_at: datetime,
         reason: str = "",
-        despite_findings: str = "",
     ) -> Draft:
-        """Submit the newest revision to its readers. A repeated call changes nothing."""
+        """Submit a revision to its readers. They read what has that digest: a repeated call with it changes nothing."""
         journal = self._journal
         with journal.write() as connection:
             now = journal.now()
             stored = _locked(connection, journal.keys, draft)
             _ensure_open(stored, now)
-            _ensure_same(stored, digest)
-            if stored.state in {DraftState.SUBMITTED, DraftState.APPROVED}:
+            _ensure_same(stored.row, revision=revision)
+            if stored.state in {DraftState.SUBMITTED, DraftState.APPROVED} and stored.row["digest"] == digest:
                 return made(stored)
             if stored.state is DraftState.RETURNED:
                 raise DraftConflict(draft, "a reader returned it. Change it first: policenotify draft --revises.")
@@ -193,10 +193,9 @@ class StoredDrafts:
                 "expires_at": microseconds(expires_at),
                 "submitted_by": actor,
                 "reason": reason,
-                "despite_findings": despite_findings,
+                "digest": digest,
             }
-            body = {"reason": reason, "despite_findings": despite_findings}
-            _store(connection, journal.keys, stored, now, actor, "submitted", body)
+            _store(connection, journal.keys, stored, now, actor, "submitted", {"reason": reason})
             return made(stored)
 
     def review(
@@ -227,11 +226,11 @@ class StoredDrafts:
             now = journal.now()
             stored = _locked(connection, journal.keys, draft)
             _ensure_open(stored, now)
-            _ensure_same(stored, digest)
+            _ensure_same(stored.row, digest=digest)
             approves = verdict is ReviewVerdict.APPROVE
             if stored.state not in {DraftState.SUBMITTED, DraftState.APPROVED}:
                 raise DraftConflict(draft, f"it is {stored.state}, and not submitted to readers.")
-            if approves and person(reader) in set(map(person, stored.readers(authenticated=needed.authenticated))):
+            if approves and person(reader) in set(map(person, stored.readers(digest, needed))):
                 return made(stored)  # a repeated call
             if approves and needed.authenticated and not authenticated:
                 raise DraftConflict(draft, _NOT_AUTHENTICATED)
@@ -240,7 +239,7 @@ class StoredDrafts:
                     draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
                 )
             add_review(connection, stored, verdict, reader, reason, microseconds(now), authenticated=authenticated)
-            if approves and len(stored.readers(authenticated=needed.authenticated)) < needed.readers:
+            if approves and len(stored.readers(digest, needed)) < needed.readers:
                 state = DraftState.SUBMITTED
             stored.row["state"] = state
             of_the_author = approves and stored.wrote(reader)
@@ -367,13 +366,15 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     approval = new.approval
     if approval is None:
         return {}
+    readers: tuple[str, ...] = ()
     if approval.draft is None:
         stored = _urgent(connection, new, approval)
     else:
         stored = _locked(connection, keys, approval.draft)
         _ensure_open(stored, new.at)
-        _ensure_same(stored, new.digest)
-        readers = stored.readers(authenticated=approval.authenticated)
+        if stored.revisions[-1]["digest"] != new.digest:
+            raise DraftConflict(approval.draft, _CHANGED)
+        readers = stored.readers(new.read_digest, approval)
         standing = stored.row["for_keys"]
         if not (new.key.startswith(standing) if standing else stored.row["key"] == new.key):
             its = f"keys that begin with {standing!r}" if standing else f"its own key {stored.row['key']!r}"
@@ -389,8 +390,7 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
         elif approval.urgent and not standing:
             stored.row |= _urgency(approval)
         else:
-            missing = max(1, approval.readers - len(readers))
-            raise ApprovalMissing([approval_missing(missing, authenticated=approval.authenticated)])
+            raise ApprovalMissing([approval.finding(len(readers))])
     stored.row |= {
         "state": DraftState.PUBLISHED,
         "publication": new.id,
@@ -400,13 +400,12 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     stated = stored.record
     _write_row(connection, keys, stored, stated)
     urgent = {"urgent": approval.urgent} if stored.row["urgent"] else {}
-    readers = stored.readers(authenticated=approval.authenticated)
     return {"draft": [stored.row["id"], stated], "readers": list(readers), **urgent}
 
 
 def _urgent(connection: Connection, new: NewPublication, approval: NeededApproval) -> StoredDraft:
     if not approval.urgent:
-        raise ApprovalMissing([approval_missing(approval.readers)])
+        raise ApprovalMissing([approval.finding()])
     at, message = microseconds(new.at), new.typed or new.message
     # Its own id is free: no draft can have the id of a publication that is only being stored.
     row = new_row(new.id, message, at, key=None, to=approval.to, state=DraftState.PUBLISHED)
@@ -469,11 +468,9 @@ def _ensure_open(stored: StoredDraft, now: datetime) -> None:
         raise DraftConflict(draft, "it has expired: no one approved it in time. Write a new one if it is still true.")
 
 
-def _ensure_same(stored: StoredDraft, digest: str) -> None:
-    if stored.revisions[-1]["digest"] != digest:
-        raise DraftConflict(
-            stored.row["id"], "it was changed since you read it. Read it again: policenotify drafts DRAFT"
-        )
+def _ensure_same(row: Mapping[str, Any], **read: object) -> None:
+    if any(row[name] != value for name, value in read.items()):
+        raise DraftConflict(row["id"], _CHANGED)
 
 
 def _store(

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, inser
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.records import TOLERANCE, moment, span
+from policenotify.journal.records import TOLERANCE, NeededApproval, moment, span
 from policenotify.journal.tombstones import Selection, is_selected
 from policenotify.journal.verify import DRAFT_FIELDS, REVIEW_FIELDS, REVISION_FIELDS, draft_digest
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
@@ -104,9 +104,15 @@ class StoredDraft:
         """What its event states of it."""
         return record_of(self.row, self.revisions, self.reviews)
 
-    def readers(self, *, authenticated: bool = False) -> tuple[str, ...]:
+    def readers(self, digest: str, needed: NeededApproval) -> tuple[str, ...]:
         """Return the readers whose approval counts; see [`approvals`][policenotify.model.draft.approvals]."""
-        return approvals(*_values(self), exercise=self.row["exercise"], authenticated=authenticated)
+        return approvals(
+            *_values(self),
+            digest=digest,
+            exercise=self.row["exercise"],
+            authenticated=needed.authenticated,
+            reasons=needed.reasons,
+        )
 
     def wrote(self, actor: str) -> bool:
         """Return True if the actor wrote a revision, or published it before it was read."""
@@ -142,7 +148,7 @@ def new_row(
         "state": state,
         "revision": 1,
         "reason": "",
-        "despite_findings": "",
+        "digest": message.digest(),
         "submitted_by": "",
         "created_at": at,
         "changed_at": at,
@@ -187,7 +193,7 @@ def add_review(
     row = {
         "number": len(stored.reviews) + 1,
         "revision": newest["number"],
-        "digest": newest["digest"],
+        "digest": stored.row["digest"],
         "verdict": verdict,
         "reader": reader,
         "authenticated": authenticated,
@@ -228,12 +234,11 @@ def made(stored: StoredDraft) -> Draft:
         for_keys=row["for_keys"],
         to=tuple(json.loads(row["to"])),
         state=stored.state,
-        digest=revisions[-1].digest,
+        digest=row["digest"],
         message=read_message(stored.revisions[-1]["message"]),
         revisions=revisions,
         reviews=reviews,
         reason=row["reason"],
-        despite_findings=row["despite_findings"],
         submitted_by=row["submitted_by"],
         created_at=moment(row["created_at"]),
         expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),

@@ -39,7 +39,7 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
         values: dict[str, Any] = {
             "key": None if row.key is None else purged_key(keys, row.key),
             "reason": "",
-            "despite_findings": "",
+            "digest": keys.tag(DIGEST, row.digest),
             "urgent": "",
             "due_at": None,
         }

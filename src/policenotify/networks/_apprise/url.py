@@ -237,6 +237,14 @@ def _check_sender(scheme: str, sender: str, country_code: str) -> None:
         raise SettingsError(f"sender: French operators block {sender!r} as too general. Name the service: 'POLICE34'")
 
 
+def passes_coding(url: str) -> bool:
+    """Return True if a gateway is known to get the coding of each message.
+
+    What a gateway of SMPP wants beside `{data_coding}` differs: jasmin takes UTF-16 only.
+    """
+    return url.partition("://")[0].lower() not in GENERIC or "{coding}" in url
+
+
 def _check_coding(parts: ServiceUrl, *, keeps_accents: bool, has_coding: bool) -> None:
     fixed = {"sfr": "media", "bulksms": "unicode"}.get(parts.scheme, "")
     if fixed in parts.options:

@@ -33,7 +33,7 @@ from policenotify.errors import (
 )
 from policenotify.model.person import Delivered, Reported
 from policenotify.networks import import_lock
-from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway
+from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway, passes_coding
 from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
@@ -70,7 +70,8 @@ _Batch = list[tuple[Recipient, str]]  # people with their numbers, in one reques
 Accents: TypeAlias = Literal["keep", "fold"]
 """What becomes of letters outside GSM 03.38: kept and paid for, or written without their accents."""
 
-DEFAULT_ACCENTS: Final[BySeverity[Accents]] = BySeverity(severe="fold", minor="fold")
+_ALL_FOLDED: Final[BySeverity[Accents]] = BySeverity(severe="fold", minor="fold")
+DEFAULT_ACCENTS: Final[BySeverity[Accents]] = BySeverity(severe="keep", minor="fold")
 
 
 @cache  # so that equal options give equal capabilities
@@ -111,8 +112,9 @@ class Sms:
     """A sender at an SMS gateway.
 
     Texts use the alphabet of GSM 03.38, with 160 letters in a segment: `ê` becomes `e`, `’` becomes `'`, emoji are
-    removed. With `accents = "keep"` a text with one such letter stays as it is, if `segments` is enough for it. It then
-    takes more than twice as many segments. A text is one SMS of several segments, and is never cut or split.
+    removed. With `accents = "keep"`, as by default from severity Severe on, a text with one such letter stays as it is,
+    if `segments` is enough for it. It then takes more than twice as many segments. A text is one SMS of several
+    segments, and is never cut or split.
 
     Each recipient has a separate outcome, and unless `batch` is set a separate request. `capabilities.acceptance`
     states what a gateway's success means. No gateway reports at once that an SMS has arrived.
@@ -132,8 +134,9 @@ class Sms:
             Only for a URL that spells the call itself (`forms://`, `jsons://`, `xmls://`).
         segments: The largest number of segments of an SMS. Each is paid for.
         accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
-            into others: one choice for every message, or one by severity. A URL that spells the call itself needs
-            `{coding}` or `{data_coding}` to keep them.
+            into others: one choice for every message, or one by severity. By default they are kept from severity Severe
+            on. A URL that spells the call itself needs `{coding}` or `{data_coding}` to keep them, and keeps them by
+            default only with `{coding}`.
         parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
             after a crash.
         batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
@@ -152,7 +155,11 @@ class Sms:
     """
 
     default_capabilities: ClassVar[Capabilities] = Capabilities(
-        budget=_budget(_SEGMENTS, "fold"), recipients=True, hashtags=False, acceptance="unverified"
+        budget=_budget(_SEGMENTS, DEFAULT_ACCENTS.minor),
+        severe_budget=_budget(_SEGMENTS, DEFAULT_ACCENTS.severe),
+        recipients=True,
+        hashtags=False,
+        acceptance="unverified",
     )
 
     def __init__(  # noqa: PLR0913 - the options of a gateway; all named, most with a default
@@ -164,9 +171,7 @@ class Sms:
         countries: tuple[str, ...] = (),
         number_format: NumberFormat = "auto",
         segments: int = _SEGMENTS,
-        accents: Annotated[
-            Accents | BySeverity[Accents], *by_severity(DEFAULT_ACCENTS, "keep", "fold")
-        ] = DEFAULT_ACCENTS,
+        accents: Annotated[Accents | BySeverity[Accents] | None, *by_severity(DEFAULT_ACCENTS, "keep", "fold")] = None,
         parallel: int = _PARALLEL,
         batch: int = 1,
         receipt_url: str = "",
@@ -187,6 +192,8 @@ class Sms:
             raise SettingsError(f"parallel: must be 1 to {_MOST_PARALLEL}")
         if not 1 <= batch <= _MOST_IN_BATCH:
             raise SettingsError(f"batch: must be 1 to {_MOST_IN_BATCH}")
+        if accents is None:
+            accents = DEFAULT_ACCENTS if passes_coding(url.get_secret_value()) else _ALL_FOLDED
         chosen = BySeverity(severe=accents, minor=accents) if isinstance(accents, str) else accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(

@@ -56,6 +56,11 @@ class CategoryProfile(BaseModel):
         needs_consent: Mails and SMS about it go only to people who consented to them. In France, for messages that
             promote a service, such as recruitment (art. L34-5 of the Code des postes et des communications
             électroniques).
+        judicial: It is about an inquiry or an operation of the police, and names in it block the publication.
+        search: It looks for a person, whose name and picture may be shown if a person in charge agreed.
+        appeal: It asks readers to come forward.
+        needs_basis: It needs the agreement of a magistrate, a guardian or the person.
+        general: It speaks to everyone, about no one person: prevention, weather, events.
         deletes_images: The end or cancellation of an incident deletes its posts with images, where the network can.
         lifetime: How long without news until the end is overdue. If `None`, a day.
         precision: The finest precision of a place that may be published.
@@ -86,6 +91,11 @@ class CategoryProfile(BaseModel):
     contact: _Texts = Field(default_factory=dict)
     discreet: bool = False
     needs_consent: bool = False
+    judicial: bool = False
+    search: bool = False
+    appeal: bool = False
+    needs_basis: bool = False
+    general: bool = False
     deletes_images: bool = False
     lifetime: timedelta | None = None
     precision: Precision = Precision.STREET

@@ -164,6 +164,9 @@ class Locale(BaseModel):
     context: _Phrase
     context_correction: _Phrase
     context_cancellation: _Phrase
+    untranslated_end: str
+    untranslated_correction: str
+    untranslated_cancellation: str
     more: str
     source: str
     confirmed: str
@@ -186,6 +189,7 @@ class Locale(BaseModel):
     mail_now: str
     mail_link: str
     mail_emergency: str
+    emergency_by_text: str = ""
     mail_footer: str
     reminder: ReminderPhrases
     sets_spaces: bool = False

@@ -133,7 +133,7 @@ def test_no_text_changes_a_parameter(server: FakeSmsServer, name: str, text: str
 
 
 def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -> None:
-    send(channel(server), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
+    send(channel(server, accents="fold"), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
     got = server.messages[0]
     assert got.encoding == "GSM-7"
     assert got.text == to_gsm("L’accès à « la forêt » est fermé – ça dure… 🚨").text.strip()
@@ -732,10 +732,10 @@ def test_one_choice_about_accents_is_for_every_severity(server: FakeSmsServer) -
     [
         ("keep", BySeverity(severe="keep", minor="keep")),
         ({"severe": "keep"}, BySeverity(severe="keep", minor="fold")),
-        (None, BySeverity(severe="fold", minor="fold")),
+        (None, None),
     ],
 )
-def test_accents_are_read_from_settings(written: object, expected: BySeverity[str]) -> None:
+def test_accents_are_read_from_settings(written: object, expected: BySeverity[str] | None) -> None:
     given = {"url": GOOD, "sender": "POLICE34"} | ({} if written is None else {"accents": written})
     assert getattr(options_model(Sms).model_validate(given), "accents") == expected  # noqa: B009 - a made model
     with pytest.raises(SettingsError, match=r'accents: write "keep" or "fold".* severe = "keep", minor = "fold"'):
@@ -778,6 +778,22 @@ def test_a_request_that_was_stored_is_sent_as_it_is(server: FakeSmsServer) -> No
 
 GOOD = "octopush://{sender}:desk@police.example/s3cret/{recipient}"
 FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
+
+
+@pytest.mark.parametrize(
+    ("url", "severe"),
+    [
+        (GOOD, "Évacuez la forêt."),
+        (f"{FORM}&:coding={{coding}}", "Évacuez la forêt."),
+        (f"{FORM}&:coding={{data_coding}}", "Évacuez la foret."),  # jasmin takes UTF-16 only beside it
+        (FORM, "Évacuez la foret."),
+    ],
+)
+def test_by_default_a_severe_text_keeps_its_accents_where_the_gateway_gets_the_coding(url: str, severe: str) -> None:
+    sender = {"sender": "POLICE34"} if "{sender}" in url else {}
+    able = open_sms(url, **sender).capabilities
+    written = {each: able.for_severity(each).budget.transliterate for each in (Severity.MODERATE, Severity.SEVERE)}
+    assert [spell and spell("Évacuez la forêt.") for spell in written.values()] == ["Évacuez la foret.", severe]
 
 
 @pytest.mark.parametrize(

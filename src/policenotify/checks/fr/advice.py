@@ -1,0 +1,326 @@
+"""Advice on wording: what readers must do, where and until when, in plain words and signs that all can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache, partial
+from itertools import islice
+from typing import Final
+
+from policenotify.checks.fr.law import law
+from policenotify.checks.rule import CALLS_TO_ACT, FIVE_CONTENTS, CheckContext, Hit, texts_of
+from policenotify.checks.text import TextPart
+from policenotify.checks.words import Match
+from policenotify.findings import Level
+from policenotify.model.cap import CapCategory, ResponseType, Urgency
+from policenotify.model.lifecycle import Stage
+from policenotify.render.locales import best_match
+from policenotify.text.spans import spans_of
+
+advice = partial(law, levels=(Level.ADVISE,), urgent=Level.ADVISE, orders=True)
+"""The decorator of a rule that only advises."""
+
+_PROSE: Final = ("headline", "description", "instruction")
+_BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
+_GUIDANCE: Final = {ResponseType.SHELTER: "shelter", ResponseType.EVACUATE: "evacuate"}
+_IMPERATIVE: Final = re.compile(r"(?<!\w)(?!(?:chez|assez|nez|rez)(?!\w))\w{3,}ez(?!\w)")
+_CONTACT: Final = re.compile(
+    r"(?<![\w.,])(?:15|17|18|112|114|119|191|196|197|116 ?\d{3}|3\d{3})(?!\w|[.,]\d| (?:h|km|m)\b)"
+    r"|(?<!\d)(?:\+33 ?\d|0\d)(?:[ .-]?\d\d){4}(?!\d)|(?<!\d)0 ?8\d\d(?: ?\d){6}(?!\d)|@"
+)
+_HOUR: Final = re.compile(r"(?<![\w,.])([01]?\d|2[0-4]) ?(?:heures?|h|:)(?: ?([0-5]\d))?(?!\w)")
+_DAY: Final = 24 * 60  # minutes
+_ROUNDED: Final = 5  # minutes by which a text may round a time
+_WEEK: Final = {
+    day: number
+    for week in (
+        ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+        ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    )
+    for number, day in enumerate(week)
+}
+_RANGE: Final = frozenset({"a", "au", "et", "ou", "le", "to", "and", "or", "until", "the", "of"})
+_LONGEST_SENTENCE: Final = 25  # words: Charte d'accessibilité de la communication de l'État
+_SENTENCE: Final = re.compile(r"[^\s](?:.*?[.!?;:…](?=\s|$)|.*)")
+_FEW: Final = 5  # remarks of one rule about one text: more help nobody
+_MOST_EMOJI: Final = 2
+_MOST_TAGS: Final = 3
+_LONG_TAG: Final = 12  # letters of a hashtag that has several words
+_EMOJI: Final = re.compile(
+    "[\U0001f1e6-\U0001f1ff]{2}"
+    "|[\u231a-\u23ff\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001f12f\U0001f18e-\U0001f1e5\U0001f200-\U0001faff]"
+    "(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[\u2600-\u27bf\U0001f300-\U0001faff])*+"
+)
+# Keycaps, and mathematical, enclosed and full-width letters: a screen reader spells them out or leaves them out.
+_FANCY: Final = re.compile(
+    "(?:[0-9#*]\ufe0f?\u20e3|[\U0001d400-\U0001d7ff\u2460-\u24ff\uff21-\uff3a\uff41-\uff5a\U0001f130-\U0001f189])+"
+)
+_TAG: Final = re.compile(r"(?<![\w&/#])#(\w++)")
+_CAPITALS: Final = re.compile(
+    r"(?<!\w)[A-ZÀ-Þ]{2,}(?:[^\w\n]+[A-ZÀ-Þ]{2,}){3,}(?!\w)"
+)  # an abbreviation or two are none
+_SIGNS: Final = {
+    "repeated": re.compile(r"!(?:!+|\?[!?]+)|\?(?:\?+|![!?]+)"),
+    "space": re.compile(r"(?<![^\W\d_])[^\W\d_]++[,;:](?=[^\W\d_])[\w'’]++"),  # but 18:30 and 1,72 m
+    # French has a few words in -ee without an accent, all from other languages.
+    "accent": re.compile(
+        r"(?<![\w@#./'’-])(?!(?:[fF]ree|[tT]ee|[yY]ankee|[pP]edigree|[fF]risbee|[cC]offee|[lL]ee|[cC]ommittee|[sS]ee|"
+        r"[tT]hree|[rR]eferee)s?\b)(?:[A-Za-zà-ÿ]{1,20}?[b-df-hj-np-tv-zéi]ees?|[cC]omedie|[sS]ecurites?|[vV]ehicules?|"
+        r"[pP]erimetres?|[dD]eviations?|[oO]perations?|[pP]refectures?|[fF]enetres?|[tT]elephones?|[tT]emoins?|"
+        r"[bB]lesses|[eE]vacues?|[dD]epartement|Herault|Beziers)(?![\w-])"
+    ),
+}
+
+
+def _by_language(context: CheckContext) -> dict[str, list[TextPart]]:
+    """Return headline, description and instruction by language."""
+    parts: dict[str, list[TextPart]] = {}
+    for part in context.prose:
+        parts.setdefault(part.language, []).append(part)
+    return parts
+
+
+def _instructions(context: CheckContext) -> Iterator[tuple[TextPart, list[TextPart]]]:
+    """Yield the instruction of a message that calls to act, and all texts of its language that has word lists."""
+    if context.of_incident and context.message.stage in CALLS_TO_ACT:
+        for parts in _by_language(context).values():
+            for part in parts:
+                if part.field.endswith("instruction") and "action" in part.words.entries:
+                    yield part, parts
+
+
+def _acts(part: TextPart) -> bool:
+    imperative = part.language.startswith("fr") and bool(_IMPERATIVE.search(part.text))
+    return imperative or part.has("action") or bool(_CONTACT.search(part.text))
+
+
+@advice("PN401", basis="Sutton, Olson and Waugh, 'The Warning Lexicon', 2024: guidance fits the hazard.")
+def guidance_fits(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an instruction that does not fit the category: take shelter, move away."""
+    name = _GUIDANCE.get(next(iter(context.profile.response_types), ResponseType.NONE))
+    for part, parts in _instructions(context):
+        if name and _acts(part) and not any(each.has(name) for each in parts):
+            yield Hit(part.field, (0, len(part.original)), None, name)
+
+
+@advice("PN402", basis=f"{FIVE_CONTENTS}: guidance.")
+def instruction_acts(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an instruction without a verb of action."""
+    for part, _ in _instructions(context):
+        if not _acts(part):
+            yield Hit(part.field, (0, len(part.original)))
+
+
+@advice("PN403", basis=f"{FIVE_CONTENTS}: place.")
+def place_precise(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a road or a label alone, which may be anywhere."""
+    place = context.message.location
+    if place is None or place.commune or place.commune_name or not context.of_incident:
+        return
+    if CapCategory.MET in context.profile.cap_categories or any(_communes(context)):
+        return
+    road, words = place.road, (place.street, place.district, place.between)
+    if road and not any((road.exit, road.direction, road.point, place.label, *words)):
+        yield Hit("location.road", None, None, "road")
+    label = None if road else context.part("location.label")
+    if label and any(match.end - match.first == len(label.tokens) for match in label.found.get("vague_place", ())):
+        yield Hit(label.field, (0, len(label.original)))
+
+
+def _communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozenset[str]]]:
+    """Yield each commune in which a headline places something, with the codes of its name."""
+    for part in (part for part in context.prose if part.field.endswith("headline")):
+        for at in range(1, len(part.tokens)):
+            far = part.starts(at - 3, "de", "d", "du", "from") and part.tokens[at - 2].capital  # `de Lyon à Paris`
+            if far or not part.starts(at - 1, "a", "in") or not part.tokens[at].capital or part.gap(at - 1) != " ":
+                continue
+            end = at + 1
+            while end < min(len(part.tokens), at + 5) and part.gap(end - 1) in {"-", "'", " "}:
+                end += 1
+            for last in range(end, at, -1):
+                name = part.typed(part.tokens[at].start, part.tokens[last - 1].end)
+                if codes := context.communes_named(name):
+                    yield part, Match(at, last), codes
+                    break
+
+
+@advice("PN404", basis="CEGO, « 10 règles d'or »: a post is read the day after, too.")
+def dates_absolute(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
+    message = context.message
+    stated = {context.local_time(moment).weekday() for moment in (message.starts_at, message.expires_at) if moment}
+    for part in context.prose:
+        hits = [Hit(part.field, part.span(match)) for match in part.found.get("relative_day", ())]
+        for at, token in enumerate(part.tokens):
+            if token.word in _WEEK and _WEEK[token.word] not in stated and not _is_dated(part, at):
+                hits.append(Hit(part.field, part.span(Match(at, at + 1)), None, "weekday"))
+        quoted = [match.span() for match in re.finditer(r"«[^»]*»|“[^”]*”", part.original)]
+        free = (hit for hit in hits if not any(start <= (hit.span or (0, 0))[0] < end for start, end in quoted))
+        yield from islice(free, _FEW)
+
+
+def _is_dated(part: TextPart, at: int) -> bool:
+    """Return True for `samedi 6 juin`, `de samedi à dimanche 7`, `chaque lundi` and hours of opening."""
+    if part.starts(at - 1, "chaque", "every") or (part.starts(at - 1, "du") and part.starts(at + 1, "au")):
+        return True
+    if part.starts(at - 1, *_RANGE) and part.starts(at - 2, *_WEEK):
+        return True
+    for token in part.tokens[at + 1 : at + 7]:
+        if token.word[0].isdigit():
+            return not _HOUR.match(part.text, token.start)
+        if token.word not in _RANGE | _WEEK.keys() and not part.words.holds("month", token.word):
+            return False
+    return False
+
+
+@advice("PN405", basis="Charte d'accessibilité de la communication de l'État, 2021: plain words for a service's own.")
+def words_known(context: CheckContext) -> Iterator[Hit]:
+    """Warn of abbreviations that the public does not know, and of capitals without their accents."""
+    for language, field, text in texts_of(context.message, *_PROSE):
+        locale = best_match(language, context.locales)
+        words = locale.plain_words if locale else {}
+        for match in _any_of(tuple(words)).finditer(text) if any(word in text for word in words) else ():
+            yield Hit(field, match.span(), values={"plain": words[match[0]]})
+
+
+@cache
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds these words, the longest first."""
+    forms = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    return re.compile(rf"(?<![\w.@#/'’-])(?:{forms})(?![\w-])")
+
+
+@advice("PN406", basis="RGAA 4: a screen reader may spell out capitals, and everyone reads them more slowly.")
+def capitals_rare(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a sentence in capitals."""
+    for part in context.prose:
+        yield from (Hit(part.field, match.span()) for match in _CAPITALS.finditer(part.original))
+
+
+@advice("PN407", basis="Lexique des règles typographiques en usage à l'Imprimerie nationale, 2002.")
+def signs_in_order(context: CheckContext) -> Iterator[Hit]:
+    """Warn of repeated signs, a missing space after a sign, and missing accents."""
+    for part in context.prose:
+        addresses = [(span.start, span.end) for span in spans_of(part.original) if span.kind == "url"]
+        for variant, pattern in _SIGNS.items():
+            for match in pattern.finditer(part.original) if variant != "accent" or part.language[:2] == "fr" else ():
+                if not any(start < match.end() and match.start() < end for start, end in addresses):
+                    yield Hit(part.field, match.span(), None, variant)
+
+
+@advice("PN410", basis="Charte d'accessibilité de la communication de l'État, 2021: one idea a sentence.")
+def sentences_short(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a sentence of more than 25 words."""
+    for part in context.prose:
+        for match in _SENTENCE.finditer(part.original):
+            if sum(any(map(str.isalnum, word)) for word in match[0].split()) > _LONGEST_SENTENCE:
+                yield Hit(part.field, match.span())
+
+
+@advice("PN411", basis="Sutton et al., PNAS 112(48), 2015: links and thanks in a warning are passed on less.")
+def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a link or thanks in the opening of an urgent incident."""
+    profile, message = context.profile, context.message
+    if message.stage is not Stage.OPENING or profile.urgency is not Urgency.IMMEDIATE or profile.discreet:
+        return
+    if message.link:
+        yield Hit("link", None, None, "link")
+    for part in context.prose:
+        for span in spans_of(part.original):
+            if span.kind == "url":
+                yield Hit(part.field, (span.start, span.end), None, "link")
+        yield from (Hit(part.field, part.span(match)) for match in islice(part.found.get("thanks", ()), _FEW))
+
+
+@advice("PN412", basis="RGAA 4; a screen reader reads each emoji's name, and fancy letters one by one.")
+def signs_readable(context: CheckContext) -> Iterator[Hit]:
+    """Warn of more than two emoji, of keycaps and of letters in a fancy form."""
+    for parts in _by_language(context).values():
+        emoji = [(part, match) for part in parts for match in _EMOJI.finditer(part.original)]
+        for part, match in emoji[_MOST_EMOJI : _MOST_EMOJI + 1]:
+            yield Hit(part.field, match.span())
+        for part in parts:
+            yield from (
+                Hit(part.field, match.span(), None, "letters") for match in islice(_FANCY.finditer(part.original), 1)
+            )
+
+
+@advice("PN413", basis="access42, « Comment utiliser les hashtags de manière accessible ? »")
+def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a long hashtag without capitals, and of more than three."""
+    for language, parts in _by_language(context).items():
+        tags = [(part.field, match.span(), match[1]) for part in parts for match in _TAG.finditer(part.original)]
+        if language == context.message.language:
+            tags += [(f"hashtags.{at}", (0, len(tag)), tag) for at, tag in enumerate(context.message.hashtags)]
+        yield from (Hit(field, span) for field, span, tag in tags if tag.islower() and len(tag) > _LONG_TAG)
+        if len({tag.casefold() for _, _, tag in tags}) > _MOST_TAGS:
+            yield Hit(tags[_MOST_TAGS][0], tags[_MOST_TAGS][1], None, "many")
+
+
+@advice("PN416", basis=f"{FIVE_CONTENTS}: time; a promise of news without an hour is none.")
+def promise_timed(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a promise of news that names no hour."""
+    if context.message.next_update_at or context.message.stage not in CALLS_TO_ACT:
+        return
+    for part in context.prose:
+        for match in (*part.found.get("promise", ()), *part.found.get("next_update", ())):
+            end = part.tokens[part.sentence(match.first).stop - 1].end
+            if not _HOUR.search(part.text, part.tokens[match.first].start, end) and not part.near(match, "noon"):
+                yield Hit(part.field, part.span(match))
+
+
+@law("PN417", basis=f"{FIVE_CONTENTS}: place and time; text, data and map agree.", levels=(Level.SECOND, Level.ADVISE))
+def text_agrees(context: CheckContext) -> Iterator[Hit]:
+    """Ask about a text that names another hour than the fields, and warn of a headline that names another commune."""
+    message = context.message
+    place = message.location
+    if place and place.commune and message.stage not in {Stage.END, Stage.CANCELLATION}:
+        named = list(_communes(context))
+        if not any(place.commune in codes for _, _, codes in named):
+            for part, match, codes in named:
+                # The name of a far commune is often that of a quarter or a station, too, but seldom the only one.
+                near = any(code[:2] == place.commune[:2] for code in codes)
+                only = len(codes) == 1 and not part.starts(match.first, "saint", "sainte")
+                if (near or only) and not part.near(match, "moved"):
+                    yield Hit(part.field, part.span(match), Level.ADVISE, "place")
+    for name, moment in (("next_update", message.next_update_at), ("since", message.starts_at)):
+        if moment is None or message.stage not in (_BEGINS if name == "since" else CALLS_TO_ACT):
+            continue
+        for part in context.prose:
+            for match in part.found.get(name, ()):
+                last = part.tokens[min(len(part.tokens), match.end + 4) - 1].end
+                hour = _HOUR.search(part.text, part.tokens[match.end - 1].end, last)
+                if hour and not _agrees(context.local_time(moment), int(hour[1]), int(hour[2] or 0)):
+                    yield Hit(part.field, part.place(*hour.span()), None, "hour")
+
+
+def _agrees(moment: datetime, hour: int, minute: int) -> bool:
+    apart = ((hour - moment.hour) * 60 + minute - moment.minute) % _DAY
+    return min(apart, _DAY - apart) <= _ROUNDED
+
+
+@advice("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.")
+def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an appeal without a telephone number or an address."""
+    message = context.message
+    if not context.profile.appeal or message.stage not in CALLS_TO_ACT or message.link:
+        return
+    for language, parts in _by_language(context).items():
+        linked = any(span.kind == "url" for part in parts for span in spans_of(part.original))
+        if not (linked or context.profile.contact_in(language) or any(_CONTACT.search(part.text) for part in parts)):
+            yield Hit(parts[-1].field)
+
+
+@advice("PN421", basis=f"{FIVE_CONTENTS}: source.")
+def source_named(context: CheckContext) -> Iterator[Hit]:
+    """Warn of a relayed warning that does not name its author."""
+    message = context.message
+    relays = CapCategory.MET in context.profile.cap_categories and message.stage in _BEGINS
+    if not relays or message.link or message.source or context.profile.source_in(message.language):
+        return
+    for parts in _by_language(context).values():
+        linked = any(span.kind in {"url", "mention"} for part in parts for span in spans_of(part.original))
+        if "author" in parts[0].words.entries and not linked and not any(part.has("author") for part in parts):
+            yield Hit(parts[0].field)

@@ -1,0 +1,284 @@
+"""Rules about the message as a whole: its place, its times, its stage, its pictures, its signs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from policenotify.checks.rule import (
+    CALLS_TO_ACT,
+    FIVE_CONTENTS,
+    CheckContext,
+    Hit,
+    described_pictures,
+    rule,
+    seen_texts,
+    texts_of,
+)
+from policenotify.findings import Level
+from policenotify.formats.roads import Gap, find_gap, is_only_a_hazard, road_kind
+from policenotify.model.cap import CapCategory, Severity
+from policenotify.model.lifecycle import Stage
+from policenotify.render.locales import Locale, best_match
+from policenotify.text.autolinks import repair
+from policenotify.text.characters import clean
+from policenotify.text.comparison import affirms, fold
+from policenotify.text.handles import handles_in_words
+
+NEXT_UPDATE: Final = timedelta(hours=1)
+"""The proposed time until the next update."""
+
+MIN_ALT: Final = 15
+"""The shortest description of a picture, in characters, that can describe anything (RGAA 4, criterion 1.3)."""
+
+HAZARD_WITHIN: Final = 60
+"""How far into the text, in characters, readers must find the hazard's name: the first line on a telephone."""
+
+_HOUR: Final = timedelta(hours=1)
+_NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
+_FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
+_PROSE: Final = ("headline", "description", "instruction")
+_FILE_NAME: Final = re.compile(
+    r"\S+\.(?:jpe?g|png|gif|webp|heic|tiff?|bmp)|(?:IMG|DSC|PXL|image|photo)[\W_]*\d[\w.-]*", re.IGNORECASE
+)
+_MEANINGLESS: Final = frozenset(
+    {"image", "photo", "picture", "illustration", "capture", "screenshot", "logo", "visuel"}
+)
+
+
+@rule("PN101", basis=f"{FIVE_CONTENTS}: place; repeated at every stage, since each may be the only one that is read.")
+def place_stated(context: CheckContext) -> Iterator[Hit]:
+    """Require a commune, a road or a label, and for the weather or an abduction alert at least an area."""
+    place, profile = context.message.location, context.profile
+    wide = CapCategory.MET in profile.cap_categories or profile.search
+    stated = place and (place.commune or place.road or place.label or (wide and (place.department or place.epci)))
+    if context.of_incident and not stated:
+        yield Hit("location")
+
+
+@rule(
+    "PN102",
+    basis="INSEE, Code officiel géographique. What follows may name the opening's commune even if it has merged.",
+)
+def commune_exists(context: CheckContext) -> Iterator[Hit]:
+    """Require the INSEE code of a present commune, or of one in the history."""
+    commune = context.message.location and context.message.location.commune
+    earlier = {entry.message.location.commune for entry in context.history.entries if entry.message.location}
+    if commune and commune not in earlier and not context.is_commune(commune):
+        yield Hit("location.commune", values={"commune": commune})
+
+
+@rule(
+    "PN103",
+    basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
+    "2024.",
+    levels=(Level.BLOCK, Level.ADVISE),
+)
+def instruction_given(context: CheckContext) -> Iterator[Hit]:
+    """Require an instruction from moderate severity on, and advise one in each translation."""
+    calls = context.of_incident and context.message.stage in CALLS_TO_ACT
+    if not calls or not context.severity.at_least(Severity.MODERATE):
+        return
+    severe = context.severity.at_least(Severity.SEVERE)
+    for _, field, instruction in texts_of(context.message, "instruction"):
+        if not fold(instruction):
+            own = field == "instruction"  # for want of a translation nobody is kept from the original
+            level = Level.BLOCK if severe and own else Level.ADVISE
+            yield Hit(field, level=level, values={"severity": context.severity})
+
+
+@rule("PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=(Level.BLOCK, Level.ADVISE))
+def time_stated(context: CheckContext) -> Iterator[Hit]:
+    """Require a start, an end or the next update."""
+    message = context.message
+    stated = message.starts_at or message.expires_at or message.next_update_at
+    if context.of_incident and message.stage in CALLS_TO_ACT and not stated:
+        # An instruction is never held back because a time is missing.
+        advises = bool(fold(message.instruction)) or not context.severity.at_least(Severity.SEVERE)
+        proposed = context.local(context.now + NEXT_UPDATE)
+        level = Level.ADVISE if advises else Level.BLOCK
+        yield Hit("next_update_at", level=level, values={"proposed": proposed})
+
+
+@rule("PN105", basis="Loi n° 2005-102, art. 47; RGAA 4, criteria 1.1 and 1.3.")
+def pictures_described(context: CheckContext) -> Iterator[Hit]:
+    """Require a description of each picture, in each language."""
+    for _, field, alt in described_pictures(context.message):
+        if len(alt) < MIN_ALT or _FILE_NAME.fullmatch(alt) or set(fold(alt).split()) <= _MEANINGLESS:
+            yield Hit(field, values={"characters": MIN_ALT})
+
+
+@rule(
+    "PN106",
+    basis=f"{FIVE_CONTENTS}: hazard. A post begins with the category's hashtag; this is for categories without one.",
+    levels=(Level.ADVISE,),
+)
+def hazard_named(context: CheckContext) -> Iterator[Hit]:
+    """Require the category's label first in the headline if it has no hashtag."""
+    message, label = context.message, context.profile.label(context.message.language)
+    if not context.of_incident or context.profile.hashtag(message.language, message.severity):
+        return
+    beginning = fold(message.headline[:HAZARD_WITHIN]).split()
+    if not set(fold(label).split()) & set(beginning):
+        span = (0, min(HAZARD_WITHIN, len(message.headline)))
+        yield Hit("headline", span, values={"characters": HAZARD_WITHIN, "label": label})
+
+
+@rule("PN107", basis="An end or correction without the message before it only alarms readers.")
+def predecessor_exists(context: CheckContext) -> Iterator[Hit]:
+    """Require an earlier publication of the incident, and the one that is corrected."""
+    message, history = context.message, context.history
+    if message.stage in _FOLLOWS and not history.entries:
+        yield Hit("lifecycle.incident", values={"stage": message.stage})
+    corrects = message.lifecycle.corrects
+    if corrects and history.entries and history.entry(corrects) is None:
+        yield Hit("lifecycle.corrects", variant="corrects", values={"publication": corrects})
+
+
+@rule("PN108", basis="CAP 1.2, section 3.2.2 (expires): after that time the message does not hold.")
+def not_expired(context: CheckContext) -> Iterator[Hit]:
+    """Refuse an expiry in the past."""
+    expires_at = context.message.expires_at
+    if expires_at and expires_at <= context.now:
+        yield Hit("expires_at", values={"time": context.local(expires_at)})
+
+
+@rule(
+    "PN109",
+    basis="A broken promise of news makes people look for it elsewhere.",
+    levels=(Level.BLOCK, Level.ADVISE),
+)
+def next_update_ahead(context: CheckContext) -> Iterator[Hit]:
+    """Refuse a next update in the past, and warn of one far ahead or never shown."""
+    promised, stage, now = context.message.next_update_at, context.message.stage, context.now
+    if promised is None:
+        return
+    values = {"time": context.local(promised), "hours": (promised - now) // _HOUR, "stage": stage}
+    if promised <= now:
+        yield Hit("next_update_at", values=values)
+    elif stage in CALLS_TO_ACT and promised - now > max(_NIGHT, context.profile.lifetime or _NIGHT):
+        yield Hit("next_update_at", None, Level.ADVISE, "far", values=values)
+    elif stage in {Stage.END, Stage.CANCELLATION}:
+        yield Hit("next_update_at", None, Level.ADVISE, "last", values=values)
+
+
+@rule(
+    "PN110",
+    basis="Sutton, Cain, Waugh and Olson, on all-clear messages, 2024: 'all clear' alone is jargon.",
+    levels=(Level.ADVISE,),
+)
+def end_gives_all_clear(context: CheckContext) -> Iterator[Hit]:
+    """Require an all-clear of the language in an end."""
+    message = context.message
+    locale = best_match(message.language, context.locales)
+    if message.stage is not Stage.END or locale is None or not locale.all_clear:
+        return
+    text = f"{message.headline}\n{message.description}\n{message.instruction}"
+    if True not in _all_clears(text, locale).values():
+        yield Hit("instruction")
+
+
+@rule(
+    "PN115",
+    basis="An all-clear with a negation before it, such as 'pas encore rétablie', under the mark of an end.",
+    levels=(Level.ADVISE,),
+)
+def end_not_denied(context: CheckContext) -> Iterator[Hit]:
+    """Warn of an end whose text denies an all-clear."""
+    if context.message.stage is not Stage.END:
+        return
+    for language, field, text in texts_of(context.message, *_PROSE):
+        locale = best_match(language, context.locales)
+        if locale and False in _all_clears(text, locale).values():
+            yield Hit(field)
+
+
+def _all_clears(text: str, locale: Locale) -> dict[str, bool | None]:
+    """Return whether the text states or denies each all-clear, or neither."""
+    return {
+        phrase: affirms(text, phrase, negations=locale.negations, conjunctions=locale.conjunctions)
+        for phrase in locale.all_clear
+    }
+
+
+@rule(
+    "PN111",
+    basis="CAP 1.2, section 3.2.1 (status: Exercise); the mark is added by the rendering.",
+    levels=(Level.BLOCK, Level.ADVISE),
+)
+def exercise_marked_once(context: CheckContext) -> Iterator[Hit]:
+    """Refuse the mark of an exercise on a real message, and warn of a second mark."""
+    message = context.message
+    marks = (locale.exercise for locale in context.locales.values())
+    # In capitals: *Exercice de sécurité civile* is a subject, not a mark.
+    mark = next((mark for mark in marks if re.match(rf"\W*{re.escape(mark)}\b", message.headline)), None)
+    if mark and not message.exercise:
+        yield Hit("exercise", (0, len(mark)), values={"mark": mark})
+    elif mark:
+        yield Hit("headline", (0, len(mark)), Level.ADVISE, "twice", values={"mark": mark})
+
+
+@rule("PN112", basis=f"{FIVE_CONTENTS}: hazard. Emoji and punctuation alone mean something else to everyone.")
+def headline_readable(context: CheckContext) -> Iterator[Hit]:
+    """Require a word in the headline, in each language."""
+    for _, field, headline in texts_of(context.message, "headline"):
+        if not fold(headline):
+            yield Hit(field)
+
+
+@rule(
+    "PN113",
+    basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
+    levels=(Level.ADVISE,),
+)
+def spaces_after_stops(context: CheckContext) -> Iterator[Hit]:
+    """Report a missing space that is added, so that nothing becomes a link."""
+    for _, field, text in seen_texts(context.message):
+        for fix in repair(clean(text), frozenset()).fixes:
+            if fix.kind == "space":
+                yield Hit(field, _place(text, fix.original))
+
+
+@rule(
+    "PN114",
+    basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
+    levels=(Level.ADVISE,),
+)
+def no_unintended_mention(context: CheckContext) -> Iterator[Hit]:
+    """Report a mention that is taken out, and warn of one that is not named in words."""
+    for _, field, text in seen_texts(context.message):
+        in_words = not field.startswith("location.")
+        for fix in repair(clean(text), context.mentions if in_words else frozenset()).fixes:
+            if fix.kind == "mention":
+                named = in_words and handles_in_words(fix.original, context.names) not in {"", fix.original}
+                yield Hit(field, _place(text, fix.original), variant="named" if named else "")
+
+
+def _place(text: str, words: str) -> tuple[int, int] | None:
+    """Return where some words are in a text, if they stand there as they are shown."""
+    start = text.find(words)
+    return (start, start + len(words)) if start >= 0 else None
+
+
+@rule(
+    "PN117",
+    basis="CIFS: a closure needs a line and a street. What is blurred does not show which road is closed.",
+    levels=(Level.ADVISE,),
+)
+def told_to_traffic_partners(context: CheckContext) -> Iterator[Hit]:
+    """Explain why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
+    message, typed = context.message, (context.typed or context.message).location
+    drawn, kind = bool(typed and typed.polyline), road_kind(message.category)
+    if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or kind):
+        return
+    places = (entry.message.location for entry in reversed(context.history.entries))
+    place = message.location or next(filter(None, places), None)
+    gap = find_gap(message, place, points="cifs" not in context.traffic)
+    if gap is Gap.PLACE and drawn:
+        yield Hit("location.polyline", variant="blurred")
+    elif gap in {Gap.CATEGORY, Gap.PLACE, Gap.STREET, Gap.END}:
+        yield Hit("location.polyline", variant=gap.name.lower())
+    elif gap is None and kind and place and "cifs" in context.traffic and is_only_a_hazard(kind, place):
+        yield Hit("location.polyline", variant="hazard")

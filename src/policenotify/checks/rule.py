@@ -1,0 +1,289 @@
+"""The form of a rule about content, and the context that it looks at."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
+from datetime import datetime, tzinfo
+from functools import cache, cached_property
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+from policenotify.checks.text import TextPart
+from policenotify.checks.words import SHIPPED, Vocabulary
+from policenotify.findings import Finding, Level, by_level
+from policenotify.model.cap import Severity
+from policenotify.model.history import History
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.render.locales import LOCALES, CategoryProfile, Locale
+from policenotify.text.characters import visible
+
+FIVE_CONTENTS: Final = "A warning message's five contents"
+"""The basis of several rules. See `policenotify.checks`."""
+
+CALLS_TO_ACT: Final = frozenset({Stage.OPENING, Stage.UPDATE, Stage.STANDALONE})
+"""The stages of a message that readers must act on."""
+
+_LEVELS: Final = tuple(Level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckContext:
+    """A message as it would be published, and what is needed to judge it.
+
+    Attributes:
+        message: The resolved message.
+        is_commune: Returns True for the INSEE code of a present commune.
+        is_place_name: Returns True for the name of a commune.
+        communes_named: Returns the INSEE codes of the communes of a name.
+        zone: The readers' time zone.
+        mentions: Accounts that some channel may mention, without `@`.
+        links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
+        names: The words for accounts (`@PompiersHerault`) of the installation.
+        typed: The message as the desk wrote it, unless that is the resolved one.
+        words: The word lists of the installation.
+        file_names: Language, field and name of each picture that was given as a file.
+        traffic: The formats for traffic partners that some channel writes.
+        open_places: For an end, the places of the other open incidents: `Montpellier, avenue de Toulouse`.
+    """
+
+    message: Message
+    profile: CategoryProfile
+    history: History
+    is_commune: Callable[[str], bool]
+    zone: tzinfo
+    now: datetime
+    locales: Mapping[str, Locale] = attribute(default_factory=lambda: LOCALES)
+    mentions: frozenset[str] = frozenset()
+    links: tuple[str, ...] = ()
+    names: Mapping[str, str] = attribute(default_factory=dict)
+    typed: Message | None = None
+    words: Vocabulary = SHIPPED
+    file_names: tuple[tuple[str, str, str], ...] = ()
+    traffic: frozenset[str] = frozenset()
+    open_places: tuple[str, ...] = ()
+    is_place_name: Callable[[str], bool] = lambda _name: False
+    communes_named: Callable[[str], frozenset[str]] = lambda _name: frozenset()
+
+    @cached_property
+    def parts(self) -> tuple[TextPart, ...]:
+        """The texts of the message that a person may read, folded for comparison."""
+        texts = (*every_text(self.message), *self.file_names)
+        return tuple(TextPart(name, language, text, self.words.of(language)) for language, name, text in texts if text)
+
+    @cached_property
+    def prose(self) -> tuple[TextPart, ...]:
+        """Headline, description and instruction in each language."""
+        names = {"headline", "description", "instruction"}
+        return tuple(part for part in self.parts if part.field.rpartition(".")[2] in names)
+
+    def part(self, name: str) -> TextPart | None:
+        """Return the text of a field."""
+        return next((part for part in self.parts if part.field == name), None)
+
+    def agreed(self, *who: str) -> bool:
+        """Return True if one of these agreed to the publication."""
+        return any(basis.who in who for basis in self.message.basis)
+
+    @property
+    def of_incident(self) -> bool:
+        """True if it belongs to an incident, or its category opens them."""
+        return self.profile.opens_incident or self.message.incident is not None
+
+    @property
+    def severity(self) -> Severity:
+        """The message's severity, else that of its category."""
+        return self.message.severity or self.profile.severity
+
+    @property
+    def is_urgent(self) -> bool:
+        """True for the opening or the end of a severe or extreme incident: to hold it back may cost lives."""
+        return self.severity.at_least(Severity.SEVERE) and self.message.stage in {Stage.OPENING, Stage.END}
+
+    def local(self, moment: datetime) -> str:
+        """Return a time in the readers' zone: `2026-06-05 18:30`."""
+        return f"{self.local_time(moment):%Y-%m-%d %H:%M}"
+
+    def local_time(self, moment: datetime) -> datetime:
+        """Return a time in the readers' zone."""
+        return moment.astimezone(self.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule about content.
+
+    Attributes:
+        code: Its permanent code.
+        title: What it does, in one imperative sentence.
+        basis: The standard, study or law that it rests on.
+        levels: Those that its findings may have.
+        find: Yields its findings about a message.
+    """
+
+    code: str
+    title: str
+    basis: str
+    levels: tuple[Level, ...] = (Level.BLOCK,)
+    find: Callable[[CheckContext], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place in a message to which a rule applies.
+
+    Attributes:
+        field: The field of the message.
+        span: Start and end in the field's text, `None` for the whole message or field.
+        level: `None` for the first level of the rule.
+        variant: Names other texts of the rule: those of `[PN202.variant.fr]` instead of `[PN202.fr]`.
+        covered: The agreement in `Message.basis` covers it: the level is one lower.
+        values: What stands for the names in braces in the texts of the rule. Never words of the message.
+    """
+
+    field: str
+    span: tuple[int, int] | None = None
+    level: Level | None = None
+    variant: str = ""
+    covered: bool = False
+    values: Mapping[str, object] = attribute(default_factory=dict)
+
+
+Texts = Mapping[str, Any]
+"""Reasons and remedies by code, variant and language, as `PN1.toml` has them."""
+
+
+def rule(
+    code: str,
+    *,
+    basis: str,
+    levels: tuple[Level, ...] = (Level.BLOCK,),
+    urgent: Level = Level.BLOCK,
+    title: str = "",
+    texts: Callable[[], Texts] | None = None,
+) -> Callable[[Callable[[CheckContext], Iterable[Hit]]], Rule]:
+    """Return a decorator that makes a rule of a function yielding hits.
+
+    Args:
+        code: Its permanent code.
+        basis: The standard, study or law that it rests on.
+        levels: Those that its findings may have. A hit that names none has the first.
+        urgent: The highest level in the opening or the end of a severe or extreme incident.
+        title: What it does, by default the docstring of the function.
+        texts: Returns the reasons and remedies, by default those of this package for the first three signs of the code.
+    """
+
+    def decorate(function: Callable[[CheckContext], Iterable[Hit]]) -> Rule:
+        def find(context: CheckContext) -> Iterator[Finding]:
+            for hit in function(context):
+                level = hit.level or levels[0]
+                level = level.lowered() if hit.covered else level
+                if context.is_urgent:
+                    level = max(level, urgent, key=_LEVELS.index)
+                yield to_finding(hit, code, level, basis, (texts() if texts else shared_texts(code[:3]))[code])
+
+        name = (title or function.__doc__ or code).rstrip(".")
+        return Rule(code=code, title=name, basis=basis, levels=levels, find=find)
+
+    return decorate
+
+
+def to_finding(hit: Hit, code: str, level: Level, basis: str, texts: Texts) -> Finding:
+    """Return the finding of a hit, in both languages."""
+    french, english = (texts.get(hit.variant, texts)[language] for language in ("fr", "en"))
+    return Finding(
+        code=code,
+        level=level,
+        field=hit.field,
+        reason=english["reason"].format_map(hit.values),
+        remedy=english["remedy"].format_map(hit.values),
+        reason_fr=french["reason"].format_map(hit.values),
+        remedy_fr=french["remedy"].format_map(hit.values),
+        span=hit.span,
+        source=basis,
+    )
+
+
+@cache
+def shared_texts(hundred: str) -> Texts:
+    """Return reasons and remedies of the codes that begin so: `PN1`."""
+    return MappingProxyType(tomllib.loads((files(__package__) / "data" / f"{hundred}.toml").read_text("utf-8")))
+
+
+def rules_in(*modules: object) -> tuple[Rule, ...]:
+    """Return the rules of some modules, in the order of their codes."""
+    rules = (value for module in modules for value in vars(module).values() if isinstance(value, Rule))
+    return tuple(sorted(rules, key=lambda each: each.code))
+
+
+def run_checks(context: CheckContext, checks: Iterable[Rule]) -> tuple[Finding, ...]:
+    """Return all findings, those that block first, else in the order of the rules.
+
+    An end or a cancellation needs no second person, because a late one does more harm: level `second` is `advise`.
+    """
+    findings = [finding for each in checks for finding in each.find(context)]
+    if context.message.stage in {Stage.END, Stage.CANCELLATION}:
+        findings = [
+            replace(finding, level=Level.ADVISE) if finding.level is Level.SECOND else finding for finding in findings
+        ]
+    return by_level(findings)
+
+
+def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of these fields, in each language."""
+    for name in names:
+        yield message.language, name, shown(getattr(message, name))
+        for each in message.translations:
+            yield each.language, f"translations.{each.language}.{name}", shown(getattr(each, name))
+
+
+def seen_texts(message: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of everything that readers see, without invisible signs."""
+    language = message.language
+    yield from texts_of(message, "headline", "description", "instruction")
+    translated = ((each.language, f"translations.{each.language}.", each.known) for each in message.translations)
+    for spoken, prefix, known in ((language, "", message.known), *translated):
+        yield from ((spoken, f"{prefix}known.{name}", shown(sentence or "")) for name, sentence in known or ())
+    yield from ((language, name, shown(getattr(message, name) or "")) for name in ("source", "sender"))
+    if place := message.location:
+        for name in ("label", "street", "district", "line", "commune_name", "department_name"):
+            yield language, f"location.{name}", shown(getattr(place, name) or "")
+        for number, end in enumerate(place.between or ()):
+            yield language, f"location.between.{number}", shown(end)
+        for name in ("direction", "exit", "administrator") if place.road else ():
+            yield language, f"location.road.{name}", shown(getattr(place.road, name) or "")
+
+
+def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of everything that a reader sees or hears."""
+    yield from seen_texts(message)
+    yield from described_pictures(message)
+    for number, tag in enumerate(message.hashtags):
+        yield message.language, f"hashtags.{number}", shown(tag)
+
+
+def described_pictures(message: Message) -> Iterator[tuple[str, str, str]]:
+    """Yield language, field and text of each description of a picture."""
+    for number, image in enumerate(message.images):
+        yield message.language, f"images.{number}.alt", shown(image.alt)
+    for translation in message.translations:
+        for number, alt in enumerate(translation.alts):
+            yield translation.language, f"translations.{translation.language}.alts.{number}", shown(alt)
+
+
+def shown(text: str) -> str:
+    """Return a text as it is published: without invisible signs, which could hide a word or a link."""
+    return text if text.isascii() else "\n".join(map(visible, text.split("\n")))
+
+
+def quotable_texts(message: Message, findings: Iterable[Finding]) -> dict[str, str]:
+    """Return the texts of a published message that the spans of its findings fit, by field.
+
+    A span is a place in the text as typed. It does not fit a field from which a house number was removed.
+    """
+    changed = {finding.field for finding in findings if finding.span is None}
+    return {name: text for _, name, text in every_text(message) if name not in changed}

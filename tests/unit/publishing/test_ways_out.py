@@ -1,0 +1,256 @@
+"""Every refusal has a way out: urgency with a reason, or another person who approves the message first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from policenotify.checks import Rule
+from policenotify.errors import ApprovalMissing, DraftConflict
+from policenotify.findings import NEVER_URGENT, Finding, Level
+from policenotify.journal.clock import SystemClock
+from policenotify.journal.records import NewPublication
+from policenotify.model.cap import Severity
+from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.message import Message
+from policenotify.publishing.approval import ApprovalRule, rule_for
+from policenotify.publishing.publisher import Publisher
+from tests.support.approval import reading_publisher
+from tests.support.fake_network import Book
+
+REASON = "Accord oral du parquet à 14h05."
+FINAL = next(iter(sorted(NEVER_URGENT)))
+FOLLOWS = (Stage.UPDATE, Stage.CORRECTION, Stage.END, Stage.CANCELLATION)
+STAGES = (Stage.OPENING, Stage.STANDALONE, *FOLLOWS)
+
+
+@dataclass
+class Checked:
+    """A publisher whose check finds what it is given."""
+
+    publisher: Publisher
+    findings: list[Finding]
+
+    def finds(self, *findings: tuple[str, Level]) -> None:
+        self.findings[:] = [
+            Finding(code=code, level=level, field="headline", reason="Un nom.", remedy="Retirez-le.")
+            for code, level in findings
+        ]
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Iterator[Checked]:
+    findings: list[Finding] = []
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: findings)
+    publisher = reading_publisher(Book(tmp_path, SystemClock()).journal, rules=[], checks=[check])
+    yield Checked(publisher, findings)
+    publisher.close()
+
+
+def message(stage: Stage, severity: Severity, name: str, publisher: Publisher) -> Message:
+    """Return a message of a stage, after what must come before it."""
+    how: dict[str, Any] = {"category": "recruitment", "headline": "Le texte", "severity": severity}
+    if stage is Stage.STANDALONE:
+        return Message(**how)
+    opening = Message(**how, lifecycle=Lifecycle(stage=Stage.OPENING, incident=name))
+    if stage is Stage.OPENING:
+        return opening
+    first = publisher.publish(opening, key=f"open {name}", actor="claire")
+    corrects = first.id if stage is Stage.CORRECTION else None
+    return Message(**how, lifecycle=Lifecycle(stage=stage, incident=name, corrects=corrects))
+
+
+_GRAVE = {Severity.EXTREME, Severity.SEVERE}
+_ANY = _GRAVE | {Severity.MODERATE}
+_MILD = _ANY - _GRAVE
+# Code, level and severity: whether it is published at once, and urgently with a reason. Another person may always.
+TABLE = [
+    ("X1", Level.ADVISE, _ANY, True, True),
+    ("X1", Level.SECOND, _ANY, False, True),
+    ("X1", Level.BLOCK, _GRAVE, False, True),
+    ("X1", Level.BLOCK, _MILD, False, False),
+    (FINAL, Level.SECOND, _ANY, False, True),
+    (FINAL, Level.BLOCK, _ANY, False, False),
+]
+ROWS = [(*row[:2], severity, *row[3:], stage) for row in TABLE for severity in sorted(row[2]) for stage in STAGES]
+
+
+@pytest.mark.parametrize(("code", "level", "severity", "at_once", "urgently", "stage"), ROWS)
+def test_what_each_level_asks_for(
+    checked: Checked,
+    code: str,
+    level: Level,
+    severity: Severity,
+    at_once: bool,  # noqa: FBT001
+    urgently: bool,  # noqa: FBT001
+    stage: Stage,
+) -> None:
+    publisher = checked.publisher
+    made = [message(stage, severity, f"I{number}", publisher) for number in range(3)]
+    checked.finds((code, level))
+    if level is Level.SECOND and stage in {Stage.END, Stage.CANCELLATION}:
+        at_once = True  # there, it is advice
+    alone, hurried, read = made
+
+    assert publisher.preview(alone).allowed is at_once
+    for one, urgent, passes in ((alone, "", at_once), (hurried, REASON, urgently)):
+        with nullcontext() if passes else pytest.raises(ApprovalMissing, match="PN601"):
+            publisher.publish(one, key=urgent or "at once", actor="claire", urgent=urgent)
+    owed = [draft.urgent for draft in publisher.drafts.list() if draft.second_due_at]
+    assert owed == ([REASON] if urgently and not at_once else [])
+    draft = publisher.drafts.create(read, actor="claire")
+    if at_once:
+        assert publisher.drafts.publish(draft.id, actor="claire").id
+        return
+    draft = publisher.drafts.submit(draft.id, actor="claire", reason=REASON)
+    with pytest.raises(DraftConflict, match="wrote it, and so cannot approve it"):
+        publisher.drafts.approve(draft.id, digest=draft.digest, actor="claire", reason=REASON)
+    if level is Level.BLOCK:
+        with pytest.raises(ValueError, match="reason: write a reason"):
+            publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
+    reason = REASON if level is Level.BLOCK else ""
+    done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", reason=reason)
+    assert done.publication is not None
+    assert done.second_due_at is None
+
+
+_SEEN = st.sampled_from([("X1", Level.BLOCK), ("X1", Level.SECOND), ("X1", Level.ADVISE), (FINAL, Level.BLOCK)])
+_RULES = st.builds(
+    ApprovalRule,
+    categories=st.sampled_from([frozenset(), frozenset({"recruitment"}), frozenset({"fire"})]),
+    at_least=st.sampled_from([None, Severity.SEVERE, Severity.MINOR]),
+    stages=st.sampled_from([ApprovalRule().stages, tuple(Stage), (Stage.END,)]),
+    readers=st.integers(0, 2),
+    urgent=st.booleans(),
+)
+
+
+@given(
+    seen=st.lists(_SEEN, max_size=3),
+    rules=st.lists(_RULES, max_size=2),
+    severity=st.sampled_from(Severity),
+    stage=st.sampled_from(STAGES),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_refused_has_a_way_out(
+    tmp_path_factory: pytest.TempPathFactory,
+    seen: list[tuple[str, Level]],
+    rules: list[ApprovalRule],
+    severity: Severity,
+    stage: Stage,
+) -> None:
+    """Whatever the checks find and the rules of approval are: its own text names what helps, and that helps."""
+    findings: list[Finding] = []
+    check = Rule(code="X1", title="x", basis="x", find=lambda _context: findings)
+    journal = Book(tmp_path_factory.mktemp("way"), SystemClock()).journal
+    with reading_publisher(journal, rules=[], checks=[check]) as publisher:
+        made = [message(stage, severity, f"I{number}", publisher) for number in range(2)]
+        publisher.drafts._rules = tuple(rules)
+        Checked(publisher, findings).finds(*seen)
+        try:
+            publisher.publish(made[0], key="alone", actor="claire")
+        except ApprovalMissing as error:
+            [missing] = [one for one in error.findings if one.code == "PN601"]
+        else:
+            return
+        if "--urgent" in missing.remedy:
+            assert publisher.publish(made[0], key="urgent", actor="claire", urgent=REASON).id
+        assert "--submit" in missing.remedy
+        draft = publisher.drafts.create(made[1], actor="claire")
+        draft = publisher.drafts.submit(draft.id, actor="claire", reason=REASON)
+        for reader in ("hugo", "ines"):
+            if not draft.publication:
+                draft = publisher.drafts.approve(draft.id, digest=draft.digest, actor=reader, reason=REASON)
+        assert draft.publication
+
+
+# --- what counts
+
+
+def _usual(category: str) -> Severity:
+    return Severity.EXTREME if category == "armed_threat" else Severity.MINOR
+
+
+def _message(stage: Stage = Stage.OPENING, **changes: Any) -> Message:
+    return Message(
+        **{
+            "category": "fire",
+            "headline": "x",
+            "severity": "Minor",
+            "lifecycle": Lifecycle(stage=stage, incident="I"),
+            **changes,
+        }
+    )
+
+
+def _new(made: Message, earlier: tuple[Message, ...] = ()) -> NewPublication:
+    return NewPublication(
+        id="P",
+        key="k",
+        digest=made.digest(),
+        message=made,
+        status=IncidentStatus.OPEN,
+        expected_sequence=1 + len(earlier),
+        actor="claire",
+        at=SystemClock().now(),
+        earlier=earlier,
+    )
+
+
+SEVERE = ApprovalRule(at_least=Severity.SEVERE)
+ARMED = ApprovalRule(categories=frozenset({"armed_threat"}))
+
+
+@pytest.mark.parametrize(
+    ("made", "earlier", "rule", "needed"),
+    [
+        (_message(), (), SEVERE, False),
+        (_message(severity="Severe"), (), SEVERE, True),
+        (_message(category="armed_threat", severity="Minor"), (), SEVERE, True),
+        (_message(Stage.UPDATE), (_message(severity="Extreme"),), SEVERE, True),
+        (_message(Stage.UPDATE), (_message(category="armed_threat"),), ARMED, True),
+        (_message(Stage.UPDATE), (_message(category="armed_threat", severity="Minor"),), SEVERE, True),
+        (_message(Stage.END), (_message(severity="Extreme"),), SEVERE, False),
+        (_message(Stage.END, severity="Extreme"), (_message(severity="Extreme"),), SEVERE, False),
+        (_message(Stage.END, severity="Extreme"), (_message(),), SEVERE, True),
+        (_message(Stage.END, category="armed_threat", severity="Extreme"), (_message(),), ARMED, True),
+        (_message(Stage.END, category="armed_threat"), (_message(category="armed_threat"),), ARMED, False),
+        (_message(Stage.CANCELLATION, category="armed_threat"), (_message(),), SEVERE, True),
+    ],
+)
+def test_the_highest_of_message_category_and_incident_counts(
+    made: Message,
+    earlier: tuple[Message, ...],
+    rule: ApprovalRule,
+    needed: bool,  # noqa: FBT001
+) -> None:
+    assert (rule_for([rule], _new(made, earlier), _usual) is not None) is needed
+
+
+@pytest.mark.parametrize("readers", [0, 2])
+def test_a_finding_asks_for_one_reader_at_least(readers: int) -> None:
+    found = Finding(code="X1", level=Level.SECOND, field="headline", reason="x", remedy="x")
+    new = replace(_new(_message(severity="Severe")), findings=(found,))
+    rule = rule_for([SEVERE.model_copy(update={"readers": readers})], new, _usual)
+    assert rule is not None
+    assert rule.readers == max(1, readers)
+    assert rule.within == timedelta(minutes=30)
+
+
+def test_an_end_that_opens_another_danger_is_read_first(checked: Checked) -> None:
+    """As what it is, whatever stage it is called."""
+    publisher = checked.publisher
+    publisher.drafts._rules = (ARMED,)
+    end = message(Stage.END, Severity.MINOR, "I1", publisher)
+    armed = end.model_copy(update={"category": "armed_threat", "severity": Severity.EXTREME})
+    with pytest.raises(ApprovalMissing):
+        publisher.publish(armed, key="armed", actor="claire")
+    assert publisher.publish(end, key="end", actor="claire").id
