@@ -114,6 +114,7 @@ def test_an_installation_with_all_networks_has_no_test_tools() -> None:
     assert offered - {*everything.split(",")} == {
         "all",
         "celery",
+        "demo",
         "django",
         "procrastinate",
         "telemetry",

@@ -52,7 +52,7 @@ def test_a_missing_agreement_is_given_by_an_option_or_owed_by_an_urgent_reason(
     typed = ("publish", *ARREST, "Trois personnes interpellées à Montpellier", "--wait", "0")
     refused = run(*typed)
     assert refused.code == 1
-    assert "Indiquez dans « basis » qui a donné son accord" in " ".join((refused.out + refused.err).split())
+    assert "Il manque l'accord" in " ".join((refused.out + refused.err).split())
     assert run(*typed, "--basis", "prosecutor").code in {0, 3}
     reason = run(*typed, "--key", "other", "--urgent", "Accord oral du parquet à 14h05.")
     assert reason.code in {0, 3}
