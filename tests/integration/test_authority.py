@@ -20,6 +20,7 @@ from policenotify.journal.journal import Journal
 from policenotify.model.message import Message
 from policenotify.settings import open_publisher
 from tests.support.installation import Desk, accident, open_desk
+from tests.support.patience import LONG
 
 NOW = timedelta(0)
 
@@ -46,7 +47,7 @@ def fails(_actor: str, _action: str, _message: Message | None) -> bool:
 
 def test_the_user_of_the_process_is_recorded_beside_the_claimed_actor(desk: Desk) -> None:
     publisher = desk.publisher()
-    publisher.publish(accident(), key="k", actor="Préfet", wait=timedelta(seconds=10))
+    publisher.publish(accident(), key="k", actor="Préfet", wait=LONG)
     publisher.journal.stop("Préfet")
     found = events(publisher.journal)
     assert {"published", "stopped", "settled"} <= {event.kind for event in found}

@@ -38,6 +38,7 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 from tests.support.fake_network import Step, taken
 from tests.support.installation import INCIDENT, accident, soon
+from tests.support.patience import LONG
 
 ALL = Capabilities(budget=Budget(500), replies=True, edits=True, deletes=True, idempotency_window=timedelta(days=1))
 MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
@@ -133,7 +134,7 @@ class Station:
             zone=PARIS,
             sender=SENDER,
             clock=self.clock,
-            wait=timedelta(seconds=10),
+            wait=LONG,
             backoff=soon,
         )
         self.opened.append(made)

@@ -17,6 +17,7 @@ from policenotify.model.location import Location, Point
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.patience import PATIENCE
 
 URL = "https://alertes.police.example/"
 
@@ -56,7 +57,7 @@ def texts(folder: Path) -> list[str]:
 
 def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, publisher: Publisher) -> None:
     folder, opening = installation.folder / "feed", accident()
-    first = publisher.publish(opening, key="1", actor="claire", wait=10)
+    first = publisher.publish(opening, key="1", actor="claire", wait=PATIENCE)
     receipt = first.receipts[0]
     assert receipt.outcome is Outcome.POSTED
     assert receipt.ref is not None
@@ -67,15 +68,21 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
         opening.followed_by(Stage.CORRECTION, headline="Une seule voie fermée", corrects=first.id, **follow),
         key="2",
         actor="claire",
-        wait=10,
+        wait=PATIENCE,
     )
     assert [text.startswith("Rectifié à ") for text in texts(folder)] == [True, False]
     titles_before = set(titles(folder))
     publisher.publish(
-        opening.followed_by(Stage.UPDATE, headline="Deux voies fermées", **follow), key="3", actor="claire", wait=10
+        opening.followed_by(Stage.UPDATE, headline="Deux voies fermées", **follow),
+        key="3",
+        actor="claire",
+        wait=PATIENCE,
     )
     last = publisher.publish(
-        opening.followed_by(Stage.END, headline="Circulation rétablie", **follow), key="4", actor="claire", wait=10
+        opening.followed_by(Stage.END, headline="Circulation rétablie", **follow),
+        key="4",
+        actor="claire",
+        wait=PATIENCE,
     )
 
     assert [text.startswith("Terminé à ") for text in texts(folder)] == [True, True, True, False]
@@ -89,12 +96,12 @@ def test_an_incident_is_opened_updated_corrected_and_ended(installation: Desk, p
 
 def test_a_cancellation_that_deletes_leaves_only_itself(installation: Desk, publisher: Publisher) -> None:
     opening = accident()
-    publisher.publish(opening, key="1", actor="claire", wait=10)
+    publisher.publish(opening, key="1", actor="claire", wait=PATIENCE)
     publisher.publish(
         opening.followed_by(Stage.CANCELLATION, headline="Fausse alerte", incident=INCIDENT),
         key="2",
         actor="claire",
-        wait=10,
+        wait=PATIENCE,
     )
 
     shown = titles(installation.folder / "feed")
@@ -105,9 +112,9 @@ def test_a_cancellation_that_deletes_leaves_only_itself(installation: Desk, publ
 
 def test_a_withdrawn_publication_keeps_its_page_without_words(installation: Desk, publisher: Publisher) -> None:
     folder = installation.folder / "feed"
-    published = publisher.publish(accident(), key="1", actor="claire", wait=10)
+    published = publisher.publish(accident(), key="1", actor="claire", wait=PATIENCE)
     ref = published.receipts[0].ref
-    publisher.withdraw("1", actor="claire", reason="La personne est retrouvée.", wait=10)
+    publisher.withdraw("1", actor="claire", reason="La personne est retrouvée.", wait=PATIENCE)
 
     assert ref is not None
     assert "Publication retirée" in (folder / str(ref.url).removeprefix(URL)).read_text("utf-8")
@@ -116,7 +123,7 @@ def test_a_withdrawn_publication_keeps_its_page_without_words(installation: Desk
 
 
 def test_an_exercise_reaches_only_the_feed_for_exercises(installation: Desk, publisher: Publisher) -> None:
-    publisher.publish(accident(exercise=True), key="1", actor="claire", wait=10)
+    publisher.publish(accident(exercise=True), key="1", actor="claire", wait=PATIENCE)
 
     assert not list((installation.folder / "feed").iterdir())
     assert "EXERCICE" in titles(installation.folder / "drill")[0]
@@ -131,7 +138,7 @@ def test_no_file_has_a_point_finer_than_its_category(installation: Desk, publish
         point=Point(latitude=43.598712, longitude=3.869123),
         precision=Precision.STREET,
     )
-    publisher.publish(accident(location=exact), key="1", actor="claire", wait=10)
+    publisher.publish(accident(location=exact), key="1", actor="claire", wait=PATIENCE)
 
     folder = installation.folder / "feed"
     whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".gz")

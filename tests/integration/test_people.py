@@ -32,6 +32,7 @@ from policenotify.web import app
 from tests.support.bounces import ABSENCE, COMPLAINT, failure
 from tests.support.installation import accident
 from tests.support.network_options import mail_options
+from tests.support.patience import PATIENCE
 
 ANA, BEN = "ana@journal.example", "ben@mairie.example"
 DAY = 86_400
@@ -142,7 +143,7 @@ def test_who_left_one_list_still_gets_the_message_of_the_other(desk: MailDesk) -
     """Two channels to the same people send each of them one mail, as a rule."""
     desk.publish()
     desk.click(desk.link_to(ANA))
-    published = desk.publisher.publish(accident(), key="both", actor="desk", to=["press", "duty"], wait=20)
+    published = desk.publisher.publish(accident(), key="both", actor="desk", to=["press", "duty"], wait=PATIENCE)
     assert len(desk.server.mailbox(ANA)) == 2
     counts = [published.on(channel).recipients or {} for channel in ("press", "duty")]
     assert sum(each.get(Outcome.POSTED, 0) for each in counts) == 3

@@ -650,7 +650,7 @@ def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
     written = publisher.publish(TIP, key="later", actor="desk", wait=0)
     assert {receipt.outcome for receipt in written} == {Outcome.WAITING}
     assert not desk.bluesky.posts
-    assert publisher.publish(TIP, key="later", actor="desk", wait=10.0).ok
+    assert publisher.publish(TIP, key="later", actor="desk", wait=PATIENCE).ok
 
 
 @pytest.mark.parametrize("wait", ["10", float("nan"), float("inf"), 1e300])

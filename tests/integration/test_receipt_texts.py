@@ -17,6 +17,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed, local_time
 from policenotify.testing.servers.http import Answer, NoResponse
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.patience import LONG
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
 AT = datetime(2026, 7, 26, 12, 5, 7, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_a_time_is_the_installation_s_and_utc_is_named(zone: ZoneInfo, text: str
 def test_all_times_of_a_receipt_are_in_the_zone_of_the_installation(desk: Desk) -> None:
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=3_600))
     publisher = desk.publisher(zone=NOUMEA, backoff=lambda _age: timedelta(hours=1))
-    publication = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
+    publication = publisher.publish(accident(), key="open", actor="desk", wait=LONG)
     receipt = publication.on("bluesky")
     assert receipt.outcome is Outcome.WAITING
     with pytest.raises(PublicationFailed) as raised:

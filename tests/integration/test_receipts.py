@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -25,6 +24,7 @@ from policenotify.testing.servers.http import Answer
 from policenotify.web import app
 from tests.support.installation import accident
 from tests.support.network_options import sms_options
+from tests.support.patience import LONG
 
 NUMBERS = ("+33612345678", "+33612345679", "+33612345680")
 
@@ -55,7 +55,7 @@ class SmsDesk:
             accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{self._count}")),
             key=str(self._count),
             actor="desk",
-            wait=timedelta(seconds=20),
+            wait=LONG,
         )
         return dict(published.on("sms").recipients or {})
 

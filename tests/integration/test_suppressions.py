@@ -28,6 +28,7 @@ from policenotify.testing import FakeClock, FakeMailServer
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
 from tests.support.network_options import mail_options
+from tests.support.patience import LONG
 
 GONE = "5.1.1 no such user"
 MANY = tuple(f"lecteur{number}@journal.example" for number in range(200))
@@ -56,9 +57,7 @@ class MailDesk:
 
     def publish(self, key: str, channel: str = "press") -> Publication:
         opening = Lifecycle(stage=Stage.OPENING, incident=f"I-{key}")
-        return self.publisher.publish(
-            accident(lifecycle=opening), key=key, actor="brigadier", to=[channel], wait=timedelta(seconds=30)
-        )
+        return self.publisher.publish(accident(lifecycle=opening), key=key, actor="brigadier", to=[channel], wait=LONG)
 
     def again(self, key: str) -> Publication:
         self.publisher.drain(timedelta(seconds=30))

@@ -21,6 +21,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import PROFILES
 from tests.support.five_networks import Five, open_five
 from tests.support.installation import Desk, accident, open_desk
+from tests.support.patience import PATIENCE
 
 WHY = "La personne est retrouvée."
 
@@ -52,26 +53,26 @@ def outcomes(publisher: Publisher, name: str) -> Counter[tuple[str, Operation, O
 
 
 def test_posts_are_deleted_where_the_network_can(installation: Desk, publisher: Publisher) -> None:
-    publisher.publish(accident(), key="k", actor="claire", wait=10)
+    publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
     assert len(installation.bluesky.posts) == 1
-    done = publisher.withdraw("k", actor="claire", reason=WHY, wait=10)
+    done = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
     assert not installation.bluesky.posts
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.DELETED): 1,
         ("bluesky", Operation.DELETE, Outcome.DELETED): 1,
         ("presse", Operation.POST, Outcome.POSTED): 1,
     }
-    assert publisher.withdraw(done.id, actor="claire", reason=WHY, wait=10).receipts == done.receipts
+    assert publisher.withdraw(done.id, actor="claire", reason=WHY, wait=PATIENCE).receipts == done.receipts
     assert publisher.journal.audit.verify() == 0
     publisher.journal.audit.seal()
     assert publisher.journal.audit.verify() == 1
 
 
 def test_the_incident_goes_on(installation: Desk, publisher: Publisher) -> None:
-    opening = publisher.publish(accident(), key="k", actor="claire", wait=10)
-    publisher.withdraw("k", actor="claire", reason=WHY, wait=10)
+    opening = publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
+    publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
     publisher.publish(
-        opening.end("Fin d'intervention", description="Circulation rétablie."), key="e", actor="c", wait=10
+        opening.end("Fin d'intervention", description="Circulation rétablie."), key="e", actor="c", wait=PATIENCE
     )
     assert outcomes(publisher, "e") == {
         ("bluesky", Operation.POST, Outcome.POSTED): 1,
@@ -83,7 +84,7 @@ def test_the_incident_goes_on(installation: Desk, publisher: Publisher) -> None:
 
 def test_what_waits_is_not_sent(installation: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="k", actor="claire", wait=0)
-    publisher.withdraw("k", actor="claire", reason=WHY, wait=10)
+    publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
     assert not installation.bluesky.posts
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.SUPERSEDED): 1,
@@ -100,7 +101,7 @@ def test_it_takes_a_reason_and_the_right(installation: Desk) -> None:
         return action != "withdraw"
 
     publisher = installation.publisher(may=may)
-    publisher.publish(accident(), key="k", actor="claire", wait=10)
+    publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
     with pytest.raises(ValueError, match="reason: write a reason"):
         publisher.withdraw("k", actor="claire", reason="")
     with pytest.raises(NotAllowed):
@@ -150,13 +151,13 @@ def found(opening: Publication, **changes: Any) -> Message:
 def test_a_post_that_a_correction_edited_is_deleted(five: Five, taken: str, left: int) -> None:
     """Mastodon edits the opening in place; on Bluesky the correction is a reply."""
     publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
     right = opening.correct("Disparition inquiétante", description="Disparue depuis 17h30.")
-    publisher.publish(right, key="x", actor="c", wait=10, urgent=WHY)
+    publisher.publish(right, key="x", actor="c", wait=PATIENCE, urgent=WHY)
     assert outcomes(publisher, "x")["mastodon", Operation.EDIT, Outcome.POSTED] == 1
     assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (1, 2)
     for publication in taken:
-        publisher.withdraw(publication, actor="c", reason=WHY, wait=10)
+        publisher.withdraw(publication, actor="c", reason=WHY, wait=PATIENCE)
     assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (0, left)
     assert outcomes(publisher, "o")["mastodon", Operation.POST, Outcome.DELETED] == 1
     assert publisher.journal.audit.verify() == 0
@@ -168,11 +169,11 @@ def test_a_post_that_a_correction_edited_is_deleted(five: Five, taken: str, left
 @pytest.mark.parametrize("corrected", [False, True])
 def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> None:  # noqa: FBT001
     publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
     assert all(post.images for posts in (five.mastodon.posts, five.bluesky.posts) for post in posts)
     if corrected:
         publisher.publish(
-            opening.correct("Disparition", description="Depuis 17h30."), key="x", actor="c", wait=10, urgent=WHY
+            opening.correct("Disparition", description="Depuis 17h30."), key="x", actor="c", wait=PATIENCE, urgent=WHY
         )
     preview = publisher.preview(found(opening))
     assert {(target.channel, target.target) for target in preview.deletions} == {
@@ -182,7 +183,7 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
     [left] = [finding for finding in preview.findings if finding.code == "PN602"]
     assert "email" in left.reason
     assert (left.level, "mastodon" in left.reason) == (Level.ADVISE, False)
-    ended = publisher.publish(found(opening), key="e", actor="c", wait=10)
+    ended = publisher.publish(found(opening), key="e", actor="c", wait=PATIENCE)
     for posts in (five.mastodon.posts, five.bluesky.posts):
         assert not any(post.images for post in posts)
         assert "retrouvée" in posts[-1].text
@@ -195,16 +196,18 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
 
 def test_an_appeal_that_ends_in_another_category_has_no_face_either(five: Five) -> None:
     publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
-    publisher.publish(found(opening, category="police_operation"), key="e", actor="c", wait=10)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
+    publisher.publish(found(opening, category="police_operation"), key="e", actor="c", wait=PATIENCE)
     for posts in (five.mastodon.posts, five.bluesky.posts):
         assert [bool(post.images) for post in posts] == [False]
 
 
 def test_a_cancelled_appeal_has_no_face_either(five: Five) -> None:
     publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=10, urgent=WHY)
-    publisher.publish(opening.cancel("Message annulé", description="Publié par erreur."), key="e", actor="c", wait=10)
+    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
+    publisher.publish(
+        opening.cancel("Message annulé", description="Publié par erreur."), key="e", actor="c", wait=PATIENCE
+    )
     for posts in (five.mastodon.posts, five.bluesky.posts):
         assert [bool(post.images) for post in posts] == [False]
 
@@ -216,9 +219,9 @@ def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
     publisher = on_two(five, profiles=off if which == "setting" else PROFILES)
     others: dict[str, dict[str, Any]] = {"no picture": {"images": []}, "category": {"category": "fire"}}
     changes = others.get(which, {})
-    opening = publisher.publish(sought(**changes), key="o", actor="c", wait=10, urgent=WHY)
+    opening = publisher.publish(sought(**changes), key="o", actor="c", wait=PATIENCE, urgent=WHY)
     assert publisher.preview(found(opening)).deletions == ()
-    ended = publisher.publish(found(opening), key="e", actor="c", wait=10)
+    ended = publisher.publish(found(opening), key="e", actor="c", wait=PATIENCE)
     assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (2, 2)
     assert "PN602" not in [finding.code for finding in ended.findings]
 

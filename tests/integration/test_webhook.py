@@ -21,6 +21,7 @@ from policenotify.testing.servers.http import Answer, Disconnect
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.network_options import webhook_options
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -46,15 +47,15 @@ def publisher(installation: Desk, server: FakeWebhookServer) -> Publisher:
 
 
 def publish(publisher: Publisher, key: str, **changes: Any) -> Outcome:
-    return publisher.publish(accident(**changes), key=key, actor="claire", wait=10).receipts[0].outcome
+    return publisher.publish(accident(**changes), key=key, actor="claire", wait=PATIENCE).receipts[0].outcome
 
 
 def test_each_stage_is_a_call_in_the_thread_of_its_incident(server: FakeWebhookServer, publisher: Publisher) -> None:
     opening = accident()
-    first = publisher.publish(opening, key="1", actor="claire", wait=10)
+    first = publisher.publish(opening, key="1", actor="claire", wait=PATIENCE)
     for key, stage, headline in (("2", Stage.UPDATE, "Deux voies fermées"), ("3", Stage.END, "Circulation rétablie")):
         message = opening.followed_by(stage, headline=headline, incident=INCIDENT)
-        assert publisher.publish(message, key=key, actor="claire", wait=10).ok
+        assert publisher.publish(message, key=key, actor="claire", wait=PATIENCE).ok
 
     assert [item["message"]["lifecycle"]["stage"] for item in server.items] == ["opening", "update", "end"]
     assert len({item["thread"] for item in server.items}) == 1
@@ -86,7 +87,7 @@ def test_a_doubt_about_a_receiver_that_remembers_nothing_waits_for_a_person(
 
 def test_a_withdrawn_publication_is_a_call_without_words(server: FakeWebhookServer, publisher: Publisher) -> None:
     publish(publisher, "1")
-    publisher.withdraw("1", actor="claire", reason="La personne est retrouvée.", wait=10)
+    publisher.withdraw("1", actor="claire", reason="La personne est retrouvée.", wait=PATIENCE)
     assert [item["withdrawn_at"] is None for item in server.items] == [False]
     assert accident().headline.encode() not in server.requests[-1].body
 

@@ -18,6 +18,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Image
 from tests.support import journal as bench
 from tests.support.approval import REASON, appeal, reading_publisher
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -84,8 +85,8 @@ def test_an_address_that_another_incident_needs_stays(desk: Desk) -> None:
 
 def test_an_update_of_an_open_incident_is_erased_and_the_end_follows(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal, rules=[])
-    opening = publisher.publish(appeal(location={"commune": "34172"}), key="1", actor="claire", wait=5)
-    update = publisher.publish(opening.update(NAME), key="2", actor="claire", wait=5)
+    opening = publisher.publish(appeal(location={"commune": "34172"}), key="1", actor="claire", wait=PATIENCE)
+    update = publisher.publish(opening.update(NAME), key="2", actor="claire", wait=PATIENCE)
     with pytest.raises(NotErasable, match="is open, and its readers wait for the end"):
         desk.journal.retention.erase("I1", "dpo", WHY)
     with pytest.raises(NotErasable, match="is open"):
@@ -94,7 +95,7 @@ def test_an_update_of_an_open_incident_is_erased_and_the_end_follows(desk: Desk)
     assert NAME not in everything(desk)
     assert desk.journal.audit.verify() == 2
     assert publisher.incident("I1").id == opening.id
-    end = publisher.publish(publisher.incident("I1").end("Fin"), key="3", actor="claire", wait=5)
+    end = publisher.publish(publisher.incident("I1").end("Fin"), key="3", actor="claire", wait=PATIENCE)
     assert [receipt.outcome for receipt in end] == [Outcome.POSTED]
     assert desk.journal.audit.verify() == 2
 
@@ -146,7 +147,7 @@ def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -
     publisher.publish(appeal(NAME), key="1", actor="claire", urgent=REASON)
     desk.journal.publications.add_refused(desk.draft(Stage.UPDATE, headline=f"Refusé {NAME}"))
     publisher.publish(
-        appeal("Fin", lifecycle=Lifecycle(stage=Stage.END, incident="I1")), key="2", actor="claire", wait=5
+        appeal("Fin", lifecycle=Lifecycle(stage=Stage.END, incident="I1")), key="2", actor="claire", wait=PATIENCE
     )
     update = Lifecycle(stage=Stage.UPDATE, incident="I1")
     publisher.drafts.create(appeal(f"Encore {NAME}", lifecycle=update), actor="claire")
@@ -168,7 +169,7 @@ def test_a_draft_is_erased_by_its_name_and_with_the_publication_of_its_words(des
         publisher.drafts.create(message, actor="claire", key=name)
     publisher.drafts.create(appeal("Autre", lifecycle=Lifecycle()), actor="claire", key="d")
     assert desk.journal.retention.erase("a", "dpo", WHY).drafts == 1
-    publisher.publish(message, key="p", actor="claire", urgent=REASON, wait=5)
+    publisher.publish(message, key="p", actor="claire", urgent=REASON, wait=PATIENCE)
     assert desk.journal.retention.erase("p", "dpo", WHY).drafts == 2
     assert NAME not in everything(desk)
     with pytest.raises(NotErasable, match="There is no incident, publication or draft 'b'"):
@@ -200,7 +201,7 @@ def test_old_drafts_are_purged_and_pictures_of_open_ones_stay(desk: Desk) -> Non
 
 def test_an_urgent_draft_is_purged_with_its_publication(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal)
-    publisher.publish(appeal(NAME, lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON, wait=5)
+    publisher.publish(appeal(NAME, lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON, wait=PATIENCE)
     desk.clock.pass_by(86_400)
     assert desk.journal.retention.purge(desk.clock.now(), "adm").publications == 1
     assert NAME not in everything(desk)

@@ -45,6 +45,7 @@ from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
 from tests.support.five_networks import AheadClock
 from tests.support.installation import Desk, accident, open_desk
+from tests.support.patience import LONG
 
 PARIS: Final = ZoneInfo("Europe/Paris")
 REUNION: Final = ZoneInfo("Indian/Reunion")
@@ -417,7 +418,7 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
     german = Translation(language="de", headline="Schwerer Unfall", instruction="Meiden Sie die Gegend.")
     message = accident(translations=(german,), next_update_at=NOW.replace(hour=18, minute=30))
     with open_publisher(place, clock=clock) as publisher:
-        publisher.publish(message, key="k", actor="desk", wait=timedelta(seconds=10)).raise_for_failures()
+        publisher.publish(message, key="k", actor="desk", wait=LONG).raise_for_failures()
         version = publisher.locales["de"].version
     french, other = desk.bluesky.posts
     assert (french.langs, other.langs) == (("fr",), ("de",))
