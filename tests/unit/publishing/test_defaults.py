@@ -407,6 +407,8 @@ def test_an_end_that_ends_nothing_is_remarked(fields: dict[str, Any], code: str)
     ("headline", "instruction"),
     [
         ("Fuite de gaz : évacuation de l'usine en cours", "Restez chez vous, fermez vos fenêtres."),
+        ("Évacuez le quartier", "Éloignez-vous et mettez-vous à l'abri au gymnase."),
+        ("Restez chez vous", "Si l'eau monte, évacuez à pied."),
         ("Une voie rouverte sur l'A9", "Évitez le secteur."),
         ("Deux voies rouvertes", "Évitez le secteur."),
         ("Voie de droite rouverte", "Évitez le secteur."),
