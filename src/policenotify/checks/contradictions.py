@@ -28,6 +28,10 @@ _LEAVE: Final = lazy_pattern(
     r"\b(?:(?<!\bn )evacuez|(?<!\bne )quittez|evacuate|leave (?:the area|your)"
     r"|evacuation (?:immediate|(?:du|de la|des) (?:quartier|secteur|zone|perimetre|village|habitants|riverains)))\b"
 )
+_GOES: Final = lazy_pattern(
+    r"\b(?:eloignez vous|rejoignez|rassemblez vous|dirigez vous|si l|si la|si le|move away|if)\b"
+)
+"""What shows that an order to stay is for the place where people arrive, or one of the two for a case to come."""
 _AVOID: Final = lazy_pattern(
     r"\b(?:evitez (?:le|la|l|ce|cette|les (?:abords|axes|quais|rues))|eloignez vous|n empruntez pas"
     r"|ne (?:circulez|passez|approchez|venez|sortez) pas|contournez|restez (?:chez vous|a l ecart|a l abri)"
@@ -75,12 +79,18 @@ def correction_guides(context: CheckContext) -> Iterator[Hit]:
         yield Hit("instruction")
 
 
-@rule("PN502", basis=f"{FIVE_CONTENTS}: guidance; two orders are none.", levels=(Level.SECOND,))
+@rule(
+    "PN502",
+    basis=f"{FIVE_CONTENTS}: guidance; two orders are none.",
+    levels=(Level.SECOND,),
+    urgent=Level.ADVISE,  # an opening carries nothing, and orders to leave or to take shelter are never held
+)
 def shelter_or_leave(context: CheckContext) -> Iterator[Hit]:
     """Ask about a headline to leave with an instruction to stay inside, and the reverse."""
     for prefix, headline, instruction, _ in _wordings(context):
         for first, second in ((_SHELTER, _LEAVE), (_LEAVE, _SHELTER)):
-            if first.search(headline) and second.search(instruction) and not first.search(instruction):
+            both = first.search(instruction) or _GOES.search(instruction)
+            if first.search(headline) and second.search(instruction) and not both:
                 yield Hit(f"{prefix}instruction")
 
 

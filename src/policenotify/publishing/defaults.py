@@ -52,9 +52,9 @@ def fill_defaults(
     place, lifecycle = message.location, message.lifecycle
     if place is not None:
         names = {
-            "commune_name": commune_name or place.commune_name,
+            "commune_name": (commune_name or place.commune_name) if place.commune else None,
             "department": place.department or department,
-            "department_name": department_name or place.department_name,
+            "department_name": (department_name or place.department_name) if place.department or department else None,
         }
         place = place.model_copy(update=names).blur(profile.precision)
     carried = carry(message.model_copy(update={"location": place}), history, now)

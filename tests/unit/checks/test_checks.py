@@ -137,6 +137,7 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
     "PN110": [
         _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
         _draft(_message(lifecycle=END, instruction="Vous pouvez CIRCULER normalement !")),
+        _draft(_message(lifecycle=END, headline="Vous pouvez rentrer chez vous", instruction="")),
         _draft(_message(lifecycle=END, language="en", headline="Over", instruction="The road has reopened.")),
         _draft(_message(lifecycle=END, language="oc", headline="Acabat")),
         _draft(_message(instruction="Évitez le secteur.")),

@@ -289,6 +289,7 @@ def test_a_name_outside_judicial_messages_needs_a_second_person_unless_it_is_a_v
         "Bâtiment K. Sortez.", "Notre site : pierre-vidal.example", "Feu à Saint-Martin.", "Le Raid Amazones passe.",
         "COLLÈGE Victor-Hugo évacué", "Marine nationale : portes ouvertes", "Mme la préfète est venue.",
         "Une famille est relogée.", "Un petit pont est fermé.", "Rouge Et Noir, 12 ans de théâtre.",
+        "Une Mégane et une Zoé sont en travers.",
     ],
 )  # fmt: skip
 def test_a_name_that_is_no_persons(text: str) -> None:
@@ -318,6 +319,9 @@ def test_a_name_of_a_street_that_the_message_states_is_no_persons() -> None:
 def test_home_and_health_of_a_victim() -> None:
     assert codes(category="arrest", headline="La victime vit au 5 impasse des Pins.")["PN210"] is Level.BLOCK
     assert codes(category="police_operation", headline="Bruit au 5 impasse des Pins.")["PN210"] is Level.SECOND
+    home = "La victime a été conduite à son domicile, 5 impasse des Pins."
+    assert codes(category="traffic_accident", headline=home)["PN210"] is Level.BLOCK
+    assert codes(category="traffic_accident", headline="Un blessé au 5 impasse des Pins.")["PN210"] is Level.ADVISE
     assert "PN210" not in codes(category="arrest", headline="L'homme mesure 1,80 m, rue de la Loge.")
     assert codes(category="arrest", headline="Le suspect est schizophrène.")["PN211"] is Level.SECOND
     assert "PN211" not in codes(category="fire", headline="Les personnes asthmatiques restent chez elles.")

@@ -356,6 +356,21 @@ def test_names_of_places_and_the_sender_are_those_of_the_tables_and_settings() -
     assert resolved.sender == SENDER
 
 
+def test_the_name_of_a_place_without_its_code_is_published_nowhere() -> None:
+    typed = _opening(location={"commune_name": "Evil.example", "department_name": "Karim Dupuis"})
+    filled = fill_defaults(
+        typed,
+        PROFILES[typed.category],
+        sender=SENDER,
+        commune_name=None,
+        department_name=None,
+        department=None,
+        incident=None,
+    )
+    assert filled.location is not None
+    assert (filled.location.commune_name, filled.location.department_name) == (None, None)
+
+
 @pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.POSTED}))
 @pytest.mark.parametrize("stage", [Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION])
 def test_a_message_that_readers_may_never_have_got_is_not_named(stage: Stage, outcome: Outcome) -> None:
@@ -392,6 +407,8 @@ def test_an_end_that_ends_nothing_is_remarked(fields: dict[str, Any], code: str)
     ("headline", "instruction"),
     [
         ("Fuite de gaz : évacuation de l'usine en cours", "Restez chez vous, fermez vos fenêtres."),
+        ("Évacuez le quartier", "Éloignez-vous et mettez-vous à l'abri au gymnase."),
+        ("Restez chez vous", "Si l'eau monte, évacuez à pied."),
         ("Une voie rouverte sur l'A9", "Évitez le secteur."),
         ("Deux voies rouvertes", "Évitez le secteur."),
         ("Voie de droite rouverte", "Évitez le secteur."),

@@ -89,6 +89,8 @@ def _standing_alone(part: TextPart, at: int) -> Match | None:
         end = _end(part, at)
         if end == at + 2 and part.words.holds("no_surname", part.tokens[at + 1].word):
             end = at + 1
+        if end == at + 1 and part.starts(at - 1, "un", "une") and part.gap(at - 1) == " ":
+            return None  # a car: `une Mégane`
         named = (sure or end > at + 1) and not _is_joined(part, at, end)
         return Match(at, end) if named else None
     french = part.language.startswith("fr") and sure and not _is_in_address(part, at)

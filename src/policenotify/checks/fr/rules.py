@@ -26,6 +26,7 @@ _MARKS: Final = re.compile(
 _BETWEEN: Final = frozenset({"deja", "ensuite", "aussi", "bien", "tout", "les", "lui", "leur"})
 _ACCUSED: Final = frozenset({"suspect", "suspects", "mis", "mise", "aux", "contre", "face"})
 _MAY_BE_HOME: Final = re.compile(r"\d|bat|escalier|app|immeuble|bloc|cage|logement|tour|building")
+_AT_HOME: Final = re.compile(r"(?<!\w)(?:domicile|chez (?:elle|lui|eux)|habit(?:e|ait)|demeurait)(?!\w)")
 _SERVICE: Final = re.compile(r"(?:commissariat|mairie|gymnase|h[oô]tel de police|pr[ée]fecture|accueil)[^.!?]{0,40}\Z")
 _CLOSED: Final = re.compile(r"[^\[\]<>{}\n]{0,60}[\]>}]")
 _IMITATED: Final = (
@@ -151,8 +152,9 @@ def home_not_named(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(name, None, Level.ADVISE, "removed")
     judicial = context.profile.judicial
     known = judicial and has(context, "victim", "harmed", "arrested", "suspected")
-    level = Level.BLOCK if known else Level.SECOND if judicial else Level.ADVISE
+    usual = Level.BLOCK if known else Level.SECOND if judicial else Level.ADVISE
     for part in context.parts if judicial else context.prose:
+        level = Level.BLOCK if part.has("victim") and _AT_HOME.search(part.text) else usual
         for number in remove_from_headline(part.original).removed if _MAY_BE_HOME.search(part.text) else ():
             start = part.original.find(number)
             end = start + len(number)
