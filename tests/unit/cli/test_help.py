@@ -163,6 +163,8 @@ def test_every_example_works_as_documented(
     before = BEFORE.get(name, ()) or ((OPENING,) if args[0] == "end" else ())
     if args[0] == "publish" or "message.json" in line:
         before = ()
+    if "--reopen" in args:
+        before = (*before, ("end", INCIDENT, "Fin d'intervention", "--description", "Circulation rétablie."))
     holds = name in {"held", "resolve"}
     if holds:
         equipped.mail.hang_up("DATA", delivered=True, times=1)
