@@ -18,9 +18,17 @@ from policenotify.model.history import History, HistoryEntry, Outcome, PostedPar
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
 
-_table, _publication, _delivery, _event = schema.incident, schema.publication, schema.delivery, schema.event
-_TAKEN_DOWN = exists().where(_event.c.publication == _publication.c.id, _event.c.kind == "taken_down")
-_PUBLISHED = select(_publication, _TAKEN_DOWN.label("withdrawn")).where(_publication.c.state == "published")
+_table, _publication, _delivery = schema.incident, schema.publication, schema.delivery
+
+
+def _published() -> Select[Any]:
+    """Return the publications that went out, each with whether it was withdrawn."""
+    event = schema.event
+    withdrawn = exists().where(event.c.publication == _publication.c.id, event.c.kind == "taken_down")
+    return select(_publication, withdrawn.label("withdrawn")).where(_publication.c.state == "published")
+
+
+_PUBLISHED = _published()
 _OF_INCIDENT = _PUBLISHED.where(_publication.c.incident == bindparam("incident")).order_by(_publication.c.sequence)
 _IS_OPEN = _table.c.status == IncidentStatus.OPEN
 
