@@ -31,7 +31,7 @@ from policenotify.checks.fr.law import texts
 from policenotify.checks.rule import every_text, shared_texts
 from policenotify.checks.words import LANGUAGES, WordLists, shipped_words, written_out
 from policenotify.errors import SettingsError
-from policenotify.findings import Level
+from policenotify.findings import Finding, Level
 from policenotify.model.message import Message
 from tests.support.checks import context
 
@@ -431,3 +431,13 @@ def test_a_desks_own_category_speaks_to_everyone_until_it_tells_of_one() -> None
     assert "PN201" in codes(**own, headline="Trois voleurs interpellés.")
     assert "PN201" not in codes(category="scam_cyber", lifecycle={}, headline="Un escroc appelle.")
     assert "PN201" not in codes(category="arrest", headline="Le voleur a été condamné.")
+
+
+def test_a_finding_has_its_words_in_french_and_in_english() -> None:
+    finding = Finding(
+        code="X1", level=Level.ADVISE, field="headline", reason="A name.", remedy="Remove it.",
+        reason_fr="Un nom.", remedy_fr="Retirez-le.",
+    )  # fmt: skip
+    assert finding.wording("fr-CA") == ("Un nom.", "Retirez-le.")
+    assert finding.wording("oc") == ("A name.", "Remove it.")
+    assert replace(finding, reason_fr="", remedy_fr="").wording("fr") == ("A name.", "Remove it.")

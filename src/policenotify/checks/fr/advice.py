@@ -19,7 +19,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.render.locales import best_match
 from policenotify.text.spans import spans_of
 
-advice = partial(law, levels=(Level.ADVISE,), urgent=Level.ADVISE, orders=True)
+_advice = partial(law, levels=(Level.ADVISE,), urgent=Level.ADVISE, orders=True)
 """The decorator of a rule that only advises."""
 
 _PROSE: Final = ("headline", "description", "instruction")
@@ -96,7 +96,7 @@ def _acts(part: TextPart) -> bool:
     return imperative or part.has("action") or bool(_CONTACT.search(part.text))
 
 
-@advice("PN401", basis="Sutton, Olson and Waugh, 'The Warning Lexicon', 2024: guidance fits the hazard.")
+@_advice("PN401", basis="Sutton, Olson and Waugh, 'The Warning Lexicon', 2024: guidance fits the hazard.")
 def guidance_fits(context: CheckContext) -> Iterator[Hit]:
     """Warn of an instruction that does not fit the category: take shelter, move away."""
     name = _GUIDANCE.get(next(iter(context.profile.response_types), ResponseType.NONE))
@@ -105,7 +105,7 @@ def guidance_fits(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, (0, len(part.original)), None, name)
 
 
-@advice("PN402", basis=f"{FIVE_CONTENTS}: guidance.")
+@_advice("PN402", basis=f"{FIVE_CONTENTS}: guidance.")
 def instruction_acts(context: CheckContext) -> Iterator[Hit]:
     """Warn of an instruction without a verb of action."""
     for part, _ in _instructions(context):
@@ -113,7 +113,7 @@ def instruction_acts(context: CheckContext) -> Iterator[Hit]:
             yield Hit(part.field, (0, len(part.original)))
 
 
-@advice("PN403", basis=f"{FIVE_CONTENTS}: place.")
+@_advice("PN403", basis=f"{FIVE_CONTENTS}: place.")
 def place_precise(context: CheckContext) -> Iterator[Hit]:
     """Warn of a road or a label alone, which may be anywhere."""
     place = context.message.location
@@ -146,7 +146,7 @@ def _communes(context: CheckContext) -> Iterator[tuple[TextPart, Match, frozense
                     break
 
 
-@advice("PN404", basis="CEGO, « 10 règles d'or »: a post is read the day after, too.")
+@_advice("PN404", basis="CEGO, « 10 règles d'or »: a post is read the day after, too.")
 def dates_absolute(context: CheckContext) -> Iterator[Hit]:
     """Warn of a day that depends on when the post is read: *demain*, *samedi* without its date."""
     message = context.message
@@ -175,7 +175,7 @@ def _is_dated(part: TextPart, at: int) -> bool:
     return False
 
 
-@advice("PN405", basis="Charte d'accessibilité de la communication de l'État, 2021: plain words for a service's own.")
+@_advice("PN405", basis="Charte d'accessibilité de la communication de l'État, 2021: plain words for a service's own.")
 def words_known(context: CheckContext) -> Iterator[Hit]:
     """Warn of abbreviations that the public does not know, and of capitals without their accents."""
     for language, field, text in texts_of(context.message, *_PROSE):
@@ -192,14 +192,14 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.@#/'’-])(?:{forms})(?![\w-])")
 
 
-@advice("PN406", basis="RGAA 4: a screen reader may spell out capitals, and everyone reads them more slowly.")
+@_advice("PN406", basis="RGAA 4: a screen reader may spell out capitals, and everyone reads them more slowly.")
 def capitals_rare(context: CheckContext) -> Iterator[Hit]:
     """Warn of a sentence in capitals."""
     for part in context.prose:
         yield from (Hit(part.field, match.span()) for match in _CAPITALS.finditer(part.original))
 
 
-@advice("PN407", basis="Lexique des règles typographiques en usage à l'Imprimerie nationale, 2002.")
+@_advice("PN407", basis="Lexique des règles typographiques en usage à l'Imprimerie nationale, 2002.")
 def signs_in_order(context: CheckContext) -> Iterator[Hit]:
     """Warn of repeated signs, a missing space after a sign, and missing accents."""
     for part in context.prose:
@@ -210,7 +210,7 @@ def signs_in_order(context: CheckContext) -> Iterator[Hit]:
                     yield Hit(part.field, match.span(), None, variant)
 
 
-@advice("PN410", basis="Charte d'accessibilité de la communication de l'État, 2021: one idea a sentence.")
+@_advice("PN410", basis="Charte d'accessibilité de la communication de l'État, 2021: one idea a sentence.")
 def sentences_short(context: CheckContext) -> Iterator[Hit]:
     """Warn of a sentence of more than 25 words."""
     for part in context.prose:
@@ -219,7 +219,7 @@ def sentences_short(context: CheckContext) -> Iterator[Hit]:
                 yield Hit(part.field, match.span())
 
 
-@advice("PN411", basis="Sutton et al., PNAS 112(48), 2015: links and thanks in a warning are passed on less.")
+@_advice("PN411", basis="Sutton et al., PNAS 112(48), 2015: links and thanks in a warning are passed on less.")
 def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
     """Warn of a link or thanks in the opening of an urgent incident."""
     profile, message = context.profile, context.message
@@ -234,7 +234,7 @@ def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
         yield from (Hit(part.field, part.span(match)) for match in islice(part.found.get("thanks", ()), _FEW))
 
 
-@advice("PN412", basis="RGAA 4; a screen reader reads each emoji's name, and fancy letters one by one.")
+@_advice("PN412", basis="RGAA 4; a screen reader reads each emoji's name, and fancy letters one by one.")
 def signs_readable(context: CheckContext) -> Iterator[Hit]:
     """Warn of more than two emoji, of keycaps and of letters in a fancy form."""
     for parts in _by_language(context).values():
@@ -247,7 +247,7 @@ def signs_readable(context: CheckContext) -> Iterator[Hit]:
             )
 
 
-@advice("PN413", basis="access42, « Comment utiliser les hashtags de manière accessible ? »")
+@_advice("PN413", basis="access42, « Comment utiliser les hashtags de manière accessible ? »")
 def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
     """Warn of a long hashtag without capitals, and of more than three."""
     for language, parts in _by_language(context).items():
@@ -259,7 +259,7 @@ def hashtags_readable(context: CheckContext) -> Iterator[Hit]:
             yield Hit(tags[_MOST_TAGS][0], tags[_MOST_TAGS][1], None, "many")
 
 
-@advice("PN416", basis=f"{FIVE_CONTENTS}: time; a promise of news without an hour is none.")
+@_advice("PN416", basis=f"{FIVE_CONTENTS}: time; a promise of news without an hour is none.")
 def promise_timed(context: CheckContext) -> Iterator[Hit]:
     """Warn of a promise of news that names no hour."""
     if context.message.next_update_at or context.message.stage not in CALLS_TO_ACT:
@@ -301,7 +301,7 @@ def _agrees(moment: datetime, hour: int, minute: int) -> bool:
     return min(apart, _DAY - apart) <= _ROUNDED
 
 
-@advice("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.")
+@_advice("PN420", basis=f"{FIVE_CONTENTS}: an appeal without a number loses its witnesses.")
 def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
     """Warn of an appeal without a telephone number or an address."""
     message = context.message
@@ -313,7 +313,7 @@ def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
             yield Hit(parts[-1].field)
 
 
-@advice("PN421", basis=f"{FIVE_CONTENTS}: source.")
+@_advice("PN421", basis=f"{FIVE_CONTENTS}: source.")
 def source_named(context: CheckContext) -> Iterator[Hit]:
     """Warn of a relayed warning that does not name its author."""
     message = context.message
