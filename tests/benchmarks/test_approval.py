@@ -50,10 +50,10 @@ def test_approval_adds_at_most_three_milliseconds(tmp_path: Path) -> None:
     for number in range(RUNS):
         message = appeal(f"Appel {number}", lifecycle=Lifecycle())
         draft = reading.drafts.create(message, actor="claire")
-        reading.drafts.submit(draft.id, actor="claire")
+        draft = reading.drafts.submit(draft.id, actor="claire")
         draft = reading.drafts.approve(draft.id, digest=draft.digest, actor="hugo", publish=False)
         standing = reading.drafts.create(message, actor="claire", for_keys="campaign ")
-        reading.drafts.submit(standing.id, actor="claire")
+        standing = reading.drafts.submit(standing.id, actor="claire")
         reading.drafts.approve(standing.id, digest=standing.digest, actor="hugo")
         jobs: list[tuple[str, Publisher, str, dict[str, str]]] = [
             ("no rule", free, f"a{number}", {}),

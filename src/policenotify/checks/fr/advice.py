@@ -156,7 +156,7 @@ def dates_absolute(context: CheckContext) -> Iterator[Hit]:
         for at, token in enumerate(part.tokens):
             if token.word in _WEEK and _WEEK[token.word] not in stated and not _is_dated(part, at):
                 hits.append(Hit(part.field, part.span(Match(at, at + 1)), None, "weekday"))
-        quoted = [match.span() for match in re.finditer(r"«[^»]*»|“[^”]*”", part.original)]
+        quoted = [match.span() for match in re.finditer(r"«[^«»]*»|“[^“”]*”", part.original)]
         free = (hit for hit in hits if not any(start <= (hit.span or (0, 0))[0] < end for start, end in quoted))
         yield from islice(free, _FEW)
 

@@ -47,7 +47,7 @@ _NO_PLATE: Final = re.compile(
 )
 _WITHIN: Final = 10  # words around the word for a plate in which a part of it stands
 _MAIL: Final = re.compile(
-    r"[^\s<>(),;:@]{1,64} ?(?:@|[(\[](?:at|a|arobase|chez)[)\]] ?|(?<= )arobase )"
+    r"(?<![^\s<>(),;:@])[^\s<>(),;:@]{1,64} ?(?:@|[(\[](?:at|a|arobase|chez)[)\]] ?|(?<= )arobase )"
     r"([a-z0-9][a-z0-9-]{0,62}(?:(?:\.| ?[(\[](?:dot|point|pt)[)\]] ?| point )[a-z0-9-]{1,62})+)"
 )
 _DOT: Final = re.compile(r" ?[(\[](?:dot|point|pt)[)\]] ?| point ")
