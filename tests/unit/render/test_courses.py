@@ -354,7 +354,7 @@ def test_hashtags_of_a_campaign_stand_last_too() -> None:
             "category": "burglary_prevention",
             "headline": "À Sète, fermez vos volets",
             "instruction": "Appelez le poste de Sète.",
-            "location": {"commune_name": "Sète"},
+            "location": {"commune": "34301", "commune_name": "Sète"},
         }
     )
     (post,) = _step(message, (), 1).posts(LAST)
