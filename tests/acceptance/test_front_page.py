@@ -77,7 +77,7 @@ def test_the_home_page_and_the_navigation_list_every_page() -> None:
 
 
 def test_no_line_installs_ours_by_its_name() -> None:
-    """Nothing of ours is on an index, so whoever registers the name there would get the keys of a desk."""
+    """policenotify is on no package index: the owner of a package of that name would get the keys of a desk."""
     installs = re.compile(r"\b(?:pip3? install|uv add|uvx|uv tool install|pipx (?:install|run))\b([^&\n]*)")
     ours = re.compile(r"(?<![\w./-])policenotify(?![\w./-])")
     pages = (_ROOT / "README.md", *_PAGES, *(_ROOT / "examples").rglob("*.md"), *(_ROOT / ".github").rglob("*.md"))
