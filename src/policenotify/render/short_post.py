@@ -48,7 +48,7 @@ ACTION_WITHIN: Final = 110
 """Within so many characters the instruction of a severe message begins: a notification shows little more."""
 
 _LEAD: Final = 160  # the same for other messages, and the longest first line with all details of the place
-_LONGEST: Final = 230  # the longest first line
+_LONGEST: Final = 245  # a long first line with the first order: 280, less `(1/2)` and the suffix of a repeated text
 
 _FOLLOWS, _DESCRIPTION, _TAG, _LINK, _TAKES_BACK, _BY_TEXT = range(6)  # the order in which parts are left out
 _VALIDITY, _REST = range(2)  # the same, in a brief post
@@ -253,9 +253,9 @@ class Wording:
             lambda period, source, details: f"{mark} {sentence(f'{self._event(period, details)}{source}')}",
             context.place_details,
         )
-        if (
-            self._length(first) > _LONGEST
-        ):  # a headline of 160 characters, under which a network might have no space for orders
+        length = self._length(first)
+        if length > _LEAD and length + len(first_sentence(context.instruction)) > _LONGEST:
+            # Under a headline of 160 characters a network might have no space for the order.
             event = f"{context.times.dated(context.open_headline, context.period)}{context.source_mark}"
             first = f"{mark} {sentence(self._place_name)}".rstrip()
             rest = " ".join(map(sentence, map(upper_first, filter(None, (context.place_details, event)))))
