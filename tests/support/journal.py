@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from policenotify.journal.bulk.recipients import recipient_key, suppression_key
+from policenotify.journal.bulk.values import PAGE
 from sqlalchemy import event, insert, select
 
 from policenotify.audiences.model import Row
@@ -30,8 +32,6 @@ from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
-from policenotify.journal.bulk.recipients import recipient_key, suppression_key
-from policenotify.journal.bulk.values import PAGE
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal

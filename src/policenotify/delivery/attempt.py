@@ -22,9 +22,9 @@ from policenotify.channel import (
     SupportsLookup,
     SupportsSend,
 )
-from policenotify.delivery.audience_reader import AudienceReader, PageFiller
-from policenotify.delivery.bulk_attempt import BulkAttempt, limited, waiting
-from policenotify.delivery.bulk_send import Lease
+from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
+from policenotify.delivery.batch import BatchAttempt, limited, waiting
+from policenotify.delivery.lease import Lease
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome
 from policenotify.errors import (
     Blocked,
@@ -123,11 +123,11 @@ class DeliveryAttempt:
             if isinstance(reconciled, AttemptResult):
                 return self._store(claimed, reconciled)
             claimed = reconciled
-        if not claimed.filled:
-            filled = self._fill(claimed)
-            if filled is None:
-                return Following()
-            claimed = filled
+        if claimed.has_recipients and claimed.parent is None:
+            made = self._make_batch(claimed)
+            if isinstance(made, AttemptResult):
+                return self._store(claimed, made)
+            claimed = made
         request = claimed.request
         if request is None:
             claimed = self._choose_wording(claimed)
@@ -138,8 +138,8 @@ class DeliveryAttempt:
                 return self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
         return self._begin(claimed, request)
 
-    def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        filler = PageFiller(
+    def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+        maker = BatchMaker(
             journal=self.journal,
             config=self.config,
             siblings=self.siblings,
@@ -148,7 +148,7 @@ class DeliveryAttempt:
             backoff=self.backoff,
             may_go_on=self.may_go_on,
         )
-        return filler.fill(claimed)
+        return maker.make(claimed)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:
         """Record the result and claim the next delivery at once: each transaction waits for the disk."""
@@ -246,7 +246,7 @@ class DeliveryAttempt:
         return self.config.unknown_policy(severe=claimed.severe) == "hold"
 
     def _hold(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
-        remedy = f"Look for it on {self.config.name!r}, then: policenotify resolve {claimed.id}"
+        remedy = f"Look for it on {self.config.name!r}, then: policenotify resolve {claimed.public_id}"
         return AttemptResult(outcome=Outcome.HELD, reason=reason, remedy=remedy)
 
     # --- sending
@@ -298,7 +298,7 @@ class DeliveryAttempt:
                     claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )
                 if begun.has_recipients:
-                    recipients = self._bulk().next_recipients(begun)
+                    recipients = self._batch().take(begun)
         except RateReached as reached:
             return self._store(claimed, limited(self.config.name, reached, claimed))
         except PublishingStopped as stop:
@@ -308,7 +308,7 @@ class DeliveryAttempt:
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._bulk().send(lease, begun.request or request, recipients)
+            self._batch().send(lease, begun.request or request, recipients)
             return Following()
         return self._store(begun, self._send(lease, request))
 
@@ -333,8 +333,8 @@ class DeliveryAttempt:
         reason = "The sending process was halted for too long; this attempt sent nothing."
         return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
 
-    def _bulk(self) -> BulkAttempt:
-        return BulkAttempt(
+    def _batch(self) -> BatchAttempt:
+        return BatchAttempt(
             journal=self.journal,
             channel=cast("SupportsBulkSend", self.channel),  # `_mismatch_reason` has checked it
             config=self.config,

@@ -1,10 +1,10 @@
-"""Read the audiences of a delivery page by page, and store its people in the journal."""
+"""Read the audiences of a delivery batch by batch, and store its people in the journal."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal.bulk.values import PAGE, Expansion, PageOfPeople
+from policenotify.journal.list_state import BATCH, UNREADABLE, ListState, ReadPeople
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -68,7 +68,7 @@ def unreadable(channel: str, error: BaseException) -> AudienceProblem:
 
 @dataclass(slots=True)
 class AudienceReader:
-    """Reads the audiences of deliveries. It keeps the stream of one delivery open between two pages.
+    """Reads the audiences of deliveries. It keeps the stream of one delivery open between two batches.
 
     A stream is opened again behind the cursor, or from the beginning if the audiences were changed since the cursor was
     stored. Used by one thread.
@@ -83,7 +83,7 @@ class AudienceReader:
     _restarts: tuple[int, int] = field(default=(0, 0), init=False)  # of a delivery
 
     def read(
-        self, delivery: int, audiences: Sequence[Audience], expansion: Expansion, count: int = PAGE
+        self, delivery: int, audiences: Sequence[Audience], known: ListState, count: int = BATCH
     ) -> tuple[list[Selected], bool, Cursor]:
         """Return the next rows behind the cursor, whether they are the first, and the cursor behind them.
 
@@ -92,8 +92,8 @@ class AudienceReader:
         """
         state = (self._delivery, self._cursor, self.revision)
         self._delivery = None  # the stream is not used again if anything fails
-        if state != (delivery, expansion.cursor, expansion.revision):
-            self._open(audiences, expansion)
+        if state != (delivery, known.cursor.place, known.cursor.revision):
+            self._open(audiences, known)
         first = self._cursor == Cursor()
         rows = [] if self._next is None else [self._next, *islice(self._rows, count - 1)]
         self._next = next(self._rows, None)
@@ -103,12 +103,10 @@ class AudienceReader:
             self._delivery = delivery
         return rows, first, self._cursor
 
-    def _open(self, audiences: Sequence[Audience], expansion: Expansion) -> None:
+    def _open(self, audiences: Sequence[Audience], known: ListState) -> None:
         self.revision = _revision_of(audiences)
-        self._cursor = expansion.cursor if expansion.revision in {"", self.revision} else Cursor()
-        self._rows = select(
-            audiences, expansion.message, language=expansion.language, main=expansion.main, start=self._cursor
-        )
+        self._cursor = known.cursor.place if known.cursor.revision in {"", self.revision} else Cursor()
+        self._rows = select(audiences, known.message, language=known.language, main=known.main, start=self._cursor)
         self._next = next(self._rows, None)
 
     def _restarts_for(self, delivery: int, audiences: Sequence[Audience]) -> bool:
@@ -124,17 +122,27 @@ def _revision_of(audiences: Sequence[Audience]) -> str:
     return " ".join(f"{audience.name}={audience.revision()}" for audience in audiences) or "-"
 
 
+def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
+    """Return a row, as a wrong one if its address cannot be stored. A host's own function may yield anything."""
+    try:
+        if isinstance(row, Subscriber):
+            row.address.encode()
+    except (UnicodeEncodeError, AttributeError):
+        return WrongRow(position=row.position, line=row.position + 1, reason="the address is not valid text")
+    return row
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageFiller:
-    """Fills claimed pages with people.
+class BatchMaker:
+    """Makes batches of the people of claimed deliveries.
 
     Attributes:
         siblings: The channels of the same network. A person gets a publication from one of them only.
         reader: Of this thread.
-        lease: How long a page is held from each transaction on.
+        lease: How long a delivery or batch is held from each transaction on.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether another page may be read.
-        size: How many people a page has at least, unless they are the last.
+        may_go_on: Returns whether more people may be read.
+        size: How many rows are read at once.
     """
 
     journal: Journal
@@ -144,58 +152,58 @@ class PageFiller:
     lease: timedelta
     backoff: Callable[[timedelta], timedelta]
     may_go_on: Callable[[], bool]
-    size: int = PAGE
+    size: int = BATCH
 
-    def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        """Store people in an empty page, until it is full or the audiences end. Return the delivery with the page.
+    def make(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+        """Read people until there is a batch of which a person waits, and return it, claimed.
 
-        It is released, and None is returned, if there was no person left, which may settle the delivery, if the
-        audiences cannot be read, or if the drain ends.
+        Returns:
+            The batch; or the result of the delivery, because its lists have ended or cannot be read, or the drain ends.
         """
-        deliveries, waiting = self.journal.deliveries, 0
-        while self.may_go_on():
-            expansion = deliveries.expansion(claimed)
-            if waiting and (expansion.expanded or waiting >= self.size):
-                return replace(claimed, filled=True)
-            if expansion.expanded:
-                break
+        while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
             try:
-                waiting = self._store(claimed, expansion, self.size - waiting)
+                batch = self._store(claimed, known)
             except AudienceProblem as problem:
-                if waiting:  # who got an earlier message gets this one in any case
-                    return replace(claimed, filled=True)
-                wait = self.backoff(claimed.backoff)
-                if deliveries.delay(claimed, problem.reason, problem.remedy, wait=wait):
-                    about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
-                    _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)
-                return None
-        result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), of_people=True)
-        deliveries.record_result(claimed, result)
-        return None
+                return self._unreadable(claimed, known, problem)
+            if batch is not None:
+                return batch
+        return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now())
 
-    def _store(self, claimed: ClaimedDelivery, expansion: Expansion, count: int) -> int:
-        if expansion.earlier:
-            return self.journal.deliveries.store_earlier(claimed, self.siblings, lease=self.lease)
+    def _store(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
+        if known.cursor.earlier:
+            return self.journal.deliveries.add_earlier(claimed, self.siblings, lease=self.lease)
         try:
-            rows, is_first, after = self.reader.read(claimed.id, self.config.audiences, expansion, count)
+            rows, is_first, after = self.reader.read(claimed.id, self.config.audiences, known, self.size)
         except JournalError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
             raise unreadable(self.config.name, error) from None
-        if is_first and not rows and not expansion.has_people:
+        if is_first and not rows and not known.has_people:
             check_audiences(self.config, self.journal.deliveries.had_recipients)
-        people = [each.row.address for each in rows if isinstance(each.row, Subscriber)]
-        page = PageOfPeople(
-            people=self.journal.deliveries.seal_people(people),
-            wrong=[each.row for each in rows if isinstance(each.row, WrongRow)],
-            start=expansion.cursor,
+        found = [usable(each.row) for each in rows]
+        read = ReadPeople(
+            people=self.journal.deliveries.seal_people(row.address for row in found if isinstance(row, Subscriber)),
+            wrong=[row for row in found if isinstance(row, WrongRow)],
             after=after,
-            before_revision=expansion.revision,
             revision=self.reader.revision,
             is_from_start=is_first,
             is_last=self.reader.is_at_end,
         )
-        waiting = self.journal.deliveries.store_page(claimed, page, self.siblings, lease=self.lease)
-        if expansion.unreadable:  # now it can be read: the others that wait for the list follow
+        batch = self.journal.deliveries.add_batch(claimed, read, self.siblings, lease=self.lease)
+        if known.unreadable:  # now it can be read: the others that wait for the list follow
             self.journal.deliveries.retry_lists(self.config.name)
-        return waiting
+        return batch
+
+    def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: AudienceProblem) -> AttemptResult:
+        if not known.unreadable:
+            about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
+            _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)
+        wait = self.backoff(claimed.backoff)
+        return AttemptResult(
+            outcome=Outcome.WAITING,
+            not_before=self.journal.now() + wait,
+            backoff=wait,
+            reason=problem.reason,
+            remedy=problem.remedy,
+            code=UNREADABLE,
+        )

@@ -17,7 +17,7 @@ from uuid import uuid4
 from policenotify.channel import Channel, ChannelConfig, Clock
 from policenotify.delivery.attempt import DeliveryAttempt, Following, backoff
 from policenotify.delivery.audience_reader import AudienceReader
-from policenotify.delivery.bulk_attempt import waiting
+from policenotify.delivery.batch import waiting
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError

@@ -35,11 +35,15 @@ def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, in
         "Channel %s: publication %s, delivery %s: %s%s",
         claimed.channel,
         claimed.publication,
-        claimed.id,
+        claimed.public_id,
         shown,
         f" [{code}]" if code else "",
         extra=fields(
-            overall, channel=claimed.channel, delivery=claimed.id, publication=claimed.publication, outcome=overall
+            overall,
+            channel=claimed.channel,
+            delivery=claimed.public_id,
+            publication=claimed.publication,
+            outcome=overall,
         ),
     )
 
@@ -53,7 +57,7 @@ def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
         "If that lasts: policenotify doctor",
         claimed.channel,
         claimed.publication,
-        claimed.id,
+        claimed.public_id,
         result.outcome,
         f" [{code}]" if code else "",
         " It may be out already." if result.outcome is Outcome.UNCONFIRMED else "",
@@ -61,7 +65,7 @@ def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
         extra=fields(
             "delayed",
             channel=claimed.channel,
-            delivery=claimed.id,
+            delivery=claimed.public_id,
             publication=claimed.publication,
             outcome=result.outcome,
         ),

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from policenotify.channel import Request, SupportsLookup
 from policenotify.delivery.attempt import DeliveryAttempt, Following
-from policenotify.delivery.bulk_attempt import BulkAttempt
-from policenotify.delivery.bulk_send import BulkSend, Lease
+from policenotify.delivery.batch import BatchAttempt, Chunk
+from policenotify.delivery.lease import Lease
 from policenotify.errors import ChannelError
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import shown_code
@@ -43,7 +43,7 @@ class TracedAttempt(DeliveryAttempt):
             "messaging.destination.name": self.config.name,
             "policenotify.network": self.config.network,
             "policenotify.publication": claimed.publication,
-            "policenotify.delivery": claimed.id,
+            "policenotify.delivery": claimed.public_id,
             "policenotify.attempt": claimed.attempts + 1,
             "policenotify.operation": claimed.operation.value,
         }
@@ -55,9 +55,9 @@ class TracedAttempt(DeliveryAttempt):
         finally:
             _delivering.reset(before)
 
-    def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
+    def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
         with self._step("expand"):
-            return super()._fill(claimed)
+            return super()._make_batch(claimed)
 
     def _prepare(self, claimed: ClaimedDelivery) -> Request:
         with self._step("prepare", "CLIENT"):
@@ -84,18 +84,18 @@ class TracedAttempt(DeliveryAttempt):
         _note(_delivering.get(), result)
         return following
 
-    def _bulk(self) -> BulkAttempt:
-        plain = super()._bulk()
-        fields = {name: getattr(plain, name) for name in BulkAttempt.__slots__}
-        return TracedBulkAttempt(**fields, tracer=self.tracer)
+    def _batch(self) -> BatchAttempt:
+        plain = super()._batch()
+        fields = {name: getattr(plain, name) for name in BatchAttempt.__slots__}
+        return TracedBatchAttempt(**fields, tracer=self.tracer)
 
     def _step(self, name: str, kind: SpanKind = "INTERNAL", operation: str = "") -> Step:
         return self.tracer.step(name, kind, {"messaging.operation.type": operation} if operation else None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TracedBulkAttempt(BulkAttempt):
-    """Sends to the people of a page, and records a span for each chunk of them and none for a person.
+class TracedBatchAttempt(BatchAttempt):
+    """Sends to the people of a batch, and records a span for each chunk of them and none for a person.
 
     Attributes:
         tracer: Makes the spans.
@@ -103,10 +103,10 @@ class TracedBulkAttempt(BulkAttempt):
 
     tracer: Tracer
 
-    def _run(self, bulk: BulkSend, request: Request) -> ChannelError | None:
+    def _run(self, chunk: Chunk, request: Request) -> ChannelError | None:
         with self.tracer.step(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}) as step:
-            failure = super()._run(bulk, request)
-            step.note(messaging__batch__message_count=len(bulk.outcomes))
+            failure = super()._run(chunk, request)
+            step.note(messaging__batch__message_count=len(chunk.outcomes))
             if failure is not None:
                 step.fail(shown_code(failure.code) or type(failure).__name__)
             return failure
@@ -114,7 +114,7 @@ class TracedBulkAttempt(BulkAttempt):
     def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         with self.tracer.step("settle", "CLIENT", {"messaging.operation.type": "settle"}):
             counts = super()._record(claimed, result)
-        # A result is of a page. Once the delivery is settled, the counts of all its people are known.
+        # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
         overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
         _note(_delivering.get(), replace(result, outcome=overall))
         return counts

@@ -15,14 +15,14 @@ from sqlalchemy import BigInteger, Connection, Insert, Label, Row, Select, Table
 
 from policenotify.errors import JournalError
 from policenotify.journal import meta
-from policenotify.journal.bulk.recipients import counts
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.drafts.record import draft_lines, is_draft_selected
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
+from policenotify.journal.recipients import counts, outcomes
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment
-from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
+from policenotify.journal.tombstones import Selection, is_selected, purged_at
 from policenotify.journal.verify import (
     EVENT_FIELDS,
     FINAL,
@@ -68,6 +68,7 @@ _DELIVERY_FIELDS = (
     "remedy",
     "code",
 )
+_BY_A_PERSON = ("paused", "aborted")
 _BATCH = 200  # rows of an export held in memory
 
 _log = logging.getLogger("policenotify")
@@ -161,7 +162,7 @@ def last_settlement(delivery: Table) -> Label[Any]:
     """Return the expression for the body of the last event about the outcome of a delivery."""
     table = schema.event
     about = (table.c.publication == delivery.c.publication, table.c.delivery == delivery.c.id)
-    kinds = table.c.kind.in_(("settled", "resolved", "deleted"))
+    kinds = table.c.kind.in_(("settled", "batch_settled", "resolved", "deleted"))
     newest = select(table.c.body).where(*about, kinds).order_by(table.c.id.desc()).limit(1)
     return newest.scalar_subquery().label("last_settlement")
 
@@ -481,27 +482,26 @@ def posts_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, object]:
 
 def _deliveries(connection: Connection, publication: str, *, whole: bool) -> Iterator[dict[str, object]]:
     table = schema.delivery
-    rows = connection.execute(select(table).where(table.c.publication == publication).order_by(table.c.id)).all()
-    with_recipients = [row.id for row in rows if row.has_recipients]
-    stored = stored_counts(connection, with_recipients)
-    recipients = {**counts(connection, with_recipients), **stored}
+    of_publication = select(table).where(table.c.publication == publication, table.c.parent.is_(None))
+    rows = connection.execute(of_publication.order_by(table.c.id)).all()
+    recipients = counts(connection, [row.id for row in rows if row.has_recipients])
     for row in rows:
         post = row.standalone if row.wording == "standalone" or row.reply is None else row.reply
         more: dict[str, object] = {}
         if whole:
             more["wordings"] = [json.loads(one) if one else None for one in (row.standalone, row.reply)]
-            more["request"] = json.loads(row.request) if row.request and row.id not in stored else None
+            more["request"] = json.loads(row.request) if row.request else None
         yield {
             **{name: getattr(row, name) for name in _DELIVERY_FIELDS},
             **more,
             "outcome": row.state,
             "in_doubt": row.in_doubt,
-            "halt": row.halt,
+            "halt": row.halt if row.halt in _BY_A_PERSON else "",
             "tried_at": _isoformat(row.last_tried_at),
             "settled_at": _isoformat(row.settled_at),
             "ref": json.loads(row.ref) if row.ref else None,
             "post": json.loads(post) if post else None,
-            "recipients": recipients.get(row.id, {}) if row.has_recipients else None,
+            "recipients": outcomes(recipients.get(row.id, ())) if row.has_recipients else None,
         }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from policenotify.channel import Operation, PostRef
 from policenotify.journal.keys import Keys
 
-_DELIVERY, _REQUEST, _REF = "delivery", "request", "ref"
+_DELIVERY, _REQUEST, _REF, _BATCH = "delivery", "request", "ref", "batch"
 
 _FROZEN = (
     "publication",
@@ -71,6 +71,23 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
 def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -> str:
     """Return the code of a request that is about to be sent."""
     return keys.mac(_REQUEST, _canonical([post_key, request_version, request]))
+
+
+def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> str:
+    """Return the code of a batch of people.
+
+    Args:
+        keys: The installation's keys.
+        whole: The code of the delivery whose people they are.
+        number: The batch's number.
+        people: The numbers of its people.
+    """
+    return keys.mac(_BATCH, _canonical([whole, number, sorted(people)]))
+
+
+def is_whole_batch(keys: Keys, whole: str, number: int, people: Collection[int], code: str) -> bool:
+    """Return True if a batch has the people of whom *code* is the code; see `batch_mac`."""
+    return keys.is_mac(_BATCH, _canonical([whole, number, sorted(people)]), code)
 
 
 def ref_mac(keys: Keys, post_key: str, ref: str) -> str:

@@ -171,8 +171,14 @@ def take_slot(connection: Connection, channel: str, rate: Rate, now: int) -> Non
     connection.execute(update(_table).where(_table.c.name == channel).values(tat=rate.after(arrival, now)))
 
 
+def use_slots(connection: Connection, channel: str, rate: Rate, now: int, posts: int) -> None:
+    """Count some posts, of which `free_slots` allowed as many, against the channel's rate."""
+    arrival = rate.after(_locked(connection, channel), now, posts)
+    connection.execute(update(_table).where(_table.c.name == channel).values(tat=arrival))
+
+
 def free_slots(connection: Connection, channel: str, rate: Rate, now: int, limit: int) -> int:
-    """Return how many recipients may be written to now, at most *limit*. `take_slot` counts each later.
+    """Return how many recipients may be written to now, at most *limit*. `use_slots` counts them.
 
     Raises:
         RateReached: None may be written to yet.

@@ -15,27 +15,35 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
-from policenotify.journal import audit, clock_change, meta, queue, recovery, results
+from policenotify.journal import (
+    attempts,
+    audit,
+    clock_change,
+    doubts,
+    list_control,
+    lists,
+    meta,
+    ordering,
+    queue,
+    recipients,
+)
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
-from policenotify.journal.bulk import doubts, expansion, halts, page_results, unreadable
-from policenotify.journal.bulk.next_recipient import NextRecipient
-from policenotify.journal.bulk.recipients import SealedPeople, seal_people, start_recipient, take_recipients
-from policenotify.journal.bulk.values import Expansion, PageOfPeople
-from policenotify.journal.channels import free_slots, take_slot
+from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.publications import delivery_columns, start_expansions
+from policenotify.journal.list_state import ListState, ReadPeople, SealedPeople
+from policenotify.journal.persons.suppressions import mass_fault
+from policenotify.journal.publications import delivery_columns, list_columns
+from policenotify.journal.recipients import seal_people
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
@@ -48,9 +56,8 @@ from policenotify.journal.records import (
     outcome_of,
     span,
 )
-from policenotify.journal.tombstones import recipients_not_purged
 from policenotify.model.history import Outcome, RenderedPost, Target
-from policenotify.model.rate import Rate
+from policenotify.model.rate import Rate, RateReached
 from policenotify.model.status import Takeover, WaitsForList
 
 RECENT = timedelta(hours=1)
@@ -67,8 +74,10 @@ _UNRENDERED_ON = (
     .where(_UNRENDERED, _table.c.channel.in_(bindparam("channels", expanding=True)))
     .order_by(_table.c.id)
 )
-_COUNT_BY_STATE = (  # one index holds all it needs
-    select(_table.c.channel, _table.c.state, func.count().label("number")).group_by(_table.c.state, _table.c.channel)
+_COUNT_BY_STATE = (
+    select(_table.c.channel, _table.c.state, func.count().label("number"))
+    .where(_table.c.parent.is_(None))
+    .group_by(_table.c.state, _table.c.channel)
 )
 _COUNT_IN_DOUBT = (
     select(_table.c.channel, func.count().label("number"))
@@ -101,7 +110,6 @@ class Deliveries:
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
-        self._next = NextRecipient(journal)
 
     # --- what is due
 
@@ -114,13 +122,13 @@ class Deliveries:
         with self._journal.write(durable=False) as connection:
             now = microseconds(self._journal.now())
             clock_change.reschedule(connection, now)
-            return recovery.recover(connection, now, lease, ended)
+            return attempts.recover(connection, now, lease, ended)
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
         since = microseconds(self._journal.now()) - span(RECENT)
         with self._journal.read() as connection:
-            rows = audit.recent_events(connection, recovery.RECOVERED_AGAIN, since=since)
+            rows = audit.recent_events(connection, attempts.RECOVERED_AGAIN, since=since)
         newest: dict[int, Takeover] = {}
         for row in rows:
             takeover = Takeover(
@@ -173,7 +181,7 @@ class Deliveries:
             if standing.stopped is not None:
                 return None
             now = microseconds(journal.now())
-            recovery.recover(connection, now, lease)
+            attempts.recover(connection, now, lease)
             claimed = queue.take_next(
                 connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
             )
@@ -202,14 +210,12 @@ class Deliveries:
                 raise standing.stopped
             claimed = claimed.at_steps(standing.steps)
             now = microseconds(journal.now())
-            return queue.begin_attempt(
-                connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate
-            )
+            return attempts.begin(connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate)
 
     def confirm_lease(self, claimed: ClaimedDelivery) -> None:
         """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
         with self._journal.read() as connection:
-            queue.confirm_lease(connection, claimed, microseconds(self._journal.now()))
+            attempts.confirm_lease(connection, claimed, microseconds(self._journal.now()))
 
     def at_current_clock(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, datetime]:
         """Return the delivery with its times shifted to the current clock, and the time.
@@ -235,60 +241,46 @@ class Deliveries:
 
     # --- the people of a delivery
 
-    def expansion(self, claimed: ClaimedDelivery) -> Expansion:
+    def list_state(self, claimed: ClaimedDelivery) -> ListState:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
-            return expansion.read_expansion(connection, claimed)
+            return lists.read_state(connection, claimed.id)
 
     def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
         """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
         with self._journal.read() as connection:
             return seal_people(connection, self._journal.keys, addresses)
 
-    def store_earlier(self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta) -> int:
-        """Store some people who got an earlier delivery; see [`store_earlier`][policenotify.journal.bulk.expansion].
+    def add_earlier(
+        self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta
+    ) -> ClaimedDelivery | None:
+        """Make a batch of people who got an earlier delivery; see [`add_earlier`][policenotify.journal.lists].
 
         Args:
-            claimed: The delivery, with an empty page.
+            claimed: The delivery.
             siblings: The channels of the same network. A person is taken by one of them.
-            lease: How long the page is held from now on.
-
-        Returns:
-            How many people of the page wait.
+            lease: How long the batch is held from now on.
         """
         with self._journal.write(durable=False) as connection:
             at = microseconds(self._journal.now())
-            return expansion.store_earlier(connection, claimed, siblings, at=at, lease=lease)
+            return lists.add_earlier(connection, claimed, siblings, at=at, lease=lease)
 
-    def store_page(
-        self, claimed: ClaimedDelivery, page: PageOfPeople, siblings: Collection[str], *, lease: timedelta
-    ) -> int:
-        """Store people of the audiences in a page, and move the cursor behind them. Return how many of it wait."""
-        with self._journal.write(durable=False) as connection:
-            at = microseconds(self._journal.now())
-            return expansion.store_page(connection, claimed, page, siblings, at=at, lease=lease)
-
-    def delay(self, claimed: ClaimedDelivery, reason: str, remedy: str, *, wait: timedelta) -> bool:
-        """Release a page whose people could not be read. The delivery waits that long, for the reason given.
-
-        One that was aborted meanwhile is settled.
+    def add_batch(
+        self, claimed: ClaimedDelivery, read: ReadPeople, siblings: Collection[str], *, lease: timedelta
+    ) -> ClaimedDelivery | None:
+        """Make a batch of people of the audiences, and move the cursor behind them.
 
         Returns:
-            Whether it waits, and did not wait for this reason before.
+            The batch, claimed by the same process, with the delivery released. None if no person of it waits.
         """
-        with self._journal.write() as connection:
-            queue.lock_key_of(connection, claimed.id)
-            if halts.is_aborted(connection, claimed.id):
-                result = AttemptResult(outcome=Outcome.WAITING)
-                page_results.record_page_result(connection, claimed, result, now=self._journal.now())
-                return False
-            at = microseconds(self._journal.now()) + span(wait)
-            return unreadable.delay(connection, claimed, reason, remedy, not_before=at, backoff=span(wait))
+        with self._journal.write(durable=False) as connection:
+            at = microseconds(self._journal.now())
+            return lists.add_batch(connection, claimed, read, siblings, at=at, lease=lease)
 
-    def waiting_for_lists(self) -> tuple[WaitsForList, ...]:
+    def unreadable(self) -> tuple[WaitsForList, ...]:
         """Return the deliveries whose people could not be read at the last try, the most urgent first."""
         with self._journal.read() as connection:
-            return tuple(unreadable.waiting(connection))
+            return tuple(lists.unreadable(connection))
 
     def retry_lists(self, channel: str | None = None, *, first_only: bool = False) -> int:
         """Let deliveries whose people could not be read be tried again at once.
@@ -302,18 +294,18 @@ class Deliveries:
         """
         with self._journal.read() as connection:
             now = microseconds(self._journal.now())
-            if not (found := unreadable.postponed(connection, now, first_only=first_only, channel=channel)):
+            if not (found := lists.postponed(connection, now, first_only=first_only, channel=channel)):
                 return 0
         with self._journal.write(durable=False) as connection:
-            return unreadable.make_due(connection, found, microseconds(self._journal.now()))
+            return lists.make_due(connection, found, microseconds(self._journal.now()))
 
     # --- results
 
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        """Record the result of an attempt. With recipients it applies to those of the page that still wait.
+        """Record the result of an attempt. With recipients it applies to those of the batch that still wait.
 
         Returns:
-            How many posts, or recipients, have which outcome now. Empty for a page of a delivery that is not settled.
+            How many posts, or recipients, have which outcome now. Empty for a batch of a delivery that is not settled.
         """
         with self._journal.write() as connection:
             return self._record_result(connection, claimed, result, clock_change.total(connection))
@@ -353,92 +345,77 @@ class Deliveries:
         if (step := steps - claimed.clock_steps) and result.not_before is not None:
             # The clock was set while the time was computed: rather too early than an hour late.
             result = replace(result, not_before=min(result.not_before, result.not_before + step))
-        now = self._journal.now()
-        if claimed.has_recipients:
-            return page_results.record_page_result(connection, claimed, result, now=now)
-        results.record_result(connection, claimed.at_steps(steps), result, now=now)
-        return {result.outcome: 1}
+        return attempts.record(connection, claimed.at_steps(steps), result, now=self._journal.now())
 
-    def next_recipients(
-        self, claimed: ClaimedDelivery, limit: int, *, hold_doubt: bool, rate: Rate | None = None
-    ) -> tuple[Recipient, ...]:
-        """Return the next recipients of a delivery, marked for this attempt. Empty while everything is stopped.
-
-        With *hold_doubt*, recipients in doubt are held instead of being sent to again.
-
-        Raises:
-            RateReached: The channel's rate, which counts recipients, is used up.
-        """
-        journal = self._journal
-        with journal.write() as connection:
-            if meta.stopped(connection, journal.id) is not None:
-                return ()
-            if rate is not None:
-                limit = free_slots(connection, claimed.channel, rate, microseconds(journal.now()), limit)
-            queue.lock_claimed(connection, claimed)
-            page, attempt, now = claimed.page or 0, claimed.attempts, microseconds(journal.now())
-            return take_recipients(
-                connection, journal.keys, claimed.id, page, attempt, limit, hold_doubt=hold_doubt, now=now
-            )
-
-    def start_recipient(
+    def take(
         self,
         claimed: ClaimedDelivery,
-        recipient: str,
-        outcomes: Sequence[RecipientOutcome],
+        limit: int,
         *,
         hold_doubt: bool,
         lease: timedelta,
         rate: Rate | None = None,
-        renew: bool = True,
-    ) -> bool:
-        """Record outcomes known so far, and that the next recipient is about to be sent to.
+        outcomes: Iterable[RecipientOutcome] | None = None,
+    ) -> tuple[Recipient, ...]:
+        """Record what became of the people marked before, and mark the next ones of a batch, in one transaction.
 
-        In a file this is not flushed to disk. [`recover`][policenotify.journal.recovery.recover] allows for it.
-        Without *renew* the lease may stay as it is, which saves a row.
+        The lease is renewed. Nothing may be sent to them before this returns. Nobody is marked while everything is
+        stopped, or once this sending was paused or has ended.
 
-        Returns:
-            Whether to send. False while everything is stopped, or once this sending was paused or aborted.
+        Args:
+            claimed: The batch.
+            limit: How many to mark at most.
+            hold_doubt: People in doubt are held instead of being sent to again.
+            lease: How long the batch is held from now on.
+            rate: The channel's rate, which counts people.
+            outcomes: What became of those marked before. Who has no outcome was not begun, and waits again. `None`:
+                nobody was marked before.
 
         Raises:
-            RateReached: The channel's rate is used up. The outcomes are not recorded.
-            Blocked: The channel reports too many recipients as not existing. The outcomes are not recorded.
+            RateReached: The channel's rate is used up. The outcomes are recorded.
+            Blocked: The channel reports so many people as not existing that it is at fault. They wait again, and the
+                outcomes are recorded.
         """
-        if rate is None and self._next.start(
-            claimed, recipient, outcomes, hold_doubt=hold_doubt, lease=lease, renew=renew
-        ):
-            return True
         journal = self._journal
-        with journal.write(durable=False) as connection:
-            now = journal.now()
-            fault = page_results.record_recipients(
-                connection, journal.keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
-            )
-            if fault is not None:  # `record_recipients` finds it again
-                raise fault
-            if meta.stopped(connection, journal.id) is not None:
-                return False
-            if not start_recipient(connection, claimed.id, claimed.page or 0, claimed.attempts, recipient):
-                return False
-            if rate is not None:
-                take_slot(connection, claimed.channel, rate, microseconds(now))
-            return True
+        failure: RateReached | Blocked | None = None
+        people: tuple[Recipient, ...] = ()
+        with journal.write() as connection:
+            now = microseconds(journal.now())
+            row = attempts.lock_owned(connection, claimed)
+            if outcomes is not None:
+                failure = self._record_people(connection, claimed, tuple(outcomes), hold_doubt=hold_doubt)
+            attempts.change(connection, claimed, lease_until=now + span(lease))
+            if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
+                try:
+                    if rate is not None:
+                        limit = free_slots(connection, claimed.channel, rate, now, limit)
+                    people = recipients.take(connection, journal.keys, claimed, limit, hold_doubt=hold_doubt, now=now)
+                    if rate is not None and people:
+                        use_slots(connection, claimed.channel, rate, now, len(people))
+                except RateReached as reached:
+                    failure = reached
+        if failure is not None:
+            raise failure
+        return people
 
-    def record_recipients(
-        self, claimed: ClaimedDelivery, outcomes: Sequence[RecipientOutcome], *, hold_doubt: bool, lease: timedelta
+    def _record_people(
+        self,
+        connection: Connection,
+        claimed: ClaimedDelivery,
+        outcomes: Sequence[RecipientOutcome],
+        *,
+        hold_doubt: bool,
     ) -> Blocked | None:
-        """Record the outcomes of some recipients and renew the lease.
-
-        Returns:
-            The error of the whole channel, if it reports too many recipients as not existing.
-        """
+        recipients.record(connection, claimed, outcomes, hold_doubt=hold_doubt)
+        gone = [outcome.key for outcome in outcomes if outcome.gone]
+        if not gone:
+            return None
         keys = self._journal.keys
-        with self._journal.write() as connection:
-            queue.lock_key_of(connection, claimed.id)  # first: the same transaction may settle the delivery
-            now = self._journal.now()
-            return page_results.record_recipients(
-                connection, keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
-            )
+        recipients.store_suppression_keys(connection, keys, gone)
+        fault = mass_fault(connection, keys, replace(claimed, id=claimed.public_id), len(gone))
+        if fault is not None:
+            list_control.recount(connection, claimed.public_id, microseconds(self._journal.now()))
+        return fault
 
     def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
         """Settle a held delivery, or its held recipients, by a person's decision: posted, or to be sent again.
@@ -474,7 +451,11 @@ class Deliveries:
     def unsettled(self) -> frozenset[int]:
         """Return the ids of the deliveries that are waiting or being sent."""
         with self._journal.read() as connection:
-            return frozenset(connection.execute(select(_table.c.id).where(_table.c.state.in_(_UNSETTLED))).scalars())
+            return frozenset(
+                connection.execute(
+                    select(_table.c.id).where(_table.c.parent.is_(None), _table.c.state.in_(_UNSETTLED))
+                ).scalars()
+            )
 
     def outcomes(self, deliveries: Collection[int]) -> Mapping[Outcome, int]:
         """Return how many of these deliveries have which outcome."""
@@ -497,11 +478,9 @@ class Deliveries:
 
     def had_recipients(self, channel: str) -> bool:
         """Return True if an earlier delivery on the channel had recipients, including purged ones."""
-        stored = exists().where(_recipient.c.delivery == _table.c.id)
-        query = select(_table.c.id).where(_table.c.channel == channel, _table.c.has_recipients)
+        query = select(_table.c.id).where(_table.c.channel == channel, _table.c.parent.is_not(None)).limit(1)
         with self._journal.read() as connection:
-            first = connection.execute(query.where(or_(stored, ~recipients_not_purged())).limit(1)).first()
-        return first is not None
+            return connection.execute(query).first() is not None
 
     def render(
         self,
@@ -530,13 +509,13 @@ class Deliveries:
                 return False
             message = connection.execute(_MESSAGE, {"publication": row.publication}).scalar_one()
             if not is_authentic(journal.keys, row, message):  # the posts were rendered from it
-                queue.hold_forged(connection, row, at)
+                ordering.hold_forged(connection, row, at)
                 return False
             first, *more = (
                 {
                     **delivery_columns(connection, row.publication, target, standalone, reply, at=at),
                     "channel": row.channel,
-                    "has_recipients": standalone is not None and with_recipients,
+                    **list_columns(has_recipients=standalone is not None and with_recipients, follows=True),
                 }
                 for target, standalone, reply in in_sending_order(posts, targets)
             )
@@ -545,9 +524,7 @@ class Deliveries:
             connection.execute(update(_table).where(_table.c.id == row.id).values(**first))
             if more:
                 _insert_after(connection, row, more)
-            if with_recipients:
-                start_expansions(connection, row.publication, (row.channel,), (row.ordering_key,))
-            queue.supersede_partial_sends(connection, row.ordering_key, at)
+            ordering.supersede_partial_sends(connection, row.ordering_key, at)
             body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
             record_delivery(connection, row, now, "rendered", body)
         return True
@@ -556,7 +533,7 @@ class Deliveries:
         """Settle a delivery that cannot be rendered as refused."""
         with self._journal.write() as connection:
             if (row := _lock_unrendered(connection, unrendered)) is not None:
-                queue.cancel_pending(connection, row, Outcome.REFUSED, reason, microseconds(self._journal.now()))
+                ordering.cancel_pending(connection, row, Outcome.REFUSED, reason, microseconds(self._journal.now()))
 
 
 def _lock_unrendered(connection: Connection, unrendered: UnrenderedDelivery) -> Row[Any] | None:
@@ -566,7 +543,7 @@ def _lock_unrendered(connection: Connection, unrendered: UnrenderedDelivery) -> 
     )
     if (row := connection.execute(query).first()) is None:
         return None
-    queue.lock(connection, row.ordering_key)
+    ordering.lock(connection, row.ordering_key)
     return connection.execute(query).first()
 
 

@@ -14,20 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, clock_change, meta
-from policenotify.journal.bulk.recipients import seal_addresses_again
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 from policenotify.model.status import ClockStep
 
 if TYPE_CHECKING:
-    from policenotify.journal.bulk.sendings import Sendings
     from policenotify.journal.deliveries import Deliveries
     from policenotify.journal.drafts.drafts import StoredDrafts
     from policenotify.journal.figures.figures import Figures
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from policenotify.journal.persons.suppressions import Suppressions
     from policenotify.journal.publications import Publications
     from policenotify.journal.retention import Retention
+    from policenotify.journal.sendings import Sendings
     from policenotify.journal.subscribers import Subscribers
 
 
@@ -90,7 +90,7 @@ class Journal(Transactions):
     @cached_property
     def sendings(self) -> Sendings:
         """Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt."""
-        from policenotify.journal.bulk.sendings import Sendings  # noqa: PLC0415 - see above
+        from policenotify.journal.sendings import Sendings  # noqa: PLC0415 - see above
 
         return Sendings(self)
 
@@ -192,15 +192,15 @@ class Journal(Transactions):
 
         Lists that could not be read are tried again at once.
         """
-        from policenotify.journal.bulk import unreadable  # noqa: PLC0415 - see above
+        from policenotify.journal import lists  # noqa: PLC0415 - see above
 
         self.authorize(actor, "resume")
         with self.write() as connection:
             now = self.now()
-            lists = unreadable.postponed(connection, microseconds(now), first_only=False, channel=channel)
-            unreadable.make_due(connection, lists, microseconds(now))
+            waiting = lists.postponed(connection, microseconds(now), first_only=False, channel=channel)
+            lists.make_due(connection, waiting, microseconds(now))
             if channel is not None:
-                unblock(connection, channel, actor, now=now, waits=bool(lists))
+                unblock(connection, channel, actor, now=now, waits=bool(waiting))
                 return
             meta.resume(connection)
             audit.record(connection, now, actor, "resumed", {})

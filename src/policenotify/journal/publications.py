@@ -14,32 +14,31 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal import meta, tombstones
+from policenotify.journal import meta, recipients, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
-from policenotify.journal.bulk import pages, tally
-from policenotify.journal.bulk.expansion import start_expansion
-from policenotify.journal.bulk.halts import PAUSED
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
-from policenotify.journal.pictures import store_pictures
-from policenotify.journal.queue import (
-    OPENING_MISSING,
+from policenotify.journal.list_control import PAUSED
+from policenotify.journal.lists import first_cursor
+from policenotify.journal.ordering import (
     cancel_stale,
     inherit_priority,
     lock,
+    make_way,
     opening_not_posted,
-    supersede_partial_sends,
 )
+from policenotify.journal.pictures import store_pictures
+from policenotify.journal.progress import list_outcome
+from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
     PublicationSummary,
     microseconds,
     moment,
-    outcome_of,
     priority,
 )
 from policenotify.journal.takedown import take_down
@@ -64,8 +63,11 @@ _PUBLISHED = select(_table).where(_table.c.state == "published")
 _NAMED = _PUBLISHED.where(or_(_table.c.id == bindparam("name"), _table.c.key == bindparam("name")))
 _DELIVERIES = (
     select(_delivery)
-    .where(_delivery.c.publication == bindparam("publication"))
+    .where(_delivery.c.publication == bindparam("publication"), _delivery.c.parent.is_(None))
     .order_by(_delivery.c.channel, _delivery.c.part)
+)
+_BEING_SENT = select(_delivery.c.parent).where(
+    _delivery.c.parent.in_(bindparam("lists", expanding=True)), _delivery.c.state == Outcome.SENDING
 )
 _PLACE = ("publication", "channel", "account", "part")
 _CHANGED = select(_delivery.c.id).where(
@@ -73,26 +75,20 @@ _CHANGED = select(_delivery.c.id).where(
 )
 _CHANNELS = select(schema.channel)
 _PENDING = (
-    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, pages.POSTPONED.label("postponed"))
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, POSTPONED.label("postponed"))
     .where(_delivery.c.publication == bindparam("publication"))
+    .where(or_(_delivery.c.has_recipients.is_(False), _delivery.c.reading))  # else its batches count
     .where(or_(_delivery.c.state == Outcome.WAITING, _delivery.c.state == Outcome.SENDING))
     .order_by(_delivery.c.not_before.desc())
 )
 _ADDITION = insert(_delivery)
-_WITH_RECIPIENTS = (
-    select(_delivery.c.id, _delivery.c.ordering_key)
-    .where(_delivery.c.publication == bindparam("publication"))
-    .where(_delivery.c.channel.in_(bindparam("channels", expanding=True)))
-    .where(_delivery.c.has_recipients, _delivery.c.state == Outcome.WAITING)
-    .order_by(_delivery.c.id)
-)
 _INCIDENT = select(schema.incident).where(schema.incident.c.id == bindparam("incident")).with_for_update()
 # Plain text, as in the index: SQLite does not match a bound value with it.
-_HELD_RECIPIENTS = select(schema.page.c.delivery).where(text("pn_page.held > 0"))
+_HELD_RECIPIENTS = select(_delivery.c.publication, literal(Outcome.HELD)).where(text("held > 0"))
 _UNFINISHED: CompoundSelect[tuple[str, str]] = (
     select(_delivery.c.publication, _delivery.c.state)
     .where(_delivery.c.state.in_([*_UNSETTLED, Outcome.HELD]))
-    .union(select(_delivery.c.publication, literal(Outcome.HELD)).where(_delivery.c.id.in_(_HELD_RECIPIENTS)))
+    .union(_HELD_RECIPIENTS)
 )
 
 
@@ -299,9 +295,10 @@ def _unfinished(connection: Connection) -> dict[str, bool]:
 def _publication(connection: Connection, row: Row[Any]) -> Publication:
     rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
-    counted = tally.count_deliveries(connection, with_recipients)
-    people = {delivery: tally.outcomes(reasons) for delivery, reasons in counted.items()}
-    recipients = {**people, **tombstones.stored_counts(connection, with_recipients)}
+    counted = recipients.counts(connection, with_recipients)
+    sent: set[int] = set()
+    if with_recipients:
+        sent.update(connection.execute(_BEING_SENT, {"lists": with_recipients}).scalars())
     channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,
@@ -314,9 +311,9 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
         receipts=tuple(
             _receipt(
                 delivery,
-                recipients.get(delivery.id, {}),
+                counted.get(delivery.id, ()),
                 channels.get(delivery.channel),
-                reasons=tally.reasons_in(counted.get(delivery.id, ())),
+                sending=delivery.id in sent,
                 stage=row.stage,
             )
             for delivery in rows
@@ -326,13 +323,13 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
 
 def _receipt(
     row: Row[Any],
-    recipients: Mapping[Outcome, int],
+    people: tuple[ReasonCount, ...],
     channel: Row[Any] | None,
     *,
-    reasons: tuple[ReasonCount, ...],
+    sending: bool,
     stage: str,
 ) -> Receipt:
-    outcome = outcome_of(row.state, in_doubt=row.in_doubt)
+    outcome = list_outcome(row, sending=sending)
     unrendered = row.account == "" and outcome is Outcome.WAITING
     waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     blocked = channel if waits and channel is not None and channel.blocked_at is not None else None
@@ -352,8 +349,8 @@ def _receipt(
         retry_at=moment(max(row.not_before, paused)) if tried and waits and not blocked and not unrendered else None,
         attempts=row.attempts,
         standalone=row.wording == "standalone" and stage not in {Stage.OPENING, Stage.STANDALONE},
-        recipients=recipients if row.has_recipients else None,
-        reasons=reasons,
+        recipients=recipients.outcomes(people) if row.has_recipients else None,
+        reasons=recipients.reasons_in(people),
         paused=waits and row.halt == PAUSED,
         unrendered=unrendered,
     )
@@ -393,7 +390,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             missing = skips
         row = {
             **delivery_columns(connection, new.id, target, standalone, reply, at=at, missing_opening=missing),
-            "has_recipients": standalone is not None and channel in new.with_recipients,
             "channel": channel,
             "ordering_key": ordering_key,
             "sequence": new.expected_sequence,
@@ -403,14 +399,15 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
             "not_after": microseconds(new.not_after) if new.not_after else None,
             "trace": new.trace or None,
         }
+        to_people = standalone is not None and channel in new.with_recipients
+        row |= list_columns(has_recipients=to_people, follows=ordering_key in begun)
         rows.append({**row, "mac": delivery_mac(keys, row, columns["message"])})
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
         connection.execute(_ADDITION, rows)
-    start_expansions(connection, new.id, new.with_recipients, begun)
     for ordering_key in begun:
-        supersede_partial_sends(connection, ordering_key, at)
+        make_way(connection, ordering_key, new.id, at, closing=message.stage in _CLOSING)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
     body |= {"record": publication_digest(publication_fields(columns)), **posts_of(rows)}
     if message.incident is not None:
@@ -523,18 +520,12 @@ def delivery_columns(
     }
 
 
-def start_expansions(
-    connection: Connection, publication: str, channels: Collection[str], follows: Collection[str]
-) -> None:
-    """Store that no person of the new deliveries on some channels is stored yet.
+def list_columns(*, has_recipients: bool, follows: bool) -> dict[str, object]:
+    """Return the columns of a new delivery that states that none of its people is stored yet.
 
     Args:
-        connection: The transaction.
-        publication: The publication of the deliveries.
-        channels: Channels with recipients.
-        follows: Ordering keys with earlier deliveries.
+        has_recipients: It is sent to people.
+        follows: Its incident has earlier deliveries on the channel.
     """
-    if not channels:
-        return
-    for row in connection.execute(_WITH_RECIPIENTS, {"publication": publication, "channels": [*channels]}).all():
-        start_expansion(connection, row.id, follows=row.ordering_key in follows)
+    cursor = first_cursor(follows=follows) if has_recipients else None
+    return {"has_recipients": has_recipients, "reading": has_recipients, "cursor": cursor}

@@ -1,7 +1,6 @@
-"""The delivery queue: which delivery is sent next, in which order, and which is not sent any more.
+"""The delivery queue: which delivery is sent next, and its claim.
 
-One claim query decides order, urgency, "not before", staleness and doubt. An ordering key names an incident on a
-channel: its deliveries are sent in the order of their ids, and never when they are out of date.
+One claim query decides order, urgency, "not before", staleness and doubt; see `ordering` for the order.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,214 +16,68 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     case,
     exists,
     func,
-    insert,
     or_,
     select,
-    union_all,
     update,
 )
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal.audit import is_settled, last_settlement, record_delivery
-from policenotify.journal.authentication import is_authentic, read_ref, request_mac
-from policenotify.journal.bulk import pages
-from policenotify.journal.bulk.recipients import NOBODY, counts, overall_outcome
-from policenotify.journal.channels import opens_at, take_slot
+from policenotify.journal.audit import is_settled, last_settlement
+from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
+from policenotify.journal.channels import opens_at
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
-from policenotify.journal.verify import digest_of
-from policenotify.log import fields
+from policenotify.journal.list_state import UNREADABLE
+from policenotify.journal.ordering import (
+    INCIDENT_OVER,
+    cancel_pending,
+    hold_forged,
+    log_held,
+    opening_not_posted,
+    place_of,
+)
+from policenotify.journal.recipients import people_of
+from policenotify.journal.records import ClaimedDelivery, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
 
-INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
 OPENING_MISSING = (
     "The opening never appeared here, and this channel does not announce the end of what it did not announce."
 )
 PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
-NEWER_SENT = "A newer message went out instead."
 EXPIRED = "It had expired before it could be sent."
 DAMAGED = (
     "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
 )
-FORGED = (
-    "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
-    "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
-)
 
-_log = logging.getLogger("policenotify")
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
-_table, _recipient, _publication, _page = schema.delivery, schema.recipient, schema.publication, schema.page
-_before, _later = _table.alias("before"), _table.alias("later")
+_table, _publication = schema.delivery, schema.publication
+_before = _table.alias("before")
 
-# --- order
-
-_IN_TRIED_PAGE = and_(  # people of a delivery, of whom only these may have been written to
-    _page.c.delivery == _table.c.id,
-    _page.c.attempt > 0,
-    _recipient.c.delivery == _page.c.delivery,
-    _recipient.c.page == _page.c.number,
-)
-_MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
-    _table.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD, Outcome.DELETED]),
-    _table.c.in_doubt,
-    exists().where(
-        _IN_TRIED_PAGE,
-        or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD])),
-    ),
-)
-_POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
-_PARTIALLY_SENT = select(_table).where(
-    _table.c.has_recipients,
-    _table.c.state == Outcome.WAITING,
-    exists().where(_IN_TRIED_PAGE, or_(_recipient.c.in_doubt, _recipient.c.state.in_([Outcome.POSTED, Outcome.HELD]))),
-    exists().where(
-        _later.c.ordering_key == _table.c.ordering_key,
-        _later.c.id > _table.c.id,
-        _later.c.publication != _table.c.publication,
-        _later.c.state != Outcome.SKIPPED,
-    ),
-    _table.c.ordering_key == bindparam("ordering_key"),
-)
-_KEYS = (
-    select(_table.c.ordering_key)
-    .where(_table.c.ordering_key.in_(bindparam("keys", expanding=True)))
-    .order_by(_table.c.ordering_key, _table.c.id)
-    .with_for_update(key_share=True)
-)
-_KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
-
-
-def lock(connection: Connection, *ordering_keys: str) -> set[str]:
-    """Lock the deliveries of some ordering keys. Return the keys that have any.
-
-    They are locked in the order of keys and ids, so that no two processes wait for each other.
-    """
-    return set(connection.execute(_KEYS, {"keys": [*ordering_keys]}).scalars())
-
-
-def lock_key_of(connection: Connection, delivery: int) -> str:
-    """Lock all deliveries with the ordering key of a delivery. Return the key, or an empty string."""
-    ordering_key = connection.execute(_KEY_OF, {"delivery": delivery}).scalar() or ""
-    if connection.dialect.name != "sqlite":  # a file has one writer at a time
-        lock(connection, ordering_key)
-    return ordering_key
-
-
-def opening_not_posted(connection: Connection, ordering_key: str) -> bool:
-    """Return True if nothing under this key is, may be, or is about to be posted."""
-    return connection.execute(_POSTED, {"ordering_key": ordering_key}).first() is None
-
-
-def is_superseded(connection: Connection, row: Row[Any]) -> bool:
-    """Return True if a newer message may be posted: one in the same language, or the end in any."""
-    newer = (
-        select(_table.c.id)
-        .join(_publication, _publication.c.id == _table.c.publication)
-        .where(_table.c.ordering_key == row.ordering_key, _table.c.id > row.id)
-        .where(_table.c.publication != row.publication, _MAY_BE_POSTED)
-        .where(or_(_table.c.language == row.language, _publication.c.stage.in_(_CLOSING)))
-    )
-    return connection.execute(newer.limit(1)).first() is not None
-
-
-def cancel_stale(connection: Connection, ordering_key: str, at: int) -> None:
-    """Supersede all unsent deliveries of an incident that has ended."""
-    unsent = select(_table).where(
-        _table.c.ordering_key == ordering_key, _table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False)
-    )
-    for row in connection.execute(unsent).all():
-        cancel_pending(connection, row, Outcome.SUPERSEDED, INCIDENT_OVER, at)
-
-
-def inherit_priority(connection: Connection, ordering_key: str, urgent: int) -> None:
-    """Raise deliveries to the priority of a later one that waits for them, those being sent included."""
-    connection.execute(
-        update(_table)
-        .where(_table.c.ordering_key == ordering_key, _table.c.state.in_([Outcome.WAITING, Outcome.SENDING]))
-        .where(_table.c.priority > urgent)
-        .values(priority=urgent)
-    )
-
-
-def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) -> None:
-    """Cancel mails that reached some recipients once a newer one follows: the others get that one.
-
-    A mailbox that asks to come back later must not delay the next mail to everybody else.
-    """
-    for row in connection.execute(_PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
-        cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
-
-
-def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
-    """Settle a waiting delivery that is not to be sent. Recipients in doubt are held."""
-    people: Mapping[Outcome, int] = {}
-    if row.has_recipients:
-        waiting = update(_recipient).where(_recipient.c.delivery == row.id, _recipient.c.state == Outcome.WAITING)
-        connection.execute(waiting.where(_recipient.c.in_doubt).values(state=Outcome.HELD))
-        connection.execute(waiting.values(state=outcome, reason=reason))
-        pages.update_states(connection, row.id)
-        people = counts(connection, [row.id]).get(row.id, {})
-    settle_cancelled(connection, row, outcome, reason, at, people)
-
-
-def settle_cancelled(
-    connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int, people: Mapping[Outcome, int]
-) -> None:
-    """Settle a delivery that is not to be sent, given how many of its people have which outcome."""
-    outcome = overall_outcome(people) if people else outcome
-    settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
-    connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
-    record_delivery(
-        connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason, **_stated(connection, row)}
-    )
-
-
-def _stated(connection: Connection, row: Row[Any]) -> dict[str, str]:
-    """Return the digest of the request that people got before their delivery was interrupted, if it is authentic."""
-    if not row.has_recipients or not row.request:
-        return {}
-    mac = request_mac(
-        connection.get_execution_options()["policenotify_keys"], row.post_key, row.request_version, row.request
-    )
-    return {"request": digest_of(json_object(row.request))} if mac == row.request_mac else {}
-
-
-def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
-    """Hold a delivery that is not what was published, and raise the alarm."""
-    _log_held(logging.ERROR, row, "forged")
-    cancel_pending(connection, row, Outcome.HELD, FORGED, now)
-
-
-def _log_held(level: int, row: Row[Any], why: str) -> None:
-    about = {"channel": row.channel, "delivery": row.id, "publication": row.publication}
-    text = "Channel %s: publication %s, delivery %s: held [%s]"
-    _log.log(level, text, row.channel, row.publication, row.id, why, extra=fields("held", **about, outcome="held"))
-
+POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now"), _table.c.code == UNREADABLE)
+"""The condition that a delivery waits until its list is tried again. Its value is `now`."""
 
 # --- what is due
 
-_NEXT_UP = and_(  # waiting, rendered, not paused, and nothing before it under its key is still to come
+_NEXT_UP = and_(  # waiting, rendered, not halted, and nothing before it under its key is still to come
     _table.c.state == Outcome.WAITING,
     _table.c.account != "",
     _table.c.halt == "",
+    or_(_table.c.has_recipients.is_(False), _table.c.reading),  # else its batches are claimed
     ~exists().where(
         _before.c.ordering_key == _table.c.ordering_key,
-        _before.c.id < _table.c.id,
+        place_of(_before) < place_of(),
         or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
 )
@@ -238,17 +90,9 @@ def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any
 
 
 _NEXT_READY = _earliest(_table.c.not_before, _NEXT_UP)
-_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~pages.POSTPONED)
+_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
-_NEXT_LEASE = _earliest(
-    func.coalesce(_table.c.lease_until, 0), _table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False)
-)
-_NEXT_PAGE = union_all(  # that another worker may take, or whose lease expires
-    _earliest(_table.c.not_before, pages.SHARED),
-    _earliest(func.coalesce(_page.c.lease_until, 0), _page.c.state == Outcome.SENDING).join(
-        _table, _table.c.id == _page.c.delivery
-    ),
-)
+_NEXT_LEASE = _earliest(func.coalesce(_table.c.lease_until, 0), _table.c.state == Outcome.SENDING)
 _ON_CHANNEL = (
     select(_table, _publication.c.incident)
     .join(_publication, _publication.c.id == _table.c.publication)
@@ -258,9 +102,19 @@ _ON_CHANNEL = (
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
 _NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(key_share=True, skip_locked=True, of=_table)
-# Another worker locks it for moments only, after each chunk of people: it is waited for.
-_NEXT_SHARED = (
-    _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(key_share=True, of=_table)
+_ROW = select(_table).add_columns(last_settlement(_table))
+_NEXT_BATCH = (  # before more people are read
+    _ROW.where(_table.c.parent == bindparam("of_list"), _table.c.state == Outcome.WAITING)
+    .where(_table.c.halt == "", _table.c.not_before <= bindparam("now"))
+    .order_by(_table.c.number)
+    .limit(1)
+    .with_for_update(key_share=True, skip_locked=True, of=_table)
+)
+_PARENT = (
+    select(_table, _publication.c.incident)
+    .join(_publication, _publication.c.id == _table.c.publication)
+    .add_columns(last_settlement(_table))
+    .where(_table.c.id == bindparam("of_list"))
 )
 
 
@@ -274,7 +128,7 @@ def next_due(
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
-    for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE, _NEXT_PAGE):
+    for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE):
         for name, at in connection.execute(query, {"channels": list(opens), "now": now}):
             earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
@@ -305,17 +159,11 @@ _CLOSED_BY = (
     )
     .limit(1)
 )
-_IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
-    _table.c.id == bindparam("claimed_id"),
-    _table.c.state == Outcome.SENDING,
-    _table.c.owner == bindparam("claimed_by"),
-    _table.c.attempts == bindparam("claimed_attempts"),
+_TAKE = (
+    update(_table)
+    .where(_table.c.id == bindparam("taken"))
+    .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"), counts=None)
 )
-_ATTEMPT = insert(schema.attempt)
-_LOCK_OWNED = select(_table.c.id).where(_IS_OWNED).with_for_update(key_share=True)
-_CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
-_SEND = update(_table).where(_table.c.id == bindparam("taken")).values(state=Outcome.SENDING)
-_TAKE = _SEND.values(owner=bindparam("by"), lease_until=bindparam("until"))
 
 
 def take_next(
@@ -342,8 +190,8 @@ def take_next(
         return None
     values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
     newer: UnsupportedVersion | None = None
-    query, shared = _NEXT, _NEXT_SHARED
-    while (row := connection.execute(query, values).first() or connection.execute(shared, values).first()) is not None:
+    query = _NEXT
+    while (row := connection.execute(query, values).first()) is not None:
         try:
             taken = _take(connection, keys, row, owner, now=now, lease=lease)
         except UnsupportedVersion as error:  # another host may know it
@@ -352,7 +200,7 @@ def take_next(
             return taken
         if taken is not None:  # it is settled
             continue
-        query, shared = (each.where(_table.c.id != row.id) for each in (query, shared))
+        query = query.where(_table.c.id != row.id)
     if newer is not None:
         raise newer
     return None
@@ -361,22 +209,25 @@ def take_next(
 def _take(
     connection: Connection, keys: Keys, row: Row[Any], owner: str, *, now: int, lease: timedelta
 ) -> ClaimedDelivery | Outcome | None:
-    """Claim a delivery, or a page of it. Settle one that must not be sent, unless another worker is sending it.
+    """Claim a delivery, or of one with recipients a batch that waits. Settle one that must not be sent.
 
     Returns:
         It, or how it was settled, or None if it is to be passed over.
     """
-    skip = _skip_reason(connection, row, now)
+    if row.has_recipients:
+        row = connection.execute(_NEXT_BATCH, {"of_list": row.id, "now": now}).first() or row
+    whole = row if row.parent is None else connection.execute(_PARENT, {"of_list": row.parent}).one()
+    skip = _skip_reason(connection, whole, now)
     try:
-        claimed = None if skip else replace(_claimed(connection, keys, row), owner=owner)
-        authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
+        claimed = None if skip else replace(_claimed(connection, keys, whole), owner=owner)
+        settled = is_settled(row.last_settlement) or is_settled(whole.last_settlement)
+        authentic = is_authentic(keys, whole) and not settled
+        authentic = authentic and (row is whole or _has_its_people(connection, keys, row, whole))
     except UnsupportedVersion:
         raise
     except ValueError:
         claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
-        _log_held(logging.WARNING, row, "damaged")
-    if row.state == Outcome.SENDING and (claimed is None or not authentic):
-        return None
+        log_held(logging.WARNING, row, "damaged")
     if not authentic:  # nor is it skipped for what was changed
         hold_forged(connection, row, now)
         return Outcome.HELD
@@ -384,106 +235,17 @@ def _take(
         outcome, reason = skip or (Outcome.HELD, DAMAGED)
         cancel_pending(connection, row, outcome, reason, now)
         return outcome
-    if row.has_recipients:
-        return _take_page(connection, claimed, row, now, lease)
     connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
-    return claimed
+    if row is whole:
+        return claimed
+    backoff = max(timedelta(microseconds=row.backoff), claimed.backoff)
+    return replace(claimed, id=row.id, parent=whole.id, attempts=row.attempts, backoff=backoff)
 
 
-def _take_page(
-    connection: Connection, claimed: ClaimedDelivery, row: Row[Any], now: int, lease: timedelta
-) -> ClaimedDelivery | None:
-    """Claim a page of a delivery. Return None if no page is due, or if it was changed in the database."""
-    page = pages.claim(connection, claimed.id, claimed.owner, now=now, lease=lease)
-    if page is None:  # other workers have taken the last ones, or those that are left wait longer
-        if row.state == Outcome.WAITING and (left := pages.progress(connection, row.id)).waiting:
-            connection.execute(update(_table).where(_table.c.id == row.id).values(not_before=left.not_before))
-        elif row.state == Outcome.WAITING:  # which only damage leaves behind
-            cancel_pending(connection, row, Outcome.SKIPPED, NOBODY, now)
-        return None
-    if not pages.is_as_stated(connection, claimed.publication, claimed.id, page.number):
-        connection.execute(
-            update(_page).where(_page.c.delivery == row.id, _page.c.number == page.number).values(state=Outcome.WAITING)
-        )
-        hold_forged(connection, row, now)
-        return None
-    connection.execute(_SEND, {"taken": row.id})
-    backoff = max(timedelta(microseconds=page.backoff), claimed.backoff)
-    return replace(claimed, page=page.number, filled=page.filled, attempts=page.attempt, backoff=backoff)
-
-
-def begin_attempt(
-    connection: Connection,
-    keys: Keys,
-    claimed: ClaimedDelivery,
-    request: Request,
-    wording: str,
-    *,
-    now: int,
-    lease: timedelta,
-    rate: Rate | None = None,
-) -> ClaimedDelivery:
-    """Store that *request* is about to be sent. Nothing may be sent before this is committed.
-
-    The lease starts again, because an upload or a token renewal may have taken long.
-
-    Raises:
-        LostLease: Another process took the delivery over.
-        RateReached: Other processes have used up the channel's rate since it was claimed.
-    """
-    if claimed.page is not None:
-        return pages.begin(connection, keys, claimed, request, wording, now=now, lease=lease)
-    if rate is not None:
-        take_slot(connection, claimed.channel, rate, now)
-    number, stored = claimed.attempts + 1, request.model_dump_json()
-    first = claimed.first_tried_at or moment(now)
-    change(
-        connection,
-        claimed,
-        attempts=number,
-        request=stored,
-        request_mac=request_mac(keys, claimed.key, claimed.request_version, stored),
-        wording=wording,
-        lease_until=now + span(lease),
-        last_tried_at=now,
-        first_tried_at=microseconds(first),
-    )
-    row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
-    connection.execute(_ATTEMPT, row)
-    return replace(
-        claimed, attempts=number, request=request, wording=wording, first_tried_at=first, last_tried_at=moment(now)
-    )
-
-
-def lock_claimed(connection: Connection, claimed: ClaimedDelivery) -> None:
-    """Lock a delivery, or the page of one, that this process has claimed."""
-    if claimed.page is not None:
-        pages.lock_owned(connection, claimed)
-    elif connection.execute(_LOCK_OWNED, _identity(claimed)).first() is None:
-        raise pages.lost(claimed)
-
-
-def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that it is claimed by this process and its lease has not expired."""
-    if claimed.page is not None:
-        pages.confirm_lease(connection, claimed, now)
-    elif connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
-        raise pages.lost(claimed)
-
-
-def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
-    """Change columns of a delivery that this process has claimed."""
-    if not connection.execute(_change(tuple(columns)), _identity(claimed) | columns).rowcount:
-        raise pages.lost(claimed)
-
-
-@cache
-def _change(columns: tuple[str, ...]) -> Update:
-    return update(_table).where(_IS_OWNED).values({name: bindparam(name) for name in columns})
-
-
-def _identity(claimed: ClaimedDelivery) -> dict[str, object]:
-    return {"claimed_id": claimed.id, "claimed_by": claimed.owner, "claimed_attempts": claimed.attempts}
+def _has_its_people(connection: Connection, keys: Keys, batch: Row[Any], whole: Row[Any]) -> bool:
+    """Return True if a batch has the people with which it was stored: no row was added, moved or removed."""
+    people = people_of(connection, whole.id, batch.id)
+    return is_whole_batch(keys, whole.mac, batch.number, people, batch.mac)
 
 
 def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:

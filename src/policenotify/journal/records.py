@@ -244,9 +244,8 @@ class ClaimedDelivery:
         request: The prepared request, if there is one.
         reply_to: The posts above it in the thread, from the opening on.
         target: The post to edit or delete.
-        page: The number of the claimed page of its people. `None` for a single post. Attempts and backoff are then
-            those of the page.
-        filled: The people of the page are stored.
+        has_recipients: It is sent to people: the delivery itself, whose people are to be stored, or a batch of them.
+        parent: Of a batch, the delivery whose people it has. Post key, request and wording are that delivery's.
         trace: The `traceparent` of the span in which it was published, or an empty text.
     """
 
@@ -275,9 +274,13 @@ class ClaimedDelivery:
     target: PostRef | None
     unseen_at: datetime | None = None
     clock_steps: timedelta = timedelta(0)
-    page: int | None = None
-    filled: bool = True
+    parent: int | None = None
     trace: str = ""
+
+    @property
+    def public_id(self) -> int:
+        """The delivery as people know it. A batch has that of its parent."""
+        return self.id if self.parent is None else self.parent
 
     def at_steps(self, steps: timedelta) -> ClaimedDelivery:
         """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""
@@ -310,7 +313,7 @@ class AttemptResult:
         standalone: The next attempt uses the standalone wording.
         new_request: The next attempt prepares another request.
         resend_as_post: The next attempt publishes a new post instead of editing.
-        of_people: It concerns some people of a page only. The delivery's other pages go on.
+        of_people: It concerns some people of a batch only. The delivery's other batches go on.
         delayed: The attempt has failed, and is repeated or looked into.
     """
 

@@ -26,15 +26,14 @@ from policenotify.journal.drafts.retention import (
 )
 from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
-from policenotify.journal.queue import cancel_pending, lock
+from policenotify.journal.ordering import cancel_pending, lock
+from policenotify.journal.recipients import forget_reasons
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
     Selection,
-    counts_to_store,
     is_about,
     is_whole,
     purged_key,
-    recipients_not_purged,
     tombstone,
 )
 from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
@@ -347,7 +346,7 @@ def _plan(connection: Connection, selection: Selection) -> Purged:
             after, parts = page[-1], _parts(kind, page)
             publications = list(connection.execute(parts.where(is_whole(_part))).scalars())
             ids.update(publications)
-            deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(parts))
+            deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(parts), _delivery.c.parent.is_(None))
             counted = {
                 "deliveries": select(func.count()).select_from(deliveries.subquery()),
                 "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
@@ -381,15 +380,9 @@ def _purge_some_recipients(journal: Transactions, delivery: int, *, addresses: b
     """Erase some recipients of a delivery; their addresses too, unless another delivery has them."""
     of_delivery = _recipient.c.delivery == delivery
     with journal.write() as connection:
-        query = select(_recipient.c.person).where(of_delivery).order_by(_recipient.c.page, _recipient.c.person)
+        query = select(_recipient.c.person).where(of_delivery).order_by(_recipient.c.batch, _recipient.c.person)
         if not (people := connection.execute(query.limit(_RECIPIENTS)).scalars().all()):
-            for table in (schema.page, schema.expansion):
-                connection.execute(delete(table).where(table.c.delivery == delivery))
             return 0
-        states = select(_recipient.c.state, func.count()).where(of_delivery).group_by(_recipient.c.state)
-        counts: dict[Outcome, int] = {Outcome(state): count for state, count in connection.execute(states)}
-        uncounted = update(_delivery).where(_delivery.c.id == delivery, recipients_not_purged())
-        connection.execute(uncounted.values(request=counts_to_store(counts)))
         connection.execute(delete(_recipient).where(of_delivery, _recipient.c.person.in_(people)))
         unused = and_(_person.c.id.in_(people), ~exists().where(_recipient.c.person == _person.c.id))
         if not addresses:  # they are kept for a while
@@ -501,15 +494,17 @@ def _erase_content(
         left[row.id] = publication_digest(audit.publication_fields({**row._asdict(), **kept}))
     of_them = _delivery.c.publication.in_(ids)
     deliveries = connection.execute(
-        update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
+        update(_delivery)
+        .where(of_them, _delivery.c.parent.is_(None))
+        .values(standalone=None, reply=None, ref=None, request=None, cursor=None, reason="", remedy="")
     )
-    connection.execute(update(_delivery).where(of_them, recipients_not_purged()).values(request=None))
+    forget_reasons(connection, of_them)
     attempt = schema.attempt
     own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
     connection.execute(update(attempt).where(own).values(reason=""))
     outcomes: dict[str, dict[str, str]] = {name: {} for name in left}
     query = select(_delivery.c.publication, _delivery.c.id, _delivery.c.state).where(_delivery.c.publication.in_(left))
-    for delivery in connection.execute(query.order_by(_delivery.c.id)):
+    for delivery in connection.execute(query.where(_delivery.c.parent.is_(None)).order_by(_delivery.c.id)):
         outcomes[delivery.publication][str(delivery.id)] = delivery.state
     kept_drafts = erase_drafts(connection, keys, ids, now)
     about = ids | kept_drafts.keys() | set(drafts)

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, case, exists, func, or_, select, text
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, clock_change, meta, workers
+from policenotify.journal import audit, clock_change, list_control, meta, workers
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
@@ -71,6 +71,7 @@ _KINDS: Final = (
     "published",
     "refused_by_check",
     "settled",
+    list_control.BATCH_EVENT,
     "resolved",
     "blocked",
     "overdue",
@@ -252,7 +253,7 @@ def _have_ended(connection: Connection) -> bool:
 
 
 def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
-    event, delivery, page = schema.event, schema.delivery, schema.page
+    event, delivery, batch = schema.event, schema.delivery, schema.delivery.alias("batch")
     late = (event.c.id.between(*numbers) for numbers in position.missing)
     handed = event.c.kind.in_(_KINDS)
     query = (
@@ -260,8 +261,9 @@ def _rows(connection: Connection, position: _Position) -> Sequence[Any]:
             *(event.c[name] for name in ("id", "at", "kind", "publication", "delivery", "channel")),
             case((handed, event.c.body), else_="").label("body"),
             case((handed, delivery.c.state), else_="").label("state"),
+            delivery.c.parent,
             # Plain text, as in the index: SQLite does not match a bound value with it.
-            exists().where(page.c.delivery == event.c.delivery, text("pn_page.held > 0")).label("has_held_people"),
+            exists().where(batch.c.parent == event.c.delivery, text("batch.held > 0")).label("has_held_people"),
         )
         .outerjoin(delivery, delivery.c.id == event.c.delivery)
         .where(or_(event.c.id > position.last, *late))
@@ -307,8 +309,11 @@ def _told(row: Row[Any]) -> Iterator[JournalEvent]:
                 yield FindingOverridden(**about, codes=_codes(body["overridden"]))
         case "refused_by_check":
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
-        case "settled" | "resolved":
+        case "settled" | "resolved" if row.parent is None:
             yield from _of_delivery(row, body, {**about, "channel": row.channel, "delivery": row.delivery})
+        case list_control.BATCH_EVENT if body.get("delayed"):
+            of_list = {**about, "channel": row.channel, "delivery": row.parent}
+            yield from _of_delivery(row, {**body, "outcome": Outcome.WAITING}, of_list)
         case "blocked":
             yield ChannelBlocked(**common, channel=row.channel)
         case "overdue":

@@ -12,7 +12,7 @@ from policenotify.journal.audit import posts_of, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.queue import cancel_pending, lock
+from policenotify.journal.ordering import cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
@@ -38,10 +38,14 @@ def take_down(
         now = journal.now()
         at = microseconds(now)
         row = connection.execute(select(_publication).where(_publication.c.id == publication)).one()
-        of_publication = select(_table).where(_table.c.publication == publication).order_by(_table.c.id)
+        of_publication = select(_table).where(_table.c.publication == publication, _table.c.parent.is_(None))
+        of_publication = of_publication.order_by(_table.c.id)
         lock(connection, *{one.ordering_key for one in connection.execute(of_publication).all()})
         deliveries = connection.execute(of_publication).all()
         waiting = [one for one in deliveries if one.state == Outcome.WAITING and not one.in_doubt]
+        waiting += [
+            one for one in deliveries if one.state == Outcome.SENDING and one.has_recipients
+        ]  # its list is read
         waiting = [one for one in waiting if one.operation != Operation.DELETE]
         for one in waiting:
             cancel_pending(connection, one, Outcome.SUPERSEDED, TAKEN_DOWN, at)

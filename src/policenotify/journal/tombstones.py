@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +12,6 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, sel
 from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
@@ -24,16 +22,11 @@ HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 RULES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 _MARK = '{"purged":'  # begins the rules of a purged publication
-_COUNTED = '{"recipients":'  # begins the request of a delivery whose recipients were purged
 _KEY = "purged key"
 DIGEST = "purged digest"
 """The purpose of the keyed hash that replaces a digest."""
 
-_COUNTS: TypeAdapter[dict[str, dict[Outcome, int]]] = TypeAdapter(dict[str, dict[Outcome, int]])
-_publication, _delivery = schema.publication, schema.delivery
-_STORED_COUNTS = select(_delivery.c.id, _delivery.c.request).where(
-    _delivery.c.id.in_(bindparam("deliveries", expanding=True)), _delivery.c.request.like(f"{_COUNTED}%")
-)
+_publication = schema.publication
 _KEYED = select(_publication.c.id, _publication.c.key, _publication.c.digest).where(
     _publication.c.key.in_(bindparam("keys", expanding=True))
 )
@@ -105,23 +98,6 @@ def tombstone_of(message: Message, now: datetime) -> Message:
         exercise=message.exercise,
         headline=HEADLINE.format(day=now),
     )
-
-
-def counts_to_store(recipients: dict[Outcome, int]) -> str:
-    """Return the request of a delivery whose recipients are purged: how many had which outcome."""
-    return _COUNTS.dump_json({"recipients": recipients}).decode()
-
-
-def recipients_not_purged() -> ColumnElement[bool]:
-    """Return the condition that a delivery's recipients were not purged."""
-    return or_(_delivery.c.request.is_(None), _delivery.c.request.not_like(f"{_COUNTED}%"))
-
-
-def stored_counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
-    """Return how many recipients had which outcome, for the deliveries whose recipients were purged."""
-    ids = list(deliveries)
-    rows = connection.execute(_STORED_COUNTS, {"deliveries": ids}) if ids else ()
-    return {delivery: _COUNTS.validate_json(request)["recipients"] for delivery, request in rows}
 
 
 def repeated(connection: Connection, keys: Keys, key: str, digest: str) -> str | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Table, delete, func, insert, select, 
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
-from policenotify.journal import audit, clock_change, meta, recovery
+from policenotify.journal import attempts, audit, clock_change, meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
@@ -232,7 +232,7 @@ def _lock_tables(source: Connection, keys: Keys, place: str) -> None:
 
 
 def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
-    recovery.recover(source, now, LEASE)
+    attempts.recover(source, now, LEASE)
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(

@@ -183,6 +183,8 @@ delivery: Table = Table(
     Column("part", Whole, nullable=False),
     Column("operation", Name(8), nullable=False),
     Column("target", ForeignKey("pn_delivery.id")),  # the delivery whose post is edited or deleted
+    Column("parent", ForeignKey("pn_delivery.id")),  # of a batch: the delivery whose people it has
+    Column("number", Whole),  # of a batch, from 0
     Column("post_key", Name(64), nullable=False, unique=True),
     Column("ordering_key", LongText, nullable=False),
     Column("sequence", Whole, nullable=False),
@@ -190,7 +192,11 @@ delivery: Table = Table(
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
     Column("has_recipients", YesNo, nullable=False, default=False),
-    Column("halt", Name(12), nullable=False, server_default=text("''")),  # paused or aborted by a person
+    Column("reading", YesNo, nullable=False, server_default=text("false")),  # people of its lists are to be stored
+    Column("cursor", LongText),  # how far its lists were read, as JSON
+    Column("counts", LongText),  # of a batch: its people by outcome and reason, as JSON, unless it is being sent
+    Column("held", Whole, nullable=False, server_default=text("0")),  # of a batch: people whom a person must settle
+    Column("halt", Name(12), nullable=False, server_default=text("''")),  # paused, aborted, or what the others get
     Column("needs_opening", YesNo, nullable=False, default=False),  # skipped if the opening was never posted
     Column("not_before", Microseconds, nullable=False),
     Column("not_after", Microseconds),
@@ -216,14 +222,12 @@ delivery: Table = Table(
     Column("unseen_at", Microseconds),  # first look-up since the last attempt that did not find it
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
+    UniqueConstraint("parent", "number", name="pn_delivery_batch"),
     Index("pn_delivery_due", "state", "channel", "priority", "id"),
-    Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
-    Index(
-        "pn_delivery_aborted",
-        "state",
-        **_rows("halt = 'aborted'"),
-    ),
-    comment="One (publication, channel, language, part, operation): the unit that is claimed.",
+    Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order; a batch has its parent's place
+    Index("pn_delivery_held", "parent", **_rows("held > 0")),
+    Index("pn_delivery_ended", "state", **_rows("has_recipients AND halt NOT IN ('', 'paused')")),
+    comment="One (publication, channel, language, part, operation), or a batch of its people: what is claimed.",
 )
 
 attempt: Table = Table(
@@ -238,45 +242,6 @@ attempt: Table = Table(
     Column("reason", LongText, nullable=False, default=""),
     Column("code", LongText, nullable=False, default=""),
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
-)
-
-expansion: Table = Table(
-    "pn_expansion",
-    metadata,
-    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("audience", Whole, nullable=False),  # the cursor: which audience, and the next position in it
-    Column("position", _RowId, nullable=False, server_default=text("0")),
-    Column("revision", LongText, nullable=False, server_default=""),  # of the audiences that the cursor is in
-    Column("expanded", YesNo, nullable=False, default=False),  # all people are stored
-    Column("pages", Whole, nullable=False, server_default=text("0")),  # made so far
-    Column("wrong", Whole, nullable=False, server_default=text("0")),  # rows that name nobody
-    Column("wrong_lines", LongText, nullable=False, server_default=""),  # the first of them
-    Column("unreadable", YesNo, nullable=False, default=False),  # the audiences at the last try, or they were emptied
-    Index(
-        "pn_expansion_unreadable",
-        "delivery",
-        **_rows("unreadable"),
-    ),
-    comment="How far the audiences of a delivery were read.",
-)
-
-page: Table = Table(
-    "pn_page",
-    metadata,
-    Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("number", Whole, primary_key=True),
-    Column("state", Name(12), nullable=False),  # waiting, sending or settled
-    Column("filled", YesNo, nullable=False, default=False),  # its people are stored
-    Column("attempt", Whole, nullable=False, server_default=text("0")),  # its last one
-    Column("not_before", Microseconds, nullable=False),
-    Column("backoff", Microseconds, nullable=False, server_default=text("0")),
-    Column("owner", LongText),
-    Column("lease_until", Microseconds),
-    Column("held", Whole, nullable=False, server_default=text("0")),  # people whom a person must settle
-    Column("tally", LongText, nullable=False, server_default=text("'[]'")),  # its people, unless it is claimed
-    Index("pn_page_state", "state"),
-    Index("pn_page_held", "delivery", "held", **_rows("held > 0")),
-    comment="Some people of a delivery: the unit that is claimed there.",
 )
 
 person: Table = Table(
@@ -300,7 +265,7 @@ recipient: Table = Table(
     "pn_recipient",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("page", Whole, primary_key=True),
+    Column("batch", ForeignKey("pn_delivery.id"), primary_key=True),
     Column("person", ForeignKey("pn_person.id"), primary_key=True),
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
@@ -310,10 +275,10 @@ recipient: Table = Table(
     Column("gone", Whole, nullable=False, server_default=text("0")),  # answers that this person does not exist
     Index("pn_recipient_person", "person", "delivery", unique=True),
     Index("pn_recipient_gone", "delivery", "gone", **_rows("gone > 0")),
-    sqlite_with_rowid=False,  # the rows of a page lie together
+    sqlite_with_rowid=False,  # the rows of a batch lie together
     # No index holds what changes, so that a changed row stays on its disk page.
     info={"postgresql": {"with": {"fillfactor": 70}}},
-    comment="One person of a delivery with recipients.",
+    comment="One person of a delivery with recipients, in one of its batches.",
 )
 
 EVERYWHERE = "*"

@@ -9,16 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select, text
 
-from policenotify.journal import meta
+from policenotify.journal import meta, recipients
 from policenotify.journal.audit import newest_event
-from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
 from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
-from policenotify.journal.tombstones import stored_counts
 from policenotify.journal.workers import seen_workers
 from policenotify.model.cap import Severity
 from policenotify.model.draft import DraftState
@@ -32,23 +30,24 @@ _AHEAD: Final = span(TOLERANCE)
 _UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
 _PENDING_PEOPLE: Final = frozenset({Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED})
 _delivery, _incident, _draft = schema.delivery, schema.incident, schema.draft
-_channel, _publication, _page = schema.channel, schema.publication, schema.page
+_channel, _publication = schema.channel, schema.publication
+_batch = _delivery.alias("batch")
 
 _COUNT_PENDING = (
     select(_delivery.c.channel, _delivery.c.state, _delivery.c.in_doubt, func.count().label("number"))
-    .where(_delivery.c.state.in_([*_UNSETTLED, Outcome.HELD]))
+    .where(_delivery.c.state.in_([*_UNSETTLED, Outcome.HELD]), _delivery.c.parent.is_(None))
     .group_by(_delivery.c.channel, _delivery.c.state, _delivery.c.in_doubt)
 )
 _COUNT_HELD_PEOPLE = (  # plain text, as in the index: SQLite does not match a bound value with it
-    select(_delivery.c.channel, func.count(_page.c.delivery.distinct()).label("number"))
-    .join(_delivery, _delivery.c.id == _page.c.delivery)
-    .where(text("pn_page.held > 0"), _delivery.c.state != Outcome.HELD)
+    select(_delivery.c.channel, func.count(_batch.c.parent.distinct()).label("number"))
+    .join(_batch, _delivery.c.id == _batch.c.parent)
+    .where(text("batch.held > 0"), _delivery.c.state != Outcome.HELD)
     .group_by(_delivery.c.channel)
 )
 _SEVERE = (_delivery.c.priority <= priority(Severity.SEVERE)).label("severe")
 _OLDEST_DUE = (
     select(_delivery.c.channel, _SEVERE, func.min(_delivery.c.not_before).label("at"))
-    .where(_delivery.c.state == Outcome.WAITING, _delivery.c.halt == "")
+    .where(_delivery.c.state == Outcome.WAITING, _delivery.c.halt == "", _delivery.c.parent.is_(None))
     .group_by(_delivery.c.channel, _SEVERE)
 )
 _OLDEST_PENDING = (
@@ -244,9 +243,9 @@ def _count_people(connection: Connection, counted: _Counted, changed: list[int] 
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
         ids = [row.id for row in part]
-        purged, kept = stored_counts(connection, ids), tally.count_deliveries(connection, ids)
+        counted_people = recipients.counts(connection, ids)
         for row in part:
-            people = purged.get(row.id) or tally.outcomes(kept.get(row.id, ()))
+            people = recipients.outcomes(counted_people.get(row.id, ()))
             settled = row.state not in _UNSETTLED
             final: dict[Outcome, int] = {
                 Outcome(outcome): number
@@ -274,7 +273,7 @@ def _deliveries(connection: Connection, now: int) -> dict[str, Any]:
     }
     people: Counter[str] = Counter()
     for start in range(0, len(unsettled), _BATCH):
-        for delivery, counted in tally.count_deliveries(connection, list(unsettled)[start : start + _BATCH]).items():
+        for delivery, counted in recipients.counts(connection, list(unsettled)[start : start + _BATCH]).items():
             people[unsettled[delivery]] += sum(each.count for each in counted if each.outcome in _PENDING_PEOPLE)
     channels = connection.execute(_CHANNELS).all()
     return {

@@ -29,11 +29,12 @@ from sqlalchemy import (
 )
 
 from policenotify.journal import meta
+from policenotify.journal.attempts import INTERRUPTED
 from policenotify.journal.clock_change import SET
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.list_control import BATCH_EVENT
 from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS
-from policenotify.journal.recovery import INTERRUPTED
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 
@@ -139,11 +140,10 @@ def _add_settled(totals: Totals, row: Any) -> None:  # noqa: ANN401 - a row of t
         return
     if row.kind == "deleted":
         outcome = Outcome.DELETED.value
-    if outcome in _FINAL:
+    if outcome in _FINAL and row.kind != BATCH_EVENT:
         totals.counts["deliveries", row.channel, row.operation, outcome] += row.number
-    if row.kind != "settled" or not row.tried:
-        return
-    totals.counts["attempts", row.channel, outcome] += row.number
+    if row.kind in {"settled", BATCH_EVENT} and row.tried:
+        totals.counts["attempts", row.channel, outcome] += row.number
     if row.sent is not None:
         key = ("send_duration", row.channel, row.operation)
         totals.counts[*key, str(row.sent)] += row.number
@@ -198,7 +198,7 @@ def _settled(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
     outcome, number = _field(dialect, body, "outcome"), _field(dialect, body, "attempt")
     # The body is canonical JSON, in which a truth value looks the same on every database.
     begun, posted = body.contains('"begun":true'), and_(event.c.kind == "settled", outcome == Outcome.POSTED)
-    posted = and_(posted, number.is_not(None))
+    posted = and_(posted, or_(number.is_not(None), _delivery.c.has_recipients))
     waiting = case((posted, _not_negative(event.c.at - _publication.c.created_at)))
     sending = _not_negative(_attempt.c.ended_at - _attempt.c.started_at)
     severity = case((posted, _field(dialect, _publication.c.message, "severity")))
@@ -223,13 +223,13 @@ def _settled(dialect: str, counted: ColumnElement[bool]) -> Select[Any]:
         .outerjoin(
             _attempt,
             and_(
-                event.c.kind == "settled",
+                event.c.kind.in_(("settled", BATCH_EVENT)),
                 _attempt.c.delivery == event.c.delivery,
                 _attempt.c.number == cast(number, _attempt.c.number.type),
                 _attempt.c.ended_at == event.c.at,  # else this result is of a look-up
             ),
         )
-        .where(counted, event.c.kind.in_(("settled", "resolved", "deleted", INTERRUPTED)))
+        .where(counted, event.c.kind.in_(("settled", BATCH_EVENT, "resolved", "deleted", INTERRUPTED)))
         .subquery()
     )
     labels = [each.c[name] for name in ("kind", "channel", "operation", "outcome", "tried", "begun", "severity")]

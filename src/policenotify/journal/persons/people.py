@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
-from policenotify.journal.bulk.recipients import recipient_key, suppression_key
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.persons.suppressions import release, suppression_of
+from policenotify.journal.recipients import recipient_key, suppression_key
 from policenotify.journal.records import moment, outcome_of
 from policenotify.journal.retention import forget
 from policenotify.journal.vacuum import truncate_log

@@ -37,7 +37,7 @@ from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, 
 from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
-from policenotify.networks.sms.course import GATEWAY, Course
+from policenotify.networks.sms.course import GATEWAY, SUSPECTED, Course
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
@@ -260,6 +260,11 @@ class Sms:
                 remedy="Shorten it, or allow more segments.",
             )
         return Request(account=self.account, key=post.key, body={"text": text})
+
+    @property
+    def people_at_once(self) -> int:
+        """How many people are marked at once: as many as are asked for at once, and enough to suspect the gateway."""
+        return max(self._parallel * self._batch, SUSPECTED)
 
     def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
         """Send the text to each recipient, in `parallel` requests at once of `batch` recipients each.

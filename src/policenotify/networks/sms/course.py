@@ -15,7 +15,8 @@ GATEWAY: Final = "The SMS gateway"
 """Its name in error texts."""
 
 _MAX_DOUBTS = 2  # unknown results without an answer between them, after which the gateway counts as unavailable
-_SUSPECTED = 3  # refusals without a success, after which a refusal counts for all recipients
+SUSPECTED: Final = 3
+"""Refusals without a success, after which a refusal counts for all recipients."""
 
 
 class Course:
@@ -40,7 +41,7 @@ class Course:
 
     @property
     def _suspicious(self) -> bool:
-        return not self._served and len(self._refused) >= _SUSPECTED
+        return not self._served and len(self._refused) >= SUSPECTED
 
     def record(self, results: Iterable[tuple[Recipient, Exception | None]]) -> Iterator[RecipientOutcome]:
         """Record the results of one call, and yield the outcomes that are known now.

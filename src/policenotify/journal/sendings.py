@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
-from policenotify.journal.bulk import controls, doubts, progress
+from policenotify.journal import doubts, list_control, progress
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.ordering import lock, lock_key_of
+from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
@@ -35,7 +38,7 @@ class Sendings:
     def progress(self, publication: str) -> Progress | None:
         """Return how far a publication is, by its id or the caller's key. None if there is no such publication.
 
-        It reads a row for each page of 1,000 people, and the people of those pages that are being sent.
+        It reads a row for each batch of 1,000 people, and the people of those batches that are being sent.
         """
         with self._journal.read() as connection:
             names = {"name": publication, "purged": purged_key(self._journal.keys, publication)}
@@ -47,7 +50,7 @@ class Sendings:
     def pause(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people, in all processes, until `resume`. They go on waiting.
 
-        It takes effect between two people. A person who is being sent to at this moment still gets it.
+        It takes effect after the people whom a worker has marked: 25, or as many as are sent to at once.
         What follows in the incident waits behind it, but an end is sent at once to those who have it.
 
         Args:
@@ -58,17 +61,18 @@ class Sendings:
         """
         self._journal.authorize(actor, "pause")
         with self._journal.write() as connection:
-            now = self._journal.now()
-            return controls.pause(connection, publication, actor, channel=channel, reason=reason, now=now)
+            rows, now = _locked(connection, publication, channel), self._journal.now()
+            return list_control.pause(connection, publication, rows, actor, reason=reason, now=now)
 
     def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
         """Go on with a publication that was paused, on one channel or on all."""
         self._journal.authorize(actor, "resume")
         with self._journal.write() as connection:
-            return controls.resume(connection, publication, actor, channel=channel, now=self._journal.now())
+            rows, now = _locked(connection, publication, channel), self._journal.now()
+            return list_control.resume(connection, publication, rows, actor, now=now)
 
     def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
-        """Stop sending a publication to people, in all processes, for good. It takes effect between two people.
+        """Stop sending a publication to people, in all processes, for good. It takes effect as `pause` does.
 
         People who wait are `superseded`, people in doubt are held. Those who have the message keep it, and still get
         the end of its incident.
@@ -84,20 +88,21 @@ class Sendings:
         """
         self._journal.authorize(actor, "abort")
         with self._journal.write() as connection:
-            now = self._journal.now()
-            done = controls.start_abort(connection, publication, actor, channel=channel, reason=reason, now=now)
+            rows, now = _locked(connection, publication, channel), self._journal.now()
+            done = list_control.start_abort(connection, publication, rows, actor, reason=reason, now=now)
         self.finish_aborts()
         return done
 
     def finish_aborts(self) -> None:
-        """Settle what was aborted, as far as no worker is sending it. Without any, nothing is written."""
+        """Settle what was aborted or has ended, as far as no worker is sending it. Without any, nothing is written."""
         with self._journal.read() as connection:
-            aborted = controls.unfinished_aborts(connection)
-        for delivery in aborted:
+            ended = list_control.unfinished(connection)
+        for delivery in ended:
             more = True
             while more:
                 with self._journal.write() as connection:
-                    more = controls.finish_abort(connection, delivery, now=self._journal.now())
+                    lock_key_of(connection, delivery)
+                    more = list_control.finish(connection, delivery, microseconds(self._journal.now()))
 
     # --- who is in doubt
 
@@ -164,3 +169,10 @@ class Sendings:
                 now = self._journal.now()
                 doubts.resolve(connection, delivery, actor, posted=posted, now=now, people=[found])
         return found is not None
+
+
+def _locked(connection: Connection, publication: str, channel: str | None) -> Sequence[Row[Any]]:
+    """Lock what of a publication is sent to people and not settled, on one channel or on all."""
+    rows = list_control.steerable(connection, publication, channel)
+    lock(connection, *{row.ordering_key for row in rows})
+    return list_control.steerable(connection, publication, channel)

@@ -1,17 +1,18 @@
-"""Recipients of bulk deliveries: opaque keys, and addresses that are encrypted and erased in time."""
+"""Recipients of lists: opaque keys, encrypted addresses, and what became of each person."""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress as suppress_error
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -23,18 +24,18 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    text,
     update,
 )
 
-from policenotify.channel import Recipient
+from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
+from policenotify.journal.list_state import SealedPeople
 from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
-from policenotify.journal.records import outcome_of, span
-from policenotify.journal.verify import digest_of
+from policenotify.journal.records import ClaimedDelivery, outcome_of, span, storable
 from policenotify.log import fields
 from policenotify.model.history import Outcome
+from policenotify.model.progress import ReasonCount, merged
 
 _PURPOSE = "recipient"
 CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
@@ -46,13 +47,13 @@ NOBODY_CONCERNED = (
 """The reason of a delivery that has no recipient."""
 
 _log = logging.getLogger("policenotify")
-_recipient, _delivery, _person, _page = schema.recipient, schema.delivery, schema.person, schema.page
+_recipient, _delivery, _person = schema.recipient, schema.delivery, schema.person
 _suppression = schema.suppression
-_OF_PAGE = and_(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.page == bindparam("of_page"))
+_OF_BATCH = and_(_recipient.c.delivery == bindparam("of_list"), _recipient.c.batch == bindparam("of_batch"))
 _SUPPRESS = (
     update(_recipient)
     .where(
-        _OF_PAGE,
+        _OF_BATCH,
         exists().where(
             _delivery.c.id == _recipient.c.delivery,
             _person.c.id == _recipient.c.person,
@@ -75,71 +76,43 @@ _SEAL_AGAIN = (  # with the newest keys
     .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
 )
 _ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_subquery()
-OF_PERSON = and_(_OF_PAGE, _recipient.c.person == _ID)
-"""The condition that a row is the one of a person in a page. Its values are `of_delivery`, `of_page` and `of_key`."""
-
-IS_HALTED = exists().where(_delivery.c.id == bindparam("of_delivery"), _delivery.c.halt != "")
-"""The condition that a person has paused or aborted a delivery. Its value is `of_delivery`."""
-
-START = update(_recipient).where(OF_PERSON, ~IS_HALTED).values(attempts=bindparam("attempt"))
-"""Marks that one person of a page is about to be sent to. Its values are those of `OF_PERSON`, and `attempt`."""
-
-START_NEXT = (
+_RECORD = (
     update(_recipient)
-    .where(
-        _OF_PAGE,
-        _recipient.c.person == select(_person.c.id).where(_person.c.key == bindparam("next_key")).scalar_subquery(),
-    )
-    .values(attempts=bindparam("of_attempt"))
-)
-"""The same, with values of other names: `next_key` and `of_attempt`."""
-
-_NEXT_ID = select(_person.c.id).where(_person.c.key == bindparam("next_key")).scalar_subquery()
-
-
-def _of_the_tried(column: str, value: Any) -> Any:  # noqa: ANN401 - an expression of the toolkit
-    return case((_recipient.c.attempts == bindparam("of_attempt"), value), else_=_recipient.c[column])
-
-
-POSTED_AND_NEXT = (
-    update(_recipient)
-    .where(_OF_PAGE, _recipient.c.state == Outcome.SENDING, _recipient.c.person.in_([_ID, _NEXT_ID]))
+    .where(_OF_BATCH, _recipient.c.person == _ID, _recipient.c.state == Outcome.SENDING)
     .values(
-        attempts=bindparam("of_attempt"),
-        state=_of_the_tried("state", literal(Outcome.POSTED.value)),
-        in_doubt=_of_the_tried("in_doubt", literal(value=False)),
-        reason=_of_the_tried("reason", bindparam("reason")),
-        code=_of_the_tried("code", bindparam("code")),
+        {name: bindparam(name) for name in ("state", "reason", "code")}
+        | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
     )
 )
-"""Records that one person, `of_key`, has it, and that the next one, `next_key`, is about to be sent to: two rows.
+_RECORD_DOUBT = _RECORD.values(in_doubt=bindparam("in_doubt"))
+_RELEASE = update(_recipient).where(_OF_BATCH, _recipient.c.state == Outcome.SENDING).values(state=Outcome.WAITING)
+_INTERRUPT = _RELEASE.values(in_doubt=True, attempts=bindparam("of_attempt"))
+_STILL_WAITING = update(_recipient).where(
+    _recipient.c.delivery == bindparam("of_list"),
+    _recipient.c.batch.in_(bindparam("batches", expanding=True)),
+    _recipient.c.state == Outcome.WAITING,
+)
+_PEOPLE = select(_recipient.c.person).where(_OF_BATCH).order_by(_recipient.c.person)
+_WORDS = case((_recipient.c.code == "", _recipient.c.reason), else_="")  # with a code, one text stands for all
+_COUNTED = (
+    select(
+        _recipient.c.state,
+        _recipient.c.in_doubt,
+        _recipient.c.code,
+        func.min(_recipient.c.reason).label("reason"),
+        func.count().label("number"),
+    )
+    .where(_OF_BATCH)
+    .group_by(_recipient.c.state, _recipient.c.in_doubt, _recipient.c.code, _WORDS)
+)
+_BATCHES = (
+    select(_delivery.c.id, _delivery.c.parent, _delivery.c.counts)
+    .where(_delivery.c.parent.in_(bindparam("lists", expanding=True)))
+    .order_by(_delivery.c.parent, _delivery.c.number)
+)
 
-Only the first was tried in this attempt."""
-
-_STATE = case(  # a recipient taken for an attempt but not yet sent to still waits
-    (
-        and_(_recipient.c.state == Outcome.SENDING, _recipient.c.attempts < _page.c.attempt),
-        literal(Outcome.WAITING.value),
-    ),
-    else_=_recipient.c.state,
-).label("current")
-_COUNTS = (
-    select(_recipient.c.delivery, _STATE, _recipient.c.in_doubt, func.count())
-    .join(_page, and_(_page.c.delivery == _recipient.c.delivery, _page.c.number == _recipient.c.page))
-    .where(_recipient.c.delivery.in_(bindparam("deliveries", expanding=True)))
-    .group_by(_recipient.c.delivery, text("current"), _recipient.c.in_doubt)
-)
-_PAGE_COUNTS = (
-    select(_recipient.c.state, _recipient.c.in_doubt, func.count())
-    .where(_OF_PAGE)
-    .group_by(_recipient.c.state, _recipient.c.in_doubt)
-)
-_SERVED = (
-    select(_person.c.key)
-    .join(_recipient, _recipient.c.person == _person.c.id)
-    .where(_OF_PAGE, _recipient.c.state == Outcome.POSTED, _recipient.c.attempts <= bindparam("attempt"))
-    .order_by(_person.c.key)
-)
+MOST_REASONS: Final = 20
+"""Different reasons that are kept of a batch. A server that words each answer differently does not fill the journal."""
 
 _BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older builds (sqlite.org/limits.html)
 
@@ -156,19 +129,6 @@ def recipient_key(keys: Keys, address: str) -> str:
         plain = re.sub(r"\A00", "+", re.sub(r"[\s().\-/]", "", plain))
     key = keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
     return f"{int(key[0], 16) % 8 + 8 * number:x}{key[1:]}"
-
-
-@dataclass(frozen=True, slots=True)
-class SealedPeople:
-    """Some people, ready to be stored: their keys, and the encrypted addresses of those who are not stored yet.
-
-    Attributes:
-        keys: The keys of all of them, each once.
-        sealed: By key, the version of the installation's keys, and the address encrypted with it.
-    """
-
-    keys: tuple[str, ...]
-    sealed: Mapping[str, tuple[int, bytes]] = field(repr=False)
 
 
 def seal_people(connection: Connection, keys: Keys, addresses: Iterable[str]) -> SealedPeople:
@@ -216,16 +176,16 @@ def store_people(connection: Connection, people: SealedPeople, at: int) -> dict[
     return numbers
 
 
-def store_recipients(connection: Connection, delivery: int, page: int, people: Collection[int], at: int) -> None:
-    """Store people as recipients of a page, in the order of their numbers.
+def store_recipients(connection: Connection, delivery: int, batch: int, people: Collection[int], at: int) -> None:
+    """Store people as recipients of a batch, in the order of their numbers.
 
     Those who are known to be suppressed on the channel are stored as suppressed.
     """
     rows = [
-        {"delivery": delivery, "page": page, "person": person, "state": Outcome.WAITING} for person in sorted(people)
+        {"delivery": delivery, "batch": batch, "person": person, "state": Outcome.WAITING} for person in sorted(people)
     ]
     connection.execute(insert(_recipient), rows)
-    connection.execute(_SUPPRESS, {"of_delivery": delivery, "of_page": page, "now": at})
+    connection.execute(_SUPPRESS, {"of_list": delivery, "of_batch": batch, "now": at})
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:
@@ -256,7 +216,7 @@ def _waiting() -> Select[Any]:
         select(_recipient.c.person, _recipient.c.in_doubt, *_TAKEN, suppressed)
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-        .where(_OF_PAGE, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
+        .where(_OF_BATCH, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
         .order_by(_recipient.c.person)
         .limit(bindparam("count"))
     )
@@ -265,36 +225,28 @@ def _waiting() -> Select[Any]:
 _WAITING = _waiting()
 _TAKE = (
     update(_recipient)
-    .where(_OF_PAGE, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
+    .where(_OF_BATCH, _recipient.c.state == Outcome.WAITING, _recipient.c.attempts < bindparam("attempt"))
     .where(_recipient.c.person.between(bindparam("first"), bindparam("last")))
     .values(state=Outcome.SENDING)
 )
 
 
-def take_recipients(
-    connection: Connection,
-    keys: Keys,
-    delivery: int,
-    page: int,
-    attempt: int,
-    limit: int,
-    *,
-    hold_doubt: bool,
-    now: int,
+def take(
+    connection: Connection, keys: Keys, claimed: ClaimedDelivery, limit: int, *, hold_doubt: bool, now: int
 ) -> tuple[Recipient, ...]:
-    """Mark the next recipients of a page for an attempt and decrypt their addresses, none twice in one attempt.
+    """Mark the next recipients of a batch for an attempt and decrypt their addresses, none twice in one attempt.
 
-    They are `sending` from now on. `start_recipient` marks each before it is sent to. Recipients suppressed meanwhile
-    are passed over, and with *hold_doubt* those in doubt are held. An address that was erased, or does not open in its
-    row, is refused and forgotten, so that the next publication stores it again.
+    They are `sending` from now on, and in doubt if the process ends before it records what became of them. Recipients
+    suppressed meanwhile are passed over, and with *hold_doubt* those in doubt are held. An address that was erased, or
+    does not open in its row, is refused and forgotten, so that the next publication stores it again.
     """
-    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "count": limit, "now": now}
-    recipients: list[Recipient] = []
+    values = {**_of(claimed), "attempt": claimed.attempts, "count": limit, "now": now}
+    delivery, recipients = claimed.public_id, list[Recipient]()
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         others: dict[Outcome, list[int]] = {}
         changed: list[int] = []
         unknown = [row.key for row in rows if row.suppression is None]
-        found = _suppressed_among(connection, keys, rows[0].channel, unknown, now)
+        found = _suppressed_among(connection, keys, claimed.channel, unknown, now)
         for person, in_doubt, key, version, sealed, _, _, suppressed in rows:
             if suppressed or key in found:
                 others.setdefault(Outcome.SUPPRESSED, []).append(person)
@@ -309,16 +261,72 @@ def take_recipients(
                 sign = partial(make_token, keys, delivery=delivery, recipient=key)
                 recipients.append(Recipient(key=key, address=address, sign=sign))
         for state, marked in others.items():
-            _mark(connection, delivery, page, marked, state=state)
+            _mark(connection, claimed, marked, state=state)
         if changed:
-            _refuse_changed(connection, delivery, page, changed)
+            _refuse_changed(connection, claimed, changed)
         connection.execute(_TAKE, {**values, "first": rows[0].person, "last": rows[-1].person})
     return tuple(recipients)
 
 
-def _mark(connection: Connection, delivery: int, page: int, people: Sequence[int], **values: object) -> None:
-    of_page = and_(_recipient.c.delivery == delivery, _recipient.c.page == page, _recipient.c.person.in_(people))
-    connection.execute(update(_recipient).where(of_page).values(**values))
+def record(
+    connection: Connection, claimed: ClaimedDelivery, outcomes: Iterable[RecipientOutcome], *, hold_doubt: bool
+) -> None:
+    """Record what became of recipients that were marked. Those without an outcome were not begun, and wait again."""
+    states = {
+        "posted": Outcome.POSTED,
+        "refused": Outcome.REFUSED,
+        "unavailable": Outcome.WAITING,
+        "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
+    }
+    certain: list[dict[str, object]] = []
+    doubtful: list[dict[str, object]] = []
+    for outcome in outcomes:
+        state = states[outcome.outcome]
+        values: dict[str, object] = {
+            **_of(claimed),
+            "of_attempt": claimed.attempts,
+            "of_key": outcome.key,
+            "state": state.value,
+            "reason": storable(outcome.reason),
+            "code": storable(outcome.code),
+            "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
+        }
+        if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
+            certain.append(values)
+        else:
+            doubtful.append({**values, "in_doubt": outcome.outcome == "unconfirmed"})
+    for statement, rows in ((_RECORD, certain), (_RECORD_DOUBT, doubtful)):
+        if rows:
+            connection.execute(statement, rows)
+    connection.execute(_RELEASE, _of(claimed))
+
+
+def interrupt(connection: Connection, delivery: int, batch: int, attempt: int) -> None:
+    """Let the recipients of a batch whose process has ended wait again. Those who were marked are in doubt."""
+    connection.execute(_INTERRUPT, {"of_list": delivery, "of_batch": batch, "of_attempt": attempt})
+
+
+def settle_waiting(
+    connection: Connection, delivery: int, batches: Sequence[int], outcome: Outcome, reason: str, code: str = ""
+) -> None:
+    """Settle the recipients of some batches who wait. Those in doubt are held."""
+    of_batches = {"of_list": delivery, "batches": batches}
+    connection.execute(_STILL_WAITING.where(_recipient.c.in_doubt).values(state=Outcome.HELD), of_batches)
+    connection.execute(_STILL_WAITING.values(state=outcome, reason=reason, code=code), of_batches)
+
+
+def people_of(connection: Connection, delivery: int, batch: int) -> list[int]:
+    """Return the numbers of the people of a batch, in order."""
+    return list(connection.execute(_PEOPLE, {"of_list": delivery, "of_batch": batch}).scalars())
+
+
+def _of(claimed: ClaimedDelivery) -> dict[str, object]:
+    return {"of_list": claimed.parent, "of_batch": claimed.id}
+
+
+def _mark(connection: Connection, claimed: ClaimedDelivery, people: Sequence[int], **values: object) -> None:
+    of_them = update(_recipient).where(_OF_BATCH, _recipient.c.person.in_(people)).values(**values)
+    connection.execute(of_them, _of(claimed))
 
 
 def address_of(keys: Keys, person: Row[Any]) -> str | None:
@@ -377,52 +385,75 @@ def suppression_key(keys: Keys, recipient: str) -> str:
     return keys.slow_tag("suppression", recipient) if is_number else keys.tag("suppression", recipient)
 
 
-def _refuse_changed(connection: Connection, delivery: int, page: int, changed: Sequence[int]) -> None:
+def _refuse_changed(connection: Connection, claimed: ClaimedDelivery, changed: Sequence[int]) -> None:
+    delivery = claimed.public_id
     about = fields(delivery=delivery)
     _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed), extra=about)
-    _mark(connection, delivery, page, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
+    _mark(connection, claimed, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
     connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
 
 
-def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> bool:
-    """Mark that one recipient of an attempt is about to be sent to. Return False if a person has halted the sending."""
-    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt, "of_key": key}
-    return connection.execute(START, values).rowcount > 0
+# --- counts
 
 
-def release_recipients(connection: Connection, delivery: int, page: int, attempt: int, *, all_in_doubt: bool) -> None:
-    """Return the recipients of an interrupted attempt to waiting. Those being sent to, or all, are in doubt."""
-    of_page = and_(_recipient.c.delivery == delivery, _recipient.c.page == page)
-    taken = update(_recipient).where(of_page, _recipient.c.state == Outcome.SENDING)
-    started = taken if all_in_doubt else taken.where(_recipient.c.attempts == attempt)
-    connection.execute(started.values(in_doubt=True))
-    connection.execute(taken.values(state=Outcome.WAITING))
+def count_batch(connection: Connection, delivery: int, batch: int) -> tuple[ReasonCount, ...]:
+    """Count the people of a batch by outcome and reason. Those in doubt count as `unconfirmed`."""
+    rows = connection.execute(_COUNTED, {"of_list": delivery, "of_batch": batch}).all()
+    counted = (
+        ReasonCount(
+            outcome=outcome_of(row.state, in_doubt=row.in_doubt), code=row.code, reason=row.reason, count=row.number
+        )
+        for row in rows
+    )
+    return merged(counted, at_most=MOST_REASONS)
 
 
-def served(connection: Connection, delivery: int, page: int, attempt: int) -> str:
-    """Return a digest of the recipients of a page whom a delivery reached up to an attempt."""
-    values = {"of_delivery": delivery, "of_page": page, "attempt": attempt}
-    return digest_of(list(connection.execute(_SERVED, values).scalars()))
+def counts(connection: Connection, lists: Iterable[int]) -> dict[int, tuple[ReasonCount, ...]]:
+    """Count the people of some deliveries by outcome and reason, the most frequent first.
+
+    It adds up a row for each batch. Only the people of batches that are being sent are counted. A purge leaves counts.
+    """
+    ids = list(lists)
+    counted: dict[int, list[ReasonCount]] = {}
+    for row in connection.execute(_BATCHES, {"lists": ids}).all() if ids else ():
+        of_batch = count_batch(connection, row.parent, row.id) if row.counts is None else from_text(row.counts)
+        counted.setdefault(row.parent, []).extend(of_batch)
+    return {delivery: merged(counted[delivery]) for delivery in counted}
 
 
-def counts(connection: Connection, deliveries: Iterable[int]) -> dict[int, dict[Outcome, int]]:
-    """Return how many recipients of each delivery have which outcome. Those in doubt count as `unconfirmed`."""
-    ids = list(deliveries)
-    by_delivery: dict[int, dict[Outcome, int]] = {}
-    for delivery, state, in_doubt, count in connection.execute(_COUNTS, {"deliveries": ids}) if ids else ():
-        outcome = outcome_of(state, in_doubt=in_doubt)
-        outcomes = by_delivery.setdefault(delivery, {})
-        outcomes[outcome] = outcomes.get(outcome, 0) + count
-    return by_delivery
+def outcomes(counted: Iterable[ReasonCount]) -> dict[Outcome, int]:
+    """Return how many people have which outcome."""
+    found: dict[Outcome, int] = {}
+    for each in counted:
+        found[each.outcome] = found.get(each.outcome, 0) + each.count
+    return dict(sorted(found.items()))
 
 
-def page_counts(connection: Connection, delivery: int, page: int) -> dict[Outcome, int]:
-    """Return how many recipients of a page have which outcome. Those in doubt count as `unconfirmed`."""
-    outcomes: dict[Outcome, int] = {}
-    for state, in_doubt, count in connection.execute(_PAGE_COUNTS, {"of_delivery": delivery, "of_page": page}):
-        outcome = outcome_of(state, in_doubt=in_doubt)
-        outcomes[outcome] = outcomes.get(outcome, 0) + count
-    return outcomes
+def reasons_in(counted: Iterable[ReasonCount]) -> tuple[ReasonCount, ...]:
+    """Return the reasons of those who did not simply get it."""
+    return tuple(each for each in counted if (each.code or each.reason) and each.outcome is not Outcome.POSTED)
+
+
+def to_text(counted: Iterable[ReasonCount]) -> str:
+    """Return counts as they are stored."""
+    return json.dumps([[each.outcome, each.code, each.reason, each.count] for each in counted], ensure_ascii=False)
+
+
+def from_text(text: str) -> tuple[ReasonCount, ...]:
+    """Read stored counts."""
+    return tuple(
+        ReasonCount(outcome=Outcome(outcome), code=code, reason=reason, count=count)
+        for outcome, code, reason, count in json.loads(text)
+    )
+
+
+def forget_reasons(connection: Connection, of_them: ColumnElement[bool]) -> None:
+    """Keep of the batches of some deliveries only how many people have which outcome."""
+    batches = select(_delivery.c.id, _delivery.c.counts).where(of_them, _delivery.c.counts.is_not(None))
+    for row in connection.execute(batches).all():
+        counted = [ReasonCount(outcome=each, count=count) for each, count in outcomes(from_text(row.counts)).items()]
+        kept = {"counts": to_text(counted), "held": 0}
+        connection.execute(update(_delivery).where(_delivery.c.id == row.id).values(**kept))
 
 
 def overall_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:

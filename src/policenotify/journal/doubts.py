@@ -10,13 +10,13 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, sel
 
 from policenotify.channel import Operation
 from policenotify.errors import NotHeld
+from policenotify.journal import list_control
 from policenotify.journal.audit import record_delivery
-from policenotify.journal.bulk import pages, tally
-from policenotify.journal.bulk.halts import ABORTED, aborted_words, halted_by
-from policenotify.journal.bulk.recipients import address_of, overall_outcome, recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.queue import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
+from policenotify.journal.list_control import ABORTED, held_words
+from policenotify.journal.ordering import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
+from policenotify.journal.recipients import address_of, counts, outcomes, overall_outcome, recipient_key
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.decision import DoubtfulPerson
 from policenotify.model.history import Outcome
@@ -31,10 +31,10 @@ _IN_DOUBT = and_(  # also who would be sent to again
     or_(_recipient.c.state == Outcome.HELD, and_(_recipient.c.state == Outcome.WAITING, _recipient.c.in_doubt)),
 )
 _PEOPLE = (
-    select(_recipient.c.page, _recipient.c.person, _recipient.c.state, _recipient.c.reason, _recipient.c.code)
+    select(_recipient.c.batch, _recipient.c.person, _recipient.c.state, _recipient.c.reason, _recipient.c.code)
     .add_columns(_person.c.key, _person.c.key_version, _person.c.sealed, _attempt.c.started_at)
     .join(_person, _person.c.id == _recipient.c.person)
-    .outerjoin(_attempt, and_(_attempt.c.delivery == _recipient.c.delivery, _attempt.c.number == _recipient.c.attempts))
+    .outerjoin(_attempt, and_(_attempt.c.delivery == _recipient.c.batch, _attempt.c.number == _recipient.c.attempts))
     .where(_IN_DOUBT)
     .order_by(_person.c.key)
 )
@@ -119,23 +119,24 @@ def resolve(
         raise NotHeld(delivery)
     of_delivery = {"of_delivery": delivery}
     chosen: ColumnElement[bool] = _HELD if people is None else and_(_IN_DOUBT, _recipient.c.person.in_(list(people)))
-    touched = connection.execute(select(_recipient.c.page).where(chosen).distinct(), of_delivery).scalars().all()
+    touched = connection.execute(select(_recipient.c.batch).where(chosen).distinct(), of_delivery).scalars().all()
     if not touched and (people is not None or row.state != Outcome.HELD):
         raise NotHeld(delivery, outcome=row.state)
     outcome = Outcome.POSTED if posted else Outcome.WAITING
     keys = _keys_of(connection, chosen, of_delivery) if people is not None else ()
     connection.execute(update(_recipient).where(chosen).values(state=outcome, in_doubt=False), of_delivery)
-    pages.update_states(connection, delivery, touched)
-    if not posted:
-        pages.make_due(connection, delivery, touched, microseconds(now))
+    if touched:
+        list_control.recount(connection, delivery, microseconds(now), touched, due=not posted)
     columns = _settled(connection, row, actor, posted=posted, some=people is not None, at=microseconds(now))
     connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
     body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
     if keys:
         body["recipients"] = [key[:SHOWN] for key in keys]
-    if row.has_recipients:
-        body["pages"] = pages.statements(connection, delivery, touched)
     record_delivery(connection, row, now, "resolved", body, actor=actor)
+    if row.has_recipients and columns.get("halt") == "":
+        list_control.halt_batches(connection, delivery, "")
+    if row.has_recipients and row.state == Outcome.WAITING:
+        list_control.settle(connection, delivery, microseconds(now))
     if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
         return outcome
     return _unless_over(connection, row, microseconds(now))
@@ -150,7 +151,7 @@ def _settled(
     connection: Connection, row: Row[Any], actor: str, *, posted: bool, some: bool, at: int
 ) -> dict[str, object]:
     """Return the columns of a delivery after people of it, or all of it, were settled."""
-    # Others may still wait, or may be sent to just now by the processes that have its pages.
+    # Others may still wait, or may be sent to just now by the processes that have its batches.
     if row.has_recipients and row.state in {Outcome.WAITING, Outcome.SENDING}:
         return {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
     columns: dict[str, object] = {
@@ -161,11 +162,11 @@ def _settled(
         "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
         "remedy": "",
         "code": "",
-        "halt": ABORTED if row.halt == ABORTED else "",  # what goes on again is not paused
+        "halt": row.halt if _is_over(row) else "",  # what goes on again is not paused
     }
     if not some:
         return columns
-    people = tally.outcomes(tally.count_deliveries(connection, [row.id]).get(row.id, ()))
+    people = outcomes(counts(connection, [row.id]).get(row.id, ()))
     if posted:
         columns |= {"state": overall_outcome(people), "reason": f"{actor} has settled who was held."}
     if held := people.get(Outcome.HELD, 0):
@@ -173,18 +174,17 @@ def _settled(
     return columns
 
 
-def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
-    """Return the reason and the remedy of a delivery of which some people are held."""
-    return {
-        "reason": f"{held} of {total} may or may not have it, and the network cannot be asked.",
-        "remedy": f"Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
-    }
+def _is_over(row: Row[Any]) -> bool:
+    """Return True if nothing more is sent of a list, whatever a person has found out. What is held may be sent."""
+    return list_control.is_ended(row.halt) and row.halt != Outcome.HELD
 
 
 def _unless_over(connection: Connection, row: Row[Any], at: int) -> Outcome:
-    """Send what was not posted again, unless it was aborted, or a newer message was posted instead."""
-    if row.halt == ABORTED:
-        cancel_pending(connection, row, Outcome.SUPERSEDED, aborted_words(halted_by(connection, row)), at)
+    """Send what was not posted again, unless its list has ended, or a newer message was posted instead."""
+    if _is_over(row):
+        words = f"{list_control.halted_by(connection, row)} has aborted the sending."
+        list_control.end(connection, row, row.halt, words if row.halt == ABORTED else NEWER_SENT)
+        cancel_pending(connection, list_control.row_of(connection, row.id), Outcome.SUPERSEDED, NEWER_SENT, at)
         return Outcome.SUPERSEDED
     if is_superseded(connection, row):
         cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)

@@ -1,0 +1,226 @@
+"""One attempt at a batch of people: mark some of them, send, record what became of each, and go on.
+
+Who was marked is in doubt if the process is killed. If a drain ends, those who were marked and not begun wait again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, RecipientOutcome, Request, SupportsBulkSend
+from policenotify.delivery.lease import Lease
+from policenotify.delivery.log_lines import log_outcome
+from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
+from policenotify.log import fields
+from policenotify.model.history import Outcome
+from policenotify.model.rate import RateReached
+from policenotify.transport import publishing_under
+
+if TYPE_CHECKING:
+    from policenotify.journal.journal import Journal
+
+CHUNK: Final = 25
+"""People marked for an attempt at once. After a kill so many may be in doubt, for each worker."""
+
+_log = logging.getLogger("policenotify")
+_BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
+_UNKNOWN = "It may or may not have been taken."
+_OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
+
+
+def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
+    """Return the result of a delivery that still waits, in doubt if it already was."""
+    return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
+
+
+def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
+    """Return the result of a delivery that waits for its channel's rate."""
+    reason = f"{channel!r} has reached its rate. The delivery goes on when the rate allows."
+    return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
+
+
+class _Cut(JournalError):
+    """The batch ends before this recipient."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Chunk:
+    """An iterator over the people who are marked, pulled by the channel.
+
+    It ends early if the batch must not go on, or the lease grows old. Who was not begun then has no outcome.
+
+    Attributes:
+        lease: The batch's lease.
+        may_go_on: Returns whether another person may be begun.
+        left: Those who were not pulled yet.
+        looks_ahead: The channel pulls earlier, and names each person right before it asks the network.
+        begun: Keys of those whom the network was asked for, in order.
+        outcomes: What became of them, by key.
+        cut: The batch must not go on.
+    """
+
+    lease: Lease
+    may_go_on: Callable[[], bool]
+    left: deque[Recipient]
+    looks_ahead: bool = False
+    begun: dict[str, None] = field(default_factory=dict)
+    outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
+    cut: bool = False
+
+    def __iter__(self) -> Iterator[Recipient]:
+        return self
+
+    def __next__(self) -> Recipient:
+        if not self.left or not self._begins():
+            raise StopIteration
+        recipient = self.left.popleft()
+        if not self.looks_ahead:
+            self._begin(recipient.key)
+        return recipient
+
+    def run(self, channel: SupportsBulkSend, request: Request) -> ChannelError | None:
+        """Let the channel send. Afterwards each person who was begun has an outcome.
+
+        Returns:
+            The failure that ended it, if any.
+        """
+        failure: ChannelError | None = None
+        missing = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)
+        try:
+            with publishing_under(self._allow):
+                for outcome in channel.send_each(request, self):
+                    self._add(outcome)
+        except (Refused, Blocked, Unavailable) as error:
+            failure = error
+            missing = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
+        except Exception as error:  # noqa: BLE001 - any other exception leaves those without an outcome in doubt
+            if not self.cut and not self.lease.refused:
+                name, code = self.lease.claimed.channel, type(error).__name__
+                about = fields(channel=name, delivery=self.lease.claimed.public_id)
+                _log.warning("Channel %s: %s escaped in the middle of a list.", name, code, extra=about)
+                failure = Unavailable("The network failed unexpectedly in the middle.", code=code)
+        if self.lease.refused:
+            self.cut = True
+            if self.lease.unwritten and self.begun:
+                self._add(RecipientOutcome(key=next(reversed(self.begun)), outcome="unavailable"))
+        for key in self.begun:
+            if key not in self.outcomes:
+                self._add(missing(key=key))
+        return failure
+
+    def _begins(self) -> bool:
+        """Return whether another person may be begun."""
+        self.cut = self.cut or not self.may_go_on()
+        age = self.lease.clock.monotonic() - self.lease.renewed_at
+        return not self.cut and age <= self.lease.length.total_seconds() * _BEGUN_WITHIN
+
+    def _begin(self, key: str) -> None:
+        self.begun[key] = None
+        self.lease.writes = 0
+
+    def _allow(self, recipient: str) -> None:
+        """Allow to publish one person's copy.
+
+        Raises:
+            JournalError: It must not be published.
+        """
+        if self.looks_ahead and recipient not in self.begun:  # else again, as its connection was lost before
+            if not self._begins():
+                raise _Cut("The list ends here.")
+            self._begin(recipient)
+        self.lease.check_time()
+        self.lease.writes += 1
+
+    def _add(self, outcome: RecipientOutcome) -> None:
+        if outcome.outcome not in _OUTCOMES:  # an unknown word tells nothing
+            outcome = RecipientOutcome(key=outcome.key, outcome="unconfirmed", reason=_UNKNOWN)
+        known = self.outcomes.get(outcome.key)
+        if known is None or _OUTCOMES.index(known.outcome) < _OUTCOMES.index(outcome.outcome):
+            self.outcomes[outcome.key] = outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAttempt:
+    """Sends to the people of a batch.
+
+    Attributes:
+        lease: How long a batch is held after people of it were marked.
+        backoff: Returns the wait after a failure, from the wait after the failure before it.
+        may_go_on: Returns whether it may begin another person.
+        hold_doubt: Returns whether people in doubt are held.
+        failed: Returns what a failure of the whole channel means.
+    """
+
+    journal: Journal
+    channel: SupportsBulkSend
+    config: ChannelConfig
+    clock: Clock
+    lease: timedelta
+    backoff: Callable[[timedelta], timedelta]
+    may_go_on: Callable[[], bool]
+    hold_doubt: Callable[[ClaimedDelivery], bool]
+    failed: Callable[[Exception, ClaimedDelivery], AttemptResult]
+
+    def take(
+        self, claimed: ClaimedDelivery, before: Mapping[str, RecipientOutcome] | None = None, *, more: bool = True
+    ) -> tuple[Recipient, ...]:
+        """Record what became of the people marked *before*, and mark the next ones, unless there shall be no *more*.
+
+        Raises:
+            RateReached: The channel's rate, which counts people, is used up.
+            Blocked: The channel reports too many people as not existing.
+        """
+        return self.journal.deliveries.take(
+            claimed,
+            int(getattr(self.channel, "people_at_once", CHUNK)) if more else 0,
+            hold_doubt=self.hold_doubt(claimed),
+            lease=self.lease,
+            rate=self.config.rate,
+            outcomes=None if before is None else before.values(),
+        )
+
+    def send(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
+        """Send to these people and the others of the batch, as long as it may go on."""
+        claimed, result = lease.claimed, None
+        while recipients:
+            chunk = Chunk(
+                lease=lease,
+                may_go_on=self.may_go_on,
+                left=deque(recipients),
+                looks_ahead=self.channel.capabilities.looks_ahead,
+            )
+            failure = self._run(chunk, request)
+            if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
+                claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
+            at, ends = self.clock.monotonic(), chunk.cut or not self.may_go_on()
+            try:
+                recipients = self.take(claimed, chunk.outcomes, more=failure is None and not ends)
+            except Blocked as error:
+                recipients, failure = (), error
+            except RateReached as reached:
+                recipients, result = (), limited(self.config.name, reached, claimed)
+            lease.renewed_at = at
+            if failure is not None:
+                result = self.failed(failure, claimed)
+            elif ends:
+                reason = "It was interrupted between two people. The others get it when the delivery goes on."
+                result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
+        if result is None:
+            wait = self.backoff(claimed.backoff)  # of people who still wait, by their own answers
+            at_last = self.journal.now() + wait
+            result = AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
+        ref = PostRef(account=request.account, id=request.key)
+        log_outcome(claimed, result.code, self._record(claimed, replace(result, ref=ref)))
+
+    def _run(self, chunk: Chunk, request: Request) -> ChannelError | None:
+        return chunk.run(self.channel, request)
+
+    def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
+        return self.journal.deliveries.record_result(claimed, result)

@@ -1,1 +1,0 @@
-"""Deliveries to many people: who gets them, page by page, and what became of each person."""

@@ -1,0 +1,372 @@
+"""Settle, end, pause and abort the sending to the people of a delivery.
+
+A delivery with recipients waits until its last batch is settled. A person may halt it, and a newer message or a
+withdrawal ends it: from then on no batch of it is claimed or made, and a worker that sends one stops after the people
+whom it has marked. People who have the message keep it, and get the end of its incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+
+from policenotify.channel import PostRef, Request
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.authentication import ref_mac, request_mac
+from policenotify.journal.database import schema
+from policenotify.journal.list_state import read_cursor
+from policenotify.journal.persons.suppressions import record_words
+from policenotify.journal.recipients import (
+    NOBODY,
+    NOBODY_CONCERNED,
+    count_batch,
+    counts,
+    outcomes,
+    overall_outcome,
+    settle_waiting,
+    to_text,
+)
+from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
+from policenotify.journal.verify import digest_of
+from policenotify.model.decision import Steered
+from policenotify.model.history import Outcome
+from policenotify.model.progress import ReasonCount
+
+PAUSED: Final = "paused"
+ABORTED: Final = "aborted"
+PAUSE_EVENT: Final = "sending_paused"
+RESUME_EVENT: Final = "sending_resumed"
+ABORT_EVENT: Final = "sending_aborted"
+BATCH_EVENT: Final = "batch_settled"
+"""The kind of event that records the result of an attempt at a batch."""
+
+MORE_TO_READ: Final = "More people of the list are still to be read."
+"""Added to the reason of a delivery of which only a part of the people is stored, and counted."""
+
+CORRECT: Final = "Correct these rows. Who is added gets the next message."
+"""The remedy for rows that were left out."""
+
+_SHOWN_IN_REASON: Final = 3
+_AT_ONCE: Final = 10  # batches settled in one transaction, which others who publish wait for
+_UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
+_REMEDIES = (  # the worst outcome first
+    ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
+    ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
+)
+_table = schema.delivery
+_OF_LIST = _table.c.id == bindparam("of_list")
+_ROW = select(_table).where(_OF_LIST)
+_CHANGE = update(_table).where(_OF_LIST)
+_BATCHES = _table.c.parent == bindparam("of_list")
+_OPEN: Any = (
+    select(_table.c.state, func.min(_table.c.not_before).label("due"))
+    .where(_BATCHES, _table.c.state.in_(_UNSETTLED))
+    .group_by(_table.c.state)
+)
+_WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).order_by(_table.c.number).limit(_AT_ONCE)
+# Plain text, as in the index: SQLite does not match a bound value with it.
+_ENDED = (
+    select(_table.c.id)
+    .where(text("has_recipients AND halt NOT IN ('', 'paused')"), _table.c.state.in_(_UNSETTLED))
+    .order_by(_table.c.id)
+)
+_STEERABLE = (
+    select(_table)
+    .where(_table.c.publication == bindparam("of_publication"), _table.c.has_recipients)
+    .where(_table.c.state.in_(_UNSETTLED))
+    .order_by(_table.c.id)
+)
+_HALTED_BY = (
+    select(schema.event.c.actor)
+    .where(schema.event.c.publication == bindparam("of_publication"), schema.event.c.delivery == bindparam("of_list"))
+    .where(schema.event.c.kind.in_((PAUSE_EVENT, ABORT_EVENT)))
+    .order_by(schema.event.c.id.desc())
+    .limit(1)
+)
+
+
+def row_of(connection: Connection, delivery: int) -> Row[Any]:
+    """Return a delivery."""
+    return connection.execute(_ROW, {"of_list": delivery}).one()
+
+
+def is_ended(halt: str) -> bool:
+    """Return True if nothing more is sent of a delivery with this halt."""
+    return halt not in {"", PAUSED}
+
+
+def end_outcome(halt: str) -> Outcome:
+    """Return what the people get who still wait when a delivery ends."""
+    return Outcome.SUPERSEDED if halt == ABORTED else Outcome(halt)
+
+
+def halted_by(connection: Connection, delivery: Row[Any]) -> str:
+    """Return who has paused or aborted a delivery last. Empty if a purge has erased that."""
+    values = {"of_publication": delivery.publication, "of_list": delivery.id}
+    return connection.execute(_HALTED_BY, values).scalar() or ""
+
+
+# --- settling
+
+
+def settle_batch(
+    connection: Connection, batch: Row[Any], at: int, *, not_before: int | None = None, backoff: int = 0
+) -> Outcome:
+    """Release a batch: it is settled, or waits for those of its people who wait. Return its outcome."""
+    counted = count_batch(connection, batch.parent, batch.id)
+    people = outcomes(counted)
+    outcome = overall_outcome(people)
+    due = batch.not_before if not_before is None else not_before
+    columns: dict[str, object] = {
+        "state": outcome,
+        "owner": None,
+        "lease_until": None,
+        "not_before": due,
+        "backoff": backoff,
+        "counts": to_text(counted),
+        "held": people.get(Outcome.HELD, 0),
+        "settled_at": at if outcome.is_final else None,
+    }
+    connection.execute(_CHANGE.values(**columns), {"of_list": batch.id})
+    return outcome
+
+
+def record_batch(connection: Connection, batch: Row[Any], at: int, outcome: Outcome, **body: object) -> None:
+    """Record the outcome of a batch, by which a batch that was settled is not sent again."""
+    record_delivery(connection, batch, moment(at), BATCH_EVENT, {"outcome": outcome, **body})
+
+
+def recount(
+    connection: Connection, delivery: int, at: int, batches: Collection[int] | None = None, *, due: bool = False
+) -> None:
+    """Count the people of batches again, after their states were changed. Batches whose people wait again go on.
+
+    Args:
+        connection: The transaction.
+        delivery: The delivery.
+        at: The time.
+        batches: Some of its batches, or all. Those that are being sent are left alone.
+        due: Those that wait are due at once.
+    """
+    query = select(_table).where(_BATCHES, _table.c.state != Outcome.SENDING)
+    if batches is not None:
+        query = query.where(_table.c.id.in_(batches))
+    for batch in connection.execute(query, {"of_list": delivery}).all():
+        not_before = at if due or batch.state != Outcome.WAITING else batch.not_before
+        outcome = settle_batch(connection, batch, at, not_before=not_before, backoff=batch.backoff)
+        if outcome != batch.state:  # else it would count as sent again without a decision
+            record_batch(connection, batch, at, outcome)
+
+
+def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, int]:
+    """Settle a delivery of which nothing is left to be read or sent.
+
+    Returns:
+        How many people have which outcome. Empty if something is left.
+    """
+    row = row_of(connection, delivery)
+    if row.state != Outcome.WAITING or (row.reading and not is_ended(row.halt)):
+        return {}
+    if connection.execute(_OPEN, {"of_list": delivery}).first() is not None:
+        return {}
+    counted = counts(connection, [delivery]).get(delivery, ())
+    people = outcomes(counted)
+    without = end_outcome(row.halt) if is_ended(row.halt) else Outcome.SKIPPED
+    outcome = overall_outcome(people) if people else without
+    words = _final_words(row, counted, people)
+    stated: dict[str, object] = {"outcome": outcome, "code": words["code"], "reason": words["reason"]}
+    columns: dict[str, object] = {**words, "state": outcome, "settled_at": at, "in_doubt": outcome is Outcome.HELD}
+    if row.request and (found := _sent(connection, row)):
+        request, ref = found
+        columns |= ref
+        stated |= {"request": digest_of(request.model_dump(mode="json")), "attempt": row.attempts}
+        stated["ref"] = digest_of(PostRef.read(ref["ref"]).model_dump(mode="json"))
+    connection.execute(_CHANGE.values(**columns), {"of_list": delivery})
+    record_delivery(connection, row, moment(at), "settled", stated)
+    record_words(connection, row, moment(at))
+    return people
+
+
+def _sent(connection: Connection, row: Row[Any]) -> tuple[Request, dict[str, str]] | None:
+    """Return the request that people got, and where their post is, unless the request was changed."""
+    keys = connection.get_execution_options()["policenotify_keys"]
+    if request_mac(keys, row.post_key, row.request_version, row.request) != row.request_mac:
+        return None
+    request = Request.read(row.request)
+    ref = PostRef(account=request.account, id=request.key).model_dump_json()
+    return request, {"ref": ref, "ref_mac": ref_mac(keys, row.post_key, ref)}
+
+
+def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int) -> None:
+    """Note on a delivery of which something is left what an attempt at one of its batches means."""
+    open_batches = {batch.state: batch.due for batch in connection.execute(_OPEN, {"of_list": row.id})}
+    due = microseconds(result.not_before) if result.not_before else at
+    if result.of_people:  # others may be due at once, although these people wait
+        due = at if row.reading else open_batches.get(Outcome.WAITING, at)
+    columns: dict[str, object] = {"not_before": due, "backoff": 0 if result.of_people else span(result.backoff)}
+    if row.halt == "":
+        busy = Outcome.SENDING in open_batches or (result.of_people and (row.reading or due <= at))
+        words = {"reason": result.reason, "remedy": result.remedy, "code": result.code}
+        if not busy or result.reason:
+            counted = counts(connection, [row.id]).get(row.id, ())
+            words = _words(row, counted, outcomes(counted), words)
+        if words["reason"] and row.reading:
+            words["reason"] = f"{words['reason']} {MORE_TO_READ}"
+        if words["reason"] or Outcome.SENDING not in open_batches:
+            columns |= words
+    connection.execute(_CHANGE.values(**columns), {"of_list": row.id})
+
+
+def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
+    """Return the reason and the remedy of a delivery of which some people are held."""
+    return {
+        "reason": f"{held} of {total} may or may not have it, and the network cannot be asked.",
+        "remedy": f"Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
+    }
+
+
+def _words(
+    row: Row[Any], counted: Collection[ReasonCount], people: Mapping[Outcome, int], given: dict[str, str]
+) -> dict[str, str]:
+    """Return reason, remedy and code: who is held, what was given, or the most frequent failure of its people."""
+    total = sum(people.values())
+    if (held := people.get(Outcome.HELD, 0)) and row.halt != Outcome.HELD:
+        words = held_words(row.id, row.channel, held, total)
+        if given["reason"] and people.get(Outcome.WAITING):
+            words["reason"] = f"{given['reason']} {words['reason']}"
+        return {**given, **words}
+    if given["reason"]:
+        return given
+    for states, remedy in _REMEDIES:
+        worst = next((each for each in counted if each.outcome in states and each.reason), None)
+        if worst is not None:
+            return {"reason": f"{worst.count} of {total}: {worst.reason}", "remedy": remedy, "code": worst.code}
+    return given
+
+
+def _final_words(row: Row[Any], counted: Collection[ReasonCount], people: Mapping[Outcome, int]) -> dict[str, str]:
+    given = {"reason": "", "remedy": "", "code": ""}
+    if is_ended(row.halt):
+        given = {"reason": row.reason, "remedy": row.remedy, "code": row.code}
+    words = _words(row, counted, people, given)
+    if not words["reason"] and not people:
+        words["reason"] = NOBODY_CONCERNED
+    elif not words["reason"] and people.keys() <= {Outcome.SUPPRESSED}:
+        words |= {"reason": NOBODY, "remedy": f"See who: policenotify people list --suppressed {row.channel}"}
+    if left_out := _left_out_rows(row):
+        words["reason"] = f"{words['reason']} {left_out}".strip()
+        words["remedy"] = words["remedy"] or CORRECT
+    return words
+
+
+def _left_out_rows(row: Row[Any]) -> str:
+    """Return how many rows of a delivery's audiences were left out and why, or an empty text."""
+    cursor = read_cursor(row.cursor)
+    if not cursor.wrong:
+        return ""
+    shown = "; ".join(f"line {line}" for line in cursor.wrong_lines[:_SHOWN_IN_REASON])
+    more = "; …" if cursor.wrong > _SHOWN_IN_REASON else ""
+    return f"Rows of the list that were left out: {cursor.wrong} ({shown}{more})."
+
+
+# --- ending
+
+
+def end(connection: Connection, row: Row[Any], halt: str, reason: str, *, remedy: str = "", code: str = "") -> None:
+    """Let nothing more be sent of a delivery: its people who wait get the outcome *halt*. `finish` settles them."""
+    words = {"halt": halt, "reason": reason, "remedy": remedy, "code": code}
+    connection.execute(_CHANGE.values(**words), {"of_list": row.id})
+    halt_batches(connection, row.id, halt)
+
+
+def finish(connection: Connection, delivery: int, at: int) -> bool:
+    """Settle some batches of a delivery that has ended, or the delivery if no batch of it waits.
+
+    A batch that a worker has claimed is settled by that worker. The last of both settles the delivery.
+
+    Returns:
+        Whether there may be more to settle.
+    """
+    row = row_of(connection, delivery)
+    if row.state not in _UNSETTLED or not is_ended(row.halt):
+        return False
+    if batches := connection.execute(_WAITING, {"of_list": delivery}).all():
+        settle_waiting(
+            connection, delivery, [batch.id for batch in batches], end_outcome(row.halt), row.reason, row.code
+        )
+        for batch in batches:
+            record_batch(connection, batch, at, settle_batch(connection, batch, at))
+        return True
+    settle(connection, delivery, at)
+    return False
+
+
+def unfinished(connection: Connection) -> list[int]:
+    """Return the deliveries that have ended and are not settled."""
+    return list(connection.execute(_ENDED).scalars())
+
+
+def halt_batches(connection: Connection, delivery: int, halt: str) -> None:
+    """Halt the batches of a delivery that are not settled, or let them go on."""
+    batches = update(_table).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).values(halt=halt)
+    connection.execute(batches, {"of_list": delivery})
+
+
+# --- decisions of a person
+
+
+def steerable(connection: Connection, publication: str, channel: str | None) -> Sequence[Row[Any]]:
+    """Return what of a publication is sent to people and not settled, on one channel or on all."""
+    query = _STEERABLE if channel is None else _STEERABLE.where(_table.c.channel == channel)
+    return connection.execute(query, {"of_publication": publication}).all()
+
+
+def pause(
+    connection: Connection, publication: str, rows: Sequence[Row[Any]], actor: str, *, reason: str, now: datetime
+) -> Steered:
+    """Stop sending to people until `resume`; see `Sendings.pause`."""
+    paused = [row for row in rows if not row.halt]
+    for row in paused:
+        remedy = f"To go on: policenotify resume {row.publication}"
+        words = {"reason": f"{actor} has paused it.", "remedy": remedy, "code": ""}
+        connection.execute(_CHANGE.values(halt=PAUSED, **words), {"of_list": row.id})
+        halt_batches(connection, row.id, PAUSED)
+        record_delivery(connection, row, now, PAUSE_EVENT, {"reason": storable(reason)}, actor=actor)
+    return _steered(publication, paused, actor)
+
+
+def resume(connection: Connection, publication: str, rows: Sequence[Row[Any]], actor: str, *, now: datetime) -> Steered:
+    """Go on with what was paused; see `Sendings.resume`."""
+    paused = [row for row in rows if row.halt == PAUSED]
+    at = microseconds(now)
+    for row in paused:
+        due = {"not_before": at, "reason": "", "remedy": ""}
+        connection.execute(_CHANGE.values(halt="", **due), {"of_list": row.id})
+        batches = update(_table).where(_BATCHES, _table.c.state.in_(_UNSETTLED))
+        connection.execute(batches.values(halt="", not_before=at), {"of_list": row.id})
+        record_delivery(connection, row, now, RESUME_EVENT, {}, actor=actor)
+    return _steered(publication, paused, actor)
+
+
+def start_abort(
+    connection: Connection, publication: str, rows: Sequence[Row[Any]], actor: str, *, reason: str, now: datetime
+) -> Steered:
+    """Stop sending to people for good: from now on no batch is claimed or made. `finish` settles those who wait."""
+    aborted = [row for row in rows if not is_ended(row.halt)]
+    counted = counts(connection, [row.id for row in aborted])
+    total = 0
+    for row in aborted:
+        end(connection, row, ABORTED, f"{actor} has aborted the sending.")
+        people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
+        total += people
+        body = {"reason": storable(reason), "people": people}
+        record_delivery(connection, row, now, ABORT_EVENT, body, actor=actor)
+    return _steered(publication, aborted, actor, people=total)
+
+
+def _steered(publication: str, rows: Sequence[Row[Any]], actor: str, *, people: int = 0) -> Steered:
+    channels = tuple(dict.fromkeys(str(row.channel) for row in rows))
+    return Steered(publication=publication, channels=channels, people=people, actor=actor)

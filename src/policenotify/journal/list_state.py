@@ -1,0 +1,116 @@
+"""How far the people of a delivery are stored, without the SQL toolkit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+from policenotify.audiences.model import WrongRow
+from policenotify.audiences.selection import Cursor
+from policenotify.model.message import Message
+
+BATCH: Final = 1_000
+"""People in a batch. They are stored in one transaction, which others who publish wait for."""
+
+UNREADABLE: Final = "list_unreadable"
+"""The code of a delivery whose people could not be read at the last try, or whose lists were emptied."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPeople:
+    """Some people, ready to be stored: their keys, and the encrypted addresses of those who are not stored yet.
+
+    Attributes:
+        keys: The keys of all of them, each once.
+        sealed: By key, the version of the installation's keys, and the address encrypted with it.
+    """
+
+    keys: tuple[str, ...]
+    sealed: Mapping[str, tuple[int, bytes]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCursor:
+    """How far the lists of a delivery were read.
+
+    Attributes:
+        earlier: The people of earlier deliveries are to be stored first.
+        audience: The audience that is being read.
+        position: The next position in it, or the number of batches of earlier deliveries that were read.
+        revision: What the audiences' revisions were then.
+        wrong: Rows that name no person.
+        wrong_lines: The first of them.
+    """
+
+    earlier: bool = False
+    audience: int = 0
+    position: int = 0
+    revision: str = ""
+    wrong: int = 0
+    wrong_lines: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Cursor:
+        """The place in the audiences."""
+        return Cursor() if self.earlier else Cursor(self.audience, self.position)
+
+    def to_text(self) -> str:
+        """Return it as it is stored."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def read_cursor(text: str | None) -> StoredCursor:
+    """Read a stored cursor."""
+    if not text:
+        return StoredCursor()
+    try:
+        fields = json.loads(text)
+        return StoredCursor(**{**fields, "wrong_lines": tuple(fields["wrong_lines"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError("the cursor of a list is damaged") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListState:
+    """How far the people of a delivery are stored, and what decides about the others.
+
+    Attributes:
+        cursor: How far the lists were read.
+        message: The message, as it is published.
+        language: The delivery's language.
+        main: It is the channel's main language in this publication.
+        reading: Further people are to be stored, and no person has halted it.
+        has_people: Some people are stored.
+        unreadable: At the last try the audiences could not be read, or had been emptied.
+    """
+
+    cursor: StoredCursor
+    message: Message = field(repr=False)
+    language: str
+    main: bool
+    reading: bool
+    has_people: bool
+    unreadable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPeople:
+    """Some people of the audiences of a delivery, and where reading goes on after them.
+
+    Attributes:
+        people: Their keys and addresses.
+        wrong: Rows among them that name no person.
+        after: The cursor behind them.
+        revision: The revision of the audiences as these people were read.
+        is_from_start: They are the first, perhaps because the audiences were changed since the cursor was stored.
+        is_last: No row follows.
+    """
+
+    people: SealedPeople
+    wrong: Sequence[WrongRow]
+    after: Cursor
+    revision: str
+    is_from_start: bool
+    is_last: bool

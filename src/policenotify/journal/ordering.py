@@ -1,0 +1,183 @@
+"""The order of an incident's deliveries, and those that are not sent any more.
+
+An ordering key names an incident on a channel: its deliveries are sent in the order of their ids, and never when they
+are out of date. A batch has the place of its parent, since it is made later.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
+
+from policenotify.journal import list_control
+from policenotify.journal.audit import record_delivery
+from policenotify.journal.database import schema
+from policenotify.journal.records import moment
+from policenotify.log import fields
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Stage
+
+INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
+NEWER_SENT = "A newer message went out instead."
+FORGED = (
+    "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
+    "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
+)
+
+_log = logging.getLogger("policenotify")
+_CLOSING = (Stage.END, Stage.CANCELLATION)
+_UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
+_table, _recipient, _publication = schema.delivery, schema.recipient, schema.publication
+_batch, _later = _table.alias("batch"), _table.alias("later")
+
+
+def place_of(delivery: Any = _table) -> ColumnElement[int]:  # noqa: ANN401 - the table or an alias
+    """Return the place of a delivery in the order: a batch has that of its parent."""
+    return func.coalesce(delivery.c.parent, delivery.c.id)
+
+
+def _reached_people(batch: Any) -> ColumnElement[bool]:  # noqa: ANN401 - the table or an alias
+    """Return the condition that a person of a batch has the message, or may have it."""
+    person = _recipient.c
+    may_have = or_(person.in_doubt, person.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD]))
+    return and_(
+        batch.c.attempts > 0, exists().where(person.delivery == batch.c.parent, person.batch == batch.c.id, may_have)
+    )
+
+
+_MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
+    _table.c.state.in_([Outcome.POSTED, Outcome.HELD, Outcome.DELETED]),
+    and_(_table.c.state == Outcome.SENDING, _table.c.has_recipients.is_(False)),  # else its lists are read
+    _table.c.in_doubt,
+    _reached_people(_table),
+)
+_POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
+_LISTS = select(_table).where(
+    _table.c.ordering_key == bindparam("ordering_key"),
+    _table.c.has_recipients,
+    _table.c.state.in_(_UNSETTLED),
+    _table.c.halt.in_(["", list_control.PAUSED]),
+)
+_PARTIALLY_SENT = _LISTS.where(
+    exists().where(
+        _batch.c.parent == _table.c.id,
+        or_(_batch.c.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD]), _reached_people(_batch)),
+    ),
+    exists().where(
+        _later.c.ordering_key == _table.c.ordering_key,
+        _later.c.id > _table.c.id,
+        _later.c.publication != _table.c.publication,
+        _later.c.state != Outcome.SKIPPED,
+    ),
+)
+_KEYS = (
+    select(_table.c.ordering_key)
+    .where(_table.c.ordering_key.in_(bindparam("keys", expanding=True)))
+    .order_by(_table.c.ordering_key, _table.c.id)
+    .with_for_update(key_share=True)
+)
+_KEY_OF = select(_table.c.ordering_key).where(_table.c.id == bindparam("delivery"))
+
+
+def lock(connection: Connection, *ordering_keys: str) -> set[str]:
+    """Lock the deliveries of some ordering keys. Return the keys that have any.
+
+    They are locked in the order of keys and ids, so that no two processes wait for each other.
+    """
+    return set(connection.execute(_KEYS, {"keys": [*ordering_keys]}).scalars())
+
+
+def lock_key_of(connection: Connection, delivery: int) -> str:
+    """Lock all deliveries with the ordering key of a delivery. Return the key, or an empty string."""
+    ordering_key = connection.execute(_KEY_OF, {"delivery": delivery}).scalar() or ""
+    if connection.dialect.name != "sqlite":  # a file has one writer at a time
+        lock(connection, ordering_key)
+    return ordering_key
+
+
+def opening_not_posted(connection: Connection, ordering_key: str) -> bool:
+    """Return True if nothing under this key is, may be, or is about to be posted."""
+    return connection.execute(_POSTED, {"ordering_key": ordering_key}).first() is None
+
+
+def is_superseded(connection: Connection, row: Row[Any]) -> bool:
+    """Return True if a newer message may be posted: one in the same language, or the end in any."""
+    newer = (
+        select(_table.c.id)
+        .join(_publication, _publication.c.id == _table.c.publication)
+        .where(_table.c.ordering_key == row.ordering_key, place_of() > row.id)
+        .where(_table.c.publication != row.publication, _MAY_BE_POSTED)
+        .where(or_(_table.c.language == row.language, _publication.c.stage.in_(_CLOSING)))
+    )
+    return connection.execute(newer.limit(1)).first() is not None
+
+
+def cancel_stale(connection: Connection, ordering_key: str, at: int) -> None:
+    """Supersede all unsent deliveries of an incident that has ended."""
+    waits = and_(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False))
+    reads = and_(_table.c.state == Outcome.SENDING, _table.c.has_recipients)
+    unsent = select(_table).where(_table.c.ordering_key == ordering_key, _table.c.parent.is_(None), or_(waits, reads))
+    for row in connection.execute(unsent).all():
+        cancel_pending(connection, row, Outcome.SUPERSEDED, INCIDENT_OVER, at)
+
+
+def inherit_priority(connection: Connection, ordering_key: str, urgent: int) -> None:
+    """Raise deliveries to the priority of a later one that waits for them, those being sent included."""
+    connection.execute(
+        update(_table)
+        .where(_table.c.ordering_key == ordering_key, _table.c.state.in_(_UNSETTLED))
+        .where(_table.c.priority > urgent)
+        .values(priority=urgent)
+    )
+
+
+def supersede_partial_sends(connection: Connection, ordering_key: str, at: int) -> None:
+    """End lists that reached some people once a newer message follows: the others get that one.
+
+    A mailbox that asks to come back later must not delay the next mail to everybody else.
+    """
+    for row in connection.execute(_PARTIALLY_SENT, {"ordering_key": ordering_key}).all():
+        cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
+
+
+def make_way(connection: Connection, ordering_key: str, publication: str, at: int, *, closing: bool) -> None:
+    """End the lists of an incident that a newer publication replaces: if it closes the incident, all before it."""
+    for row in connection.execute(_LISTS, {"ordering_key": ordering_key}).all() if closing else ():
+        if row.publication != publication:
+            cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)
+    supersede_partial_sends(connection, ordering_key, at)
+
+
+def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
+    """Settle a waiting delivery that is not to be sent. Of a list, only whom a worker has marked still gets it.
+
+    People in doubt are held.
+    """
+    if row.parent is not None:
+        row = list_control.row_of(connection, row.parent)
+    if row.has_recipients:
+        if not list_control.is_ended(row.halt):
+            list_control.end(connection, row, outcome, reason)
+        while list_control.finish(connection, row.id, at):
+            pass
+        return
+    settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
+    connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
+    record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
+
+
+def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
+    """Hold a delivery that is not what was published, and raise the alarm."""
+    log_held(logging.ERROR, row, "forged")
+    cancel_pending(connection, row, Outcome.HELD, FORGED, now)
+
+
+def log_held(level: int, row: Row[Any], why: str) -> None:
+    """Log that a delivery is held."""
+    about = {"channel": row.channel, "delivery": row.parent or row.id, "publication": row.publication}
+    text = "Channel %s: publication %s, delivery %s: held [%s]"
+    _log.log(
+        level, text, row.channel, row.publication, about["delivery"], why, extra=fields("held", **about, outcome="held")
+    )
