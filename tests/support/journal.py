@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from policenotify.journal.bulk.recipients import recipient_key, suppression_key
-from policenotify.journal.bulk.values import PAGE
 from sqlalchemy import event, insert, select
 
 from policenotify.audiences.model import Row
@@ -24,18 +22,19 @@ from policenotify.channel import (
     Picture,
     Post,
     PostRef,
-    Recipient,
     RecipientOutcome,
     Request,
 )
 from policenotify.delivery.attempt import backoff
-from policenotify.delivery.audience_reader import AudienceReader, PageFiller
+from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.list_state import BATCH
+from policenotify.journal.recipients import recipient_key, suppression_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost, Target
@@ -60,16 +59,21 @@ def _only_added(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> 
     assert not _written_over.match(statement), statement
 
 
+def is_list(claimed: ClaimedDelivery) -> bool:
+    """Return True if the lists of a delivery are to be read, before anything is sent."""
+    return claimed.has_recipients and claimed.parent is None
+
+
 def filled(
     journal: Journal,
     claimed: ClaimedDelivery,
     people: Sequence[str | Row],
     siblings: Collection[str] = (),
     *,
-    size: int = PAGE,
+    size: int = BATCH,
 ) -> ClaimedDelivery | None:
-    """Store the people of a page, as a worker does before it sends."""
-    filler = PageFiller(
+    """Make a batch of the people of a claimed delivery, as a worker does before it sends. Else release it."""
+    maker = BatchMaker(
         journal=journal,
         config=ChannelConfig(
             name=claimed.channel,
@@ -87,7 +91,11 @@ def filled(
         may_go_on=lambda: True,
         size=size,
     )
-    return filler.fill(claimed)
+    made = maker.make(claimed)
+    if isinstance(made, ClaimedDelivery):
+        return made
+    journal.deliveries.record_result(claimed, made)
+    return None
 
 
 class Desk:
@@ -104,7 +112,7 @@ class Desk:
         event.listen(self.journal._engine, "before_cursor_execute", _only_added)
         self._ids = itertools.count(first)
         self.siblings: Collection[str] = ()
-        self.size = PAGE  # of pages
+        self.size = BATCH
         self.lists: dict[tuple[str, str], tuple[str | Row, ...]] = {}
 
     def change_directly(self, script: str) -> None:
@@ -216,12 +224,12 @@ class Desk:
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
         while claimed := self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate):
-            if claimed.filled or (claimed := self.fill(claimed)):
+            if not is_list(claimed) or (claimed := self.fill(claimed)):
                 return claimed
         return None
 
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        """Store the people of a page, from the list that was given to `publish`."""
+        """Make a batch, from the list that was given to `publish`."""
         of_others = (people for (_, channel), people in self.lists.items() if channel == claimed.channel)
         people = self.lists.get((claimed.publication, claimed.channel))
         return filled(
@@ -251,15 +259,26 @@ class Desk:
         self.settle(claimed, outcome, **said)
         return claimed
 
-    def ask(self, claimed: ClaimedDelivery, people: Iterable[Recipient], rate: Rate | None = None) -> list[str]:
-        """Request the network for these recipients, and return their addresses."""
-        asked = []
-        for person in people:
-            assert self.journal.deliveries.start_recipient(
-                claimed, person.key, (), hold_doubt=True, lease=LEASE, rate=rate
-            )
-            asked.append(person.address)
-        return asked
+    def people(
+        self,
+        claimed: ClaimedDelivery,
+        limit: int = 25,
+        *,
+        hold_doubt: bool = True,
+        rate: Rate | None = None,
+        outcomes: Mapping[str, Told] | None = None,
+    ) -> list[str]:
+        """Mark the next people of a batch, after what became of those before. Return their addresses."""
+        found = [RecipientOutcome(key=self.person_key(one), outcome=told) for one, told in (outcomes or {}).items()]
+        people = self.journal.deliveries.take(
+            claimed,
+            limit,
+            hold_doubt=hold_doubt,
+            lease=LEASE,
+            rate=rate,
+            outcomes=None if outcomes is None else found,
+        )
+        return [person.address for person in people]
 
     def suppress(self, address: str, channel: str = "mail") -> None:
         """Suppress a recipient on a channel, as two reports of its network do."""
@@ -272,14 +291,11 @@ class Desk:
         self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25
     ) -> list[str]:
         """Make one attempt of the channel's next mass delivery. Return the addresses sent to, in order."""
-        claimed, written = self.begin(self.take(channel)), []
-        while people := self.journal.deliveries.next_recipients(claimed, chunk, hold_doubt=hold_doubt):
-            written += [person.address for person in people]
-            outcomes = [
-                RecipientOutcome(key=person.key, outcome=(told or {}).get(person.address, "posted"))
-                for person in people
-            ]
-            self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=LEASE)
+        claimed, written = self.begin(self.take(channel)), list[str]()
+        before: dict[str, Told] | None = None
+        while people := self.people(claimed, chunk, hold_doubt=hold_doubt, outcomes=before):
+            written += people
+            before = {person: (told or {}).get(person, "posted") for person in people}
         again = self.clock.now() + timedelta(seconds=30)
         ref = PostRef(account=ACCOUNT, id="0" * 64)
         self.journal.deliveries.record_result(

@@ -357,9 +357,9 @@ class DeliveryAttempt:
 
     def _result_of(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
         if not isinstance(error, ChannelError):
-            about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
+            about = fields(channel=claimed.channel, delivery=claimed.public_id, publication=claimed.publication)
             _log.warning(
-                "Delivery %s on %s: %s escaped.", claimed.id, claimed.channel, type(error).__name__, extra=about
+                "Delivery %s on %s: %s escaped.", claimed.public_id, claimed.channel, type(error).__name__, extra=about
             )
             reason = f"The network of {self.config.name!r} failed unexpectedly."
             error = Unconfirmed(reason, code=type(error).__name__)

@@ -277,7 +277,7 @@ class Deliveries:
             at = microseconds(self._journal.now())
             return lists.add_batch(connection, claimed, read, siblings, at=at, lease=lease)
 
-    def unreadable(self) -> tuple[WaitsForList, ...]:
+    def waiting_for_lists(self) -> tuple[WaitsForList, ...]:
         """Return the deliveries whose people could not be read at the last try, the most urgent first."""
         with self._journal.read() as connection:
             return tuple(lists.unreadable(connection))

@@ -263,7 +263,7 @@ def _insert(
         "reply_to": "",
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
-    batch = connection.execute(_ADD, columns).inserted_primary_key[0]
+    [batch] = connection.execute(_ADD, columns).inserted_primary_key or ()
     store_recipients(connection, claimed.id, batch, people, at)
     counted = count_batch(connection, claimed.id, batch)
     if outcomes(counted).get(Outcome.WAITING):
@@ -289,12 +289,9 @@ def unreadable(connection: Connection) -> list[WaitsForList]:
 def postponed(connection: Connection, now: int, *, first_only: bool, channel: str | None = None) -> list[int]:
     """Return the deliveries that wait until their list is tried again, of each channel all or the first only."""
     rows = [row for row in connection.execute(_UNREADABLE) if channel is None or row.channel == channel]
-    if first_only:
-        first: dict[str, Row[Any]] = {}
-        for row in rows:
-            first.setdefault(row.channel, row)
-        rows = list(first.values())
-    return [row.id for row in rows if row.not_before > now]
+    first = {row.channel: row.id for row in reversed(rows)}
+    chosen = [row for row in rows if not first_only or first[row.channel] == row.id]
+    return [row.id for row in chosen if row.not_before > now]
 
 
 def make_due(connection: Connection, deliveries: Collection[int], now: int) -> int:

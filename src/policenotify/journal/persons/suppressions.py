@@ -287,7 +287,7 @@ def _domains(connection: Connection, keys: Keys, gone: ColumnElement[bool]) -> i
     return len({address.rpartition("@")[2].casefold() for address in addresses_of(connection, keys, found)})
 
 
-def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
+def record_words(connection: Connection, claimed: Row[Any], now: datetime) -> None:
     """Record what a settled delivery shows about its recipients.
 
     One report is only remembered. The second, on another day, suppresses the recipient on this channel. A mail that
