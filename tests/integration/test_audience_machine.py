@@ -20,7 +20,7 @@ from policenotify.audiences.model import Row
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.errors import SettingsError
-from policenotify.journal.bulk.recipients import recipient_key
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import this_process
@@ -148,7 +148,7 @@ class Lists(RuleBasedStateMachine):
         """Write to the next person of the page that a worker has."""
         if (begun := self.held.get(worker)) is None:
             return
-        people = self.desk.journal.deliveries.next_recipients(begun, 1, hold_doubt=True)
+        people = self.desk.journal.deliveries.take(begun, 1, hold_doubt=True, lease=LEASE)
         if not people:
             self.release(worker)
             return
@@ -159,7 +159,7 @@ class Lists(RuleBasedStateMachine):
             self.restart(worker)
             return
         told = [RecipientOutcome(key=people[0].key, outcome=outcome)]
-        self.desk.journal.deliveries.record_recipients(begun, told, hold_doubt=True, lease=LEASE)
+        self.desk.journal.deliveries.take(begun, 0, outcomes=told, hold_doubt=True, lease=LEASE)
 
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:

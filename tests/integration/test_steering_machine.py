@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.bulk.recipients import counts
+from policenotify.journal.recipients import counts
 from policenotify.model.history import Outcome
 from tests.integration.test_audience_machine import WORKERS, Lists
 from tests.support.journal import LEASE
@@ -58,7 +58,7 @@ class Steered(Lists):
     def send(self, worker: str, outcome: Any) -> None:
         if (begun := self.held.get(worker)) is None:
             return
-        people = self.desk.journal.deliveries.next_recipients(begun, 1, hold_doubt=True)
+        people = self.desk.journal.deliveries.take(begun, 1, hold_doubt=True, lease=LEASE)
         starts = people and self.desk.journal.deliveries.start_recipient(
             begun, people[0].key, (), hold_doubt=True, lease=LEASE
         )
@@ -73,7 +73,7 @@ class Steered(Lists):
             self.restart(worker)
             return
         told = [RecipientOutcome(key=people[0].key, outcome=outcome)]
-        self.desk.journal.deliveries.record_recipients(begun, told, hold_doubt=True, lease=LEASE)
+        self.desk.journal.deliveries.take(begun, 0, outcomes=told, hold_doubt=True, lease=LEASE)
 
     @invariant()
     def the_counts_are_those_of_the_people(self) -> None:

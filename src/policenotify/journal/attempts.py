@@ -243,7 +243,8 @@ def _record_batch(
         recipients.settle_waiting(connection, parent, [batch.id], ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = list_control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
-    connection.execute(update(_table).where(_table.c.id == parent).values(**_next_request(claimed, result)))
+    if following := _next_request(claimed, result):
+        connection.execute(update(_table).where(_table.c.id == parent).values(**following))
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
     list_control.record_batch(connection, batch, at, **_stated(claimed, result))

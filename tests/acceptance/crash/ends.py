@@ -29,7 +29,7 @@ from sqlalchemy import func, select
 from policenotify.channel import PostRef
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import leases, open_journal
-from policenotify.journal.bulk.recipients import recipient_key
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import migrate

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
-from policenotify.journal.bulk.values import PAGE
+from policenotify.journal.list_state import BATCH
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
@@ -143,7 +143,7 @@ class Mass:
         """
         counts = Counter(self.receipt().recipients)
         stored = sum(counts.values())
-        assert stored == self.people or (stored < self.people and stored % PAGE == 0), counts
+        assert stored == self.people or (stored < self.people and stored % BATCH == 0), counts
         reached = Counter(self.reached())
         assert set(reached) <= set(numbers(self.people))
         assert [number for number, count in reached.items() if count > 1] == []

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from policenotify.channel import PostRef
-from policenotify.journal.bulk.recipients import recipient_key
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.model.history import Outcome

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
-from policenotify.journal.bulk.recipients import recipient_key
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from policenotify.errors import JournalError, UnsupportedVersion
-from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.verify import Proven, fingerprint, prove, public_keys
 from policenotify.model.draft import ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage

@@ -193,10 +193,9 @@ def test_an_attempt_that_was_cut_off_does_not_look_like_a_change(desk: Desk) -> 
     desk.mail({A: "unavailable", B: "unavailable"})
     desk.clock.pass_by(60)
     claimed = desk.begin(desk.take("mail"))
-    [person] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
-    assert desk.ask(claimed, [person])
+    [person] = desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
     told = [RecipientOutcome(key=person.key, outcome="posted")]
-    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
+    desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=LEASE)
     desk.clock.pass_by(600)
     assert len(desk.mail()) == 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from policenotify.channel import RecipientOutcome
 from policenotify.journal.queue import INCIDENT_OVER, NEWER_SENT, OPENING_MISSING
+from policenotify.journal.records import LEASE
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -256,27 +257,28 @@ def test_one_mailbox_does_not_hold_up_the_update_to_all(desk: Desk) -> None:
     assert desk.person(update, "b@x.example") is Outcome.POSTED
 
 
-def test_an_opening_in_flight_is_overtaken_when_it_comes_back(desk: Desk) -> None:
+def test_an_opening_in_flight_ends_after_those_who_are_marked(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    people = desk.journal.deliveries.take(claimed, 2, hold_doubt=True, lease=LEASE)
     end = desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
     told = [
-        RecipientOutcome(key=one.key, outcome="unavailable" if one.address == "c@x.example" else "posted")
-        for one in people
+        RecipientOutcome(key=one.key, outcome=outcome)
+        for one, outcome in zip(people, ("posted", "unavailable"), strict=True)
     ]
-    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
+    assert desk.journal.deliveries.take(claimed, 25, outcomes=told, hold_doubt=True, lease=LEASE) == ()
     desk.settle(claimed, Outcome.WAITING)
     assert desk.outcome(opening, "mail") is Outcome.POSTED
-    assert desk.person(opening, "c@x.example") is Outcome.SUPERSEDED
+    found = desk.journal.publications.get(opening)
+    assert found is not None
+    assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.SUPERSEDED: 2}
     assert desk.take("mail").publication == end
 
 
 def test_an_interrupted_opening_is_overtaken_and_its_doubts_are_held(desk: Desk) -> None:
     opening = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    [doubtful] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=False)
-    desk.ask(claimed, [doubtful])
+    [doubtful] = desk.journal.deliveries.take(claimed, 1, hold_doubt=False, lease=LEASE)
     end = desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
     desk.clock.pass_by(121)
     assert desk.take("mail").publication == end

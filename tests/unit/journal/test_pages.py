@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from policenotify.journal.bulk.page_results import MORE_TO_READ
+from policenotify.journal.bulk.values import PageOfPeople
 from sqlalchemy import event, select
 
 from policenotify.audiences.model import Row, Subscriber, WrongRow
@@ -15,11 +17,9 @@ from policenotify.audiences.selection import Cursor
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.errors import LostLease, SettingsError
-from policenotify.journal.bulk.page_results import MORE_TO_READ
-from policenotify.journal.bulk.recipients import NOBODY_CONCERNED
-from policenotify.journal.bulk.values import PageOfPeople
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
+from policenotify.journal.recipients import NOBODY_CONCERNED
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -51,10 +51,10 @@ def _everyone(desk: Desk, channel: str = "mail") -> list[str]:
 def _send(desk: Desk, claimed: ClaimedDelivery, *, outcome: Any = "posted", count: int = 25) -> list[str]:
     """Send to the people of a page, and settle it."""
     begun, written = desk.begin(claimed), []
-    while people := desk.journal.deliveries.next_recipients(begun, count, hold_doubt=True):
+    while people := desk.journal.deliveries.take(begun, count, hold_doubt=True, lease=LEASE):
         written += [person.address for person in people]
         told = [RecipientOutcome(key=person.key, outcome=outcome) for person in people]
-        desk.journal.deliveries.record_recipients(begun, told, hold_doubt=True, lease=LEASE)
+        desk.journal.deliveries.take(begun, 0, outcomes=told, hold_doubt=True, lease=LEASE)
     _release(desk, begun)
     return written
 
@@ -110,7 +110,7 @@ def test_a_page_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None:
     desk.size = 4
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     lost, other = desk.begin(desk.take("mail", f"{this_process()}/A")), desk.take("mail", f"{this_process()}/B")
-    people = desk.journal.deliveries.next_recipients(lost, 25, hold_doubt=True)
+    people = desk.journal.deliveries.take(lost, 25, hold_doubt=True, lease=LEASE)
     asked = desk.ask(lost, people[:1])
     desk.clock.pass_by(LEASE.total_seconds() - 1)
     begun = desk.begin(other)
@@ -118,11 +118,11 @@ def test_a_page_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None:
     assert desk.journal.deliveries.recover(LEASE) == 1
     assert desk.outcome(said, "mail") is Outcome.SENDING  # the other page is
     with pytest.raises(LostLease):
-        desk.journal.deliveries.record_recipients(lost, [], hold_doubt=True, lease=LEASE)
+        desk.journal.deliveries.take(lost, 0, outcomes=[], hold_doubt=True, lease=LEASE)
     again = desk.take("mail", "runner C")
     assert again.page == lost.page
     assert sorted(_send(desk, again)) == sorted({person.address for person in people} - set(asked))
-    assert desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True)
+    assert desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE)
     assert desk.person(said, asked[0]) is Outcome.HELD
 
 
@@ -154,9 +154,9 @@ def test_a_list_that_is_cut_states_that_there_is_more_of_it(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     for more in (True, True, True, False):
         begun = desk.begin(desk.take("mail"))
-        people = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True)
+        people = desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE)
         told = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
-        desk.journal.deliveries.record_recipients(begun, told, hold_doubt=True, lease=LEASE)
+        desk.journal.deliveries.take(begun, 0, outcomes=told, hold_doubt=True, lease=LEASE)
         desk.settle(begun, Outcome.WAITING, not_before=desk.clock.now(), reason="It was cut.")
         assert (MORE_TO_READ in _receipt(desk, said).reason) is more
     assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}

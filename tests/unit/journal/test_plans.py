@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
@@ -39,9 +39,9 @@ def _mail(desk: Desk) -> ClaimedDelivery:
 
 def _begun_people(desk: Desk) -> None:
     claimed = _mail(desk)
-    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    people = desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
     told = [RecipientOutcome(key=one.key, outcome="refused", gone=True) for one in people]
-    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=timedelta(minutes=2))
+    desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=timedelta(minutes=2))
     desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
 
 

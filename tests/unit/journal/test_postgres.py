@@ -19,7 +19,6 @@ from policenotify.channel import RecipientOutcome
 from policenotify.cli.context import CliContext
 from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
 from policenotify.journal import open_journal
-from policenotify.journal.bulk.recipients import store_people
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import Migrated, migrate
@@ -27,6 +26,7 @@ from policenotify.journal.database.postgresql import DatabaseClock, grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.publications import IncidentChanged
+from policenotify.journal.recipients import store_people
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -179,11 +179,11 @@ def test_recipients_and_their_delivery_are_consistent_while_another_process_publ
     claimed = desk.begin(desk.take("mail"))
     told = [
         RecipientOutcome(key=one.key, outcome="posted")
-        for one in desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+        for one in desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
     ]
     draft = other.draft(Stage.END, **mail)
     with desk.journal.transaction():
-        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
+        desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=LEASE)
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
         _until_a_lock_is_waited_for(other)

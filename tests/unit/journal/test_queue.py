@@ -18,7 +18,7 @@ from policenotify.channel import Operation, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -269,8 +269,7 @@ def test_a_doubt_outlives_a_second_interruption(desk: Desk) -> None:
 def test_recipients_under_way_are_in_doubt(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ["a@x.example", "b@x.example", "c@x.example"]})
     claimed = desk.begin(desk.take("mail"))
-    [first] = desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
-    desk.ask(claimed, [first])
+    [first] = desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
     desk.clock.pass_by(121)
     assert desk.journal.deliveries.recover() == 1
     assert desk.person(said, first.address) is Outcome.WAITING
@@ -394,7 +393,7 @@ def test_a_damaged_delivery_is_held_and_its_lane_goes_on(desk: Desk, column: str
 def test_a_process_that_has_lost_it_changes_nothing(desk: Desk) -> None:
     desk.publish(channels=("sky", "mail"), people={"mail": ["a@x.example"]})
     late, late_mass = desk.take(), desk.begin(desk.take("mail"))
-    [person] = desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=False)
+    [person] = desk.journal.deliveries.take(late_mass, 25, hold_doubt=False, lease=LEASE)
     desk.clock.pass_by(121)
     now_mine, _ = desk.take(owner="runner B"), desk.take("mail", owner="runner B")
     before = desk.dump()
@@ -405,8 +404,8 @@ def test_a_process_that_has_lost_it_changes_nothing(desk: Desk) -> None:
         lambda: desk.journal.deliveries.record_result(late, posted),
         lambda: desk.journal.deliveries.record_result(late_mass, posted),
         lambda: desk.journal.deliveries.record_result(late_mass, AttemptResult(outcome=Outcome.REFUSED)),
-        lambda: desk.journal.deliveries.record_recipients(late_mass, told, hold_doubt=True, lease=SOON),
-        lambda: desk.journal.deliveries.next_recipients(late_mass, 25, hold_doubt=True),
+        lambda: desk.journal.deliveries.take(late_mass, 0, outcomes=told, hold_doubt=True, lease=SOON),
+        lambda: desk.journal.deliveries.take(late_mass, 25, hold_doubt=True, lease=LEASE),
     ):
         with pytest.raises(LostLease, match=r"Delivery \d on '(sky|mail)' was taken over by another runner"):
             attempt()
@@ -437,7 +436,7 @@ def test_nothing_begins_once_everything_is_stopped(desk: Desk) -> None:
     desk.journal.stop("cne Roux")
     with pytest.raises(PublishingStopped, match="stopped by cne Roux"):
         desk.begin(claimed)
-    assert desk.journal.deliveries.next_recipients(mass, 25, hold_doubt=True) == ()
+    assert desk.journal.deliveries.take(mass, 25, hold_doubt=True, lease=LEASE) == ()
     assert desk.dump("pn_attempt")["pn_attempt"][0][0] == mass.id
 
 

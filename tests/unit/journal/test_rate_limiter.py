@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.errors import LostLease
-from policenotify.journal.records import microseconds
+from policenotify.journal.records import LEASE, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate, RateReached
@@ -78,27 +78,26 @@ def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
     claimed = desk.claim("mail", rate=rate)
     assert claimed is not None
     begun = desk.begin(claimed, rate=rate)
-    marked = desk.journal.deliveries.next_recipients(begun, 2, hold_doubt=True, rate=rate)
-    assert (len(marked), len(desk.ask(begun, marked, rate))) == (2, 2)
-    marked = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
-    assert (len(marked), len(desk.ask(begun, marked, rate))) == (1, 1)
+    marked = desk.journal.deliveries.take(begun, 2, hold_doubt=True, lease=LEASE, rate=rate)
+    assert len(marked) == 2
+    marked = desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
+    assert len(marked) == 1
     with pytest.raises(RateReached) as reached:
-        desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
+        desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
     assert reached.value.at == microseconds(desk.clock.now()) + 3_000_000
     desk.clock.pass_by(3)
-    assert len(desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)) == 1
+    assert len(desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)) == 1
 
 
-def test_marked_recipients_count_only_when_requested(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(5)]})
+def test_what_became_of_people_is_recorded_although_the_rate_is_reached(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(5)]})
     rate = Rate(4, timedelta(seconds=6), 3)
     begun = desk.begin(desk.take("mail"))
-    marked = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
+    marked = desk.people(begun, rate=rate)
     assert len(marked) == 3
-    desk.ask(begun, marked[:1], rate)
-    assert len(desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)) == 2
-    with pytest.raises(RateReached):  # another process may have been faster since
-        desk.ask(begun, [*marked[1:], marked[0]], rate)
+    with pytest.raises(RateReached):
+        desk.people(begun, rate=rate, outcomes=dict.fromkeys(marked, "posted"))
+    assert [desk.person(said, one) for one in marked] == [Outcome.POSTED] * 3
 
 
 @pytest.mark.parametrize(
@@ -108,10 +107,10 @@ def test_marked_recipients_count_only_when_requested(desk: Desk) -> None:
 def test_many_people_are_gathered_for_a_second(desk: Desk, rate: Rate, gathered: int) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"a{number}@x.example" for number in range(20)]})
     begun = desk.begin(desk.take("mail"))
-    marked = desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
-    assert (len(marked), len(desk.ask(begun, marked, rate))) == (rate.at_once, rate.at_once)
+    marked = desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
+    assert len(marked) == rate.at_once
     with pytest.raises(RateReached) as reached:
-        desk.journal.deliveries.next_recipients(begun, 25, hold_doubt=True, rate=rate)
+        desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
     assert reached.value.at == microseconds(desk.clock.now()) + gathered
 
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from policenotify.journal.bulk.recipients import overall_outcome, recipient_key, suppression_key
 from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import overall_outcome, recipient_key, suppression_key
+from policenotify.journal.records import LEASE
 from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -99,7 +100,7 @@ def test_no_recipient_is_sent_to_twice_within_one_attempt(desk: Desk) -> None:
 def test_a_chunk_is_as_long_as_requested(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": [f"p{number}@x.example" for number in range(10)]})
     claimed = desk.begin(desk.take("mail"))
-    lengths = [len(desk.journal.deliveries.next_recipients(claimed, 4, hold_doubt=True)) for _ in range(4)]
+    lengths = [len(desk.journal.deliveries.take(claimed, 4, hold_doubt=True, lease=LEASE)) for _ in range(4)]
     assert lengths == [4, 4, 2, 0]
 
 

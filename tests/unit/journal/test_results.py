@@ -12,8 +12,8 @@ from sqlalchemy import Connection, event
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, JournalError, UnsupportedVersion
-from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.leases import process_user
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
 from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
@@ -54,9 +54,9 @@ def test_words_that_no_database_takes_keep_no_result_out_of_the_journal(desk: De
     assert desk.journal.channels.block("sky", Blocked(strange, remedy=strange, code=strange))
     assert desk.journal.channels.blocked()["sky"].reason == "no t now"  # an error's text is printable
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=False)
+    people = desk.journal.deliveries.take(claimed, 25, hold_doubt=False, lease=LEASE)
     told = [RecipientOutcome(key=one.key, outcome="refused", reason=strange, code=strange) for one in people]
-    desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=False, lease=SOON)
+    desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=False, lease=SOON)
     desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
     assert _receipt(desk, said, "mail").reason == "2 of 2: no t now"
 
@@ -218,14 +218,11 @@ def test_where_doubts_are_resent_they_are_resent(desk: Desk) -> None:
 def test_duplicate_outcomes_of_a_recipient_count_once(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
     key = recipient_key(desk.keys, "a@x.example")
     for outcome in ("posted", "refused"):
-        told = [RecipientOutcome(key=key, outcome=outcome)]
-        desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
-    desk.journal.deliveries.record_recipients(
-        claimed, [RecipientOutcome(key="nobody", outcome="posted")], hold_doubt=True, lease=SOON
-    )
+        told = [RecipientOutcome(key=key, outcome=outcome), RecipientOutcome(key="nobody", outcome="posted")]
+        desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=SOON)
     assert desk.person(said, "a@x.example") is Outcome.POSTED
 
 
@@ -234,7 +231,7 @@ def test_each_word_keeps_the_lease(desk: Desk) -> None:
     claimed = desk.begin(desk.take("mail"))
     for _ in range(3):
         desk.clock.pass_by(100)
-        desk.journal.deliveries.record_recipients(claimed, [], hold_doubt=True, lease=timedelta(minutes=2))
+        desk.journal.deliveries.take(claimed, 0, outcomes=[], hold_doubt=True, lease=timedelta(minutes=2))
     assert desk.journal.deliveries.recover() == 0
     desk.clock.pass_by(120)
     assert desk.journal.deliveries.recover() == 1
@@ -244,7 +241,7 @@ def test_each_word_keeps_the_lease(desk: Desk) -> None:
 def test_a_final_result_is_final_for_all_waiting_recipients(desk: Desk, outcome: Outcome) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    desk.journal.deliveries.next_recipients(claimed, 1, hold_doubt=True)
+    desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
     desk.settle(claimed, outcome, reason="Too long.", code="552")
     receipt = _receipt(desk, said, "mail")
     assert (receipt.outcome, receipt.reason, receipt.recipients) == (outcome, "Too long.", {outcome: 2})
@@ -270,7 +267,7 @@ def test_a_refusal_of_the_rest_leaves_what_is_posted(desk: Desk) -> None:
 def test_a_marked_recipient_not_sent_to_waits_again(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people=PEOPLE)
     claimed = desk.begin(desk.take("mail"))
-    assert len(desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)) == 2
+    assert len(desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)) == 2
     became = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now())
     assert desk.journal.deliveries.record_result(claimed, became) == {}  # nothing is settled
     assert _receipt(desk, said, "mail").recipients == {Outcome.WAITING: 2}
@@ -281,7 +278,7 @@ def test_a_removed_recipient_is_never_sent_to_again(desk: Desk) -> None:
     for day in range(2):
         desk.publish(incident=f"D{day}", channels=("mail",), people=PEOPLE)
         claimed = desk.begin(desk.take("mail"))
-        people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+        people = desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
         told = [
             RecipientOutcome(key=one.key, outcome="refused", code="550 5.1.1", gone=True)
             if one.address == "a@x.example"
@@ -289,7 +286,7 @@ def test_a_removed_recipient_is_never_sent_to_again(desk: Desk) -> None:
             for one in people
         ]
         for _ in range(2):
-            desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=SOON)
+            desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=SOON)
         waiting = desk.publish(incident=f"I{day}", channels=("mail",), people=PEOPLE) if day else ""
         assert not day or desk.expand()
         desk.settle(claimed, Outcome.WAITING)
@@ -309,9 +306,9 @@ def _people(desk: Desk, *told: RecipientOutcome, hold_doubt: bool = True) -> str
     """Return a mail to as many recipients, and the outcome of each."""
     said = desk.publish(channels=("mail",), people={"mail": [f"{number}@x.example" for number in range(len(told))]})
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=hold_doubt)
+    people = desk.journal.deliveries.take(claimed, 25, hold_doubt=hold_doubt, lease=LEASE)
     outcomes = [replace(outcome, key=person.key) for person, outcome in zip(people, told, strict=True)]
-    desk.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold_doubt, lease=SOON)
+    desk.journal.deliveries.take(claimed, 0, outcomes=outcomes, hold_doubt=hold_doubt, lease=SOON)
     desk.journal.deliveries.record_result(
         claimed, AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + SOON)
     )
@@ -366,10 +363,10 @@ def test_recipients_under_way_are_not_settled_with_held_ones(desk: Desk) -> None
     said = _people(desk, _CUT, _GREY)
     desk.clock.pass_by(SOON.total_seconds())
     claimed = desk.begin(desk.take("mail"))
-    people = desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    people = desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
     desk.journal.deliveries.resolve(1, "cne Roux", posted=True)
     done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
-    desk.journal.deliveries.record_recipients(claimed, done, hold_doubt=True, lease=SOON)
+    desk.journal.deliveries.take(claimed, 0, outcomes=done, hold_doubt=True, lease=SOON)
     assert desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING)) == {Outcome.POSTED: 2}
     assert _receipt(desk, said, "mail").ok
 

@@ -14,8 +14,8 @@ from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
 from policenotify.journal import retention, tombstones
-from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
 from policenotify.journal.verify import prove

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,20 +10,21 @@ from sqlalchemy import Connection, select, update
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import NotAllowed, NotHeld
-from policenotify.journal.bulk import controls, tally
+from policenotify.journal import list_control, recipients
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.progress import DeliveryProgress, ReasonCount
-from tests.support.journal import LEASE
+from tests.support.journal import LEASE, Told
 
 if TYPE_CHECKING:
     from policenotify.journal.records import ClaimedDelivery
     from tests.support.journal import Desk
 
 A, B, C, D = (f"{name}@x.example" for name in "abcd")
+_BATCHES = select(schema.delivery).where(schema.delivery.c.parent.is_not(None))
 
 
 def mailed(desk: Desk, *people: str, **fields: Any) -> str:
@@ -38,13 +38,17 @@ def on_mail(desk: Desk, publication: str) -> DeliveryProgress:
     return found
 
 
-def answer(desk: Desk, claimed: ClaimedDelivery, person: Recipient, outcome: Any = "posted", **said: Any) -> None:
-    said_of = RecipientOutcome(key=person.key, outcome=outcome, **said)
-    desk.journal.deliveries.record_recipients(claimed, [said_of], hold_doubt=True, lease=LEASE)
+def answer(desk: Desk, claimed: ClaimedDelivery, *told: RecipientOutcome, more: int = 0) -> tuple[Recipient, ...]:
+    """Record what became of those who were marked, and mark *more*."""
+    return desk.journal.deliveries.take(claimed, more, outcomes=told, hold_doubt=True, lease=LEASE)
 
 
-def goes_on(desk: Desk, claimed: ClaimedDelivery, person: Recipient) -> bool:
-    return desk.journal.deliveries.start_recipient(claimed, person.key, (), hold_doubt=True, lease=LEASE)
+def posted(person: Recipient) -> RecipientOutcome:
+    return RecipientOutcome(key=person.key, outcome="posted")
+
+
+def doubted_one(person: Recipient) -> RecipientOutcome:
+    return RecipientOutcome(key=person.key, outcome="unconfirmed")
 
 
 def interrupted(desk: Desk, claimed: ClaimedDelivery) -> None:
@@ -53,9 +57,9 @@ def interrupted(desk: Desk, claimed: ClaimedDelivery) -> None:
     desk.journal.deliveries.record_result(claimed, result)
 
 
-def begun(desk: Desk, owner: str = "runner A") -> tuple[ClaimedDelivery, tuple[Recipient, ...]]:
+def begun(desk: Desk, owner: str = "runner A", *, marked: int = 25) -> tuple[ClaimedDelivery, tuple[Recipient, ...]]:
     claimed = desk.begin(desk.take("mail", owner))
-    return claimed, desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
+    return claimed, desk.journal.deliveries.take(claimed, marked, hold_doubt=True, lease=LEASE)
 
 
 def events(desk: Desk, *kinds: str) -> list[tuple[str, str]]:
@@ -75,9 +79,12 @@ def test_progress_follows_a_delivery_from_the_list_to_its_end(desk: Desk) -> Non
     claimed, people = begun(desk)
     taken = on_mail(desk, said)
     assert (taken.known, taken.waiting, taken.expanded, taken.pages_under_way) == (4, 4, True, 1)
-    for person, outcome in zip(people, ("posted", "refused", "unavailable", "unconfirmed"), strict=True):
-        assert goes_on(desk, claimed, person)
-        answer(desk, claimed, person, outcome, reason=f"It is {outcome}.", code="550" if outcome == "refused" else "")
+    outcomes: list[Told] = ["posted", "refused", "unavailable", "unconfirmed"]
+    told = [
+        RecipientOutcome(key=person.key, outcome=each, reason=f"It is {each}.", code="550" if each == "refused" else "")
+        for person, each in zip(people, outcomes, strict=True)
+    ]
+    answer(desk, claimed, *told)
     now = on_mail(desk, said)
     assert (now.accepted, now.refused, now.in_doubt, now.waiting) == (1, 1, 1, 1)
     interrupted(desk, claimed)
@@ -110,32 +117,35 @@ def test_progress_counts_single_posts_and_knows_keys(desk: Desk) -> None:
 
 def test_a_page_of_a_process_that_exited_is_counted(desk: Desk) -> None:
     said = mailed(desk)
-    claimed, people = begun(desk, this_process())
-    answer(desk, claimed, people[0])
-    assert goes_on(desk, claimed, people[1])
+    claimed, people = begun(desk, this_process(), marked=1)
+    assert len(answer(desk, claimed, posted(people[0]), more=1)) == 1
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     desk.journal.deliveries.recover(LEASE)
     found = on_mail(desk, said)
     assert (found.accepted, found.in_doubt, found.waiting, found.pages_under_way) == (1, 1, 2, 0)
 
 
-def test_the_stored_tally_of_a_page_is_what_its_people_show(desk: Desk) -> None:
+def test_the_stored_counts_of_a_batch_are_what_its_people_show(desk: Desk) -> None:
     mailed(desk)
     desk.mail({A: "unavailable", B: "unconfirmed", C: "refused"})
     with desk.journal.read() as connection:
-        [page] = connection.execute(select(schema.page)).all()
-        assert tally.from_text(page.tally) == tally.count_page(connection, page.delivery, page.number) != ()
+        [batch] = connection.execute(_BATCHES).all()
+        stored = recipients.from_text(batch.counts)
+        assert stored == recipients.count_batch(connection, batch.parent, batch.id) != ()
 
 
 def test_progress_of_100_000_people_takes_less_than_50_ms(desk: Desk) -> None:
     said = mailed(desk, A)
     desk.mail()
     with desk.journal.write() as connection:
-        [page] = connection.execute(select(schema.page)).mappings().all()
+        [batch] = connection.execute(_BATCHES).mappings().all()
         refused = (ReasonCount(outcome=Outcome.REFUSED, code=f"55{code}", reason="No.", count=10) for code in range(10))
-        stored = tally.to_text((ReasonCount(outcome=Outcome.POSTED, count=900), *refused))
-        rows = [{**page, "number": number, "tally": stored} for number in range(1, 101)]
-        connection.execute(schema.page.insert(), rows)
+        stored = recipients.to_text((ReasonCount(outcome=Outcome.POSTED, count=900), *refused))
+        rows = [
+            {**batch, "id": 1000 + number, "number": number, "post_key": f"1/{number}", "counts": stored}
+            for number in range(1, 101)
+        ]
+        connection.execute(schema.delivery.insert(), rows)
     started = time.process_time()
     found = on_mail(desk, said)
     assert time.process_time() - started < 0.05
@@ -147,12 +157,10 @@ def test_progress_of_100_000_people_takes_less_than_50_ms(desk: Desk) -> None:
 
 def test_a_paused_sending_stops_between_two_people_and_goes_on(desk: Desk) -> None:
     said = mailed(desk)
-    claimed, people = begun(desk)
-    assert goes_on(desk, claimed, people[0])
+    claimed, people = begun(desk, marked=1)
     done = desk.journal.sendings.pause(said, "cne Roux", reason="Erreur de date")
     assert (done.publication, done.channels, done.people) == (said, ("mail",), 0)
-    answer(desk, claimed, people[0])
-    assert not goes_on(desk, claimed, people[1])
+    assert answer(desk, claimed, posted(people[0]), more=1) == ()
     interrupted(desk, claimed)
     found = on_mail(desk, said)
     assert (found.accepted, found.waiting, found.halt, found.halted_by) == (1, 3, "paused", "cne Roux")
@@ -194,7 +202,7 @@ def test_a_single_post_is_not_paused(desk: Desk) -> None:
 def test_an_end_reaches_those_who_got_a_paused_opening(desk: Desk) -> None:
     opening = mailed(desk)
     claimed, people = begun(desk)
-    answer(desk, claimed, people[0])
+    answer(desk, claimed, posted(people[0]))
     interrupted(desk, claimed)
     desk.journal.sendings.pause(opening, "cne Roux")
     end = desk.publish(Stage.END, channels=("mail",), people={"mail": (A, B, C, D)})
@@ -207,8 +215,7 @@ def test_an_end_reaches_those_who_got_a_paused_opening(desk: Desk) -> None:
 def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: Desk) -> None:
     said = mailed(desk)
     claimed, people = begun(desk)
-    answer(desk, claimed, people[0])
-    answer(desk, claimed, people[1], "unconfirmed")
+    answer(desk, claimed, posted(people[0]), doubted_one(people[1]))
     interrupted(desk, claimed)
     done = desk.journal.sendings.abort(said, "cne Roux", reason="Mauvaise liste")
     assert (done.channels, done.people) == (("mail",), 2)
@@ -229,11 +236,9 @@ def test_an_aborted_sending_reaches_nobody_more_and_holds_who_is_in_doubt(desk: 
 
 def test_an_abort_while_a_page_is_sent_is_settled_by_its_worker(desk: Desk) -> None:
     said = mailed(desk, *(f"p{number:02}@x.example" for number in range(40)))
-    claimed, people = begun(desk)
-    assert goes_on(desk, claimed, people[0])
+    claimed, people = begun(desk, marked=1)
     assert desk.journal.sendings.abort(said, "cne Roux").people == 39  # its worker settles them
-    assert not goes_on(desk, claimed, people[1])
-    answer(desk, claimed, people[0])
+    assert answer(desk, claimed, posted(people[0]), more=1) == ()
     interrupted(desk, claimed)
     found = on_mail(desk, said)
     assert (found.people, found.outcome) == ({Outcome.POSTED: 1, Outcome.SUPERSEDED: 39}, Outcome.POSTED)
@@ -242,8 +247,7 @@ def test_an_abort_while_a_page_is_sent_is_settled_by_its_worker(desk: Desk) -> N
 
 def test_an_abort_is_settled_when_the_worker_exits(desk: Desk) -> None:
     said = mailed(desk)
-    claimed, people = begun(desk, this_process())
-    assert goes_on(desk, claimed, people[0])
+    begun(desk, this_process(), marked=1)
     desk.journal.sendings.abort(said, "cne Roux")
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     desk.journal.deliveries.recover(LEASE)
@@ -260,19 +264,19 @@ _PAGES, _AT_ONCE = 5, 2
 def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
-    def few(connection: Connection, delivery: int, *, now: datetime) -> bool:
+    def few(connection: Connection, delivery: int, at: int) -> bool:
         left.pop()
-        return finish(connection, delivery, now=now)
+        return finish(connection, delivery, at)
 
-    finish, left = controls.finish_abort, [True] * cut
-    monkeypatch.setattr(controls, "_WAITING_PAGES", controls._WAITING_PAGES.limit(_AT_ONCE))
-    monkeypatch.setattr(controls, "finish_abort", few)
+    finish, left = list_control.finish, [True] * cut
+    monkeypatch.setattr(list_control, "_WAITING", list_control._WAITING.limit(_AT_ONCE))
+    monkeypatch.setattr(list_control, "finish", few)
     desk.size = 1
     said = mailed(desk, *(f"p{number}@x.example" for number in range(_PAGES + 1)))
     for page in range(_PAGES + 1):  # all but the first wait again
         claimed, people = begun(desk)
         if not page:
-            answer(desk, claimed, people[0])
+            answer(desk, claimed, posted(people[0]))
         later = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + LEASE, of_people=True)
         desk.journal.deliveries.record_result(claimed, later)
     with pytest.raises(IndexError):  # the process ends here
@@ -310,7 +314,8 @@ def test_an_abort_while_the_list_is_read(desk: Desk, closing: str) -> None:
     if closing == "close":
         assert desk.fill(claimed) is None
     else:
-        desk.journal.deliveries.delay(claimed, "Unreadable.", "", wait=LEASE)
+        later = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + LEASE, reason="Unreadable.")
+        desk.journal.deliveries.record_result(claimed, later)
     found = desk.journal.publications.get(said)
     assert found is not None
     assert (found.on("mail").outcome, found.on("mail").reason) == (
@@ -411,8 +416,8 @@ def test_a_receipt_settles_a_person_while_the_page_is_sent_again(desk: Desk) -> 
     desk.mail({A: "unconfirmed", B: "unavailable"})
     desk.clock.pass_by(30)
     claimed, people = begun(desk)
-    assert desk.journal.sendings.settle_person(claimed.id, desk.person_key(A), posted=True)
-    answer(desk, claimed, people[0])
+    assert desk.journal.sendings.settle_person(claimed.public_id, desk.person_key(A), posted=True)
+    answer(desk, claimed, posted(people[0]))
     interrupted(desk, claimed)
     assert on_mail(desk, said).people == {Outcome.POSTED: 4}
     assert desk.outcome(said, "mail") is Outcome.POSTED
@@ -422,7 +427,7 @@ def test_a_receipt_settles_a_person_while_the_page_is_sent_again(desk: Desk) -> 
 def test_who_is_not_reached_by_an_aborted_sending_is_not_sent_to_again(desk: Desk) -> None:
     said = mailed(desk)
     claimed, people = begun(desk)
-    answer(desk, claimed, people[0], "unconfirmed")
+    answer(desk, claimed, doubted_one(people[0]))
     interrupted(desk, claimed)
     desk.journal.sendings.abort(said, "cne Roux")
     delivery = on_mail(desk, said).delivery
