@@ -33,7 +33,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.list_state import BATCH
+from policenotify.journal.list_state import BATCH, read_cursor
 from policenotify.journal.recipients import recipient_key, suppression_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
@@ -290,7 +290,10 @@ class Desk:
     def mail(
         self, told: Mapping[str, Told] | None = None, *, channel: str = "mail", hold_doubt: bool = True, chunk: int = 25
     ) -> list[str]:
-        """Make one attempt of the channel's next mass delivery. Return the addresses sent to, in order."""
+        """Make one attempt at the channel's next batch. Return the addresses sent to, in order.
+
+        What follows an earlier message goes on with its other batches.
+        """
         claimed, written = self.begin(self.take(channel)), list[str]()
         before: dict[str, Told] | None = None
         while people := self.people(claimed, chunk, hold_doubt=hold_doubt, outcomes=before):
@@ -301,7 +304,18 @@ class Desk:
         self.journal.deliveries.record_result(
             claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again, ref=ref, of_people=True)
         )
+        if self._reads_earlier(claimed):
+            following = self.claim(channel)
+            if following is not None:
+                self.journal.deliveries.record_result(following, AttemptResult(outcome=Outcome.WAITING))
+                if following.parent == claimed.parent:
+                    written += self.mail(told, channel=channel, hold_doubt=hold_doubt, chunk=chunk)
         return written
+
+    def _reads_earlier(self, claimed: ClaimedDelivery) -> bool:
+        with self.journal.read() as connection:
+            row = connection.execute(select(schema.delivery).where(schema.delivery.c.id == claimed.parent)).one()
+        return bool(row.reading and read_cursor(row.cursor).earlier)
 
     # --- looking
 

@@ -247,8 +247,9 @@ def _record_batch(
         connection.execute(update(_table).where(_table.c.id == parent).values(**following))
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
-    list_control.record_batch(connection, batch, at, **_stated(claimed, result))
     people = _settled(connection, claimed, at)
+    if list_control.row_of(connection, parent).state == Outcome.WAITING:  # else its own event states it
+        list_control.record_batch(connection, batch, at, **_stated(claimed, result))
     if not people and not list_control.is_ended(whole.halt):
         list_control.go_on(connection, list_control.row_of(connection, parent), result, at)
         supersede_partial_sends(connection, ordering_key, at)
@@ -257,9 +258,11 @@ def _record_batch(
 
 def _settled(connection: Connection, claimed: ClaimedDelivery, at: int) -> Mapping[Outcome, int]:
     """Settle a delivery with recipients if nothing of it is left."""
-    while list_control.finish(connection, claimed.public_id, at):
-        pass
-    return list_control.settle(connection, claimed.public_id, at)
+    people = list_control.settle(connection, claimed.public_id, at)
+    if not people and list_control.is_ended(list_control.row_of(connection, claimed.public_id).halt):
+        while list_control.finish(connection, claimed.public_id, at):
+            pass
+    return people
 
 
 def _next_request(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:

@@ -39,7 +39,8 @@ _PEOPLE = (
     .order_by(_person.c.key)
 )
 _OF_KEY = _PEOPLE.where(_person.c.key == bindparam("of_key"))
-_STATE = select(_table.c.state).where(_table.c.id == bindparam("of_delivery"))
+_ROW = select(_table).where(_table.c.id == bindparam("of_delivery"), _table.c.parent.is_(None))
+_STATE = _ROW.with_only_columns(_table.c.state)
 
 
 def people_in_doubt(connection: Connection, delivery: int, keys: Keys | None) -> tuple[DoubtfulPerson, ...]:
@@ -114,10 +115,10 @@ def resolve(
         people: The numbers of some of its people in doubt. `None` stands for all that is held.
     """
     lock_key_of(connection, delivery)
-    row = connection.execute(select(_table).where(_table.c.id == delivery)).first()
+    of_delivery = {"of_delivery": delivery}
+    row = connection.execute(_ROW, of_delivery).first()
     if row is None:
         raise NotHeld(delivery)
-    of_delivery = {"of_delivery": delivery}
     chosen: ColumnElement[bool] = _HELD if people is None else and_(_IN_DOUBT, _recipient.c.person.in_(list(people)))
     touched = connection.execute(select(_recipient.c.batch).where(chosen).distinct(), of_delivery).scalars().all()
     if not touched and (people is not None or row.state != Outcome.HELD):

@@ -108,7 +108,8 @@ _COPIED = (
     "publication", "channel", "account", "language", "part", "operation", "ordering_key", "sequence", "priority",
     "not_after", "trace",
 )  # fmt: skip
-_ADD = insert(_table).returning(_table.c.id)
+_ADD = insert(_table)
+_NUMBERED = select(_batch.c.id).where(_batch.c.parent == bindparam("of_list"), _batch.c.number == bindparam("number"))
 _UNREADABLE = (
     select(_table.c.id, _table.c.publication, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
     .where(_table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == "")
@@ -263,7 +264,8 @@ def _insert(
         "reply_to": "",
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
-    batch = connection.execute(_ADD, columns).scalar_one()
+    connection.execute(_ADD, columns)
+    batch = connection.execute(_NUMBERED, {"of_list": claimed.id, "number": number}).scalar_one()
     store_recipients(connection, claimed.id, batch, people, at)
     counted = count_batch(connection, claimed.id, batch)
     if outcomes(counted).get(Outcome.WAITING):

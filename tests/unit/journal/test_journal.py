@@ -546,7 +546,7 @@ def test_time_is_the_clocks(desk: Desk, clock: FakeClock) -> None:
 @pytest.mark.sqlite
 def test_foreign_rows_are_refused(desk: Desk) -> None:
     with pytest.raises(JournalError, match="FOREIGN KEY constraint failed"), desk.journal.write() as connection:
-        connection.execute(insert(schema.recipient).values(delivery=99, page=0, person=1, state="waiting"))
+        connection.execute(insert(schema.recipient).values(delivery=99, batch=100, person=1, state="waiting"))
     with desk.journal.read() as connection:
         assert connection.execute(select(schema.recipient)).first() is None
 

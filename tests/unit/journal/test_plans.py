@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SMALL = {"pn_channel", "pn_meta", "pn_runner", "pn_seal"}
 _WHOLE_INDEX = {
     "latest": "USING INDEX sqlite_autoindex_pn_publication_1",  # in the order wanted, only as far as the LIMIT
-    "unfinished ids": "USING COVERING INDEX pn_page_held",  # it has only those that a person must settle
+    "unfinished ids": "USING COVERING INDEX pn_delivery_held",  # it has only those that a person must settle
     "channel summaries": "USING COVERING INDEX pn_delivery_due",  # counts all rows, and reads none of them
 }
 _scan = re.compile(r"\bSCAN (\w+)")

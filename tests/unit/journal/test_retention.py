@@ -89,7 +89,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     opening, end = _incident(desk, findings=(finding,))
     desk.clock.pass_by(YEAR)
     before = desk.dump("pn_publication")["pn_publication"]
-    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=3, events=6)
+    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=3, events=7)
     left = repr(desk.dump())
     for gone in (SECRET, "Accident", *(row[8] for row in before), recipient_key(desk.keys, A), "post of"):
         assert gone not in left
@@ -112,7 +112,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
 
 def test_events_keep_actors_and_seals(desk: Desk) -> None:
     _incident(desk)
-    assert desk.journal.audit.seal() == 6
+    assert desk.journal.audit.seal() == 7
     before = desk.dump("pn_event", "pn_seal")
     desk.clock.pass_by(YEAR)
     _purge(desk)
@@ -159,7 +159,7 @@ def test_a_late_correction_keeps_its_incident(desk: Desk) -> None:
         desk.deliver()
     assert _purge(desk) == NOTHING
     desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, recipients=3, events=12)
+    assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, recipients=3, events=13)
 
 
 def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
@@ -287,7 +287,7 @@ def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
     assert desk.mail() == [A]
     numbers = range(10, retention._RECIPIENTS + 15)
     people = [{"id": each, "key": f"{each:032d}", "key_version": 1, "stored_at": 1} for each in numbers]
-    rows = [{"delivery": 1, "page": 0, "person": each, "state": Outcome.POSTED} for each in numbers]
+    rows = [{"delivery": 1, "batch": 2, "person": each, "state": Outcome.POSTED} for each in numbers]
     with desk.journal.write() as connection:
         connection.execute(insert(schema.person), people)
         connection.execute(insert(schema.recipient), rows)

@@ -353,7 +353,7 @@ def test_people_in_doubt_are_listed_by_key_and_with_addresses_only_on_record(des
     assert A not in repr(shown)
     assert events(desk, "addresses_shown") == [("addresses_shown", "cne Roux")]
     with pytest.raises(NotHeld):
-        desk.journal.sendings.in_doubt(delivery + 1)
+        desk.journal.sendings.in_doubt(delivery + 1)  # a batch
     with desk.journal.write() as connection:
         connection.execute(update(schema.person).values(sealed=None))
     assert {one.address for one in desk.journal.sendings.in_doubt_with_addresses(delivery, "cne Roux")} == {None}

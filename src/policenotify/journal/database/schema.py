@@ -223,9 +223,9 @@ delivery: Table = Table(
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
     UniqueConstraint("parent", "number", name="pn_delivery_batch"),
-    Index("pn_delivery_due", "state", "channel", "priority", "id"),
+    Index("pn_delivery_due", "state", "channel", "priority", "id", "parent"),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order; a batch has its parent's place
-    Index("pn_delivery_held", "parent", **_rows("held > 0")),
+    Index("pn_delivery_held", "publication", "held", **_rows("held > 0")),
     Index("pn_delivery_ended", "state", **_rows("has_recipients AND halt NOT IN ('', 'paused')")),
     comment="One (publication, channel, language, part, operation), or a batch of its people: what is claimed.",
 )
@@ -265,7 +265,7 @@ recipient: Table = Table(
     "pn_recipient",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("batch", ForeignKey("pn_delivery.id"), primary_key=True),
+    Column("batch", _RowId, primary_key=True, autoincrement=False),  # a delivery, too; to check it would cost an index
     Column("person", ForeignKey("pn_person.id"), primary_key=True),
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),

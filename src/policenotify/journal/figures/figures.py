@@ -16,6 +16,7 @@ from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
+from policenotify.journal.ordering import place_of
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
 from policenotify.journal.workers import seen_workers
 from policenotify.model.cap import Severity
@@ -223,8 +224,9 @@ def _committed_late(connection: Connection, counted: _Counted) -> set[int]:
 def _touched(connection: Connection, scope: Any) -> list[int]:  # noqa: ANN401 - a condition
     """Return the deliveries with recipients that some events are about."""
     event = schema.event
-    query = select(event.c.delivery).join(_delivery, _delivery.c.id == event.c.delivery)
-    return list(connection.execute(query.where(scope, _delivery.c.has_recipients).distinct()).scalars())
+    query = select(place_of()).join(event, _delivery.c.id == event.c.delivery)
+    of_list = or_(_delivery.c.has_recipients, _delivery.c.parent.is_not(None))
+    return list(connection.execute(query.where(scope, of_list).distinct()).scalars())
 
 
 def _count_people(connection: Connection, counted: _Counted, changed: list[int] | None) -> None:
