@@ -38,7 +38,7 @@ from policenotify.model.receipt import Publication, Receipt
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
-from tests.support.journal import filled
+from tests.support.journal import filled, is_list
 from tests.support.patience import PATIENCE
 
 LEASE = timedelta(minutes=2)
@@ -276,10 +276,10 @@ class Book:
     def claim(self, channel: str = "sky", lease: timedelta = LEASE, owner: str = "") -> ClaimedDelivery | None:
         owner = owner or f"test/-/-/{next(self._owners)}"
         while claimed := self.journal.deliveries.claim(channel, owner, lease=lease):
-            if claimed.filled or (claimed := self.fill(claimed)):
+            if not is_list(claimed) or (claimed := self.fill(claimed)):
                 return claimed
         return None
 
     def fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        """Store the people of a page, from the list that was given to `publish`."""
+        """Make a batch, from the list that was given to `publish`."""
         return filled(self.journal, claimed, self.lists[claimed.publication])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, RecipientOutcome, Request, SupportsBulkSend
 from policenotify.delivery.lease import Lease
 from policenotify.delivery.log_lines import log_outcome
-from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -46,10 +46,6 @@ def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> Att
     return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
 
-class _Cut(JournalError):
-    """The batch ends before this recipient."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Chunk:
     """An iterator over the people who are marked, pulled by the channel.
@@ -64,6 +60,7 @@ class Chunk:
         begun: Keys of those whom the network was asked for, in order.
         outcomes: What became of them, by key.
         cut: The batch must not go on.
+        late: The lease was too old for another person.
     """
 
     lease: Lease
@@ -73,6 +70,7 @@ class Chunk:
     begun: dict[str, None] = field(default_factory=dict)
     outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
     cut: bool = False
+    late: bool = False
 
     def __iter__(self) -> Iterator[Recipient]:
         return self
@@ -119,7 +117,8 @@ class Chunk:
         """Return whether another person may be begun."""
         self.cut = self.cut or not self.may_go_on()
         age = self.lease.clock.monotonic() - self.lease.renewed_at
-        return not self.cut and age <= self.lease.length.total_seconds() * _BEGUN_WITHIN
+        self.late = age > self.lease.length.total_seconds() * _BEGUN_WITHIN
+        return not self.cut and not self.late
 
     def _begin(self, key: str) -> None:
         self.begun[key] = None
@@ -129,13 +128,11 @@ class Chunk:
         """Allow to publish one person's copy.
 
         Raises:
-            JournalError: It must not be published.
+            LostLease: It must not be published.
         """
-        if self.looks_ahead and recipient not in self.begun:  # else again, as its connection was lost before
-            if not self._begins():
-                raise _Cut("The list ends here.")
-            self._begin(recipient)
         self.lease.check_time()
+        if self.looks_ahead and recipient not in self.begun:  # else again, as its connection was lost before
+            self._begin(recipient)
         self.lease.writes += 1
 
     def _add(self, outcome: RecipientOutcome) -> None:
@@ -200,8 +197,10 @@ class BatchAttempt:
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), chunk.cut or not self.may_go_on()
+            left_over = chunk.left and not chunk.late  # the network took no more
             try:
-                recipients = self.take(claimed, chunk.outcomes, more=failure is None and not ends)
+                more = failure is None and not ends and not left_over
+                recipients = self.take(claimed, chunk.outcomes, more=more)
             except Blocked as error:
                 recipients, failure = (), error
             except RateReached as reached:

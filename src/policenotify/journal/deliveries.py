@@ -383,7 +383,7 @@ class Deliveries:
             now = microseconds(journal.now())
             row = attempts.lock_owned(connection, claimed)
             if outcomes is not None:
-                failure = self._record_people(connection, claimed, tuple(outcomes), hold_doubt=hold_doubt)
+                failure = self._record_people(connection, claimed, tuple(outcomes), hold_doubt=hold_doubt, rate=rate)
             attempts.change(connection, claimed, lease_until=now + span(lease))
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
@@ -405,8 +405,11 @@ class Deliveries:
         outcomes: Sequence[RecipientOutcome],
         *,
         hold_doubt: bool,
+        rate: Rate | None,
     ) -> Blocked | None:
-        recipients.record(connection, claimed, outcomes, hold_doubt=hold_doubt)
+        unused = recipients.record(connection, claimed, outcomes, hold_doubt=hold_doubt)
+        if rate is not None and unused:
+            use_slots(connection, claimed.channel, rate, microseconds(self._journal.now()), -unused)
         gone = [outcome.key for outcome in outcomes if outcome.gone]
         if not gone:
             return None

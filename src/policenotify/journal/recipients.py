@@ -270,8 +270,12 @@ def take(
 
 def record(
     connection: Connection, claimed: ClaimedDelivery, outcomes: Iterable[RecipientOutcome], *, hold_doubt: bool
-) -> None:
-    """Record what became of recipients that were marked. Those without an outcome were not begun, and wait again."""
+) -> int:
+    """Record what became of recipients that were marked. Those without an outcome were not begun, and wait again.
+
+    Returns:
+        How many were not begun.
+    """
     states = {
         "posted": Outcome.POSTED,
         "refused": Outcome.REFUSED,
@@ -298,7 +302,7 @@ def record(
     for statement, rows in ((_RECORD, certain), (_RECORD_DOUBT, doubtful)):
         if rows:
             connection.execute(statement, rows)
-    connection.execute(_RELEASE, _of(claimed))
+    return connection.execute(_RELEASE, _of(claimed)).rowcount
 
 
 def interrupt(connection: Connection, delivery: int, batch: int, attempt: int) -> None:

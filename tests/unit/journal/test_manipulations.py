@@ -165,7 +165,7 @@ _WAITS = "delivery = 1 AND state = 'waiting'"
 @pytest.mark.parametrize(
     "script",
     [
-        f"UPDATE pn_recipient SET person = (SELECT max(id) FROM pn_person) WHERE {_WAITS}",
+        f"UPDATE pn_recipient SET person = (SELECT max(id) FROM pn_person) WHERE {_WAITS} AND person = 1",
         "UPDATE pn_recipient SET delivery = 1, batch = 3 WHERE person = (SELECT max(id) FROM pn_person)",
         f"DELETE FROM pn_recipient WHERE {_WAITS}",
         "UPDATE pn_delivery SET mac = '' WHERE parent = 1",

@@ -1,4 +1,4 @@
-"""Lists are cut between recipients, settled one by one, and never sent without the lease."""
+"""Batches are cut between recipients, marked and settled by chunks, and never sent without the lease."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sqlalchemy import select
 
 from policenotify.channel import ChannelConfig, Recipient, RecipientOutcome
 from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.delivery.batch import CHUNK
 from policenotify.errors import LostLease, Refused, Unconfirmed
 from policenotify.journal import leases
-from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.leases import Machine, this_machine, this_process
-from policenotify.journal.records import ClaimedDelivery, microseconds
+from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.transport import before_publishing
@@ -97,7 +97,7 @@ def test_a_list_that_is_cut_at_its_end_is_posted(book: Book) -> None:
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_stopping_everything_ends_a_list_between_two_people(book: Book) -> None:
+def test_stopping_everything_ends_a_list_after_those_who_are_marked(book: Book) -> None:
     network = list_network()
 
     def stop(person: Recipient) -> RecipientOutcome:
@@ -107,9 +107,10 @@ def test_stopping_everything_ends_a_list_between_two_people(book: Book) -> None:
     network.sends.append(stop)
     published = book.publish("sky", people=PEOPLE)
     attempts(book, network).run(claim(book))
-    assert len(asked(network)) == 1
-    assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 59}
+    assert len(asked(network)) == CHUNK
+    assert book.receipt(published).recipients == {Outcome.POSTED: CHUNK, Outcome.WAITING: 60 - CHUNK}
     book.journal.resume("cne Roux")
+    book.pass_by(2)
     attempts(book, network).run(claim(book))
     assert sorted(asked(network)) == sorted(PEOPLE)
 
@@ -123,25 +124,25 @@ def test_recipients_that_are_not_requested_do_not_count_for_the_rate(book: Book)
     assert book.receipt(published).recipients == {Outcome.POSTED: 60}
 
 
-def test_a_receipt_in_the_middle_of_a_list_calls_only_the_recipient_under_way_sending(book: Book) -> None:
+def test_a_receipt_in_the_middle_of_a_list_shows_who_is_marked(book: Book) -> None:
     network = list_network()
     published = book.publish("sky", people=PEOPLE)
     seen: list[Any] = []
 
     def look(person: Recipient) -> RecipientOutcome:
-        seen.append(book.receipt(published).recipients)
+        receipt = book.receipt(published)
+        seen.append((receipt.outcome, receipt.recipients))
         return RecipientOutcome(key=person.key, outcome="posted")
 
-    network.sends.extend([look, look])
+    network.sends.extend([look] * (CHUNK + 1))
     attempts(book, network).run(claim(book))
-    assert seen == [
-        {Outcome.SENDING: 1, Outcome.WAITING: 59},
-        {Outcome.POSTED: 1, Outcome.SENDING: 1, Outcome.WAITING: 58},
-    ]
+    marked = {Outcome.SENDING: CHUNK, Outcome.WAITING: 60 - CHUNK}
+    assert seen[0] == seen[CHUNK - 1] == (Outcome.SENDING, marked)
+    assert seen[CHUNK][1] == {Outcome.POSTED: CHUNK, Outcome.SENDING: CHUNK, Outcome.WAITING: 60 - 2 * CHUNK}
 
 
 @pytest.mark.parametrize("on_unknown", ["resend", "hold"])
-def test_after_a_kill_only_the_recipient_under_way_is_in_doubt(
+def test_after_a_kill_only_those_who_were_marked_are_in_doubt(
     book: Book, on_unknown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = list_network()
@@ -156,29 +157,12 @@ def test_after_a_kill_only_the_recipient_under_way_is_in_doubt(
         attempts(book, network, how).run(claim(book, f"{this_process()}/slot"))
     _dead(monkeypatch)
     assert book.journal.deliveries.recover() == 1
-    assert book.receipt(published).recipients == {Outcome.POSTED: 30, Outcome.UNCONFIRMED: 1, Outcome.WAITING: 29}
+    assert book.receipt(published).recipients == {Outcome.POSTED: 25, Outcome.UNCONFIRMED: 25, Outcome.WAITING: 10}
     attempts(book, network, how).run(claim(book))
-    again = [address for address in PEOPLE if asked(network).count(address) > 1]
-    assert again == ([asked(network)[30]] if on_unknown == "resend" else [])
-    held = {Outcome.HELD: 1} if on_unknown == "hold" else {}
-    assert book.receipt(published).recipients == {Outcome.POSTED: 60 - len(held), **held}
-
-
-def test_after_a_power_cut_all_recipients_possibly_requested_are_in_doubt(book: Book) -> None:
-    """In a file, who is asked is not flushed: of the people marked for the attempt nothing is known."""
-    network = list_network()
-
-    def dies(_person: Recipient) -> RecipientOutcome:
-        raise KilledError
-
-    network.sends.append(dies)
-    published = book.publish("sky", people=PEOPLE)
-    before = f"{this_machine().host}:1:1/another-boot/1/1/slot"
-    with pytest.raises(KilledError):
-        attempts(book, network).run(claim(book, before))
-    book.pass_by(LEASE.total_seconds() + 1)
-    assert book.journal.deliveries.recover() == 1
-    assert book.receipt(published).recipients == {Outcome.UNCONFIRMED: 25, Outcome.WAITING: 35}
+    again = {address for address in PEOPLE if asked(network).count(address) > 1}
+    assert again == (set(asked(network)[CHUNK:31]) if on_unknown == "resend" else set())
+    held = {Outcome.HELD: CHUNK} if on_unknown == "hold" else {}
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60 - sum(held.values()), **held}
 
 
 def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) -> None:
@@ -251,26 +235,12 @@ def test_people_that_were_only_taken_ahead_wait_when_a_list_is_cut(book: Book) -
     assert book.receipt(published).recipients == {Outcome.POSTED: 60}
 
 
-def test_a_stop_lets_nobody_through_who_was_taken_ahead(book: Book) -> None:
+def test_a_stop_lets_nobody_through_behind_those_who_are_marked(book: Book) -> None:
     send_each, written = looking_ahead(None, lambda _person: book.journal.stop("cne Roux"))
     published = book.publish("sky", people=PEOPLE)
     ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book))
-    assert len(written) == 2
-    assert book.receipt(published).recipients == {Outcome.POSTED: 2, Outcome.WAITING: 58}
-
-
-def test_after_a_kill_nobody_is_in_doubt_who_was_only_taken_ahead(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(_person: Recipient) -> None:
-        raise KilledError
-
-    send_each, written = looking_ahead(*[None] * 30, dies, ahead=5)
-    published = book.publish("sky", people=PEOPLE)
-    with pytest.raises(KilledError):
-        ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book, f"{this_process()}/slot"))
-    assert len(written) == 31
-    _dead(monkeypatch)
-    assert book.journal.deliveries.recover() == 1
-    assert book.receipt(published).recipients == {Outcome.POSTED: 30, Outcome.UNCONFIRMED: 1, Outcome.WAITING: 29}
+    assert len(written) == CHUNK
+    assert book.receipt(published).recipients == {Outcome.POSTED: CHUNK, Outcome.WAITING: 60 - CHUNK}
 
 
 @pytest.mark.parametrize("wrong", [None, Unconfirmed("The library failed."), Refused("It says no.")])
@@ -296,26 +266,8 @@ def test_a_process_halted_between_two_people_taken_ahead_sends_nothing_more(
     attempt = ahead_of(book, Scripted(capabilities=AHEAD), hides if wrong else send_each)
     with pytest.raises(LostLease):
         attempt.run(claim(book, f"{this_process()}/slot"))
-    assert sorted(written) == sorted(PEOPLE)
-    assert book.receipt(published).recipients == {Outcome.POSTED: 59, Outcome.HELD: 1}  # its answer was not stored
-
-
-def test_a_rate_that_others_have_used_up_lets_nobody_through(book: Book) -> None:
-    rate = Rate(5, timedelta(hours=1), 5)
-    network = Scripted(capabilities=AHEAD)
-    how = network.configured("sky", rate=rate)
-
-    def others(_person: Recipient) -> None:
-        with book.journal.write() as connection:
-            take_slot(connection, "sky", rate, microseconds(book.journal.now()))
-
-    send_each, written = looking_ahead(others, others)
-    published = book.publish("sky", people=PEOPLE[:5])
-    ahead_of(book, network, send_each, how=how).run(claim(book))
-    assert len(written) == 3
-    receipt = book.receipt(published)
-    assert receipt.recipients == {Outcome.POSTED: 3, Outcome.WAITING: 2}
-    assert "has reached its rate" in receipt.reason
+    assert len(written) == len(set(written)) == 60 - CHUNK + 2
+    assert book.receipt(published).recipients == {Outcome.POSTED: 60 - CHUNK, Outcome.HELD: CHUNK}
 
 
 # --- a process that was halted for longer than its lease
