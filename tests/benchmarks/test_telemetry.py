@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from policenotify.channel import Capabilities, ChannelConfig, Operation, Request, SupportsLookup
 from policenotify.delivery.attempt import DeliveryAttempt, Following
-from policenotify.delivery.bulk_send import Lease
+from policenotify.delivery.lease import Lease
 from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
@@ -54,7 +54,7 @@ class _Empty(DeliveryAttempt):
     """The steps of an attempt without their work."""
 
     def run(self, claimed: ClaimedDelivery) -> Following:
-        filled = self._fill(claimed)
+        made = self._make_batch(claimed)
         assert filled is not None
         self._prepare(filled)
         self._find(cast("Any", None), _REQUEST, _NOW, filled)
