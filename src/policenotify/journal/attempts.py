@@ -324,6 +324,9 @@ def recover(connection: Connection, now: int, lease: timedelta, ended: Collectio
         _alarm_if_repeated(connection, row, now, lease)
         body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
         record_delivery(connection, row, moment(now), INTERRUPTED, body)
+        if list_control.is_ended(row.halt):
+            while list_control.finish(connection, row.parent or row.id, now):
+                pass
         supersede_partial_sends(connection, row.ordering_key, now)
     return recovered
 

@@ -17,7 +17,7 @@ from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac, request_mac
 from policenotify.journal.database import schema
-from policenotify.journal.list_state import read_cursor
+from policenotify.journal.list_state import UNREADABLE, read_cursor
 from policenotify.journal.persons.suppressions import record_words
 from policenotify.journal.recipients import (
     NOBODY,
@@ -79,13 +79,6 @@ _STEERABLE = (
     .where(_table.c.state.in_(_UNSETTLED))
     .order_by(_table.c.id)
 )
-_HALTED_BY = (
-    select(schema.event.c.actor)
-    .where(schema.event.c.publication == bindparam("of_publication"), schema.event.c.delivery == bindparam("of_list"))
-    .where(schema.event.c.kind.in_((PAUSE_EVENT, ABORT_EVENT)))
-    .order_by(schema.event.c.id.desc())
-    .limit(1)
-)
 
 
 def row_of(connection: Connection, delivery: int) -> Row[Any]:
@@ -105,8 +98,10 @@ def end_outcome(halt: str) -> Outcome:
 
 def halted_by(connection: Connection, delivery: Row[Any]) -> str:
     """Return who has paused or aborted a delivery last. Empty if a purge has erased that."""
-    values = {"of_publication": delivery.publication, "of_list": delivery.id}
-    return connection.execute(_HALTED_BY, values).scalar() or ""
+    event = schema.event
+    halted = select(event.c.actor).where(event.c.publication == delivery.publication, event.c.delivery == delivery.id)
+    newest = halted.where(event.c.kind.in_((PAUSE_EVENT, ABORT_EVENT))).order_by(event.c.id.desc()).limit(1)
+    return connection.execute(newest).scalar() or ""
 
 
 # --- settling
@@ -202,6 +197,8 @@ def _sent(connection: Connection, row: Row[Any]) -> tuple[Request, dict[str, str
 
 def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int) -> None:
     """Note on a delivery of which something is left what an attempt at one of its batches means."""
+    if row.code == UNREADABLE and row.not_before > at:  # it waits until its lists are tried again
+        return
     open_batches = {batch.state: batch.due for batch in connection.execute(_OPEN, {"of_list": row.id})}
     due = microseconds(result.not_before) if result.not_before else at
     if result.of_people:  # others may be due at once, although these people wait

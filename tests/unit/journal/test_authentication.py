@@ -10,7 +10,7 @@ import pytest
 
 from policenotify.channel import Operation
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal.queue import FORGED
+from policenotify.journal.ordering import FORGED
 from policenotify.journal.recipients import CHANGED_ADDRESS
 from policenotify.journal.records import UnrenderedDelivery
 from policenotify.model.history import Outcome, RenderedPost, Target

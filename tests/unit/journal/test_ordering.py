@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.queue import INCIDENT_OVER, NEWER_SENT, OPENING_MISSING
+from policenotify.journal.ordering import INCIDENT_OVER, NEWER_SENT
+from policenotify.journal.queue import OPENING_MISSING
 from policenotify.journal.records import LEASE
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

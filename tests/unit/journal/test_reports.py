@@ -35,7 +35,7 @@ def test_a_second_report_on_another_day_suppresses(desk: Desk, address: str) -> 
     assert add(_token(desk, address), "bounce", "gone", "5.1.1") is ReportResult.REPEATED
     desk.clock.pass_by(1.1 * DAY)
     _publish(desk, "I2")
-    assert add(_token(desk, address, delivery=2), "bounce", "gone", "5.1.1") is ReportResult.SUPPRESSED
+    assert add(_token(desk, address, delivery=3), "bounce", "gone", "5.1.1") is ReportResult.SUPPRESSED
     desk.publish(incident="I3", channels=("mail",), people={"mail": [A, B, C]})
     assert address not in desk.mail()
     assert desk.journal.audit.verify() == 0

@@ -1,4 +1,4 @@
-"""People of a list are stored page by page, each once, and several workers share a delivery."""
+"""People of a list are stored batch by batch, each once, and several workers share a delivery."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from policenotify.journal.bulk.page_results import MORE_TO_READ
-from policenotify.journal.bulk.values import PageOfPeople
-from sqlalchemy import event, select
+from sqlalchemy import event
 
 from policenotify.audiences.model import Row, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
-from policenotify.delivery.audience_reader import AudienceReader, PageFiller
+from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
 from policenotify.errors import LostLease, SettingsError
-from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
+from policenotify.journal.list_control import MORE_TO_READ
 from policenotify.journal.recipients import NOBODY_CONCERNED
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
-from tests.support.journal import LEASE
+from tests.support.journal import LEASE, is_list
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -49,7 +46,7 @@ def _everyone(desk: Desk, channel: str = "mail") -> list[str]:
 
 
 def _send(desk: Desk, claimed: ClaimedDelivery, *, outcome: Any = "posted", count: int = 25) -> list[str]:
-    """Send to the people of a page, and settle it."""
+    """Send to the people of a batch, and settle it."""
     begun, written = desk.begin(claimed), []
     while people := desk.journal.deliveries.take(begun, count, hold_doubt=True, lease=LEASE):
         written += [person.address for person in people]
@@ -72,8 +69,8 @@ def test_two_workers_share_a_delivery(desk: Desk) -> None:
     desk.size = 3
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
-    assert (first.id, first.page) == (second.id, 0)
-    assert second.page == 1
+    assert first.parent == second.parent
+    assert first.id < second.id
     assert desk.outcome(said, "mail") is Outcome.SENDING
     assert len(_send(desk, first)) == len(_send(desk, second)) == 3
     assert _everyone(desk) == [G]
@@ -81,7 +78,7 @@ def test_two_workers_share_a_delivery(desk: Desk) -> None:
     assert desk.outcome(said, "mail") is Outcome.POSTED
 
 
-def test_a_delivery_is_settled_with_its_last_page(desk: Desk) -> None:
+def test_a_delivery_is_settled_with_its_last_batch(desk: Desk) -> None:
     desk.size = 4
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
@@ -94,7 +91,7 @@ def test_a_delivery_is_settled_with_its_last_page(desk: Desk) -> None:
     assert _receipt(desk, said).outcome is Outcome.POSTED
 
 
-def test_a_follow_up_waits_for_all_pages_of_what_it_follows(desk: Desk) -> None:
+def test_a_follow_up_waits_for_all_batches_of_what_it_follows(desk: Desk) -> None:
     desk.size = 4
     desk.publish(channels=("mail",), people={"mail": ALL})
     first, second = desk.take("mail", "runner A"), desk.take("mail", "runner B")
@@ -106,38 +103,35 @@ def test_a_follow_up_waits_for_all_pages_of_what_it_follows(desk: Desk) -> None:
     assert _receipt(desk, update).recipients == {Outcome.POSTED: 7}
 
 
-def test_a_page_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None:
+def test_a_batch_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None:
     desk.size = 4
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     lost, other = desk.begin(desk.take("mail", f"{this_process()}/A")), desk.take("mail", f"{this_process()}/B")
-    people = desk.journal.deliveries.take(lost, 25, hold_doubt=True, lease=LEASE)
-    asked = desk.ask(lost, people[:1])
+    marked = desk.people(lost, 1)
     desk.clock.pass_by(LEASE.total_seconds() - 1)
     begun = desk.begin(other)
     desk.clock.pass_by(2)
     assert desk.journal.deliveries.recover(LEASE) == 1
-    assert desk.outcome(said, "mail") is Outcome.SENDING  # the other page is
+    assert desk.outcome(said, "mail") is Outcome.SENDING  # the other batch is
     with pytest.raises(LostLease):
         desk.journal.deliveries.take(lost, 0, outcomes=[], hold_doubt=True, lease=LEASE)
     again = desk.take("mail", "runner C")
-    assert again.page == lost.page
-    assert sorted(_send(desk, again)) == sorted({person.address for person in people} - set(asked))
-    assert desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE)
-    assert desk.person(said, asked[0]) is Outcome.HELD
+    assert again.id == lost.id
+    assert len(_send(desk, again)) == 3
+    assert desk.people(begun)
+    assert desk.person(said, marked[0]) is Outcome.HELD
 
 
 def test_a_claim_without_people_leaves_nothing_behind(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": [A, B]})
-    unfilled = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
-    assert unfilled is not None
-    assert not unfilled.filled
+    assert desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     assert desk.journal.deliveries.recover(LEASE) == 1
     assert _everyone(desk) == [A, B]
     assert _receipt(desk, said).outcome is Outcome.POSTED
 
 
-def test_people_who_wait_for_longer_do_not_delay_the_other_pages(desk: Desk) -> None:
+def test_people_who_wait_for_longer_do_not_delay_the_other_batches(desk: Desk) -> None:
     desk.size = 4
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     assert len(_send(desk, desk.take("mail"), outcome="unavailable")) == 4
@@ -173,12 +167,13 @@ def test_a_refusal_of_the_content_is_one_for_everyone(desk: Desk) -> None:
     assert desk.claim("mail") is None
 
 
-def test_a_page_that_is_put_back_in_the_database_is_held(desk: Desk) -> None:
+def test_a_batch_that_is_put_back_in_the_database_is_held(desk: Desk) -> None:
     desk.size = 4
     said = desk.publish(channels=("mail",), people={"mail": ALL})
     _send(desk, desk.take("mail"))
     desk.change_directly(
-        "UPDATE pn_page SET state = 'waiting'; UPDATE pn_recipient SET state = 'waiting', attempts = 0"
+        "UPDATE pn_delivery SET state = 'waiting' WHERE parent = 1; "
+        "UPDATE pn_recipient SET state = 'waiting', attempts = 0"
     )
     desk.clock.pass_by(30)
     assert desk.claim("mail") is None
@@ -267,7 +262,7 @@ class Broken(ListedPeople):
             yield row
 
 
-def _filler(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool = False, **more: Any) -> PageFiller:
+def _maker(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool = False, **more: Any) -> BatchMaker:
     config = ChannelConfig(
         name="mail",
         network="email",
@@ -284,30 +279,36 @@ def _filler(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool 
         "backoff": lambda before: max(before * 2, timedelta(seconds=10)),
         "may_go_on": lambda: True,
     }
-    return PageFiller(journal=desk.journal, config=config, size=size, **values | more)
+    return BatchMaker(journal=desk.journal, config=config, size=size, **values | more)
 
 
-def _claim(desk: Desk, filler: PageFiller) -> ClaimedDelivery | None:
+def _claim(desk: Desk, maker: BatchMaker) -> ClaimedDelivery | None:
     claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
-    return claimed and filler.fill(claimed)
+    if claimed is None or not is_list(claimed):
+        return claimed
+    made = maker.make(claimed)
+    if isinstance(made, ClaimedDelivery):
+        return made
+    desk.journal.deliveries.record_result(claimed, made)
+    return None
 
 
-def _all_of(desk: Desk, filler: PageFiller) -> list[str]:
+def _all_of(desk: Desk, maker: BatchMaker) -> list[str]:
     written: list[str] = []
-    while (claimed := _claim(desk, filler)) is not None:
+    while (claimed := _claim(desk, maker)) is not None:
         written += _send(desk, claimed)
     return written
 
 
 def test_a_list_that_is_changed_while_it_is_read_is_read_again(desk: Desk) -> None:
     audience = ListedPeople([A, B, C, D, E])
-    filler = _filler(desk, audience)
+    maker = _maker(desk, audience)
     said = desk.publish(channels=("mail",), people={"mail": ()})
-    claimed = _claim(desk, filler)
+    claimed = _claim(desk, maker)
     assert claimed is not None
     written = _send(desk, claimed)
     audience.people = [G, F, E, D, A]  # C was removed before it was stored, or not
-    written += _all_of(desk, filler)
+    written += _all_of(desk, maker)
     assert len(written) == len(set(written))
     assert {A, B, D, E, F, G} <= set(written) <= set(ALL)
     assert _receipt(desk, said).outcome is Outcome.POSTED
@@ -318,7 +319,7 @@ def test_another_process_goes_on_behind_the_cursor(desk: Desk) -> None:
     desk.publish(channels=("mail",), people={"mail": ()})
     written: list[str] = []
     for _ in ALL:
-        if (claimed := _claim(desk, _filler(desk, audience))) is not None:
+        if (claimed := _claim(desk, _maker(desk, audience))) is not None:
             written += _send(desk, claimed)
     assert sorted(written) == list(ALL)
 
@@ -332,7 +333,7 @@ def test_a_list_that_changes_at_each_look_is_read_to_its_end(desk: Desk) -> None
             return str(self.looks)
 
     said = desk.publish(channels=("mail",), people={"mail": ()})
-    assert sorted(_all_of(desk, _filler(desk, Restless(ALL)))) == list(ALL)
+    assert sorted(_all_of(desk, _maker(desk, Restless(ALL)))) == list(ALL)
     assert _receipt(desk, said).outcome is Outcome.POSTED
 
 
@@ -345,10 +346,10 @@ def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
 ) -> None:
     audience = Broken(ALL)
     audience.error = error
-    filler = _filler(desk, audience)
+    maker = _maker(desk, audience)
     said = desk.publish(channels=("mail",), people={"mail": ()})
     for wait in (10, 20):
-        assert _claim(desk, filler) is None
+        assert _claim(desk, maker) is None
         receipt = _receipt(desk, said)
         assert receipt.outcome is Outcome.WAITING
         assert "The list of recipients of 'mail' cannot be read" in receipt.reason
@@ -360,7 +361,7 @@ def test_a_list_that_cannot_be_read_is_an_alarm_and_is_tried_again(
     assert [record.levelno for record in caplog.records] == [logging.ERROR]  # the second try fails for the same reason
     assert A not in caplog.text
     audience.error = None
-    assert sorted(_all_of(desk, filler)) == list(ALL)
+    assert sorted(_all_of(desk, maker)) == list(ALL)
     assert (_receipt(desk, said).outcome, _receipt(desk, said).reason) == (Outcome.POSTED, "")
 
 
@@ -369,24 +370,24 @@ def test_who_had_the_opening_gets_the_update_even_if_the_list_cannot_be_read(des
     desk.mail()
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
-    filler = _filler(desk, audience, size=5)
+    maker = _maker(desk, audience, size=5)
     update = desk.publish(Stage.UPDATE, channels=("mail",), people={"mail": ()})
-    assert sorted(_all_of(desk, filler)) == [A, B]
+    assert sorted(_all_of(desk, maker)) == [A, B]
     assert "cannot be read" in _receipt(desk, update).reason
     audience.error = None
     desk.clock.pass_by(10)
-    assert sorted(_all_of(desk, filler)) == [C, D, E, F, G]
+    assert sorted(_all_of(desk, maker)) == [C, D, E, F, G]
 
 
 def test_a_list_that_fails_in_the_middle_goes_on_there(desk: Desk) -> None:
     audience = Broken(ALL)
     audience.error, audience.behind = SettingsError("the connection was lost."), 5
-    filler = _filler(desk, audience)
+    maker = _maker(desk, audience)
     desk.publish(channels=("mail",), people={"mail": ()})
-    written = _all_of(desk, filler)
+    written = _all_of(desk, maker)
     audience.error = None
     desk.clock.pass_by(10)
-    assert sorted(written + _all_of(desk, filler)) == list(ALL)
+    assert sorted(written + _all_of(desk, maker)) == list(ALL)
 
 
 @pytest.mark.parametrize("retired", [True, False])
@@ -394,7 +395,7 @@ def test_a_list_that_was_emptied_is_an_alarm_unless_the_channel_is_retired(desk:
     desk.publish(channels=("mail",), people={"mail": [A]})
     desk.mail()
     said = desk.publish(incident="I2", channels=("mail",), people={"mail": ()})
-    assert _claim(desk, _filler(desk, ListedPeople(()), retired=retired)) is None
+    assert _claim(desk, _maker(desk, ListedPeople(()), retired=retired)) is None
     receipt = _receipt(desk, said)
     assert receipt.outcome is (Outcome.SKIPPED if retired else Outcome.WAITING)
     assert ("is empty, and had people before" in receipt.reason) is not retired
@@ -404,7 +405,7 @@ def test_wrong_rows_are_counted_and_shown_and_stop_none_of_the_others(desk: Desk
     wrong = [WrongRow(position=0, line=line, reason="no address") for line in (3, 5, 8, 9)]
     desk.publish(channels=("mail",), people={"mail": ()})
     said = desk.publish(incident="I2", channels=("mail",), people={"mail": ()})
-    assert _all_of(desk, _filler(desk, ListedPeople([A, *wrong, B]), size=1)) == [A, B] * 2
+    assert _all_of(desk, _maker(desk, ListedPeople([A, *wrong, B]), size=1)) == [A, B] * 2
     receipt = _receipt(desk, said)
     assert receipt.outcome is Outcome.POSTED
     lines = "line 3: no address; line 5: no address; line 8: no address; …"
@@ -414,7 +415,7 @@ def test_wrong_rows_are_counted_and_shown_and_stop_none_of_the_others(desk: Desk
 
 def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ()})
-    assert _claim(desk, _filler(desk, ListedPeople([WrongRow(position=0, line=1, reason="no address")]))) is None
+    assert _claim(desk, _maker(desk, ListedPeople([WrongRow(position=0, line=1, reason="no address")]))) is None
     receipt = _receipt(desk, said)
     left_out = "Rows of the list that were left out: 1 (line 1: no address)."
     assert (receipt.outcome, receipt.reason) == (Outcome.SKIPPED, f"{NOBODY_CONCERNED} {left_out}")
@@ -424,38 +425,23 @@ def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> Non
 def test_a_drain_that_ends_leaves_the_list_for_the_next(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ()})
     audience = ListedPeople(ALL)
-    assert _claim(desk, _filler(desk, audience, may_go_on=lambda: False)) is None
+    assert _claim(desk, _maker(desk, audience, may_go_on=lambda: False)) is None
     assert _receipt(desk, said).outcome is Outcome.WAITING
-    assert sorted(_all_of(desk, _filler(desk, audience))) == list(ALL)
+    assert sorted(_all_of(desk, _maker(desk, audience))) == list(ALL)
 
 
-# --- two workers that read at once
+@pytest.mark.parametrize("address", ["b\udc80@x.example", None, 7])
+def test_an_address_that_cannot_be_stored_is_a_wrong_row(desk: Desk, address: Any) -> None:
+    """A host's own function may yield anything. The others get the message."""
+    people = [Subscriber(position=0, address=A), Subscriber(position=1, address=address), B]
+    said = desk.publish(channels=("mail",), people={"mail": people})
+    assert _everyone(desk) == [A, B]
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.recipients) == (Outcome.POSTED, {Outcome.POSTED: 2})
+    assert receipt.reason == "Rows of the list that were left out: 1 (line 2: the address is not valid text)."
 
 
-def test_people_read_behind_a_cursor_that_has_moved_are_discarded(desk: Desk) -> None:
-    deliveries = desk.journal.deliveries
-    desk.publish(channels=("mail",), people={"mail": ()})
-    first, second = (deliveries.claim("mail", owner, lease=LEASE) for owner in ("runner A", "runner B"))
-    assert first is not None
-    assert second is not None
-
-    def page(*people: str, after: int) -> PageOfPeople:
-        return PageOfPeople(
-            people=deliveries.seal_people(people),
-            wrong=(),
-            start=Cursor(),
-            after=Cursor(0, after),
-            before_revision="",
-            revision="1",
-            is_from_start=True,
-            is_last=False,
-        )
-
-    assert deliveries.store_page(first, page(A, B, after=2), (), lease=LEASE) == 2
-    assert deliveries.store_page(second, page(A, B, C, after=3), (), lease=LEASE) == 0
-    with desk.journal.read() as connection:
-        assert len(connection.execute(select(schema.recipient)).all()) == 2
-    assert deliveries.expansion(second).cursor == Cursor(0, 2)
+# --- each person once
 
 
 def test_a_person_is_stored_once_however_often_the_list_is_read(desk: Desk) -> None:
@@ -484,7 +470,7 @@ def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no
         left[0] = number
         event.listen(engine, "before_cursor_execute", count)
         try:
-            claimed = _claim(desk, _filler(desk, ListedPeople(ALL), size=3))
+            claimed = _claim(desk, _maker(desk, ListedPeople(ALL), size=3))
         except KilledError:
             claimed = None
         finally:
@@ -494,7 +480,7 @@ def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no
             return
         desk.clock.pass_by(LEASE.total_seconds() + 1)
         desk.journal.deliveries.recover(LEASE)
-        assert sorted(_all_of(desk, _filler(desk, ListedPeople(ALL), size=3))) == list(ALL)
+        assert sorted(_all_of(desk, _maker(desk, ListedPeople(ALL), size=3))) == list(ALL)
         assert _receipt(desk, publication).recipients == {Outcome.POSTED: len(ALL)}
     pytest.fail("it is killed each time")
 
@@ -503,7 +489,7 @@ def test_a_postponed_delivery_is_named_and_counts_as_due_for_a_worker_only(desk:
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
     said = desk.publish(channels=("mail", "sky"), people={"mail": ()})
-    assert _claim(desk, _filler(desk, audience)) is None
+    assert _claim(desk, _maker(desk, audience)) is None
     deliveries, publications = desk.journal.deliveries, desk.journal.publications
     [waits] = deliveries.waiting_for_lists()
     receipt = _receipt(desk, said)
@@ -520,20 +506,20 @@ def test_a_postponed_delivery_is_named_and_counts_as_due_for_a_worker_only(desk:
 def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_read(desk: Desk) -> None:
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
-    filler = _filler(desk, audience, size=10)
+    maker = _maker(desk, audience, size=10)
     said = [desk.publish(incident=f"I{number}", channels=("mail",), people={"mail": ()}) for number in range(3)]
     desk.journal.sendings.pause(said[0], "desk")
     for _ in said[1:]:
-        assert _claim(desk, filler) is None
+        assert _claim(desk, maker) is None
     deliveries = desk.journal.deliveries
     assert deliveries.retry_lists("other") == 0
     assert deliveries.retry_lists(first_only=True) == 1
     assert deliveries.retry_lists(first_only=True) == 0  # it is due already
-    assert _claim(desk, filler) is None  # and fails again
+    assert _claim(desk, maker) is None  # and fails again
     assert desk.claim("mail") is None
     audience.error = None
     assert deliveries.retry_lists(first_only=True) == 1
-    assert sorted(_all_of(desk, filler)) == sorted(ALL * 2)
+    assert sorted(_all_of(desk, maker)) == sorted(ALL * 2)
     assert deliveries.waiting_for_lists() == ()
     assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]
 
@@ -542,12 +528,12 @@ def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_r
 def test_who_resumes_has_the_lists_read_at_once(desk: Desk, channel: str | None) -> None:
     audience = Broken(ALL)
     audience.error = SettingsError("the file cannot be read.")
-    filler = _filler(desk, audience)
+    maker = _maker(desk, audience)
     desk.publish(channels=("mail",), people={"mail": ()})
-    assert _claim(desk, filler) is None
+    assert _claim(desk, maker) is None
     desk.journal.resume("desk", "sky")
     assert desk.claim("mail") is None
     audience.error, token = None, desk.journal.change_token()
     desk.journal.resume("desk", channel)
     assert desk.journal.change_token() != token  # so that a worker looks at it
-    assert sorted(_all_of(desk, filler)) == list(ALL)
+    assert sorted(_all_of(desk, maker)) == list(ALL)
