@@ -18,19 +18,19 @@ from sqlalchemy import select
 
 from policenotify.audiences.model import Row
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
-from policenotify.delivery.audience_reader import AudienceReader, PageFiller
+from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
 from policenotify.errors import SettingsError
-from policenotify.journal.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import this_process
+from policenotify.journal.recipients import recipient_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
-from tests.support.journal import LEASE, Desk
+from tests.support.journal import LEASE, Desk, is_list
 
 KEYS = Keys.create(secrets.token_bytes)
 PEOPLE = tuple(f"{name}@x.example" for name in "abcdefgh")
@@ -55,7 +55,7 @@ class Fragile(ListedPeople):
 
 
 class Lists(RuleBasedStateMachine):
-    """A journal with a channel whose list two workers send to, page by page."""
+    """A journal with a channel whose list two workers send to, batch by batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,15 +92,14 @@ class Lists(RuleBasedStateMachine):
 
     def _is_read(self) -> bool:
         """Return whether the list was read to its end for the last publication. A later change concerns the next."""
-        expansion, delivery = schema.expansion, schema.delivery
-        query = select(expansion.c.expanded).join(delivery, delivery.c.id == expansion.c.delivery)
+        delivery = schema.delivery
+        query = select(delivery.c.reading).where(delivery.c.publication == self.publications[-1])
         with self.desk.journal.read() as connection:
-            read = connection.execute(query.where(delivery.c.publication == self.publications[-1])).scalars().all()
-        return all(read)
+            return not any(connection.execute(query).scalars())
 
     @rule(worker=st.sampled_from(WORKERS), size=st.integers(1, 3), at=st.none() | st.integers(0, 4), kill=st.booleans())
     def claim(self, worker: str, size: int, at: int | None, *, kill: bool) -> None:
-        """Claim a page and fill it, unless the list fails or the process is killed at a row."""
+        """Claim a batch, or make one, unless the list fails or the process is killed at a row."""
         if worker in self.held:
             return
         self.audience.at = at or 0
@@ -115,12 +114,16 @@ class Lists(RuleBasedStateMachine):
         deliveries = self.desk.journal.deliveries
         owner = f"{this_process()}/{worker}{next(self.owners)}"
         claimed = deliveries.claim("mail", owner, lease=LEASE)
-        if claimed is not None and not claimed.filled:
-            claimed = self._filler(worker, size).fill(claimed)
+        if claimed is not None and is_list(claimed):
+            made = self._maker(worker, size).make(claimed)
+            if not isinstance(made, ClaimedDelivery):
+                deliveries.record_result(claimed, made)
+                return
+            claimed = made
         if claimed is not None:
             self.held[worker] = self.desk.begin(claimed)
 
-    def _filler(self, worker: str, size: int) -> PageFiller:
+    def _maker(self, worker: str, size: int) -> BatchMaker:
         config = ChannelConfig(
             name="mail",
             network="email",
@@ -129,7 +132,7 @@ class Lists(RuleBasedStateMachine):
             open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
             audiences=(self.audience,),
         )
-        return PageFiller(
+        return BatchMaker(
             journal=self.desk.journal,
             config=config,
             siblings=("mail",),
@@ -145,14 +148,13 @@ class Lists(RuleBasedStateMachine):
         outcome=st.sampled_from(["posted", "posted", "refused", "unavailable", "unconfirmed", "killed"]),
     )
     def send(self, worker: str, outcome: Any) -> None:
-        """Write to the next person of the page that a worker has."""
+        """Write to the next person of the batch that a worker has."""
         if (begun := self.held.get(worker)) is None:
             return
         people = self.desk.journal.deliveries.take(begun, 1, hold_doubt=True, lease=LEASE)
         if not people:
             self.release(worker)
             return
-        self.desk.ask(begun, people)
         if outcome in {"posted", "unconfirmed", "killed"}:
             self.asked[begun.publication, people[0].address] += 1
         if outcome == "killed":

@@ -68,6 +68,7 @@ _PARTIALLY_SENT = _LISTS.where(
     exists().where(
         _later.c.ordering_key == _table.c.ordering_key,
         _later.c.id > _table.c.id,
+        _later.c.parent.is_(None),
         _later.c.publication != _table.c.publication,
         _later.c.state != Outcome.SKIPPED,
     ),
