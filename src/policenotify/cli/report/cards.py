@@ -296,7 +296,7 @@ class Device:
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
-    if rendered.reply in {None, rendered.standalone} or not rendered.target.reply_to:
+    if rendered.reply is None or rendered.reply is rendered.standalone or not rendered.target.reply_to:
         yield rendered.alone, ""
     elif receipt is not None:
         yield rendered.alone if receipt.standalone else rendered.reply, ""
