@@ -12,6 +12,7 @@ from policenotify.checks.rule import CheckContext, Hit
 from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Match
 from policenotify.findings import Level
+from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 
 ADULT: Final = 18
@@ -134,11 +135,14 @@ def nobody_protected_identified(context: CheckContext) -> Iterator[Hit]:
     of_everyone = profile.general and not has(context, "arrested", "plaintiff", "form")
     sexual = has(context, "sexual") and not of_everyone
     below = Level.ADVISE if context.is_urgent else None  # but for a name
+    severe = context.severity.at_least(Severity.SEVERE)
     for part in texts_of_persons(context):
         for match in names(context, part) if (minor and not of_everyone) or aged else ():
             yield hit(part, match, covered=covered)
         for match, variant in ({} if of_everyone else _elements(part, sexual=sexual, minor=minor, aged=aged)).items():
-            yield hit(part, match, below, variant, covered=agreed if variant else covered)
+            lifted = severe and variant == "victim" and match not in part.found.get("home", ())
+            level = below or (Level.SECOND if lifted else None)  # urgency lifts an occupation, and never a home
+            yield hit(part, match, level, variant, covered=agreed if variant else covered)
         for match in part.found.get("runaway", ()):
             yield hit(part, match, below or Level.SECOND, "runaway", covered=covered)
     if minor and (profile.search or profile.appeal):
