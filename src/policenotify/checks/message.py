@@ -74,7 +74,7 @@ def commune_exists(context: CheckContext) -> Iterator[Hit]:
     "PN103",
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
-    levels=(Level.BLOCK, Level.SECOND, Level.ADVISE),
+    levels=tuple(Level),
     urgent=Level.SECOND,
 )
 def instruction_given(context: CheckContext) -> Iterator[Hit]:
@@ -90,12 +90,7 @@ def instruction_given(context: CheckContext) -> Iterator[Hit]:
             yield Hit(field, level=level, values={"severity": context.severity})
 
 
-@rule(
-    "PN104",
-    basis=f"{FIVE_CONTENTS}: time, the one most often missing.",
-    levels=(Level.BLOCK, Level.SECOND, Level.ADVISE),
-    urgent=Level.SECOND,
-)
+@rule("PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=tuple(Level), urgent=Level.SECOND)
 def time_stated(context: CheckContext) -> Iterator[Hit]:
     """Require a start, an end or the next update."""
     message = context.message
