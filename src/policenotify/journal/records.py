@@ -195,7 +195,7 @@ class NewPublication:
         """Its findings, with the one that others must read it first, if they must."""
         if self.approval is None or not self.approval.is_missing:
             return self.findings
-        return by_level((self.approval.finding(), *self.findings))
+        return by_level((*self.findings, self.approval.finding()))
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:

@@ -708,6 +708,7 @@ def test_a_phrase_of_place_is_not_doubled(headline: str, location: dict[str, Any
     [
         ("Restez chez vous. Appelez le 17.", True),
         ("Urgence : 18 ou 112.", True),
+        ("Rufen Sie die 112 an.", True),
         ("Appelez le 17, ou le 114 par SMS.", False),
         ("Restez chez vous.", False),
         ("Fermez vos volets jusqu'au 17 juin.", False),
