@@ -155,6 +155,8 @@ CREATE TABLE pn_delivery (
     part INTEGER NOT NULL,
     operation VARCHAR(8) NOT NULL,
     target INTEGER,
+    parent INTEGER,
+    number INTEGER,
     post_key VARCHAR(64) NOT NULL,
     ordering_key TEXT NOT NULL,
     sequence INTEGER NOT NULL,
@@ -162,6 +164,10 @@ CREATE TABLE pn_delivery (
     state VARCHAR(12) NOT NULL,
     in_doubt BOOLEAN NOT NULL,
     has_recipients BOOLEAN NOT NULL,
+    reading BOOLEAN DEFAULT false NOT NULL,
+    cursor TEXT,
+    counts TEXT,
+    held INTEGER DEFAULT 0 NOT NULL,
     halt VARCHAR(12) DEFAULT '' NOT NULL,
     needs_opening BOOLEAN NOT NULL,
     not_before BIGINT NOT NULL,
@@ -189,16 +195,20 @@ CREATE TABLE pn_delivery (
     backoff BIGINT DEFAULT 0 NOT NULL,
     trace VARCHAR(55),
     PRIMARY KEY (id),
+    CONSTRAINT pn_delivery_batch UNIQUE (parent, number),
     FOREIGN KEY(publication) REFERENCES pn_publication (id),
     FOREIGN KEY(target) REFERENCES pn_delivery (id),
+    FOREIGN KEY(parent) REFERENCES pn_delivery (id),
     UNIQUE (post_key)
 );
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
-CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, parent);
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
+CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
+
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
@@ -249,45 +259,9 @@ CREATE TABLE pn_attempt (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE TABLE pn_expansion (
-    delivery INTEGER NOT NULL,
-    audience INTEGER NOT NULL,
-    position INTEGER DEFAULT 0 NOT NULL,
-    revision TEXT DEFAULT '' NOT NULL,
-    expanded BOOLEAN NOT NULL,
-    pages INTEGER DEFAULT 0 NOT NULL,
-    wrong INTEGER DEFAULT 0 NOT NULL,
-    wrong_lines TEXT DEFAULT '' NOT NULL,
-    unreadable BOOLEAN NOT NULL,
-    PRIMARY KEY (delivery),
-    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
-);
-
-CREATE INDEX pn_expansion_unreadable ON pn_expansion (delivery) WHERE unreadable;
-
-CREATE TABLE pn_page (
-    delivery INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    filled BOOLEAN NOT NULL,
-    attempt INTEGER DEFAULT 0 NOT NULL,
-    not_before BIGINT NOT NULL,
-    backoff BIGINT DEFAULT 0 NOT NULL,
-    owner TEXT,
-    lease_until BIGINT,
-    held INTEGER DEFAULT 0 NOT NULL,
-    tally TEXT DEFAULT '[]' NOT NULL,
-    PRIMARY KEY (delivery, number),
-    FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
-);
-
-CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
-
-CREATE INDEX pn_page_state ON pn_page (state);
-
 CREATE TABLE pn_recipient (
     delivery INTEGER NOT NULL,
-    page INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
     person INTEGER NOT NULL,
     state VARCHAR(12) NOT NULL,
     in_doubt BOOLEAN NOT NULL,
@@ -295,7 +269,7 @@ CREATE TABLE pn_recipient (
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
     gone INTEGER DEFAULT 0 NOT NULL,
-    PRIMARY KEY (delivery, page, person),
+    PRIMARY KEY (delivery, batch, person),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id),
     FOREIGN KEY(person) REFERENCES pn_person (id)
 )
