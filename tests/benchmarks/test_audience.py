@@ -1,6 +1,6 @@
 """A hundred thousand subscribers, beside a thousand: `pytest -m benchmark -s`.
 
-The list is streamed and its people are stored in pages, so that what else is published does not wait for it.
+The list is streamed and its people are stored in batches, so that what else is published does not wait for it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sqlalchemy import Connection
 from policenotify.audiences.model import Row, Subscriber
 from policenotify.channel import ChannelConfig, PostRef, Recipient, RecipientOutcome, Request
 from policenotify.delivery.attempt import backoff
-from policenotify.delivery.audience_reader import AudienceReader, PageFiller
+from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
 from policenotify.journal import open_journal
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import LEASE
+from policenotify.journal.records import LEASE, AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.publisher import Publisher
@@ -116,8 +116,8 @@ def _timed(journal: Journal) -> list[float]:
 
 
 def _expand_all(journal: Journal, mail: ChannelConfig) -> None:
-    """Store the people of all pages of the next delivery. Each page stays claimed."""
-    filler = PageFiller(
+    """Store the people of all batches of the next delivery. Each batch stays claimed."""
+    maker = BatchMaker(
         journal=journal,
         config=mail,
         siblings=("mail",),
@@ -128,7 +128,9 @@ def _expand_all(journal: Journal, mail: ChannelConfig) -> None:
     )
     number = 0
     while claimed := journal.deliveries.claim("mail", f"benchmark/-/-/{number}", lease=timedelta(hours=1)):
-        filler.fill(claimed)
+        made = maker.make(claimed)
+        if isinstance(made, AttemptResult):
+            journal.deliveries.record_result(claimed, made)
         number += 1
 
 
@@ -145,7 +147,7 @@ def _settle_all(journal: Journal) -> None:
     with journal.write() as connection:
         for change in (
             "UPDATE pn_recipient SET state = 'posted', attempts = 1",
-            "UPDATE pn_page SET state = 'settled', attempt = 1, owner = NULL, lease_until = NULL",
+            "UPDATE pn_delivery SET state = 'posted', owner = NULL, lease_until = NULL, attempts = 1 WHERE parent > 0",
             "UPDATE pn_delivery SET state = 'posted' WHERE has_recipients",
         ):
             connection.exec_driver_sql(change)
@@ -254,8 +256,8 @@ with closing(opened(sys.argv[1], Path(sys.argv[2]))) as publisher:
 
 
 def opened(url: str, keys: Path) -> Publisher:
-    """A publisher on mail alone, whose server answers after a moment. Its pages are small, as its list is."""
-    defaults = PageFiller.__init__.__kwdefaults__
+    """A publisher on mail alone, whose server answers after a moment. Its batches are small, as its list is."""
+    defaults = BatchMaker.__init__.__kwdefaults__
     assert defaults is not None
     defaults["size"] = 20
     journal = open_journal(url, keys=Keys.load(keys), create=True)

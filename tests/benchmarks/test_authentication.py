@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, insert
 
 from policenotify.channel import PostRef, Request
-from policenotify.journal import audit, publications, queue, results
+from policenotify.journal import attempts, audit, publications, queue
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import AttemptResult, microseconds
@@ -59,9 +59,9 @@ def _without(patch: pytest.MonkeyPatch) -> None:
         (publications, "delivery_mac"),
         (publications, "publication_digest"),
         (publications, "publication_fields"),
-        (queue, "request_mac"),
-        (results, "ref_mac"),
-        (results, "digest_of"),
+        (attempts, "request_mac"),
+        (attempts, "ref_mac"),
+        (attempts, "digest_of"),
     ):
         patch.setattr(module, name, _none)
     patch.setattr(publications, "posts_of", lambda _rows: {})

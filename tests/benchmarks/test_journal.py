@@ -185,17 +185,20 @@ def _give_a_past(path: Path) -> None:
             )
         for table, row, where in (
             ("pn_attempt", "id, 1, 'past', settled_at, settled_at, state, '', ''", "id > 5"),
-            ("pn_expansion", "id, 0, 0, '', 1, 1, 0, '', 0", "id > 5 AND has_recipients"),
-            (
-                "pn_page",
-                "id, 0, 'settled', 1, 1, 0, 0, NULL, NULL, 0, (SELECT tally FROM pn_page LIMIT 1)",
-                "id > 5 AND has_recipients",
-            ),
-            ("pn_recipient", "id, 0, 1, state, 0, 1, '', '', 0", "id > 5 AND has_recipients"),
+            ("pn_delivery", _as_batch(raw), "id > 5 AND has_recipients"),
+            ("pn_recipient", "parent, id, 1, state, 0, 1, '', '', 0", "parent > 5"),
         ):
             raw.execute(f"INSERT INTO {table} SELECT {row} FROM pn_delivery WHERE {where}")  # noqa: S608 - the same
         raw.execute("COMMIT")
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _as_batch(raw: sqlite3.Connection) -> str:
+    """Return the columns of the batch of a delivery with recipients."""
+    counts = "(SELECT counts FROM pn_delivery WHERE counts NOT NULL LIMIT 1)"
+    other = {"id": "NULL", "parent": "id", "number": "0", "post_key": "id || '/0'", "has_recipients": "0"}
+    columns = [row[1] for row in raw.execute("PRAGMA table_info(pn_delivery)")]
+    return ", ".join({**other, "counts": counts}.get(name, f'"{name}"') for name in columns)
 
 
 def test_a_long_past_costs_nothing(five: Five) -> None:

@@ -54,13 +54,12 @@ class _Empty(DeliveryAttempt):
     """The steps of an attempt without their work."""
 
     def run(self, claimed: ClaimedDelivery) -> Following:
-        made = self._make_batch(claimed)
-        assert filled is not None
-        self._prepare(filled)
-        self._find(cast("Any", None), _REQUEST, _NOW, filled)
-        return self._store(filled, self._send(cast("Lease", None), _REQUEST))
+        self._make_batch(claimed)
+        self._prepare(claimed)
+        self._find(cast("Any", None), _REQUEST, _NOW, claimed)
+        return self._store(claimed, self._send(cast("Lease", None), _REQUEST))
 
-    def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
+    def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
         return claimed
 
     def _prepare(self, claimed: ClaimedDelivery) -> Request:  # noqa: ARG002 - the parent's

@@ -29,12 +29,12 @@ from sqlalchemy import func, select
 from policenotify.channel import PostRef
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import leases, open_journal
-from policenotify.journal.recipients import recipient_key
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.networks.registry import configure_channel

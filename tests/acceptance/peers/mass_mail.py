@@ -20,10 +20,10 @@ from sqlalchemy import func, select
 
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
-from policenotify.journal.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.networks.email import smtp as _loaded_before_the_fork  # noqa: F401
 from policenotify.networks.registry import configure_channel

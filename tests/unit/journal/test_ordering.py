@@ -263,9 +263,10 @@ def test_an_opening_in_flight_ends_after_those_who_are_marked(desk: Desk) -> Non
     claimed = desk.begin(desk.take("mail"))
     people = desk.journal.deliveries.take(claimed, 2, hold_doubt=True, lease=LEASE)
     end = desk.publish(Stage.END, channels=("mail",), people=PEOPLE)
+    got_it, not_yet = people
     told = [
-        RecipientOutcome(key=one.key, outcome=outcome)
-        for one, outcome in zip(people, ("posted", "unavailable"), strict=True)
+        RecipientOutcome(key=got_it.key, outcome="posted"),
+        RecipientOutcome(key=not_yet.key, outcome="unavailable"),
     ]
     assert desk.journal.deliveries.take(claimed, 25, outcomes=told, hold_doubt=True, lease=LEASE) == ()
     desk.settle(claimed, Outcome.WAITING)
