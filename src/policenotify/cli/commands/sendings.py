@@ -30,8 +30,8 @@ _REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in
 def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
     """Pause the sending of a publication to the people who still wait, in all processes, until `resume`.
 
-    It takes effect between two people, within a second. Posts on other networks are not paused. The end of the
-    incident is still sent at once to everybody who has the opening.
+    It takes effect after the people who are being sent to, at most 25. Posts on other networks are not paused. The end
+    of the incident is still sent at once to everybody who has the opening.
 
     \b
     Examples:
