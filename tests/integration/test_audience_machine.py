@@ -23,7 +23,7 @@ from policenotify.errors import SettingsError
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import this_process
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

@@ -33,8 +33,8 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.list_state import BATCH, read_cursor
-from policenotify.journal.recipients import recipient_key, suppression_key
+from policenotify.journal.lists.recipients import recipient_key, suppression_key
+from policenotify.journal.lists.state import BATCH, read_cursor
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome, RenderedPost, Target

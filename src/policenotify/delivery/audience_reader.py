@@ -13,7 +13,7 @@ from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal.list_state import BATCH, UNREADABLE, ListState, ReadPeople
+from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, ReadPeople
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
 _log = logging.getLogger("policenotify")
+_UNUSABLE = "address: is too long, or has characters that no address has. One line holds one address."
 _RESTARTS = 3  # of one reading, because the lists change all the time: what they became later is not read any more
 
 
@@ -128,7 +129,7 @@ def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
         if isinstance(row, Subscriber):
             row.address.encode()
     except (UnicodeEncodeError, AttributeError):
-        return WrongRow(position=row.position, line=row.position + 1, reason="the address is not valid text")
+        return WrongRow(position=row.position, line=row.position + 1, reason=_UNUSABLE)
     return row
 
 

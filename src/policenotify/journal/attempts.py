@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, s
 
 from policenotify.channel import Operation, Request
 from policenotify.errors import LostLease
-from policenotify.journal import list_control, recipients
 from policenotify.journal.audit import RUNNER, record_delivery
 from policenotify.journal.audit import record as record_event
 from policenotify.journal.authentication import ref_mac, request_mac
@@ -24,7 +23,8 @@ from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_running
-from policenotify.journal.ordering import lock, lock_key_of, supersede_partial_sends
+from policenotify.journal.lists import control, recipients
+from policenotify.journal.order import lock, lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, latest_pause, microseconds, moment, span
 from policenotify.journal.verify import digest_of
 from policenotify.log import fields
@@ -219,8 +219,8 @@ def _record_list(
         released["not_before"] = microseconds(result.not_before) if result.not_before else at
         released["backoff"] = span(result.backoff)
     change(connection, claimed, **released)
-    if result.outcome in _FOR_ALL and not list_control.is_ended(row.halt):
-        list_control.end(connection, row, result.outcome, result.reason, remedy=result.remedy, code=result.code)
+    if result.outcome in _FOR_ALL and not control.is_ended(row.halt):
+        control.end(connection, row, result.outcome, result.reason, remedy=result.remedy, code=result.code)
     return _settled(connection, claimed, at)
 
 
@@ -233,34 +233,34 @@ def _record_batch(
     """
     at, parent = microseconds(now), claimed.public_id
     ordering_key = lock_key_of(connection, claimed.id)
-    batch, whole = lock_owned(connection, claimed), list_control.row_of(connection, parent)
+    batch, whole = lock_owned(connection, claimed), control.row_of(connection, parent)
     recipients.record(connection, claimed, (), hold_doubt=False)  # nobody is being sent to any more
-    if result.outcome in _FOR_ALL and not list_control.is_ended(whole.halt):
-        list_control.end(connection, whole, result.outcome, result.reason, remedy=result.remedy, code=result.code)
-        whole = list_control.row_of(connection, parent)
-    if list_control.is_ended(whole.halt):
-        ended = list_control.end_outcome(whole.halt)
+    if result.outcome in _FOR_ALL and not control.is_ended(whole.halt):
+        control.end(connection, whole, result.outcome, result.reason, remedy=result.remedy, code=result.code)
+        whole = control.row_of(connection, parent)
+    if control.is_ended(whole.halt):
+        ended = control.end_outcome(whole.halt)
         recipients.settle_waiting(connection, parent, [batch.id], ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
-    outcome = list_control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
+    outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
     if following := _next_request(claimed, result):
         connection.execute(update(_table).where(_table.c.id == parent).values(**following))
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
     people = _settled(connection, claimed, at)
-    if list_control.row_of(connection, parent).state == Outcome.WAITING:  # else its own event states it
-        list_control.record_batch(connection, batch, at, **_stated(claimed, result))
-    if not people and not list_control.is_ended(whole.halt):
-        list_control.go_on(connection, list_control.row_of(connection, parent), result, at)
+    if control.row_of(connection, parent).state == Outcome.WAITING:  # else its own event states it
+        control.record_batch(connection, batch, at, **_stated(claimed, result))
+    if not people and not control.is_ended(whole.halt):
+        control.go_on(connection, control.row_of(connection, parent), result, at)
         supersede_partial_sends(connection, ordering_key, at)
     return people
 
 
 def _settled(connection: Connection, claimed: ClaimedDelivery, at: int) -> Mapping[Outcome, int]:
     """Settle a delivery with recipients if nothing of it is left."""
-    people = list_control.settle(connection, claimed.public_id, at)
-    if not people and list_control.is_ended(list_control.row_of(connection, claimed.public_id).halt):
-        while list_control.finish(connection, claimed.public_id, at):
+    people = control.settle(connection, claimed.public_id, at)
+    if not people and control.is_ended(control.row_of(connection, claimed.public_id).halt):
+        while control.finish(connection, claimed.public_id, at):
             pass
     return people
 
@@ -324,8 +324,8 @@ def recover(connection: Connection, now: int, lease: timedelta, ended: Collectio
         _alarm_if_repeated(connection, row, now, lease)
         body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
         record_delivery(connection, row, moment(now), INTERRUPTED, body)
-        if list_control.is_ended(row.halt):
-            while list_control.finish(connection, row.parent or row.id, now):
+        if control.is_ended(row.halt):
+            while control.finish(connection, row.parent or row.id, now):
                 pass
         supersede_partial_sends(connection, row.ordering_key, now)
     return recovered

@@ -20,7 +20,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.drafts.record import draft_lines, is_draft_selected
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
-from policenotify.journal.recipients import counts, outcomes
+from policenotify.journal.lists.recipients import counts, outcomes
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment
 from policenotify.journal.tombstones import Selection, is_selected, purged_at
 from policenotify.journal.verify import (

@@ -23,27 +23,17 @@ from sqlalchemy import (
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
-from policenotify.journal import (
-    attempts,
-    audit,
-    clock_change,
-    doubts,
-    list_control,
-    lists,
-    meta,
-    ordering,
-    queue,
-    recipients,
-)
+from policenotify.journal import attempts, audit, clock_change, meta, order, queue
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.list_state import ListState, ReadPeople, SealedPeople
+from policenotify.journal.lists import batches, control, doubts, recipients
+from policenotify.journal.lists.recipients import seal_people
+from policenotify.journal.lists.state import ListState, ReadPeople, SealedPeople
 from policenotify.journal.persons.suppressions import mass_fault
 from policenotify.journal.publications import delivery_columns, list_columns
-from policenotify.journal.recipients import seal_people
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
@@ -244,7 +234,7 @@ class Deliveries:
     def list_state(self, claimed: ClaimedDelivery) -> ListState:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
-            return lists.read_state(connection, claimed.id)
+            return batches.read_state(connection, claimed.id)
 
     def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
         """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
@@ -254,7 +244,7 @@ class Deliveries:
     def add_earlier(
         self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta
     ) -> ClaimedDelivery | None:
-        """Make a batch of people who got an earlier delivery; see [`add_earlier`][policenotify.journal.lists].
+        """Make a batch of people who got an earlier delivery; see [`add_earlier`][policenotify.journal.lists.batches].
 
         Args:
             claimed: The delivery.
@@ -263,7 +253,7 @@ class Deliveries:
         """
         with self._journal.write(durable=False) as connection:
             at = microseconds(self._journal.now())
-            return lists.add_earlier(connection, claimed, siblings, at=at, lease=lease)
+            return batches.add_earlier(connection, claimed, siblings, at=at, lease=lease)
 
     def add_batch(
         self, claimed: ClaimedDelivery, read: ReadPeople, siblings: Collection[str], *, lease: timedelta
@@ -275,12 +265,12 @@ class Deliveries:
         """
         with self._journal.write(durable=False) as connection:
             at = microseconds(self._journal.now())
-            return lists.add_batch(connection, claimed, read, siblings, at=at, lease=lease)
+            return batches.add_batch(connection, claimed, read, siblings, at=at, lease=lease)
 
     def waiting_for_lists(self) -> tuple[WaitsForList, ...]:
         """Return the deliveries whose people could not be read at the last try, the most urgent first."""
         with self._journal.read() as connection:
-            return tuple(lists.unreadable(connection))
+            return tuple(batches.unreadable(connection))
 
     def retry_lists(self, channel: str | None = None, *, first_only: bool = False) -> int:
         """Let deliveries whose people could not be read be tried again at once.
@@ -294,10 +284,10 @@ class Deliveries:
         """
         with self._journal.read() as connection:
             now = microseconds(self._journal.now())
-            if not (found := lists.postponed(connection, now, first_only=first_only, channel=channel)):
+            if not (found := batches.postponed(connection, now, first_only=first_only, channel=channel)):
                 return 0
         with self._journal.write(durable=False) as connection:
-            return lists.make_due(connection, found, microseconds(self._journal.now()))
+            return batches.make_due(connection, found, microseconds(self._journal.now()))
 
     # --- results
 
@@ -417,7 +407,7 @@ class Deliveries:
         recipients.store_suppression_keys(connection, keys, gone)
         fault = mass_fault(connection, keys, replace(claimed, id=claimed.public_id), len(gone))
         if fault is not None:
-            list_control.recount(connection, claimed.public_id, microseconds(self._journal.now()))
+            control.recount(connection, claimed.public_id, microseconds(self._journal.now()))
         return fault
 
     def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:
@@ -512,7 +502,7 @@ class Deliveries:
                 return False
             message = connection.execute(_MESSAGE, {"publication": row.publication}).scalar_one()
             if not is_authentic(journal.keys, row, message):  # the posts were rendered from it
-                ordering.hold_forged(connection, row, at)
+                order.hold_forged(connection, row, at)
                 return False
             first, *more = (
                 {
@@ -527,7 +517,7 @@ class Deliveries:
             connection.execute(update(_table).where(_table.c.id == row.id).values(**first))
             if more:
                 _insert_after(connection, row, more)
-            ordering.supersede_partial_sends(connection, row.ordering_key, at)
+            order.supersede_partial_sends(connection, row.ordering_key, at)
             body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
             record_delivery(connection, row, now, "rendered", body)
         return True
@@ -536,7 +526,7 @@ class Deliveries:
         """Settle a delivery that cannot be rendered as refused."""
         with self._journal.write() as connection:
             if (row := _lock_unrendered(connection, unrendered)) is not None:
-                ordering.cancel_pending(connection, row, Outcome.REFUSED, reason, microseconds(self._journal.now()))
+                order.cancel_pending(connection, row, Outcome.REFUSED, reason, microseconds(self._journal.now()))
 
 
 def _lock_unrendered(connection: Connection, unrendered: UnrenderedDelivery) -> Row[Any] | None:
@@ -546,7 +536,7 @@ def _lock_unrendered(connection: Connection, unrendered: UnrenderedDelivery) -> 
     )
     if (row := connection.execute(query).first()) is None:
         return None
-    ordering.lock(connection, row.ordering_key)
+    order.lock(connection, row.ordering_key)
     return connection.execute(query).first()
 
 

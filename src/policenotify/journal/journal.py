@@ -20,7 +20,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.recipients import seal_addresses_again
+from policenotify.journal.lists.recipients import seal_addresses_again
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from policenotify.journal.drafts.drafts import StoredDrafts
     from policenotify.journal.figures.figures import Figures
     from policenotify.journal.incidents import Incidents
+    from policenotify.journal.lists.sendings import Sendings
     from policenotify.journal.persons.people import StoredPeople
     from policenotify.journal.persons.reports import Reports
     from policenotify.journal.persons.suppressions import Suppressions
     from policenotify.journal.publications import Publications
     from policenotify.journal.retention import Retention
-    from policenotify.journal.sendings import Sendings
     from policenotify.journal.subscribers import Subscribers
 
 
@@ -90,7 +90,7 @@ class Journal(Transactions):
     @cached_property
     def sendings(self) -> Sendings:
         """Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt."""
-        from policenotify.journal.sendings import Sendings  # noqa: PLC0415 - see above
+        from policenotify.journal.lists.sendings import Sendings  # noqa: PLC0415 - see above
 
         return Sendings(self)
 
@@ -192,13 +192,13 @@ class Journal(Transactions):
 
         Lists that could not be read are tried again at once.
         """
-        from policenotify.journal import lists  # noqa: PLC0415 - see above
+        from policenotify.journal.lists import batches  # noqa: PLC0415 - see above
 
         self.authorize(actor, "resume")
         with self.write() as connection:
             now = self.now()
-            waiting = lists.postponed(connection, microseconds(now), first_only=False, channel=channel)
-            lists.make_due(connection, waiting, microseconds(now))
+            waiting = batches.postponed(connection, microseconds(now), first_only=False, channel=channel)
+            batches.make_due(connection, waiting, microseconds(now))
             if channel is not None:
                 unblock(connection, channel, actor, now=now, waits=bool(waiting))
                 return

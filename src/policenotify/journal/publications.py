@@ -14,16 +14,18 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal import meta, recipients, tombstones
+from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
-from policenotify.journal.list_control import PAUSED
-from policenotify.journal.lists import first_cursor
-from policenotify.journal.ordering import (
+from policenotify.journal.lists import recipients
+from policenotify.journal.lists.batches import first_cursor
+from policenotify.journal.lists.control import PAUSED
+from policenotify.journal.lists.progress import list_outcome
+from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
     lock,
@@ -31,7 +33,6 @@ from policenotify.journal.ordering import (
     opening_not_posted,
 )
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.progress import list_outcome
 from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,

@@ -33,8 +33,9 @@ from policenotify.journal.authentication import is_authentic, is_whole_batch, re
 from policenotify.journal.channels import opens_at
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.list_state import UNREADABLE
-from policenotify.journal.ordering import (
+from policenotify.journal.lists.recipients import people_of
+from policenotify.journal.lists.state import UNREADABLE
+from policenotify.journal.order import (
     INCIDENT_OVER,
     cancel_pending,
     hold_forged,
@@ -42,7 +43,6 @@ from policenotify.journal.ordering import (
     opening_not_posted,
     place_of,
 )
-from policenotify.journal.recipients import people_of
 from policenotify.journal.records import ClaimedDelivery, moment, priority, span
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

@@ -26,8 +26,8 @@ from policenotify.journal.drafts.retention import (
 )
 from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
-from policenotify.journal.ordering import cancel_pending, lock
-from policenotify.journal.recipients import forget_reasons
+from policenotify.journal.lists.recipients import forget_reasons
+from policenotify.journal.order import cancel_pending, lock
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
     Selection,

@@ -15,11 +15,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Row, case, exists, func, or_, select, text
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit, clock_change, list_control, meta, workers
+from policenotify.journal import audit, clock_change, meta, workers
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import is_dead, this_process
+from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
 from policenotify.model.event import (
@@ -71,7 +72,7 @@ _KINDS: Final = (
     "published",
     "refused_by_check",
     "settled",
-    list_control.BATCH_EVENT,
+    control.BATCH_EVENT,
     "resolved",
     "blocked",
     "overdue",
@@ -311,7 +312,7 @@ def _told(row: Row[Any]) -> Iterator[JournalEvent]:
             yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
         case "settled" | "resolved" if row.parent is None:
             yield from _of_delivery(row, body, {**about, "channel": row.channel, "delivery": row.delivery})
-        case list_control.BATCH_EVENT if body.get("delayed"):
+        case control.BATCH_EVENT if body.get("delayed"):
             of_list = {**about, "channel": row.channel, "delivery": row.parent}
             yield from _of_delivery(row, {**body, "outcome": Outcome.WAITING}, of_list)
         case "blocked":

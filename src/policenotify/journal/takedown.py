@@ -12,7 +12,7 @@ from policenotify.journal.audit import posts_of, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.ordering import cancel_pending, lock
+from policenotify.journal.order import cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 

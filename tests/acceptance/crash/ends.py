@@ -34,7 +34,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.networks.registry import configure_channel

@@ -18,7 +18,7 @@ from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.journal.list_state import BATCH
+from policenotify.journal.lists.state import BATCH
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt

@@ -15,7 +15,7 @@ from sqlalchemy import Row, select
 from policenotify.channel import PostRef
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.history import Outcome
 from tests.acceptance.crash.installation_process import PEOPLE, Turn, turn_of
 from tests.acceptance.crash.kills import Scene

@@ -23,7 +23,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.networks.email import smtp as _loaded_before_the_fork  # noqa: F401
 from policenotify.networks.registry import configure_channel

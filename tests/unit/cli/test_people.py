@@ -144,7 +144,7 @@ def test_a_mail_from_the_relays_pipe_is_recorded(run: Run, desk: Desk, monkeypat
     with closing(desk.publisher()) as publisher:
         key = publisher.journal.people.export(ANA, "desk").deliveries
         assert len(key) == 1
-        from policenotify.journal.recipients import recipient_key  # noqa: PLC0415 - only here
+        from policenotify.journal.lists.recipients import recipient_key  # noqa: PLC0415 - only here
 
         token = make_token(publisher.journal.keys, "bounce", delivery=1, recipient=recipient_key(desk.keys, ANA))
     sent_to = f"bounce+{token}@police34.example"

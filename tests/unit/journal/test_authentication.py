@@ -10,8 +10,8 @@ import pytest
 
 from policenotify.channel import Operation
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal.ordering import FORGED
-from policenotify.journal.recipients import CHANGED_ADDRESS
+from policenotify.journal.lists.recipients import CHANGED_ADDRESS
+from policenotify.journal.order import FORGED
 from policenotify.journal.records import UnrenderedDelivery
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import Stage

@@ -12,7 +12,7 @@ import pytest
 
 from policenotify.errors import JournalError, UnsupportedVersion
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.verify import Proven, fingerprint, prove, public_keys
 from policenotify.model.draft import ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal.ordering import INCIDENT_OVER, NEWER_SENT
+from policenotify.journal.order import INCIDENT_OVER, NEWER_SENT
 from policenotify.journal.queue import OPENING_MISSING
 from policenotify.journal.records import LEASE
 from policenotify.model.cap import Severity

@@ -25,8 +25,8 @@ from policenotify.journal.database.migrate import Migrated, migrate
 from policenotify.journal.database.postgresql import DatabaseClock, grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.lists.recipients import store_people
 from policenotify.journal.publications import IncidentChanged
-from policenotify.journal.recipients import store_people
 from policenotify.journal.records import AttemptResult, microseconds
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

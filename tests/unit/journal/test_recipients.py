@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import overall_outcome, recipient_key, suppression_key
+from policenotify.journal.lists.recipients import overall_outcome, recipient_key, suppression_key
 from policenotify.journal.records import LEASE
 from policenotify.journal.retention import KEPT_AFTER
 from policenotify.model.history import Outcome

@@ -8,8 +8,8 @@ import pytest
 
 from policenotify.channel import TokenPurpose
 from policenotify.errors import NotErasable
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.persons.tokens import make_token
-from policenotify.journal.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.person import ReportResult, Source
 from tests.support.journal import Desk

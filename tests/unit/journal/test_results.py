@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, JournalError, UnsupportedVersion
 from policenotify.journal.leases import process_user
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
 from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome

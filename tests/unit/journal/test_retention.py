@@ -13,9 +13,10 @@ from sqlalchemy import event, insert, or_, select, update
 from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal import list_control, retention, tombstones
+from policenotify.journal import retention, tombstones
 from policenotify.journal.database import schema
-from policenotify.journal.recipients import recipient_key
+from policenotify.journal.lists import control
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
 from policenotify.journal.verify import prove
@@ -291,7 +292,7 @@ def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
     with desk.journal.write() as connection:
         connection.execute(insert(schema.person), people)
         connection.execute(insert(schema.recipient), rows)
-        list_control.recount(connection, 1, 1)
+        control.recount(connection, 1, 1)
     desk.clock.pass_by(YEAR)
     done = _purge(desk)
     assert (done.incidents, done.messages) == (retention._PAGE + 3, retention._PAGE + 4)

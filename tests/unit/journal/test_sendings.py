@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select, update
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.errors import NotAllowed, NotHeld
-from policenotify.journal import list_control, recipients
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
+from policenotify.journal.lists import control, recipients
 from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -268,9 +268,9 @@ def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
         left.pop()
         return finish(connection, delivery, at)
 
-    finish, left = list_control.finish, [True] * cut
-    monkeypatch.setattr(list_control, "_WAITING", list_control._WAITING.limit(_AT_ONCE))
-    monkeypatch.setattr(list_control, "finish", few)
+    finish, left = control.finish, [True] * cut
+    monkeypatch.setattr(control, "_WAITING", control._WAITING.limit(_AT_ONCE))
+    monkeypatch.setattr(control, "finish", few)
     desk.size = 1
     said = mailed(desk, *(f"p{number}@x.example" for number in range(_PAGES + 1)))
     for page in range(_PAGES + 1):  # all but the first wait again

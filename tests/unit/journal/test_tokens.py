@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from policenotify.channel import TokenPurpose
 from policenotify.journal.keys import Keys
+from policenotify.journal.lists.recipients import recipient_key, suppression_key
 from policenotify.journal.persons.tokens import LONGEST, PersonToken, make_token, read_token
-from policenotify.journal.recipients import recipient_key, suppression_key
 
 KEYS = Keys.create(secrets.token_bytes)
 PERSON = "0123456789abcdef" * 2

@@ -9,14 +9,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select, text
 
-from policenotify.journal import meta, recipients
+from policenotify.journal import meta
 from policenotify.journal.audit import newest_event
 from policenotify.journal.database import schema
 from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
-from policenotify.journal.ordering import place_of
+from policenotify.journal.lists import recipients
+from policenotify.journal.order import place_of
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
 from policenotify.journal.workers import seen_workers
 from policenotify.model.cap import Severity

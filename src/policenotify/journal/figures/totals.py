@@ -33,7 +33,7 @@ from policenotify.journal.attempts import INTERRUPTED
 from policenotify.journal.clock_change import SET
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.list_control import BATCH_EVENT
+from policenotify.journal.lists.control import BATCH_EVENT
 from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome

@@ -15,9 +15,9 @@ from policenotify.channel import TokenPurpose
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.lists.recipients import store_suppression_keys
 from policenotify.journal.persons.suppressions import is_believed, release_expired, suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
-from policenotify.journal.recipients import store_suppression_keys
 from policenotify.journal.records import microseconds, span
 from policenotify.log import fields
 from policenotify.model.person import Reported, ReportResult, Source

@@ -27,7 +27,7 @@ from policenotify.journal.audit import RUNNER, record, record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
-from policenotify.journal.recipients import addresses_of, recipient_key, store_suppression_keys, suppression_key
+from policenotify.journal.lists.recipients import addresses_of, recipient_key, store_suppression_keys, suppression_key
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
 from policenotify.model.history import Outcome
 from policenotify.model.person import Source, Suppression

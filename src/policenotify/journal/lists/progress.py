@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
-from policenotify.journal import recipients
 from policenotify.journal.database import schema
-from policenotify.journal.list_control import ABORTED, PAUSED, halted_by
-from policenotify.journal.list_state import read_cursor
+from policenotify.journal.lists import recipients
+from policenotify.journal.lists.control import ABORTED, PAUSED, halted_by
+from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.records import outcome_of
 from policenotify.model.history import Outcome
 from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount

@@ -18,9 +18,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, o
 from policenotify.journal.attempts import change, lock_owned
 from policenotify.journal.authentication import batch_mac
 from policenotify.journal.database import schema
-from policenotify.journal.list_control import ABORTED
-from policenotify.journal.list_state import UNREADABLE, ListState, ReadPeople, StoredCursor, read_cursor
-from policenotify.journal.recipients import (
+from policenotify.journal.lists.control import ABORTED
+from policenotify.journal.lists.recipients import (
     count_batch,
     outcomes,
     overall_outcome,
@@ -28,6 +27,7 @@ from policenotify.journal.recipients import (
     store_recipients,
     to_text,
 )
+from policenotify.journal.lists.state import UNREADABLE, ListState, ReadPeople, StoredCursor, read_cursor
 from policenotify.journal.records import ClaimedDelivery, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage

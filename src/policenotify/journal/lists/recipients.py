@@ -30,7 +30,7 @@ from sqlalchemy import (
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
-from policenotify.journal.list_state import SealedPeople
+from policenotify.journal.lists.state import SealedPeople
 from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import ClaimedDelivery, outcome_of, span, storable
 from policenotify.log import fields

@@ -68,8 +68,8 @@ def read_cursor(text: str | None) -> StoredCursor:
     try:
         fields = json.loads(text)
         return StoredCursor(**{**fields, "wrong_lines": tuple(fields["wrong_lines"])})
-    except (KeyError, TypeError) as error:
-        raise ValueError("the cursor of a list is damaged") from error
+    except (KeyError, TypeError):
+        raise ValueError from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

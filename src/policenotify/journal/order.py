@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
 
-from policenotify.journal import list_control
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
+from policenotify.journal.lists import control
 from policenotify.journal.records import moment
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -58,7 +58,7 @@ _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
     _table.c.state.in_(_UNSETTLED),
-    _table.c.halt.in_(["", list_control.PAUSED]),
+    _table.c.halt.in_(["", control.PAUSED]),
 )
 _PARTIALLY_SENT = _LISTS.where(
     exists().where(
@@ -157,11 +157,11 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
     People in doubt are held.
     """
     if row.parent is not None:
-        row = list_control.row_of(connection, row.parent)
+        row = control.row_of(connection, row.parent)
     if row.has_recipients:
-        if not list_control.is_ended(row.halt):
-            list_control.end(connection, row, outcome, reason)
-        while list_control.finish(connection, row.id, at):
+        if not control.is_ended(row.halt):
+            control.end(connection, row, outcome, reason)
+        while control.finish(connection, row.id, at):
             pass
         return
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}

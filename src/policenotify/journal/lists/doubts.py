@@ -10,13 +10,13 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, sel
 
 from policenotify.channel import Operation
 from policenotify.errors import NotHeld
-from policenotify.journal import list_control
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.list_control import ABORTED, held_words
-from policenotify.journal.ordering import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
-from policenotify.journal.recipients import address_of, counts, outcomes, overall_outcome, recipient_key
+from policenotify.journal.lists import control
+from policenotify.journal.lists.control import ABORTED, held_words
+from policenotify.journal.lists.recipients import address_of, counts, outcomes, overall_outcome, recipient_key
+from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock_key_of
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.decision import DoubtfulPerson
 from policenotify.model.history import Outcome
@@ -127,7 +127,7 @@ def resolve(
     keys = _keys_of(connection, chosen, of_delivery) if people is not None else ()
     connection.execute(update(_recipient).where(chosen).values(state=outcome, in_doubt=False), of_delivery)
     if touched:
-        list_control.recount(connection, delivery, microseconds(now), touched, due=not posted)
+        control.recount(connection, delivery, microseconds(now), touched, due=not posted)
     columns = _settled(connection, row, actor, posted=posted, some=people is not None, at=microseconds(now))
     connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
     body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
@@ -135,9 +135,9 @@ def resolve(
         body["recipients"] = [key[:SHOWN] for key in keys]
     record_delivery(connection, row, now, "resolved", body, actor=actor)
     if row.has_recipients and columns.get("halt") == "":
-        list_control.halt_batches(connection, delivery, "")
+        control.halt_batches(connection, delivery, "")
     if row.has_recipients and row.state == Outcome.WAITING:
-        list_control.settle(connection, delivery, microseconds(now))
+        control.settle(connection, delivery, microseconds(now))
     if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
         return outcome
     return _unless_over(connection, row, microseconds(now))
@@ -177,15 +177,15 @@ def _settled(
 
 def _is_over(row: Row[Any]) -> bool:
     """Return True if nothing more is sent of a list, whatever a person has found out. What is held may be sent."""
-    return list_control.is_ended(row.halt) and row.halt != Outcome.HELD
+    return control.is_ended(row.halt) and row.halt != Outcome.HELD
 
 
 def _unless_over(connection: Connection, row: Row[Any], at: int) -> Outcome:
     """Send what was not posted again, unless its list has ended, or a newer message was posted instead."""
     if _is_over(row):
-        words = f"{list_control.halted_by(connection, row)} has aborted the sending."
-        list_control.end(connection, row, row.halt, words if row.halt == ABORTED else NEWER_SENT)
-        cancel_pending(connection, list_control.row_of(connection, row.id), Outcome.SUPERSEDED, NEWER_SENT, at)
+        words = f"{control.halted_by(connection, row)} has aborted the sending."
+        control.end(connection, row, row.halt, words if row.halt == ABORTED else NEWER_SENT)
+        cancel_pending(connection, control.row_of(connection, row.id), Outcome.SUPERSEDED, NEWER_SENT, at)
         return Outcome.SUPERSEDED
     if is_superseded(connection, row):
         cancel_pending(connection, row, Outcome.SUPERSEDED, NEWER_SENT, at)

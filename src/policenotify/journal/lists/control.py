@@ -17,9 +17,7 @@ from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac, request_mac
 from policenotify.journal.database import schema
-from policenotify.journal.list_state import UNREADABLE, read_cursor
-from policenotify.journal.persons.suppressions import record_words
-from policenotify.journal.recipients import (
+from policenotify.journal.lists.recipients import (
     NOBODY,
     NOBODY_CONCERNED,
     count_batch,
@@ -29,6 +27,8 @@ from policenotify.journal.recipients import (
     settle_waiting,
     to_text,
 )
+from policenotify.journal.lists.state import UNREADABLE, read_cursor
+from policenotify.journal.persons.suppressions import record_words
 from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
 from policenotify.journal.verify import digest_of
 from policenotify.model.decision import Steered

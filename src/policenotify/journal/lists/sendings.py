@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
-from policenotify.journal import doubts, list_control, progress
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.ordering import lock, lock_key_of
+from policenotify.journal.lists import control, doubts, progress
+from policenotify.journal.order import lock, lock_key_of
 from policenotify.journal.records import microseconds
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
@@ -62,14 +62,14 @@ class Sendings:
         self._journal.authorize(actor, "pause")
         with self._journal.write() as connection:
             rows, now = _locked(connection, publication, channel), self._journal.now()
-            return list_control.pause(connection, publication, rows, actor, reason=reason, now=now)
+            return control.pause(connection, publication, rows, actor, reason=reason, now=now)
 
     def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
         """Go on with a publication that was paused, on one channel or on all."""
         self._journal.authorize(actor, "resume")
         with self._journal.write() as connection:
             rows, now = _locked(connection, publication, channel), self._journal.now()
-            return list_control.resume(connection, publication, rows, actor, now=now)
+            return control.resume(connection, publication, rows, actor, now=now)
 
     def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people, in all processes, for good. It takes effect as `pause` does.
@@ -89,20 +89,20 @@ class Sendings:
         self._journal.authorize(actor, "abort")
         with self._journal.write() as connection:
             rows, now = _locked(connection, publication, channel), self._journal.now()
-            done = list_control.start_abort(connection, publication, rows, actor, reason=reason, now=now)
+            done = control.start_abort(connection, publication, rows, actor, reason=reason, now=now)
         self.finish_aborts()
         return done
 
     def finish_aborts(self) -> None:
         """Settle what was aborted or has ended, as far as no worker is sending it. Without any, nothing is written."""
         with self._journal.read() as connection:
-            ended = list_control.unfinished(connection)
+            ended = control.unfinished(connection)
         for delivery in ended:
             more = True
             while more:
                 with self._journal.write() as connection:
                     lock_key_of(connection, delivery)
-                    more = list_control.finish(connection, delivery, microseconds(self._journal.now()))
+                    more = control.finish(connection, delivery, microseconds(self._journal.now()))
 
     # --- who is in doubt
 
@@ -173,6 +173,6 @@ class Sendings:
 
 def _locked(connection: Connection, publication: str, channel: str | None) -> Sequence[Row[Any]]:
     """Lock what of a publication is sent to people and not settled, on one channel or on all."""
-    rows = list_control.steerable(connection, publication, channel)
+    rows = control.steerable(connection, publication, channel)
     lock(connection, *{row.ordering_key for row in rows})
-    return list_control.steerable(connection, publication, channel)
+    return control.steerable(connection, publication, channel)

@@ -1,0 +1,1 @@
+"""Deliveries to many people: their batches, the people, and how they are steered."""
