@@ -349,7 +349,7 @@ class Deliveries:
     ) -> tuple[Recipient, ...]:
         """Record what became of the people marked before, and mark the next ones of a batch, in one transaction.
 
-        The lease is renewed. Nothing may be sent to them before this returns. Nobody is marked while everything is
+        The lease is renewed. Nothing may be sent to them before this returns. No one is marked while everything is
         stopped, or once this sending was paused or has ended.
 
         Args:
@@ -359,7 +359,7 @@ class Deliveries:
             lease: How long the batch is held from now on.
             rate: The channel's rate, which counts people.
             outcomes: What became of those marked before. Who has no outcome was not begun, and waits again. `None`:
-                nobody was marked before.
+                no one was marked before.
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are recorded.

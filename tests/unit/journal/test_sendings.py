@@ -324,6 +324,34 @@ def test_an_abort_while_the_list_is_read(desk: Desk, closing: str) -> None:
     )
 
 
+@pytest.mark.parametrize("taken_back", ["withdrawn", "ended", "cancelled"])
+@pytest.mark.parametrize("moment", ["waits", "is read", "is sent"])
+def test_nothing_of_a_list_that_was_taken_back_is_sent_but_to_those_who_are_marked(
+    desk: Desk, taken_back: str, moment: str
+) -> None:
+    """Each moment of its course: before it is claimed, while its list is read, and between two chunks."""
+    desk.size = 3
+    said = mailed(desk, *(f"p{number:02}@x.example" for number in range(9)))
+    reading = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE) if moment == "is read" else None
+    claimed, people = begun(desk, marked=1) if moment == "is sent" else (None, ())
+    if taken_back == "withdrawn":
+        desk.journal.publications.take_down(said, actor="cne Roux", reason="", deletes=())
+    else:
+        stage = Stage.END if taken_back == "ended" else Stage.CANCELLATION
+        desk.publish(stage, channels=("mail",), people={"mail": ()}, skips=("mail",))
+    if reading is not None:
+        assert desk.fill(reading) is None
+    if claimed is not None:
+        assert answer(desk, claimed, posted(people[0]), more=25) == ()
+        interrupted(desk, claimed)
+    found = on_mail(desk, said)
+    left = {Outcome.POSTED: 1, Outcome.SUPERSEDED: 2} if moment == "is sent" else {}
+    assert (found.people, found.outcome.is_final) == (left, True)
+    following = desk.claim("mail")
+    assert following is None or following.publication != said
+    desk.journal.audit.verify()
+
+
 @pytest.mark.parametrize("action", ["pause", "resume", "abort"])
 def test_steering_asks_the_rule_of_the_installation(desk: Desk, action: str) -> None:
     said = mailed(desk)
