@@ -51,7 +51,9 @@ LEASE = timedelta(seconds=40)
 Task = Literal["wait", "budget", "work", "publish"]
 _NUMBERS = tuple(f"+336399800{number:02d}" for number in range(24))  # ARCEP: numbers reserved for fiction
 _ADDRESSES = tuple(f"lecteur{number:02d}@journal.example" for number in range(24))
-_UNDER_WAY = 1 + 5  # the people who are being asked for at once: one mail, and an SMS channel's `parallel`
+_UNDER_WAY = (
+    len(_ADDRESSES) + 5
+)  # the people who are marked at once: at most 25 of a mail, and an SMS channel's `parallel`
 _SETTLED = 300.0  # seconds on the wall in which all must be settled once nothing disturbs any more
 
 _FOREVER = 3_600.0  # seconds: no process of a test is needed for longer
@@ -513,6 +515,5 @@ def twins(played: Scene, ends: int) -> str:
     played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
     # In a file, an owner of another boot may have lost its last writes in a power cut: all it had marked are in doubt.
     # A server has what it has committed: of each list it is the person who was being asked.
-    in_a_file = played.orders.journal.endswith("journal.db")
-    doubts = kills * (len(_NUMBERS) + len(_ADDRESSES) if in_a_file else _UNDER_WAY)
+    doubts = kills * _UNDER_WAY
     return f"{played.judge(doubts=doubts)}; {kills} kills, {taken} take-overs"
