@@ -513,7 +513,5 @@ def twins(played: Scene, ends: int) -> str:
             select(func.count()).select_from(schema.event).where(schema.event.c.kind == "interrupted")
         ).scalar_one()
     played.must(taken <= 3 * kills, f"{taken} take-overs, {kills} kills")
-    # In a file, an owner of another boot may have lost its last writes in a power cut: all it had marked are in doubt.
-    # A server has what it has committed: of each list it is the person who was being asked.
     doubts = kills * _UNDER_WAY
     return f"{played.judge(doubts=doubts)}; {kills} kills, {taken} take-overs"

@@ -165,9 +165,19 @@ class PublicationRow(JournalModel):
 _FINDING = "{code} {level} · {field}: {reason} {remedy}"
 
 
+class DeliveryManager(JournalManager):
+    """Reads deliveries without the batches in which those with recipients are sent."""
+
+    def get_queryset(self) -> JournalQuerySet:
+        """Return all rows but batches."""
+        rows: JournalQuerySet = super().get_queryset().extra(where=["pn_delivery.parent IS NULL"])
+        return rows
+
+
 class DeliveryRow(JournalModel):
     """One publication on one channel, in one language: what is sent, and what became of it."""
 
+    objects = DeliveryManager()
     id = models.BigAutoField(primary_key=True)
     publication = models.ForeignKey(
         PublicationRow, models.DO_NOTHING, db_column="publication", related_name="deliveries"
