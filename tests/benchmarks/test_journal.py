@@ -53,9 +53,10 @@ class Desk:
 
 
 def _took(act: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    """Return seconds of the processor: other processes, and a disk that writes back, only add to those of a clock."""
+    start = time.process_time()
     act()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def _side_by_side(times: int, *acts: Callable[[], object], warm: int = 3) -> list[float]:
@@ -118,7 +119,9 @@ def test_a_long_past_costs_nothing(five: Five) -> None:
         desks.append(Desk(five.publisher()))
         desks[-1].publish(LONG)
     took = _took(lambda: _give_a_past(five.folder / "journal.db"))
-    print(f"\n{_PAST} deliveries made in {took:.0f} s, {(five.folder / 'journal.db').stat().st_size / 1e6:.0f} MB")
+    print(
+        f"\n{_PAST} deliveries made in {took:.0f} s of the processor, {(five.folder / 'journal.db').stat().st_size / 1e6:.0f} MB"
+    )
 
     def claim(desk: Desk) -> None:
         assert desk.publisher.journal.deliveries.claim("x", "benchmark/-/-", lease=timedelta(hours=1)) is not None

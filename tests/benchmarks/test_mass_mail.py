@@ -256,7 +256,7 @@ def test_mass_mail_keeps_up_with_bare_clients(tmp_path: Path) -> None:
 
 
 def test_pipelining_saves_three_of_four_waits_for_a_relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    delay = 0.001
+    delay = 0.005
     monkeypatch.setattr(f"{__name__}.MAILS", 60)
     with ExitStack() as stack:
         ahead, plain = (
