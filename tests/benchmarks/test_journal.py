@@ -119,9 +119,8 @@ def test_a_long_past_costs_nothing(five: Five) -> None:
         desks.append(Desk(five.publisher()))
         desks[-1].publish(LONG)
     took = _took(lambda: _give_a_past(five.folder / "journal.db"))
-    print(
-        f"\n{_PAST} deliveries made in {took:.0f} s of the processor, {(five.folder / 'journal.db').stat().st_size / 1e6:.0f} MB"
-    )
+    size = (five.folder / "journal.db").stat().st_size / 1e6
+    print(f"\n{_PAST} deliveries made in {took:.0f} s of the processor, {size:.0f} MB")
 
     def claim(desk: Desk) -> None:
         assert desk.publisher.journal.deliveries.claim("x", "benchmark/-/-", lease=timedelta(hours=1)) is not None
