@@ -9,9 +9,19 @@ from datetime import UTC
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
+from policenotify.telemetry import note
 
 _log = logging.getLogger("policenotify")
 _UNSETTLED = (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)
+_FAILED = frozenset({Outcome.REFUSED, Outcome.HELD, Outcome.UNCONFIRMED})
+
+
+def noted(result: AttemptResult) -> AttemptResult:
+    """Return the result of a step, after adding it to the step's span."""
+    code = shown_code(result.code)
+    about = {"policenotify.outcome": result.outcome.value, **({"policenotify.code": code} if code else {})}
+    note(about, failed=(code or result.outcome.value) if result.outcome in _FAILED else "")
+    return result
 
 
 def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:
