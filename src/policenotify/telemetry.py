@@ -1,11 +1,13 @@
-"""Spans for OpenTelemetry, where the host has set up its SDK. Without one each step costs a look-up.
+"""Spans for OpenTelemetry and histograms for Prometheus, where the process has their libraries.
 
-A span holds ids, numbers, names from the settings and words of closed sets. It never holds a text, an address, the id
-of an incident or a token.
+Both hold ids, numbers, names from the settings and words of closed sets. They never hold a text, an address, the id of
+an incident or a token.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,11 +15,13 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Attributes: TypeAlias = Mapping[str, str | int | bool]
 
+_log = logging.getLogger("policenotify")
 _API: Final = "opentelemetry.trace"
 _TRACE: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")  # W3C Trace Context, section 3.2
 
@@ -97,3 +101,83 @@ def _links(api: ModuleType, traceparent: str) -> list[object]:
     trace_id, span_id, flags = (int(part, 16) for part in found.groups())
     context = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(flags))
     return [api.Link(context)] if context.is_valid else []
+
+
+# --- histograms
+
+
+class Histogram(NamedTuple):
+    """A distribution that the process measures which delivers.
+
+    Attributes:
+        name: Without the prefix `policenotify_`.
+        help: Its meaning.
+        labels: The names of its labels.
+        bounds: The upper bounds of its buckets.
+    """
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    bounds: tuple[float, ...]
+
+
+SEND_DURATION: Final = Histogram(
+    "send_duration_seconds",
+    "Time that attempts took on the network.",
+    ("channel", "network", "operation"),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),  # a fast API to the time-out of a slow gateway
+)
+TIME_TO_POST: Final = Histogram(
+    "time_to_post_seconds",
+    "Time from the publication to the post, or to the last person of a list.",
+    ("channel", "network", "severe"),
+    (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+)
+HISTOGRAMS: Final = (SEND_DURATION, TIME_TO_POST)
+PREFIX: Final = "policenotify_"
+
+_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus.github.io/client_python/multiprocess
+
+
+def measure(histogram: Histogram, seconds: float, *labels: str) -> None:
+    """Add a value, if this process has Prometheus' library or shares a folder with one that has.
+
+    What fails is logged: nothing that was posted may be in doubt because of it.
+    """
+    if "prometheus_client" not in sys.modules and _FOLDER not in os.environ:
+        return
+    try:
+        _histograms()[histogram.name].labels(*labels).observe(max(0.0, seconds))
+    except (ImportError, OSError, ValueError) as error:
+        _log.warning("A duration was not recorded (%s).", type(error).__name__)
+
+
+def measured() -> Iterator[Any]:
+    """Yield the histograms of this process, or of all that share the folder. The library is there."""
+    if _FOLDER not in os.environ:
+        for histogram in _histograms().values():
+            for family in histogram.collect():
+                family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+                yield family
+        return
+    registry = import_module("prometheus_client").CollectorRegistry()
+    names = {f"{PREFIX}{histogram.name}" for histogram in HISTOGRAMS}
+    found = import_module("prometheus_client.multiprocess").MultiProcessCollector(registry, _folder()).collect()
+    yield from (family for family in found if family.name in names)
+
+
+def _folder() -> str:
+    Path(os.environ[_FOLDER]).mkdir(parents=True, exist_ok=True)
+    return os.environ[_FOLDER]
+
+
+@cache
+def _histograms() -> Mapping[str, Any]:
+    if _FOLDER in os.environ:
+        _folder()
+    make = import_module("prometheus_client").Histogram
+    return {
+        name: make(f"{PREFIX}{name}", about, labels, buckets=bounds, registry=None)
+        for name, about, labels, bounds in HISTOGRAMS
+    }

@@ -25,7 +25,7 @@ from policenotify.channel import (
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.delivery.bulk_attempt import BulkAttempt, limited, waiting
 from policenotify.delivery.bulk_send import Lease
-from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, noted
+from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -41,7 +41,7 @@ from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
-from policenotify.telemetry import Attributes, span
+from policenotify.telemetry import SEND_DURATION, Attributes, measure, span
 from policenotify.transport import publishing_under
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ class DeliveryAttempt:
             else:
                 counts = deliveries.record_result(claimed, result)
         log_outcome(claimed, noted(result).code, counts)
+        if result.outcome is Outcome.POSTED:
+            measure_post(claimed, self.config.network, self.journal.now())
         return Following(looks, following)
 
     # --- whether this channel can send it
@@ -329,8 +331,11 @@ class DeliveryAttempt:
         if begun.has_recipients:
             self._bulk().send(lease, begun.request or request, recipients)
             return Following()
+        started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
             result = noted(self._send(lease, request))
+        took = self.clock.monotonic() - started
+        measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
         return self._store(begun, result)
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
