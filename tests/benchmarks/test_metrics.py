@@ -12,6 +12,7 @@ import pytest
 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
+from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
 
 pytestmark = pytest.mark.benchmark
@@ -69,7 +70,7 @@ def test_a_scrape_of_a_million_deliveries(tmp_path: Path) -> None:
         took, cost = time.perf_counter() - begun, time.process_time() - used
     print(f"\n{place.stat().st_size / 1e6:.0f} MB: {took:.2f} s, {cost:.2f} s of the processor")
     assert found.publications == {("traffic_accident", "standalone", "Severe", "published"): PUBLICATIONS}
-    assert found.deliveries["x", "post", "posted"] == PUBLICATIONS
-    assert found.deliveries["feed", "post", "skipped"] == PUBLICATIONS / 2
-    assert found.attempts["x", "waiting"] == PUBLICATIONS / 4
+    assert found.deliveries["x", "post", Outcome.POSTED] == PUBLICATIONS
+    assert found.deliveries["feed", "post", Outcome.SKIPPED] == PUBLICATIONS / 2
+    assert found.attempts["x", Outcome.WAITING] == PUBLICATIONS / 4
     assert cost <= MOST

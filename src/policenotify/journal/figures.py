@@ -28,7 +28,7 @@ _UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
 _OPEN_STATES: Final = (*_UNSETTLED, Outcome.HELD)
 _TO_SEND: Final = frozenset({*_UNSETTLED, Outcome.UNCONFIRMED})
 _delivery, _publication, _attempt, _page = schema.delivery, schema.publication, schema.attempt, schema.page
-_incident, _draft, _event, _channel = schema.incident, schema.draft, schema.event, schema.channel
+_incident, _draft, _channel = schema.incident, schema.draft, schema.channel
 _NUMBER: Final = func.count().label("number")
 
 _PUBLICATIONS = select(_publication.c.category, _publication.c.stage, _publication.c.severity, _publication.c.state)
@@ -46,7 +46,6 @@ _FAILED_ATTEMPTS = (
     .where(text(schema.NOT_POSTED))
     .group_by(_delivery.c.channel, _attempt.c.outcome)
 )
-_EVENTS = select(_event.c.kind, _NUMBER).where(text(schema.COUNTED)).group_by(_event.c.kind)
 _PEOPLE = (
     select(_delivery.c.channel, _delivery.c.state, _page.c.tally, _NUMBER)
     .join(_delivery, _delivery.c.id == _page.c.delivery)
@@ -166,7 +165,7 @@ class Figures:
             return JournalFigures(
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
-                events={row.kind: row.number for row in connection.execute(_EVENTS)},
+                events=_events(connection),
                 size=_size(connection),
                 stopped=meta.stopped(connection, journal.id) is not None,
                 **_settled(connection),
@@ -174,6 +173,12 @@ class Figures:
                 **_pending(connection, now),
                 **_duties(connection, now),
             )
+
+
+def _events(connection: Connection) -> dict[str, int]:
+    event = schema.event
+    counted = select(event.c.kind, _NUMBER).where(text(schema.COUNTED)).group_by(event.c.kind)
+    return {row.kind: row.number for row in connection.execute(counted)}
 
 
 def _settled(connection: Connection) -> dict[str, Any]:
