@@ -85,7 +85,6 @@ CREATE TABLE pn_person (
     key_version INTEGER NOT NULL,
     sealed BLOB,
     stored_at BIGINT NOT NULL,
-    suppression VARCHAR(64),
     PRIMARY KEY (id),
     UNIQUE ("key")
 );
@@ -114,7 +113,7 @@ CREATE TABLE pn_seal (
 
 CREATE TABLE pn_suppression (
     channel VARCHAR(64) NOT NULL,
-    "key" VARCHAR(64) NOT NULL,
+    "key" VARCHAR(32) NOT NULL,
     source VARCHAR(16) NOT NULL,
     evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
@@ -317,7 +316,7 @@ CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
-    "key" VARCHAR(64) NOT NULL,
+    "key" VARCHAR(32) NOT NULL,
     kind VARCHAR(12) NOT NULL,
     channel VARCHAR(64) NOT NULL,
     status VARCHAR(32) NOT NULL,

@@ -401,7 +401,7 @@ def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
     connection.execute(delete(_person).where(of_them, ~exists().where(_recipient.c.person == _person.c.id)))
-    erased = {"sealed": None, "suppression": None, "key": _random_key(connection)}
+    erased = {"sealed": None, "key": _random_key(connection)}
     connection.execute(update(_person).where(of_them).values(**erased))
 
 

@@ -295,7 +295,6 @@ person: Table = Table(
     Column("key_version", Whole, nullable=False),
     Column("sealed", Binary),  # the address, encrypted; NULL once erased, and the key is random then
     Column("stored_at", Microseconds, nullable=False),
-    Column("suppression", Name(64)),  # the key under which it would be suppressed, once that was computed
     Index(
         "pn_person_stored",
         "stored_at",
@@ -331,7 +330,7 @@ suppression: Table = Table(
     "pn_suppression",
     metadata,
     Column("channel", Name(64), primary_key=True),  # or EVERYWHERE
-    Column("key", Name(64), primary_key=True),
+    Column("key", Name(32), primary_key=True),  # of the person
     Column("source", Name(16), nullable=False),
     Column("evidence", LongText, nullable=False),
     Column("at", Microseconds, nullable=False),  # when it was first reported
@@ -344,7 +343,7 @@ report: Table = Table(
     "pn_report",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("key", Name(64), primary_key=True),  # as in pn_suppression
+    Column("key", Name(32), primary_key=True),  # of the person
     Column("kind", Name(12), primary_key=True),
     Column("channel", Name(64), nullable=False),
     Column("status", Name(32), nullable=False),
