@@ -32,8 +32,8 @@ _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 
 # Calls whose texts are for programmers, logs or machines.
 _SILENT = frozenset({
-    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "KeyError", "LookupError", "Metric",
-    "NotImplementedError", "RuntimeError", "TypeError", "TypeVar", "compile", "import_module", "lazy_pattern",
+    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "Histogram", "KeyError", "LookupError",
+    "Metric", "NotImplementedError", "RuntimeError", "TypeError", "TypeVar", "compile", "import_module", "lazy_pattern",
     "pragma", "text", "warn",
 })  # fmt: skip
 _SILENT_OWNERS = frozenset({"_log", "log", "logger", "logging", "warnings"})
