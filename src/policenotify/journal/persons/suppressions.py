@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -156,12 +156,7 @@ def suppress(
     at, name = microseconds(now), channel or schema.EVERYWHERE
     expires_at = None if until is None else microseconds(until)
     same = and_(_suppression.c.channel == name, _suppression.c.key == key)
-    values = {
-        "source": source.value,
-        "evidence": evidence,
-        "confirmed_at": at,
-        "expires_at": expires_at,
-    }
+    values = {"source": source.value, "evidence": evidence, "confirmed_at": at, "expires_at": expires_at}
     row = {"channel": name, "key": key, "at": at, **values}
     if not schema.insert_new(connection, _suppression, [row]):
         stored = connection.execute(select(_suppression).where(same).with_for_update()).one()
@@ -171,23 +166,9 @@ def suppress(
             if weight(Source(stored.source)) > weight(source) or (stored.source == source and lasts):
                 return False
         connection.execute(update(_suppression).where(same).values(**values))
-    record_suppressed(connection, now, [key], source=source, until=expires_at, actor=actor, channel=name)
+    body = {"recipients": [key], "source": source.value, "until": expires_at}
+    record(connection, now, actor, "suppressed", body, channel=name)
     return True
-
-
-def record_suppressed(
-    connection: Connection,
-    now: datetime,
-    keys: Iterable[str],
-    *,
-    source: Source,
-    until: int | None,
-    actor: str,
-    channel: str,
-) -> None:
-    """Add the event from which `verify` knows these suppressions."""
-    body = {"recipients": [*keys], "source": source.value, "until": until}
-    record(connection, now, actor, "suppressed", body, channel=channel)
 
 
 def release(connection: Connection, now: datetime, found: ColumnElement[bool], actor: str) -> int:
