@@ -33,7 +33,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.lists.recipients import recipient_key, suppression_key
+from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.lists.state import BATCH, read_cursor
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, NewPublication
 from policenotify.model.cap import Severity
@@ -282,7 +282,7 @@ class Desk:
 
     def suppress(self, address: str, channel: str = "mail") -> None:
         """Suppress a recipient on a channel, as two reports of its network do."""
-        key = suppression_key(self.keys, recipient_key(self.keys, address))
+        key = recipient_key(self.keys, address)
         row = {"channel": channel, "key": key, "source": "bounce", "evidence": "x", "at": 0, "confirmed_at": 1}
         with self.journal.write() as connection:
             connection.execute(insert(schema.suppression), row)

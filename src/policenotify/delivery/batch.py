@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, RecipientOutcome, Request, SupportsBulkSend
 from policenotify.delivery.lease import Lease
-from policenotify.delivery.log_lines import log_outcome
+from policenotify.delivery.log_lines import log_outcome, measure_post, noted
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
-from policenotify.log import fields
+from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
+from policenotify.telemetry import SEND_DURATION, measure, note, span
 from policenotify.transport import publishing_under
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ CHUNK: Final = 25
 
 _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
+_OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _UNKNOWN = "It may or may not have been taken."
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
 
@@ -219,7 +221,21 @@ class BatchAttempt:
         log_outcome(claimed, result.code, self._record(claimed, replace(result, ref=ref)))
 
     def _run(self, chunk: Chunk, request: Request) -> ChannelError | None:
-        return chunk.run(self.channel, request)
+        started = self.clock.monotonic()
+        with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
+            failure = chunk.run(self.channel, request)
+            failed = failure and (shown_code(failure.code) or type(failure).__name__)
+            note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
+        took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
+        measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
+        return failure
 
     def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        return self.journal.deliveries.record_result(claimed, result)
+        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
+            counts = self.journal.deliveries.record_result(claimed, result)
+        # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
+        overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
+        noted(replace(result, outcome=overall))
+        if counts.get(Outcome.POSTED):
+            measure_post(claimed, self.config.network, self.journal.now())
+        return counts

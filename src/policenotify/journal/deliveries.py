@@ -400,12 +400,9 @@ class Deliveries:
         unused = recipients.record(connection, claimed, outcomes, hold_doubt=hold_doubt)
         if rate is not None and unused:
             use_slots(connection, claimed.channel, rate, microseconds(self._journal.now()), -unused)
-        gone = [outcome.key for outcome in outcomes if outcome.gone]
-        if not gone:
+        if not any(outcome.gone for outcome in outcomes):
             return None
-        keys = self._journal.keys
-        recipients.store_suppression_keys(connection, keys, gone)
-        fault = mass_fault(connection, keys, replace(claimed, id=claimed.public_id), len(gone))
+        fault = mass_fault(connection, replace(claimed, id=claimed.public_id))
         if fault is not None:
             control.recount(connection, claimed.public_id, microseconds(self._journal.now()))
         return fault

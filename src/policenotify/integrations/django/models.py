@@ -177,7 +177,6 @@ class DeliveryManager(JournalManager):
 class DeliveryRow(JournalModel):
     """One publication on one channel, in one language: what is sent, and what became of it."""
 
-    objects = DeliveryManager()
     id = models.BigAutoField(primary_key=True)
     publication = models.ForeignKey(
         PublicationRow, models.DO_NOTHING, db_column="publication", related_name="deliveries"
@@ -196,6 +195,8 @@ class DeliveryRow(JournalModel):
     remedy = models.TextField()
     code = models.TextField()
     settled_at = MicrosecondsField(null=True)
+
+    objects = DeliveryManager()
 
     class Meta(JournalModel.Meta):
         """The table."""

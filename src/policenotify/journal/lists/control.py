@@ -28,7 +28,7 @@ from policenotify.journal.lists.recipients import (
     to_text,
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
-from policenotify.journal.persons.suppressions import record_words
+from policenotify.journal.persons.suppressions import suppress_reported
 from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
 from policenotify.journal.verify import digest_of
 from policenotify.model.decision import Steered
@@ -181,7 +181,7 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
         stated["ref"] = digest_of(PostRef.read(ref["ref"]).model_dump(mode="json"))
     connection.execute(_CHANGE.values(**columns), {"of_list": delivery})
     record_delivery(connection, row, moment(at), "settled", stated)
-    record_words(connection, row, moment(at))
+    suppress_reported(connection, row, moment(at))
     return people
 
 
