@@ -89,16 +89,6 @@ def test_a_damaged_request_to_drain_is_reported(desk: Desk) -> None:
         desk.journal.workers.request_drain("celery")
 
 
-@pytest.mark.parametrize("body", ["[]", "null", "1", "{"])
-def test_a_damaged_event_about_an_outcome_holds_its_delivery(desk: Desk, body: str) -> None:
-    publication = desk.publish()
-    desk.settle(desk.begin(desk.take()))
-    desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE kind = 'settled'")
-    desk.change_directly("UPDATE pn_delivery SET state = 'waiting'")
-    assert desk.claim() is None
-    assert desk.outcome(publication) is Outcome.HELD
-
-
 @given(st.integers(-(2**80), 2**80))
 def test_a_number_stored_as_text_is_read_within_its_range(number: int) -> None:
     if -(2**62) <= number < 2**62:
