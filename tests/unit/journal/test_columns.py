@@ -27,7 +27,6 @@ from policenotify.journal.database.columns import (
     json_object,
     whole_number,
 )
-from policenotify.model.history import Outcome
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
