@@ -315,9 +315,13 @@ def _end_of(last: Row[Any] | None) -> EventCursor:
 
 
 def _events_of(connection: Connection, row: Row[Any]) -> Iterator[Row[Any]]:
-    """Yield the events of a seal, by number."""
+    """Yield the events of a seal, by number. None if its ranges are damaged: its digest is another one then."""
     query = select(schema.event).order_by(schema.event.c.id)
-    for first, last in json.loads(row.events):
+    try:
+        ranges = [(int(first), int(last)) for first, last in json.loads(row.events)]
+    except (TypeError, ValueError, RecursionError):
+        ranges = []
+    for first, last in ranges:
         yield from connection.execute(query.where(schema.event.c.id.between(first, last)))
 
 
@@ -346,7 +350,7 @@ def _tampered(problem: str) -> JournalError:
 # --- export
 
 
-ReadPublication: TypeAlias = "Callable[[Connection, Row[Any]], Publication]"
+ReadPublication: TypeAlias = Callable[[Connection, Row[Any]], "Publication"]
 """Returns a publication with its receipts, given its row."""
 
 

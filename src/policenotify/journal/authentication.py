@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -86,6 +86,23 @@ def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -
     return keys.mac(_REQUEST, _canonical([post_key, request_version, request]))
 
 
+def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> str:
+    """Return the code of a batch of people.
+
+    Args:
+        keys: The installation's keys.
+        whole: The code of the delivery whose people they are.
+        number: The batch's number.
+        people: The numbers of its people.
+    """
+    return keys.mac(_BATCH, _canonical([whole, number, sorted(people)]))
+
+
+def is_whole_batch(keys: Keys, whole: str, number: int, people: Collection[int], code: str) -> bool:
+    """Return True if a batch has the people of whom *code* is the code; see `batch_mac`."""
+    return keys.is_mac(_BATCH, _canonical([whole, number, sorted(people)]), code)
+
+
 def ref_mac(keys: Keys, post_key: str, ref: str) -> str:
     """Return the code of a post's place, to which others reply, or which they edit or delete."""
     return keys.mac(_REF, _canonical([post_key, ref]))
@@ -101,22 +118,6 @@ def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
     if not keys.is_mac(_REF, _canonical([post_key, ref]), code):
         raise ValueError("the place of a post was changed in the database")
     return PostRef.read(ref)
-
-
-def batch_mac(keys: Keys, parent_mac: str, people: Iterable[str]) -> str:
-    """Return the code of the people of a batch. It is computed again when one of them is erased.
-
-    Args:
-        keys: The installation's keys.
-        parent_mac: The code of the delivery that the batch belongs to.
-        people: The keys of its people, in any order.
-    """
-    return keys.mac(_BATCH, _canonical([parent_mac, *sorted(people)]))
-
-
-def is_authentic_batch(keys: Keys, parent_mac: str, people: Iterable[str], code: str) -> bool:
-    """Return True if a batch has the people with whom this installation stored it."""
-    return keys.is_mac(_BATCH, _canonical([parent_mac, *sorted(people)]), code)
 
 
 def forged_deliveries(connection: Connection, keys: Keys) -> Iterator[str]:

@@ -245,6 +245,7 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
         "UPDATE pn_seal SET events = '[[3, 3]]' WHERE id = 2",
         "UPDATE pn_seal SET events = '[[4, 4], [3, 3]]' WHERE id = 2",
         "UPDATE pn_seal SET events = '[[3, 5]]' WHERE id = 2",
+        "UPDATE pn_seal SET events = '[3]' WHERE id = 2",
         "UPDATE pn_seal SET at = at - 1 WHERE id = 2",
         "DELETE FROM pn_seal WHERE id = 1",
         "DELETE FROM pn_seal WHERE id = 2",
