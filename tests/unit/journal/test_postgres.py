@@ -360,23 +360,6 @@ def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
 # --- records
 
 
-def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
-    desk.journal.audit.record("adm", "one", {})
-    sealed: list[int] = []
-    with desk.journal.write() as connection:
-        from policenotify.journal import audit  # noqa: PLC0415 - as above
-
-        audit.record(connection, desk.clock.now(), "adm", "two", {})
-        thread = threading.Thread(target=lambda: sealed.append(desk.journal.audit.seal()))
-        thread.start()
-        _until_a_lock_is_waited_for(desk)
-    thread.join()
-    desk.journal.audit.record("adm", "three", {})
-    assert sealed == [2]
-    assert desk.journal.audit.seal() == 1
-    assert desk.journal.audit.verify() == 2
-
-
 def test_two_seals_at_once_are_not_one_batch_twice(together: Callable[..., list[str]], desk: Desk) -> None:
     for number in range(30):
         desk.journal.audit.record("adm", "counted", {"number": number})
