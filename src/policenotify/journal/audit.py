@@ -12,7 +12,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Row, Select, Text, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Row, Select, Text, func, insert, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy import tuple_ as row_of
 
@@ -121,6 +121,11 @@ def events_after(
     return connection.execute(query if closed else query.where(event.c.xid < _open_from())).all()
 
 
+def lowest_behind(connection: Connection, cursor: EventCursor) -> int | None:
+    """Return the lowest number of the events behind a cursor, or None."""
+    return connection.execute(select(func.min(schema.event.c.id)).where(is_behind(cursor))).scalar()
+
+
 def place_of(event: Row[Any]) -> EventCursor:
     """Return the cursor behind which the next event follows."""
     return EventCursor(event.xid, event.id)
@@ -225,16 +230,6 @@ def seal(connection: Connection, keys: Keys, at: datetime, *, closed: bool = Fal
         previous, count = batch.digest, count + len(rows)
         _log.info("Sealed %d events up to number %d: %s", len(rows), cursor.id, previous)
     return count
-
-
-def restart_order(connection: Connection, keys: Keys, at: datetime) -> None:
-    """Order all events by their numbers, as in a database whose transactions are counted otherwise. Seals them first.
-
-    No other process may add events meanwhile.
-    """
-    seal(connection, keys, at, closed=True)
-    connection.execute(update(schema.event).where(schema.event.c.xid > 0).values(xid=0))
-    connection.execute(update(_seal).values(last_xid=0, last_event=newest_event(connection)))
 
 
 def printed_seal(connection: Connection) -> str:

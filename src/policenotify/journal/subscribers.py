@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select, update
 
 from policenotify.errors import JournalError
 from policenotify.journal import clock_change, meta, workers
-from policenotify.journal.audit import EventCursor, end_of_events, events_after, is_behind, newest_event, place_of
+from policenotify.journal.audit import (
+    EventCursor,
+    end_of_events,
+    events_after,
+    lowest_behind,
+    newest_event,
+    place_of,
+    seal,
+)
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
@@ -164,17 +173,20 @@ class Subscribers:
         return other and lasts and not is_dead(stored.holder.rpartition(" ")[2])
 
 
-def restart(connection: Connection) -> None:
-    """Let each subscriber go on before the first event that it was not handed, once events are ordered by number.
+def restart_order(connection: Connection, keys: Keys, at: datetime) -> None:
+    """Order all events by their numbers, as in a database whose transactions are counted otherwise.
 
-    It may get some events again. See [`restart_order`][policenotify.journal.audit].
+    No other process may add events meanwhile. All are sealed first. Each subscriber goes on before the first event that
+    it was not handed, and may get some again.
     """
     facts = select(schema.meta.c.name, schema.meta.c.value).where(schema.meta.c.name.startswith(_FACT))
+    newest = newest_event(connection)
     for name, value in connection.execute(facts).all():
-        first = select(func.min(schema.event.c.id)).where(is_behind(_read(value).cursor))
-        number = connection.execute(first).scalar()
-        handed = newest_event(connection) if number is None else number - 1
-        meta.put(connection, name, _text(_Stored(EventCursor(0, handed))))
+        number = lowest_behind(connection, _read(value).cursor)
+        meta.put(connection, name, _text(_Stored(EventCursor(0, newest if number is None else number - 1))))
+    seal(connection, keys, at, closed=True)
+    connection.execute(update(schema.event).where(schema.event.c.xid > 0).values(xid=0))
+    connection.execute(update(schema.seal).values(last_xid=0, last_event=newest))
 
 
 def _text(stored: _Stored) -> str:
