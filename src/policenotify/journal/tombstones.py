@@ -21,6 +21,9 @@ from policenotify.model.message import read as read_message
 HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 """The text of a purged publication."""
 
+REFUSED = "Message refusé le {day:%Y-%m-%d}, texte non conservé."
+"""The text of a message that was refused."""
+
 RULES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 _MARK = '{"purged":'  # begins the rules of a purged publication
@@ -84,17 +87,11 @@ def purged_key(keys: Keys, key: str) -> str:
 
 def tombstone(row: Row[Any], keys: Keys, now: datetime) -> dict[str, object]:
     """Return the columns of a purged publication. Neither its text nor the caller's key can be guessed from them."""
-    kept = tombstone_of(read_message(row.message), now)
-    return {
-        "key": None if row.key is None else purged_key(keys, row.key),
-        "digest": keys.tag(DIGEST, row.digest),
-        "message": kept.model_dump_json(exclude_none=True),
-        "findings": "[]",
-        "rules": RULES.dump_json({"purged": now.astimezone(UTC).isoformat()}).decode(),
-    }
+    key = None if row.key is None else purged_key(keys, row.key)
+    return {"key": key, **without_content(read_message(row.message), keys, row.digest, now)}
 
 
-def tombstone_of(message: Message, now: datetime) -> Message:
+def tombstone_of(message: Message, now: datetime, *, headline: str = HEADLINE) -> Message:
     """Return what is left of a purged message."""
     return Message(
         category=message.category,
@@ -103,8 +100,20 @@ def tombstone_of(message: Message, now: datetime) -> Message:
         certainty=message.certainty,
         lifecycle=message.lifecycle,
         exercise=message.exercise,
-        headline=HEADLINE.format(day=now),
+        headline=headline.format(day=now),
     )
+
+
+def without_content(
+    message: Message, keys: Keys, digest: str, now: datetime, *, headline: str = HEADLINE
+) -> dict[str, object]:
+    """Return the columns that hold a message's content, as they are once it is purged, or at once if it is refused."""
+    return {
+        "digest": keys.tag(DIGEST, digest),
+        "message": tombstone_of(message, now, headline=headline).model_dump_json(exclude_none=True),
+        "findings": "[]",
+        "rules": RULES.dump_json({"purged": now.astimezone(UTC).isoformat()}).decode(),
+    }
 
 
 def counts_to_store(recipients: dict[Outcome, int]) -> str:

@@ -155,7 +155,7 @@ def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -
         appeal("Autre", lifecycle=Lifecycle(stage=Stage.OPENING, incident="I11")), actor="claire"
     )
     done = desk.journal.retention.erase("I1", "dpo", WHY)
-    assert (done.publications, done.drafts) == (3, 1)
+    assert (done.publications, done.drafts) == (2, 1)
     assert NAME not in everything(desk)
     assert [draft.id for draft in publisher.drafts.list()] == [other.id]
     assert desk.journal.audit.verify()

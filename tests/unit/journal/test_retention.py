@@ -162,13 +162,17 @@ def test_a_late_correction_keeps_its_incident(desk: Desk) -> None:
     assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, recipients=3, events=12)
 
 
-def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
-    draft = desk.draft(headline=HEADLINE, key="mine")
+def test_the_text_of_a_refused_message_is_not_kept_and_its_key_stays_free(desk: Desk) -> None:
+    finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason=SECRET, remedy=SECRET)
+    draft = desk.draft(headline=HEADLINE, key="mine", findings=(finding,))
     desk.journal.publications.add_refused(draft)
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(messages=1, publications=1, events=1)
     assert SECRET not in repr(desk.dump())
+    assert draft.digest not in repr(desk.dump())
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk) == NOTHING
+    assert desk.journal.publications.refusal(draft.id) == (draft.at, "PN101")
     assert desk.publish(key="mine")
+    assert desk.journal.audit.verify() == 0
 
 
 def _set_state(desk: Desk, said: str, state: str) -> None:
