@@ -381,7 +381,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         raise IncidentChanged(
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
-    store_pictures(connection, new.pictures, at)
+    store_pictures(connection, new.id, new.pictures, at)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.

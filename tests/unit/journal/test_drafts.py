@@ -609,16 +609,16 @@ def test_what_is_approved_for_many_keys_is_published_under_each(desk: Desk) -> N
         for number in (1, 2, 3, 3)
     }
     assert len(ids) == 3
-    found = publisher.drafts.standing(message, key="campaign a 4")
+    found = publisher.drafts.approved_draft(message, key="campaign a 4")
     assert found is not None
     assert (found.id, found.state) == (draft.id, DraftState.APPROVED)
-    assert publisher.drafts.standing(message, key="campaign b 4") is None
+    assert publisher.drafts.approved_draft(message, key="campaign b 4") is None
     assert kinds(desk) == ["drafted", "submitted", "approved", "published", "published", "published"]
     assert desk.journal.audit.verify() == 0
     desk.clock.pass_by(367 * 86400)
     with pytest.raises(DraftConflict, match="has expired"):
         publisher.publish(message, key="campaign a 5", actor="cron", draft=draft.id)
-    assert publisher.drafts.standing(message, key="campaign a 4") is None
+    assert publisher.drafts.approved_draft(message, key="campaign a 4") is None
     assert publisher.drafts.expire()
     desk.journal.audit.verify()
 

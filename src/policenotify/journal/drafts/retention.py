@@ -3,50 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, or_, select, update
 
 from policenotify.journal.database import schema
-from policenotify.journal.drafts.record import MAC, read_parts, record_of
+from policenotify.journal.drafts.record import columns_of, read_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.tombstones import DIGEST, Selection, purged_key, tombstone_of
 from policenotify.model.draft import DraftState
-from policenotify.model.message import read as read_message
 
-_table, _revision, _review = schema.draft, schema.revision, schema.review
+_table = schema.draft
 
 
-def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> dict[str, str]:
-    """Erase the texts and reasons in the drafts of some publications. Who wrote and read them is kept.
-
-    Returns:
-        The record of what is left of each.
-    """
-    left: dict[str, str] = {}
+def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> None:
+    """Erase the texts and reasons in the drafts of some publications. Who wrote and read them is kept."""
     for row in connection.execute(select(_table).where(_table.c.publication.in_(publications))).all():
-        revisions, reviews = read_parts(connection, row.id)
-        for one in revisions:
-            kept = tombstone_of(read_message(one["message"]), now).model_dump_json(exclude_none=True)
-            one |= {"message": kept, "digest": keys.tag(DIGEST, one["digest"])}
-            this = (_revision.c.draft == row.id, _revision.c.number == one["number"])
-            connection.execute(update(_revision).where(*this).values(message=one["message"], digest=one["digest"]))
-        for one in reviews:
-            one |= {"reason": "", "digest": keys.tag(DIGEST, one["digest"])}
-            this = (_review.c.draft == row.id, _review.c.number == one["number"])
-            connection.execute(update(_review).where(*this).values(reason="", digest=one["digest"]))
-        values: dict[str, Any] = {
-            "key": None if row.key is None else purged_key(keys, row.key),
-            "reason": "",
-            "digest": keys.tag(DIGEST, row.digest),
-            "urgent": "",
-            "due_at": None,
-        }
-        left[row.id] = record_of({**row._asdict(), **values}, revisions, reviews)
-        values["mac"] = keys.mac(MAC, left[row.id])
-        connection.execute(update(_table).where(_table.c.id == row.id).values(**values))
-    return left
+        draft = read_draft(row)
+        left = replace(
+            draft,
+            key=None if draft.key is None else purged_key(keys, draft.key),
+            message=tombstone_of(draft.message, now),
+            digest=keys.tag(DIGEST, draft.digest),
+            revisions=tuple(replace(each, digest=keys.tag(DIGEST, each.digest)) for each in draft.revisions),
+            reviews=tuple(replace(each, digest=keys.tag(DIGEST, each.digest), reason="") for each in draft.reviews),
+            reason="",
+            urgent="",
+            second_due_at=None,
+        )
+        columns = columns_of(keys, left, row.changed_at, authenticated=row.authenticated)
+        connection.execute(update(_table).where(_table.c.id == row.id).values(columns))
 
 
 def old_drafts(selection: Selection) -> Select[Any]:
@@ -64,20 +52,15 @@ def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:
     They are of that name, about the incident of that name, or have the very words of one of the publications.
     """
     words = select(schema.publication.c.digest).where(schema.publication.c.id.in_(publications))
-    with_text = or_(_revision.c.digest.in_(words), names_incident(_revision, name))
-    named = or_(_table.c.id == name, _table.c.key == name, _table.c.id.in_(select(_revision.c.draft).where(with_text)))
+    # Quotes in the texts are escaped.
+    of_incident = _table.c.content.contains(f'"incident":"{name}"', autoescape=True)
+    named = or_(_table.c.id == name, _table.c.key == name, of_incident, _table.c.typed.in_(words))
     return select(_table.c.id).where(_table.c.publication.is_(None), named)
-
-
-def names_incident(table: Table, incident: str) -> ColumnElement[bool]:
-    """Return the condition that a stored message is of an incident. Quotes in its texts are escaped."""
-    return table.c.message.contains(f'"incident":"{incident}"', autoescape=True)
 
 
 def remove_drafts(connection: Connection, selected: Select[Any]) -> list[str]:
     """Remove these drafts, and return their ids. What was done with them stays in their events, without content."""
     names = sorted(connection.execute(selected.order_by(_table.c.id).with_for_update()).scalars())
-    for part in (_review, _revision):
-        connection.execute(delete(part).where(part.c.draft.in_(names)))
+    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(names)))
     connection.execute(delete(_table).where(_table.c.id.in_(names)))
     return names
