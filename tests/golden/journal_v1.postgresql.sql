@@ -40,12 +40,13 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
-    follows TEXT NOT NULL,
-    mac VARCHAR(80) NOT NULL,
+    xid BIGINT DEFAULT 0 NOT NULL,
     PRIMARY KEY (id)
 );
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_order ON pn_event (xid, id);
 
 CREATE TABLE pn_incident (
     id VARCHAR(64) NOT NULL,
@@ -100,8 +101,9 @@ CREATE TABLE pn_runner (
 );
 
 CREATE TABLE pn_seal (
-    id BIGSERIAL NOT NULL,
-    first_event BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    events TEXT NOT NULL,
+    last_xid BIGINT NOT NULL,
     last_event BIGINT NOT NULL,
     previous VARCHAR(64) NOT NULL,
     digest VARCHAR(64) NOT NULL,

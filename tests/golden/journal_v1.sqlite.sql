@@ -40,8 +40,7 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
-    follows TEXT NOT NULL,
-    mac VARCHAR(80) NOT NULL
+    xid INTEGER DEFAULT 0 NOT NULL
 );
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
@@ -100,7 +99,8 @@ CREATE TABLE pn_runner (
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
-    first_event INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
     previous VARCHAR(64) NOT NULL,
     digest VARCHAR(64) NOT NULL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -238,7 +238,7 @@ class Journal(Transactions):
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
     def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
-        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].
+        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.seals.export].
 
         Args:
             before: Only what was published by then, or None for all.
@@ -247,12 +247,14 @@ class Journal(Transactions):
         Raises:
             JournalError: The journal was tampered with. A forgery is not signed.
         """
+        from policenotify.journal import seals  # noqa: PLC0415 - see above
+
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
-            audit.verify(connection, self.keys)
-            yield from audit.export(connection, self.keys, selection)
+            seals.verify(connection, self.keys)
+            yield from seals.export(connection, self.keys, selection)
 
 
 class AuditLog:
@@ -278,31 +280,28 @@ class AuditLog:
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number."""
+        from policenotify.journal import seals  # noqa: PLC0415 - see above
+
         with self._journal.write() as connection:
-            return audit.seal(connection, self._journal.keys, self._journal.now())
+            return seals.seal(connection, self._journal.keys, self._journal.now())
 
-    def last_seal(self) -> str:
-        """Return the digest of the last seal, to be kept elsewhere, or an empty string."""
-        table = schema.seal
+    def printed_seal(self) -> str:
+        """Return the line of the last seal, to be kept elsewhere, or an empty string."""
+        from policenotify.journal import seals  # noqa: PLC0415 - see above
+
         with self._journal.read() as connection:
-            digest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
-        return digest or ""
+            return seals.printed_seal(connection)
 
-    def witness(self) -> dict[str, object] | None:
-        """Return what another host keeps of the last seal, or None if there is none."""
-        with self._journal.read() as connection:
-            return audit.witness(connection)
-
-    def verify(self, witness: Iterable[Mapping[str, Any]] = ()) -> int:
-        """Check every event and sealed batch, and what is stored against them. Return the number of batches.
+    def verify(self, against: str = "") -> int:
+        """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
 
         Args:
-            witness: What another host has kept of the seals.
+            against: A line of `printed_seal` that was kept elsewhere.
 
         Raises:
-            JournalError: Something was changed, moved, added or removed, or the journal was set back.
+            JournalError: Something was changed or removed, or the journal was set back.
         """
+        from policenotify.journal import seals  # noqa: PLC0415 - see above
+
         with self._journal.read() as connection:
-            batches = audit.verify(connection, self._journal.keys)
-            audit.check_witness(connection, witness)
-        return batches
+            return seals.verify(connection, self._journal.keys, against)

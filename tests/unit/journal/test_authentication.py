@@ -181,16 +181,3 @@ def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.L
     assert "the stored addresses of 1 recipients were changed" in caplog.text
     desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
     assert sorted(desk.mail()) == [A, B]
-
-
-@pytest.mark.parametrize("outcome", [Outcome.POSTED, Outcome.REFUSED])
-def test_what_was_settled_is_not_sent_again(desk: Desk, outcome: Outcome) -> None:
-    """Old words, to readers who would believe them: no post is repeated by putting its delivery back."""
-    desk.publish()
-    desk.deliver(outcome=outcome)
-    desk.change_directly(
-        "UPDATE pn_delivery SET state = 'waiting', attempts = 0, request = NULL, ref = NULL, settled_at = NULL; "
-        "DELETE FROM pn_attempt"
-    )
-    assert desk.claim() is None
-    assert Outcome.HELD in desk.dump("pn_delivery")["pn_delivery"][0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -136,7 +135,7 @@ def test_the_draft_of_an_erased_publication_keeps_who_read_it_and_no_text(desk: 
     assert left.authors == ("claire",)
     with pytest.raises(DraftConflict, match="no second reading"):
         publisher.drafts.second_reading(urgent.id, actor="hugo")
-    desk.change_directly("UPDATE pn_review SET reader = 'ines'")
+    desk.change_directly("UPDATE pn_draft SET content = replace(content, 'hugo', 'ines')")
     with pytest.raises(Exception, match="tampered with: draft"):
         desk.journal.audit.verify()
 
@@ -159,7 +158,6 @@ def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -
     assert NAME not in everything(desk)
     assert [draft.id for draft in publisher.drafts.list()] == [other.id]
     assert desk.journal.audit.verify() == 0
-    assert prove(list(desk.journal.export()), desk.keys.public_key(1)).drafts == 2
 
 
 def test_a_draft_is_erased_by_its_name_and_with_the_publication_of_its_words(desk: Desk) -> None:
@@ -209,16 +207,14 @@ def test_an_urgent_draft_is_purged_with_its_publication(desk: Desk) -> None:
     assert desk.journal.audit.verify() == 0
 
 
-def test_what_a_purge_left_of_a_draft_is_proved(desk: Desk) -> None:
+def test_what_a_purge_left_of_a_draft_is_authentic(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal)
     publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
     publisher.drafts.create(appeal("Appel", lifecycle=Lifecycle()), actor="claire")
     publisher.drain(timedelta(seconds=5))
     desk.clock.pass_by(86_400 * 400)
     desk.journal.retention.purge(desk.clock.now() - timedelta(days=1), "archives")
-    lines = list(desk.journal.export())
-    [draft] = [json.loads(line) for line in lines if line.startswith(b'{"type":"draft"')]
-    assert "Appel" not in b"".join(lines).decode()
-    assert draft["revisions"][0]["author"] == "claire"
-    assert prove(lines, desk.keys.public_key(1)).drafts == 1
+    assert "Appel" not in everything(desk)
+    [draft] = publisher.drafts.list(only_open=False)
+    assert (draft.authors, draft.urgent, draft.second_due_at) == (("claire",), "", None)
     assert desk.journal.audit.verify() == 0
