@@ -20,7 +20,6 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.retention import (
     drafts_to_erase,
     erase_drafts,
-    names_incident,
     old_drafts,
     remove_drafts,
 )
@@ -430,9 +429,7 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
             "cancel it first. To take posts down now: policenotify withdraw"
         )
     if row is None:
-        refused = and_(_publication.c.state != "published", names_incident(_publication, name))
-        of_incident = select(_publication.c.id).where(or_(_publication.c.incident == incident, refused))
-        return set(connection.execute(of_incident).scalars())
+        return set(connection.execute(select(_publication.c.id).where(_publication.c.incident == incident)).scalars())
     corrections = select(_publication.c.id).where(_publication.c.corrects == row.id, _publication.c.incident.is_(None))
     return {row.id, *connection.execute(corrections).scalars()}
 
