@@ -44,11 +44,12 @@ from policenotify.journal.tombstones import (
     is_whole,
     purged_key,
     recipients_not_purged,
-    tombstone,
+    without_content,
 )
 from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.message import read as read_message
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
@@ -238,8 +239,9 @@ class Retention:
             ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(now))
             drafts = remove_drafts(connection, drafts_to_erase(name, ids))
             done = Counter(_count(connection, ids))
-            _erase_content(connection, journal.keys, ids, now)
-            connection.execute(delete(_person).where(_UNNAMED))
+            people = _erase_content(connection, journal.keys, ids, now)
+            for start in range(0, len(people), _KEYS):  # another incident may need an address
+                connection.execute(delete(_person).where(_person.c.id.in_(people[start : start + _KEYS]), _UNNAMED))
             done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
             done["pictures"] = forget_pictures(connection, unused_pictures(connection))
             erased = Purged(**done)
@@ -295,27 +297,24 @@ def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.max(case((condition, 1), else_=0))
 
 
-def _of(thread: str) -> ColumnElement[bool]:
-    """Return the condition that a publication is of a thread."""
-    return or_(*(_publication.c[name] == thread for name in ("incident", "corrects", "id")))
-
-
-def _parts(connection: Connection, thread: str) -> set[str]:
-    query = select(_publication.c.id).where(_of(thread), _publication.c.state == "published")
-    return set(connection.execute(query).scalars())
+def _is_of(thread: str) -> ColumnElement[bool]:
+    """Return the condition that a publication is of a thread, for which there are indexes."""
+    indexed = or_(*(_publication.c[name] == thread for name in ("incident", "corrects", "id")))
+    return and_(indexed, thread == _THREAD, _publication.c.state == "published")
 
 
 def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[Any]]) -> Purged:
-    planned = Counter({"kept": sum(row.busy for row in rows)})
-    ids: set[str] = set()
-    for row in rows:
-        if not row.busy:
-            publications = _parts(connection, row.thread)
-            planned.update(_count(connection, publications) | {row.kind: 1})
-            ids |= publications
+    old = _old(selection).subquery()
+    of_old = _THREAD.in_(select(old.c.thread).where(old.c.busy == 0))
+    published = select(_publication.c.id).where(_publication.c.state == "published", of_old)
+    ids = list(connection.execute(published).scalars())
     drafts = list(connection.execute(old_drafts(selection)).scalars())
+    planned = Counter(row.kind for row in rows if not row.busy)
+    for start in range(0, len(ids), _KEYS):
+        planned.update(_count(connection, ids[start : start + _KEYS]))
     planned.update({"drafts": len(drafts), "events": _count(connection, drafts)["events"]})
-    planned["pictures"] = len(unused_pictures(connection, ids.union(drafts)))
+    planned["pictures"] = len(unused_pictures(connection, {*ids, *drafts}))
+    planned["kept"] = sum(row.busy for row in rows)
     return Purged(**planned)
 
 
@@ -345,10 +344,10 @@ def _purge_thread(
     # After waiting for a lock, only the next statement sees what the other process has published.
     for table in (_incident, _publication):
         connection.execute(select(table.c.id).where(table.c.id == thread).with_for_update()).all()
-    row = connection.execute(_old(selection).where(_of(thread))).first()
+    row = connection.execute(_old(selection).where(_is_of(thread))).first()
     if row is None or row.busy:
         return {}
-    ids = _parts(connection, thread)
+    ids = set(connection.execute(select(_publication.c.id).where(_is_of(thread))).scalars())
     done = _count(connection, ids)
     _erase_content(connection, keys, ids, now)
     return done | {row.kind: 1}
@@ -357,8 +356,8 @@ def _purge_thread(
 # --- recipients
 
 
-def _erase_recipients(connection: Connection, publications: Collection[str]) -> None:
-    """Erase who the recipients were. How many had which outcome is kept with each delivery."""
+def _erase_recipients(connection: Connection, publications: Collection[str]) -> Sequence[int]:
+    """Erase who the recipients were, and return them. How many had which outcome is kept with each delivery."""
     deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(publications), _delivery.c.has_recipients)
     of_them = _recipient.c.delivery.in_(deliveries)
     people: defaultdict[int, dict[Outcome, int]] = defaultdict(dict)
@@ -367,8 +366,10 @@ def _erase_recipients(connection: Connection, publications: Collection[str]) -> 
         people[delivery][Outcome(state)] = count
     for delivery, counts in people.items():
         connection.execute(update(_delivery).where(_delivery.c.id == delivery).values(request=counts_to_store(counts)))
+    named = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()
     for table in (_recipient, schema.page, schema.expansion):
         connection.execute(delete(table).where(table.c.delivery.in_(deliveries)))
+    return named
 
 
 def forget(connection: Connection, people: Sequence[int]) -> None:
@@ -440,14 +441,19 @@ def _ensure_may_erase(connection: Connection) -> None:
     connection.execute(update(_event).where(false()).values(body="", salt=""))
 
 
-def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> None:
-    """Erase the text of some publications, of their deliveries and drafts, and the bodies of their events."""
+def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> Sequence[int]:
+    """Erase the text of some publications, of their deliveries and drafts, and the bodies of their events.
+
+    Returns:
+        The people who were their recipients.
+    """
     about = _about(connection, ids)
     for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
-        kept = tombstone(row, keys, now)
+        kept = {"key": row.key and purged_key(keys, row.key)}
+        kept |= without_content(read_message(row.message), keys, row.digest, now)
         connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
     of_them = _delivery.c.publication.in_(ids)
-    _erase_recipients(connection, ids)
+    people = _erase_recipients(connection, ids)
     gone = {"standalone": None, "reply": None, "ref": None, "reason": "", "remedy": ""}
     connection.execute(update(_delivery).where(of_them).values(**gone))
     connection.execute(update(_delivery).where(of_them, recipients_not_purged()).values(request=None))
@@ -457,6 +463,7 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
     erase_drafts(connection, keys, ids, now)
     connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(about)))
     _empty_events(connection, about)
+    return people
 
 
 def _empty_events(connection: Connection, publications: Collection[str]) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal.database import schema
@@ -16,7 +15,6 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.message import read as read_message
 
 HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 """The text of a purged publication."""
@@ -69,10 +67,9 @@ def is_selected(selection: Selection | None) -> ColumnElement[bool]:
     return old if selection.category is None else and_(old, is_about(selection.category))
 
 
-def is_whole(publication: Any = _publication) -> ColumnElement[bool]:  # noqa: ANN401 - a table or its alias
+def is_whole() -> ColumnElement[bool]:
     """Return the condition that a publication was not purged."""
-    unmarked: ColumnElement[bool] = publication.c.rules.not_like(f"{_MARK}%")
-    return unmarked
+    return _publication.c.rules.not_like(f"{_MARK}%")
 
 
 def purged_at(rules: str) -> str | None:
@@ -83,12 +80,6 @@ def purged_at(rules: str) -> str | None:
 def purged_key(keys: Keys, key: str) -> str:
     """Return what replaces the caller's key of a purged publication."""
     return keys.tag(_KEY, key)
-
-
-def tombstone(row: Row[Any], keys: Keys, now: datetime) -> dict[str, object]:
-    """Return the columns of a purged publication. Neither its text nor the caller's key can be guessed from them."""
-    key = None if row.key is None else purged_key(keys, row.key)
-    return {"key": key, **without_content(read_message(row.message), keys, row.digest, now)}
 
 
 def tombstone_of(message: Message, now: datetime, *, headline: str = HEADLINE) -> Message:
