@@ -178,10 +178,13 @@ class EventReader:
         subscribers = self.journal.subscribers
         if (batch := subscribers.take(name, holder)) is None:
             return False
+        handed = batch.start
         for event, cursor in batch.events:
             if self._closed or not self._hand(subscription, event):
+                subscribers.advance(name, holder, handed, release=True)
                 return False
-            if not subscribers.advance(name, holder, cursor):
+            handed = cursor
+            if not subscribers.advance(name, holder, handed):
                 return False  # another process has taken over
         return subscribers.advance(name, holder, batch.end, release=True)
 

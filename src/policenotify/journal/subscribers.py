@@ -67,10 +67,12 @@ class EventBatch:
     """Events that one process hands to a subscriber, and no other one does meanwhile.
 
     Attributes:
+        start: The cursor before all of them.
         events: Each event, and the cursor once it was handed over. There may be none.
         end: The cursor after all of them.
     """
 
+    start: Cursor
     events: tuple[tuple[JournalEvent, Cursor], ...]
     end: Cursor
 
@@ -131,7 +133,7 @@ class Subscribers:
                 for event in (of_row := _readable(connection, row)):
                     events.append((event, place_of(row) if event is of_row[-1] else before))
                 before = place_of(row)
-            return EventBatch(tuple(events), before)
+            return EventBatch(stored.cursor, tuple(events), before)
 
     def advance(self, name: str, holder: str, cursor: Cursor, *, release: bool = False) -> bool:
         """Record that the events up to a cursor were handed over.

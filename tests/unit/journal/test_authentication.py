@@ -7,10 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policenotify.channel import Operation
 from policenotify.errors import UnsupportedVersion
+from policenotify.journal.authentication import batch_mac, is_authentic_batch, request_mac
 from policenotify.journal.bulk.recipients import CHANGED_ADDRESS
+from policenotify.journal.keys import Keys
 from policenotify.journal.queue import FORGED
 from policenotify.journal.records import UnrenderedDelivery
 from policenotify.model.history import Outcome, RenderedPost, Target
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.journal import Desk
 
 A, B = "a.victim@x.example", "b.attacker@x.example"
+KEYS = Keys.create(os.urandom)
 
 
 @pytest.mark.parametrize(
@@ -181,3 +186,26 @@ def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.L
     assert "the stored addresses of 1 recipients were changed" in caplog.text
     desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
     assert sorted(desk.mail()) == [A, B]
+
+
+# --- the people of a batch
+
+PEOPLE = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), unique=True, max_size=6)
+
+
+@given(people=PEOPLE, others=PEOPLE, parent=st.sampled_from(["1:aa", "1:bb"]), data=st.data())
+def test_a_batch_has_the_people_with_whom_it_was_stored(
+    people: list[str], others: list[str], parent: str, data: st.DataObject
+) -> None:
+    code = batch_mac(KEYS, "1:aa", people)
+    same = parent == "1:aa" and set(people) == set(others)
+    assert is_authentic_batch(KEYS, parent, others, code) is same
+    assert is_authentic_batch(KEYS, "1:aa", data.draw(st.permutations(people)), code)
+    assert not is_authentic_batch(KEYS, "1:aa", [*people, "f" * 33], code)
+    assert not is_authentic_batch(KEYS, "1:aa", people, request_mac(KEYS, "1:aa", 0, ""))
+
+
+def test_a_batch_of_earlier_keys_is_still_authentic() -> None:
+    code = batch_mac(KEYS, "1:aa", ["a", "b"])
+    assert is_authentic_batch(KEYS.rotated(os.urandom), "1:aa", ["b", "a"], code)
+    assert not is_authentic_batch(Keys.create(os.urandom), "1:aa", ["b", "a"], code)
