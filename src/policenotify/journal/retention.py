@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    false,
     func,
     or_,
     select,
@@ -194,7 +193,7 @@ class Retention:
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
-            _ensure_may_erase(connection)
+            _empty_events(connection, ())  # asks a server for the right that only the owner of the tables has
             audit.record(connection, journal.now(), actor, "purge_begun", body)
         done: Counter[str] = Counter(kept=planned.kept)
         for thread in (row.thread for row in rows if not row.busy):
@@ -234,7 +233,7 @@ class Retention:
         journal = self._journal
         journal.authorize(actor, "erase")
         with journal.write() as connection:
-            _ensure_may_erase(connection)
+            _empty_events(connection, ())  # as before a purge
             now = journal.now()
             ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(now))
             drafts = remove_drafts(connection, drafts_to_erase(name, ids))
@@ -300,7 +299,7 @@ def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
 def _is_of(thread: str) -> ColumnElement[bool]:
     """Return the condition that a publication is of a thread, for which there are indexes."""
     indexed = or_(*(_publication.c[name] == thread for name in ("incident", "corrects", "id")))
-    return and_(indexed, thread == _THREAD, _publication.c.state == "published")
+    return and_(indexed, _THREAD.in_([thread]), _publication.c.state == "published")
 
 
 def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[Any]]) -> Purged:
@@ -432,15 +431,6 @@ def _cancel_erased(connection: Connection, ids: set[str], at: int) -> set[str]:
 # --- text
 
 
-def _ensure_may_erase(connection: Connection) -> None:
-    """Ask a server for the right that only the owner of the tables has, before anything is done.
-
-    Raises:
-        SQLAlchemyError: This user does not have it.
-    """
-    connection.execute(update(_event).where(false()).values(body="", salt=""))
-
-
 def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> Sequence[int]:
     """Erase the text of some publications, of their deliveries and drafts, and the bodies of their events.
 
@@ -469,7 +459,8 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
 def _empty_events(connection: Connection, publications: Collection[str]) -> int:
     """Erase the bodies of events. Their commitments, which the seals chain, are kept, and what they count."""
     add_purged(connection, publications)
-    with_body = update(_event).where(_event.c.publication.in_(publications), _event.c.body != "")
+    event = schema.event
+    with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount
 
 
