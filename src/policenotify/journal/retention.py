@@ -60,7 +60,7 @@ _PICTURES = 10  # rows in one transaction; erased images are overwritten, and th
 
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
-_event, _person = schema.event, schema.person
+_person = schema.person
 
 _THREAD = func.coalesce(_publication.c.incident, _publication.c.corrects, _publication.c.id)
 """A thread is purged as a whole: an incident, or a message outside incidents with its corrections."""
@@ -320,12 +320,13 @@ def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[An
 def _count(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """Return how much there is to erase of some publications, or of some drafts."""
     deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(ids))
-    about = _event.c.publication.in_(_about(connection, ids))
+    event = schema.event
+    about = event.c.publication.in_(_about(connection, ids))
     counted = {
         "publications": select(func.count()).where(_publication.c.id.in_(ids), is_whole()),
         "deliveries": select(func.count()).select_from(deliveries.subquery()),
         "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
-        "events": select(func.count()).where(about, _event.c.body != ""),
+        "events": select(func.count()).where(about, event.c.body != ""),
     }
     return {name: connection.execute(query).scalar_one() for name, query in counted.items()}
 
