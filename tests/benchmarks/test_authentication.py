@@ -1,25 +1,20 @@
-"""The cost of chained events and keyed codes, beside the same acts without them: `pytest -m benchmark -s`."""
+"""The cost of keyed codes, beside the same acts without them: `pytest -m benchmark -s`."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
 
 from policenotify.channel import PostRef, Request
-from policenotify.journal import audit, publications, queue, results
-from policenotify.journal.database import schema
+from policenotify.journal import publications, queue, results
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import AttemptResult, microseconds
-from policenotify.journal.verify import commitment
+from policenotify.journal.records import AttemptResult
 from policenotify.model.history import Outcome
 from tests.benchmarks.test_journal import NOW, Desk
 from tests.support.five_networks import Five, open_five
@@ -37,34 +32,14 @@ def five(tmp_path: Path) -> Iterator[Five]:
         yield opened
 
 
-def _record_only(
-    connection: Connection, at: datetime, actor: str, kind: str, body: Mapping[str, object], **about: Any
-) -> None:
-    """Add an event to no chain."""
-    text = json.dumps(dict(body), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    salt = connection.get_execution_options()["policenotify_entropy"](audit.SALT_BYTES).hex()
-    row = {"at": microseconds(at), "actor": actor, "kind": kind, "body": text, "salt": salt, "follows": "", "mac": ""}
-    connection.execute(insert(schema.event), {**row, **about, "commitment": commitment(salt, text)})
-
-
 def _none(*_given: object, **_named: object) -> str:
     return ""
 
 
 def _without(patch: pytest.MonkeyPatch) -> None:
-    """Replace all that chains and authenticates."""
-    patch.setattr(audit, "record", _record_only)
-    patch.setattr(publications, "record", _record_only)
-    for module, name in (
-        (publications, "delivery_mac"),
-        (publications, "publication_digest"),
-        (publications, "publication_fields"),
-        (queue, "request_mac"),
-        (results, "ref_mac"),
-        (results, "digest_of"),
-    ):
+    """Replace all that authenticates."""
+    for module, name in ((publications, "delivery_mac"), (queue, "request_mac"), (results, "ref_mac")):
         patch.setattr(module, name, _none)
-    patch.setattr(publications, "posts_of", lambda _rows: {})
     patch.setattr(queue, "is_authentic", lambda *_given: True)
     patch.setattr(Keys, "is_mac", lambda *_given: True)
 

@@ -125,9 +125,9 @@ CREATE TABLE pn_event (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX ix_pn_event_publication ON pn_event (publication);
-
 CREATE INDEX pn_event_order ON pn_event (xid, id);
+
+CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
 COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
@@ -210,9 +210,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -264,13 +264,13 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
+
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
-
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation): the unit that is claimed.';
 

@@ -181,9 +181,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -233,13 +233,13 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
+
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
-
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,

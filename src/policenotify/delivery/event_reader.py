@@ -126,8 +126,13 @@ class EventReader:
             event, lasts = handing[0], self.clock.monotonic() - handing[1]
             if lasts > HANGS:
                 each.reported = True
-                text = "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on."
-                _log.error(text, each.name, event.number, event.event, lasts)
+                _log.error(
+                    "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on.",
+                    each.name,
+                    event.number,
+                    event.event,
+                    lasts,
+                )
 
     def close(self, timeout: float = CATCH_UP) -> bool:
         """Let callbacks catch up, then hand nothing over any more. May be called twice.

@@ -238,7 +238,7 @@ class Journal(Transactions):
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
     def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
-        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.seals.export].
+        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].
 
         Args:
             before: Only what was published by then, or None for all.
@@ -247,14 +247,14 @@ class Journal(Transactions):
         Raises:
             JournalError: The journal was tampered with. A forgery is not signed.
         """
-        from policenotify.journal import seals  # noqa: PLC0415 - see above
+        from policenotify.journal.publications import publication_of  # noqa: PLC0415 - see above
 
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
-            seals.verify(connection, self.keys)
-            yield from seals.export(connection, self.keys, selection)
+            audit.verify(connection, self.keys)
+            yield from audit.export(connection, self.keys, publication_of, selection)
 
 
 class AuditLog:
@@ -280,17 +280,13 @@ class AuditLog:
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number."""
-        from policenotify.journal import seals  # noqa: PLC0415 - see above
-
         with self._journal.write() as connection:
-            return seals.seal(connection, self._journal.keys, self._journal.now())
+            return audit.seal(connection, self._journal.keys, self._journal.now())
 
     def printed_seal(self) -> str:
         """Return the line of the last seal, to be kept elsewhere, or an empty string."""
-        from policenotify.journal import seals  # noqa: PLC0415 - see above
-
         with self._journal.read() as connection:
-            return seals.printed_seal(connection)
+            return audit.printed_seal(connection)
 
     def verify(self, against: str = "") -> int:
         """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
@@ -301,7 +297,5 @@ class AuditLog:
         Raises:
             JournalError: Something was changed or removed, or the journal was set back.
         """
-        from policenotify.journal import seals  # noqa: PLC0415 - see above
-
         with self._journal.read() as connection:
-            return seals.verify(connection, self._journal.keys, against)
+            return audit.verify(connection, self._journal.keys, against)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import clock_change, meta, workers
-from policenotify.journal.audit import Cursor, end_of_events, events_after, is_behind, newest_event, place_of
+from policenotify.journal.audit import EventCursor, end_of_events, events_after, is_behind, newest_event, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
@@ -72,15 +72,15 @@ class EventBatch:
         end: The cursor after all of them.
     """
 
-    start: Cursor
-    events: tuple[tuple[JournalEvent, Cursor], ...]
-    end: Cursor
+    start: EventCursor
+    events: tuple[tuple[JournalEvent, EventCursor], ...]
+    end: EventCursor
 
 
 class _Stored(NamedTuple):
     """A cursor, and which process hands over events until when."""
 
-    cursor: Cursor
+    cursor: EventCursor
     holder: str = ""
     until: int = 0
 
@@ -127,7 +127,7 @@ class Subscribers:
             stored = _locked(connection, name)
             if self._is_held(stored, holder) or not (rows := events_after(connection, stored.cursor, LIMIT)):
                 return None
-            before, events = stored.cursor, list[tuple[JournalEvent, Cursor]]()
+            before, events = stored.cursor, list[tuple[JournalEvent, EventCursor]]()
             meta.put(connection, _FACT + name, _text(_Stored(before, holder, self._until())))
             for row in rows:
                 for event in (of_row := _readable(connection, row)):
@@ -135,7 +135,7 @@ class Subscribers:
                 before = place_of(row)
             return EventBatch(stored.cursor, tuple(events), before)
 
-    def advance(self, name: str, holder: str, cursor: Cursor, *, release: bool = False) -> bool:
+    def advance(self, name: str, holder: str, cursor: EventCursor, *, release: bool = False) -> bool:
         """Record that the events up to a cursor were handed over.
 
         Args:
@@ -167,14 +167,14 @@ class Subscribers:
 def restart(connection: Connection) -> None:
     """Let each subscriber go on before the first event that it was not handed, once events are ordered by number.
 
-    It may get some events again. See [`restart_order`][policenotify.journal.seals].
+    It may get some events again. See [`restart_order`][policenotify.journal.audit].
     """
     facts = select(schema.meta.c.name, schema.meta.c.value).where(schema.meta.c.name.startswith(_FACT))
     for name, value in connection.execute(facts).all():
         first = select(func.min(schema.event.c.id)).where(is_behind(_read(value).cursor))
         number = connection.execute(first).scalar()
         handed = newest_event(connection) if number is None else number - 1
-        meta.put(connection, name, _text(_Stored(Cursor(0, handed))))
+        meta.put(connection, name, _text(_Stored(EventCursor(0, handed))))
 
 
 def _text(stored: _Stored) -> str:
@@ -185,7 +185,7 @@ def _read(text: str | None) -> _Stored:
     if text is None:
         raise JournalError("The cursor of a subscriber of events is missing. It is made again when it subscribes.")
     fields = json_object(text)
-    return _Stored(Cursor(int(fields["xid"]), int(fields["id"])), str(fields["holder"]), int(fields["until"]))
+    return _Stored(EventCursor(int(fields["xid"]), int(fields["id"])), str(fields["holder"]), int(fields["until"]))
 
 
 def _locked(connection: Connection, name: str) -> _Stored:

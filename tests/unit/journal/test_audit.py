@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import policenotify
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal import audit, open_journal, seals
-from policenotify.journal.audit import Cursor, end_of_events, events_after, place_of
+from policenotify.journal import audit, open_journal
+from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Stage
@@ -68,7 +68,7 @@ def _changes(scope: list[ast.AST]) -> bool:
 
 def test_no_source_changes_or_removes_an_event() -> None:
     sources = {path: path.read_text(encoding="utf-8") for path in _PACKAGE.rglob("*.py")}
-    for name, statement in (("retention.py", _FORGETS), ("seals.py", _ORDERS)):
+    for name, statement in (("retention.py", _FORGETS), ("audit.py", _ORDERS)):
         before, _, after = sources[_PACKAGE / "journal" / name].partition(statement)
         assert after, "the one statement that may change events is not where it was"
         sources[_PACKAGE / "journal" / name] = before + after
@@ -113,7 +113,7 @@ def test_events_are_read_from_a_cursor_on(desk: Desk) -> None:
     for number in range(5):
         desk.journal.audit.record("adm", str(number), {})
     with desk.journal.read() as connection:
-        first = events_after(connection, Cursor(), 3)
+        first = events_after(connection, EventCursor(), 3)
         rest = events_after(connection, place_of(first[-1]), 3)
         end = end_of_events(connection)
     assert [row.kind for row in (*first, *rest)] == ["0", "1", "2", "3", "4"]
@@ -206,7 +206,7 @@ def test_batches_are_closed_and_verified(desk: Desk) -> None:
 
 
 def test_many_events_are_sealed_in_several_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seals, "_BATCH", 2)
+    monkeypatch.setattr(audit, "_BATCH", 2)
     for number in range(5):
         desk.journal.audit.record("adm", str(number), {})
     assert desk.journal.audit.seal() == 5

@@ -297,7 +297,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
 
     def forget() -> None:
         with other.write() as connection:
-            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now(), "adj")
+            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
             forgotten.append(done["messages"])
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
@@ -333,7 +333,7 @@ def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk
 
     with other.write() as connection:
         wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
-        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now(), "adj")
+        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
         late = threading.Thread(target=correct)
         late.start()
         _until_a_lock_is_waited_for(desk)

@@ -122,8 +122,8 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
     desk.clock.pass_by(YEAR)
     _purge(desk)
     after = {name: sorted(rows) for name, rows in desk.dump("pn_event", "pn_seal").items()}
-    assert [row[:7] for row in before["pn_event"]] == [row[:7] for row in after["pn_event"][:6]]
-    assert [row[9] for row in before["pn_event"]] == [row[9] for row in after["pn_event"][:6]]
+    assert [row[:7] for row in sorted(before["pn_event"])] == [row[:7] for row in after["pn_event"][:6]]
+    assert [row[9] for row in sorted(before["pn_event"])] == [row[9] for row in after["pn_event"][:6]]
     assert {row[7:9] for row in after["pn_event"][:6]} == {("", "")}
     assert after["pn_seal"] == before["pn_seal"]
     assert [(row[2], row[3]) for row in after["pn_event"][6:]] == [
@@ -132,9 +132,8 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
     ]
     assert '"recipients":3' in after["pn_event"][-1][7]
     assert desk.journal.audit.verify() == 1
-    assert desk.journal.audit.seal() == 2
     proven = prove(desk.journal.export(), desk.keys.public_key(1))
-    assert (proven.events, proven.bodies) == (8, 2)
+    assert (proven.events, proven.unsealed, proven.bodies) == (6, 2, 2)
 
 
 def test_open_or_recent_incidents_stay(desk: Desk) -> None:
