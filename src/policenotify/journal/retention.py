@@ -30,7 +30,7 @@ from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.retention import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
+from policenotify.journal.drafts.record import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import forget_pictures, unused_pictures

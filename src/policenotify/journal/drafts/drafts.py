@@ -5,24 +5,25 @@ Every transition is decided under the draft's row lock and recorded by exactly o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, update
 
 from policenotify.channel import Picture
-from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
+from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.record import columns_of, is_authentic, read_draft
+from policenotify.journal.drafts.record import columns_of, read_draft
+from policenotify.journal.drafts.step import READ, DraftStep, lock_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
-from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
+from policenotify.model.draft import Draft, DraftState, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 
 _VERDICTS = {
@@ -30,7 +31,6 @@ _VERDICTS = {
     ReviewVerdict.RETURN: ("returned", DraftState.RETURNED),
     ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
-_READ = (DraftState.SUBMITTED, DraftState.APPROVED)
 _OPEN = tuple(state for state in DraftState if state.is_open)
 _NOT_AUTHENTICATED = (
     "only a reader who is authenticated counts, and on the command line a name is only stated. Read it in an "
@@ -38,8 +38,7 @@ _NOT_AUTHENTICATED = (
 )
 _CHANGED = "it was changed since you read it. Read it again: policenotify drafts DRAFT"
 _table = schema.draft
-_IS_READ = _table.c.state.in_(_READ)
-_LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
+_ISREAD = _table.c.state.in_(READ)
 
 
 class StoredDrafts:
@@ -106,7 +105,7 @@ class StoredDrafts:
                 return first
             store_pictures(connection, draft, pictures, microseconds(now))
             body = {"stage": message.stage, "authenticated": authenticated}
-            return _Step(connection, journal.keys, now, new).store(author, "drafted", body)
+            return DraftStep(connection, journal.keys, now, new).store(author, "drafted", body)
 
     def revise(
         self,
@@ -153,7 +152,7 @@ class StoredDrafts:
             known = step.draft
             if known.revision != revision:
                 raise DraftConflict(draft, _CHANGED)
-            if known.state in _READ and known.digest == digest:
+            if known.state in READ and known.digest == digest:
                 return known
             if known.state is DraftState.RETURNED:
                 raise DraftConflict(draft, "a reader returned it. Change it first: policenotify draft --revises.")
@@ -196,7 +195,7 @@ class StoredDrafts:
             known = step.draft
             if known.digest != digest:
                 raise DraftConflict(draft, _CHANGED)
-            if known.state not in _READ:
+            if known.state not in READ:
                 raise DraftConflict(draft, f"it is {known.state}, and not submitted to readers.")
             if approves and person(reader) in set(map(person, _readers(known, digest, needed))):
                 return known  # a repeated call
@@ -244,7 +243,7 @@ class StoredDrafts:
         with journal.read() as connection:
             at = microseconds(journal.now())
             late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
-            names = connection.execute(select(_table.c.id).where(_IS_READ, late).order_by(_table.c.id)).scalars().all()
+            names = connection.execute(select(_table.c.id).where(_ISREAD, late).order_by(_table.c.id)).scalars().all()
         for name in names:
             with self._step(name, is_open=False) as step:
                 if step.has_expired:
@@ -279,7 +278,7 @@ class StoredDrafts:
     def next_at(self) -> datetime | None:
         """Return when the next submitted draft expires."""
         with self._journal.read() as connection:
-            at = connection.execute(select(func.min(_table.c.expires_at)).where(_IS_READ)).scalar()
+            at = connection.execute(select(func.min(_table.c.expires_at)).where(_ISREAD)).scalar()
         return None if at is None else moment(at)
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
@@ -298,10 +297,10 @@ class StoredDrafts:
             return bool(changed.rowcount)
 
     @contextmanager
-    def _step(self, draft: str, *, is_open: bool = True) -> Iterator[_Step]:
+    def _step(self, draft: str, *, is_open: bool = True) -> Iterator[DraftStep]:
         """Lock a draft for a transition, which is one transaction."""
         with self._journal.write() as connection:
-            step = _locked(connection, self._journal.keys, draft, self._journal.now())
+            step = lock_draft(connection, self._journal.keys, draft, self._journal.now())
             if is_open:
                 step.ensure_open()
             yield step
@@ -327,7 +326,7 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     if approval.draft is None:
         step = _urgent(connection, keys, new, approval)
     else:
-        step = _locked(connection, keys, approval.draft, new.at)
+        step = lock_draft(connection, keys, approval.draft, new.at)
         step.ensure_open()
         _ensure_named(step.draft, new, approval)
         readers = _readers(step.draft, new.read_digest, approval)
@@ -344,12 +343,12 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     return stated | ({"urgent": urgent} if urgent else {})
 
 
-def _urgent(connection: Connection, keys: Keys, new: NewPublication, approval: NeededApproval) -> _Step:
+def _urgent(connection: Connection, keys: Keys, new: NewPublication, approval: NeededApproval) -> DraftStep:
     """Store what is published without a draft as one. Its own id is free: no draft has that of a new publication."""
     draft = replace(_new(new.id, new.typed or new.message, new.at, new.actor), to=approval.to)
     row = columns_of(keys, draft, microseconds(new.at), authenticated=False)
     schema.insert_new(connection, _table, [row])
-    return _Step(connection, keys, new.at, draft)
+    return DraftStep(connection, keys, new.at, draft)
 
 
 def _ensure_named(known: Draft, new: NewPublication, approval: NeededApproval) -> None:
@@ -368,90 +367,6 @@ def _ensure_named(known: Draft, new: NewPublication, approval: NeededApproval) -
         raise DraftConflict(known.id, "it is for other channels than those named. Leave them out.")
     if known.state is DraftState.RETURNED:
         raise DraftConflict(known.id, "a reader returned it. Change it first.")
-
-
-# --- transitions
-
-
-@dataclass(slots=True)
-class _Step:
-    """A draft whose row is locked, and the time of the transition."""
-
-    connection: Connection
-    keys: Keys
-    now: datetime
-    draft: Draft
-    changed_at: int = 0
-    authenticated: bool = False
-
-    @property
-    def has_expired(self) -> bool:
-        """True if its time is over, or not to be known because the clock was ahead when it was last changed."""
-        if self.draft.state not in _READ or self.draft.expires_at is None:
-            return False
-        return self.draft.expires_at <= self.now or self.changed_at > microseconds(self.now) + span(TOLERANCE)
-
-    def ensure_open(self) -> None:
-        """Ensure that it may still be published.
-
-        Raises:
-            DraftConflict: It may not.
-        """
-        known = self.draft
-        if known.publication:
-            raise DraftConflict(known.id, f"it is published already as {known.publication}.")
-        if not known.state.is_open:
-            raise DraftConflict(known.id, f"it is {known.state} already. Write a new one if it is still needed.")
-        if self.has_expired:
-            raise DraftConflict(
-                known.id, "it has expired: no one approved it in time. Write a new one if it is still true."
-            )
-
-    def with_review(self, verdict: ReviewVerdict, reader: str, reason: str, *, authenticated: bool) -> Draft:
-        """Add what a reader decided about the newest revision."""
-        review = Review(
-            revision=self.draft.revision,
-            digest=self.draft.digest,
-            verdict=verdict,
-            reader=reader,
-            authenticated=authenticated,
-            reason=reason,
-            at=self.now,
-        )
-        self.draft = replace(self.draft, reviews=(*self.draft.reviews, review))
-        return self.draft
-
-    def write(self, **changes: Any) -> None:  # noqa: ANN401 - fields of a draft
-        """Store the draft with some changes."""
-        self.draft = replace(self.draft, **changes)
-        row = columns_of(self.keys, self.draft, microseconds(self.now), authenticated=self.authenticated)
-        self.connection.execute(update(_table).where(_table.c.id == self.draft.id).values(row))
-
-    def store(self, actor: str, kind: str, body: Mapping[str, object], **changes: Any) -> Draft:  # noqa: ANN401
-        """Store the draft with some changes, and their event."""
-        self.write(**changes)
-        newest, stated = self.draft.revisions[-1], {name: value for name, value in body.items() if value}
-        about = {"revision": newest.number, "digest": newest.digest, "draft": self.draft.id}
-        record(self.connection, self.now, actor, kind, {**stated, **about}, publication=self.draft.id)
-        return self.draft
-
-
-def _locked(connection: Connection, keys: Keys, draft: str, now: datetime) -> _Step:
-    """Lock a draft as it is then.
-
-    Raises:
-        DraftConflict: There is none, or its text was purged.
-        JournalError: It is not what this installation stored.
-    """
-    row = connection.execute(_LOCKED, {"draft": draft}).first()
-    if row is None:
-        raise DraftConflict(draft, "there is none of that id. To list them: policenotify drafts")
-    if not is_authentic(keys, row):
-        raise JournalError(
-            f"Draft {draft} is not what was stored: somebody changed the database. It is neither published nor "
-            "changed. Find out who can write the database: policenotify journal verify"
-        )
-    return _Step(connection, keys, now, read_draft(row), row.changed_at, row.authenticated)
 
 
 # --- values
