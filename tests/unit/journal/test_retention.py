@@ -16,7 +16,7 @@ from sqlalchemy import delete, event, insert, or_, select, update
 from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal import open_journal, retention, tombstones
+from policenotify.journal import audit, open_journal, retention, tombstones
 from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.pictures import forget_pictures, store_pictures
@@ -281,7 +281,8 @@ def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
         for shown_first in (True, False):
             with desk.journal.write() as connection:
                 connection.execute(delete(schema.picture))
-            inside, done = threading.Event(), []
+            inside = threading.Event()
+            done: list[int] = []
 
             def forget(
                 done: list[int] = done, inside: threading.Event = inside, *, waits: bool = not shown_first
@@ -371,7 +372,7 @@ def test_an_erasure_is_done_wholly_or_not_at_all(desk: Desk, monkeypatch: pytest
     waits = desk.publish(Stage.STANDALONE, headline=HEADLINE, channels=("sky", "mail"), people={"mail": [A, B]})
     before = desk.dump()
     with monkeypatch.context() as patched:
-        patched.setattr(retention.audit, "record", lambda *_given, **_named: 1 / 0)
+        patched.setattr(audit, "record", lambda *_given, **_named: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             desk.journal.retention.erase(waits, "dpo", "Demande 12.")
     assert desk.dump() == before
