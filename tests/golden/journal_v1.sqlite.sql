@@ -27,7 +27,6 @@ CREATE TABLE pn_person (
     key_version INTEGER NOT NULL,
     sealed BLOB,
     stored_at BIGINT NOT NULL,
-    suppression VARCHAR(64),
     PRIMARY KEY (id),
     UNIQUE ("key")
 );
@@ -36,7 +35,7 @@ CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
 
 CREATE TABLE pn_suppression (
     channel VARCHAR(64) NOT NULL,
-    "key" VARCHAR(64) NOT NULL,
+    "key" VARCHAR(32) NOT NULL,
     source VARCHAR(16) NOT NULL,
     evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
@@ -106,6 +105,8 @@ CREATE TABLE pn_event (
     xid INTEGER DEFAULT 0 NOT NULL
 );
 
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
 CREATE TABLE pn_seal (
@@ -128,6 +129,8 @@ CREATE TABLE pn_publication (
     incident VARCHAR(64),
     sequence INTEGER,
     stage VARCHAR(16) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    severity VARCHAR(8) NOT NULL,
     corrects VARCHAR(26),
     digest VARCHAR(64) NOT NULL,
     message TEXT NOT NULL,
@@ -141,6 +144,8 @@ CREATE TABLE pn_publication (
     UNIQUE ("key"),
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
@@ -181,9 +186,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
-
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -233,13 +238,15 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
@@ -253,6 +260,8 @@ CREATE TABLE pn_attempt (
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
 CREATE TABLE pn_expansion (
     delivery INTEGER NOT NULL,
@@ -312,7 +321,7 @@ CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
-    "key" VARCHAR(64) NOT NULL,
+    "key" VARCHAR(32) NOT NULL,
     kind VARCHAR(12) NOT NULL,
     channel VARCHAR(64) NOT NULL,
     status VARCHAR(32) NOT NULL,

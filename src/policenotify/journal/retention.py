@@ -30,8 +30,8 @@ from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.vacuum import truncate_log, vacuum_file, vacuum_server
 from policenotify.journal.drafts.record import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
-from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import forget_pictures, unused_pictures
 from policenotify.journal.queue import cancel_pending, lock
@@ -45,7 +45,6 @@ from policenotify.journal.tombstones import (
     recipients_not_purged,
     without_content,
 )
-from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import read as read_message
@@ -376,7 +375,7 @@ def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
     connection.execute(delete(_person).where(of_them, _UNNAMED))
-    erased = {"sealed": None, "suppression": None, "key": _random_key(connection)}
+    erased = {"sealed": None, "key": _random_key(connection)}
     connection.execute(update(_person).where(of_them).values(**erased))
 
 
@@ -458,8 +457,7 @@ def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now
 
 
 def _empty_events(connection: Connection, publications: Collection[str]) -> int:
-    """Erase the bodies of events. Their commitments, which the seals chain, are kept, and what they count."""
-    add_purged(connection, publications)
+    """Erase the bodies of events. Their commitments, which the seals chain, are kept."""
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount
