@@ -78,7 +78,7 @@ class DraftStep:
         row = columns_of(self.keys, self.draft, microseconds(self.now), authenticated=self.authenticated)
         self.connection.execute(update(_table).where(_table.c.id == self.draft.id).values(row))
 
-    def store(self, actor: str, kind: str, body: Mapping[str, object], **changes: Any) -> Draft:  # noqa: ANN401
+    def store(self, actor: str, kind: str, body: Mapping[str, object], **changes: object) -> Draft:
         """Store the draft with some changes, and their event."""
         self.write(**changes)
         newest, stated = self.draft.revisions[-1], {name: value for name, value in body.items() if value}
