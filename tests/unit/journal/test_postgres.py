@@ -810,6 +810,17 @@ def test_the_application_cannot_purge(application: Desk) -> None:
         application.journal.retention.purge(application.clock.now(), "adj Petit")
 
 
+def test_the_application_erases_nothing_at_all(application: Desk) -> None:
+    """It may supersede what waits, but not empty an event, and so it does neither."""
+    waits = application.publish(Stage.STANDALONE)
+    event.remove(application.journal._engine, "before_cursor_execute", _only_added)
+    before = application.dump()
+    with pytest.raises(JournalError, match="Purge, vacuum, migrate and move as their owner"):
+        application.journal.retention.erase(waits, "dpo", "Demande 12.")
+    assert application.dump() == before
+    assert application.claim("sky") is not None
+
+
 def test_the_migration_grants_in_the_same_step(empty: str, keys: Keys, clock: FakeClock) -> None:
     for _ in range(2):  # again after each upgrade
         migrate(empty, keys=keys, actor="adm", grant_to=APPLICATION)
