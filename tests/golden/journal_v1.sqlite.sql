@@ -40,13 +40,14 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
-    follows TEXT NOT NULL,
-    mac VARCHAR(80) NOT NULL
+    xid INTEGER DEFAULT 0 NOT NULL
 );
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
 CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
+CREATE INDEX pn_event_order ON pn_event (xid, id);
 
 CREATE TABLE pn_incident (
     id VARCHAR(64) NOT NULL,
@@ -101,7 +102,8 @@ CREATE TABLE pn_runner (
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
-    first_event INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
     previous VARCHAR(64) NOT NULL,
     digest VARCHAR(64) NOT NULL,
@@ -121,6 +123,15 @@ CREATE TABLE pn_suppression (
     expires_at BIGINT,
     PRIMARY KEY (channel, "key")
 );
+
+CREATE TABLE pn_picture (
+    owner VARCHAR(26) NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    PRIMARY KEY (owner, digest),
+    FOREIGN KEY(digest) REFERENCES pn_blob (digest)
+);
+
+CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 CREATE TABLE pn_publication (
     id VARCHAR(26) NOT NULL,
@@ -223,22 +234,18 @@ CREATE TABLE pn_draft (
     id VARCHAR(26) NOT NULL,
     "key" VARCHAR(200),
     for_keys VARCHAR(200) NOT NULL,
-    "to" TEXT NOT NULL,
     category VARCHAR(64) NOT NULL,
     exercise BOOLEAN NOT NULL,
     state VARCHAR(12) NOT NULL,
-    revision INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    digest VARCHAR(64) NOT NULL,
+    typed VARCHAR(64) NOT NULL,
     submitted_by VARCHAR(200) NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
     expires_at BIGINT,
     publication VARCHAR(26),
-    published_by VARCHAR(200) NOT NULL,
-    urgent TEXT NOT NULL,
     due_at BIGINT,
     authenticated BOOLEAN NOT NULL,
+    content TEXT NOT NULL,
     mac VARCHAR(80) NOT NULL,
     reminders INTEGER DEFAULT 0 NOT NULL,
     reminded_at BIGINT,
@@ -302,29 +309,3 @@ CREATE TABLE pn_report (
 CREATE INDEX ix_pn_report_at ON pn_report (at);
 
 CREATE INDEX pn_report_key ON pn_report ("key", channel);
-
-CREATE TABLE pn_review (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    verdict VARCHAR(16) NOT NULL,
-    reader VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    reason TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
-
-CREATE TABLE pn_revision (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    message TEXT NOT NULL,
-    author VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
 from policenotify.journal import attempts, audit, clock_change, meta, order, queue
-from policenotify.journal.audit import posts_of, record_delivery
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
@@ -515,8 +515,7 @@ class Deliveries:
             if more:
                 _insert_after(connection, row, more)
             order.supersede_partial_sends(connection, row.ordering_key, at)
-            body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
-            record_delivery(connection, row, now, "rendered", body)
+            record_delivery(connection, row, now, "rendered", {"parts": 1 + len(more)})
         return True
 
     def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:

@@ -28,7 +28,6 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal.audit import is_settled, last_settlement
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
 from policenotify.journal.database import schema
@@ -101,10 +100,10 @@ _ON_CHANNEL = (
     .limit(1)
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
-_NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(key_share=True, skip_locked=True, of=_table)
-_ROW = select(_table).add_columns(last_settlement(_table))
+_NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 _NEXT_BATCH = (  # before more people are read
-    _ROW.where(_table.c.parent == bindparam("of_list"), _table.c.state == Outcome.WAITING)
+    select(_table)
+    .where(_table.c.parent == bindparam("of_list"), _table.c.state == Outcome.WAITING)
     .where(_table.c.halt == "", _table.c.not_before <= bindparam("now"))
     .order_by(_table.c.number)
     .limit(1)
@@ -113,7 +112,6 @@ _NEXT_BATCH = (  # before more people are read
 _PARENT = (
     select(_table, _publication.c.incident)
     .join(_publication, _publication.c.id == _table.c.publication)
-    .add_columns(last_settlement(_table))
     .where(_table.c.id == bindparam("of_list"))
 )
 
@@ -231,9 +229,7 @@ def _take(
     skip = _skip_reason(connection, whole, now)
     try:
         claimed = None if skip else replace(_claimed(connection, keys, whole), owner=owner)
-        settled = is_settled(row.last_settlement) or is_settled(whole.last_settlement)
-        authentic = is_authentic(keys, whole) and not settled
-        authentic = authentic and (row is whole or _has_its_people(connection, keys, row, whole))
+        authentic = is_authentic(keys, whole) and (row is whole or _has_its_people(connection, keys, row, whole))
     except UnsupportedVersion:
         raise
     except ValueError:

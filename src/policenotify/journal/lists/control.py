@@ -131,7 +131,7 @@ def settle_batch(
 
 def record_batch(connection: Connection, batch: Row[Any], at: int, outcome: Outcome, **body: object) -> None:
     """Record the outcome of a batch, by which a batch that was settled is not sent again."""
-    record_delivery(connection, batch, moment(at), BATCH_EVENT, {"outcome": outcome, **body})
+    record_delivery(connection, batch, moment(at), BATCH_EVENT, {"list": batch.parent, "outcome": outcome, **body})
 
 
 def recount(
