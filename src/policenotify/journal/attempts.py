@@ -26,7 +26,6 @@ from policenotify.journal.leases import is_dead, is_running
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.order import lock, lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, latest_pause, microseconds, moment, span
-from policenotify.journal.verify import digest_of
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -200,9 +199,7 @@ def record(
     if result.outcome is Outcome.DELETED and claimed.target is not None:
         _mark_target_deleted(connection, claimed, now)
     _end_attempt(connection, claimed, result, at)
-    known = {"ref": result.ref, "request": claimed.request}
-    digests = {name: digest_of(value.model_dump(mode="json")) for name, value in known.items() if value is not None}
-    record_delivery(connection, claimed, now, "settled", _stated(claimed, result) | digests)
+    record_delivery(connection, claimed, now, "settled", _stated(claimed, result))
     return {result.outcome: 1}
 
 

@@ -22,7 +22,7 @@ from policenotify.model.lifecycle import Stage
 INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
 NEWER_SENT = "A newer message went out instead."
 FORGED = (
-    "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
+    "What the journal holds of it is not what was published: somebody changed the database. "
     "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 

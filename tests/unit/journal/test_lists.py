@@ -167,19 +167,6 @@ def test_a_refusal_of_the_content_is_one_for_everyone(desk: Desk) -> None:
     assert desk.claim("mail") is None
 
 
-def test_a_batch_that_is_put_back_in_the_database_is_held(desk: Desk) -> None:
-    desk.size = 4
-    said = desk.publish(channels=("mail",), people={"mail": ALL})
-    _send(desk, desk.take("mail"))
-    desk.change_directly(
-        "UPDATE pn_delivery SET state = 'waiting' WHERE parent = 1; "
-        "UPDATE pn_recipient SET state = 'waiting', attempts = 0"
-    )
-    desk.clock.pass_by(30)
-    assert desk.claim("mail") is None
-    assert _receipt(desk, said).outcome is Outcome.HELD
-
-
 # --- whom a message goes to
 
 

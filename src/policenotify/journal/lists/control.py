@@ -30,7 +30,6 @@ from policenotify.journal.lists.recipients import (
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
 from policenotify.journal.persons.suppressions import suppress_reported
 from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
-from policenotify.journal.verify import digest_of
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
@@ -174,25 +173,23 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
     words = _final_words(row, counted, people)
     stated: dict[str, object] = {"outcome": outcome, "code": words["code"], "reason": words["reason"]}
     columns: dict[str, object] = {**words, "state": outcome, "settled_at": at, "in_doubt": outcome is Outcome.HELD}
-    if row.request and (found := _sent(connection, row)):
-        request, ref = found
+    if row.request and (ref := _sent_as(connection, row)):
         columns |= ref
-        stated |= {"request": digest_of(request.model_dump(mode="json")), "attempt": row.attempts}
-        stated["ref"] = digest_of(PostRef.read(ref["ref"]).model_dump(mode="json"))
+        stated["attempt"] = row.attempts
     connection.execute(_CHANGE.values(**columns), {"of_list": delivery})
     record_delivery(connection, row, moment(at), "settled", stated)
     suppress_reported(connection, row, moment(at))
     return people
 
 
-def _sent(connection: Connection, row: Row[Any]) -> tuple[Request, dict[str, str]] | None:
-    """Return the request that people got, and where their post is, unless the request was changed."""
+def _sent_as(connection: Connection, row: Row[Any]) -> dict[str, str] | None:
+    """Return where the post is that people got, unless the request was changed."""
     keys = connection.get_execution_options()["policenotify_keys"]
     if request_mac(keys, row.post_key, row.request_version, row.request) != row.request_mac:
         return None
     request = Request.read(row.request)
     ref = PostRef(account=request.account, id=request.key).model_dump_json()
-    return request, {"ref": ref, "ref_mac": ref_mac(keys, row.post_key, ref)}
+    return {"ref": ref, "ref_mac": ref_mac(keys, row.post_key, ref)}
 
 
 def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int) -> None:
