@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from policenotify.channel import Capabilities, ChannelConfig, Operation, Request, SupportsLookup
-from policenotify.delivery.attempt import DeliveryAttempt, Following
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.bulk_send import Lease
 from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
@@ -53,12 +53,12 @@ _CLAIMED = ClaimedDelivery(
 class _Empty(DeliveryAttempt):
     """The steps of an attempt without their work."""
 
-    def run(self, claimed: ClaimedDelivery) -> Following:
+    def run(self, claimed: ClaimedDelivery) -> None:
         filled = self._fill(claimed)
         assert filled is not None
         self._prepare(filled)
         self._find(cast("Any", None), _REQUEST, _NOW, filled)
-        return self._store(filled, self._send(cast("Lease", None), _REQUEST))
+        self._store(filled, self._send(cast("Lease", None), _REQUEST))
 
     def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         return claimed
@@ -78,8 +78,8 @@ class _Empty(DeliveryAttempt):
     def _send(self, lease: Lease, request: Request) -> AttemptResult:  # noqa: ARG002 - the parent's
         return _RESULT
 
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:  # noqa: ARG002 - the parent's
-        return Following()
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:  # noqa: ARG002 - the parent's
+        pass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,12 +118,7 @@ class CliContext:
         """Open the installation's publisher; the caller closes it."""
         from policenotify.settings import open_publisher
 
-        publisher = open_publisher(self.settings)
-        publisher.on_worker_gone = self._report_gone_worker
-        return publisher
-
-    def _report_gone_worker(self) -> None:
-        note(self.say("The worker gives no sign of life. This command delivers what is left."))
+        return open_publisher(self.settings)
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:

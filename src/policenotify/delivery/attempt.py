@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from policenotify.channel import (
     Channel,
@@ -64,18 +64,6 @@ def backoff(before: timedelta) -> timedelta:
     return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
 
 
-class Following(NamedTuple):
-    """The channel's next delivery, claimed with the result of the one before.
-
-    Attributes:
-        looked: It was looked for.
-        claimed: The delivery, if there is one.
-    """
-
-    looked: bool = False
-    claimed: ClaimedDelivery | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
     """Makes attempts of the deliveries of one channel.
@@ -86,8 +74,6 @@ class DeliveryAttempt:
         may_go_on: Returns whether a bulk send may ask for another recipient.
         siblings: The channels of the same network. A person gets a publication from one of them only.
         reader: Reads the people of deliveries. It belongs to one thread.
-        takes_next: Returns whether to claim the channel's next delivery with the result.
-        severe_only: That delivery is of severity Severe or more.
     """
 
     journal: Journal
@@ -99,14 +85,9 @@ class DeliveryAttempt:
     may_go_on: Callable[[], bool] = lambda: True
     siblings: Collection[str] = ()
     reader: AudienceReader = field(default_factory=AudienceReader)
-    takes_next: Callable[[], bool] = lambda: False
-    severe_only: bool = False
 
-    def run(self, claimed: ClaimedDelivery) -> Following:
+    def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
-
-        Returns:
-            The next delivery, as far as it was looked for.
 
         Raises:
             LostLease: Another process has taken the delivery over. Its result counts.
@@ -116,17 +97,19 @@ class DeliveryAttempt:
             result = AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
             if claimed.in_doubt:
                 result = self._hold(claimed, f"An earlier attempt may be out. {reason}")
-            return self._store(claimed, result)
+            self._store(claimed, result)
+            return
         # Editing or deleting twice changes nothing.
         if claimed.in_doubt and claimed.operation is Operation.POST:
             reconciled = self._reconcile(claimed)
             if isinstance(reconciled, AttemptResult):
-                return self._store(claimed, reconciled)
+                self._store(claimed, reconciled)
+                return
             claimed = reconciled
         if not claimed.filled:
             filled = self._fill(claimed)
             if filled is None:
-                return Following()
+                return
             claimed = filled
         request = claimed.request
         if request is None:
@@ -135,8 +118,9 @@ class DeliveryAttempt:
                 request = self._prepare(claimed)
             except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
                 failure = f"The network of {self.config.name!r} failed before anything was sent."
-                return self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
-        return self._begin(claimed, request)
+                self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
+                return
+        self._begin(claimed, request)
 
     def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         filler = PageFiller(
@@ -150,18 +134,8 @@ class DeliveryAttempt:
         )
         return filler.fill(claimed)
 
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:
-        """Record the result and claim the next delivery at once: each transaction waits for the disk."""
-        deliveries, looks = self.journal.deliveries, self.takes_next()
-        following = None
-        if looks:
-            counts, following = deliveries.record_and_claim(
-                claimed, result, lease=self.lease, severe_only=self.severe_only, rate=self.config.rate
-            )
-        else:
-            counts = deliveries.record_result(claimed, result)
-        log_outcome(claimed, result.code, counts)
-        return Following(looks, following)
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
+        log_outcome(claimed, result.code, self.journal.deliveries.record_result(claimed, result))
 
     # --- whether this channel can send it
 
@@ -288,7 +262,7 @@ class DeliveryAttempt:
         # An edited post stays where it is, even below posts that have been deleted since.
         return _checked(Request, self.channel.prepare(post, ()))
 
-    def _begin(self, claimed: ClaimedDelivery, request: Request) -> Following:
+    def _begin(self, claimed: ClaimedDelivery, request: Request) -> None:
         """Commit the request with the attempt, then send it."""
         recipients: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
@@ -300,17 +274,19 @@ class DeliveryAttempt:
                 if begun.has_recipients:
                     recipients = self._bulk().next_recipients(begun)
         except RateReached as reached:
-            return self._store(claimed, limited(self.config.name, reached, claimed))
+            self._store(claimed, limited(self.config.name, reached, claimed))
+            return
         except PublishingStopped as stop:
-            return self._store(claimed, waiting(claimed, reason=str(stop)))
+            self._store(claimed, waiting(claimed, reason=str(stop)))
+            return
         # In doubt is what was sent before this attempt.
         before = claimed.at_steps(begun.clock_steps)
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
             self._bulk().send(lease, begun.request or request, recipients)
-            return Following()
-        return self._store(begun, self._send(lease, request))
+            return
+        self._store(begun, self._send(lease, request))
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel

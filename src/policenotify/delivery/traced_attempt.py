@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from policenotify.channel import Request, SupportsLookup
-from policenotify.delivery.attempt import DeliveryAttempt, Following
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.bulk_attempt import BulkAttempt
 from policenotify.delivery.bulk_send import BulkSend, Lease
 from policenotify.errors import ChannelError
@@ -35,7 +35,7 @@ class TracedAttempt(DeliveryAttempt):
 
     tracer: Tracer
 
-    def run(self, claimed: ClaimedDelivery) -> Following:
+    def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt; see `DeliveryAttempt.run`."""
         attributes: dict[str, Attribute] = {
             "messaging.system": "policenotify",
@@ -51,7 +51,7 @@ class TracedAttempt(DeliveryAttempt):
         before = _delivering.set(step)
         try:
             with step:
-                return super().run(claimed)
+                super().run(claimed)
         finally:
             _delivering.reset(before)
 
@@ -78,11 +78,10 @@ class TracedAttempt(DeliveryAttempt):
             _note(step, result)
             return result
 
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
         with self._step("settle", "CLIENT", "settle"):
-            following = super()._store(claimed, result)
+            super()._store(claimed, result)
         _note(_delivering.get(), result)
-        return following
 
     def _bulk(self) -> BulkAttempt:
         plain = super()._bulk()

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked, JournalError
+from policenotify.errors import Blocked
 from policenotify.journal import audit, clock_change, meta, queue, recovery, results
 from policenotify.journal.audit import posts_of, record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
@@ -317,35 +317,6 @@ class Deliveries:
         """
         with self._journal.write() as connection:
             return self._record_result(connection, claimed, result, clock_change.total(connection))
-
-    def record_and_claim(
-        self, claimed: ClaimedDelivery, result: AttemptResult, *, lease: timedelta, severe_only: bool, rate: Rate | None
-    ) -> tuple[Mapping[Outcome, int], ClaimedDelivery | None]:
-        """Record the result of an attempt, and claim the channel's next delivery for its owner, in one transaction.
-
-        Whatever keeps the next delivery from being claimed, the result is recorded.
-
-        Returns:
-            What `record_result` and `claim` do. Interrupted deliveries are not recovered.
-        """
-        journal, channel, owner = self._journal, claimed.channel, claimed.owner or ""
-        seen = journal.newest_event
-        with journal.write() as connection:
-            try:  # before an event is added that may never be committed
-                standing = journal.standing(connection, seen)
-            except JournalError:
-                return self._record_result(connection, claimed, result, clock_change.total(connection)), None
-            counts = self._record_result(connection, claimed, result, standing.steps)
-            if standing.stopped is not None:
-                return counts, None
-            what: dict[str, Any] = {"lease": lease, "severe_only": severe_only, "rate": rate}
-            now = microseconds(journal.now())
-            try:
-                with connection.begin_nested():
-                    following = queue.take_next(connection, journal.keys, channel, owner, now=now, **what)
-            except Exception:  # noqa: BLE001 - the next `claim` raises it again
-                following = None
-        return counts, following and replace(following, clock_steps=standing.steps)
 
     def _record_result(
         self, connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, steps: timedelta

@@ -464,16 +464,18 @@ def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made
 
     def slow(people: Any) -> Any:
         clock.pass_by(LEASE.total_seconds() * 0.75)
-        delivery.drain(NOW, is_worker=True)
+        delivery.drain(NOW)
         return everybody(people)
 
     news.sends.extend([slow, slow, slow])
     first = book.publish("news", people=())
     second = book.publish("news", people=())
-    delivery.drain(NOW, is_worker=True)  # a worker: its lists have time
-    while not book.receipt(second, "news").outcome.is_final:
-        delivery.drain(NOW, is_worker=True)
-        time.sleep(0.01)
+    over = threading.Event()
+    worker = in_thread(lambda: delivery.drain(None, stop=over.is_set))  # its lists have time
+    until(lambda: book.receipt(second, "news").outcome.is_final)
+    over.set()
+    delivery.wake()
+    worker.join(PATIENCE)
     assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10] * 2)
 
@@ -494,7 +496,7 @@ def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: 
     delivery.drain(NOW)
     assert not begun.is_set()  # it had no time at all
     other = book.publish("sky")
-    delivery.drain(LONG, publication=other, enough=begun.is_set)
+    delivery.drain(LONG, publication=other, stop=begun.is_set)
     delivery.drain(LONG, publication=other)
     go_on.set()
     until(lambda: book.receipt(first, "news").outcome.is_final)
@@ -527,7 +529,7 @@ def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sky, failed = Scripted(capabilities=KEYED), threading.Event()
-    record = type(book.journal.deliveries).record_and_claim
+    record = type(book.journal.deliveries).record_result
 
     def full(*given: Any, **named: Any) -> Any:
         if failed.is_set():
@@ -535,7 +537,7 @@ def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_
         failed.set()
         raise JournalError("The disk is full.")
 
-    monkeypatch.setattr(type(book.journal.deliveries), "record_and_claim", full)
+    monkeypatch.setattr(type(book.journal.deliveries), "record_result", full)
     published = book.publish("sky")
     delivery = delivers(sky=sky, rest=0.05)
     delivery.drain(NOW)
@@ -787,32 +789,6 @@ def test_a_drain_ends_when_its_threads_have_found_nothing_more(book: Book, deliv
         )  # the threads keep their connections for a moment longer
     assert drained.quick
     assert len(sky.said) == 2
-
-
-def test_a_drain_that_waits_reads_only_whether_anything_has_changed(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sky, looks = Scripted(), []
-    book.journal.channels.pause("sky", book.clock.now() + LONG)
-    book.publish("sky")
-    delivery = delivers(sky=sky, lease=FAR_LEASE)
-    drain = in_thread(lambda: delivery.drain(2 * LONG))
-    due = book.journal.deliveries.due
-
-    def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
-        looks.append(1)
-        return due(channels, **rates)
-
-    monkeypatch.setattr(book.journal.deliveries, "due", counted)
-    drain.join(0.5)
-    before = len(looks)
-    drain.join(0.5)
-    assert len(looks) - before < 2  # of ten
-    assert drain.is_alive()
-    book.journal.resume("desk", "sky")  # as another process may
-    drain.join(PATIENCE)
-    assert not drain.is_alive()
-    assert len(sky.said) == 1
 
 
 @pytest.fixture

@@ -376,9 +376,9 @@ def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> N
 def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     publisher = make(_unusable("the file none cannot be read.", "sky"), _channel("sea"))
     for _ in range(2):
-        publisher._dispatcher.drain(timedelta(0), is_worker=True)
+        publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)  # one look
     publisher.channel_configs["sky"] = _channel("sky")
-    publisher._dispatcher.drain(timedelta(0), is_worker=True)
+    publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)
     assert [record.getMessage() for record in caplog.records] == [
         "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
     ]

@@ -32,7 +32,7 @@ from policenotify.journal.drafts.record import (
 )
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
+from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, span
 from policenotify.journal.verify import DRAFT_FIELDS
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict, person
 from policenotify.model.message import Message
@@ -325,14 +325,6 @@ class StoredDrafts:
         query = select(func.count()).select_from(_table).where(*waits)
         with self._journal.read() as connection:
             return int(connection.execute(query).scalar() or 0)
-
-    def next_at(self) -> datetime | None:
-        """Return when the next submitted draft expires."""
-        query = select(func.min(_table.c.expires_at))
-        pending = _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED])
-        with self._journal.read() as connection:
-            at = connection.execute(query.where(pending)).scalar()
-        return None if at is None else moment(at)
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder of a second reading is raised, once for each level. Return whether to raise it."""
