@@ -94,6 +94,7 @@ class Dispatcher:
     _lanes: list[_Lane] = field(default_factory=list, init=False)
     _resting: dict[str, float] = field(default_factory=dict, init=False)  # until when, by channel
     _lists_until: float = field(default=0.0, init=False)  # when bulk sends must end, a time that drains extend
+    _draining: int = field(default=0, init=False)  # drains under way
     _closing: bool = field(default=False, init=False)
     _ended: set[str] = field(default_factory=set, init=False)  # owners of claims whose threads a failure has ended
     _logged: dict[str, str] = field(default_factory=dict, init=False)  # why channels cannot be used, by name
@@ -129,6 +130,21 @@ class Dispatcher:
             JournalError: The journal cannot be read or written.
         """
         self._leave_parent()
+        with self._lock:
+            self._draining += 1
+        try:
+            return self._drain(budget, publication, stop, duties)
+        finally:
+            with self._lock:
+                self._draining -= 1
+
+    def _drain(
+        self,
+        budget: timedelta | None,
+        publication: str | None,
+        stop: Callable[[], bool],
+        duties: Callable[[], object],
+    ) -> datetime | None:
         is_worker = budget is None
         interval = _WORKER_LOOKS if is_worker else self.poll_interval
         deadline = math.inf if budget is None else self.clock.monotonic() + budget.total_seconds()
@@ -172,6 +188,14 @@ class Dispatcher:
             self._wakes += 1
             self._changed.notify_all()
 
+    def interrupt(self) -> bool:
+        """Let the drains of this process return soon, and take nothing more. Return whether there are any.
+
+        It takes no lock, for a handler of signals.
+        """
+        self._closing = self._closing or self._draining > 0
+        return self._closing
+
     def finish(self, *, timeout: float = 5.0) -> bool:
         """Take nothing new, and wait for what is under way. Return whether all of it has ended."""
         self._leave_parent()
@@ -196,7 +220,8 @@ class Dispatcher:
         if self._process != os.getpid():
             self._lock = threading.RLock()
             self._changed = threading.Condition(self._lock)
-            self._lanes, self._resting, self._lists_until, self._process = [], {}, 0.0, os.getpid()
+            self._lanes, self._resting, self._lists_until, self._draining = [], {}, 0.0, 0
+            self._process = os.getpid()
 
     # --- what is to be done
 

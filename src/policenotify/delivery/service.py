@@ -1,4 +1,4 @@
-"""Run a worker as a service: signals for a clean shutdown, and notifications for systemd."""
+"""Signals that end deliveries in order, and a worker as a service of systemd."""
 
 from __future__ import annotations
 
@@ -83,6 +83,35 @@ def ended_by_signals() -> Iterator[Signals]:
         signal.set_wakeup_fd(wakeup)
         os.close(arrived)
         os.close(note)
+
+
+@contextmanager
+def ends_deliveries(interrupt: Callable[[], bool]) -> Iterator[None]:
+    """Let the first SIGTERM or Ctrl-C end deliveries in order. Others, and a second one, have their usual effect.
+
+    Args:
+        interrupt: Ends the deliveries that are under way, and returns whether there were any. It runs in a handler.
+    """
+    before: dict[signal.Signals, Any] = {}
+
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        restore()
+        if not interrupt():
+            os.kill(os.getpid(), number)
+
+    if threading.current_thread() is threading.main_thread():  # no other may set a handler
+        for number in _ENDS:
+            if (handler := signal.getsignal(number)) is not signal.SIG_IGN:  # as in the background of a shell
+                before[number] = handler
+                signal.signal(number, end)
+    try:
+        yield
+    finally:
+        restore()
 
 
 def _restore_handlers() -> None:

@@ -42,6 +42,10 @@ class Worker:
     and tried again. A journal that was deleted or replaced ends the worker; see `failure`.
 
     A forked child has no worker until it starts one.
+
+    Attributes:
+        failure: Why it ended without being stopped.
+        on_failure: Called in the worker's thread when it ends because of a `failure`.
     """
 
     def __init__(
@@ -70,9 +74,7 @@ class Worker:
         self._life: _Life | None = None
         self._changing = ProcessLock()
         self.failure: JournalTakenAway | None = None
-        """Why it ended without being stopped."""
         self.on_failure: Callable[[], object] = lambda: None
-        """Called in the worker's thread when it ends because of a `failure`."""
 
     def __enter__(self) -> Self:
         return self.start()

@@ -218,6 +218,16 @@ class Publisher(Operations):
         self.events.close()
         self.journal.close()
 
+    def interrupt(self) -> bool:
+        """Let `publish` and `drain` return soon: posts under way finish, and a list ends between two people.
+
+        This publisher then delivers nothing more. What waits is for the next one. A handler of signals may call it.
+
+        Returns:
+            Whether anything was being delivered. If not, nothing changes.
+        """
+        return self._dispatcher.interrupt()
+
     # --- publishing
 
     def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
