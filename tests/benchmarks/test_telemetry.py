@@ -78,7 +78,7 @@ class _Empty(DeliveryAttempt):
     def _send(self, lease: Lease, request: Request) -> AttemptResult:  # noqa: ARG002 - the parent's
         return _RESULT
 
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:  # noqa: ARG002 - the parent's
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
         pass
 
 

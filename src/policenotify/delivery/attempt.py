@@ -52,6 +52,7 @@ _Kind = TypeVar("_Kind")
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
+_LOOKUP_MARGIN = timedelta(days=1)  # before the first attempt, for a clock that was set since. Known posts do not count
 _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that disagree do not answer both look-ups
 
 
@@ -153,10 +154,10 @@ class DeliveryAttempt:
 
     def _reconcile(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """Return the result of a delivery in doubt, or the delivery if it may be sent again."""
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
+        now, first = self.journal.now(), claimed.first_tried_at
         expired = claimed.not_after is not None and claimed.not_after <= now
-        first = claimed.first_tried_at
-        key_is_known = first is not None and now - first < self.channel.capabilities.idempotency_window
+        window = self.channel.capabilities.idempotency_window
+        key_is_known = first is not None and timedelta(0) <= now - first < window  # else the clock was set back
         if key_is_known and not expired:
             return claimed  # the network publishes the same request once
         delay = self.channel.capabilities.lookup_delay
@@ -171,23 +172,20 @@ class DeliveryAttempt:
     ) -> AttemptResult | ClaimedDelivery:
         """Ask the network for the post of a delivery in doubt.
 
-        The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups some
-        seconds apart, the second one after the network's own delay.
+        The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups with
+        the network's own delay between them, by a clock that nobody can set, whichever process looks.
         """
-        if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
+        if claimed.request is None or claimed.first_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent
+        seen = self.journal.uptime()
         if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
             return found
-        steps = claimed.clock_steps
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
-        # If the clock was set during the look-up, the network was asked for the wrong time.
-        first = claimed.unseen_at if claimed.clock_steps == steps else None
-        believed_at = max((claimed.last_tried_at or now) + delay, (first or now) + _LOOKUP_INTERVAL)
-        if first is None or now < believed_at:
+        waited, needed = seen.since(claimed.unseen_at), max(delay, _LOOKUP_INTERVAL)
+        if waited is None or waited < needed:
             return AttemptResult(
                 outcome=Outcome.UNCONFIRMED,
-                not_before=believed_at,
-                unseen_at=first or now,
+                not_before=self.journal.now() + needed - (waited or timedelta(0)),
+                unseen_at=seen if waited is None else claimed.unseen_at,
                 backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
@@ -199,6 +197,7 @@ class DeliveryAttempt:
         self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
         """Return what the network's answer means, if it shows the post or fails."""
+        since = min(since, self.journal.now()) - _LOOKUP_MARGIN
         try:
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
@@ -280,8 +279,7 @@ class DeliveryAttempt:
             self._store(claimed, waiting(claimed, reason=str(stop)))
             return
         # In doubt is what was sent before this attempt.
-        before = claimed.at_steps(begun.clock_steps)
-        begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
+        begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
             self._bulk().send(lease, begun.request or request, recipients)
@@ -385,12 +383,8 @@ class DeliveryAttempt:
         delay = self.channel.capabilities.lookup_delay
         if delay is None or not isinstance(self.channel, SupportsLookup):
             return self._hold(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         found = self._look_up(self.channel, claimed, delay=delay, expired=False)
-        if isinstance(found, ClaimedDelivery):
-            return self._refused_for_certain(error, found)
-        # A next refusal then comes late enough after the attempt before it for a look-up to be believed.
-        return replace(found, not_before=max(found.not_before or now, now + delay))
+        return self._refused_for_certain(error, found) if isinstance(found, ClaimedDelivery) else found
 
     def _refused_as_repeated(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """Return the result where the network already has a post with the same text."""

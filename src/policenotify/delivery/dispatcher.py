@@ -20,6 +20,7 @@ from policenotify.delivery.bulk_attempt import waiting
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
+from policenotify.journal.clock_change import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
@@ -148,12 +149,14 @@ class Dispatcher:
         is_worker = budget is None
         interval = _WORKER_LOOKS if is_worker else self.poll_interval
         deadline = math.inf if budget is None else self.clock.monotonic() + budget.total_seconds()
-        next_upkeep = -math.inf
+        next_upkeep, shown = -math.inf, 0.0
         while not stop() and not self._closing:
             with self._lock:
                 seen = self._changes, self._wakes
                 self._lists_until = max(self._lists_until, deadline)
-            if self.clock.monotonic() >= next_upkeep:
+            was_set = abs(offset(self.journal.clock) - shown) >= SMALLEST_STEP
+            if was_set or self.clock.monotonic() >= next_upkeep:
+                shown = offset(self.journal.clock)
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP
             duties()
@@ -226,7 +229,7 @@ class Dispatcher:
     # --- what is to be done
 
     def _look_after(self, *, is_worker: bool, whole: bool) -> None:
-        """Give a sign of life, and take back what processes that exited or hang have claimed."""
+        """Give a sign of life, follow the clock, and take back what processes that exited or hang have claimed."""
         ended = frozenset(self._ended)
         with self.journal.transaction(durable=False):
             # What the call of a publication cannot use is reported by that call alone.

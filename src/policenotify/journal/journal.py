@@ -157,7 +157,7 @@ class Journal(Transactions):
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
         if create and self._is_file:
-            with self.write(follow_clock=False) as connection:
+            with self.write() as connection:
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)

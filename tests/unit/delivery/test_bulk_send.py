@@ -337,7 +337,7 @@ def halted(
             book.journal.deliveries.recover()
             attempts(book, network).run(claim(book))
             if network.asked:  # "not there" is believed of the second answer
-                book.pass_by(5)
+                book.pass_by(60)
                 attempts(book, network).run(claim(book))
         try:
             before_publishing()
@@ -381,7 +381,7 @@ def test_a_post_absent_before_an_interrupted_attempt_is_looked_up_twice_again(bo
     attempts(book, network).run(claim(book))
     book.pass_by(60)
     attempts(book, network).run(claim(book))
-    book.pass_by(5)
+    book.pass_by(60)
     asked = claim(book)
     book.journal.deliveries.begin(asked, network.said[0], "standalone")  # not found twice, so sent again
     book.pass_by(LEASE.total_seconds() + 1)
