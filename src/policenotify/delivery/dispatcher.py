@@ -237,6 +237,9 @@ class Dispatcher:
             self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
             self.journal.workers.record_lost()
             self.journal.deliveries.recover(self.lease, ended)
+            expired = self.journal.deliveries.settle_expired()
+        while expired:
+            expired = self.journal.deliveries.settle_expired()
         self._ended -= ended
         self.journal.sendings.finish_aborts()
 

@@ -115,6 +115,15 @@ class Deliveries:
             now = microseconds(self._journal.now())
             return recovery.recover(connection, now, lease, ended)
 
+    def settle_expired(self) -> int:
+        """Settle a page of the posts that have expired. Return its length, 0 once there are none."""
+        journal = self._journal
+        seen = journal.newest_event
+        with journal.write() as connection:
+            if journal.standing(connection, seen).stopped is not None:
+                return 0
+            return queue.settle_expired(connection, journal.keys, microseconds(journal.now()))
+
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
         since = microseconds(self._journal.now()) - span(RECENT)

@@ -286,6 +286,27 @@ def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, d
     assert book.receipt(published[2]).outcome is Outcome.WAITING
 
 
+def test_what_has_expired_is_settled_together_and_nothing_else_is(book: Book, delivers: Made) -> None:
+    short_lived = timedelta(minutes=10)
+    sky, news = Scripted(capabilities=KEYED), Scripted(capabilities=MAIL)
+    sky.sends.append(Unconfirmed("Cut."))
+    doubtful = book.publish("sky", lives=short_lived)
+    delivers(sky=sky, backoff=lambda _age: timedelta(minutes=5)).drain(NOW)
+    assert worker_threads() == []
+    stale = [book.publish("sky", lives=short_lived) for _ in range(3)]
+    listed = book.publish("news", lives=short_lived, people=["a@press.example"])
+    fresh = book.publish("sky")
+    pass_by(book, timedelta(hours=1))
+    assert [book.journal.deliveries.settle_expired() for _ in range(2)] == [3, 0]
+    assert {book.receipt(one).outcome for one in stale} == {Outcome.SUPERSEDED}
+    assert "expired" in book.receipt(stale[0]).reason
+    assert book.receipt(doubtful).outcome is Outcome.UNCONFIRMED
+    delivers(sky=sky, news=news).drain(LONG)
+    assert book.receipt(listed, "news").outcome is Outcome.SUPERSEDED
+    assert book.receipt(fresh).outcome is Outcome.POSTED
+    book.journal.audit.verify()
+
+
 # --- how long a drain waits
 
 

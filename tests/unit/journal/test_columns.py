@@ -28,10 +28,10 @@ from policenotify.journal.database.columns import (
     whole_number,
 )
 from policenotify.model.history import Outcome
+from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
-    from policenotify.testing.fakes import FakeClock
-from tests.support.journal import Desk
+    from tests.support.journal import Desk
 
 pytestmark = pytest.mark.sqlite
 
