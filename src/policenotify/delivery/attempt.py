@@ -245,7 +245,9 @@ class DeliveryAttempt:
             if claimed.target is None:
                 raise Refused("The post to be taken back is not known.", remedy="Take it back by hand.")
             return Request(account=self.config.account, key=claimed.key, body={"delete": claimed.target.id})
-        post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
+        # Readers who never got what it refers to are not referred to it.
+        names_nothing = claimed.wording == "reply" or not claimed.reached
+        post = (claimed.reply if names_nothing else None) or claimed.standalone
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_PUBLISH_AGAIN)
         pictures = tuple(self.journal.publications.picture(picture.digest, picture.alt) for picture in post.pictures)

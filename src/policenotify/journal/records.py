@@ -196,7 +196,7 @@ class NewPublication:
         """Its findings, with the one that others must read it first, if they must."""
         if self.approval is None or not self.approval.is_missing:
             return self.findings
-        return by_level((self.approval.finding(), *self.findings))
+        return by_level((*self.findings, self.approval.finding()))
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
@@ -243,6 +243,7 @@ class ClaimedDelivery:
         request_version: How often the network has required another request.
         request: The prepared request, if there is one.
         reply_to: The posts above it in the thread, from the opening on.
+        reached: What it refers to is posted there.
         target: The post to edit or delete.
         page: The number of the claimed page of its people. `None` for a single post. Attempts and backoff are then
             those of the page.
@@ -273,6 +274,7 @@ class ClaimedDelivery:
     request: Request | None
     reply_to: tuple[PostRef, ...]
     target: PostRef | None
+    reached: bool = False
     unseen_at: Uptime | None = None
     page: int | None = None
     filled: bool = True

@@ -708,6 +708,7 @@ def test_a_phrase_of_place_is_not_doubled(headline: str, location: dict[str, Any
     [
         ("Restez chez vous. Appelez le 17.", True),
         ("Urgence : 18 ou 112.", True),
+        ("Rufen Sie die 112 an.", True),
         ("Appelez le 17, ou le 114 par SMS.", False),
         ("Restez chez vous.", False),
         ("Fermez vos volets jusqu'au 17 juin.", False),
@@ -1055,8 +1056,9 @@ def test_both_wordings_are_the_same_post() -> None:
     reply: Mapping[str, object] = wording.reply.model_dump(exclude={"text", "spans"})
     assert reply == wording.standalone.model_dump(exclude={"text", "spans"})
     assert (wording.reply.key, wording.reply.created_at) == (KEY, SAMPLES[1].at)
-    nothing_to_answer = replace(BLUESKY, capabilities=Capabilities(budget=Budget(300)))
-    assert _of(SAMPLES[1], nothing_to_answer).reply is None
+    assert "Fait suite à" not in wording.reply.text
+    assert wording.alone == (wording.standalone if wording.reached else wording.reply)
+    assert _of(ACCIDENT).reply is None
 
 
 if __name__ == "__main__":
