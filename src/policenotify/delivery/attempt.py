@@ -177,8 +177,8 @@ class DeliveryAttempt:
         """
         if claimed.request is None or claimed.first_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent
-        seen = self.journal.uptime()
-        if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
+        seen, since = self.journal.uptime(), min(claimed.first_tried_at, self.journal.now()) - _LOOKUP_MARGIN
+        if (found := self._find(channel, claimed.request, since, claimed)) is not None:
             return found
         waited, needed = seen.since(claimed.unseen_at), max(delay, _LOOKUP_INTERVAL)
         if waited is None or waited < needed:
@@ -197,7 +197,6 @@ class DeliveryAttempt:
         self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
         """Return what the network's answer means, if it shows the post or fails."""
-        since = min(since, self.journal.now()) - _LOOKUP_MARGIN
         try:
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
