@@ -160,20 +160,16 @@ class Dispatcher:
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP
             duties()
-            with self.journal.snapshot():
-                if publication is not None and not self.journal.publications.pending(publication):
-                    return None
-                due = self._due(postponed=is_worker)
+            due, may_happen = self._look(publication, deadline)
+            if due is None:
+                return None
             now = self.journal.now()  # read after `due`, so that what is due at once is due by now
             for name in [name for name, at in due.items() if at <= now]:
                 self._start(name)
             left = deadline - self.clock.monotonic()
             if left <= 0:
                 break
-            # Something may have been settled between two reads of the journal, so one more must agree.
-            if not (is_worker or self._may_happen(now, left, due, publication)) and not self._may_happen(
-                now, left, self._due(postponed=False), publication
-            ):
+            if not may_happen:
                 return self.next_due()
             later = [(at - now).total_seconds() for at in due.values() if at > now]
             self._wait(seen, min([left, interval, *later]), publication)
@@ -264,15 +260,26 @@ class Dispatcher:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
         return {name: max(at, rested.get(name, at)) for name, at in due.items()}
 
-    def _may_happen(self, now: datetime, left: float, due: dict[str, datetime], publication: str | None) -> bool:
-        """Return whether anything that the drain waits for is under way, or may begin in the time that is left."""
-        soon = now + timedelta(seconds=left)
-        if publication is None:
-            with self._lock:
-                works = any(lane.looking for lane in self._living())
-            return works or any(at <= soon for at in due.values())
-        unsettled = self.journal.publications.pending(publication, postponed=False)
-        return any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items())
+    def _look(self, publication: str | None, deadline: float) -> tuple[dict[str, datetime] | None, bool]:
+        """Return what is due when, and whether anything that the drain waits for is under way, or may begin in time.
+
+        There is nothing due for a publication that is settled.
+        """
+        if deadline == math.inf:
+            return self._due(), True
+        with self._lock:  # before the journal is read: a thread that has settled something is not missed
+            works = any(lane.looking for lane in self._living())
+        with self.journal.snapshot():
+            due, now = self._due(postponed=False), self.journal.now()
+            soon = now + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
+            if publication is not None:
+                unsettled = self.journal.publications.pending(publication, postponed=False)
+                if not unsettled and not self.journal.publications.pending(publication):
+                    return None, False
+                return due, any(
+                    at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items()
+                )
+        return due, works or any(at <= soon for at in due.values())
 
     # --- waiting
 
@@ -290,9 +297,9 @@ class Dispatcher:
 
     def _is_awaited(self, lane: _Lane, publication: str | None) -> bool:
         """Return whether a drain waits for a thread, which looks for its next delivery without help."""
-        if publication is None:
+        if publication is None or lane.claimed is None:
             return lane.looking
-        return lane.claimed is not None and lane.claimed.publication == publication
+        return lane.claimed.publication == publication
 
     def _wait_for_lists(self) -> None:
         """Wait a moment for the bulk sends whose time is up, for the receipts."""
