@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from policenotify.channel import ChannelConfig
-from policenotify.delivery.service import ends_deliveries
+from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
@@ -134,13 +134,13 @@ def by_the_end_of_the_worker(case: ContractCase) -> None:
 def by_a_signal_to_a_drain(case: ContractCase) -> None:
     publisher = case.open()
     publisher.publish(accident(), key="list", actor="desk", wait=0)
-    with _signal(case, SIGTERM), closing(publisher), ends_deliveries(publisher.interrupt):
+    with _signal(case, SIGTERM), closing(publisher), ended_by_signals(publisher.interrupt):
         publisher.drain(LONG)
 
 
 def by_a_signal_to_a_wait(case: ContractCase) -> None:
     publisher = case.open()
-    with _signal(case, SIGINT), closing(publisher), ends_deliveries(publisher.interrupt):
+    with _signal(case, SIGINT), closing(publisher), ended_by_signals(publisher.interrupt):
         publisher.publish(accident(), key="list", actor="desk", wait=LONG)
 
 

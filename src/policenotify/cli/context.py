@@ -118,7 +118,7 @@ class CliContext:
 
     def publisher(self) -> Publisher:
         """Open the installation's publisher; the caller closes it. The first SIGTERM or Ctrl-C ends its deliveries."""
-        from policenotify.delivery.service import ends_deliveries
+        from policenotify.delivery.service import ended_by_signals
         from policenotify.settings import open_publisher
 
         publisher = open_publisher(self.settings)
@@ -127,7 +127,7 @@ class CliContext:
             self.interrupted = publisher.interrupt()
             return self.interrupted
 
-        click.get_current_context().with_resource(ends_deliveries(interrupt))
+        click.get_current_context().with_resource(ended_by_signals(interrupt))
         return publisher
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals, ends_deliveries
+from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import PolicenotifyError
 from policenotify.integrations.django import publisher
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         """Deliver."""
         try:
             if budget is not None:
-                with publisher() as current, ends_deliveries(current.interrupt):
+                with publisher() as current, ended_by_signals(current.interrupt):
                     current.drain(timedelta(seconds=budget))
                 return
             with ended_by_signals() as signals, publisher() as current:
