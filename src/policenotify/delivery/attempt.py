@@ -173,7 +173,7 @@ class DeliveryAttempt:
         """Ask the network for the post of a delivery in doubt.
 
         The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups with
-        the network's own delay between them, by a clock that nobody can set, whichever process looks.
+        the network's own delay between them, by a clock that cannot be set, whichever process looks.
         """
         if claimed.request is None or claimed.first_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent

@@ -51,7 +51,7 @@ class MachineClock(SystemClock):
 
 
 class Uptime(NamedTuple):
-    """A moment by a clock that nobody can set, which any process of the same boot can compare.
+    """A moment by a clock that cannot be set, which any process of the same boot can compare.
 
     Attributes:
         boot: Names the boot, or is empty where it is not known. Then the clock itself is read.

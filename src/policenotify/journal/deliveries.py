@@ -122,7 +122,7 @@ class Deliveries:
         with journal.write() as connection:
             if journal.standing(connection, seen).stopped is not None:
                 return 0
-            return queue.settle_expired(connection, journal.keys, microseconds(journal.now()))
+            return recovery.settle_expired(connection, journal.keys, microseconds(journal.now()))
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""

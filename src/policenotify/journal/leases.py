@@ -41,9 +41,11 @@ def process_user() -> str:
     try:
         import pwd  # noqa: PLC0415 - not on Windows
 
-        return f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()}) on {host}"
+        uid: int | str = os.getuid()
+        name = pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
-        return f"- (uid {os.getuid() if hasattr(os, 'getuid') else '-'}) on {host}"
+        uid, name = os.getuid() if hasattr(os, "getuid") else "-", "-"
+    return f"{name} (uid {uid}) on {host}"
 
 
 def is_dead(owner: str) -> bool:

@@ -69,7 +69,6 @@ FORGED = (
 _log = logging.getLogger("policenotify")
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
-_PAGE = 200  # expired posts that are settled in one transaction
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _table, _recipient, _publication, _page = schema.delivery, schema.recipient, schema.publication, schema.page
 _before, _later = _table.alias("before"), _table.alias("later")
@@ -197,21 +196,6 @@ def settle_cancelled(
     )
 
 
-def settle_expired(connection: Connection, keys: Keys, now: int) -> int:
-    """Settle a page of posts that had expired before they were tried. Return its length: there may be more.
-
-    A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was changed.
-    """
-    found = connection.execute(_EXPIRED, {"now": now}).all()
-    rows = [row for row in found if is_authentic(keys, row) and not is_settled(row.last_settlement)]
-    if rows:
-        settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
-        connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
-    for row in rows:
-        record_delivery(connection, row, moment(now), "settled", {"outcome": Outcome.SUPERSEDED, "reason": EXPIRED})
-    return len(rows)
-
-
 def _stated(connection: Connection, row: Row[Any]) -> dict[str, str]:
     """Return the digest of the request that people got before their delivery was interrupted, if it is authentic."""
     if not row.has_recipients or not row.request:
@@ -276,15 +260,6 @@ _ON_CHANNEL = (
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
 _NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(key_share=True, skip_locked=True, of=_table)
 # Another worker locks it for moments only, after each chunk of people: it is waited for.
-_EXPIRED = (
-    select(_table)
-    .add_columns(last_settlement(_table))
-    .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
-    .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
-    .order_by(_table.c.id)
-    .limit(_PAGE)
-    .with_for_update(key_share=True, skip_locked=True, of=_table)
-)
 _NEXT_SHARED = (
     _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(key_share=True, of=_table)
 )

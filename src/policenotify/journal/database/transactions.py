@@ -134,7 +134,7 @@ class Transactions:
         return f"Journal({url.render_as_string(hide_password=True)})"
 
     def uptime(self) -> Uptime:
-        """Return the moment by a clock that nobody can set, or the server's time on PostgreSQL."""
+        """Return the moment by a clock that cannot be set, or the server's time on PostgreSQL."""
         self.now()  # asks the server
         return Uptime.now(self.clock)
 
