@@ -20,7 +20,7 @@ from policenotify.delivery.bulk_attempt import waiting
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
-from policenotify.journal.clock_change import SMALLEST_STEP, offset
+from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields

@@ -14,6 +14,10 @@ from policenotify.channel import Clock
 _SINCE_BOOT: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
+SMALLEST_STEP: Final = 2.0
+"""Seconds. A clock that is set by less is not noticed: no wait depends on that, and a slewed clock differs by less."""
+
+
 @runtime_checkable
 class CountsFromBoot(Protocol):
     """A [`Clock`][policenotify.channel.Clock] whose `monotonic` can be compared between processes."""
@@ -81,6 +85,11 @@ class Uptime(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.boot} {self.at}"
+
+
+def offset(clock: Clock) -> float:
+    """Return the clock minus what cannot be set, in seconds. It changes if the clock is set."""
+    return clock.now().timestamp() - clock.monotonic()
 
 
 @cache

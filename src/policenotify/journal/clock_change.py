@@ -22,16 +22,13 @@ from sqlalchemy import delete as delete_from
 from policenotify.channel import Clock
 from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, recent_events, record
-from policenotify.journal.clock import Uptime
+from policenotify.journal.clock import SMALLEST_STEP, Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.status import ClockStep
-
-SMALLEST_STEP: Final = 2.0
-"""Seconds. Smaller steps are ignored: no wait depends on them, and a slewed clock differs by less."""
 
 SET: Final = "clock_set"
 """The kind of event that records a step of the clock."""
@@ -54,11 +51,6 @@ _OTHERS: Final[tuple[Column[int], ...]] = (
     schema.lock.c.lease_until,
     schema.runner.c.seen_at,
 )
-
-
-def offset(clock: Clock) -> float:
-    """Return the clock minus what cannot be set, in seconds. It changes if the clock is set."""
-    return clock.now().timestamp() - clock.monotonic()
 
 
 def follow(connection: Connection, clock: Clock) -> None:
