@@ -47,6 +47,8 @@ CREATE TABLE pn_event (
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
 CREATE TABLE pn_incident (
     id VARCHAR(64) NOT NULL,
     category VARCHAR(64) NOT NULL,
@@ -84,7 +86,6 @@ CREATE TABLE pn_person (
     key_version INTEGER NOT NULL,
     sealed BYTEA,
     stored_at BIGINT NOT NULL,
-    suppression VARCHAR(64),
     PRIMARY KEY (id),
     UNIQUE (key)
 );
@@ -113,7 +114,7 @@ CREATE TABLE pn_seal (
 
 CREATE TABLE pn_suppression (
     channel VARCHAR(64) NOT NULL,
-    key VARCHAR(64) NOT NULL,
+    key VARCHAR(32) NOT NULL,
     source VARCHAR(16) NOT NULL,
     evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
@@ -129,6 +130,8 @@ CREATE TABLE pn_publication (
     incident VARCHAR(64),
     sequence INTEGER,
     stage VARCHAR(16) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    severity VARCHAR(8) NOT NULL,
     corrects VARCHAR(26),
     digest VARCHAR(64) NOT NULL,
     message TEXT NOT NULL,
@@ -144,6 +147,8 @@ CREATE TABLE pn_publication (
 );
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
@@ -199,7 +204,9 @@ CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
+
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
@@ -249,6 +256,8 @@ CREATE TABLE pn_attempt (
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
 CREATE TABLE pn_expansion (
     delivery BIGINT NOT NULL,
@@ -308,7 +317,7 @@ CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 CREATE TABLE pn_report (
     delivery BIGINT NOT NULL,
-    key VARCHAR(64) NOT NULL,
+    key VARCHAR(32) NOT NULL,
     kind VARCHAR(12) NOT NULL,
     channel VARCHAR(64) NOT NULL,
     status VARCHAR(32) NOT NULL,

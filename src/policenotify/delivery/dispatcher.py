@@ -18,20 +18,20 @@ from policenotify.delivery.attempt import DeliveryAttempt, backoff
 from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.bulk_attempt import waiting
 from policenotify.delivery.log_lines import log_blocked
-from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
-from policenotify.telemetry import Tracer
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
 _log = logging.getLogger("policenotify")
 
-_WORKER_LOOKS = 1.0  # seconds between two looks of a worker
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks of a worker."""
+
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
 _LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
@@ -77,7 +77,6 @@ class Dispatcher:
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         poll_interval: Seconds between two looks at what other processes have changed. A worker looks every second.
         rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
-        tracer: Makes the spans of deliveries, if the installation asks for them.
     """
 
     journal: Journal
@@ -87,7 +86,6 @@ class Dispatcher:
     backoff: Callable[[timedelta], timedelta] = backoff
     poll_interval: float = 0.2
     rest: float = 5.0
-    tracer: Tracer | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)  # guards all below
     _changed: threading.Condition = field(init=False)
     _changes: int = field(default=0, init=False)  # how often a thread has finished something
@@ -147,7 +145,7 @@ class Dispatcher:
         duties: Callable[[], object],
     ) -> datetime | None:
         is_worker = budget is None
-        interval = _WORKER_LOOKS if is_worker else self.poll_interval
+        interval = LOOK_INTERVAL if is_worker else self.poll_interval
         deadline = math.inf if budget is None else self.clock.monotonic() + budget.total_seconds()
         next_upkeep, shown = -math.inf, 0.0
         while not stop() and not self._closing:
@@ -357,7 +355,6 @@ class Dispatcher:
         channel: Channel | None = None
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         siblings = {name for name, other in self.channels.items() if other.network == config.network}
-        make = DeliveryAttempt if self.tracer is None else partial(TracedAttempt, tracer=self.tracer)
         reader = AudienceReader()
         try:
             while self._may_take(lane, config):
@@ -369,7 +366,7 @@ class Dispatcher:
                     channel = channel or self._open(config, claimed)
                     if channel is None:
                         return
-                    make(
+                    DeliveryAttempt(
                         journal=self.journal,
                         channel=channel,
                         config=config,

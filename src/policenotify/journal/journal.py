@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from policenotify.journal.bulk.sendings import Sendings
     from policenotify.journal.deliveries import Deliveries
     from policenotify.journal.drafts.drafts import StoredDrafts
-    from policenotify.journal.figures.figures import Figures
+    from policenotify.journal.figures import Figures
     from policenotify.journal.incidents import Incidents
     from policenotify.journal.persons.people import StoredPeople
     from policenotify.journal.persons.reports import Reports
@@ -117,8 +117,8 @@ class Journal(Transactions):
 
     @cached_property
     def figures(self) -> Figures:
-        """Totals and the state of what is pending, for metrics."""
-        from policenotify.journal.figures.figures import Figures  # noqa: PLC0415 - see above
+        """What metrics count, and the state of what is pending."""
+        from policenotify.journal.figures import Figures  # noqa: PLC0415 - see above
 
         return Figures(self)
 

@@ -33,12 +33,7 @@ TAKEN_DOWN = "It was withdrawn before it could be sent."
 LISTED = 10
 """Open incidents that an error text lists."""
 
-SEND_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds, in seconds, of how long attempts take: a fast API to the time-out of a slow gateway."""
-
-POST_BUCKETS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
-"""Upper bounds, in seconds, of the time from the publication to the post."""
-
+_ULID_DIGITS = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")  # Crockford's to Python's
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -279,6 +274,11 @@ class ClaimedDelivery:
     page: int | None = None
     filled: bool = True
     trace: str = ""
+
+    @property
+    def published_at(self) -> datetime:
+        """When it was published, to the millisecond: the time in the ULID of the publication."""
+        return moment(1000 * int(self.publication[:10].translate(_ULID_DIGITS), 32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,27 +130,6 @@ def test_a_fork_that_has_waited_long_enough_closes_no_connection_in_use(
     assert done == [True]
 
 
-def test_a_child_reads_the_figures_that_a_thread_was_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policenotify.journal.database.transactions._FORK_TIMEOUT", 0.01)
-    begun, go = threading.Event(), threading.Event()
-
-    def hang(_connection: object) -> int:  # as a server does
-        begun.set()
-        go.wait(PATIENCE)
-        return 0
-
-    def read() -> None:
-        go.set()
-        desk.journal.figures.read()
-
-    monkeypatch.setattr("policenotify.journal.figures.figures._size", hang)
-    reader = threading.Thread(target=desk.journal.figures.read)
-    reader.start()
-    assert begun.wait(PATIENCE)
-    assert _fork(read, go.set) == 0
-    reader.join()
-
-
 def _is_interrupted(number: int) -> bool:
     """Enter and leave the gate, with a Ctrl-C as that function of its code begins. Return False if it has fewer.
 
