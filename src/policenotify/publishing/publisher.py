@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.workers import Runner
 
-_TIDY_INTERVAL = 5.0  # seconds between two looks of a worker for reminders, drafts that expire and addresses to erase
+_TIDY_INTERVAL = 15.0  # seconds between two looks of a worker for reminders, drafts that expire and addresses to erase
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
