@@ -1,11 +1,47 @@
-CREATE TABLE pn_blob (
-    digest VARCHAR(64) NOT NULL,
-    media_type VARCHAR(64) NOT NULL,
-    width INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    data BLOB NOT NULL,
+CREATE TABLE pn_meta (
+    name VARCHAR(64) NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE pn_incident (
+    id VARCHAR(64) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    status VARCHAR(16) NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    follows VARCHAR(64),
+    exercise BOOLEAN NOT NULL,
+    opened_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    due_at BIGINT,
+    reminders INTEGER DEFAULT 0 NOT NULL,
+    reminded_at BIGINT,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
+
+CREATE TABLE pn_person (
+    id INTEGER NOT NULL,
+    "key" VARCHAR(32) NOT NULL,
+    key_version INTEGER NOT NULL,
+    sealed BLOB,
     stored_at BIGINT NOT NULL,
-    PRIMARY KEY (digest)
+    PRIMARY KEY (id),
+    UNIQUE ("key")
+);
+
+CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
+
+CREATE TABLE pn_suppression (
+    channel VARCHAR(64) NOT NULL,
+    "key" VARCHAR(32) NOT NULL,
+    source VARCHAR(16) NOT NULL,
+    evidence TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    confirmed_at BIGINT,
+    expires_at BIGINT,
+    PRIMARY KEY (channel, "key")
 );
 
 CREATE TABLE pn_channel (
@@ -29,6 +65,32 @@ CREATE TABLE pn_channel_state (
     PRIMARY KEY (channel, name)
 );
 
+CREATE TABLE pn_lock (
+    name VARCHAR(200) NOT NULL,
+    owner VARCHAR(32) NOT NULL,
+    lease_until BIGINT NOT NULL,
+    length BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE pn_blob (
+    digest VARCHAR(64) NOT NULL,
+    media_type VARCHAR(64) NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    stored_at BIGINT NOT NULL,
+    PRIMARY KEY (digest)
+);
+
+CREATE TABLE pn_runner (
+    owner TEXT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    is_worker BOOLEAN DEFAULT false NOT NULL,
+    unusable TEXT,
+    PRIMARY KEY (owner)
+);
+
 CREATE TABLE pn_event (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     at BIGINT NOT NULL,
@@ -40,68 +102,17 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
-    follows TEXT NOT NULL,
-    mac VARCHAR(80) NOT NULL
+    xid INTEGER DEFAULT 0 NOT NULL
 );
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
 CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
-CREATE TABLE pn_incident (
-    id VARCHAR(64) NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    status VARCHAR(16) NOT NULL,
-    next_sequence INTEGER NOT NULL,
-    follows VARCHAR(64),
-    exercise BOOLEAN NOT NULL,
-    opened_at BIGINT NOT NULL,
-    closed_at BIGINT,
-    due_at BIGINT,
-    reminders INTEGER DEFAULT 0 NOT NULL,
-    reminded_at BIGINT,
-    PRIMARY KEY (id)
-);
-
-CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
-
-CREATE TABLE pn_lock (
-    name VARCHAR(200) NOT NULL,
-    owner VARCHAR(32) NOT NULL,
-    lease_until BIGINT NOT NULL,
-    length BIGINT NOT NULL,
-    PRIMARY KEY (name)
-);
-
-CREATE TABLE pn_meta (
-    name VARCHAR(64) NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (name)
-);
-
-CREATE TABLE pn_person (
-    id INTEGER NOT NULL,
-    "key" VARCHAR(32) NOT NULL,
-    key_version INTEGER NOT NULL,
-    sealed BLOB,
-    stored_at BIGINT NOT NULL,
-    PRIMARY KEY (id),
-    UNIQUE ("key")
-);
-
-CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
-
-CREATE TABLE pn_runner (
-    owner TEXT NOT NULL,
-    seen_at BIGINT NOT NULL,
-    is_worker BOOLEAN DEFAULT false NOT NULL,
-    unusable TEXT,
-    PRIMARY KEY (owner)
-);
-
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
-    first_event INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
     previous VARCHAR(64) NOT NULL,
     digest VARCHAR(64) NOT NULL,
@@ -109,17 +120,6 @@ CREATE TABLE pn_seal (
     signature BLOB NOT NULL,
     at BIGINT NOT NULL,
     PRIMARY KEY (id)
-);
-
-CREATE TABLE pn_suppression (
-    channel VARCHAR(64) NOT NULL,
-    "key" VARCHAR(32) NOT NULL,
-    source VARCHAR(16) NOT NULL,
-    evidence TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    confirmed_at BIGINT,
-    expires_at BIGINT,
-    PRIMARY KEY (channel, "key")
 );
 
 CREATE TABLE pn_publication (
@@ -145,11 +145,50 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
-CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
 CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE TABLE pn_picture (
+    owner VARCHAR(26) NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    PRIMARY KEY (owner, digest),
+    FOREIGN KEY(digest) REFERENCES pn_blob (digest)
+);
+
+CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
+
+CREATE TABLE pn_draft (
+    id VARCHAR(26) NOT NULL,
+    "key" VARCHAR(200),
+    for_keys VARCHAR(200) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    exercise BOOLEAN NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    typed VARCHAR(64) NOT NULL,
+    submitted_by VARCHAR(200) NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    publication VARCHAR(26),
+    due_at BIGINT,
+    authenticated BOOLEAN NOT NULL,
+    content TEXT NOT NULL,
+    mac VARCHAR(80) NOT NULL,
+    reminders INTEGER DEFAULT 0 NOT NULL,
+    reminded_at BIGINT,
+    PRIMARY KEY (id),
+    UNIQUE ("key"),
+    FOREIGN KEY(publication) REFERENCES pn_publication (id)
+);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -199,49 +238,15 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
-CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
-
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
 
 CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE TABLE pn_draft (
-    id VARCHAR(26) NOT NULL,
-    "key" VARCHAR(200),
-    for_keys VARCHAR(200) NOT NULL,
-    "to" TEXT NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    exercise BOOLEAN NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    revision INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    submitted_by VARCHAR(200) NOT NULL,
-    created_at BIGINT NOT NULL,
-    changed_at BIGINT NOT NULL,
-    expires_at BIGINT,
-    publication VARCHAR(26),
-    published_by VARCHAR(200) NOT NULL,
-    urgent TEXT NOT NULL,
-    due_at BIGINT,
-    authenticated BOOLEAN NOT NULL,
-    mac VARCHAR(80) NOT NULL,
-    reminders INTEGER DEFAULT 0 NOT NULL,
-    reminded_at BIGINT,
-    PRIMARY KEY (id),
-    UNIQUE ("key"),
-    FOREIGN KEY(publication) REFERENCES pn_publication (id)
-);
+CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
-
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
@@ -290,9 +295,9 @@ CREATE TABLE pn_page (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
-
 CREATE INDEX pn_page_state ON pn_page (state);
+
+CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
 
 CREATE TABLE pn_recipient (
     delivery INTEGER NOT NULL,
@@ -310,9 +315,9 @@ CREATE TABLE pn_recipient (
 )
  WITHOUT ROWID;
 
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
@@ -325,32 +330,6 @@ CREATE TABLE pn_report (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX ix_pn_report_at ON pn_report (at);
-
 CREATE INDEX pn_report_key ON pn_report ("key", channel);
 
-CREATE TABLE pn_review (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    verdict VARCHAR(16) NOT NULL,
-    reader VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    reason TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
-
-CREATE TABLE pn_revision (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    message TEXT NOT NULL,
-    author VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
+CREATE INDEX ix_pn_report_at ON pn_report (at);

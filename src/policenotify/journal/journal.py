@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -234,12 +234,14 @@ class Journal(Transactions):
         Raises:
             JournalError: The journal was tampered with. A forgery is not signed.
         """
+        from policenotify.journal.publications import publication_of  # noqa: PLC0415 - see above
+
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
             audit.verify(connection, self.keys)
-            yield from audit.export(connection, self.keys, selection)
+            yield from audit.export(connection, self.keys, publication_of, selection)
 
 
 class AuditLog:
@@ -268,28 +270,19 @@ class AuditLog:
         with self._journal.write() as connection:
             return audit.seal(connection, self._journal.keys, self._journal.now())
 
-    def last_seal(self) -> str:
-        """Return the digest of the last seal, to be kept elsewhere, or an empty string."""
-        table = schema.seal
+    def printed_seal(self) -> str:
+        """Return the line of the last seal, to be kept elsewhere, or an empty string."""
         with self._journal.read() as connection:
-            digest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
-        return digest or ""
+            return audit.printed_seal(connection)
 
-    def witness(self) -> dict[str, object] | None:
-        """Return what another host keeps of the last seal, or None if there is none."""
-        with self._journal.read() as connection:
-            return audit.witness(connection)
-
-    def verify(self, witness: Iterable[Mapping[str, Any]] = ()) -> int:
-        """Check every event and sealed batch, and what is stored against them. Return the number of batches.
+    def verify(self, against: str = "") -> int:
+        """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
 
         Args:
-            witness: What another host has kept of the seals.
+            against: A line of `printed_seal` that was kept elsewhere.
 
         Raises:
-            JournalError: Something was changed, moved, added or removed, or the journal was set back.
+            JournalError: Something was changed or removed, or the journal was set back.
         """
         with self._journal.read() as connection:
-            batches = audit.verify(connection, self._journal.keys)
-            audit.check_witness(connection, witness)
-        return batches
+            return audit.verify(connection, self._journal.keys, against)

@@ -27,7 +27,6 @@ from policenotify.journal.database.columns import (
     json_object,
     whole_number,
 )
-from policenotify.model.history import Outcome
 from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -88,16 +87,6 @@ def test_a_damaged_request_to_drain_is_reported(desk: Desk) -> None:
     desk.change_directly("UPDATE pn_meta SET value = 'soon' WHERE name LIKE 'drain%'")
     with pytest.raises(JournalError, match="a stored value is damaged"):
         desk.journal.workers.request_drain("celery")
-
-
-@pytest.mark.parametrize("body", ["[]", "null", "1", "{"])
-def test_a_damaged_event_about_an_outcome_holds_its_delivery(desk: Desk, body: str) -> None:
-    publication = desk.publish()
-    desk.settle(desk.begin(desk.take()))
-    desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE kind = 'settled'")
-    desk.change_directly("UPDATE pn_delivery SET state = 'waiting'")
-    assert desk.claim() is None
-    assert desk.outcome(publication) is Outcome.HELD
 
 
 @given(st.integers(-(2**80), 2**80))
