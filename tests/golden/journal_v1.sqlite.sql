@@ -229,7 +229,7 @@ CREATE TABLE pn_delivery (
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
     settled_at BIGINT,
-    unseen_at BIGINT,
+    unseen_at VARCHAR(80),
     backoff BIGINT DEFAULT 0 NOT NULL,
     trace VARCHAR(55),
     PRIMARY KEY (id),

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, Text, false, func, select, update
+from sqlalchemy import Engine, false, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -157,7 +157,7 @@ class Journal(Transactions):
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
         if create and self._is_file:
-            with self.write(follow_clock=False) as connection:
+            with self.write() as connection:
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
@@ -223,19 +223,6 @@ class Journal(Transactions):
         """Return how often and by how much the clock was set in the last hour, newest first."""
         with self.read() as connection:
             return clock_change.recent_steps(connection, microseconds(self.now()))
-
-    def change_token(self) -> str:
-        """Return a text that differs once anything was written to the journal.
-
-        It costs next to nothing, so that a waiting process may call it every second.
-        """
-        seen = self.newest_event
-        with self.read() as connection:
-            self.standing(connection, seen)
-            if self._is_file:  # writers take turns, so that the last event is the newest
-                return str(self.newest_event)
-            # It differs after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
-            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 
     def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
         """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].

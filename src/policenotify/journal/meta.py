@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -23,7 +22,6 @@ from sqlalchemy import (
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import whole_number
 from policenotify.journal.keys import Entropy, Keys
 
 MOVED = "moved"
@@ -31,9 +29,6 @@ MOVED = "moved"
 
 DRAIN_REQUESTED = "drain_requested_at "
 """Begins the name of the fact that a runner was asked to drain; the runner's name follows."""
-
-CLOCK_STEPS = "clock_steps"
-"""The sum of all known steps of the clock, in microseconds; see `clock_change`."""
 
 _table = schema.meta
 _ID_BYTES = 16
@@ -148,29 +143,25 @@ class Standing(NamedTuple):
 
     Attributes:
         stopped: The error that names who stopped everything, or None.
-        steps: The sum of all known steps of the clock. Times read in the same transaction refer to it.
         newest_event: The number of the newest event, or 0.
     """
 
     stopped: PublishingStopped | None
-    steps: timedelta
     newest_event: int
 
 
 def standing(connection: Connection, expected: str | None) -> Standing:
-    """Return what `stopped` does, with the steps of the clock and the newest event, in one query."""
+    """Return what `stopped` does, with the newest event, in one query."""
     rows = connection.execute(_with_newest_event()).all()
     facts = {row.name: row.value for row in rows}
-    steps = timedelta(microseconds=whole_number(facts.get(CLOCK_STEPS, "0")))
     newest = max((row.event or 0 for row in rows), default=0)
-    return Standing(_standstill(connection, facts, expected), steps, newest)
+    return Standing(_standstill(connection, facts, expected), newest)
 
 
 @cache
 def _with_newest_event() -> Select[Any]:
-    named = or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS)
     newest = select(func.max(schema.event.c.id)).scalar_subquery().label("event")
-    return select(_table.c.name, _table.c.value, newest).where(named)
+    return select(_table.c.name, _table.c.value, newest).where(OF_STANDSTILL)
 
 
 def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:

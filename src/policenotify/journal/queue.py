@@ -38,6 +38,7 @@ from policenotify.journal.authentication import is_authentic, read_ref, request_
 from policenotify.journal.bulk import pages
 from policenotify.journal.bulk.recipients import NOBODY, counts, overall_outcome
 from policenotify.journal.channels import opens_at, take_slot
+from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
@@ -528,7 +529,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         attempts=row.attempts,
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
-        unseen_at=moment(row.unseen_at) if row.unseen_at is not None else None,
+        unseen_at=Uptime.read(row.unseen_at) if row.unseen_at else None,
         backoff=timedelta(microseconds=row.backoff),
         not_after=moment(row.not_after) if row.not_after is not None else None,
         standalone=Post.read(row.standalone) if row.standalone else None,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
+from policenotify.journal.clock import Uptime
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
@@ -231,7 +232,6 @@ class ClaimedDelivery:
         in_doubt: An earlier attempt may have succeeded.
         attempts: The number of attempts before.
         unseen_at: The first look-up since the last attempt that did not find the post.
-        clock_steps: The sum of all steps of the clock when these times were read.
         backoff: The last wait after a failure.
         not_after: Nothing of it is sent after this time.
         wording: The chosen one: `reply`, `standalone`, or empty if none was chosen yet or the network has no replies.
@@ -270,8 +270,7 @@ class ClaimedDelivery:
     reply_to: tuple[PostRef, ...]
     target: PostRef | None
     reached: bool = False
-    unseen_at: datetime | None = None
-    clock_steps: timedelta = timedelta(0)
+    unseen_at: Uptime | None = None
     page: int | None = None
     filled: bool = True
     trace: str = ""
@@ -280,20 +279,6 @@ class ClaimedDelivery:
     def published_at(self) -> datetime:
         """When it was published, to the millisecond: the time in the ULID of the publication."""
         return moment(1000 * int(self.publication[:10].translate(_ULID_DIGITS), 32))
-
-    def at_steps(self, steps: timedelta) -> ClaimedDelivery:
-        """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""
-        step = steps - self.clock_steps
-        if not step:
-            return self
-        first, last, unseen = self.first_tried_at, self.last_tried_at, self.unseen_at
-        return replace(
-            self,
-            first_tried_at=first and min(first, first + step),
-            last_tried_at=last and last + step,
-            unseen_at=unseen and unseen + step,
-            clock_steps=steps,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,7 +304,7 @@ class AttemptResult:
     outcome: Outcome
     ref: PostRef | None = None
     not_before: datetime | None = None
-    unseen_at: datetime | None = None
+    unseen_at: Uptime | None = None
     backoff: timedelta = timedelta(0)
     reason: str = ""
     remedy: str = ""

@@ -1,4 +1,4 @@
-"""Recover what processes claimed that exited, or let their lease expire."""
+"""Recover what processes claimed that exited, or let their lease expire, and settle what has expired."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, select, update
 
+from policenotify.errors import UnsupportedVersion
 from policenotify.journal.audit import record_delivery
+from policenotify.journal.authentication import is_authentic
 from policenotify.journal.bulk import tally
 from policenotify.journal.bulk.recipients import release_recipients
 from policenotify.journal.database import schema
+from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_of_this_boot, is_running
-from policenotify.journal.queue import lock, supersede_partial_sends
+from policenotify.journal.queue import EXPIRED, lock, supersede_partial_sends
 from policenotify.journal.records import latest_pause, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -45,6 +48,17 @@ _WITHOUT_PAGE = (  # which only damage leaves behind
     select(_table)
     .where(_table.c.state == Outcome.SENDING, _table.c.has_recipients)
     .where(~exists().where(_page.c.delivery == _table.c.id, _page.c.state == Outcome.SENDING))
+)
+
+
+_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
+_EXPIRED = (
+    select(_table)
+    .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
+    .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
+    .order_by(_table.c.id)
+    .limit(_PAGE_OF_EXPIRED)
+    .with_for_update(key_share=True, skip_locked=True, of=_table)
 )
 
 
@@ -170,3 +184,25 @@ def _alarm_if_repeated(
     _log.error(text, row.id, row.channel, row.publication, extra=about)
     body = {"owner": owner or row.owner, "attempt": row.attempts}
     record_delivery(connection, row, moment(now), RECOVERED_AGAIN, body)
+
+
+def settle_expired(connection: Connection, keys: Keys, now: int) -> int:
+    """Settle a page of posts that had expired before they were tried. Return its length: there may be more.
+
+    A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was changed.
+    """
+    rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
+    if rows:
+        settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
+        connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
+    for row in rows:
+        record_delivery(connection, row, moment(now), "settled", {"outcome": Outcome.SUPERSEDED, "reason": EXPIRED})
+    return len(rows)
+
+
+def _is_ours(keys: Keys, row: Row[Any]) -> bool:
+    """Return whether a delivery is as this installation stored it, and not with newer keys."""
+    try:
+        return is_authentic(keys, row)
+    except (UnsupportedVersion, ValueError):
+        return False

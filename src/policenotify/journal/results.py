@@ -40,7 +40,7 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
         "remedy": result.remedy,
         "code": result.code,
         "settled_at": None if waits else at,
-        "unseen_at": microseconds(result.unseen_at) if result.unseen_at else None,
+        "unseen_at": str(result.unseen_at) if result.unseen_at else None,
     }
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD

@@ -27,6 +27,7 @@ from policenotify.journal.database.columns import (
     json_object,
     whole_number,
 )
+from policenotify.testing.fakes import FakeClock
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -74,11 +75,11 @@ def test_a_value_of_another_kind_is_damage(desk: Desk, table: str, column: str, 
         connection.execute(select(schema.metadata.tables[table])).all()
 
 
-@pytest.mark.parametrize("mark", ["", "1", "1 2 3", "x y", f"{2**80} 1", "1 1.5"])
+@pytest.mark.parametrize("mark", ["", "1 2", "x", f"{2**80}", "1.5"])
 def test_a_damaged_mark_of_a_clock_is_reported(desk: Desk, mark: str) -> None:
-    desk.change_directly(f"INSERT INTO pn_meta VALUES ('{clock_change.FACTS}mark boot', '{mark}')")
+    desk.change_directly(f"INSERT INTO pn_meta VALUES ('{clock_change.FACTS}boot', '{mark}')")
     with pytest.raises(JournalError, match="a stored value is damaged"), desk.journal.write() as connection:
-        clock_change.total(connection)
+        clock_change.follow(connection, FakeClock(run="boot"))
 
 
 def test_a_damaged_request_to_drain_is_reported(desk: Desk) -> None:

@@ -140,7 +140,7 @@ def test_after_an_error_another_connection_is_kept(desk: Desk) -> None:
     assert desk.journal._of_thread.kept is None
 
 
-def test_everything_unusual_is_left_to_the_general_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_unusual_is_left_to_the_general_way(desk: Desk) -> None:
     claimed, people = taken(desk)
     begin = desk.journal.deliveries._next.start
     gone = RecipientOutcome(key=people[0].key, outcome="refused", gone=True)
@@ -151,9 +151,6 @@ def test_everything_unusual_is_left_to_the_general_way(desk: Desk, monkeypatch: 
     assert not start(desk, claimed, people[1])
     desk.journal.resume("desk")
     with desk.journal.transaction():
-        assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
-    with monkeypatch.context() as patched:
-        patched.setattr("policenotify.journal.clock_change.KnownClocks.at", lambda *_given: None)
         assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert rows(desk) == before
     assert begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)

@@ -2,7 +2,7 @@
 
 It does what [`Deliveries.start_recipient`][policenotify.journal.deliveries.Deliveries.start_recipient] does, in a
 fraction of the time, where nothing out of the ordinary happens. Everything else is left to the general way: a stop, a
-lost lease, a clock that was set, an error of the database.
+lost lease, an error of the database.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Dialect, Update, bindparam, exists, func, 
 from sqlalchemy.dialects import sqlite
 
 from policenotify.channel import RecipientOutcome
-from policenotify.journal import clock_change, meta
+from policenotify.journal import meta
 from policenotify.journal.bulk import page_results, pages, recipients
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import data_version
@@ -51,8 +51,7 @@ class NextRecipient:
     ) -> bool:
         """Record outcomes, and that the next person is about to be sent to. Return False if nothing was done.
 
-        Without *renew* the lease is left as it is where that saves a row: if one person just got it. No time is written
-        then, so that the clock does not matter.
+        Without *renew* the lease is left as it is where that saves a row: if one person just got it.
         """
         if any(outcome.gone for outcome in outcomes):  # it may concern others as well
             return False
@@ -76,11 +75,10 @@ class NextRecipient:
 
 
 class _Steps(ABC):
-    """The statements of a step, and the facts about clocks as long as they hold."""
+    """The statements of a step."""
 
     def __init__(self, journal: Transactions, dialect: Dialect) -> None:
         self._journal = journal
-        self._clocks: clock_change.KnownClocks | None = None
         self._posted_and_next = DriverStatement(
             recipients.POSTED_AND_NEXT.where(pages.IS_OWNED, *self._conditions), dialect
         )
@@ -88,17 +86,10 @@ class _Steps(ABC):
     def prepare(self) -> None:
         """Read what is to be known before the transaction."""
         self._journal.now()  # a server's, of which an answer holds for a second
-        if self._clocks is None:
-            with self._journal.read() as connection:
-                self._clocks = clock_change.KnownClocks(clock_change.facts(connection))
 
     def run(self, cursor: Any, recorded: Sequence[Mapping[str, object]], following: Mapping[str, object]) -> bool:  # noqa: ANN401 - the driver's
         """Renew the lease, record outcomes and start the next person. Return False if nothing is to be changed."""
-        facts = self._clocks.at(self._journal.clock) if self._clocks is not None else None
-        if facts is None or not self._done(cursor, recorded, {**following, "journal": self._journal.id, **facts}):
-            self._clocks = None
-            return False
-        return True
+        return self._done(cursor, recorded, {**following, "journal": self._journal.id})
 
     def pass_on(self, cursor: Any, _identity: Mapping[str, object], values: Mapping[str, object]) -> bool:  # noqa: ANN401 - the driver's
         """Record that one person has it, and start the next one. Return False if nothing is to be changed."""
@@ -115,7 +106,7 @@ class _Steps(ABC):
 
     @property
     def _renewed(self) -> Update:
-        return pages.change_of_owned(("lease_until",)).where(*self._conditions, clock_change.as_known())
+        return pages.change_of_owned(("lease_until",)).where(*self._conditions)
 
 
 class _InAFile(_Steps):

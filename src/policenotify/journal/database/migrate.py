@@ -93,7 +93,7 @@ def migrate(  # the last two are for tests
     """
     journal = Journal.connect(url, keys=keys, clock=clock, create=True)
     try:
-        with journal.write(follow_clock=False) as connection:
+        with journal.write() as connection:
             _lock_schema(connection)
             if grant_to is not None and connection.dialect.name != "postgresql":
                 raise JournalError("A journal in a file has no roles to grant anything to. Nothing was changed.")
@@ -148,10 +148,10 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         raise
     try:
         # The old one is committed first, so that no process can ever deliver from both.
-        with new.write(follow_clock=False) as target:
+        with new.write() as target:
             _lock_schema(target)
             _create_empty(target, keys, new.entropy)
-            with old.write(follow_clock=False) as source:
+            with old.write() as source:
                 _lock_tables(source, keys, place)
                 _ensure_nothing_is_sending(source, microseconds(old.now()))
                 if meta.get(source, meta.MOVED) is None:

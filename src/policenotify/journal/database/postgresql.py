@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_en
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
-from policenotify.journal.clock import MachineClock
+from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
@@ -219,7 +219,7 @@ def strip(error: BaseException) -> None:
             current.__traceback__ = None  # its frames hold the values
 
 
-class DatabaseClock(MachineClock):
+class DatabaseClock(SystemClock):
     """The server's clock, shared by all hosts. Each transaction asks it, and this machine extrapolates in between."""
 
     def __init__(self) -> None:

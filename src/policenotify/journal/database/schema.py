@@ -184,7 +184,7 @@ delivery: Table = Table(
     Column("remedy", LongText, nullable=False, default=""),
     Column("code", LongText, nullable=False, default=""),
     Column("settled_at", Microseconds),
-    Column("unseen_at", Microseconds),  # first look-up since the last attempt that did not find it
+    Column("unseen_at", Name(80)),  # first look-up since the last attempt that did not find it: boot and uptime
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
     Index("pn_delivery_due", "state", "channel", "priority", "id", "operation"),  # the last one is counted

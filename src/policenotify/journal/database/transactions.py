@@ -30,8 +30,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError
-from policenotify.journal import audit, clock_change, meta
-from policenotify.journal.clock import MachineClock
+from policenotify.journal import audit, meta
+from policenotify.journal.clock import MachineClock, Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
@@ -133,6 +133,11 @@ class Transactions:
         url = self._engine.url.difference_update_query(["password", "sslpassword"])
         return f"Journal({url.render_as_string(hide_password=True)})"
 
+    def uptime(self) -> Uptime:
+        """Return the moment by a clock that cannot be set, or the server's time on PostgreSQL."""
+        self.now()  # asks the server
+        return Uptime.now(self.clock)
+
     def now(self) -> datetime:
         """Return the journal's time: the server's on PostgreSQL, unless a clock was passed in."""
         if self._server_clock is not None and not self._server_clock.fresh:
@@ -141,12 +146,11 @@ class Transactions:
         return self.clock.now()
 
     @contextmanager
-    def write(self, *, durable: bool = True, follow_clock: bool = True) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """Run one transaction that writes.
 
         Args:
             durable: In a file, the commit survives a power cut too.
-            follow_clock: Adjust stored intervals first if the clock was set. The tables must exist.
         """
         seen: list[int] = []
         options = {
@@ -159,10 +163,6 @@ class Transactions:
         ended = False
         try:
             with self._transaction(options) as connection, _readable("written", *_UNREADABLE):
-                if follow_clock:
-                    joined = _joined.get()
-                    brief = joined is None or joined[0] is not self
-                    clock_change.follow(connection, self.clock, single_host=self._is_file, brief=brief)
                 yield connection
                 ended = True
             self.newest_event = max([self.newest_event, *seen])
