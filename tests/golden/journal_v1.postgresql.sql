@@ -1,12 +1,57 @@
-CREATE TABLE pn_blob (
-    digest VARCHAR(64) NOT NULL,
-    media_type VARCHAR(64) NOT NULL,
-    width INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    data BYTEA NOT NULL,
-    stored_at BIGINT NOT NULL,
-    PRIMARY KEY (digest)
+CREATE TABLE pn_meta (
+    name VARCHAR(64) NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (name)
 );
+
+COMMENT ON TABLE pn_meta IS 'Facts about the whole journal: schema version, keys'' fingerprint, stop.';
+
+CREATE TABLE pn_incident (
+    id VARCHAR(64) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    status VARCHAR(16) NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    follows VARCHAR(64),
+    exercise BOOLEAN NOT NULL,
+    opened_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    due_at BIGINT,
+    reminders INTEGER DEFAULT 0 NOT NULL,
+    reminded_at BIGINT,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
+
+COMMENT ON TABLE pn_incident IS 'One event. Its row lock makes the order of sequence the order of commit.';
+
+CREATE TABLE pn_person (
+    id BIGSERIAL NOT NULL,
+    key VARCHAR(32) NOT NULL,
+    key_version INTEGER NOT NULL,
+    sealed BYTEA,
+    stored_at BIGINT NOT NULL,
+    suppression VARCHAR(64),
+    PRIMARY KEY (id),
+    UNIQUE (key)
+);
+
+CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
+
+COMMENT ON TABLE pn_person IS 'People; their addresses are erased 30 days after the last incident that reached them has closed.';
+
+CREATE TABLE pn_suppression (
+    channel VARCHAR(64) NOT NULL,
+    key VARCHAR(64) NOT NULL,
+    source VARCHAR(16) NOT NULL,
+    evidence TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    confirmed_at BIGINT,
+    expires_at BIGINT,
+    PRIMARY KEY (channel, key)
+);
+
+COMMENT ON TABLE pn_suppression IS 'People who must not be written to, on a channel or on all.';
 
 CREATE TABLE pn_channel (
     name VARCHAR(64) NOT NULL,
@@ -20,6 +65,8 @@ CREATE TABLE pn_channel (
     PRIMARY KEY (name)
 );
 
+COMMENT ON TABLE pn_channel IS 'Block, pause, limiter and facts of a channel, shared by all processes.';
+
 CREATE TABLE pn_channel_state (
     channel VARCHAR(64) NOT NULL,
     name VARCHAR(64) NOT NULL,
@@ -28,6 +75,40 @@ CREATE TABLE pn_channel_state (
     sealed BYTEA NOT NULL,
     PRIMARY KEY (channel, name)
 );
+
+COMMENT ON TABLE pn_channel_state IS 'Sessions and rotating tokens, encrypted, changed by compare-and-swap.';
+
+CREATE TABLE pn_lock (
+    name VARCHAR(200) NOT NULL,
+    owner VARCHAR(32) NOT NULL,
+    lease_until BIGINT NOT NULL,
+    length BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
+
+COMMENT ON TABLE pn_lock IS 'Exclusive locks across processes; a row exists while a lock is held.';
+
+CREATE TABLE pn_blob (
+    digest VARCHAR(64) NOT NULL,
+    media_type VARCHAR(64) NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    data BYTEA NOT NULL,
+    stored_at BIGINT NOT NULL,
+    PRIMARY KEY (digest)
+);
+
+COMMENT ON TABLE pn_blob IS 'Images, named by their SHA-256.';
+
+CREATE TABLE pn_runner (
+    owner TEXT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    is_worker BOOLEAN DEFAULT false NOT NULL,
+    unusable TEXT,
+    PRIMARY KEY (owner)
+);
+
+COMMENT ON TABLE pn_runner IS 'Heartbeats of the processes that deliver.';
 
 CREATE TABLE pn_event (
     id BIGSERIAL NOT NULL,
@@ -47,57 +128,7 @@ CREATE TABLE pn_event (
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
-CREATE TABLE pn_incident (
-    id VARCHAR(64) NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    status VARCHAR(16) NOT NULL,
-    next_sequence INTEGER NOT NULL,
-    follows VARCHAR(64),
-    exercise BOOLEAN NOT NULL,
-    opened_at BIGINT NOT NULL,
-    closed_at BIGINT,
-    due_at BIGINT,
-    reminders INTEGER DEFAULT 0 NOT NULL,
-    reminded_at BIGINT,
-    PRIMARY KEY (id)
-);
-
-CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
-
-CREATE TABLE pn_lock (
-    name VARCHAR(200) NOT NULL,
-    owner VARCHAR(32) NOT NULL,
-    lease_until BIGINT NOT NULL,
-    length BIGINT NOT NULL,
-    PRIMARY KEY (name)
-);
-
-CREATE TABLE pn_meta (
-    name VARCHAR(64) NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (name)
-);
-
-CREATE TABLE pn_person (
-    id BIGSERIAL NOT NULL,
-    key VARCHAR(32) NOT NULL,
-    key_version INTEGER NOT NULL,
-    sealed BYTEA,
-    stored_at BIGINT NOT NULL,
-    suppression VARCHAR(64),
-    PRIMARY KEY (id),
-    UNIQUE (key)
-);
-
-CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
-
-CREATE TABLE pn_runner (
-    owner TEXT NOT NULL,
-    seen_at BIGINT NOT NULL,
-    is_worker BOOLEAN DEFAULT false NOT NULL,
-    unusable TEXT,
-    PRIMARY KEY (owner)
-);
+COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
 CREATE TABLE pn_seal (
     id BIGSERIAL NOT NULL,
@@ -111,16 +142,7 @@ CREATE TABLE pn_seal (
     PRIMARY KEY (id)
 );
 
-CREATE TABLE pn_suppression (
-    channel VARCHAR(64) NOT NULL,
-    key VARCHAR(64) NOT NULL,
-    source VARCHAR(16) NOT NULL,
-    evidence TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    confirmed_at BIGINT,
-    expires_at BIGINT,
-    PRIMARY KEY (channel, key)
-);
+COMMENT ON TABLE pn_seal IS 'Closed batches of events, chained and signed.';
 
 CREATE TABLE pn_publication (
     id VARCHAR(26) NOT NULL,
@@ -143,9 +165,47 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
+
+CREATE TABLE pn_draft (
+    id VARCHAR(26) NOT NULL,
+    key VARCHAR(200),
+    for_keys VARCHAR(200) NOT NULL,
+    "to" TEXT NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    exercise BOOLEAN NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    revision INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    submitted_by VARCHAR(200) NOT NULL,
+    created_at BIGINT NOT NULL,
+    changed_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    publication VARCHAR(26),
+    published_by VARCHAR(200) NOT NULL,
+    urgent TEXT NOT NULL,
+    due_at BIGINT,
+    authenticated BOOLEAN NOT NULL,
+    mac VARCHAR(80) NOT NULL,
+    reminders INTEGER DEFAULT 0 NOT NULL,
+    reminded_at BIGINT,
+    PRIMARY KEY (id),
+    UNIQUE (key),
+    FOREIGN KEY(publication) REFERENCES pn_publication (id)
+);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
 CREATE TABLE pn_delivery (
     id BIGSERIAL NOT NULL,
@@ -195,47 +255,45 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
-
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE TABLE pn_draft (
-    id VARCHAR(26) NOT NULL,
-    key VARCHAR(200),
-    for_keys VARCHAR(200) NOT NULL,
-    "to" TEXT NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    exercise BOOLEAN NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    revision INTEGER NOT NULL,
-    reason TEXT NOT NULL,
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation): the unit that is claimed.';
+
+CREATE TABLE pn_revision (
+    draft VARCHAR(26) NOT NULL,
+    number INTEGER NOT NULL,
     digest VARCHAR(64) NOT NULL,
-    submitted_by VARCHAR(200) NOT NULL,
-    created_at BIGINT NOT NULL,
-    changed_at BIGINT NOT NULL,
-    expires_at BIGINT,
-    publication VARCHAR(26),
-    published_by VARCHAR(200) NOT NULL,
-    urgent TEXT NOT NULL,
-    due_at BIGINT,
+    message TEXT NOT NULL,
+    author VARCHAR(200) NOT NULL,
     authenticated BOOLEAN NOT NULL,
-    mac VARCHAR(80) NOT NULL,
-    reminders INTEGER DEFAULT 0 NOT NULL,
-    reminded_at BIGINT,
-    PRIMARY KEY (id),
-    UNIQUE (key),
-    FOREIGN KEY(publication) REFERENCES pn_publication (id)
+    at BIGINT NOT NULL,
+    PRIMARY KEY (draft, number),
+    FOREIGN KEY(draft) REFERENCES pn_draft (id)
 );
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+COMMENT ON TABLE pn_revision IS 'The versions of a draft. No one who wrote one may approve any.';
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
+CREATE TABLE pn_review (
+    draft VARCHAR(26) NOT NULL,
+    number INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    verdict VARCHAR(16) NOT NULL,
+    reader VARCHAR(200) NOT NULL,
+    authenticated BOOLEAN NOT NULL,
+    reason TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (draft, number),
+    FOREIGN KEY(draft) REFERENCES pn_draft (id)
+);
 
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+COMMENT ON TABLE pn_review IS 'What readers decided about a revision.';
 
 CREATE TABLE pn_attempt (
     delivery BIGINT NOT NULL,
@@ -249,6 +307,8 @@ CREATE TABLE pn_attempt (
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+COMMENT ON TABLE pn_attempt IS 'Committed before anything is sent: an attempt without an end is in doubt.';
 
 CREATE TABLE pn_expansion (
     delivery BIGINT NOT NULL,
@@ -266,6 +326,8 @@ CREATE TABLE pn_expansion (
 
 CREATE INDEX pn_expansion_unreadable ON pn_expansion (delivery) WHERE unreadable;
 
+COMMENT ON TABLE pn_expansion IS 'How far the audiences of a delivery were read.';
+
 CREATE TABLE pn_page (
     delivery BIGINT NOT NULL,
     number INTEGER NOT NULL,
@@ -282,9 +344,11 @@ CREATE TABLE pn_page (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
+CREATE INDEX pn_page_state ON pn_page (state);
+
 CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
 
-CREATE INDEX pn_page_state ON pn_page (state);
+COMMENT ON TABLE pn_page IS 'Some people of a delivery: the unit that is claimed there.';
 
 CREATE TABLE pn_recipient (
     delivery BIGINT NOT NULL,
@@ -306,6 +370,8 @@ CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
+COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients.';
+
 CREATE TABLE pn_report (
     delivery BIGINT NOT NULL,
     key VARCHAR(64) NOT NULL,
@@ -321,28 +387,4 @@ CREATE INDEX ix_pn_report_at ON pn_report (at);
 
 CREATE INDEX pn_report_key ON pn_report (key, channel);
 
-CREATE TABLE pn_review (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    verdict VARCHAR(16) NOT NULL,
-    reader VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    reason TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
-
-CREATE TABLE pn_revision (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    message TEXT NOT NULL,
-    author VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
+COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';

@@ -41,6 +41,7 @@ from policenotify.journal.records import (
     moment,
     outcome_of,
     priority,
+    word,
 )
 from policenotify.journal.takedown import take_down
 from policenotify.journal.verify import publication_digest
@@ -238,7 +239,7 @@ class Publications:
             for row in connection.execute(query.order_by(_delivery.c.id)):
                 ref = PostRef.read(row.ref) if row.ref else None
                 summary = DeliverySummary(
-                    channel=row.channel, language=row.language, outcome=Outcome(row.state), ref=ref
+                    channel=row.channel, language=row.language, outcome=word(Outcome, row.state), ref=ref
                 )
                 deliveries[row.publication].append(summary)
             rows = connection.execute(select(_table).where(*matches).order_by(_table.c.created_at, _table.c.id)).all()

@@ -27,7 +27,7 @@ from policenotify.journal.drafts.retention import (
 from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import cancel_pending, lock
-from policenotify.journal.records import microseconds, span
+from policenotify.journal.records import microseconds, span, word
 from policenotify.journal.tombstones import (
     Selection,
     counts_to_store,
@@ -387,7 +387,7 @@ def _purge_some_recipients(journal: Transactions, delivery: int, *, addresses: b
                 connection.execute(delete(table).where(table.c.delivery == delivery))
             return 0
         states = select(_recipient.c.state, func.count()).where(of_delivery).group_by(_recipient.c.state)
-        counts: dict[Outcome, int] = {Outcome(state): count for state, count in connection.execute(states)}
+        counts: dict[Outcome, int] = {word(Outcome, state): count for state, count in connection.execute(states)}
         uncounted = update(_delivery).where(_delivery.c.id == delivery, recipients_not_purged())
         connection.execute(uncounted.values(request=counts_to_store(counts)))
         connection.execute(delete(_recipient).where(of_delivery, _recipient.c.person.in_(people)))

@@ -33,7 +33,6 @@ from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, Poli
 from policenotify.journal import audit, clock_change, meta
 from policenotify.journal.clock import MachineClock
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
     FileWatch,
     KeptConnection,
@@ -47,13 +46,13 @@ from policenotify.journal.database.engine import (
 )
 from policenotify.journal.database.postgresql import DatabaseClock, single_statement
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.records import TOLERANCE, microseconds, span
+from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
 from policenotify.model.message import Message
 from policenotify.validation import LONGEST_NAME, is_name
 
 _log = logging.getLogger("policenotify")
 
-# Of values that are stored. Others in a transaction that writes may be of values that are given.
+# Of values that are stored. Any other error is a fault of the program, not of the journal.
 _UNREADABLE = (ValidationError, JSONDecodeError, DamagedValue)
 
 # They would end the host's transaction, or change its connection for good.
@@ -158,7 +157,7 @@ class Transactions:
         }
         ended = False
         try:
-            with self._transaction(options) as connection, _readable("written", *_UNREADABLE):
+            with self._transaction(options) as connection, _readable("written"):
                 if follow_clock:
                     joined = _joined.get()
                     brief = joined is None or joined[0] is not self
@@ -174,7 +173,7 @@ class Transactions:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run one transaction that reads."""
-        with self._reading() as connection, _readable("read", ValueError):
+        with self._reading() as connection, _readable("read"):
             yield connection
 
     @contextmanager
@@ -429,7 +428,7 @@ def _opened(journal: Transactions, connection: Connection, *, writes: bool) -> I
 
 
 @contextmanager
-def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
+def _readable(action: str) -> Iterator[None]:
     """Report a stored value that cannot be read without quoting it, as its own error would."""
     try:
         yield
@@ -440,7 +439,7 @@ def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
         ) from None
     except OverflowError:  # of a driver; PostgreSQL's own error says the same
         raise JournalError(f"The journal was not {action}: a number is too large. Write it again.") from None
-    except unreadable as error:
+    except _UNREADABLE as error:
         if isinstance(error, PolicenotifyError):
             raise
         why = "a stored value is damaged. Put the journal aside and restore a copy"
