@@ -293,7 +293,7 @@ class DeliveryAttempt:
         recipients: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
         try:
-            with self.journal.transaction():
+            with self.journal.write():
                 begun = self.journal.deliveries.begin(
                     claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )

@@ -145,7 +145,7 @@ class Dispatcher:
             # Read before what it stands for. Only a drain that waits needs it.
             token = self.journal.change_token() if quiet else None
             if self.clock.monotonic() >= next_recovery:
-                with self.journal.transaction(durable=False):
+                with self.journal.write(durable=False):
                     # What the call of a publication cannot use is reported by that call alone.
                     unusable = self._unusable(is_worker=is_worker) if publication is None else None
                     self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)

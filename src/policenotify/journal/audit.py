@@ -149,7 +149,9 @@ def record(
         "follows": " ".join(str(end.id) for end in before),
     }
     code = options["policenotify_keys"].mac(_EVENT, _chained(row, [end.mac for end in before]))
-    connection.execute(_addition(), {**row, "body": text, "salt": salt, "mac": code})
+    added = connection.execute(_addition(), {**row, "body": text, "salt": salt, "mac": code})
+    [number] = added.inserted_primary_key or [0]
+    meta.note(connection, meta.Event(number, row["commitment"]))
 
 
 def _chained(row: Mapping[str, Any], before: list[str]) -> str:

@@ -162,6 +162,7 @@ class Journal(Transactions):
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)
+            self.standing(connection)  # which notes the newest event
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
@@ -233,7 +234,7 @@ class Journal(Transactions):
         with self.read() as connection:
             self.standing(connection, seen)
             if self._is_file:  # writers take turns, so that the last event is the newest
-                return str(self.newest_event)
+                return str(self.newest_event.number)
             # It differs after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
             return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
 

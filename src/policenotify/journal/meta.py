@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     inspect,
@@ -143,34 +144,70 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
     return _standstill(connection, {row.name: row.value for row in connection.execute(_STANDSTILL)}, expected)
 
 
+class Event(NamedTuple):
+    """The newest event that a process knows. It stays in the journal, unless that is set back to an older state.
+
+    Attributes:
+        number: Its number, or 0 for none.
+        commitment: What distinguishes it from any other event of that number.
+    """
+
+    number: int = 0
+    commitment: str = ""
+
+
 class Standing(NamedTuple):
     """What is to be known before anything is claimed or sent.
 
     Attributes:
         stopped: The error that names who stopped everything, or None.
         steps: The sum of all known steps of the clock. Times read in the same transaction refer to it.
-        newest_event: The number of the newest event, or 0.
+        newest_event: The newest event.
     """
 
     stopped: PublishingStopped | None
     steps: timedelta
-    newest_event: int
+    newest_event: Event
 
 
-def standing(connection: Connection, expected: str | None) -> Standing:
-    """Return what `stopped` does, with the steps of the clock and the newest event, in one query."""
-    rows = connection.execute(_with_newest_event()).all()
-    facts = {row.name: row.value for row in rows}
-    steps = timedelta(microseconds=whole_number(facts.get(CLOCK_STEPS, "0")))
-    newest = max((row.event or 0 for row in rows), default=0)
-    return Standing(_standstill(connection, facts, expected), steps, newest)
+SEEN = "policenotify_seen"
+"""The option under which a transaction that writes notes the newest events that it has seen or added."""
+
+
+def note(connection: Connection, event: Event) -> None:
+    """Note an event that this transaction has added. One within a savepoint may never be committed."""
+    seen: list[Event] | None = connection.get_execution_options().get(SEEN)
+    if seen is not None and not connection.in_nested_transaction():
+        seen.append(event)
 
 
 @cache
-def _with_newest_event() -> Select[Any]:
-    named = or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS)
-    newest = select(func.max(schema.event.c.id)).scalar_subquery().label("event")
-    return select(_table.c.name, _table.c.value, newest).where(named)
+def _with_events() -> Select[Any]:
+    number, commitment = schema.event.c.id, schema.event.c.commitment
+    newest = select(func.max(number)).scalar_subquery()
+    return select(
+        _table.c.name,
+        _table.c.value,
+        newest.label("newest"),
+        select(commitment).where(number == newest).scalar_subquery().label("commitment"),
+        select(commitment).where(number == bindparam("known")).scalar_subquery().label("known"),
+    ).where(or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS))
+
+
+def standing(connection: Connection, expected: str | None, known: Event) -> Standing:
+    """Return what `stopped` does, with the steps of the clock and the newest event, in one query.
+
+    Raises:
+        JournalTakenAway: Also if the *known* event is missing or another one, whatever was added since.
+    """
+    rows = connection.execute(_with_events(), {"known": known.number}).all()
+    facts = {row.name: row.value for row in rows}
+    steps = timedelta(microseconds=whole_number(facts.get(CLOCK_STEPS, "0")))
+    stopped = _standstill(connection, facts, expected)
+    if known.number and rows[0].known != known.commitment:
+        raise JournalTakenAway("The journal was set back to an older state while it was in use.")
+    newest = Event(rows[0].newest or 0, rows[0].commitment or "") if rows else Event()
+    return Standing(stopped, steps, newest)
 
 
 def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:

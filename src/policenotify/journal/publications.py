@@ -14,7 +14,7 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal import meta, tombstones
+from policenotify.journal import tombstones
 from policenotify.journal.audit import posts_of, publication_fields, record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.bulk import pages, tally
@@ -126,9 +126,10 @@ class Publications:
             PublishingStopped: Everything is stopped.
         """
         journal = self._journal
+        seen = journal.newest_event
         try:
             with journal.write() as connection:
-                if (error := meta.stopped(connection, journal.id)) is not None:
+                if (error := journal.standing(connection, seen).stopped) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first

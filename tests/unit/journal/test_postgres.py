@@ -182,7 +182,7 @@ def test_recipients_and_their_delivery_are_consistent_while_another_process_publ
         for one in desk.journal.deliveries.next_recipients(claimed, 25, hold_doubt=True)
     ]
     draft = other.draft(Stage.END, **mail)
-    with desk.journal.transaction():
+    with desk.journal.write():
         desk.journal.deliveries.record_recipients(claimed, told, hold_doubt=True, lease=LEASE)
         late = threading.Thread(target=other.journal.publications.add, args=(draft,))
         late.start()
