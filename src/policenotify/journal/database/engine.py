@@ -285,10 +285,10 @@ def explain(error: BaseException) -> str:
         return explanation
     if isinstance(cause, NoConnectionFree):
         return "this process uses all its connections to it at once. Make fewer calls at once, then try again"
-    kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if kind in _MEANINGS:
-        return _MEANINGS[kind]
-    if isinstance(cause, sqlite3.Error) and kind:
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in _MEANINGS:
+        return _MEANINGS[code]
+    if isinstance(cause, sqlite3.Error) and code:
         return str(cause)  # SQLite's text names tables and columns, never values
     if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
         for quoting in (error, cause):
