@@ -200,7 +200,7 @@ class DeliveryAttempt:
         The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups some
         seconds apart, the second one after the network's own delay.
         """
-        if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
+        if claimed.first_tried_at is None or claimed.last_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent
         if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
             return found
@@ -222,10 +222,12 @@ class DeliveryAttempt:
         return replace(claimed, in_doubt=False)
 
     def _find(
-        self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
+        self, channel: SupportsLookup, request: Request | None, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
         """Return what the network's answer means, if it shows the post or fails."""
         try:
+            # In a journal restored from a copy there may be none of what was sent after the copy was made.
+            request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong

@@ -64,7 +64,7 @@ class TracedAttempt(DeliveryAttempt):
             return super()._prepare(claimed)
 
     def _find(
-        self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
+        self, channel: SupportsLookup, request: Request | None, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
         with self._step("find", "CLIENT") as step:
             found = super()._find(channel, request, since, claimed)

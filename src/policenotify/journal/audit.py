@@ -151,7 +151,7 @@ def record(
     code = options["policenotify_keys"].mac(_EVENT, _chained(row, [end.mac for end in before]))
     added = connection.execute(_addition(), {**row, "body": text, "salt": salt, "mac": code})
     [number] = added.inserted_primary_key or [0]
-    meta.note(connection, meta.Event(number, row["commitment"]))
+    meta.note(connection, meta.KnownEvent(number, row["commitment"]))
 
 
 def _chained(row: Mapping[str, Any], before: list[str]) -> str:

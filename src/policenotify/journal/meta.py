@@ -48,8 +48,6 @@ OF_STANDSTILL = or_(  # `IN` is compiled for each call
 )
 """The condition of the facts by which nothing may be sent."""
 
-_STANDSTILL = select(_table.c.name, _table.c.value).where(OF_STANDSTILL)
-
 
 def version(connection: Connection) -> int | None:
     """Return the version of the journal's tables, or None if there are no tables.
@@ -141,10 +139,10 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
         JournalError: The journal was moved away, or its keys were rotated.
         JournalTakenAway: This is not the journal that was opened, or its tables were changed.
     """
-    return _standstill(connection, {row.name: row.value for row in connection.execute(_STANDSTILL)}, expected)
+    return standing(connection, expected, KnownEvent()).stopped
 
 
-class Event(NamedTuple):
+class KnownEvent(NamedTuple):
     """The newest event that a process knows. It stays in the journal, unless that is set back to an older state.
 
     Attributes:
@@ -167,16 +165,16 @@ class Standing(NamedTuple):
 
     stopped: PublishingStopped | None
     steps: timedelta
-    newest_event: Event
+    newest_event: KnownEvent
 
 
 SEEN = "policenotify_seen"
 """The option under which a transaction that writes notes the newest events that it has seen or added."""
 
 
-def note(connection: Connection, event: Event) -> None:
+def note(connection: Connection, event: KnownEvent) -> None:
     """Note an event that this transaction has added. One within a savepoint may never be committed."""
-    seen: list[Event] | None = connection.get_execution_options().get(SEEN)
+    seen: list[KnownEvent] | None = connection.get_execution_options().get(SEEN)
     if seen is not None and not connection.in_nested_transaction():
         seen.append(event)
 
@@ -194,7 +192,7 @@ def _with_events() -> Select[Any]:
     ).where(or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS))
 
 
-def standing(connection: Connection, expected: str | None, known: Event) -> Standing:
+def standing(connection: Connection, expected: str | None, known: KnownEvent) -> Standing:
     """Return what `stopped` does, with the steps of the clock and the newest event, in one query.
 
     Raises:
@@ -206,7 +204,7 @@ def standing(connection: Connection, expected: str | None, known: Event) -> Stan
     stopped = _standstill(connection, facts, expected)
     if known.number and rows[0].known != known.commitment:
         raise JournalTakenAway("The journal was set back to an older state while it was in use.")
-    newest = Event(rows[0].newest or 0, rows[0].commitment or "") if rows else Event()
+    newest = KnownEvent(rows[0].newest or 0, rows[0].commitment or "") if rows else KnownEvent()
     return Standing(stopped, steps, newest)
 
 

@@ -198,7 +198,7 @@ def test_a_change_before_sealing_is_seen_when_sealing(desk: Desk) -> None:
 def test_the_number_of_a_removed_event_is_not_given_again(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE)
     desk.change_directly("DELETE FROM pn_event")
-    desk.journal.newest_event = meta.Event()  # as in a process that begins now
+    desk.journal.newest_event = meta.KnownEvent()  # as in a process that begins now
     desk.publish(Stage.STANDALONE)
     assert [row[0] for row in desk.dump("pn_event")["pn_event"]] == [2]
     assert desk.journal.audit.seal() == 1

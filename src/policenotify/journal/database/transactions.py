@@ -108,7 +108,7 @@ class Transactions:
         self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
-        self.newest_event = meta.Event()  # the newest committed one that this process has seen
+        self.newest_event = meta.KnownEvent()  # the newest committed one that this process has seen
         self._closed = False
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
@@ -165,7 +165,7 @@ class Transactions:
             follow_clock: Adjust stored intervals first if the clock was set. The tables must exist.
         """
         current = self._joinable(writes=True)
-        seen: list[meta.Event] = []
+        seen: list[meta.KnownEvent] = []
         options = {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: seen}
         ended = False
         try:
@@ -283,7 +283,7 @@ class Transactions:
             finally:
                 self._of_thread.kept = None
 
-    def standing(self, connection: Connection, seen: meta.Event | None = None) -> meta.Standing:
+    def standing(self, connection: Connection, seen: meta.KnownEvent | None = None) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
 
         Args:
@@ -295,9 +295,9 @@ class Transactions:
         """
         current = _current.get()
         joined = current is not None and current.joined  # the caller's snapshot may have begun earlier
-        known = meta.Event() if joined else seen or self.newest_event
+        known = meta.KnownEvent() if joined else seen or self.newest_event
         found = meta.standing(connection, self.id, known)
-        uncommitted: list[meta.Event] | None = connection.get_execution_options().get(meta.SEEN)
+        uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)
         if uncommitted is not None:  # the event may be of this transaction, which others do not see yet
             uncommitted.append(found.newest_event)
         else:

@@ -1,0 +1,43 @@
+"""A journal that was restored from a copy is marked: all that is open in it is in doubt."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from policenotify.journal.database import schema
+from policenotify.model.history import Outcome
+from tests.support.journal import Desk
+
+A, B = "a@x.example", "b@x.example"
+
+
+def test_all_that_is_open_is_put_in_doubt_and_nothing_else(desk: Desk) -> None:
+    settled, claimed, waiting = (desk.publish(incident=f"I{number}") for number in range(3))
+    desk.deliver()
+    desk.begin(desk.take())
+    assert desk.journal.mark_restored("adj Petit") == 2
+    assert desk.outcome(settled) is Outcome.POSTED
+    assert desk.outcome(claimed) is Outcome.UNCONFIRMED
+    assert desk.outcome(waiting) is Outcome.UNCONFIRMED
+    with desk.journal.read() as connection:
+        [open_attempts] = connection.execute(
+            select(schema.attempt.c.code).where(schema.attempt.c.outcome == Outcome.UNCONFIRMED)
+        ).all()
+        assert open_attempts.code == "restored"
+    assert desk.journal.audit.events("restored", desk.clock.now()) == ({"deliveries": 2},)
+    doubtful = desk.take()
+    assert doubtful.in_doubt
+    assert doubtful.first_tried_at is not None
+    desk.journal.audit.verify()
+
+
+def test_people_to_be_written_to_are_in_doubt_each(desk: Desk) -> None:
+    publication = desk.publish(channels=("mail",), people={"mail": [A, B]})
+    assert desk.mail({B: "unavailable"})
+    desk.journal.mark_restored("adj Petit")
+    assert desk.person(publication, A) is Outcome.POSTED
+    table = schema.recipient
+    with desk.journal.read() as connection:
+        doubts = connection.execute(select(table.c.state, table.c.in_doubt).order_by(table.c.state)).all()
+    assert [tuple(row) for row in doubts] == [(Outcome.POSTED, False), (Outcome.WAITING, True)]
+    desk.journal.audit.verify()
