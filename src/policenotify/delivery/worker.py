@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
-from policenotify.journal.database.process_lock import ProcessLock
 
 if TYPE_CHECKING:
     from policenotify.delivery.dispatcher import Dispatcher
@@ -117,7 +116,7 @@ class Worker:
         self._poll_interval = poll_interval
         self._heartbeat_interval = heartbeat_interval
         self._current: _Run | None = None
-        self._changing = ProcessLock()
+        self._changing = threading.Lock()
         self.on_failure: Callable[[], object] = lambda: None
         """Called in the worker's thread when it ends because of a `failure`."""
 
@@ -148,7 +147,7 @@ class Worker:
 
     def start(self) -> Self:
         """Start, unless it is running already."""
-        with self._changing.here:
+        with self._changing:
             if not self.running:
                 run = _Run(self._clock, alive_at=self._clock.monotonic())
                 run.thread = threading.Thread(target=self._loop, args=(run,), name="policenotify worker", daemon=True)
@@ -166,7 +165,7 @@ class Worker:
         Returns:
             Whether all of it has ended.
         """
-        with self._changing.here:
+        with self._changing:
             run, self._current = self._run_of_this_process(), None
         if run is None or run.thread is None:
             return True

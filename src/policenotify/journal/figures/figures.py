@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,6 @@ from policenotify.journal import meta
 from policenotify.journal.audit import newest_event
 from policenotify.journal.bulk import tally
 from policenotify.journal.database import schema
-from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.figures.totals import BASE, Totals, count_events
 from policenotify.journal.leases import is_dead
@@ -148,12 +148,12 @@ class Figures:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
         self._counted: _Counted | None = None
-        self._lock = ProcessLock()
+        self._lock = threading.Lock()
 
     def read(self) -> JournalFigures:
         """Read all figures in one transaction."""
         journal = self._journal
-        with self._lock.here, journal.read() as connection:
+        with self._lock, journal.read() as connection:
             counted = self._count(connection)
             now = microseconds(journal.now())
             return JournalFigures(
