@@ -64,6 +64,10 @@ def _a_copy(desk: Desk) -> None:
     (desk.folder / "copy.db").replace(desk.database)
 
 
+def _no_log(desk: Desk) -> None:
+    _beside(desk, "-wal").unlink()
+
+
 def _another_in_the_same_file(desk: Desk) -> None:
     with closing(sqlite3.connect(desk.database, isolation_level=None)) as raw:
         raw.execute("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
@@ -98,6 +102,7 @@ WAYS = [
     pytest.param(_put_aside, "was deleted or moved while it was in use", id="moved"),
     pytest.param(_another, "was replaced by another file", id="another journal"),
     pytest.param(_a_copy, "was replaced by another file", id="a copy"),
+    pytest.param(_no_log, "journal.db-wal was deleted or moved", id="no log"),
     pytest.param(_another_in_the_same_file, "Another journal is now", id="another id"),
     pytest.param(_other_tables, "tables were changed to those of another version", id="other tables"),
     pytest.param(_set_back, "set back to an older state", id="older state"),
@@ -174,7 +179,7 @@ def _about(number: int) -> Message:
     return accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}"))
 
 
-@pytest.mark.parametrize("way", [_deleted, _another, _another_in_the_same_file])
+@pytest.mark.parametrize("way", [_deleted, _another, _no_log, _another_in_the_same_file])
 def test_the_worker_ends_at_once(desk: Desk, way: Way, caplog: pytest.LogCaptureFixture) -> None:
     publisher = desk.publisher()
     ended = threading.Event()

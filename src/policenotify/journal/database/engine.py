@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from policenotify.errors import JournalError, JournalMissing
 from policenotify.journal.database import postgresql
@@ -27,6 +28,9 @@ _SETTINGS = (
 )
 
 _LEVEL = "policenotify_synchronous"  # under which a connection notes the setting that it has
+LOG = "policenotify_log"
+"""Under which a connection notes which write-ahead log it has open. SQLite deletes none that is in use."""
+
 _PREPARED = 512  # statements that a connection keeps prepared; a publication runs some 150 (sqlite3's default: 128)
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
 _SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
@@ -126,7 +130,12 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     # Errors and logs must not contain values.
     # The connection used last knows the pages that it has just written.
     engine = create_engine(parsed, hide_parameters=True, creator=connect, pool_use_lifo=True)
-    event.listen(engine, "connect", _prepare)
+
+    def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        _prepare(connection)
+        record.info[LOG] = file_id(f"{path}-wal")
+
+    event.listen(engine, "connect", connected)
     return engine
 
 
@@ -183,12 +192,13 @@ def _uri(path: Path) -> str:
     return f"{path.as_uri()}?mode=rw"
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None  # only SQLAlchemy begins transactions
     try:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").close()
         _write_ahead(connection)
+        connection.execute("SELECT name FROM sqlite_master LIMIT 1").close()  # opens the log too
     except BaseException:
         connection.close()
         raise

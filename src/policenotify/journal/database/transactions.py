@@ -37,6 +37,7 @@ from policenotify.journal.clock import MachineClock
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import (
     BUSY,
+    LOG,
     begin,
     brief_transaction,
     explain,
@@ -367,14 +368,16 @@ class Transactions:
                 with self._engine.connect().execution_options(**options) as connection, connection.begin():
                     if self._is_file:
                         begin(connection, writes=writes, durable=durable)
+                    log = connection.info.get(LOG)
+                    self._check_file(log)
                     self._ask_server(connection)
                     if writes:
                         with _entered(_Current(self, connection, writes=True)):
                             yield connection
                     else:
                         yield connection
-            if writes:
-                self._check_file(at_commit=True)
+                if writes:
+                    self._check_file(log, at_commit=True)
         except JournalTakenAway as error:
             self._notice(error)
             raise
@@ -440,19 +443,22 @@ class Transactions:
         if self._server_clock is not None:
             self._server_clock.ask(connection)
 
-    def _check_file(self, *, at_commit: bool = False) -> None:
-        """Check that the file is still the one that was opened.
+    def _check_file(self, log: object = None, *, at_commit: bool = False) -> None:
+        """Check that the file, and the log of the connection in use, are still those that were opened.
 
-        SQLite continues to write to a deleted file, which no other process reads (sqlite.org/howtocorrupt.html,
+        SQLite continues to write to deleted files, which no other process reads (sqlite.org/howtocorrupt.html,
         section 4).
         """
         if self._taken_away:
             raise JournalTakenAway(self._taken_away)
-        if self._is_file and (found := file_id(self._path)) != self._file:
-            change = "was deleted or moved" if found is None else "was replaced by another file"
-            error = JournalTakenAway(f"The journal {self._path} {change} while it was in use.")
-            error.at_commit = at_commit
-            raise error
+        if not self._is_file:
+            return
+        for path, known in ((self._path, self._file), (f"{self._path}-wal", log)):
+            if known is not None and (found := file_id(path)) != known:
+                change = "was deleted or moved" if found is None else "was replaced by another file"
+                error = JournalTakenAway(f"The journal's file {path} {change} while it was in use.")
+                error.at_commit = at_commit
+                raise error
 
     def _failure(self, error: SQLAlchemyError, action: str) -> JournalError:
         """Translate a database failure. Files that were taken away explain it first."""
