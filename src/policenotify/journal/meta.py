@@ -49,6 +49,10 @@ OF_STANDSTILL = or_(  # `IN` is compiled for each call
 """The condition of the facts by which nothing may be sent."""
 
 
+_FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
+_CHANGE = update(_table).where(_table.c.name == bindparam("named")).values(value=bindparam("new"))
+
+
 def version(connection: Connection) -> int | None:
     """Return the version of the journal's tables, or None if there are no tables.
 
@@ -249,12 +253,12 @@ def _moved(place: str) -> JournalError:
 
 def get(connection: Connection, name: str) -> str | None:
     """Return a fact."""
-    return connection.execute(select(_table.c.value).where(_table.c.name == name)).scalar()
+    return connection.execute(_FACT, {"named": name}).scalar()
 
 
 def put(connection: Connection, name: str, value: str) -> None:
     """Store a fact."""
-    changed = update(_table).where(_table.c.name == name).values(value=value)
-    known = connection.execute(changed).rowcount
+    changed = {"named": name, "new": value}
+    known = connection.execute(_CHANGE, changed).rowcount
     if not known and not schema.insert_new(connection, _table, [{"name": name, "value": value}]):
-        connection.execute(changed)
+        connection.execute(_CHANGE, changed)
