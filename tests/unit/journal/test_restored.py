@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
 from sqlalchemy import select
 
+from policenotify.errors import JournalTakenAway
+from policenotify.journal.audit import record
 from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from tests.support.journal import Desk
@@ -41,3 +47,38 @@ def test_people_to_be_written_to_are_in_doubt_each(desk: Desk) -> None:
         doubts = connection.execute(select(table.c.state, table.c.in_doubt).order_by(table.c.state)).all()
     assert [tuple(row) for row in doubts] == [(Outcome.POSTED, False), (Outcome.WAITING, True)]
     desk.journal.audit.verify()
+
+
+@pytest.mark.parametrize("does", ["publish", "claim", "begin"])
+def test_an_older_state_is_noticed_whatever_was_written_to_it_since(desk: Desk, does: str) -> None:
+    for number in range(3):
+        desk.publish(incident=f"I{number}")
+    claimed = desk.take()
+    newest = "(SELECT max(id) FROM pn_event)"
+    desk.change_directly(f"UPDATE pn_event SET commitment = '{'0' * 64}' WHERE id = {newest}")  # noqa: S608 - ours
+    ways: dict[str, Callable[[], object]] = {
+        "publish": lambda: desk.publish(incident="I9"),
+        "claim": desk.claim,
+        "begin": lambda: desk.begin(claimed),
+    }
+    with pytest.raises(JournalTakenAway, match="set back to an older state"):
+        ways[does]()
+    with pytest.raises(JournalTakenAway, match="set back to an older state"):
+        desk.journal.stopped()
+
+
+def test_what_was_rolled_back_was_never_known(desk: Desk) -> None:
+    desk.publish()
+
+    def add_and_fail() -> None:
+        with desk.journal.write() as connection:
+            record(connection, desk.clock.now(), "adm", "counted", {})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        add_and_fail()
+    with desk.journal.write() as connection, suppress(RuntimeError), connection.begin_nested():
+        record(connection, desk.clock.now(), "adm", "counted", {})
+        raise RuntimeError
+    assert desk.publish(incident="I2")
+    assert desk.claim() is not None

@@ -212,6 +212,7 @@ class Transactions:
         Raises:
             JournalError: The connection is not on this journal, or it commits every statement. Nothing was written.
         """
+        seen = self.newest_event
         try:
             place = _place(connection) if connection.dialect.name == self.dialect.name else None
             with self.read() as ours:
@@ -221,7 +222,7 @@ class Transactions:
                         "sent. Give one on the database (and search path) that the settings name as the journal."
                     )
                 if self.id is not None:
-                    self.standing(ours)
+                    self.standing(ours, seen)
             _ensure_transaction(connection)
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from error
@@ -284,20 +285,20 @@ class Transactions:
             finally:
                 self._of_thread.kept = None
 
-    def standing(self, connection: Connection, seen: meta.KnownEvent | None = None) -> meta.Standing:
+    def standing(self, connection: Connection, seen: meta.KnownEvent) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
 
         Args:
             connection: To the journal.
-            seen: The newest event known before the connection's snapshot began. By default the newest known now.
+            seen: The newest event known before the connection's snapshot began.
 
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        current = _current.get()
-        joined = current is not None and current.joined  # the caller's snapshot may have begun earlier
-        known = meta.KnownEvent() if joined else seen or self.newest_event
-        found = meta.standing(connection, self.id, known)
+        current = self._joinable(writes=True)
+        if current is not None and current.joined:  # the caller's snapshot may have begun earlier: see `joined`
+            seen = meta.KnownEvent()
+        found = meta.standing(connection, self.id, seen)
         uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)
         if uncommitted is not None:  # the event may be of this transaction, which others do not see yet
             uncommitted.append(found.newest_event)
