@@ -205,8 +205,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    tries = iter(range(_TRIES))
-    while (mode := _mode(connection, last=next(tries) == _TRIES - 1)) is None:
+    mode = ""
+    for left in reversed(range(_TRIES)):
+        try:
+            [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            # If two processes change the mode of a new file at once, one is refused without waiting.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
         connection.execute("BEGIN IMMEDIATE").close()  # waits for the other process
         connection.execute("ROLLBACK").close()
     if mode != "wal":
@@ -214,18 +221,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             f"The journal cannot be kept here: its file system allows only the mode {mode!r}, not write-ahead logging. "
             "Nothing was sent. Put it on a local disk."
         )
-
-
-def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
-    """Set the write-ahead mode and return the file's mode, or None if another process is changing it."""
-    try:
-        [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-    except sqlite3.OperationalError as error:
-        # If two processes change the mode of a new file at once, one is refused without waiting.
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and not last:
-            return None
-        raise
-    return str(mode)
 
 
 def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
