@@ -343,7 +343,7 @@ def _receipt(
     return Receipt(
         channel=row.channel,
         language=row.language,
-        operation=Operation(row.operation),
+        operation=word(Operation, row.operation),
         part=row.part,
         outcome=outcome,
         delivery=row.id,

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, inser
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
-from policenotify.journal.records import TOLERANCE, NeededApproval, moment, span
+from policenotify.journal.records import TOLERANCE, NeededApproval, moment, span, word
 from policenotify.journal.tombstones import Selection, is_selected
 from policenotify.journal.verify import DRAFT_FIELDS, REVIEW_FIELDS, REVISION_FIELDS, draft_digest
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
@@ -97,7 +97,7 @@ class StoredDraft:
     @property
     def state(self) -> DraftState:
         """Its state."""
-        return DraftState(self.row["state"])
+        return word(DraftState, self.row["state"])
 
     @property
     def record(self) -> str:
@@ -213,7 +213,7 @@ def _values(stored: StoredDraft) -> tuple[tuple[Revision, ...], tuple[Review, ..
         Review(
             revision=one["revision"],
             digest=one["digest"],
-            verdict=ReviewVerdict(one["verdict"]),
+            verdict=word(ReviewVerdict, one["verdict"]),
             reader=one["reader"],
             authenticated=one["authenticated"],
             reason=one["reason"],
