@@ -151,7 +151,7 @@ class Journal(Transactions):
 
         They may have been sent since the copy was made, and are looked up before they are sent again.
         """
-        self.authorize(actor, "restored")
+        self.authorize(actor, "restore")
         with self.write() as connection:
             return _put_all_in_doubt(connection, self.now(), actor)
 
