@@ -31,7 +31,6 @@ from policenotify.settings.model import (
     ReminderSettings,
     RouteSettings,
     Settings,
-    TelemetrySettings,
     WordListSettings,
 )
 
@@ -181,11 +180,6 @@ after = [0, 900, 3600]                  # at the deadline, a quarter of an hour 
 every = 14400
 to = ["duty"]
 """),
-    Table("`[telemetry]`", TelemetrySettings, variable="POLICENOTIFY_TELEMETRY__{}", about=
-        "Spans for OpenTelemetry: see [Monitoring](../howto/monitoring.md#traces).", example="""
-[telemetry]
-traces = true
-"""),
     Table("`[categories.CODE]`", CategoryProfile, variable="POLICENOTIFY_CATEGORIES__CODE__{}", about=
         "A key that is left out keeps its shipped value. A new category needs `labels`.", example="""
 [categories.fire]                       # a shipped category, changed
@@ -249,7 +243,6 @@ EXAMPLES: Mapping[str, str] = {
     "within": '`"PT30M"`, `1800`',
     "authenticated": "`true`",
     "reminders": '`[reminders]`, then `to = ["duty"]`',
-    "telemetry": "`[telemetry]`, then `traces = true`",
     "traces": "`true`",
     "network": '`"bluesky"`',
     "language": '`"fr"`',

@@ -32,9 +32,9 @@ _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 
 # Calls whose texts are for programmers, logs or machines.
 _SILENT = frozenset({
-    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "KeyError", "LookupError", "Metric",
-    "NotImplementedError", "RuntimeError", "TypeError", "TypeVar", "compile", "import_module", "lazy_pattern",
-    "pragma", "text", "warn",
+    "AssertionError", "DDL", "Field", "ForeignKeyConstraint", "GetSessionVariable", "Histogram", "KeyError",
+    "LookupError", "Metric", "NotImplementedError", "RuntimeError", "TypeError", "TypeVar", "compile", "import_module",
+    "lazy_pattern", "pragma", "text", "warn",
 })  # fmt: skip
 _SILENT_OWNERS = frozenset({"_log", "log", "logger", "logging", "warnings"})
 _SILENT_ARGUMENTS = frozenset({"basis", "epilog_source", "where"})

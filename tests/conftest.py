@@ -20,7 +20,7 @@ settings.register_profile("any", deadline=None, suppress_health_check=[HealthChe
 anywhere = settings.get_profile("any")
 settings.register_profile("dev", anywhere, max_examples=30)
 settings.register_profile("ci", anywhere, max_examples=60, derandomize=True)
-settings.register_profile("brief", anywhere, max_examples=25, derandomize=True)
+settings.register_profile("brief", anywhere, max_examples=10, derandomize=True)
 settings.register_profile("deep", anywhere, max_examples=5_000)
 os.umask(0o077)  # files that others may read are refused; a test of that opens them itself
 

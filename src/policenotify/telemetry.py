@@ -1,235 +1,183 @@
-"""Spans and metrics for OpenTelemetry, where an installation asks for them. The library is imported for these only.
+"""Spans for OpenTelemetry and histograms for Prometheus, where the process has their libraries.
 
-A span holds ids, numbers, names from the settings and words of closed sets. It never holds a text, an address, the id
-of an incident or a token.
+Both hold ids, numbers, names from the settings and words of closed sets. They never hold a text, an address, the id of
+an incident or a token.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, Self, TypeAlias
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from policenotify.errors import MissingExtra
+Attributes: TypeAlias = Mapping[str, str | int | bool]
 
-if TYPE_CHECKING:
-    from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
-    from opentelemetry.trace import Link, Span, TracerProvider
-
-SpanKind: TypeAlias = Literal["INTERNAL", "CLIENT", "CONSUMER"]
-Attribute: TypeAlias = str | int | bool
-
+_log = logging.getLogger("policenotify")
+_API: Final = "opentelemetry.trace"
 _TRACE: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")  # W3C Trace Context, section 3.2
-_DISABLED: Final = "OTEL_SDK_DISABLED"  # opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
-_VARIABLES: Final = "OTEL_"
-_COLLECTION: Final = 1.0  # seconds in which all instruments of one collection are asked
 
 
-class Step(Protocol):
-    """A step of the work, which may be recorded as a span."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def note(self, **attributes: Attribute) -> None:
-        """Add attributes. A double underscore stands for a dot: `policenotify__outcome`."""
-
-    def fail(self, kind: str) -> None:
-        """Mark it as failed. The kind is a word of a closed set, an exception's class or a network's code."""
+def _api() -> ModuleType | None:
+    """Return the library if this process has it. Who sets up an SDK has imported it, so nothing else does."""
+    return import_module(_API) if _API in sys.modules else None  # it waits for an import by another thread
 
 
-class _NoStep:
-    """A step that is not recorded."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-    def note(self, **_: Attribute) -> None:
-        return
-
-    def fail(self, kind: str) -> None:  # noqa: ARG002 - the protocol's
-        return
+@cache
+def _tracer() -> Any:  # noqa: ANN401 - of the library
+    return import_module(_API).get_tracer("policenotify", version("policenotify"))
 
 
-NO_STEP: Final = _NoStep()
-"""The step of an installation without telemetry."""
-
-
-class Tracer:
-    """Makes spans. Without an SDK in this process, which the host installs and configures, none is recorded.
+@contextmanager
+def span(
+    name: str,
+    kind: Literal["INTERNAL", "CLIENT", "CONSUMER"] = "INTERNAL",
+    attributes: Attributes | None = None,
+    *,
+    link: str = "",
+) -> Iterator[None]:
+    """Record a step of the work as a span below the current one. An error that leaves it is named by its class.
 
     Args:
-        provider: Where they go. `None`: the one that the host has set for the process.
-
-    Raises:
-        MissingExtra: The library is not installed.
+        name: Its name.
+        kind: As of OpenTelemetry.
+        attributes: What is known of it already.
+        link: The `traceparent` of another span that it belongs to, perhaps of another process, hours ago.
     """
-
-    def __init__(self, provider: TracerProvider | None = None) -> None:
+    if (api := _api()) is None:
+        yield
+        return
+    with _tracer().start_as_current_span(
+        name,
+        kind=api.SpanKind[kind],
+        attributes=attributes,
+        links=_links(api, link),
+        record_exception=False,  # its text may hold what was to be published
+        set_status_on_exception=False,
+    ):
         try:
-            from opentelemetry import context, trace  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError:
-            raise MissingExtra("Telemetry", "telemetry") from None
-        self._api, self._context = trace, context
-        self._tracer = trace.get_tracer("policenotify", version("policenotify"), provider)
-        self._kinds = {kind.name: kind for kind in trace.SpanKind}
-
-    def step(
-        self,
-        name: str,
-        kind: SpanKind = "INTERNAL",
-        attributes: Mapping[str, Attribute] | None = None,
-        *,
-        link: str = "",
-    ) -> Step:
-        """Return a step as a span below the current one.
-
-        Args:
-            name: Its name.
-            kind: As of OpenTelemetry.
-            attributes: What is known of it already.
-            link: The `traceparent` of another span that it belongs to, perhaps of another process, hours ago.
-        """
-        span = self._tracer.start_span(
-            name,
-            kind=self._kinds[kind],
-            attributes=attributes,
-            links=self._links(link) if link else None,
-            record_exception=False,  # a text may hold what was to be published
-            set_status_on_exception=False,
-        )
-        if not span.is_recording() and not span.get_span_context().is_valid:
-            return NO_STEP  # there is no SDK
-        return _OpenStep(self, span)
-
-    def traceparent(self) -> str:
-        """Return the current span as a header of W3C Trace Context, or an empty text."""
-        current = self._api.get_current_span().get_span_context()
-        if not current.is_valid:
-            return ""
-        return f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
-
-    def _links(self, traceparent: str) -> list[Link]:
-        found = _TRACE.fullmatch(traceparent)
-        if found is None:
-            return []
-        trace_id, span_id, flags = (int(part, 16) for part in found.groups())
-        context = self._api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=self._api.TraceFlags(flags))
-        return [self._api.Link(context)] if context.is_valid else []
+            yield
+        except BaseException as error:
+            note({}, failed=type(error).__name__)
+            raise
 
 
-class _OpenStep:
-    """A step whose span is the current one while it is open."""
+def note(attributes: Attributes, *, failed: str = "") -> None:
+    """Add attributes to the current span.
 
-    __slots__ = ("_span", "_token", "_tracer")
-
-    def __init__(self, tracer: Tracer, span: Span) -> None:
-        self._tracer = tracer
-        self._span = span
-
-    def __enter__(self) -> Self:
-        self._token = self._tracer._context.attach(self._tracer._api.set_span_in_context(self._span))  # noqa: SLF001 - of one module
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._tracer._context.detach(self._token)  # noqa: SLF001 - of one module
-        if kind is not None:
-            self.fail(kind.__name__)
-        self._span.end()
-
-    def note(self, **attributes: Attribute) -> None:
-        for name, value in attributes.items():
-            self._span.set_attribute(name.replace("__", "."), value)
-
-    def fail(self, kind: str) -> None:
-        self._span.set_attribute("error.type", kind)
-        self._span.set_status(self._tracer._api.StatusCode.ERROR)  # noqa: SLF001 - of one module
+    Args:
+        attributes: The attributes.
+        failed: How its step failed, if it did: a word of a closed set, the class of an exception or a network's code.
+    """
+    if (api := _api()) is None:
+        return
+    current = api.get_current_span()
+    current.set_attributes(attributes)
+    if failed:
+        current.set_attribute("error.type", failed)
+        current.set_status(api.StatusCode.ERROR)
 
 
-class Instrument(NamedTuple):
-    """A metric as OpenTelemetry asks for it.
+def traceparent() -> str:
+    """Return the current span as a header of W3C Trace Context, or an empty text."""
+    api = _api()
+    current = api.get_current_span().get_span_context() if api else None
+    if current is None or not current.is_valid:
+        return ""
+    return f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
+
+
+def _links(api: ModuleType, traceparent: str) -> list[object]:
+    if (found := _TRACE.fullmatch(traceparent)) is None:
+        return []
+    trace_id, span_id, flags = (int(part, 16) for part in found.groups())
+    context = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(flags))
+    return [api.Link(context)] if context.is_valid else []
+
+
+# --- histograms
+
+
+class Histogram(NamedTuple):
+    """A distribution that the process measures which delivers.
 
     Attributes:
-        name: Its name with dots.
-        rises: It is a counter.
+        name: Without the prefix `policenotify_`.
         help: Its meaning.
-        labels: The names of the attributes of its values.
+        labels: The names of its labels.
+        bounds: The upper bounds of its buckets.
     """
 
     name: str
-    rises: bool
     help: str
     labels: tuple[str, ...]
+    bounds: tuple[float, ...]
 
 
-Values: TypeAlias = Mapping[str, Mapping[tuple[str, ...], float]]
-"""The values of instruments, by name and the values of their attributes."""
+SEND_DURATION: Final = Histogram(
+    "send_duration_seconds",
+    "Time that attempts took on the network.",
+    ("channel", "network", "operation"),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),  # a fast API to the time-out of a slow gateway
+)
+TIME_TO_POST: Final = Histogram(
+    "time_to_post_seconds",
+    "Time from the publication to the post, or to the last person of a list.",
+    ("channel", "network", "severe"),
+    (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+)
+HISTOGRAMS: Final = (SEND_DURATION, TIME_TO_POST)
+PREFIX: Final = "policenotify_"
+
+_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"  # prometheus.github.io/client_python/multiprocess
 
 
-def observe(
-    instruments: Iterable[Instrument], read: Callable[[], Values], provider: MeterProvider | None = None
-) -> None:
-    """Let OpenTelemetry ask for values whenever its SDK collects.
+def measure(histogram: Histogram, seconds: float, *labels: str) -> None:
+    """Add a value, if this process has Prometheus' library or shares a folder with one that has.
 
-    Args:
-        instruments: What to ask for.
-        read: Returns all values. It is called once for each collection.
-        provider: Where they go. `None`: the one that the host has set for the process.
-
-    Raises:
-        MissingExtra: The library is not installed.
+    What fails is logged: nothing that was posted may be in doubt because of it.
     """
+    if "prometheus_client" not in sys.modules and _FOLDER not in os.environ:
+        return
     try:
-        from opentelemetry import metrics  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise MissingExtra("Telemetry", "telemetry") from None
-    meter = metrics.get_meter("policenotify", version("policenotify"), meter_provider=provider)
-    seen: list[tuple[float, Values]] = []
-
-    def values(instrument: Instrument, _options: CallbackOptions) -> Iterator[Observation]:
-        now = time.monotonic()
-        if not seen or now - seen[0][0] > _COLLECTION:
-            seen[:] = [(now, read())]
-        for labels, value in seen[0][1].get(instrument.name, {}).items():
-            yield metrics.Observation(value, dict(zip(instrument.labels, labels, strict=True)))
-
-    for instrument in instruments:
-        make = meter.create_observable_counter if instrument.rises else meter.create_observable_gauge
-        make(instrument.name, callbacks=[partial(values, instrument)], description=instrument.help)
+        _histograms()[histogram.name].labels(*labels).observe(max(0.0, seconds))
+    except (ImportError, OSError, ValueError) as error:
+        _log.warning("A duration was not recorded (%s).", type(error).__name__)
 
 
-def tracer_if(wanted: bool | None) -> Tracer | None:  # noqa: FBT001 - a setting with three values
-    """Return a tracer if the installation asks for one.
+def measured() -> Iterator[Any]:
+    """Yield the histograms of this process, or of all that share the folder. The library is there."""
+    if _FOLDER not in os.environ:
+        for histogram in _histograms().values():
+            for family in histogram.collect():
+                family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+                yield family
+        return
+    registry = import_module("prometheus_client").CollectorRegistry()
+    names = {f"{PREFIX}{histogram.name}" for histogram in HISTOGRAMS}
+    found = import_module("prometheus_client.multiprocess").MultiProcessCollector(registry, _folder()).collect()
+    yield from (family for family in found if family.name in names)
 
-    Args:
-        wanted: What the settings state. `None`: if a variable `OTEL_…` of the environment configures an SDK, and the
-            library is installed.
 
-    Raises:
-        MissingExtra: The settings ask for it, and the library is not installed.
-    """
-    if os.environ.get(_DISABLED, "").lower() == "true" or wanted is False:
-        return None
-    if wanted:
-        return Tracer()
-    if not any(name.startswith(_VARIABLES) for name in os.environ):
-        return None
-    try:
-        return Tracer()
-    except MissingExtra:
-        return None
+def _folder() -> str:
+    Path(os.environ[_FOLDER]).mkdir(parents=True, exist_ok=True)
+    return os.environ[_FOLDER]
+
+
+@cache
+def _histograms() -> Mapping[str, Any]:
+    if _FOLDER in os.environ:
+        _folder()
+    make = import_module("prometheus_client").Histogram
+    return {
+        name: make(f"{PREFIX}{name}", about, labels, buckets=bounds, registry=None)
+        for name, about, labels, bounds in HISTOGRAMS
+    }

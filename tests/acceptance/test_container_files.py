@@ -168,7 +168,7 @@ def test_the_services_fit_the_image() -> None:
     made = " ".join(value for instruction, value in IMAGE if instruction == "RUN")
     settings = tomllib.loads((FOLDER / "settings/policenotify.toml").read_text("utf-8"))
     feed = settings["channels"]["site"]["folder"]
-    assert f"-o {LAST['USER'].split(':')[0]} -g 10001 {feed}" in made
+    assert f"-o {LAST['USER'].split(':')[0]} -g 10001 {feed} /srv/policenotify/durations" in made
     assert f"feed:{feed}" in SERVICES["worker"]["volumes"]
     assert f"feed:{feed}:ro" in SERVICES["feed"]["volumes"]
     assert f'"{feed}"' in (FOLDER / "feed.py").read_text("utf-8")

@@ -21,7 +21,7 @@ from tests.support.approval import REASON, appeal, reading_publisher
 
 pytestmark = pytest.mark.benchmark
 
-RUNS = 60
+RUNS = 20
 LIMIT = 0.003  # seconds
 
 

@@ -239,7 +239,7 @@ def test_a_single_post_does_not_wait_for_a_list(tmp_path: Path) -> None:
 
 # --- two workers
 
-_PEOPLE, _LATENCY = 200, 0.05
+_PEOPLE, _LATENCY = 120, 0.05
 _WORKER = """
 import json, sys
 from contextlib import closing

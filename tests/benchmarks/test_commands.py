@@ -23,7 +23,7 @@ from tests.support.shell import ACCIDENT
 
 pytestmark = pytest.mark.benchmark
 
-RUNS = 7  # of which the least counts: other processes only add to it
+RUNS = 3  # of which the least counts: other processes only add to it
 _MAIN = "from policenotify.cli import main; main()"
 _PEER = "import gc, click, rich.console, pydantic.main, sqlalchemy.dialects.sqlite; gc.freeze()"
 _SDKS = ("tweepy", "atproto", "apprise", "requests", "httpx", "mastodon")

@@ -1,6 +1,6 @@
 """Time grows with the length of a text and no faster, for any text.
 
-A piece is repeated up to 20,000 characters, and up to four times as many. Linear growth then takes four times as long,
+A piece is repeated up to 10,000 characters, and up to four times as many. Linear growth then takes four times as long,
 quadratic growth sixteen times.
 """
 
@@ -20,7 +20,7 @@ from policenotify.text.wrap import wrap
 
 pytestmark = pytest.mark.benchmark
 
-SHORT, TIMES, MOST = 20_000, 4, 10
+SHORT, TIMES, MOST = 10_000, 4, 10
 NOISE = 0.005  # seconds: less than that is not measured
 
 

@@ -29,8 +29,8 @@ from tests.support.postgresql import Server, running
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.postgres]
 
-_POSTS = 40
-_LATENCY = 0.3  # seconds of the network, which one worker spends waiting: what is to be shared, not the processor
+_POSTS = 24
+_LATENCY = 0.4  # seconds of the network, which one worker spends waiting: what is to be shared, not the processor
 _WORKER = """
 import json, sys
 import policenotify.networks.x.client, requests_oauthlib, tweepy   # what the first post would wait for

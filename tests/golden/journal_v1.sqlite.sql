@@ -29,7 +29,6 @@ CREATE TABLE pn_person (
     key_version INTEGER NOT NULL,
     sealed BLOB,
     stored_at INTEGER NOT NULL,
-    suppression TEXT,
     PRIMARY KEY (id),
     UNIQUE ("key")
 )
@@ -119,6 +118,8 @@ CREATE TABLE pn_event (
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
     first_event INTEGER NOT NULL,
@@ -139,6 +140,8 @@ CREATE TABLE pn_publication (
     incident TEXT,
     sequence INTEGER,
     stage TEXT NOT NULL,
+    category TEXT NOT NULL,
+    severity TEXT NOT NULL,
     corrects TEXT,
     digest TEXT NOT NULL,
     message TEXT NOT NULL,
@@ -154,9 +157,11 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
 CREATE TABLE pn_draft (
     id TEXT NOT NULL,
@@ -189,9 +194,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -242,13 +247,15 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id);
-
-CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
+
+CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
 CREATE TABLE pn_revision (
     draft TEXT NOT NULL,
@@ -291,6 +298,8 @@ CREATE TABLE pn_attempt (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 )
  STRICT;
+
+CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
 CREATE TABLE pn_expansion (
     delivery INTEGER NOT NULL,

@@ -16,7 +16,9 @@ from policenotify.model.location import Location, Point
 from policenotify.model.message import Translation
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from tests.support.five_networks import open_five
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
+from tests.support.patience import LONG
 
 AVOID = "Évitez le secteur, déviation par l'avenue de Lodève."
 ENGLISH = Translation(language="en", headline="Road accident", instruction="Avoid avenue de Toulouse.")
@@ -126,3 +128,21 @@ def test_an_update_goes_out_only_in_the_languages_that_it_has(publisher: Publish
     done = publisher.publish(opened.update("Une voie rouverte"), key="2", actor="claire")
     outcomes = {receipt.language: receipt.outcome for receipt in done if receipt.channel == "bluesky"}
     assert outcomes == {"fr": Outcome.POSTED, "en": Outcome.SKIPPED}
+
+
+@pytest.mark.parametrize("got_it", [True, False])
+def test_a_later_message_names_the_opening_where_it_was_posted_in_the_meantime(
+    tmp_path: Path,
+    got_it: bool,  # noqa: FBT001
+) -> None:
+    with open_five(tmp_path) as five:
+        publisher = five.publisher(channels=[five.channel("sms")])
+        opened = publisher.publish(accident(), key="1", actor="claire", wait=0)
+        if got_it:  # after the next message was worded
+            publisher.publish(opened.update("Une voie rouverte"), key="2", actor="claire", wait=0)
+        else:
+            publisher.publish(opened.end("La circulation est rétablie"), key="2", actor="claire", wait=0)
+        publisher.drain(LONG)
+        texts = [message.text for message in five.sms.messages]
+        assert any("Évitez le secteur" in text for text in texts) is got_it
+        assert any("Fait suite" in text for text in texts) is got_it

@@ -30,7 +30,7 @@ from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
-from policenotify.journal.bulk.recipients import recipient_key, suppression_key
+from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.bulk.values import PAGE
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import open_engine
@@ -263,7 +263,7 @@ class Desk:
 
     def suppress(self, address: str, channel: str = "mail") -> None:
         """Suppress a recipient on a channel, as two reports of its network do."""
-        key = suppression_key(self.keys, recipient_key(self.keys, address))
+        key = recipient_key(self.keys, address)
         row = {"channel": channel, "key": key, "source": "bounce", "evidence": "x", "at": 0, "confirmed_at": 1}
         with self.journal.write() as connection:
             connection.execute(insert(schema.suppression), row)

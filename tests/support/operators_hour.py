@@ -59,9 +59,6 @@ zone = "Europe/Paris"
 journal = "django"
 keys = "keys"
 
-[telemetry]
-traces = true
-
 [channels.bluesky]
 network = "bluesky"
 handle = "{hour.bluesky.handle}"

@@ -12,20 +12,17 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from policenotify import telemetry
 from policenotify.channel import ChannelConfig
-from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.publishing.metrics import METRICS
 from policenotify.publishing.publisher import Publisher
-from policenotify.telemetry import NO_STEP, Tracer, tracer_if
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import messages
 from tests.support.fake_network import MAIL, PLAIN, READABLE, Book, Scripted
@@ -42,7 +39,7 @@ class Desk:
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.tracer = Tracer(provider)
+        self.tracer = provider.get_tracer("policenotify")
         self.book = Book(folder)
         self.networks = {
             "sky": Scripted(capabilities=PLAIN),
@@ -55,7 +52,7 @@ class Desk:
         """Open a publisher, as another process of the installation would."""
         channels: list[ChannelConfig] = [self.networks[name].configured(name) for name in names or self.networks]
         made = Publisher(
-            journal=self.book.journal, channels=channels, zone=PARIS, sender=SENDER, checks=(), tracer=self.tracer,
+            journal=self.book.journal, channels=channels, zone=PARIS, sender=SENDER, checks=(),
             clock=self.book.clock,
         )  # fmt: skip
         self.publishers.append(made)
@@ -71,8 +68,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     made = Desk(tmp_path)
+    monkeypatch.setattr(telemetry, "_tracer", lambda: made.tracer)  # a process has one provider for good
     yield made
     for publisher in made.publishers:
         publisher._dispatcher.close()
@@ -209,10 +207,11 @@ def test_each_chunk_of_people_has_one_span_and_no_person_has_any(desk: Desk) -> 
     assert _attributes(deliver)["policenotify.outcome"] == "posted"
 
 
-def test_the_current_span_is_written_as_other_processes_read_it(desk: Desk) -> None:
-    with desk.tracer.step("anything"):
-        assert desk.tracer.traceparent().startswith("00-")
-    assert desk.tracer.traceparent() == ""
+@pytest.mark.usefixtures("desk")
+def test_the_current_span_is_written_as_other_processes_read_it() -> None:
+    with telemetry.span("anything"):
+        assert telemetry.traceparent().startswith("00-")
+    assert telemetry.traceparent() == ""
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -246,80 +245,40 @@ def _texts(value: object) -> Iterator[str]:
             return
 
 
-def test_an_sdk_collects_what_prometheus_would_read(desk: Desk) -> None:
-    reader = InMemoryMetricReader()
-    publisher = desk.publisher("sky")
-    publisher.publish(_message(), key="k", actor="cne Roux")
-    publisher.monitor.observe(MeterProvider(metric_readers=[reader]))
-    collected = reader.get_metrics_data()
-    assert collected is not None
-    found = {metric.name: metric for metric in collected.resource_metrics[0].scope_metrics[0].metrics}
-    points = {
-        tuple(sorted((point.attributes or {}).items())): point.value  # type: ignore[union-attr]
-        for point in found["policenotify.deliveries"].data.data_points
-    }
-    labels = {"channel": "sky", "network": "scripted", "operation": "post", "outcome": "posted"}
-    assert points[tuple(sorted(labels.items()))] == 1
-    assert {f"policenotify.{metric.name}" for metric in METRICS if metric.kind == "gauge"} <= found.keys()
-    assert type(found["policenotify.deliveries"].data).__name__ == "Sum"
-    assert INCIDENT not in collected.to_json()
-
-
-def test_a_journal_that_is_away_has_no_values_and_no_error(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    reader = InMemoryMetricReader()
-    publisher = desk.publisher("sky")
-    publisher.monitor.observe(MeterProvider(metric_readers=[reader]))
-    desk.book.journal.id = "another"
-    collected = reader.get_metrics_data()
-    assert collected is None or not collected.resource_metrics
-    assert {record.name for record in caplog.records} <= {"policenotify"}  # which raises the alarm once
-
-
 # --- the tracer
 
 
 def test_a_trace_that_is_none_is_no_link(desk: Desk) -> None:
     for stored in ("", "00-1-2-3", f"{TRACE}-more", TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32)):
-        with desk.tracer.step("a", link=stored):
+        with telemetry.span("a", link=stored):
             pass
-    with desk.tracer.step("b", link=TRACE):
+    with telemetry.span("b", link=TRACE):
         pass
     assert [len(span.links) for span in desk.spans()] == [0, 0, 0, 0, 1]
 
 
 def test_an_error_that_escapes_is_named_by_its_class(desk: Desk) -> None:
-    with pytest.raises(RuntimeError), desk.tracer.step("a"):
+    with pytest.raises(RuntimeError), telemetry.span("a"):
         raise RuntimeError("t.dupont@habitant.example")
     [span] = desk.spans()
     assert _attributes(span) == {"error.type": "RuntimeError"}
     assert "dupont" not in span.to_json()
 
 
+def test_without_the_library_in_the_process_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace")
+    with telemetry.span("a", link=TRACE):
+        telemetry.note({"policenotify.outcome": "posted"}, failed="refused")
+        assert telemetry.traceparent() == ""
+    with pytest.raises(RuntimeError), telemetry.span("a"):
+        raise RuntimeError
+    assert "opentelemetry.trace" not in sys.modules
+
+
 def test_without_an_sdk_nothing_is_recorded() -> None:
-    tracer = Tracer()
-    assert tracer.step("a", link=TRACE) is NO_STEP
-    assert tracer.traceparent() == ""
-    with NO_STEP as step:
-        step.note(policenotify__outcome="posted")
-        step.fail("refused")
-
-
-def test_spans_are_made_where_the_settings_or_the_environment_ask_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tracer_if(None) is None
-    assert isinstance(tracer_if(True), Tracer)  # noqa: FBT003 - a setting
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    assert isinstance(tracer_if(None), Tracer)
-    assert tracer_if(False) is None  # noqa: FBT003 - a setting
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    assert tracer_if(True) is None  # noqa: FBT003 - a setting
-
-
-def test_without_the_library_only_the_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    monkeypatch.setenv("OTEL_SERVICE_NAME", "police")
-    assert tracer_if(None) is None
-    with pytest.raises(MissingExtra, match=r"policenotify\[telemetry\]"):
-        tracer_if(True)  # noqa: FBT003 - a setting
+    with telemetry.span("a", link=TRACE):
+        telemetry.note({"policenotify.outcome": "posted"}, failed="refused")
+        assert telemetry.traceparent() == ""
 
 
 def test_nothing_of_the_library_is_imported_unless_it_is_asked_for() -> None:

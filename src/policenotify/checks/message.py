@@ -74,7 +74,8 @@ def commune_exists(context: CheckContext) -> Iterator[Hit]:
     "PN103",
     basis=f"{FIVE_CONTENTS}: guidance; Sutton, Olson and Waugh, 'The Warning Lexicon', Natural Hazards Review 25(1), "
     "2024.",
-    levels=(Level.BLOCK, Level.ADVISE),
+    levels=tuple(Level),
+    urgent=Level.SECOND,
 )
 def instruction_given(context: CheckContext) -> Iterator[Hit]:
     """Require an instruction from moderate severity on, and advise one in each translation."""
@@ -89,7 +90,7 @@ def instruction_given(context: CheckContext) -> Iterator[Hit]:
             yield Hit(field, level=level, values={"severity": context.severity})
 
 
-@rule("PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=(Level.BLOCK, Level.ADVISE))
+@rule("PN104", basis=f"{FIVE_CONTENTS}: time, the one most often missing.", levels=tuple(Level), urgent=Level.SECOND)
 def time_stated(context: CheckContext) -> Iterator[Hit]:
     """Require a start, an end or the next update."""
     message = context.message

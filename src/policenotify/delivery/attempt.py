@@ -25,7 +25,7 @@ from policenotify.channel import (
 from policenotify.delivery.audience_reader import AudienceReader, PageFiller
 from policenotify.delivery.bulk_attempt import BulkAttempt, limited, waiting
 from policenotify.delivery.bulk_send import Lease
-from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome
+from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -41,6 +41,7 @@ from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
+from policenotify.telemetry import SEND_DURATION, Attributes, measure, span
 from policenotify.transport import publishing_under
 
 if TYPE_CHECKING:
@@ -112,6 +113,20 @@ class DeliveryAttempt:
             LostLease: Another process has taken the delivery over. Its result counts.
             JournalError: The journal cannot be written. When the lease ends, the delivery is in doubt.
         """
+        about: Attributes = {
+            "messaging.system": "policenotify",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": self.config.name,
+            "policenotify.network": self.config.network,
+            "policenotify.publication": claimed.publication,
+            "policenotify.delivery": claimed.id,
+            "policenotify.attempt": claimed.attempts + 1,
+            "policenotify.operation": claimed.operation.value,
+        }
+        with span(f"deliver {self.config.name}", "CONSUMER", about, link=claimed.trace):
+            return self._run(claimed)
+
+    def _run(self, claimed: ClaimedDelivery) -> Following:
         if reason := self._mismatch_reason(claimed):
             result = AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
             if claimed.in_doubt:
@@ -138,6 +153,7 @@ class DeliveryAttempt:
                 return self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
         return self._begin(claimed, request)
 
+    @span("expand")
     def _fill(self, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
         filler = PageFiller(
             journal=self.journal,
@@ -154,13 +170,16 @@ class DeliveryAttempt:
         """Record the result and claim the next delivery at once: each transaction waits for the disk."""
         deliveries, looks = self.journal.deliveries, self.takes_next()
         following = None
-        if looks:
-            counts, following = deliveries.record_and_claim(
-                claimed, result, lease=self.lease, severe_only=self.severe_only, rate=self.config.rate
-            )
-        else:
-            counts = deliveries.record_result(claimed, result)
-        log_outcome(claimed, result.code, counts)
+        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
+            if looks:
+                counts, following = deliveries.record_and_claim(
+                    claimed, result, lease=self.lease, severe_only=self.severe_only, rate=self.config.rate
+                )
+            else:
+                counts = deliveries.record_result(claimed, result)
+        log_outcome(claimed, noted(result).code, counts)
+        if result.outcome is Outcome.POSTED:
+            measure_post(claimed, self.config.network, self.journal.now())
         return Following(looks, following)
 
     # --- whether this channel can send it
@@ -221,6 +240,7 @@ class DeliveryAttempt:
             return AttemptResult(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
         return replace(claimed, in_doubt=False)
 
+    @span("find", "CLIENT")
     def _find(
         self, channel: SupportsLookup, request: Request | None, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
@@ -229,13 +249,13 @@ class DeliveryAttempt:
             # In a journal restored from a copy there may be none of what was sent after the copy was made.
             request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
-            return None if ref is None else self._posted(claimed, _checked(PostRef, ref))
+            return None if ref is None else noted(self._posted(claimed, _checked(PostRef, ref)))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
             failure = f"It may or may not be out, and {self.config.name!r} could not be asked."
             known = _without_side_effects(error, failure)
             if isinstance(known, Refused):  # to answer; that tells nothing about the post
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
-            return self._failed(known, claimed)
+            return noted(self._failed(known, claimed))
 
     def _posted(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
         """Return the result for a post that the network has returned."""
@@ -268,13 +288,16 @@ class DeliveryAttempt:
         # Where no post ever answers another, standing alone is not worth a remark.
         return replace(claimed, wording="standalone" if self.channel.capabilities.replies else "")
 
+    @span("prepare", "CLIENT")
     def _prepare(self, claimed: ClaimedDelivery) -> Request:
         """Return the request for the chosen wording. Raises whatever the channel raises."""
         if claimed.operation is Operation.DELETE:
             if claimed.target is None:
                 raise Refused("The post to be taken back is not known.", remedy="Take it back by hand.")
             return Request(account=self.config.account, key=claimed.key, body={"delete": claimed.target.id})
-        post = (claimed.reply if claimed.wording == "reply" else None) or claimed.standalone
+        # Readers who never got what it refers to are not referred to it.
+        names_nothing = claimed.wording == "reply" or not claimed.reached
+        post = (claimed.reply if names_nothing else None) or claimed.standalone
         if post is None:
             raise Refused("This delivery has no wording.", remedy=_PUBLISH_AGAIN)
         pictures = tuple(self.journal.publications.picture(picture.digest, picture.alt) for picture in post.pictures)
@@ -312,7 +335,12 @@ class DeliveryAttempt:
         if begun.has_recipients:
             self._bulk().send(lease, begun.request or request, recipients)
             return Following()
-        return self._store(begun, self._send(lease, request))
+        started = self.clock.monotonic()
+        with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
+            result = noted(self._send(lease, request))
+        took = self.clock.monotonic() - started
+        measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
+        return self._store(begun, result)
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel

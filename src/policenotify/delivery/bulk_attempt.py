@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, Request, SupportsBulkSend
 from policenotify.delivery.bulk_send import BulkSend, Lease
-from policenotify.delivery.log_lines import log_outcome
-from policenotify.errors import ChannelError
+from policenotify.delivery.log_lines import log_outcome, measure_post, noted
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
+from policenotify.log import shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
+from policenotify.telemetry import SEND_DURATION, measure, note, span
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
+
+_OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 
 CHUNK = 25
 """Recipients marked for an attempt at once. After a power cut so many are in doubt, and those who were being asked when
@@ -90,8 +93,14 @@ class BulkAttempt:
                 chunk=self._chunk,
                 more=partial(self.next_recipients, claimed),
             )
-            with self.journal.keeping_connection():
-                failure = self._run(bulk, request)
+            started = self.clock.monotonic()
+            sending = span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"})
+            with self.journal.keeping_connection(), sending:
+                failure = bulk.run(self.channel, request)
+                failed = failure and (shown_code(failure.code) or type(failure).__name__)
+                note({"messaging.batch.message_count": len(bulk.outcomes)}, failed=failed or "")
+            took = self.clock.monotonic() - started
+            measure(SEND_DURATION, took, self.config.name, self.config.network, claimed.operation.value)
             at = self.clock.monotonic()
             if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
@@ -116,11 +125,15 @@ class BulkAttempt:
         counts = self._record(claimed, replace(result, ref=ref))
         log_outcome(claimed, result.code, counts)
 
-    def _run(self, bulk: BulkSend, request: Request) -> ChannelError | None:
-        return bulk.run(self.channel, request)
-
     def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        return self.journal.deliveries.record_result(claimed, result)
+        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
+            counts = self.journal.deliveries.record_result(claimed, result)
+        # A result is of a page. Once the delivery is settled, the counts of all its people are known.
+        overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
+        noted(replace(result, outcome=overall))
+        if counts.get(Outcome.POSTED):
+            measure_post(claimed, self.config.network, self.journal.now())
+        return counts
 
     def _next_or_settled(
         self, claimed: ClaimedDelivery, ref: PostRef

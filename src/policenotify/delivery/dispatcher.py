@@ -19,12 +19,10 @@ from policenotify.delivery.attempt import DeliveryAttempt, Following, backoff
 from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.bulk_attempt import waiting
 from policenotify.delivery.log_lines import log_blocked
-from policenotify.delivery.traced_attempt import TracedAttempt
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
-from policenotify.telemetry import Tracer
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -82,7 +80,6 @@ class Dispatcher:
         poll_interval: Seconds between two looks at what other processes and the clock have changed. While nothing has,
             looks are rarer, and read only the number of the newest event.
         rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
-        tracer: Makes the spans of deliveries, if the installation asks for them.
     """
 
     journal: Journal
@@ -92,7 +89,6 @@ class Dispatcher:
     backoff: Callable[[timedelta], timedelta] = backoff
     poll_interval: float = 0.2
     rest: float = 5.0
-    tracer: Tracer | None = None
     _threads: list[_WorkerThread] = field(default_factory=list, init=False)
     _resting: dict[str, float] = field(default_factory=dict, init=False)  # until when, by channel
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)  # guards the two above
@@ -378,7 +374,6 @@ class Dispatcher:
         owner = f"{this_process()}/{uuid4().hex[:8]}"
         siblings = {name for name, other in self.channels.items() if other.network == config.network}
         reader = AudienceReader()
-        make = DeliveryAttempt if self.tracer is None else partial(TracedAttempt, tracer=self.tracer)
         try:
             following = Following()
             while following.claimed or self._may_take(worker, config):
@@ -398,7 +393,7 @@ class Dispatcher:
                 channel = channel or self._open(config, claimed)
                 if channel is None:
                     return
-                following = make(
+                following = DeliveryAttempt(
                     journal=self.journal,
                     channel=channel,
                     config=config,

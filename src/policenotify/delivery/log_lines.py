@@ -1,17 +1,33 @@
-"""Log records of deliveries: never with a text, a person, or the words of a network's answer."""
+"""Log records and measures of deliveries: never with a text, a person, or the words of a network's answer."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
+from policenotify.telemetry import TIME_TO_POST, measure, note
 
 _log = logging.getLogger("policenotify")
 _UNSETTLED = (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)
+_FAILED = frozenset({Outcome.REFUSED, Outcome.HELD, Outcome.UNCONFIRMED})
+
+
+def noted(result: AttemptResult) -> AttemptResult:
+    """Return the result of a step, after adding it to the step's span."""
+    code = shown_code(result.code)
+    about = {"policenotify.outcome": result.outcome.value, **({"policenotify.code": code} if code else {})}
+    note(about, failed=(code or result.outcome.value) if result.outcome in _FAILED else "")
+    return result
+
+
+def measure_post(claimed: ClaimedDelivery, network: str, now: datetime) -> None:
+    """Measure the time from the publication to the post, or to the last person of a list."""
+    seconds = (now - claimed.published_at).total_seconds()
+    measure(TIME_TO_POST, seconds, claimed.channel, network, str(claimed.severe).lower())
 
 
 def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, int]) -> None:

@@ -413,7 +413,7 @@ class Deliveries:
         with journal.write(durable=False) as connection:
             now = journal.now()
             fault = page_results.record_recipients(
-                connection, journal.keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
+                connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
             )
             if fault is not None:  # `record_recipients` finds it again
                 raise fault
@@ -433,12 +433,11 @@ class Deliveries:
         Returns:
             The error of the whole channel, if it reports too many recipients as not existing.
         """
-        keys = self._journal.keys
         with self._journal.write() as connection:
             queue.lock_key_of(connection, claimed.id)  # first: the same transaction may settle the delivery
             now = self._journal.now()
             return page_results.record_recipients(
-                connection, keys, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
+                connection, claimed, outcomes, now=now, hold_doubt=hold_doubt, lease=lease
             )
 
     def resolve(self, delivery: int, actor: str, *, posted: bool) -> Outcome:

@@ -23,7 +23,7 @@ from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.drafts.drafts import StoredDrafts
-from policenotify.journal.figures.figures import Figures
+from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.persons.people import StoredPeople
@@ -58,7 +58,7 @@ class Journal(Transactions):
         people: What the journal holds about one person.
         reports: What comes back about people after a network has accepted a post.
         retention: Purging, and erasing addresses.
-        figures: Totals and the state of what is pending, for metrics.
+        figures: What metrics count, and the state of what is pending.
     """
 
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:

@@ -50,9 +50,6 @@ FINGERPRINT_LENGTH = 8
 SHORT_MAC_BYTES = 10
 """Length of a short code: 80 bits, where a guess costs a request (NIST SP 800-107, section 5.3.3, asks for 32)."""
 
-SCRYPT_N = 2**12
-"""Cost of a slow tag: 4 MiB and some 10 ms (r = 8), so that the 200 million numbers of a country take weeks."""
-
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's Base32: without I, L, O and U, which are easily misread."""
 
@@ -219,14 +216,6 @@ class Keys:
 
     def _code(self, version: int, purpose: str, text: str) -> bytes:
         return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256")
-
-    def slow_tag(self, purpose: str, text: str) -> str:
-        """Return an opaque, stable name that takes milliseconds to compute (scrypt, RFC 7914).
-
-        Who has the keys could try every telephone number against a tag in minutes, and against this in weeks.
-        """
-        salt = hmac.digest(self._file.tagging, _bound(purpose, "slow"), "sha256")
-        return hashlib.scrypt(text.encode(), salt=salt, n=SCRYPT_N, r=8, p=1, dklen=KEY_BYTES).hex()
 
     def reference(self, text: str) -> str:
         """Return five characters by which people may refer to *text* without learning it: `K7Q2M`.

@@ -437,6 +437,8 @@ def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, A
         "incident": lifecycle.incident if published else None,
         "sequence": new.expected_sequence if published and lifecycle.incident else None,
         "stage": lifecycle.stage,
+        "category": new.message.category,
+        "severity": new.message.severity or Severity.UNKNOWN,
         "corrects": lifecycle.corrects,
         "digest": new.digest,
         "message": new.message.model_dump_json(exclude_none=True),

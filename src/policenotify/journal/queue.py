@@ -305,6 +305,17 @@ _CLOSED_BY = (
     )
     .limit(1)
 )
+_referred, _first = _table.alias("referred"), _publication.alias("first")
+_opening = select(_first.c.id).where(_first.c.incident == _publication.c.incident).order_by(_first.c.sequence).limit(1)
+_REACHED = (  # the post that it refers to: what it corrects, else the opening
+    select(_referred.c.id)
+    .join(_table, and_(*(_referred.c[name] == _table.c[name] for name in ("channel", "account", "language"))))
+    .join(_publication, _publication.c.id == _table.c.publication)
+    .where(_table.c.id == bindparam("delivery"), _referred.c.operation == Operation.POST)
+    .where(_referred.c.publication == func.coalesce(_publication.c.corrects, _opening.scalar_subquery()))
+    .where(_referred.c.state == Outcome.POSTED)
+    .limit(1)
+)
 _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     _table.c.id == bindparam("claimed_id"),
     _table.c.state == Outcome.SENDING,
@@ -543,6 +554,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         request=Request.read(row.request) if row.request else None,
         reply_to=_reply_to(connection, keys, row),
         target=_ref(connection, keys, row.target),
+        reached=bool(row.reply) and connection.execute(_REACHED, {"delivery": row.id}).first() is not None,
         trace=row.trace or "",
     )
 

@@ -34,12 +34,7 @@ TAKEN_DOWN = "It was withdrawn before it could be sent."
 LISTED = 10
 """Open incidents that an error text lists."""
 
-SEND_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds, in seconds, of how long attempts take: a fast API to the time-out of a slow gateway."""
-
-POST_BUCKETS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
-"""Upper bounds, in seconds, of the time from the publication to the post."""
-
+_ULID_DIGITS = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")  # Crockford's to Python's
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -223,7 +218,7 @@ class NewPublication:
         """Its findings, with the one that others must read it first, if they must."""
         if self.approval is None or not self.approval.is_missing:
             return self.findings
-        return by_level((self.approval.finding(), *self.findings))
+        return by_level((*self.findings, self.approval.finding()))
 
     @property
     def deliveries(self) -> list[tuple[Target, Post | None, Post | None]]:
@@ -271,6 +266,7 @@ class ClaimedDelivery:
         request_version: How often the network has required another request.
         request: The prepared request, if there is one.
         reply_to: The posts above it in the thread, from the opening on.
+        reached: What it refers to is posted there.
         target: The post to edit or delete.
         page: The number of the claimed page of its people. `None` for a single post. Attempts and backoff are then
             those of the page.
@@ -301,11 +297,17 @@ class ClaimedDelivery:
     request: Request | None
     reply_to: tuple[PostRef, ...]
     target: PostRef | None
+    reached: bool = False
     unseen_at: datetime | None = None
     clock_steps: timedelta = timedelta(0)
     page: int | None = None
     filled: bool = True
     trace: str = ""
+
+    @property
+    def published_at(self) -> datetime:
+        """When it was published, to the millisecond: the time in the ULID of the publication."""
+        return moment(1000 * int(self.publication[:10].translate(_ULID_DIGITS), 32))
 
     def at_steps(self, steps: timedelta) -> ClaimedDelivery:
         """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""

@@ -24,7 +24,6 @@ from policenotify.journal.drafts.retention import (
     old_drafts,
     remove_drafts,
 )
-from policenotify.journal.figures.totals import add_purged
 from policenotify.journal.keys import Keys
 from policenotify.journal.queue import cancel_pending, lock
 from policenotify.journal.records import microseconds, span, word
@@ -402,7 +401,7 @@ def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
     connection.execute(delete(_person).where(of_them, ~exists().where(_recipient.c.person == _person.c.id)))
-    erased = {"sealed": None, "suppression": None, "key": _random_key(connection)}
+    erased = {"sealed": None, "key": _random_key(connection)}
     connection.execute(update(_person).where(of_them).values(**erased))
 
 
@@ -539,8 +538,7 @@ def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]
 
 
 def _purge_bodies(connection: Connection, publications: Collection[str]) -> int:
-    """Erase the bodies of events. Their commitments, which the seals chain, are kept, and what they count."""
-    add_purged(connection, publications)
+    """Erase the bodies of events. Their commitments, which the seals chain, are kept."""
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount

@@ -174,8 +174,10 @@ class RenderedPost:
     """The wording for a target.
 
     Attributes:
-        standalone: The wording without a parent.
-        reply: The wording as a reply, or `None` without a post to answer.
+        standalone: The wording without a parent. It names what it refers to.
+        reply: The wording that names nothing earlier: as a reply, and where readers never got what it refers to. `None`
+            if it refers to nothing.
+        reached: What it refers to is posted there.
         continuations: Further posts if the text is too long for one, each a reply to the one before.
         omitted: What was left out so that the rest fits, in plain words.
     """
@@ -183,5 +185,11 @@ class RenderedPost:
     target: Target
     standalone: Post
     reply: Post | None = None
+    reached: bool = False
     continuations: tuple[Post, ...] = ()
     omitted: tuple[str, ...] = ()
+
+    @property
+    def alone(self) -> Post:
+        """The wording without a parent, as the earlier posts are now."""
+        return self.standalone if self.reached or self.reply is None else self.reply

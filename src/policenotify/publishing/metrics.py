@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
 from policenotify.errors import MissingExtra
-from policenotify.journal.records import POST_BUCKETS, SEND_BUCKETS
 from policenotify.model.history import Outcome
+from policenotify.telemetry import HISTOGRAMS, PREFIX, measured
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as MetricFamily
 
     from policenotify.channel import ChannelConfig
-    from policenotify.journal.figures.figures import JournalFigures
+    from policenotify.journal.figures import JournalFigures
 
-PREFIX: Final = "policenotify_"
 REMOVED: Final = "removed"
 """The network of a channel that is not in the settings any more."""
 
 _SECOND: Final = 1_000_000  # microseconds
 _PENDING: Final = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
-_EXPECTED: Final = (Outcome.POSTED, Outcome.REFUSED, Outcome.HELD)  # begin at 0, so that the first one is a rise
+_EXPECTED: Final = (Outcome.POSTED, Outcome.REFUSED)  # begin at 0, so that the first one is a rise
+
+_REMINDERS: Final = {"overdue": "incident", "second_reading_overdue": "second_reading"}
+_VERDICTS: Final = ("approved", "returned", "rejected", "second_reading")
 
 Labels: TypeAlias = tuple[str, ...]
 
@@ -63,38 +64,25 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "deliveries",
         "counter",
-        "Deliveries by the outcome with which they were settled. One that a person resolves is settled once more.",
+        "Deliveries by the outcome with which they were settled. One that was deleted was posted, too.",
         ("channel", "network", "operation", "outcome"),
     ),
     Metric(
         "attempts",
         "counter",
-        "Tries of deliveries, and look-ups of posts in doubt, by their result.",
+        "Tries of deliveries by their result, or posted if a look-up or a person found the post.",
         ("channel", "network", "outcome"),
     ),
     Metric("recipients", "counter", "People by their final outcome.", ("channel", "network", "outcome")),
-    Metric(
-        "reminders",
-        "counter",
-        "Reminders of overdue incidents and second readings, by their number.",
-        ("about", "level"),
-    ),
+    Metric("reminders", "counter", "Reminders of overdue incidents and second readings.", ("about",)),
     Metric("reviews", "counter", "Decisions of readers about drafts and urgent publications.", ("verdict",)),
+    *(Metric(each.name, "histogram", each.help, each.labels, each.bounds) for each in HISTOGRAMS),
     Metric(
-        "send_duration_seconds",
-        "histogram",
-        "Time that attempts took on the network.",
-        ("channel", "network", "operation"),
-        SEND_BUCKETS,
+        "last_post_timestamp_seconds",
+        "gauge",
+        "When the newest post of the channel was posted. 0: never.",
+        ("channel", "network"),
     ),
-    Metric(
-        "time_to_post_seconds",
-        "histogram",
-        "Time from the publication to the post, or to the last person of a list.",
-        ("channel", "network", "severity"),
-        POST_BUCKETS,
-    ),
-    Metric("last_post_timestamp_seconds", "gauge", "When the channel last posted. 0: never.", ("channel", "network")),
     Metric(
         "deliveries_pending", "gauge", "Deliveries that are not settled, or are held.", ("channel", "network", "state")
     ),
@@ -145,27 +133,13 @@ METRICS: Final[tuple[Metric, ...]] = (
 """All metrics, in the order in which they are written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """The values of a histogram.
-
-    Attributes:
-        counts: How many values each bucket holds, the last one those above all bounds.
-        total: The sum of the values.
-    """
-
-    counts: tuple[int, ...]
-    total: float
-
-
-Value: TypeAlias = float | Distribution
-Samples: TypeAlias = dict[str, dict[Labels, Value]]
+Samples: TypeAlias = dict[str, dict[Labels, float]]
 
 
 def samples(
     figures: JournalFigures, channels: Iterable[ChannelConfig], *, unusable: Collection[str], schema: int
 ) -> Samples:
-    """Return the values of all metrics by name and labels.
+    """Return the values of all metrics but the histograms by name and labels.
 
     Labels are names of channels, networks and categories, and words of closed sets. No label and no value comes from
     a message, a person or a network's answer.
@@ -179,7 +153,7 @@ def samples(
     by_name = {channel.name: channel for channel in channels}
     names = sorted({*by_name, *_channels_in(figures)})
     networks = {name: by_name[name].network if name in by_name else REMOVED for name in names}
-    found: Samples = {metric.name: {} for metric in METRICS}
+    found: Samples = {metric.name: {} for metric in METRICS if metric.kind != "histogram"}
     for name, channel in sorted(by_name.items()):
         of_channel = (name, channel.network)
         for outcome in _EXPECTED:
@@ -197,7 +171,7 @@ def samples(
         found["recipients_pending"][of_channel] = figures.recipients_pending.get(name, 0)
         found["channel_blocked"][of_channel] = float(name in figures.blocked)
         found["channel_paused_until_timestamp_seconds"][of_channel] = _time(figures.paused_until.get(name))
-        found["last_post_timestamp_seconds"][of_channel] = _time(figures.totals.posted_at.get(name))
+        found["last_post_timestamp_seconds"][of_channel] = _time(figures.posted_at.get(name))
     for category, number in sorted(figures.incidents_open.items()):
         found["incidents_open"][category,] = number
     single = {
@@ -208,7 +182,7 @@ def samples(
         "second_readings_overdue": figures.readings_overdue,
         "worker_seen_timestamp_seconds": _time(figures.last_heartbeat),
         "workers": float(figures.workers),
-        "clock_steps": float(figures.totals.counts["clock_steps",]),
+        "clock_steps": float(figures.events.get("clock_set", 0)),
         "stopped": float(figures.stopped),
         "journal_bytes": figures.size,
         "last_seal_timestamp_seconds": _time(figures.last_seal),
@@ -220,40 +194,24 @@ def samples(
 
 
 def _channels_in(figures: JournalFigures) -> Iterator[str]:
-    yield from (channel for channel, _ in figures.pending)
-    yield from figures.oldest_pending
-    yield from figures.blocked
-    yield from figures.totals.posted_at
-    yield from (channel for channel, _ in figures.recipients)
-    yield from (key[1] for key in figures.totals.counts if key[0] in {"deliveries", "attempts"})
+    yield from (channel for channel, *_ in (*figures.pending, *figures.deliveries, *figures.attempts))
+    yield from (*figures.oldest_pending, *figures.blocked, *(channel for channel, _ in figures.recipients))
 
 
 def _add_totals(found: Samples, figures: JournalFigures, networks: Mapping[str, str]) -> None:
-    bounds = {
-        "send_duration": ("send_duration_seconds", SEND_BUCKETS),
-        "time_to_post": ("time_to_post_seconds", POST_BUCKETS),
-    }
-    distributions: dict[tuple[str, Labels], list[int]] = {}
-    sums: dict[tuple[str, Labels], float] = {}
-    for (name, *labels), count in sorted(figures.totals.counts.items()):
-        if name in bounds:
-            channel, label, bucket = labels
-            metric, limits = bounds[name]
-            of_metric = (metric, (channel, networks[channel], label))
-            counts = distributions.setdefault(of_metric, [0] * (len(limits) + 1))
-            if bucket == "sum":
-                sums[of_metric] = count / _SECOND
-            else:
-                counts[int(bucket)] += count
-        elif name in {"deliveries", "attempts"}:
-            channel, *others = labels
-            found[name][channel, networks[channel], *others] = count
-        elif labels:
-            found[name][tuple(labels)] = count
-    for (metric, of_channel), counts in distributions.items():
-        found[metric][of_channel] = Distribution(tuple(counts), sums.get((metric, of_channel), 0.0))
-    for (channel, outcome), people in sorted(figures.recipients.items()):
-        found["recipients"][channel, networks[channel], outcome.value] = people
+    for labels, number in sorted(figures.publications.items()):
+        found["publications"][labels] = number
+    for (channel, operation, outcome), number in sorted(figures.deliveries.items()):
+        found["deliveries"][channel, networks[channel], operation, outcome.value] = number
+    of_outcomes = (("attempts", figures.attempts), ("recipients", figures.recipients))
+    for name, counted in of_outcomes:
+        for (channel, outcome), number in sorted(counted.items()):
+            found[name][channel, networks[channel], outcome.value] = number
+    for kind, number in sorted(figures.events.items()):
+        if kind in _REMINDERS:
+            found["reminders"][_REMINDERS[kind],] = number
+        elif kind in _VERDICTS:
+            found["reviews"][kind,] = number
 
 
 def _age(figures: JournalFigures, since: int | None) -> float:
@@ -270,16 +228,15 @@ def _time(at: int | None) -> float:
 
 
 def to_document(found: Samples) -> dict[str, JsonValue]:
-    """Return the values of all metrics as JSON has them. A histogram has its buckets, not cumulated, and its sum."""
-    return {metric.exported: [_sample(metric, *sample) for sample in found[metric.name].items()] for metric in METRICS}
-
-
-def _sample(metric: Metric, labels: Labels, value: Value) -> dict[str, JsonValue]:
-    named: dict[str, JsonValue] = {"labels": dict(zip(metric.labels, labels, strict=True))}
-    if not isinstance(value, Distribution):
-        return {**named, "value": value}
-    bounds = (*map(str, metric.bounds), "+Inf")
-    return {**named, "buckets": dict(zip(bounds, value.counts, strict=True)), "sum": value.total}
+    """Return the values of all metrics but the histograms as JSON has them."""
+    return {
+        metric.exported: [
+            {"labels": dict(zip(metric.labels, labels, strict=True)), "value": value}
+            for labels, value in found[metric.name].items()
+        ]
+        for metric in METRICS
+        if metric.name in found
+    }
 
 
 class Exposition(NamedTuple):
@@ -295,7 +252,7 @@ class Exposition(NamedTuple):
 
 
 def exposition(found: Samples, accept: str = "") -> Exposition:
-    """Write the values of all metrics.
+    """Write the values of all metrics, with the histograms that this process knows.
 
     Args:
         found: The values.
@@ -324,7 +281,6 @@ class _Families:
         from prometheus_client.core import (  # noqa: PLC0415 - an extra
             CounterMetricFamily,
             GaugeMetricFamily,
-            HistogramMetricFamily,
         )
 
         plain: Mapping[str, Callable[..., CounterMetricFamily | GaugeMetricFamily]] = {
@@ -332,26 +288,10 @@ class _Families:
             "gauge": GaugeMetricFamily,
         }
         for metric in METRICS:
-            name = f"{PREFIX}{metric.name}"
-            values = self._found[metric.name]
             if metric.kind == "histogram":
-                histogram = HistogramMetricFamily(name, metric.help, labels=metric.labels)
-                for labels, value in values.items():
-                    assert isinstance(value, Distribution)  # noqa: S101 - by the definition of the metric
-                    histogram.add_metric(labels, _buckets(metric.bounds, value), value.total)
-                yield histogram
                 continue
-            family = plain[metric.kind](name, metric.help, labels=metric.labels)
-            for labels, value in values.items():
-                assert not isinstance(value, Distribution)  # noqa: S101 - likewise
+            family = plain[metric.kind](f"{PREFIX}{metric.name}", metric.help, labels=metric.labels)
+            for labels, value in self._found[metric.name].items():
                 family.add_metric(labels, value)
             yield family
-
-
-def _buckets(bounds: Sequence[float], values: Distribution) -> list[tuple[str, float]]:
-    """Return the cumulative counts by upper bound."""
-    below, buckets = 0, []
-    for bound, count in zip((*map(str, bounds), "+Inf"), values.counts, strict=True):
-        below += count
-        buckets.append((bound, float(below)))
-    return buckets
+        yield from measured()

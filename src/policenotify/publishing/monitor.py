@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any
 
-from policenotify.errors import JournalError
 from policenotify.model.history import Outcome
-from policenotify.publishing.metrics import METRICS, Exposition, Labels, Samples, exposition, samples
-from policenotify.telemetry import Instrument, Values, observe
+from policenotify.publishing.metrics import Exposition, Samples, exposition, samples
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
-
     from policenotify.publishing.operations import Operations
 
-_Numbers: TypeAlias = Mapping[Labels, float]
 _PENDING = (Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD)
 
 
@@ -56,30 +51,6 @@ class Monitor:
         unusable = {*self._installation.channel_problems(), *self._journal.workers.unusable_channels()}
         channels = self._installation.channel_configs.values()
         return samples(self._journal.figures.read(), channels, unusable=unusable, schema=SCHEMA_VERSION)
-
-    def observe(self, provider: MeterProvider | None = None) -> None:
-        """Let an SDK of OpenTelemetry collect the metrics of this installation in this process.
-
-        One process is enough: each answers for all. Histograms are left out, because OpenTelemetry observes none.
-
-        Args:
-            provider: Where they go. `None`: the one that the host has set for the process.
-
-        Raises:
-            MissingExtra: The extra `telemetry` is not installed.
-        """
-        plain = [metric for metric in METRICS if metric.kind != "histogram"]
-        names = {metric.name: f"policenotify.{metric.name}" for metric in plain}
-
-        def read() -> Values:
-            try:
-                found = self.samples()
-            except JournalError:  # the log and `/readyz` state it; an SDK would log it again and again
-                return {}
-            return {names[name]: cast("_Numbers", found[name]) for name in names}
-
-        instruments = [Instrument(names[each.name], each.kind == "counter", each.help, each.labels) for each in plain]
-        observe(instruments, read, provider)
 
     def status(self) -> Mapping[str, Any]:
         """Return what `policenotify status --json` prints, without publications, and `status`: `ok` or `degraded`.

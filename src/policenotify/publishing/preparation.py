@@ -35,11 +35,10 @@ from policenotify.publishing.routing import (
     choose_targets,
     choose_targets_on,
 )
-from policenotify.publishing.spans import step_of
 from policenotify.publishing.status import MEND, problem_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
-from policenotify.telemetry import Tracer
+from policenotify.telemetry import span, traceparent
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -64,7 +63,6 @@ class Preparer:
         clock: The clock for channels that read their capabilities from a server.
         entropy: Returns that many random bytes.
         words: The word lists of the checks.
-        tracer: Makes the spans of the steps, if the installation asks for them.
     """
 
     journal: Journal
@@ -81,7 +79,6 @@ class Preparer:
     links: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     words: Vocabulary = SHIPPED
-    tracer: Tracer | None = None
 
     def prepare(
         self,
@@ -122,7 +119,7 @@ class Preparer:
         lifetime = at + profile.lifetime if profile.lifetime else None
         # An end, a correction and a cancellation are published however late. Anything else would be stale.
         stale_at = lifetime if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} else None
-        with step_of(self.tracer, "check"):
+        with span("check"):
             findings = run_checks(context, self.checks)
         new = NewPublication(
             id=publication,
@@ -143,7 +140,7 @@ class Preparer:
             ),
             typed=message,
             earlier=tuple(entry.message for entry in history.entries),
-            trace=self.tracer.traceparent() if self.tracer else "",
+            trace=traceparent(),
             skips_without_opening=frozenset(
                 name for name, channel in self.channels.items() if channel.without_opening == "skip"
             ),
@@ -153,7 +150,7 @@ class Preparer:
         channels = {name: self.discover_capabilities(channel) for name, channel in self.channels.items()}
         for name in self.duty_channels:  # no message of the desk begins there
             channels[name] = replace(channels[name], retired=True)
-        with step_of(self.tracer, "plan"):
+        with span("plan"):
             targets = choose_targets(
                 resolved,
                 history,
@@ -167,7 +164,7 @@ class Preparer:
             left = channels_with_images(history, tuple(channels.values()), targets)
             new = replace(new, findings=(*new.findings, images_left(left))) if left else new
         targets, pending = _set_apart(targets, channels)
-        with step_of(self.tracer, "render", channels=len({target.channel for target in targets})):
+        with span("render", attributes={"policenotify.channels": len({target.channel for target in targets})}):
             posts, without_post = self._render(
                 targets, channels, new, history, new.pictures, may_be_empty=bool(pending)
             )

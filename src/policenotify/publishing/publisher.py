@@ -41,9 +41,8 @@ from policenotify.publishing.reach import Preview, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
-from policenotify.publishing.spans import step_of, traced
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
-from policenotify.telemetry import Tracer
+from policenotify.telemetry import note, span
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -96,7 +95,6 @@ class Publisher(Operations):
         pictures: Path | None = None,
         may: May | None = None,
         approval: Sequence[ApprovalRule] = (),
-        tracer: Tracer | None = None,
     ) -> None:
         """Make a publisher.
 
@@ -131,7 +129,6 @@ class Publisher(Operations):
                 `release`. It returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
             approval: Which messages others read before they are published. Without rules none, except those with a
                 finding of level `second` or `block`.
-            tracer: Records spans of publications and deliveries. By default nothing is recorded.
 
         Raises:
             SettingsError: Two channels are the same account, or a duty channel does not exist.
@@ -149,14 +146,12 @@ class Publisher(Operations):
         self.pictures = pictures
         self.clock: Clock = clock or journal.clock
         self.runners: list[Runner] = list(runners)
-        self.tracer = tracer
         self._dispatcher = Dispatcher(
             journal=journal,
             channels=self.channel_configs,
             clock=self.clock,
             lease=lease,
             backoff=backoff,
-            tracer=tracer,
         )
         self._handover = Handover(journal, self._dispatcher, self.clock)
         self.on_worker_gone: Callable[[], object] | None = None
@@ -181,7 +176,6 @@ class Publisher(Operations):
             links=tuple(links),
             names=names or {},
             words=words,
-            tracer=tracer,
         )
         self.people: People = People(journal, self.channel_configs, self.clock)
         self.monitor: Monitor = Monitor(self)
@@ -262,7 +256,7 @@ class Publisher(Operations):
             reach=find_reach(new.message, new.posts, self.channel_configs, self.journal.deliveries.had_recipients),
         )
 
-    @traced
+    @span("publish")
     def publish(
         self,
         message: Message,
@@ -323,6 +317,8 @@ class Publisher(Operations):
         In all other cases nothing was sent.
         """
         check_message(message)
+        about = {"policenotify.category": message.category, "policenotify.stage": message.stage.value}
+        note({**about, "policenotify.exercise": message.exercise})
         check_names(key, actor)
         urgent = urgent and checked_reason("urgent", urgent)
         # Before anything is written: a wrong value must not come to light after that.
@@ -357,11 +353,11 @@ class Publisher(Operations):
                     raise
                 raise type(error)(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
-                return self._report(publication, repeated=not new)
+                return _noted(self._report(publication, repeated=not new))
         if new:
             self.wake()
         self._deliver(publication, wait)
-        report = self._report(publication, repeated=not new)
+        report = _noted(self._report(publication, repeated=not new))
         with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
             self.journal.retention.erase_when_due()
             if self.journal.workers.misses_one:  # as the report has found
@@ -435,7 +431,7 @@ class Publisher(Operations):
                 )
             try:
                 self.drafts.ask(new)
-                with step_of(self.tracer, "journal.commit"):
+                with span("journal.commit"):
                     publication = self.journal.publications.add(new, self.runners)
             except IncidentChanged:
                 if attempt == _ATTEMPTS:
@@ -516,3 +512,11 @@ class Publisher(Operations):
 
     def _has_worker(self) -> bool:
         return self._worker.running or super()._has_worker()
+
+
+def _noted(report: Publication) -> Publication:
+    """Return a publication, after adding it to its span."""
+    note({"policenotify.publication": report.id, "policenotify.repeated": report.repeated})
+    if report.message.severity is not None:
+        note({"policenotify.severity": report.message.severity.value})
+    return report

@@ -102,7 +102,7 @@ def _messages(
         channel = channels[post.target.channel]
         if channel.audiences and message.stage not in _FOLLOWS:
             budget = channel.capabilities.for_severity(message.severity).budget
-            texts = (post.standalone, *post.continuations)
+            texts = (post.alone, *post.continuations)
             messages = sum(budget.price(text.text) if budget.price else 1 for text in texts)
             languages = by_channel.setdefault(channel.name, {})
             languages[post.target.language] = languages.get(post.target.language, 0) + messages

@@ -17,8 +17,8 @@ from policenotify.log import fields
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
-from policenotify.publishing.spans import step_of
 from policenotify.render.locales import CategoryProfile, Locale, best_match
+from policenotify.telemetry import span
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -250,7 +250,7 @@ class DutyNotifier:
         stored = bool(channels)
         try:
             if channels:
-                with step_of(self.preparer.tracer, "remind", level=reminder.level):
+                with span("remind", attributes={"policenotify.level": reminder.level}):
                     self._store(reminder, channels)
         except PublishingStopped:
             return False  # published after `resume`

@@ -92,13 +92,14 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         ]
         return (post, *continuations), () if continuations else fitted.omitted
 
-    # An earlier message that these readers may never have got is not named.
-    (standalone, *continuations), omitted = posts(standalone=context.has_reached(target))
-    (reply, *_), omitted_in_reply = posts(standalone=False) if target.reply_to else ((None,), ())
+    (standalone, *continuations), omitted = posts(standalone=True)
+    names_earlier = target.reply_to or context.back_reference
+    (reply, *_), omitted_in_reply = posts(standalone=False) if names_earlier else ((None,), ())
     return RenderedPost(
         target=target,
         standalone=standalone,
         reply=reply,
+        reached=context.has_reached(target),
         continuations=tuple(continuations),
         omitted=tuple(dict.fromkeys((*omitted, *omitted_in_reply, *notes))),
     )

@@ -64,7 +64,8 @@ LINK: Final = "link"
 _STOPS: Final = ".,;:!?…"
 # A number that is called by voice, and the word after it: no part of a longer number, and no hour or age.
 _CALLED: Final = lazy_pattern(
-    r"(?:\b(?:le|au|ou|et|call|dial|or|and)|:) (?:15|17|18|112)(?![\w/:]| ?\d| (?:h|ans|years)\b)(?: (\w+))?",
+    r"(?:\b(?:le|au|ou|et|call|dial|or|and|die|oder)|:) (?:15|17|18|112)"
+    r"(?![\w/:]| ?\d| (?:h|ans|years|jahre)\b)(?: (\w+))?",
     re.IGNORECASE,
 )
 

@@ -25,7 +25,6 @@ from policenotify.settings.init import exposed_files
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
-from policenotify.telemetry import tracer_if
 
 if TYPE_CHECKING:
     from policenotify.delivery.event_reader import OnEvent
@@ -143,7 +142,6 @@ def open_publisher(
             settings=SettingsFile(settings.place),
             pictures=settings.pictures_path,
             may=may_of(settings),
-            tracer=tracer_if(settings.telemetry.traces),
         )
         on_error.pop_all()
     return publisher

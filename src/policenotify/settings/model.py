@@ -168,16 +168,6 @@ class ReminderSettings(SettingsTable):
         return ReminderPolicy(after=self.after, every=self.every, to=self.to)
 
 
-class TelemetrySettings(SettingsTable):
-    """Spans of OpenTelemetry. The host installs and configures the SDK that sends them. Extra: `telemetry`.
-
-    Attributes:
-        traces: Whether spans are made. By default if the environment configures an SDK (`OTEL_…`).
-    """
-
-    traces: bool | None = None
-
-
 class WordListSettings(SettingsTable):
     """A desk's change of a word list of the checks.
 
@@ -218,7 +208,6 @@ class Settings(SettingsTable):
         routes: Which messages go to which channels. Without routes every message goes to every channel.
         reminders: When the desk is reminded of an overdue incident, and on which channels.
         approval: Which messages others read before they are published.
-        telemetry: Whether spans are made for OpenTelemetry.
         language: The language of the desk: of the command line, its findings, receipts, errors and pages. The default
             is that of the process (`LC_ALL`, `LC_MESSAGES`, `LANG`). Logs and JSON are English.
         categories: Changes to the shipped categories, and new ones, by code.
@@ -248,7 +237,6 @@ class Settings(SettingsTable):
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
     approval: tuple[ApprovalRule, ...] = ()
-    telemetry: TelemetrySettings = TelemetrySettings()
     language: Literal["en", "fr"] | None = None
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
     languages: dict[Language, Path] = Field(default_factory=dict)

@@ -34,7 +34,7 @@ def _all(folder: Path, scenes: int) -> None:
 
 @pytest.mark.crash
 def test_a_reply_to_a_deleted_post_is_seen_once(tmp_path: Path) -> None:
-    _all(tmp_path, 8)
+    _all(tmp_path, 4)
 
 
 @pytest.mark.deep

@@ -41,7 +41,7 @@ def _run(folder: Path, ends: int, people: int) -> None:
 
 @pytest.mark.crash
 def test_a_list_that_is_ended_again_and_again_reaches_everybody_once(tmp_path: Path) -> None:
-    _run(tmp_path, 30, 700)
+    _run(tmp_path, 15, 350)
 
 
 @pytest.mark.deep

@@ -17,11 +17,10 @@ from tests.acceptance.peers.mass_mail import SESSIONS, MassMail, Orders, Task
 
 pytestmark = pytest.mark.peers
 
-KILLS, CUTS = 31, 11  # of each of three kinds
 ANSWERS = 0.01  # seconds that postfix takes for each recipient, so that the list outlasts the interruptions
 
 
-@pytest.fixture(params=[1_000, pytest.param(10_000, marks=pytest.mark.deep)])
+@pytest.fixture(params=[600, pytest.param(10_000, marks=pytest.mark.deep)])
 def mass(request: pytest.FixtureRequest, mail: MailServer, tmp_path: Path) -> Iterator[MassMail]:
     """A list of which one in a hundred does not exist, and one in a hundred is deferred at first."""
     kinds = {7: "bounce", 57: "grey"}
@@ -43,20 +42,21 @@ def mass(request: pytest.FixtureRequest, mail: MailServer, tmp_path: Path) -> It
 
 
 def test_no_person_is_lost_and_none_gets_two_mails_whatever_ends_the_sender(mass: MassMail) -> None:
+    count_kills, count_cuts = (31, 11) if len(mass.orders.people) > 600 else (11, 4)  # of each of three kinds
     cuts: tuple[Task, ...] = ("terminated", "budget", "wait")
     kills: tuple[Task, ...] = ("killed",)
-    tasks = [*kills * KILLS, *cuts * CUTS]
+    tasks = [*kills * count_kills, *cuts * count_cuts]
     mass.chance.shuffle(tasks)
     for task in tasks:
         mass.interrupt(task)
-    assert mass.interruptions["killed"] >= 30, mass.interruptions
-    assert sum(mass.interruptions.values()) >= 60, mass.interruptions
+    assert mass.interruptions["killed"] >= count_kills - 1, mass.interruptions
+    assert sum(mass.interruptions.values()) >= len(tasks) - 4, mass.interruptions
     mass.finish()
 
     received = Counter(each.recipient.partition("@")[0] for each in mass.server.mails)
     outcomes = dict(mass.people())
     held = {person for person, outcome in outcomes.items() if outcome is Outcome.HELD}
-    assert len(held) <= KILLS * SESSIONS
+    assert len(held) <= count_kills * SESSIONS
     for person, outcome in outcomes.items():
         if person not in held:  # its mail is in the mailbox or not: that is the doubt
             assert outcome is (Outcome.REFUSED if person.startswith("bounce") else Outcome.POSTED), person

@@ -234,8 +234,9 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
     ],
     "PN103": [
         (_draft(_message(instruction="")), Level.ADVISE, "instruction"),
-        (_draft(_message(instruction=" … ", severity="Severe")), Level.BLOCK, "instruction"),
-        (_draft(_message(instruction="", category="armed_threat")), Level.BLOCK, "instruction"),
+        (_draft(_message(instruction=" … ", severity="Severe")), Level.SECOND, "instruction"),
+        (_draft(_message(instruction="", category="armed_threat")), Level.SECOND, "instruction"),
+        (_draft(_message(instruction="", severity="Severe", lifecycle=UPDATE)), Level.BLOCK, "instruction"),
         (
             _draft(_message(translations=[{"language": "en", "headline": "Accident"}], severity="Severe")),
             Level.ADVISE,
@@ -245,7 +246,12 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
     "PN104": [
         (_draft(_message(next_update_at=None)), Level.ADVISE, "next_update_at"),
         (_draft(_message(next_update_at=None, lifecycle=UPDATE)), Level.ADVISE, "next_update_at"),
-        (_draft(_message(next_update_at=None, category="fire", instruction="")), Level.BLOCK, "next_update_at"),
+        (_draft(_message(next_update_at=None, category="fire", instruction="")), Level.SECOND, "next_update_at"),
+        (
+            _draft(_message(next_update_at=None, category="fire", instruction="", lifecycle=UPDATE)),
+            Level.BLOCK,
+            "next_update_at",
+        ),
         # What people must do never waits for an hour.
         (_draft(_message(next_update_at=None, category="fire")), Level.ADVISE, "next_update_at"),
         (_draft(_message(next_update_at=None, severity="Extreme", lifecycle=UPDATE)), Level.ADVISE, "next_update_at"),

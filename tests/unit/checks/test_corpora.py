@@ -119,7 +119,7 @@ def test_in_a_severe_incident_only_a_name_a_plate_or_a_number_blocks(severity: S
             where = {"severity": severity, "lifecycle": {"stage": stage, "incident": "i1"}}
             found = run_checks(context(**{**entry.fields, **where}))
             blocking = {finding.code for finding in found if finding.level is Level.BLOCK}
-            assert blocking - {"PN103", "PN104", "PN107"} <= {"PN202", "PN203", "PN206", "PN207", "PN208"}, entry.text
+            assert blocking - {"PN107"} <= {"PN202", "PN203", "PN206", "PN207", "PN208"}, entry.text
 
 
 def test_cutting_the_words_of_a_finding_out_removes_it() -> None:

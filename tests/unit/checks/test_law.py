@@ -278,6 +278,7 @@ def test_an_agreement_lowers_what_it_covers() -> None:
 def test_a_name_outside_judicial_messages_needs_a_second_person_unless_it_is_a_victims() -> None:
     assert codes(category="planned_event", headline="Rencontre avec Karim Bensalah")["PN202"] is Level.SECOND
     assert codes(headline="Karim Bensalah est blessé")["PN202"] is Level.BLOCK
+    assert codes(headline="Le corps de Mme Rossi est à la morgue")["PN202"] is Level.BLOCK
     assert codes(category="arrest", headline="Karim Bensalah est cité")["PN202"] is Level.BLOCK
 
 
@@ -289,7 +290,7 @@ def test_a_name_outside_judicial_messages_needs_a_second_person_unless_it_is_a_v
         "Bâtiment K. Sortez.", "Notre site : pierre-vidal.example", "Feu à Saint-Martin.", "Le Raid Amazones passe.",
         "COLLÈGE Victor-Hugo évacué", "Marine nationale : portes ouvertes", "Mme la préfète est venue.",
         "Une famille est relogée.", "Un petit pont est fermé.", "Rouge Et Noir, 12 ans de théâtre.",
-        "Une Mégane et une Zoé sont en travers.",
+        "Une Mégane et une Zoé sont en travers.", "Renault Zoé en feu.", "La Zoé percutée est enlevée.",
     ],
 )  # fmt: skip
 def test_a_name_that_is_no_persons(text: str) -> None:
@@ -314,6 +315,31 @@ def test_a_name_is_found(text: str) -> None:
 def test_a_name_of_a_street_that_the_message_states_is_no_persons() -> None:
     place = {"commune": "34172", "between": ["rue Jean Dupont", "avenue Paul Bernard"], "district": "Karim"}
     assert "PN202" not in codes(location=place, description="La rue Jean Dupont est fermée, Karim aussi.")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("La victime habite impasse des Cigales.", True), ("La victime vit allée des Pins.", True),
+        ("Le domicile de la victime, impasse des Cigales, est cerné.", True), ("Feu chez la victime, rue Foch.", True),
+        ("La police est au domicile de la victime.", False), ("La victime, impasse des Cigales, est vue.", False),
+        ("Un témoin habite impasse des Cigales.", False), ("La victime est rentrée à son domicile.", False),
+    ],
+)  # fmt: skip
+def test_the_street_of_a_victims_home_blocks_without_a_number(text: str, *, found: bool) -> None:
+    assert codes(headline=text).get("PN203") is (Level.BLOCK if found else None)
+
+
+def test_urgency_lifts_the_occupation_of_a_victim_and_never_the_home() -> None:
+    update = {"stage": "update", "incident": "i1"}
+    for text, severe in {
+        "La victime est boulangère à Mèze": Level.SECOND,
+        "La victime habite rue Foch": Level.BLOCK,
+    }.items():
+        assert codes(headline=text, lifecycle=update)["PN203"] is Level.BLOCK
+        assert codes(headline=text, lifecycle=update, severity="Severe")["PN203"] is severe
+    sexual = codes(headline="Viol : la victime est boulangère à Mèze", lifecycle=update, severity="Severe")
+    assert sexual["PN203"] is Level.BLOCK
 
 
 def test_home_and_health_of_a_victim() -> None:

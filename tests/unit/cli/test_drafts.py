@@ -38,6 +38,7 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
     assert "Appel à témoins" in shown.out
     assert "bluesky · fr" in shown.out
     assert waits["digest"][:32] in shown.out
+    assert "--reason" not in shown.out
     assert "may not be published" not in shown.out
     assert "drafts wait for their readers" in run("status").out
     own = run("approve", waits["id"], "--digest", waits["digest"], *by("Claire"))

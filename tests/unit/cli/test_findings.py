@@ -97,6 +97,8 @@ def test_another_person_lifts_a_block_with_a_reason(run: Run) -> None:
     assert "--urgent" not in refused
     assert run(*typed, "--urgent", "Accord oral du parquet.").code == 1
     draft = run(*typed, "--submit", "--reason", "Le parquet le veut.", "--json").document
+    next_step = f'policenotify approve {draft["id"]} --digest {draft["digest"][:32]} --reason "WHY"'
+    assert next_step in " ".join(run("drafts").out.split())
     approve = ("approve", draft["id"], "--digest", draft["digest"])
     for option in (("--actor", "claire", "--reason", "Le parquet le veut."), ("--actor", "hugo")):
         assert run(*approve, *option).code in {1, 2}

@@ -329,6 +329,7 @@ class ApprovalMachine(RuleBasedStateMachine):
         return model.state in {DraftState.SUBMITTED, DraftState.APPROVED} and model.expires <= self._now()
 
 
+@pytest.mark.no_cover  # which would double its time
 def test_nothing_is_published_that_too_few_have_read(desk: Desk) -> None:
     publisher = reading_publisher(desk.journal, rules=RULES)
 
@@ -351,6 +352,7 @@ def test_nothing_is_published_that_too_few_have_read(desk: Desk) -> None:
 # --- races
 
 
+@pytest.mark.no_cover  # the same
 def test_an_approval_and_an_edit_at_the_same_time_are_never_both(desk: Desk) -> None:
     """In 200 races, an approved draft has the words that its reader saw, and what was edited is not published."""
     others = open_journal(desk.url, keys=desk.keys, clock=desk.clock)

@@ -286,18 +286,6 @@ def test_a_code_holds_for_exactly_its_text_and_purpose(keys: Keys) -> None:
         keys.is_mac("delivery", "text", newer.mac("delivery", "text"))
 
 
-def test_a_slow_name_is_stable_and_another_for_each_installation(keys: Keys) -> None:
-    slow = keys.slow_tag("suppression", "+33612345678")
-    assert (
-        slow
-        == keys.slow_tag("suppression", "+33612345678")
-        == keys.rotated(os.urandom).slow_tag("suppression", "+33612345678")
-    )
-    elsewhere = Keys.create(counting(9).randbytes)
-    assert slow not in (keys.slow_tag("x", "+33612345678"), elsewhere.slow_tag("suppression", "+33612345678"))
-    assert slow != keys.tag("suppression", "+33612345678")
-
-
 # --- signing keys apart
 
 

@@ -58,6 +58,7 @@ def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
         (
             "pn_publication",
             {"id": SAID, "key": "k", "state": "published", "incident": "I1", "sequence": 1, "stage": "opening",
+             "category": "traffic_accident", "severity": "Moderate",
              "digest": message.digest(), "message": message.model_dump_json(exclude_none=True), "findings": "[]",
              "rules": "{}", "actor": "cne Roux", "created_at": at},
         ),

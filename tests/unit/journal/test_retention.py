@@ -91,7 +91,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     before = desk.dump("pn_publication")["pn_publication"]
     assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=3, events=6)
     left = repr(desk.dump())
-    for gone in (SECRET, "Accident", *(row[8] for row in before), recipient_key(desk.keys, A), "post of"):
+    for gone in (SECRET, "Accident", *(row[9] for row in before), recipient_key(desk.keys, A), "post of"):
         assert gone not in left
     for said, stage in ((opening, Stage.OPENING), (end, Stage.END)):
         found = desk.journal.publications.get(said)

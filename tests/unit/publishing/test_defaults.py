@@ -382,7 +382,7 @@ def test_a_message_that_readers_may_never_have_got_is_not_named(stage: Stage, ou
     unseen = History(incident=INCIDENT, entries=(replace(first, posts=posts),))
     for history, named in ((seen, True), (unseen, False)):
         for language, rendered in Step(message, resolve(message, history), history).posts():
-            assert ("notre message" in rendered.standalone.text) == (named and language == "fr")
+            assert ("notre message" in rendered.alone.text) == (named and language == "fr")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -14,19 +16,17 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 
 from policenotify.channel import Capabilities, ChannelConfig
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, Unconfirmed
-from policenotify.journal.figures.figures import JournalFigures
-from policenotify.journal.figures.totals import Totals
-from policenotify.journal.records import SEND_BUCKETS
+from policenotify.journal.figures import JournalFigures
 from policenotify.model.history import Outcome
 from policenotify.model.status import Alarm
-from policenotify.publishing.metrics import METRICS, REMOVED, Distribution, exposition, samples, to_document
+from policenotify.publishing.metrics import METRICS, REMOVED, exposition, samples, to_document
+from policenotify.telemetry import SEND_DURATION, TIME_TO_POST, measure
 from policenotify.testing import recording_publisher
 from policenotify.text import Budget
 from tests.support.installation import accident, open_desk
 
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
-_SETTLED = ("deliveries", "sky", "post", "posted")
 
 
 def _channel(name: str = "sky", **how: Any) -> ChannelConfig:
@@ -42,7 +42,7 @@ def _channel(name: str = "sky", **how: Any) -> ChannelConfig:
 
 def _figures(**changes: Any) -> JournalFigures:
     nothing: dict[str, Any] = {
-        "totals": Totals(),
+        **{name: {} for name in ("publications", "deliveries", "attempts", "events", "posted_at")},
         **{name: {} for name in ("recipients", "pending", "oldest_due", "oldest_pending", "recipients_pending")},
         **{name: {} for name in ("incidents_open", "paused_until")},
         **dict.fromkeys(("incidents_overdue", "drafts_waiting", "readings_overdue"), 0),
@@ -62,7 +62,7 @@ def _all(**changes: Any) -> dict[str, Any]:
 def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
     found = _all()
     assert found["deliveries"] == dict.fromkeys(
-        (("sky", "bluesky", "post", outcome) for outcome in ("posted", "refused", "held")), 0
+        (("sky", "bluesky", "post", outcome) for outcome in ("posted", "refused")), 0
     )
     assert found["deliveries_pending"] == dict.fromkeys(
         (("sky", "bluesky", state) for state in ("waiting", "sending", "unconfirmed", "held")), 0
@@ -86,10 +86,12 @@ def test_ages_are_seconds_and_never_negative() -> None:
 
 
 def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
-    counts: Counter[tuple[str, ...]] = Counter(
-        {("deliveries", "old", "post", "posted"): 3, ("attempts", "old", "posted"): 4}
+    found = _all(
+        deliveries={("old", "post", Outcome.POSTED): 3},
+        attempts={("old", Outcome.POSTED): 4},
+        recipients={("paper", Outcome.POSTED): 7},
+        blocked=frozenset({"older"}),
     )
-    found = _all(totals=Totals(counts), recipients={("paper", Outcome.POSTED): 7}, blocked=frozenset({"older"}))
     assert found["deliveries"]["old", REMOVED, "post", "posted"] == 3
     assert found["attempts"] == {("old", REMOVED, "posted"): 4}
     assert found["recipients"] == {("paper", REMOVED, "posted"): 7}
@@ -116,48 +118,15 @@ def test_what_the_status_calls_unusable_is_so_in_the_metrics(tmp_path: Path, cau
         assert publisher.monitor.samples()["channel_unusable"] == {("presse", "email"): 1}
 
 
-def test_distributions_have_cumulated_buckets_and_a_sum() -> None:
-    counts: Counter[tuple[str, ...]] = Counter(
-        {
-            ("time_to_post", "sky", "Severe", "0"): 2,
-            ("time_to_post", "sky", "Severe", "10"): 1,  # above all bounds
-            ("time_to_post", "sky", "Severe", "sum"): 3_601_500_000,
-        }
-    )
-    found = _all(totals=Totals(counts, {"sky": NOW}))
-    of_sky = ("sky", "bluesky", "Severe")
-    assert found["time_to_post_seconds"] == {of_sky: Distribution((2, *[0] * 9, 1), 3601.5)}
-    assert found["last_post_timestamp_seconds"] == {("sky", "bluesky"): NOW / SECOND}
-    [family] = [
-        family
-        for family in text_format(exposition(found).content.decode())
-        if family.name == "policenotify_time_to_post_seconds"
-    ]
-    by_bound = {sample.labels["le"]: sample.value for sample in family.samples if sample.name.endswith("_bucket")}
-    assert (by_bound["1.0"], by_bound["3600.0"], by_bound["+Inf"]) == (2, 2, 3)
-    assert {sample.name.rpartition("_")[2]: sample.value for sample in family.samples[-2:]} == {
-        "count": 3,
-        "sum": 3601.5,
-    }
-
-
 def test_both_formats_hold_each_metric_with_its_labels() -> None:
-    totals = Totals(
-        Counter(
-            {
-                _SETTLED: 1,
-                ("attempts", "sky", "posted"): 1,
-                ("publications", "traffic_accident", "opening", "Severe", "published"): 1,
-                ("reminders", "incident", "1"): 1,
-                ("reviews", "approved"): 1,
-                ("send_duration", "sky", "post", "0"): 1,
-                ("time_to_post", "sky", "Severe", "0"): 1,
-            }
-        ),
-        {"sky": NOW},
-    )
+    measure(SEND_DURATION, 0.2, "sky", "bluesky", "post")
+    measure(TIME_TO_POST, 1.5, "sky", "bluesky", "true")
     found = _all(
-        totals=totals,
+        publications={("traffic_accident", "opening", "Severe", "published"): 1},
+        deliveries={("sky", "post", Outcome.POSTED): 1},
+        attempts={("sky", Outcome.POSTED): 1},
+        events={"overdue": 1, "approved": 1, "clock_set": 1},
+        posted_at={"sky": NOW},
         recipients={("sky", Outcome.POSTED): 2},
         incidents_open={"traffic_accident": 1},
         paused_until={"sky": NOW},
@@ -178,18 +147,67 @@ def test_both_formats_hold_each_metric_with_its_labels() -> None:
 
 
 def test_json_names_each_metric_as_queries_do() -> None:
-    document = to_document(
-        _all(
-            totals=Totals(
-                Counter({("send_duration", "sky", "post", "0"): 1, ("send_duration", "sky", "post", "sum"): 20_000})
-            )
-        )
-    )
-    assert set(document) == {metric.exported for metric in METRICS}
+    document = to_document(_all())
+    assert set(document) == {metric.exported for metric in METRICS if metric.kind != "histogram"}
     assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]
-    labels = {"channel": "sky", "network": "bluesky", "operation": "post"}
-    buckets = dict.fromkeys([*map(str, SEND_BUCKETS), "+Inf"], 0) | {"0.05": 1}
-    assert document["policenotify_send_duration_seconds"] == [{"labels": labels, "buckets": buckets, "sum": 0.02}]
+
+
+def _buckets(content: bytes, name: str) -> Counter[tuple[str, str]]:
+    """Return the counts of a histogram by channel and bound, whatever its other labels."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for family in text_format(content.decode()):
+        for sample in family.samples:
+            if sample.name == f"{name}_bucket":
+                counts[sample.labels["channel"], sample.labels["le"]] += int(sample.value)
+    return counts
+
+
+def test_the_process_that_delivers_measures_how_long_it_took() -> None:
+    with recording_publisher(channels=["webhook", "sms"]) as recording:
+        before = _buckets(recording.publisher.monitor.metrics().content, "policenotify_time_to_post_seconds")
+        recording.publisher.publish(accident(), key="k", actor="cne Roux")
+        content = recording.publisher.monitor.metrics().content
+    posted = _buckets(content, "policenotify_time_to_post_seconds")
+    sent = _buckets(content, "policenotify_send_duration_seconds")
+    for channel in ("webhook", "sms"):
+        assert posted[channel, "+Inf"] - before[channel, "+Inf"] == 1
+        assert sent[channel, "+Inf"] >= 1
+
+
+_DELIVERS = "from policenotify import telemetry as t; t.measure(t.SEND_DURATION, {}, 'sky', 'bluesky', 'post')"
+_SERVES = """
+from prometheus_client import generate_latest
+from policenotify.telemetry import measured
+class Found:
+    collect = staticmethod(measured)
+print(generate_latest(Found()).decode())
+"""
+
+
+def _run(code: str, folder: Path | None) -> subprocess.CompletedProcess[str]:
+    shared = {} if folder is None else {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **shared})  # noqa: S603 - our own text
+
+
+def test_processes_that_share_a_folder_answer_for_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "metrics"
+    _run(_DELIVERS.format(0.2), folder)
+    _run(_DELIVERS.format(3), folder)
+    sent = _buckets(_run(_SERVES, folder).stdout.encode(), "policenotify_send_duration_seconds")
+    assert (sent["sky", "0.1"], sent["sky", "0.25"], sent["sky", "+Inf"]) == (0, 1, 2)
+
+
+def test_a_duration_that_cannot_be_recorded_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "was not recorded" in _run(_DELIVERS.format(1), tmp_path / "file").stderr
+
+
+def test_without_the_library_nothing_is_measured(tmp_path: Path) -> None:
+    loaded = "; import sys; print('prometheus_client' in sys.modules)"
+    assert _run(_DELIVERS.format(1) + loaded, None).stdout.strip() == "False"
+    without = "import sys; sys.modules['prometheus_client'] = None; "
+    assert "was not recorded" in _run(without + _DELIVERS.format(1), tmp_path).stderr
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,20 +114,12 @@ def _posts(category: str, stage: Stage, language: str) -> list[tuple[str, Channe
     found = []
     for network in NETWORKS:
         channel = channel_on(network)
-        wording = render(
-            scene,
-            Target(
-                channel=network,
-                account=channel.account,
-                language=language,
-                reply_to=(FIRST,) if channel.capabilities.replies and not begins else (),
-            ),
-            channel=channel,
-            key="0" * 64,
-        )
-        if wording.reply:
+        answers = (FIRST,) if channel.capabilities.replies and not begins else ()
+        target = Target(channel=network, account=channel.account, language=language, reply_to=answers)
+        wording = render(scene, target, channel=channel, key="0" * 64)
+        if answers and wording.reply:
             found.append((f"{network}, in the thread", channel, wording.reply))
-        found.append((f"{network}{', alone' if wording.reply else ''}", channel, wording.standalone))
+        found.append((f"{network}{', alone' if answers else ''}", channel, wording.alone))
     return found
 
 

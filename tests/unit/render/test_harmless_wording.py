@@ -440,7 +440,7 @@ def test_a_text_too_long_for_one_channel_is_shortened_there_and_whole_elsewhere(
         assert ORDER.count("vos papiers") == "".join(post.text for post in five.bluesky.posts).count("vos papiers")
 
 
-@given(st.integers(1, 14), st.integers(8, 40), EVERYWHERE, st.sampled_from((None, "https://police.example/gaz")))
+@given(st.integers(1, 14), st.integers(8, 39), EVERYWHERE, st.sampled_from((None, "https://police.example/gaz")))
 def test_the_first_sentence_of_an_instruction_is_published_or_the_channel_alone_is_refused(
     count: int, length: int, channel: ChannelConfig, link: str | None
 ) -> None:

@@ -135,8 +135,8 @@ def _posts(name: str) -> list[tuple[str, Post]]:
         answers = tuple(entry.publication for entry in history.entries) if channel.capabilities.replies else ()
         target = Target(channel=network, account=channel.account, language=language, reply_to=answers)
         rendered = render(context, target, channel=channel, key="0" * 64)
-        found += [(f"{network}, in the thread", rendered.reply)] if rendered.reply else []
-        found.append((f"{network}, alone" if rendered.reply else network, rendered.standalone))
+        found += [(f"{network}, in the thread", rendered.reply)] if answers and rendered.reply else []
+        found.append((f"{network}, alone" if answers else network, rendered.alone))
         found += [(f"{network}, continued", post) for post in rendered.continuations]
     return found
 

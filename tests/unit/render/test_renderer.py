@@ -32,6 +32,7 @@ from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
+from policenotify.text.sms import find_losses
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
 KEY: Final = "0" * 64
@@ -708,6 +709,7 @@ def test_a_phrase_of_place_is_not_doubled(headline: str, location: dict[str, Any
     [
         ("Restez chez vous. Appelez le 17.", True),
         ("Urgence : 18 ou 112.", True),
+        ("Rufen Sie die 112 an.", True),
         ("Appelez le 17, ou le 114 par SMS.", False),
         ("Restez chez vous.", False),
         ("Fermez vos volets jusqu'au 17 juin.", False),
@@ -850,7 +852,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
 
 
 def test_a_character_outside_the_alphabet_is_reported() -> None:
-    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
+    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=find_losses)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
     assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}
@@ -1055,8 +1057,9 @@ def test_both_wordings_are_the_same_post() -> None:
     reply: Mapping[str, object] = wording.reply.model_dump(exclude={"text", "spans"})
     assert reply == wording.standalone.model_dump(exclude={"text", "spans"})
     assert (wording.reply.key, wording.reply.created_at) == (KEY, SAMPLES[1].at)
-    nothing_to_answer = replace(BLUESKY, capabilities=Capabilities(budget=Budget(300)))
-    assert _of(SAMPLES[1], nothing_to_answer).reply is None
+    assert "Fait suite à" not in wording.reply.text
+    assert wording.alone == (wording.standalone if wording.reached else wording.reply)
+    assert _of(ACCIDENT).reply is None
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from policenotify.checks.fr import numbers
 from policenotify.checks.fr.law import has, hit, law, texts_of_persons
 from policenotify.checks.fr.names import names_in
 from policenotify.checks.rule import CheckContext, Hit
 from policenotify.checks.text import TextPart
-from policenotify.checks.words import SHIPPED, Match
+from policenotify.checks.words import Match
 from policenotify.findings import Level
+from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 
 ADULT: Final = 18
@@ -33,13 +34,9 @@ def names(context: CheckContext, part: TextPart) -> list[Match]:
     """Return the names of persons in a text."""
     place = context.message.location
     stated = [place.street, place.district, *(place.between or ())] if place else []
-    known = {token.word for text in filter(None, stated) for token in _tokens(text)}
+    known = {token.word for text in filter(None, stated) for token in TextPart("", "fr", text, part.words).tokens}
     names = names_in(part, context.is_place_name, frozenset(known))
     return [name for name in names if not part.words.holds("papers", part.tokens[name.first].word)]  # `IBAN` is one
-
-
-def _tokens(text: str) -> Sequence[Any]:
-    return TextPart("", "fr", text, SHIPPED.of("fr")).tokens
 
 
 @law(
@@ -134,11 +131,14 @@ def nobody_protected_identified(context: CheckContext) -> Iterator[Hit]:
     of_everyone = profile.general and not has(context, "arrested", "plaintiff", "form")
     sexual = has(context, "sexual") and not of_everyone
     below = Level.ADVISE if context.is_urgent else None  # but for a name
+    severe = context.severity.at_least(Severity.SEVERE)
     for part in texts_of_persons(context):
         for match in names(context, part) if (minor and not of_everyone) or aged else ():
             yield hit(part, match, covered=covered)
         for match, variant in ({} if of_everyone else _elements(part, sexual=sexual, minor=minor, aged=aged)).items():
-            yield hit(part, match, below, variant, covered=agreed if variant else covered)
+            lifted = severe and variant == "victim" and match not in part.found.get("home", ())
+            level = below or (Level.SECOND if lifted else None)  # urgency lifts an occupation, and never a home
+            yield hit(part, match, level, variant, covered=agreed if variant else covered)
         for match in part.found.get("runaway", ()):
             yield hit(part, match, below or Level.SECOND, "runaway", covered=covered)
     if minor and (profile.search or profile.appeal):
@@ -149,14 +149,13 @@ def nobody_protected_identified(context: CheckContext) -> Iterator[Hit]:
 def _elements(part: TextPart, *, sexual: bool, minor: bool, aged: bool) -> dict[Match, str]:
     """Return what leads to a person besides the name, with the name of the texts for it."""
     elements: dict[Match, str] = {}
+    homes = part.found.get("home", ())
     if part.has("victim", "harmed"):
-        homes = part.found.get("home", ())
         elements = {match: "victim" for match in (*_jobs(part), *homes) if _is_of_victim(part, match)}
     if minor:
         elements |= dict.fromkeys((*_named_schools(part), *part.found.get("form", ()), *_kin(part)), "")
-        elements |= dict.fromkeys(part.found.get("home", ()) if aged else (), "")
+        elements |= dict.fromkeys(homes if aged else (), "")
     if sexual:
-        homes = part.found.get("home", ())
         elements |= dict.fromkeys((*_kin(part), *_jobs(part), *homes, *ages(part), *_named_schools(part)), "sexual")
     return elements
 

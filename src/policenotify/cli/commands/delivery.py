@@ -135,8 +135,6 @@ def worker(call: CliContext, grace: float) -> Exit:
                 note(plain(call.say(str(problem))))
         for name, incidents in installation.removed_channels.items():
             note(plain(call.say(removed_channel(name, incidents))))
-        if publisher.tracer is not None:  # telemetry is asked for
-            publisher.monitor.observe()
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
     if end.failure is not None:  # the journal's own alarm, in the log, says what to do
         ended_by = type(end.failure).__name__

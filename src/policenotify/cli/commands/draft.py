@@ -358,7 +358,11 @@ def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", command
     elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
         yield f"It waits for its readers until {local_time(draft.expires_at, zone)}.", ""
-        yield f"policenotify approve {draft.id} --digest {draft.digest[:_SHORTEST_DIGEST]}", command
+        digest = draft.digest[:_SHORTEST_DIGEST]
+        if draft.reason:  # a finding asked its author for one, and may ask its reader
+            yield f'policenotify approve {draft.id} --digest {digest} --reason "WHY"', command
+        else:
+            yield f"policenotify approve {draft.id} --digest {digest}", command
     elif draft.for_keys and draft.state is DraftState.APPROVED and draft.expires_at is not None:
         yield f"Its approval counts until {local_time(draft.expires_at, zone)}.", ""
     elif draft.state is DraftState.APPROVED:

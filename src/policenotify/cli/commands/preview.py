@@ -130,9 +130,9 @@ def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: 
 
 
 def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standalone", "continuation"], Post]]:
-    if rendered.reply is not None:
+    if rendered.reply is not None and rendered.target.reply_to:
         yield "reply", rendered.reply
-    yield "standalone", rendered.standalone
+    yield "standalone", rendered.alone
     for post in rendered.continuations:
         yield "continuation", post
 
@@ -161,8 +161,9 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
     """
     for rendered in preview.posts:
         capabilities, target = _capabilities(rendered, preview.message.severity, publisher), rendered.target
-        for kind, post in _wordings(rendered):
-            several = rendered.reply is not None or rendered.continuations
+        wordings = [*_wordings(rendered)]
+        several = len(wordings) > 1
+        for kind, post in wordings:
             length = output.use(capabilities.budget, post.text)
             title = f"{target.channel} · {target.language}{f' · {_KINDS[kind]}' if several else ''} · {length}"
             # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.

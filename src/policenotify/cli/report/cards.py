@@ -267,7 +267,7 @@ class Device:
         receipt, target = entry.receipt(rendered), rendered.target
         for post, wording in _wordings(rendered, receipt):
             parent = shown.parent if shown else None
-            if shown is None and post is rendered.reply:
+            if shown is None and post is rendered.reply and target.reply_to:
                 parent = f"{target.reply_to[-1]}/{target.language}"
             self._add(
                 entry,
@@ -296,10 +296,10 @@ class Device:
 
 
 def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
-    if rendered.reply is None or rendered.reply is rendered.standalone:
-        yield rendered.standalone, ""
+    if rendered.reply is None or rendered.reply is rendered.standalone or not rendered.target.reply_to:
+        yield rendered.alone, ""
     elif receipt is not None:
-        yield rendered.standalone if receipt.standalone else rendered.reply, ""
+        yield rendered.alone if receipt.standalone else rendered.reply, ""
     else:
         yield rendered.reply, "Under the earlier post"
-        yield rendered.standalone, "Where there is nothing to answer"
+        yield rendered.alone, "Where there is nothing to answer"

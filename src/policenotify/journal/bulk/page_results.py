@@ -21,11 +21,9 @@ from policenotify.journal.bulk.recipients import (
     counts,
     overall_outcome,
     page_counts,
-    store_suppression_keys,
 )
 from policenotify.journal.database import schema
-from policenotify.journal.keys import Keys
-from policenotify.journal.persons.suppressions import mass_fault, record_words
+from policenotify.journal.persons.suppressions import mass_fault, suppress_reported
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
 from policenotify.journal.results import digests, end_attempt, post_columns, settlement
@@ -97,7 +95,6 @@ def recorded(claimed: ClaimedDelivery, outcome: RecipientOutcome, *, hold_doubt:
 
 def record_recipients(
     connection: Connection,
-    keys: Keys,
     claimed: ClaimedDelivery,
     outcomes: Iterable[RecipientOutcome],
     *,
@@ -112,14 +109,12 @@ def record_recipients(
         again.
     """
     pages.change(connection, claimed, lease_until=microseconds(now) + span(lease))
-    gone: list[str] = []
+    gone = False
     for outcome in outcomes:
         values = recorded(claimed, outcome, hold_doubt=hold_doubt)
         connection.execute(RECORD_DOUBT if "in_doubt" in values else RECORD, values)
-        if outcome.gone:
-            gone.append(outcome.key)
-    store_suppression_keys(connection, keys, gone)
-    fault = mass_fault(connection, keys, claimed, len(gone)) if gone else None
+        gone = gone or bool(outcome.gone)
+    fault = mass_fault(connection, claimed) if gone else None
     if fault is not None:
         pages.update_states(connection, claimed.id)
     return fault
@@ -160,7 +155,7 @@ def record_page_result(
     if left.is_over:
         outcome = overall_outcome(people) if people or waits else result.outcome
         result = _with_left_out(connection, claimed, replace(result, outcome=outcome, not_before=None))
-        record_words(connection, claimed, now)
+        suppress_reported(connection, claimed, now)
     else:
         result = with_pause(connection, claimed, _with_more(result, left))
     _record_delivery(connection, claimed, result, left, now)

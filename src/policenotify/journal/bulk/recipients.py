@@ -47,7 +47,6 @@ NOBODY_CONCERNED = (
 
 _log = logging.getLogger("policenotify")
 _recipient, _delivery, _person, _page = schema.recipient, schema.delivery, schema.person, schema.page
-_suppression = schema.suppression
 _OF_PAGE = and_(_recipient.c.delivery == bindparam("of_delivery"), _recipient.c.page == bindparam("of_page"))
 _SUPPRESS = (
     update(_recipient)
@@ -56,7 +55,7 @@ _SUPPRESS = (
         exists().where(
             _delivery.c.id == _recipient.c.delivery,
             _person.c.id == _recipient.c.person,
-            schema.applies(_delivery.c.channel, _person.c.suppression),
+            schema.applies(_delivery.c.channel, _person.c.key),
         ),
     )
     .values(state=Outcome.SUPPRESSED)
@@ -68,7 +67,6 @@ _KNOWN = select(_person.c.id, _person.c.key, _person.c.key_version, _person.c.se
 _LOCK_KNOWN = _KNOWN.order_by(_person.c.key).with_for_update(key_share=True)
 _A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
 _REFRESH = update(_person).where(_OF_KEYS, _person.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
-_SET_SUPPRESSION = update(_person).where(_person.c.key == bindparam("of_key")).values(suppression=bindparam("by_key"))
 _SEAL_AGAIN = (  # with the newest keys
     update(_person)
     .where(_person.c.key == bindparam("of_key"))
@@ -147,15 +145,13 @@ _BATCH = 500  # keys in one statement; SQLite allows 999 variables in its older 
 def recipient_key(keys: Keys, address: str) -> str:
     """Return the opaque, stable key of the recipient behind an address.
 
-    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`. The first digit of
-    a phone number's key is 8 to f.
+    Mail addresses are compared without case, phone numbers by their digits, with `00` equal to `+`. A person is
+    suppressed under the same key.
     """
     plain = address.strip().casefold()
-    number = "@" not in plain
-    if number:
+    if "@" not in plain:
         plain = re.sub(r"\A00", "+", re.sub(r"[\s().\-/]", "", plain))
-    key = keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
-    return f"{int(key[0], 16) % 8 + 8 * number:x}{key[1:]}"
+    return keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +243,11 @@ def _bound(key: str) -> str:
     return f"{_PURPOSE} {key}"
 
 
-_TAKEN = (_person.c.key, _person.c.key_version, _person.c.sealed, _person.c.suppression, _delivery.c.channel)
+_TAKEN = (_person.c.key, _person.c.key_version, _person.c.sealed)
 
 
 def _waiting() -> Select[Any]:
-    suppressed = schema.applies(_delivery.c.channel, _person.c.suppression).label("suppressed")
+    suppressed = schema.applies(_delivery.c.channel, _person.c.key).label("suppressed")
     return (
         select(_recipient.c.person, _recipient.c.in_doubt, *_TAKEN, suppressed)
         .join(_person, _person.c.id == _recipient.c.person)
@@ -293,10 +289,8 @@ def take_recipients(
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
         others: dict[Outcome, list[int]] = {}
         changed: list[int] = []
-        unknown = [row.key for row in rows if row.suppression is None]
-        found = _suppressed_among(connection, keys, rows[0].channel, unknown, now)
-        for person, in_doubt, key, version, sealed, _, _, suppressed in rows:
-            if suppressed or key in found:
+        for person, in_doubt, key, version, sealed, suppressed in rows:
+            if suppressed:
                 others.setdefault(Outcome.SUPPRESSED, []).append(person)
             elif in_doubt and hold_doubt:
                 others.setdefault(Outcome.HELD, []).append(person)
@@ -328,60 +322,11 @@ def address_of(keys: Keys, person: Row[Any]) -> str | None:
     return None
 
 
-def addresses_of(connection: Connection, keys: Keys, people: Collection[int]) -> list[str]:
-    """Return the addresses of some people, as far as they are still stored and unchanged."""
-    stored = select(_person.c.key, _person.c.key_version, _person.c.sealed)
-    stored = stored.where(_person.c.id.in_(people), _person.c.sealed.is_not(None))
-    addresses: list[str] = []
-    for row in connection.execute(stored):
-        with suppress_error(InvalidSeal):
-            addresses.append(keys.unseal(_bound(row.key), row.key_version, row.sealed))
-    return addresses
-
-
-def store_suppression_keys(connection: Connection, keys: Keys, recipients: Iterable[str]) -> dict[str, str]:
-    """Store by which key each of some recipients would be suppressed. Return the keys by recipient.
-
-    One takes milliseconds to compute, so that it is stored beside the address and erased with it.
-    """
-    tags = {key: suppression_key(keys, key) for key in sorted(recipients)}
-    if tags:
-        connection.execute(_SET_SUPPRESSION, [{"of_key": key, "by_key": tag} for key, tag in tags.items()])
-    return tags
-
-
-def _suppressed_among(
-    connection: Connection, keys: Keys, channel: str, recipients: Sequence[str], now: int
-) -> set[str]:
-    """Return who of some recipients, whose key of suppression is not stored yet, is suppressed on a channel."""
-    if not recipients or connection.execute(select(func.max(_suppression.c.key))).scalar() is None:
-        return set()
-    tags = store_suppression_keys(connection, keys, recipients)
-    listed = _suppression.c.key.in_(tags.values())
-    query = select(_suppression.c.key).where(listed, schema.applies(literal(channel), _suppression.c.key))
-    found = set(connection.execute(query, {"now": now}).scalars())
-    return {key for key, tag in tags.items() if tag in found}
-
-
-def suppression_key(keys: Keys, recipient: str) -> str:
-    """Return the key under which a recipient is suppressed.
-
-    That of a phone number takes milliseconds, so that no number can be found from it in minutes, although all numbers
-    can be tried. Mail addresses cannot be listed like that, and a list of 100,000 must not take a quarter of an hour.
-
-    Args:
-        keys: The installation's keys.
-        recipient: The recipient's key.
-    """
-    is_number = int(recipient[0], 16) >= 8  # noqa: PLR2004 - see `recipient_key`
-    return keys.slow_tag("suppression", recipient) if is_number else keys.tag("suppression", recipient)
-
-
 def _refuse_changed(connection: Connection, delivery: int, page: int, changed: Sequence[int]) -> None:
     about = fields(delivery=delivery)
     _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed), extra=about)
     _mark(connection, delivery, page, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
-    connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None, suppression=None))
+    connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None))
 
 
 def start_recipient(connection: Connection, delivery: int, page: int, attempt: int, key: str) -> bool:

@@ -95,6 +95,8 @@ publication: Table = Table(
     Column("incident", ForeignKey("pn_incident.id")),
     Column("sequence", Whole),
     Column("stage", Name(16), nullable=False),
+    Column("category", Name(64), nullable=False),  # as in the message, like severity, so that both can be counted
+    Column("severity", Name(8), nullable=False),
     Column("corrects", Name(26)),
     Column("digest", Name(64), nullable=False),  # of the message as the caller passed it
     Column("message", LongText, nullable=False),  # with all defaults filled in
@@ -104,6 +106,7 @@ publication: Table = Table(
     Column("created_at", Microseconds, nullable=False),
     UniqueConstraint("incident", "sequence", name="pn_publication_sequence"),
     Index("pn_publication_corrects", "corrects"),
+    Index("pn_publication_counts", "category", "stage", "severity", "state"),
     Index(
         "pn_publication_one_opening",
         "incident",
@@ -216,7 +219,8 @@ delivery: Table = Table(
     Column("unseen_at", Microseconds),  # first look-up since the last attempt that did not find it
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
-    Index("pn_delivery_due", "state", "channel", "priority", "id"),
+    Index("pn_delivery_due", "state", "channel", "priority", "id", "operation"),  # the last one is counted
+    Index("pn_delivery_people", "state", "channel", **_rows("has_recipients")),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order
     Index(
         "pn_delivery_aborted",
@@ -225,6 +229,9 @@ delivery: Table = Table(
     ),
     comment="One (publication, channel, language, part, operation): the unit that is claimed.",
 )
+
+NOT_POSTED = "outcome <> 'posted'"
+"""The condition, in the words of its index, that an attempt has ended otherwise than with a post."""
 
 attempt: Table = Table(
     "pn_attempt",
@@ -237,6 +244,7 @@ attempt: Table = Table(
     Column("outcome", Name(12)),
     Column("reason", LongText, nullable=False, default=""),
     Column("code", LongText, nullable=False, default=""),
+    Index("pn_attempt_failed", "delivery", "outcome", **_rows(NOT_POSTED)),
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
 )
 
@@ -287,7 +295,6 @@ person: Table = Table(
     Column("key_version", Whole, nullable=False),
     Column("sealed", Binary),  # the address, encrypted; NULL once erased, and the key is random then
     Column("stored_at", Microseconds, nullable=False),
-    Column("suppression", Name(64)),  # the key under which it would be suppressed, once that was computed
     Index(
         "pn_person_stored",
         "stored_at",
@@ -323,7 +330,7 @@ suppression: Table = Table(
     "pn_suppression",
     metadata,
     Column("channel", Name(64), primary_key=True),  # or EVERYWHERE
-    Column("key", Name(64), primary_key=True),
+    Column("key", Name(32), primary_key=True),  # of the person
     Column("source", Name(16), nullable=False),
     Column("evidence", LongText, nullable=False),
     Column("at", Microseconds, nullable=False),  # when it was first reported
@@ -336,7 +343,7 @@ report: Table = Table(
     "pn_report",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("key", Name(64), primary_key=True),  # as in pn_suppression
+    Column("key", Name(32), primary_key=True),  # of the person
     Column("kind", Name(12), primary_key=True),
     Column("channel", Name(64), nullable=False),
     Column("status", Name(32), nullable=False),
@@ -414,6 +421,11 @@ runner: Table = Table(
     comment="Heartbeats of the processes that deliver.",
 )
 
+COUNTED = (
+    "kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set')"
+)
+"""The condition, in the words of its index, that an event is of a kind that metrics count."""
+
 event: Table = Table(
     "pn_event",
     metadata,
@@ -429,6 +441,7 @@ event: Table = Table(
     Column("commitment", Name(64), nullable=False),
     Column("follows", LongText, nullable=False),  # the events before it that no other followed then
     Column("mac", Name(80), nullable=False),  # keyed code over all but the number, body and salt, and theirs
+    Index("pn_event_counted", "kind", **_rows(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )

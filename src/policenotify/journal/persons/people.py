@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Row, and_, delete, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
-from policenotify.journal.bulk.recipients import recipient_key, suppression_key
+from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
@@ -42,13 +42,12 @@ class StoredPeople:
         journal = self._journal
         journal.authorize(actor, "export")
         key = recipient_key(journal.keys, address)
-        tag = suppression_key(journal.keys, key)
         with journal.read() as connection:
             exported = PersonRecord(
                 address_stored_at=_stored_at(connection, key),
                 deliveries=tuple(map(_delivery_of, _deliveries(connection, key))),
-                reports=tuple(_reports(connection, tag)),
-                suppressions=tuple(map(suppression_of, _suppressions(connection, tag))),
+                reports=tuple(_reports(connection, key)),
+                suppressions=tuple(map(suppression_of, _suppressions(connection, key))),
             )
         with journal.write() as connection:
             record(connection, journal.now(), actor, "person_exported", {"deliveries": len(exported.deliveries)})
@@ -70,17 +69,16 @@ class StoredPeople:
         journal = self._journal
         journal.authorize(actor, "erase")
         key = recipient_key(journal.keys, address)
-        tag = suppression_key(journal.keys, key)
         with journal.write() as connection:
             _check_settled(connection, key)
             stored = _stored_at(connection, key) is not None
             unlinked = len(_deliveries(connection, key))
             forget(connection, connection.execute(select(_person.c.id).where(_person.c.key == key)).scalars().all())
-            connection.execute(delete(_report).where(_report.c.key == tag))
+            connection.execute(delete(_report).where(_report.c.key == key))
             wishes = [source.value for source in Source if source.opted_out]
-            other = and_(_suppression.c.key == tag, _suppression.c.source.not_in(wishes))
+            other = and_(_suppression.c.key == key, _suppression.c.source.not_in(wishes))
             ended = release(connection, journal.now(), other, actor)
-            kept = tuple(map(suppression_of, _suppressions(connection, tag)))
+            kept = tuple(map(suppression_of, _suppressions(connection, key)))
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
@@ -143,11 +141,11 @@ def _delivery_of(row: Row[Any]) -> PersonDelivery:
     )
 
 
-def _reports(connection: Connection, tag: str) -> Iterable[PersonReport]:
+def _reports(connection: Connection, key: str) -> Iterable[PersonReport]:
     query = (
         select(_report, _delivery.c.publication)
         .join(_delivery, _delivery.c.id == _report.c.delivery)
-        .where(_report.c.key == tag)
+        .where(_report.c.key == key)
         .order_by(_report.c.at)
     )
     for row in connection.execute(query).all():
@@ -156,7 +154,7 @@ def _reports(connection: Connection, tag: str) -> Iterable[PersonReport]:
         )
 
 
-def _suppressions(connection: Connection, tag: str) -> Iterable[Row[Any]]:
+def _suppressions(connection: Connection, key: str) -> Iterable[Row[Any]]:
     """Return the suppressions of a person, and first reports, which hold nothing up yet."""
-    held = select(_suppression).where(_suppression.c.key == tag, _suppression.c.confirmed_at.is_not(None))
+    held = select(_suppression).where(_suppression.c.key == key, _suppression.c.confirmed_at.is_not(None))
     return connection.execute(held.order_by(_suppression.c.channel)).all()

@@ -13,10 +13,9 @@ from sqlalchemy import Connection, Row, delete, func, or_, select
 
 from policenotify.channel import TokenPurpose
 from policenotify.journal.audit import record_delivery
-from policenotify.journal.bulk.recipients import store_suppression_keys
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.persons.suppressions import is_believed, release_expired, suppress
+from policenotify.journal.persons.suppressions import is_plausible, release_expired, suppress
 from policenotify.journal.persons.tokens import PersonToken, read_token
 from policenotify.journal.records import microseconds, span
 from policenotify.log import fields
@@ -79,13 +78,12 @@ class Reports:
         if (named := read_token(self._journal.keys, "stop", token)) is None:
             return ReportResult.UNKNOWN
         with self._journal.write() as connection:
-            key = store_suppression_keys(connection, self._journal.keys, [named.person])[named.person]
             row = _delivery_of(connection, named)
             newly = suppress(
                 connection,
                 self._journal.now(),
                 channel=row.channel if row else None,
-                key=key,
+                key=named.person,
                 source=Source.ONE_CLICK,
                 evidence=f"The link to leave of publication {row.publication}." if row else "A link to leave.",
                 actor=RECIPIENT,
@@ -114,8 +112,7 @@ class Reports:
             row = _delivery_of(connection, named)
             if row is None or channel not in {None, row.channel}:
                 return ReportResult.UNKNOWN
-            key = store_suppression_keys(connection, self._journal.keys, [named.person])[named.person]
-            now = self._journal.now()
+            key, now = named.person, self._journal.now()
             status = status[:_MOST_STATUS]
             connection.execute(delete(_report).where(_report.c.at <= microseconds(now - KEPT)))
             stored = {"delivery": row.id, "key": key, "kind": kind, "channel": row.channel, "status": status}
@@ -138,7 +135,7 @@ def _decide(
     source, until = Source.BOUNCE, None
     if kind == "complaint":
         source, evidence = Source.COMPLAINT, f"A complaint{code} about publication {row.publication}."
-    elif not _is_credible(connection, row.id):
+    elif not _is_plausible(connection, row.id):
         _warn(connection, row)
         return ReportResult.REMEMBERED
     elif kind == "gone" and _was_gone_before(connection, row.channel, key, now):
@@ -187,7 +184,7 @@ def _was_gone_before(connection: Connection, channel: str, key: str, now: dateti
     if connection.execute(refused).first() is not None:
         return True
     earlier = _of_person(channel, key).where(_report.c.kind == "gone", _report.c.at <= before)
-    return any(_is_credible(connection, delivery) for delivery in connection.execute(earlier).scalars().all())
+    return any(_is_plausible(connection, delivery) for delivery in connection.execute(earlier).scalars().all())
 
 
 def _days(connection: Connection, channel: str, key: str, now: datetime) -> int:
@@ -195,13 +192,13 @@ def _days(connection: Connection, channel: str, key: str, now: datetime) -> int:
     since = microseconds(now - SOFT_WITHIN)
     lately = _of_person(channel, key).add_columns(_report.c.at).where(_report.c.at > since)
     rows = connection.execute(lately.where(or_(_report.c.kind == "soft", _report.c.kind == "gone"))).all()
-    return len({row.at // _DAY for row in rows if _is_credible(connection, row.delivery)})
+    return len({row.at // _DAY for row in rows if _is_plausible(connection, row.delivery)})
 
 
 def _of_person(channel: str, key: str) -> Any:  # noqa: ANN401 - a query of the toolkit's own long type
     return select(_report.c.delivery).where(_report.c.key == key, _report.c.channel == channel)
 
 
-def _is_credible(connection: Connection, delivery: int) -> bool:
+def _is_plausible(connection: Connection, delivery: int) -> bool:
     count = _reported(connection, delivery)
-    return is_believed(connection, delivery, count, afterwards=count)
+    return is_plausible(connection, delivery, count, afterwards=count)

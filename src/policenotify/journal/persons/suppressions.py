@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import ceil, sqrt
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -24,10 +23,9 @@ from sqlalchemy import (
 
 from policenotify.errors import Blocked
 from policenotify.journal.audit import RUNNER, record, record_delivery
-from policenotify.journal.bulk.recipients import addresses_of, recipient_key, store_suppression_keys, suppression_key
+from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.keys import Keys
 from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microseconds, moment, span
 from policenotify.model.history import Outcome
 from policenotify.model.person import Source, Suppression
@@ -35,21 +33,19 @@ from policenotify.model.person import Source, Suppression
 _recipient, _person, _suppression = schema.recipient, schema.person, schema.suppression
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
-_SURE: Final = 3.0  # standard deviations by which a share differs from that by more than chance
-_DOMAINS: Final = 3  # of which nobody was served; as many as after which a refusal counts for all
 _ANOTHER_DAY: Final = timedelta(days=1)
 _EVIDENCE: Final = "The network reported on two days that this recipient does not exist."
 _SHOWN: Final = 12  # characters of a key that tell recipients apart
 _OF_DELIVERY = (
-    select(_person.c.suppression)
+    select(_person.c.key)
     .join(_recipient, _recipient.c.person == _person.c.id)
-    .where(_recipient.c.delivery == bindparam("delivery"), _person.c.suppression.is_not(None))
+    .where(_recipient.c.delivery == bindparam("delivery"), _person.c.sealed.is_not(None))
 )
 _SERVED = _OF_DELIVERY.where(_recipient.c.state == Outcome.POSTED)
 _GONE = _OF_DELIVERY.where(_recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
 _FIRST = and_(_suppression.c.channel == bindparam("channel"), _suppression.c.confirmed_at.is_(None))
 _CLEAR_FIRST = delete(_suppression).where(_FIRST, _suppression.c.key.in_(_SERVED))
-_REPORTED = _GONE.order_by(_person.c.suppression)
+_REPORTED = _GONE.order_by(_person.c.key)
 _AGAIN = select(_suppression.c.key).where(
     _FIRST, _suppression.c.at <= bindparam("until"), _suppression.c.key.in_(_GONE)
 )
@@ -87,14 +83,12 @@ class Suppressions:
             False if the person was suppressed so, or for a weightier reason, already.
         """
         self._journal.authorize(actor, "suppress")
-        person = recipient_key(self._journal.keys, address)
         with self._journal.write() as connection:
-            keys = store_suppression_keys(connection, self._journal.keys, [person])
             return suppress(
                 connection,
                 self._journal.now(),
                 channel=channel,
-                key=keys[person],
+                key=recipient_key(self._journal.keys, address),
                 source=Source.OPERATOR,
                 evidence=evidence,
                 actor=actor,
@@ -103,7 +97,7 @@ class Suppressions:
 
     def holds(self, address: str, channel: str) -> bool:
         """Return True if a person is not written to on a channel now."""
-        key = suppression_key(self._journal.keys, recipient_key(self._journal.keys, address))
+        key = recipient_key(self._journal.keys, address)
         query = select(schema.applies(literal(channel), literal(key)))
         with self._journal.read() as connection:
             return bool(connection.execute(query, {"now": microseconds(self._journal.now())}).scalar())
@@ -121,7 +115,7 @@ class Suppressions:
         """
         found = true() if channel is None else _suppression.c.channel == channel
         if recipient is not None:
-            known = suppression_key(self._journal.keys, recipient_key(self._journal.keys, recipient))
+            known = recipient_key(self._journal.keys, recipient)
             begins = _suppression.c.key.startswith(recipient, autoescape=True) if len(recipient) >= _SHOWN else None
             same = _suppression.c.key == known
             found = and_(found, same if begins is None else same | begins)
@@ -162,12 +156,7 @@ def suppress(
     at, name = microseconds(now), channel or schema.EVERYWHERE
     expires_at = None if until is None else microseconds(until)
     same = and_(_suppression.c.channel == name, _suppression.c.key == key)
-    values = {
-        "source": source.value,
-        "evidence": evidence,
-        "confirmed_at": at,
-        "expires_at": expires_at,
-    }
+    values = {"source": source.value, "evidence": evidence, "confirmed_at": at, "expires_at": expires_at}
     row = {"channel": name, "key": key, "at": at, **values}
     if not schema.insert_new(connection, _suppression, [row]):
         stored = connection.execute(select(_suppression).where(same).with_for_update()).one()
@@ -177,23 +166,9 @@ def suppress(
             if weight(Source(stored.source)) > weight(source) or (stored.source == source and lasts):
                 return False
         connection.execute(update(_suppression).where(same).values(**values))
-    record_suppressed(connection, now, [key], source=source, until=expires_at, actor=actor, channel=name)
+    body = {"recipients": [key], "source": source.value, "until": expires_at}
+    record(connection, now, actor, "suppressed", body, channel=name)
     return True
-
-
-def record_suppressed(
-    connection: Connection,
-    now: datetime,
-    keys: Iterable[str],
-    *,
-    source: Source,
-    until: int | None,
-    actor: str,
-    channel: str,
-) -> None:
-    """Add the event from which `verify` knows these suppressions."""
-    body = {"recipients": [*keys], "source": source.value, "until": until}
-    record(connection, now, actor, "suppressed", body, channel=channel)
 
 
 def release(connection: Connection, now: datetime, found: ColumnElement[bool], actor: str) -> int:
@@ -217,27 +192,17 @@ def release_expired(connection: Connection, now: datetime) -> None:
     release(connection, now, over, RUNNER)
 
 
-def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, reported: int) -> Blocked | None:
-    """Return an error if a delivery's recipients are reported as not existing in such numbers that this is wrong.
+def mass_fault(connection: Connection, claimed: ClaimedDelivery) -> Blocked | None:
+    """Return an error if at least ten of a delivery's recipients, and one in ten, are reported as not existing.
 
     They then wait again. Those that are reported once more, after a person has reopened the channel, do not count.
-
-    Args:
-        connection: The transaction.
-        keys: The installation's keys.
-        claimed: The delivery.
-        reported: How many of the outcomes just recorded report it.
     """
     of_delivery = _recipient.c.delivery == claimed.id
     # Found by the index of these few: it is asked at each of them.
     gone = and_(of_delivery, text("gone > 0"), _recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
     count = int(connection.execute(select(func.count()).where(gone)).scalar() or 0)
-    # Many are looked at once in ten, because the share of a long list costs a scan.
-    if count < _DOMAINS or (count >= _MANY and count // _MANY == (count - reported) // _MANY):
-        return None
-    enough = served_by_chance(count) if count >= _MANY else 1
-    served = _count_served(connection, of_delivery, at_most=enough)
-    if served >= enough or (count < _MANY and _domains(connection, keys, gone) < _DOMAINS):
+    enough = count * (_SHARE - 1)
+    if count < _MANY or (served := _count_served(connection, claimed.id, at_most=enough + 1)) > enough:
         return None
     connection.execute(update(_recipient).where(gone).values(state=Outcome.WAITING))
     return Blocked(
@@ -248,19 +213,8 @@ def mass_fault(connection: Connection, keys: Keys, claimed: ClaimedDelivery, rep
     )
 
 
-def served_by_chance(gone: int) -> int:
-    """Return how many must have been served so that *gone* others may be one in ten of them all, by chance.
-
-    It is asked again and again in one delivery, so that a bare tenth would some day be passed by a list of which far
-    fewer are gone. Of n recipients, n / 10 are gone on average, with a variance of n / 10 · 9 / 10.
-    """
-    deviation = _SURE * sqrt(_SHARE - 1) / _SHARE
-    root = (sqrt(deviation**2 + 4 * gone / _SHARE) - deviation) * _SHARE / 2  # of n: n / 10 + deviation · √n = gone
-    return ceil(root**2) - gone
-
-
-def is_believed(connection: Connection, delivery: int, reported: int, *, afterwards: int = 0) -> bool:
-    """Return True if a delivery served so many that its reports are not a fault of the server.
+def is_plausible(connection: Connection, delivery: int, reported: int, *, afterwards: int = 0) -> bool:
+    """Return True if the reports of a delivery may be true: fewer than one in ten, of a few no more than were served.
 
     The recipients who are suppressed already count as well, so that no server silences a list little by little.
 
@@ -270,25 +224,20 @@ def is_believed(connection: Connection, delivery: int, reported: int, *, afterwa
         reported: How many of its recipients are reported.
         afterwards: How many of them were served at first, as the network accepted the post.
     """
-    of_delivery = _recipient.c.delivery == delivery
-    silent = select(func.count()).where(of_delivery, _recipient.c.state == Outcome.SUPPRESSED)
-    count = reported + int(connection.execute(silent).scalar() or 0)
-    enough = afterwards + (count * (_SHARE - 1) if count >= _MANY else count)
-    return _count_served(connection, of_delivery, at_most=enough) >= enough
+    silent = and_(_recipient.c.delivery == delivery, _recipient.c.state == Outcome.SUPPRESSED)
+    count = reported + int(connection.execute(select(func.count()).where(silent)).scalar() or 0)
+    enough = afterwards + (count * (_SHARE - 1) + 1 if count >= _MANY else count)
+    return _count_served(connection, delivery, at_most=enough) >= enough
 
 
-def _count_served(connection: Connection, of_delivery: ColumnElement[bool], *, at_most: int) -> int:
-    served = select(_recipient.c.person).where(of_delivery, _recipient.c.state == Outcome.POSTED).limit(at_most)
+def _count_served(connection: Connection, delivery: int, *, at_most: int) -> int:
+    of_delivery = and_(_recipient.c.delivery == delivery, _recipient.c.state == Outcome.POSTED)
+    served = select(_recipient.c.person).where(of_delivery).limit(at_most)
     return int(connection.execute(select(func.count()).select_from(served.subquery())).scalar() or 0)
 
 
-def _domains(connection: Connection, keys: Keys, gone: ColumnElement[bool]) -> int:
-    found = connection.execute(select(_recipient.c.person).where(gone)).scalars().all()
-    return len({address.rpartition("@")[2].casefold() for address in addresses_of(connection, keys, found)})
-
-
-def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
-    """Record what a settled delivery shows about its recipients.
+def suppress_reported(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
+    """Suppress the recipients whom a settled delivery reports as not existing for the second time.
 
     One report is only remembered. The second, on another day, suppresses the recipient on this channel. A mail that
     the network accepts meanwhile clears the first. A delivery that served few shows nothing.
@@ -297,7 +246,7 @@ def record_words(connection: Connection, claimed: ClaimedDelivery, now: datetime
     known = {"channel": claimed.channel, "delivery": claimed.id}
     connection.execute(_CLEAR_FIRST, known)
     reported: Sequence[str] = connection.execute(_REPORTED, known).scalars().all()
-    if not reported or not is_believed(connection, claimed.id, len(reported)):
+    if not reported or not is_plausible(connection, claimed.id, len(reported)):
         return
     release_expired(connection, now)
     source = Source.BOUNCE.value

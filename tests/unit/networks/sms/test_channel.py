@@ -5,7 +5,6 @@ import logging
 import re
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -171,16 +170,6 @@ def test_every_message_is_one_request(server: FakeSmsServer) -> None:
     assert set(send(by, *people).values()) == {"posted"}
     assert len(server.requests) == 25
     assert all(not request.body for request in server.requests)
-
-
-@pytest.mark.benchmark
-def test_there_is_no_wait_between_two_messages(server: FakeSmsServer) -> None:
-    by = channel(server, "kannel")
-    send(by, PEOPLE[0])  # apprise is loaded
-    began = time.perf_counter()
-    people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
-    assert set(send(by, *people).values()) == {"posted"}
-    assert time.perf_counter() - began < 5.0  # apprise would rest 5.5 seconds between two
 
 
 def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeSmsServer) -> None:

@@ -1,0 +1,280 @@
+"""Figures for metrics, counted in the journal when they are asked for. A purge takes nothing from what they count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, case, func, or_, select, text
+
+from policenotify.journal import meta
+from policenotify.journal.bulk import tally
+from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.leases import is_dead
+from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
+from policenotify.journal.tombstones import recipients_not_purged
+from policenotify.journal.workers import seen_workers
+from policenotify.model.cap import Severity
+from policenotify.model.draft import DraftState
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import IncidentStatus
+
+_AHEAD: Final = span(TOLERANCE)
+_UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
+_OPEN_STATES: Final = (*_UNSETTLED, Outcome.HELD)
+_TO_SEND: Final = frozenset({*_UNSETTLED, Outcome.UNCONFIRMED})
+_delivery, _publication, _attempt, _page = schema.delivery, schema.publication, schema.attempt, schema.page
+_incident, _draft, _channel = schema.incident, schema.draft, schema.channel
+_NUMBER: Final = func.count().label("number")
+
+_PUBLICATIONS = select(_publication.c.category, _publication.c.stage, _publication.c.severity, _publication.c.state)
+_PUBLICATIONS = _PUBLICATIONS.add_columns(_NUMBER).group_by(*_PUBLICATIONS.selected_columns)
+_SETTLED = (  # one index holds all it needs
+    select(_delivery.c.channel, _delivery.c.operation, _delivery.c.state, _NUMBER)
+    .add_columns(func.max(_delivery.c.id).label("newest"))
+    .where(_delivery.c.state.not_in(_OPEN_STATES))
+    .group_by(_delivery.c.state, _delivery.c.channel, _delivery.c.operation)
+)
+_SETTLED_AT = select(_delivery.c.channel, _delivery.c.settled_at)
+_FAILED_ATTEMPTS = (
+    select(_delivery.c.channel, _attempt.c.outcome, _NUMBER)
+    .join(_delivery, _delivery.c.id == _attempt.c.delivery)
+    .where(text(schema.NOT_POSTED))
+    .group_by(_delivery.c.channel, _attempt.c.outcome)
+)
+_PEOPLE = (
+    select(_delivery.c.channel, _delivery.c.state, _page.c.tally, _NUMBER)
+    .join(_delivery, _delivery.c.id == _page.c.delivery)
+    .where(_page.c.state != Outcome.SENDING)
+    .group_by(_delivery.c.channel, _delivery.c.state, _page.c.tally)
+)
+_PURGED_PEOPLE = (
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.request, _NUMBER)
+    .where(text("has_recipients"), ~recipients_not_purged())
+    .group_by(_delivery.c.channel, _delivery.c.state, _delivery.c.request)
+)
+_BEING_SENT = select(_delivery.c.id, _delivery.c.channel).where(
+    text("has_recipients"), _delivery.c.state.in_(_UNSETTLED)
+)
+_PENDING = (
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.in_doubt, _NUMBER)
+    .where(_delivery.c.state.in_(_OPEN_STATES))
+    .group_by(_delivery.c.channel, _delivery.c.state, _delivery.c.in_doubt)
+)
+_HELD_PEOPLE = (  # plain text, as in the index: SQLite does not match a bound value with it
+    select(_delivery.c.channel, func.count(_page.c.delivery.distinct()).label("number"))
+    .join(_delivery, _delivery.c.id == _page.c.delivery)
+    .where(text("pn_page.held > 0"), _delivery.c.state != Outcome.HELD)
+    .group_by(_delivery.c.channel)
+)
+_SEVERE = (_delivery.c.priority <= priority(Severity.SEVERE)).label("severe")
+_OLDEST_DUE = (
+    select(_delivery.c.channel, _SEVERE, func.min(_delivery.c.not_before).label("at"))
+    .where(_delivery.c.state == Outcome.WAITING, _delivery.c.halt == "")
+    .group_by(_delivery.c.channel, _SEVERE)
+)
+_OLDEST_PENDING = (
+    select(_delivery.c.channel, func.min(_publication.c.created_at).label("at"))
+    .join(_publication, _publication.c.id == _delivery.c.publication)
+    .where(_delivery.c.state.in_(_UNSETTLED), _delivery.c.halt == "")
+    .group_by(_delivery.c.channel)
+)
+_IS_OPEN = _incident.c.status == IncidentStatus.OPEN
+_OPEN = select(_incident.c.category, _NUMBER).where(_IS_OPEN).group_by(_incident.c.category)
+_FIRST_DEADLINE = select(func.min(_incident.c.due_at)).where(_IS_OPEN)
+_WAITS_FOR_PEOPLE = or_(
+    _draft.c.state == DraftState.SUBMITTED,
+    (_draft.c.state == DraftState.APPROVED) & (_draft.c.for_keys == ""),
+)
+_CHANNELS = select(_channel.c.name, _channel.c.blocked_at, _channel.c.paused_until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalFigures:
+    """What a journal holds at one moment, in numbers. Times are microseconds since 1970.
+
+    Attributes:
+        at: The journal's time.
+        publications: How many there are by category, stage, severity and state.
+        deliveries: How many are settled, by channel, operation and outcome. One that was deleted was posted, too.
+        attempts: How many there were, by channel and outcome.
+        recipients: How many people have which final outcome, by channel.
+        events: How many events there are of the kinds that are counted.
+        posted_at: When the newest post of each channel was posted.
+        pending: How many deliveries of a channel are waiting, sending, unconfirmed or held.
+        oldest_due: Since when the oldest delivery that could be sent waits, by channel and whether it is of severity
+            Severe or more.
+        oldest_pending: When the oldest publication that is not settled was published, by channel.
+        recipients_pending: How many people are still to be sent to, by channel.
+        incidents_open: How many incidents are open, by category.
+        incidents_overdue: How many of them have a deadline that has passed.
+        first_deadline: The earliest deadline of an open incident.
+        drafts_waiting: How many drafts wait for readers, or for a person who publishes them.
+        oldest_draft: When the oldest of them was last changed.
+        readings_overdue: How many second readings are overdue.
+        blocked: The channels that send nothing until a person acts.
+        paused_until: Until when the network asked for a pause, by channel.
+        last_heartbeat: The latest heartbeat of a process that delivers.
+        workers: How many workers run.
+        stopped: Everything is stopped.
+        size: Bytes of the journal's tables.
+        last_seal: When events were last sealed.
+    """
+
+    at: int
+    publications: Mapping[tuple[str, str, str, str], int]
+    deliveries: Mapping[tuple[str, str, Outcome], int]
+    attempts: Mapping[tuple[str, Outcome], int]
+    recipients: Mapping[tuple[str, Outcome], int]
+    events: Mapping[str, int]
+    posted_at: Mapping[str, int]
+    pending: Mapping[tuple[str, Outcome], int]
+    oldest_due: Mapping[tuple[str, bool], int]
+    oldest_pending: Mapping[str, int]
+    recipients_pending: Mapping[str, int]
+    incidents_open: Mapping[str, int]
+    incidents_overdue: int
+    first_deadline: int | None
+    drafts_waiting: int
+    oldest_draft: int | None
+    readings_overdue: int
+    blocked: frozenset[str]
+    paused_until: Mapping[str, int]
+    last_heartbeat: int | None
+    workers: int
+    stopped: bool
+    size: int
+    last_seal: int | None
+
+
+class Figures:
+    """Figures of the journal."""
+
+    def __init__(self, journal: Transactions) -> None:
+        self._journal = journal
+
+    def read(self) -> JournalFigures:
+        """Read all figures in one transaction."""
+        journal = self._journal
+        with journal.read() as connection:
+            now = microseconds(journal.now())
+            return JournalFigures(
+                at=now,
+                publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
+                events=_events(connection),
+                size=_size(connection),
+                stopped=meta.stopped(connection, journal.id) is not None,
+                **_settled(connection),
+                **_people(connection),
+                **_pending(connection, now),
+                **_duties(connection, now),
+            )
+
+
+def _events(connection: Connection) -> dict[str, int]:
+    event = schema.event
+    counted = select(event.c.kind, _NUMBER).where(text(schema.COUNTED)).group_by(event.c.kind)
+    return {row.kind: row.number for row in connection.execute(counted)}
+
+
+def _settled(connection: Connection) -> dict[str, Any]:
+    """Return the figures of deliveries that are settled, and of all attempts."""
+    deliveries: Counter[tuple[str, str, Outcome]] = Counter()
+    attempts: Counter[tuple[str, Outcome]] = Counter()
+    newest: list[int] = []
+    for row in connection.execute(_SETTLED):
+        outcome = Outcome(row.state)
+        deliveries[row.channel, row.operation, outcome] += row.number
+        was_posted = outcome is Outcome.DELETED and row.operation != "delete"
+        if was_posted:
+            deliveries[row.channel, row.operation, Outcome.POSTED] += row.number
+        if outcome is Outcome.POSTED or was_posted:
+            attempts[row.channel, Outcome.POSTED] += row.number
+        if outcome is Outcome.POSTED:
+            newest.append(row.newest)
+    for row in connection.execute(_FAILED_ATTEMPTS):
+        attempts[row.channel, Outcome(row.outcome)] += row.number
+    posted_at: dict[str, int] = {}
+    for row in connection.execute(_SETTLED_AT.where(_delivery.c.id.in_(newest))):
+        posted_at[row.channel] = max(row.settled_at or 0, posted_at.get(row.channel, 0))
+    return {"deliveries": dict(deliveries), "attempts": dict(attempts), "posted_at": posted_at}
+
+
+def _people(connection: Connection) -> dict[str, Any]:
+    """Return the figures of people.
+
+    Who has a post has it for good. Other outcomes count once the delivery is settled: until then a channel that
+    reports too many people as unknown has them wait again. People who are held do not count.
+    """
+    recipients: Counter[tuple[str, Outcome]] = Counter()
+
+    def add(row: Row[Any], counted: Mapping[Outcome, int]) -> None:
+        for outcome, people in counted.items():
+            final = outcome.is_final and outcome is not Outcome.HELD and row.state not in _OPEN_STATES
+            if people and (final or outcome is Outcome.POSTED):
+                recipients[row.channel, outcome] += row.number * people
+
+    for row in connection.execute(_PEOPLE):
+        add(row, tally.outcomes(tally.from_text(row.tally)))
+    for row in connection.execute(_PURGED_PEOPLE):
+        counts = json_object(row.request)["recipients"]
+        add(row, {Outcome(outcome): people for outcome, people in counts.items()})
+    channels = {row.id: row.channel for row in connection.execute(_BEING_SENT)}
+    pending: Counter[str] = Counter()
+    for delivery, reasons in tally.count_deliveries(connection, channels).items():
+        pending[channels[delivery]] += sum(each.count for each in reasons if each.outcome in _TO_SEND)
+    return {"recipients": dict(recipients), "recipients_pending": dict(pending)}
+
+
+def _pending(connection: Connection, now: int) -> dict[str, Any]:
+    """Return the figures of what is pending, and of the channels."""
+    pending: Counter[tuple[str, Outcome]] = Counter()
+    for row in connection.execute(_PENDING):
+        pending[row.channel, outcome_of(row.state, in_doubt=row.in_doubt)] += row.number
+    for row in connection.execute(_HELD_PEOPLE):
+        pending[row.channel, Outcome.HELD] += row.number
+    channels = connection.execute(_CHANNELS).all()
+    return {
+        "pending": dict(pending),
+        "oldest_due": {
+            (row.channel, bool(row.severe)): row.at for row in connection.execute(_OLDEST_DUE) if row.at <= now
+        },
+        "oldest_pending": {row.channel: row.at for row in connection.execute(_OLDEST_PENDING)},
+        "blocked": frozenset(row.name for row in channels if row.blocked_at is not None),
+        "paused_until": {row.name: row.paused_until for row in channels if row.paused_until is not None},
+    }
+
+
+def _duties(connection: Connection, now: int) -> dict[str, Any]:
+    """Return the figures of what people owe, and of the processes that deliver."""
+    overdue = select(func.count()).where(_IS_OPEN, _incident.c.due_at <= now)
+    waiting = select(func.count(), func.min(_draft.c.changed_at)).where(_WAITS_FOR_PEOPLE, _draft.c.expires_at > now)
+    drafts, oldest = connection.execute(waiting).one()
+    owed = select(func.count()).select_from(_draft).where(_draft.c.due_at <= now)
+    # A heartbeat from the future is of a clock that was set back since.
+    seen = schema.runner.c.seen_at
+    last = select(func.max(case((seen <= now + _AHEAD, seen))))
+    return {
+        "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
+        "incidents_overdue": connection.execute(overdue).scalar() or 0,
+        "first_deadline": connection.execute(_FIRST_DEADLINE).scalar(),
+        "drafts_waiting": drafts,
+        "oldest_draft": oldest,
+        "readings_overdue": connection.execute(owed).scalar() or 0,
+        "last_heartbeat": connection.execute(last).scalar(),
+        "workers": sum(not is_dead(row.owner) for row in seen_workers(connection, now)),
+        "last_seal": connection.execute(select(func.max(schema.seal.c.at))).scalar(),
+    }
+
+
+def _size(connection: Connection) -> int:
+    """Return the bytes of the journal's tables, with their indexes."""
+    if connection.dialect.name == "postgresql":
+        names = [func.pg_total_relation_size(table.name) for table in schema.metadata.sorted_tables]
+        return sum(connection.execute(select(*names)).one())
+    pages, size = (connection.execute(text(f"PRAGMA {name}")).scalar() or 0 for name in ("page_count", "page_size"))
+    return int(pages) * int(size)

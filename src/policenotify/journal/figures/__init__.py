@@ -1,1 +1,0 @@
-"""Figures for metrics, projected from what the journal holds. No process counts anything by itself."""
