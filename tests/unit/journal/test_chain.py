@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 from sqlalchemy import Connection, create_engine, select
 
 from policenotify.errors import JournalError
-from policenotify.journal import audit
+from policenotify.journal import audit, open_journal
 from policenotify.journal.database import schema
 from tests.support.journal import Desk
 
@@ -44,7 +44,8 @@ def test_an_event_follows_all_that_were_added_at_once(desk: Desk, new_journal: C
     desk.journal.audit.record("desk", "first", {})
     with ExitStack() as together:
         for number in range(_AT_ONCE):
-            _record(desk, together.enter_context(desk.journal.write()), f"at once {number}")
+            journal = together.enter_context(closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)))
+            _record(desk, together.enter_context(journal.write()), f"at once {number}")
     assert len(_loose_ends(desk)) == _AT_ONCE
     desk.journal.audit.record("desk", "last", {})
     assert _loose_ends(desk) == {max(_links(desk))}
