@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
 
@@ -21,11 +19,8 @@ from sqlalchemy import (
     Dialect,
     Engine,
     PoolProxiedConnection,
-    StaticPool,
-    create_engine,
     delete,
     or_,
-    text,
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,6 +40,7 @@ from policenotify.journal.database.engine import (
     is_missing_table,
     is_read_only,
 )
+from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock, single_statement
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
@@ -55,13 +51,6 @@ _log = logging.getLogger("policenotify")
 
 # Of values that are stored. Any other error is a fault of the program, not of the journal.
 _UNREADABLE = (ValidationError, JSONDecodeError, DamagedValue)
-
-# They would end the host's transaction, or change its connection for good.
-_WITHHELD = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
-
-_IN_A_FILE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
-# Another search path leads to other tables in the same database.
-_ON_A_SERVER = text("SELECT pg_postmaster_start_time(), current_database(), to_regclass('pn_meta')::oid")
 
 _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
 
@@ -214,16 +203,16 @@ class Transactions:
         """
         seen = self.newest_event
         try:
-            place = _place(connection) if connection.dialect.name == self.dialect.name else None
+            place = place_of(connection) if connection.dialect.name == self.dialect.name else None
             with self.read() as ours:
-                if place != _place(ours):
+                if place != place_of(ours):
                     raise JournalError(
                         "This connection is not on the journal's database, or does not find its tables. Nothing was "
                         "sent. Give one on the database (and search path) that the settings name as the journal."
                     )
                 if self.id is not None:
                     self.standing(ours, seen)
-            _ensure_transaction(connection)
+            ensure_transaction(connection)
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from error
         # What it adds is known only to the caller, who may roll it back.
@@ -517,64 +506,6 @@ def _readable(action: str) -> Iterator[None]:
             raise
         why = "a stored value is damaged. Put the journal aside and restore a copy"
         raise JournalError(f"The journal could not be {action}: {why}.", published="unknown") from None
-
-
-class _BorrowedConnection:
-    """A driver's connection without the methods that are the host's to call."""
-
-    def __init__(self, raw: object) -> None:
-        self._raw = raw
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver has
-        return _ignore if name in _WITHHELD else getattr(self._raw, name)
-
-
-def _ignore(*_given: object, **_named: object) -> None:
-    pass
-
-
-@contextmanager
-def borrowed(raw: object) -> Iterator[Connection]:
-    """Wrap a connection of `sqlite3` or psycopg 3, to be passed to `publish(connection=…)`."""
-    in_a_file = isinstance(raw, sqlite3.Connection)
-    lent: Any = _BorrowedConnection(raw)
-    engine = create_engine(
-        "sqlite://" if in_a_file else "postgresql+psycopg://",
-        creator=lambda: lent,
-        poolclass=StaticPool,
-        hide_parameters=True,
-        **({} if in_a_file else {"use_native_hstore": False}),  # it would need the real connection
-    )
-    with engine.connect() as connection:
-        yield connection
-
-
-def _ensure_transaction(connection: Connection) -> None:
-    """Check that a connection is in a transaction that its owner ends.
-
-    Raises:
-        JournalError: It commits each statement.
-    """
-    raw: Any = connection.connection.dbapi_connection
-    if getattr(raw, "in_transaction", False):
-        return
-    in_a_file = connection.dialect.name == "sqlite"
-    if getattr(raw, "autocommit", False) is True or (in_a_file and raw.isolation_level is None):
-        raise JournalError(
-            "This connection commits each statement by itself. Nothing was sent. Give one with a transaction: "
-            "with engine.begin() as connection"
-        )
-    if in_a_file:
-        # SQLite's driver begins only before a change. An earlier savepoint would be committed at its end.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _place(connection: Connection) -> tuple[object, ...]:
-    if connection.dialect.name != "sqlite":
-        return tuple(connection.execute(_ON_A_SERVER).one())
-    # A database in memory has no path: this then is the folder, which is not a journal.
-    status = Path(str(connection.execute(_IN_A_FILE).scalar())).stat()
-    return status.st_dev, status.st_ino
 
 
 def _before_fork() -> None:
