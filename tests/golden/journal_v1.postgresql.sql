@@ -120,20 +120,22 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt VARCHAR(32) NOT NULL,
     commitment VARCHAR(64) NOT NULL,
-    follows TEXT NOT NULL,
-    mac VARCHAR(80) NOT NULL,
+    xid BIGINT DEFAULT 0 NOT NULL,
     PRIMARY KEY (id)
 );
 
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+CREATE INDEX pn_event_order ON pn_event (xid, id);
 
 COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
 CREATE TABLE pn_seal (
-    id BIGSERIAL NOT NULL,
-    first_event BIGINT NOT NULL,
+    id BIGINT NOT NULL,
+    events TEXT NOT NULL,
+    last_xid BIGINT NOT NULL,
     last_event BIGINT NOT NULL,
     previous VARCHAR(64) NOT NULL,
     digest VARCHAR(64) NOT NULL,
@@ -168,11 +170,11 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
 
@@ -204,9 +206,9 @@ CREATE TABLE pn_draft (
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
 );
 
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
@@ -264,9 +266,9 @@ CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipi
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
+
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
@@ -353,9 +355,9 @@ CREATE TABLE pn_page (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX pn_page_state ON pn_page (state);
-
 CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
+
+CREATE INDEX pn_page_state ON pn_page (state);
 
 COMMENT ON TABLE pn_page IS 'Some people of a delivery: the unit that is claimed there.';
 
@@ -375,9 +377,9 @@ CREATE TABLE pn_recipient (
 )
  WITH (fillfactor = 70);
 
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients.';
 
@@ -392,8 +394,8 @@ CREATE TABLE pn_report (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX ix_pn_report_at ON pn_report (at);
-
 CREATE INDEX pn_report_key ON pn_report (key, channel);
+
+CREATE INDEX ix_pn_report_at ON pn_report (at);
 
 COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';

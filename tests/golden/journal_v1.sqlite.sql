@@ -111,18 +111,18 @@ CREATE TABLE pn_event (
     body TEXT NOT NULL,
     salt TEXT NOT NULL,
     commitment TEXT NOT NULL,
-    follows TEXT NOT NULL,
-    mac TEXT NOT NULL
+    xid INTEGER DEFAULT 0 NOT NULL
 )
  STRICT;
 
-CREATE INDEX ix_pn_event_publication ON pn_event (publication);
-
 CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
+CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
-    first_event INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
     previous TEXT NOT NULL,
     digest TEXT NOT NULL,
@@ -157,11 +157,11 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE TABLE pn_draft (
     id TEXT NOT NULL,
@@ -192,9 +192,9 @@ CREATE TABLE pn_draft (
 )
  STRICT;
 
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
@@ -251,9 +251,9 @@ CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipi
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
+
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
@@ -335,9 +335,9 @@ CREATE TABLE pn_page (
 )
  STRICT;
 
-CREATE INDEX pn_page_state ON pn_page (state);
-
 CREATE INDEX pn_page_held ON pn_page (delivery, held) WHERE held > 0;
+
+CREATE INDEX pn_page_state ON pn_page (state);
 
 CREATE TABLE pn_recipient (
     delivery INTEGER NOT NULL,
@@ -356,9 +356,9 @@ CREATE TABLE pn_recipient (
  WITHOUT ROWID,
  STRICT;
 
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
@@ -372,6 +372,6 @@ CREATE TABLE pn_report (
 )
  STRICT;
 
-CREATE INDEX ix_pn_report_at ON pn_report (at);
-
 CREATE INDEX pn_report_key ON pn_report ("key", channel);
+
+CREATE INDEX ix_pn_report_at ON pn_report (at);

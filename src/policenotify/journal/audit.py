@@ -1,4 +1,4 @@
-"""The audit log: append-only events with salted commitments, sealed in signed batches, and its export."""
+"""The event log: events are only added, and sealed in signed batches. Its verification and export."""
 
 from __future__ import annotations
 
@@ -6,95 +6,67 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, Connection, Insert, Label, Row, Select, Table, and_, cast, func, insert, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Row, Select, Text, func, insert, select
+from sqlalchemy import cast as sql_cast
+from sqlalchemy import tuple_ as row_of
 
 from policenotify.errors import JournalError
 from policenotify.journal import meta
-from policenotify.journal.bulk.recipients import counts
+from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
-from policenotify.journal.drafts.record import draft_lines, is_draft_selected
+from policenotify.journal.drafts.record import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment
-from policenotify.journal.tombstones import Selection, is_selected, purged_at, stored_counts
+from policenotify.journal.records import ClaimedDelivery, microseconds
+from policenotify.journal.tombstones import Selection, is_about, is_selected, purged_at
 from policenotify.journal.verify import (
     EVENT_FIELDS,
-    FINAL,
     FORMAT_VERSION,
-    Statements,
+    Batch,
+    Tampered,
     commitment,
     fingerprint,
-    post_digest,
-    sealed_line,
     signed_text,
 )
-from policenotify.model.history import Outcome
+
+if TYPE_CHECKING:
+    from policenotify.model.receipt import Publication
 
 RUNNER = "runner"
 """The actor of events that delivery itself records."""
 
 PROCESS = "process"
 """The key of a body under which the user of the process is recorded."""
-ERASED = "erased"
-"""The kind of event that states what a purge has erased."""
 
 SALT_BYTES = 16
 """Length of a salt: 128 bits, so that an erased body cannot be guessed from its commitment."""
 
-EVENTS_LOCK = 0x706E_6576  # "pnev"
-"""An advisory lock that no other program uses in this database. Who adds events shares it until the commit."""
-
-_EVENT = "event"  # purpose of the code of an event
-_LINKED = (*EVENT_FIELDS[1:], "follows")  # the number is not known before the row is stored
-_SEARCHED = 64  # events on a server; of a transaction that others outran by so many, only a seal misses an event
-_REMEMBERED = 10_000  # codes of events held in memory; an event follows recent ones as a rule
+_BATCH = 10_000  # events of one seal
+_PAGE = 200  # publications of an export held in memory
+_LOCK = 0x706E_6576  # "pnev": an advisory lock that no other program uses in this database
 _RECENT = 20_000  # recent events are found by number, not by time: an hour has fewer
-_DELIVERY_FIELDS = (
-    "id",
-    "post_key",
-    "channel",
-    "account",
-    "language",
-    "part",
-    "operation",
-    "attempts",
-    "reason",
-    "remedy",
-    "code",
-)
-_BATCH = 200  # rows of an export held in memory
+
 
 _log = logging.getLogger("policenotify")
-_publication, _seal = schema.publication, schema.seal
+_seal, _publication = schema.seal, schema.publication
+_LAST = select(_seal).order_by(_seal.c.id.desc()).limit(1)
 
 
-@cache
-def _ends(dialect: str) -> Select[Any]:
-    """Return the query for the ends of the chain: the events that no other follows, which the next one follows.
+class EventCursor(NamedTuple):
+    """A place in the order of events.
 
-    A file has one writer at a time, so its newest event is the only end. On a server each of several transactions adds
-    an event that the others do not see. The query then also takes the lock that lets events be added while none seals.
+    A server gives numbers before the commit, so that a lower one may appear later. There the transaction's number comes
+    first. It is 0 in a file, which has one writer at a time, and after a move.
     """
-    table = schema.event
-    end = select(table.c.id, table.c.mac)
-    if dialect != "postgresql":
-        return end.where(table.c.id == select(func.max(table.c.id)).scalar_subquery())
-    lock = select(func.pg_advisory_xact_lock_shared(EVENTS_LOCK).label("taken")).cte("lock")
-    recent = end.add_columns(table.c.follows).order_by(table.c.id.desc()).limit(_SEARCHED).cte("recent")
-    followed = select(cast(func.unnest(func.string_to_array(recent.c.follows, " ")), BigInteger))
-    ends = select(recent.c.id, recent.c.mac).where(recent.c.id.not_in(followed)).subquery()
-    return select(ends).select_from(lock.outerjoin(ends, true())).order_by(ends.c.id.desc())
 
-
-@cache
-def _addition() -> Insert:
-    return insert(schema.event)
+    xid: int = 0
+    id: int = 0
 
 
 @cache
@@ -118,6 +90,60 @@ def recent_events(connection: Connection, kind: str, *, since: int = 0) -> Seque
     ).all()
 
 
+def _whole(number: ColumnElement[Any]) -> ColumnElement[int]:
+    return sql_cast(sql_cast(number, Text), BigInteger)  # xid8 has no other cast
+
+
+def _open_from() -> ColumnElement[int]:
+    """Return the expression for the first transaction that may still be open. All before it have ended."""
+    return _whole(func.pg_snapshot_xmin(func.pg_current_snapshot()))
+
+
+def is_behind(cursor: EventCursor) -> ColumnElement[bool]:
+    """Return the condition that an event follows a cursor."""
+    event = schema.event
+    behind: ColumnElement[bool] = row_of(event.c.xid, event.c.id) > row_of(*cursor)
+    return behind
+
+
+def events_after(
+    connection: Connection, cursor: EventCursor, limit: int, *, closed: bool = False
+) -> Sequence[Row[Any]]:
+    """Return the next events behind a cursor, in an order that no later commit changes.
+
+    On a server an event is returned once all transactions that began before its own have ended. With *closed* all are
+    returned, because no other process can add one.
+    """
+    event, query = schema.event, select(schema.event).limit(limit)
+    if connection.dialect.name != "postgresql" and not closed:
+        return connection.execute(query.where(event.c.id > cursor.id).order_by(event.c.id)).all()
+    query = query.where(is_behind(cursor)).order_by(event.c.xid, event.c.id)
+    return connection.execute(query if closed else query.where(event.c.xid < _open_from())).all()
+
+
+def lowest_behind(connection: Connection, cursor: EventCursor) -> int | None:
+    """Return the lowest number of the events behind a cursor, or None."""
+    return connection.execute(select(func.min(schema.event.c.id)).where(is_behind(cursor))).scalar()
+
+
+def place_of(event: Row[Any]) -> EventCursor:
+    """Return the cursor behind which the next event follows."""
+    return EventCursor(event.xid, event.id)
+
+
+def end_of_events(connection: Connection) -> EventCursor:
+    """Return the cursor behind which only events of transactions follow that have not ended yet."""
+    if connection.dialect.name != "postgresql":
+        return EventCursor(0, newest_event(connection))
+    return EventCursor(connection.execute(select(_open_from())).scalar_one(), 0)
+
+
+@cache
+def _addition(dialect: str) -> Insert:
+    addition = insert(schema.event)
+    return addition.values(xid=_whole(func.pg_current_xact_id())) if dialect == "postgresql" else addition
+
+
 def record(
     connection: Connection,
     at: datetime,
@@ -135,42 +161,21 @@ def record(
     """
     recorded = {**body, PROCESS: process_user()}
     text = json.dumps(recorded, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    options = connection.get_execution_options()
-    salt = options["policenotify_entropy"](SALT_BYTES).hex()
-    before = [end for end in connection.execute(_ends(connection.dialect.name)) if end.id is not None]
-    row: dict[str, Any] = {
+    salt = connection.get_execution_options()["policenotify_entropy"](SALT_BYTES).hex()
+    row = {
         "at": microseconds(at),
         "actor": actor,
         "kind": kind,
         "publication": publication,
         "delivery": delivery,
         "channel": channel,
+        "body": text,
+        "salt": salt,
         "commitment": commitment(salt, text),
-        "follows": " ".join(str(end.id) for end in before),
     }
-    code = options["policenotify_keys"].mac(_EVENT, _chained(row, [end.mac for end in before]))
-    added = connection.execute(_addition(), {**row, "body": text, "salt": salt, "mac": code})
+    added = connection.execute(_addition(connection.dialect.name), row)
     [number] = added.inserted_primary_key or [0]
     meta.note(connection, meta.KnownEvent(number, row["commitment"]))
-
-
-def _chained(row: Mapping[str, Any], before: list[str]) -> str:
-    """Return an event as its keyed code covers it: together with the codes of the events that it follows."""
-    return json.dumps([*(row[name] for name in _LINKED), before], ensure_ascii=False)
-
-
-def last_settlement(delivery: Table) -> Label[Any]:
-    """Return the expression for the body of the last event about the outcome of a delivery."""
-    table = schema.event
-    about = (table.c.publication == delivery.c.publication, table.c.delivery == delivery.c.id)
-    kinds = table.c.kind.in_(("settled", "resolved", "deleted"))
-    newest = select(table.c.body).where(*about, kinds).order_by(table.c.id.desc()).limit(1)
-    return newest.scalar_subquery().label("last_settlement")
-
-
-def is_settled(body: str | None) -> bool:
-    """Return True if the last event about the outcome of a delivery states that nothing more is to be sent."""
-    return body is not None and (not body or str(json_object(body).get("outcome", "deleted")) in FINAL)
 
 
 def record_delivery(
@@ -187,51 +192,149 @@ def record_delivery(
     record(connection, at, actor, kind, body, publication=publication, delivery=delivery.id, channel=channel)
 
 
-class _Chain:
-    """The events, read in order, each compared with its own code and with those that it follows."""
+# --- seals
 
-    def __init__(self, connection: Connection, keys: Keys, statements: Statements | None = None) -> None:
-        self._connection = connection
-        self._keys = keys
-        self._statements = statements
-        self._codes: dict[int, str] = {}
 
-    def digest(self, previous: str, first: int, last: int) -> tuple[str, int]:
-        """Return the digest of a batch, chained to the one before it, and its number of events.
+def seal(connection: Connection, keys: Keys, at: datetime, *, closed: bool = False) -> int:
+    """Close and sign the events since the last seal. Return their number.
 
-        Raises:
-            JournalError: An event was changed, or one that it follows was removed.
-        """
-        table, digest, count = schema.event, hashlib.sha256(previous.encode()), 0
-        for row in self._connection.execute(select(table).where(table.c.id.between(first, last)).order_by(table.c.id)):
-            if (row.body and commitment(row.salt, row.body) != row.commitment) or not self._is_chained(row):
-                raise _tampered(f"event {row.id} is not what was recorded, or one before it was removed")
-            if self._statements is not None:
-                self._note(row, self._statements)
-            digest.update(sealed_line(getattr(row, name) for name in EVENT_FIELDS))
-            count += 1
-        return digest.hexdigest(), count
+    With *closed* no other process can add one; see [`events_after`][policenotify.journal.audit].
 
-    def _is_chained(self, row: Row[Any]) -> bool:
-        followed = [int(number) for number in row.follows.split()]
-        if unknown := [number for number in followed if number not in self._codes]:
-            event = schema.event
-            found = self._connection.execute(select(event.c.id, event.c.mac).where(event.c.id.in_(unknown)))
-            self._codes.update({link.id: link.mac for link in found})
-        if any(number not in self._codes for number in followed):
-            return False
-        text = _chained(row._asdict(), [self._codes[number] for number in followed])
-        self._codes[row.id] = row.mac
-        while len(self._codes) > _REMEMBERED:
-            del self._codes[next(iter(self._codes))]
-        return self._keys.is_mac(_EVENT, text, row.mac)
+    Raises:
+        JournalError: One of them has another body than was recorded.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))  # one process seals at a time
+    last, count = connection.execute(_LAST).first(), 0
+    number, previous = (last.id, last.digest) if last else (0, "")
+    cursor, journal, sealed_at = _end_of(last), _journal_id(connection), microseconds(at)
+    while rows := events_after(connection, cursor, _BATCH, closed=closed):
+        cursor, number = place_of(rows[-1]), number + 1
+        batch = Batch(previous)
+        try:
+            for row in sorted(rows, key=lambda each: int(each.id)):
+                batch.add(row._asdict())
+        except Tampered as problem:
+            raise _tampered(str(problem)) from None
+        version, signature = keys.sign(signed_text("seal", journal, sealed_at, batch.digest))
+        columns = {
+            "id": number,
+            "events": json.dumps(_ranges(row.id for row in rows)),
+            "last_xid": cursor.xid,
+            "last_event": cursor.id,
+            "previous": previous,
+            "digest": batch.digest,
+            "key_version": version,
+            "signature": signature,
+            "at": sealed_at,
+        }
+        connection.execute(insert(_seal), columns)
+        previous, count = batch.digest, count + len(rows)
+        _log.info("Sealed %d events up to number %d: %s", len(rows), cursor.id, previous)
+    return count
 
-    @staticmethod
-    def _note(row: Row[Any], statements: Statements) -> None:
-        if row.body:
-            statements.add(row._asdict(), json_object(row.body))
+
+def printed_seal(connection: Connection) -> str:
+    """Return the line of the last seal, to be kept elsewhere. Empty if nothing is sealed."""
+    last = connection.execute(_LAST).first()
+    return f"{_journal_id(connection)}:{last.id}:{last.digest}" if last else ""
+
+
+def verify(connection: Connection, keys: Keys, against: str = "") -> int:
+    """Check the chain of events, its seals, and the codes of what goes out. Return the number of sealed batches.
+
+    What a purge has erased is passed over: the chain covers the commitments of events, which survive it.
+
+    Args:
+        connection: To the journal, in one transaction, so that all is of one state.
+        keys: The installation's keys.
+        against: A line of `printed_seal` that was kept elsewhere.
+
+    Raises:
+        JournalError: Something was changed or removed, or the journal was set back to before that line.
+    """
+    try:
+        batches = _verify_chain(connection, keys)
+    except Tampered as problem:
+        raise _tampered(str(problem)) from None
+    for forged in chain(forged_deliveries(connection, keys), forged_drafts(connection, keys)):
+        raise _tampered(forged)
+    if against:
+        _compare(connection, against)
+    return batches
+
+
+def _verify_chain(connection: Connection, keys: Keys) -> int:
+    """Check all events and seals. Return the number of seals.
+
+    Raises:
+        Tampered: One was changed, added or removed.
+    """
+    previous, count, last = "", 0, None
+    journal = _journal_id(connection)
+    for number, row in enumerate(connection.execute(select(_seal).order_by(_seal.c.id)).all(), 1):
+        batch, last = Batch(previous), row
+        for event in _events_of(connection, row):
+            batch.add(event._asdict())
+        same = (row.id, row.previous, row.digest) == (number, previous, batch.digest)
+        if not same or not keys.verify(
+            row.key_version, signed_text("seal", journal, row.at, row.digest), row.signature
+        ):
+            raise Tampered(f"seal {number}, or an event before it, is not what was sealed, or is missing")
+        previous, count = row.digest, count + batch.events
+    end = _end_of(last)
+    if connection.execute(select(func.count(schema.event.c.id)).where(~is_behind(end))).scalar_one() != count:
+        raise Tampered("an event was added among those that are sealed")
+    unsealed, cursor = Batch(), end
+    while rows := events_after(connection, cursor, _BATCH):
+        cursor = place_of(rows[-1])
+        for event in rows:
+            unsealed.add(event._asdict())
+    return last.id if last else 0
+
+
+def _compare(connection: Connection, line: str) -> None:
+    """Compare a line that was kept elsewhere with the seal of its number."""
+    journal, _, rest = line.strip().partition(":")
+    number, _, digest = rest.partition(":")
+    if not number.isdecimal() or not digest:
+        raise JournalError("That is not the line of a seal, as policenotify journal seal --print prints it.")
+    if journal != _journal_id(connection):
+        raise JournalError("The line is of another journal. Nothing was compared. Give the right one.")
+    if connection.execute(select(_seal.c.digest).where(_seal.c.id == int(number))).scalar() != digest:
+        raise _tampered(
+            f"seal {number} is missing or another one: the journal was set back, or its newest part was cut off"
+        )
+
+
+def _end_of(last: Row[Any] | None) -> EventCursor:
+    return EventCursor(last.last_xid, last.last_event) if last else EventCursor()
+
+
+def _events_of(connection: Connection, row: Row[Any]) -> Iterator[Row[Any]]:
+    """Yield the events of a seal, by number. None if its ranges are damaged: its digest is another one then."""
+    query = select(schema.event).order_by(schema.event.c.id)
+    try:
+        ranges = [(int(first), int(last)) for first, last in json.loads(row.events)]
+    except (TypeError, ValueError, RecursionError):
+        ranges = []
+    for first, last in ranges:
+        yield from connection.execute(query.where(schema.event.c.id.between(first, last)))
+
+
+def _ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Return the ranges of some numbers. A number that another transaction was given is in none of them."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
         else:
-            statements.add_emptied(row._asdict())
+            ranges.append([number, number])
+    return ranges
+
+
+def _journal_id(connection: Connection) -> str:
+    return meta.get(connection, meta.ID) or ""
 
 
 def _tampered(problem: str) -> JournalError:
@@ -241,122 +344,16 @@ def _tampered(problem: str) -> JournalError:
     )
 
 
-def seal(connection: Connection, keys: Keys, at: datetime) -> int:
-    """Close and sign the events since the last seal. Return their number.
-
-    Raises:
-        JournalError: One of them was changed or removed since it was written.
-    """
-    batch = schema.seal
-    if connection.dialect.name == "postgresql":  # numbers are assigned before the commit: no lower one may appear later
-        connection.execute(select(func.pg_advisory_xact_lock(EVENTS_LOCK)))
-    before = connection.execute(select(batch).order_by(batch.c.id.desc()).limit(1)).first()
-    first, previous = (before.last_event + 1, before.digest) if before else (1, "")
-    last = newest_event(connection)
-    if last < first:
-        return 0
-    digest, count = _Chain(connection, keys).digest(previous, first, last)
-    sealed_at = microseconds(at)
-    version, signature = keys.sign(signed_text("seal", _journal_id(connection), sealed_at, digest))
-    connection.execute(
-        insert(batch).values(
-            first_event=first,
-            last_event=last,
-            previous=previous,
-            digest=digest,
-            key_version=version,
-            signature=signature,
-            at=sealed_at,
-        )
-    )
-    _log.info("Sealed %d events up to number %d: %s", count, last, digest)
-    return count
+# --- export
 
 
-def _journal_id(connection: Connection) -> str:
-    return meta.get(connection, meta.ID) or ""
+ReadPublication: TypeAlias = Callable[[Connection, Row[Any]], "Publication"]
+"""Returns a publication with its receipts, given its row."""
 
 
-def verify(connection: Connection, keys: Keys) -> int:
-    """Check every event and sealed batch, and that all that is stored is what the events state. Return the batches.
-
-    An erased body is still proven by its commitment, and allowed only where a purge states it. Newest batches that
-    were cut off with their seals, and all that they state, cannot be missed from within: pass the witness of the seals.
-
-    Raises:
-        JournalError: Something was changed, moved, added or removed. It names what.
-    """
-    batch, previous, first, count = schema.seal, "", 1, 0
-    statements = Statements()
-    chain, journal = _Chain(connection, keys, statements), _journal_id(connection)
-    for row in connection.execute(select(batch).order_by(batch.c.id)).all():
-        digest, _ = chain.digest(previous, row.first_event, row.last_event)
-        text = signed_text("seal", journal, row.at, digest)
-        same = (row.first_event, row.previous, row.digest) == (first, previous, digest)
-        if not same or not keys.verify(row.key_version, text, row.signature):
-            raise _tampered(f"sealed batch {row.id} (from event {row.first_event}) is not what was sealed")
-        previous, first, count = digest, row.last_event + 1, count + 1
-    chain.digest(previous, first, newest_event(connection))
-    for line in _publications(connection, None, whole=True):
-        if problem := statements.problem_of(line):
-            raise _tampered(problem)
-    for line in draft_lines(connection, true()):
-        if problem := statements.problem_of_draft(line):
-            raise _tampered(problem)
-    if problem := statements.last_problem(whole=True) or _other_problem(connection, statements):
-        raise _tampered(problem)
-    return count
-
-
-_WITNESSED = ("last_event", "at", "digest")
-
-
-def witness(connection: Connection) -> dict[str, object] | None:
-    """Return what another host keeps of the last seal, so that `check_witness` notices a journal that was set back."""
-    row = connection.execute(select(_seal).order_by(_seal.c.id.desc()).limit(1)).first()
-    if row is None:
-        return None
-    return {"journal": _journal_id(connection), "seal": row.id, **{name: getattr(row, name) for name in _WITNESSED}}
-
-
-def check_witness(connection: Connection, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Check that the journal has every seal that another host has kept.
-
-    Raises:
-        JournalError: A seal is missing or another one, or it is of another journal.
-    """
-    journal = _journal_id(connection)
-    seals = {row.id: [getattr(row, name) for name in _WITNESSED] for row in connection.execute(select(_seal))}
-    for line in lines:
-        if line["journal"] != journal:
-            raise JournalError("The witness is of another journal. Nothing was compared. Give the right file.")
-        if seals.get(line["seal"]) != [line[name] for name in _WITNESSED]:
-            raise _tampered(
-                f"seal {line['seal']} of {moment(line['at']):%Y-%m-%d %H:%M} UTC, which the witness has, is missing or "
-                "another one: the journal was set back, or its newest part was cut off"
-            )
-
-
-def _other_problem(connection: Connection, statements: Statements) -> str:
-    """Return how incidents, the stop or suppressions differ from what the events state."""
-    incident = schema.incident
-    for row in connection.execute(select(incident.c.id, incident.c.status, incident.c.due_at)):
-        if statements.incidents.pop(row.id, [row.status, row.due_at]) != [row.status, row.due_at]:
-            return f"incident {row.id} does not have the status or deadline that was published"
-    if statements.incidents:
-        return f"incident {min(statements.incidents)} was removed"
-    stop = meta.stopped(connection)
-    if (stop.by if stop else "") != statements.stopped_by:
-        return "publishing was stopped or resumed without a command"
-    listed = schema.suppression
-    known = select(listed).where(listed.c.confirmed_at.is_not(None))
-    stored = {(row.channel, row.key): (row.source, row.expires_at) for row in connection.execute(known)}
-    if wrong := len(stored.items() ^ statements.suppressed.items()):
-        return f"{wrong} suppressions were added, removed or changed"
-    return ""
-
-
-def export(connection: Connection, keys: Keys, selection: Selection | None = None) -> Iterator[bytes]:
+def export(
+    connection: Connection, keys: Keys, read: ReadPublication, selection: Selection | None = None
+) -> Iterator[bytes]:
     """Yield the journal as JSON Lines that others can verify: its sealed batches, signed as a whole.
 
     Every line is a JSON object with a `type`, in this order:
@@ -364,8 +361,7 @@ def export(connection: Connection, keys: Keys, selection: Selection | None = Non
     - `journal`: the version of this format, and the fingerprints of the installation's public keys.
     - `event`: who did what and when, with the salted commitment to its body, and the body with its salt unless purged.
     - `seal`, after the last event of its batch: the signed digest that chains it to the batch before.
-    - `publication`: a message, its deliveries and their outcomes. Recipients are only counted.
-    - `draft`: a message that others read, its revisions and their reviews, as its last event states it.
+    - `publication`: a message with its receipts and wordings. Recipients are only counted.
     - `end`: the number of lines before it and their signed digest.
 
     The same journal gives the same bytes.
@@ -373,18 +369,18 @@ def export(connection: Connection, keys: Keys, selection: Selection | None = Non
     Args:
         connection: To the journal, in one transaction, so that all lines show one state.
         keys: The installation's keys. The file names their public halves and is signed with the newest.
-        selection: Which publications to export. Events of others are exported without their bodies, because the
-            seals chain all events.
+        read: Reads a publication.
+        selection: Which publications and events to export. Other events are exported without their bodies, because
+            the seals chain all events.
     """
     digest, number = hashlib.sha256(), 0
-    for line in _unsigned(connection, keys, selection):
+    for line in _unsigned(connection, keys, read, selection):
         encoded = _encode(line)
         digest.update(encoded)
         number += 1
         yield encoded
     at = connection.execute(select(func.max(schema.event.c.at))).scalar() or 0  # the same journal, the same bytes
-    text = signed_text("export", _journal_id(connection), at, digest.hexdigest())
-    version, signature = keys.sign(text)
+    version, signature = keys.sign(signed_text("export", _journal_id(connection), at, digest.hexdigest()))
     end = {"type": "end", "at": at, "lines": number, "digest": digest.hexdigest()}
     yield _encode({**end, "key_version": version, "signature": base64.b64encode(signature).decode()})
 
@@ -393,119 +389,52 @@ def _encode(line: dict[str, object]) -> bytes:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _unsigned(connection: Connection, keys: Keys, selection: Selection | None) -> Iterator[dict[str, object]]:
-    fingerprints = [
-        {"version": version, "fingerprint": fingerprint(keys.public_key(version))}
-        for version in range(1, keys.version + 1)
-    ]
+def _unsigned(
+    connection: Connection, keys: Keys, read: ReadPublication, selection: Selection | None
+) -> Iterator[dict[str, object]]:
+    prints = [{"version": one, "fingerprint": fingerprint(keys.public_key(one))} for one in range(1, keys.version + 1)]
     versions = {"format_version": FORMAT_VERSION, "schema_version": schema.SCHEMA_VERSION}
-    yield {"type": "journal", **versions, "journal": _journal_id(connection), "keys": fingerprints}
-    newest = newest_event(connection)
-    first, batch = 1, 0
-    seal = select(_seal).order_by(_seal.c.id).limit(1)
-    while (row := connection.execute(seal.where(_seal.c.id > batch)).first()) is not None:
-        yield from _events(connection, row.first_event, row.last_event, selection)
-        names = ("id", "first_event", "last_event", "previous", "digest", "key_version", "at")
+    yield {"type": "journal", **versions, "journal": _journal_id(connection), "keys": prints}
+    row: Row[Any] | None = None
+    chosen = _chosen(connection, selection)
+    for row in connection.execute(select(_seal).order_by(_seal.c.id)).all():
+        for event in _events_of(connection, row):
+            yield _event_line(event, selection, chosen)
         signature = base64.b64encode(row.signature).decode()
+        names = ("id", "previous", "digest", "key_version", "at")
         yield {"type": "seal", **{name: getattr(row, name) for name in names}, "signature": signature}
-        first, batch = row.last_event + 1, row.id
-    yield from _events(connection, first, newest, selection)
-    yield from _publications(connection, selection)
-    yield from draft_lines(connection, is_draft_selected(selection))
+    cursor = _end_of(row)
+    while events := events_after(connection, cursor, _BATCH):
+        yield from (_event_line(event, selection, chosen) for event in events)
+        cursor = place_of(events[-1])
+    yield from _publications(connection, read, selection)
 
 
-def _events(connection: Connection, first: int, last: int, selection: Selection | None) -> Iterator[dict[str, object]]:
-    event = schema.event
-    selected = and_(_publication.c.id == event.c.publication, is_selected(selection))
-    drafted = and_(schema.draft.c.id == event.c.publication, is_draft_selected(selection))
-    found = func.coalesce(_publication.c.id, schema.draft.c.id).label("selected")
-    query = select(event, found).outerjoin(_publication, selected).outerjoin(schema.draft, drafted)
-    query = query.order_by(event.c.id).limit(_BATCH)
-    while rows := connection.execute(query.where(event.c.id.between(first, last))).all():
-        for row in rows:
-            line = {"type": "event", **{name: getattr(row, name) for name in EVENT_FIELDS}}
-            if not row.body:
-                line["erased"] = True
-            elif selection is None or row.selected or row.kind == ERASED or _is_selected(row, selection):
-                line |= {"salt": row.salt, "body": row.body}
-            yield line
-        first = rows[-1].id + 1
+def _chosen(connection: Connection, selection: Selection | None) -> frozenset[str]:
+    """Return the publications of a selected category."""
+    if selection is None or selection.category is None:
+        return frozenset()
+    return frozenset(connection.execute(select(_publication.c.id).where(is_about(selection.category))).scalars())
 
 
-def _is_selected(event: Row[Any], selection: Selection) -> bool:
-    """Return True if an event is selected that is about no publication."""
-    return event.publication is None and selection.category is None and bool(event.at <= selection.before)
+def _event_line(event: Row[Any], selection: Selection | None, chosen: frozenset[str]) -> dict[str, object]:
+    line = {"type": "event", **{name: getattr(event, name) for name in EVENT_FIELDS}}
+    is_chosen = selection is None or (
+        event.at <= selection.before and (selection.category is None or event.publication in chosen)
+    )
+    return {**line, "salt": event.salt, "body": event.body} if event.body and is_chosen else line
 
 
 def _publications(
-    connection: Connection, selection: Selection | None, *, whole: bool = False
+    connection: Connection, read: ReadPublication, selection: Selection | None
 ) -> Iterator[dict[str, object]]:
-    table, after = _publication, ""
-    query = select(table).where(is_selected(selection)).order_by(table.c.id).limit(_BATCH)
-    while rows := connection.execute(query.where(table.c.id > after)).all():
+    wordings = select(schema.delivery.c.id, schema.delivery.c.standalone, schema.delivery.c.reply)
+    query, after = select(_publication).where(is_selected(selection)).order_by(_publication.c.id).limit(_PAGE), ""
+    while rows := connection.execute(query.where(_publication.c.id > after)).all():
         for row in rows:
-            yield {
-                "type": "publication",
-                **publication_fields(row._asdict()),
-                "purged": purged_at(row.rules),
-                "deliveries": list(_deliveries(connection, row.id, whole=whole)),
-            }
+            stored = connection.execute(wordings.where(schema.delivery.c.publication == row.id)).all()
+            posts = {each.id: [json.loads(post) for post in (each.standalone, each.reply) if post] for each in stored}
+            state = {"state": row.state, "stage": row.stage, "digest": row.digest, "purged": purged_at(row.rules)}
+            published = read(connection, row).model_dump(mode="json", exclude_none=True)
+            yield {"type": "publication", **state, **published, "posts": posts}
         after = rows[-1].id
-
-
-def publication_fields(row: Mapping[str, Any]) -> dict[str, object]:
-    """Return a publication's columns as they are exported and covered by its event."""
-    return {
-        "id": row["id"],
-        "key": row["key"],
-        "state": row["state"],
-        "incident": row["incident"],
-        "sequence": row["sequence"],
-        "at": moment(row["created_at"]).isoformat(),
-        "actor": row["actor"],
-        "digest": row["digest"],
-        "message": json.loads(row["message"]),
-        "findings": json.loads(row["findings"]),
-        "rules": json.loads(row["rules"]),
-    }
-
-
-def posts_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, object]:
-    """Return what an event states of new deliveries: digests of their wordings, and outcomes of those settled."""
-    posts, outcomes = {}, {}
-    for row in rows:
-        wordings = [json.loads(post) for post in (row["standalone"], row["reply"]) if post] or [None]
-        posts[row["post_key"]] = [post_digest(row, post) for post in wordings]
-        if row["state"] != Outcome.WAITING:
-            outcomes[row["post_key"]] = row["state"]
-    return {"posts": posts, "outcomes": outcomes}
-
-
-def _deliveries(connection: Connection, publication: str, *, whole: bool) -> Iterator[dict[str, object]]:
-    table = schema.delivery
-    rows = connection.execute(select(table).where(table.c.publication == publication).order_by(table.c.id)).all()
-    with_recipients = [row.id for row in rows if row.has_recipients]
-    stored = stored_counts(connection, with_recipients)
-    recipients = {**counts(connection, with_recipients), **stored}
-    for row in rows:
-        post = row.standalone if row.wording == "standalone" or row.reply is None else row.reply
-        more: dict[str, object] = {}
-        if whole:
-            more["wordings"] = [json.loads(one) if one else None for one in (row.standalone, row.reply)]
-            more["request"] = json.loads(row.request) if row.request and row.id not in stored else None
-        yield {
-            **{name: getattr(row, name) for name in _DELIVERY_FIELDS},
-            **more,
-            "outcome": row.state,
-            "in_doubt": row.in_doubt,
-            "halt": row.halt,
-            "tried_at": _isoformat(row.last_tried_at),
-            "settled_at": _isoformat(row.settled_at),
-            "ref": json.loads(row.ref) if row.ref else None,
-            "post": json.loads(post) if post else None,
-            "recipients": recipients.get(row.id, {}) if row.has_recipients else None,
-        }
-
-
-def _isoformat(stored: int | None) -> str | None:
-    return None if stored is None else moment(stored).isoformat()

@@ -1,22 +1,30 @@
-"""Prove that what is about to be sent is what was published: each delivery carries a keyed code (HMAC).
+"""Keyed codes (HMAC) over what goes out. Each moment stores one, and the next moment checks it.
 
-Who can write the database, but has no keys, can hold deliveries back. He cannot change what they publish.
+- When a message is published: wordings, account, post key and operation of each delivery.
+- Before an attempt: the request. After it: the place of the post.
+- When people are added to a batch: who they are.
+
+Who can write the database, but has no keys, can hold deliveries back or repeat them. He cannot change what they
+publish, or to whom.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row, select
 
 from policenotify.channel import Operation, PostRef
+from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
+from policenotify.journal.tombstones import is_whole, recipients_not_purged
 
-_DELIVERY, _REQUEST, _REF = "delivery", "request", "ref"
+_DELIVERY, _REQUEST, _REF, _BATCH = "delivery", "request", "ref", "batch"
+_ROWS = 500  # rows read at once
 
 _FROZEN = (
     "publication",
@@ -58,19 +66,41 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
     Raises:
         UnsupportedVersion: They were stored with newer keys.
     """
+    return _is_stored(keys, row, message) and _is_request(keys, row)
+
+
+def _is_stored(keys: Keys, row: Row[Any], message: str) -> bool:
     frozen = _of_row(row)
     # An edit that is out of reach becomes a new post, but no other operation changes.
     operations = {Operation.POST: (Operation.POST, Operation.EDIT)}.get(row.operation, (row.operation,))
-    if not any(keys.is_mac(_DELIVERY, _text(frozen, operation, message), row.mac) for operation in operations):
-        return False
-    return row.request is None or keys.is_mac(
-        _REQUEST, _canonical([row.post_key, row.request_version, row.request]), row.request_mac
-    )
+    return any(keys.is_mac(_DELIVERY, _text(frozen, operation, message), row.mac) for operation in operations)
+
+
+def _is_request(keys: Keys, row: Row[Any]) -> bool:
+    stored = _canonical([row.post_key, row.request_version, row.request])
+    return row.request is None or keys.is_mac(_REQUEST, stored, row.request_mac)
 
 
 def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -> str:
     """Return the code of a request that is about to be sent."""
     return keys.mac(_REQUEST, _canonical([post_key, request_version, request]))
+
+
+def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> str:
+    """Return the code of a batch of people.
+
+    Args:
+        keys: The installation's keys.
+        whole: The code of the delivery whose people they are.
+        number: The batch's number.
+        people: The numbers of its people.
+    """
+    return keys.mac(_BATCH, _canonical([whole, number, sorted(people)]))
+
+
+def is_whole_batch(keys: Keys, whole: str, number: int, people: Collection[int], code: str) -> bool:
+    """Return True if a batch has the people of whom *code* is the code; see `batch_mac`."""
+    return keys.is_mac(_BATCH, _canonical([whole, number, sorted(people)]), code)
 
 
 def ref_mac(keys: Keys, post_key: str, ref: str) -> str:
@@ -88,6 +118,26 @@ def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
     if not keys.is_mac(_REF, _canonical([post_key, ref]), code):
         raise ValueError("the place of a post was changed in the database")
     return PostRef.read(ref)
+
+
+def forged_deliveries(connection: Connection, keys: Keys) -> Iterator[str]:
+    """Yield what is wrong with each delivery that is not what this installation stored. Purged ones are passed over."""
+    delivery, publication, after = schema.delivery, schema.publication, 0
+    query = (
+        select(delivery, publication.c.message, recipients_not_purged().label("has_request"))
+        .join(publication, publication.c.id == delivery.c.publication)
+        .where(is_whole())
+        .order_by(delivery.c.id)
+        .limit(_ROWS)
+    )
+    while rows := connection.execute(query.where(delivery.c.id > after)).all():
+        for row in rows:
+            which = f"delivery {row.id} of publication {row.publication}"
+            if not _is_stored(keys, row, row.message) or (row.has_request and not _is_request(keys, row)):
+                yield f"{which} is not what was published"
+            if row.ref is not None and not keys.is_mac(_REF, _canonical([row.post_key, row.ref]), row.ref_mac):
+                yield f"{which} does not name the post that was recorded"
+        after = rows[-1].id
 
 
 def _text(frozen: tuple[Any, ...], operation: str, message: str) -> str:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
 from policenotify.errors import Blocked, JournalError
 from policenotify.journal import audit, clock_change, meta, queue, recovery, results
-from policenotify.journal.audit import posts_of, record_delivery
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
 from policenotify.journal.bulk import doubts, expansion, halts, page_results, unreadable
 from policenotify.journal.bulk.next_recipient import NextRecipient
@@ -548,8 +548,7 @@ class Deliveries:
             if with_recipients:
                 start_expansions(connection, row.publication, (row.channel,), (row.ordering_key,))
             queue.supersede_partial_sends(connection, row.ordering_key, at)
-            body = {"parts": 1 + len(more), "replaces": row.post_key, **posts_of((first, *more))}
-            record_delivery(connection, row, now, "rendered", body)
+            record_delivery(connection, row, now, "rendered", {"parts": 1 + len(more)})
         return True
 
     def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:

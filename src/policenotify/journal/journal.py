@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
-from policenotify.journal.subscribers import Subscribers
+from policenotify.journal.subscribers import Subscribers, restart_order
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 from policenotify.model.history import Outcome
@@ -153,7 +153,10 @@ class Journal(Transactions):
         """
         self.authorize(actor, "restore")
         with self.write() as connection:
-            return _put_all_in_doubt(connection, self.now(), actor)
+            doubted = _put_all_in_doubt(connection, self.now(), actor)
+            if not self._is_file:
+                restart_order(connection, self.keys, self.now())
+        return doubted
 
     def stopped(self) -> PublishingStopped | None:
         """Return the error that names who stopped everything, or None."""
@@ -197,12 +200,14 @@ class Journal(Transactions):
         Raises:
             JournalError: The journal was tampered with. A forgery is not signed.
         """
+        from policenotify.journal.publications import publication_of  # noqa: PLC0415 - see above
+
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)
         with self.read() as connection:
             audit.verify(connection, self.keys)
-            yield from audit.export(connection, self.keys, selection)
+            yield from audit.export(connection, self.keys, publication_of, selection)
 
 
 def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
@@ -258,28 +263,19 @@ class AuditLog:
         with self._journal.write() as connection:
             return audit.seal(connection, self._journal.keys, self._journal.now())
 
-    def last_seal(self) -> str:
-        """Return the digest of the last seal, to be kept elsewhere, or an empty string."""
-        table = schema.seal
+    def printed_seal(self) -> str:
+        """Return the line of the last seal, to be kept elsewhere, or an empty string."""
         with self._journal.read() as connection:
-            digest = connection.execute(select(table.c.digest).order_by(table.c.id.desc()).limit(1)).scalar()
-        return digest or ""
+            return audit.printed_seal(connection)
 
-    def witness(self) -> dict[str, object] | None:
-        """Return what another host keeps of the last seal, or None if there is none."""
-        with self._journal.read() as connection:
-            return audit.witness(connection)
-
-    def verify(self, witness: Iterable[Mapping[str, Any]] = ()) -> int:
-        """Check every event and sealed batch, and what is stored against them. Return the number of batches.
+    def verify(self, against: str = "") -> int:
+        """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
 
         Args:
-            witness: What another host has kept of the seals.
+            against: A line of `printed_seal` that was kept elsewhere.
 
         Raises:
-            JournalError: Something was changed, moved, added or removed, or the journal was set back.
+            JournalError: Something was changed or removed, or the journal was set back.
         """
         with self._journal.read() as connection:
-            batches = audit.verify(connection, self._journal.keys)
-            audit.check_witness(connection, witness)
-        return batches
+            return audit.verify(connection, self._journal.keys, against)

@@ -15,7 +15,7 @@ from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
 from policenotify.journal import tombstones
-from policenotify.journal.audit import posts_of, publication_fields, record
+from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.bulk import pages, tally
 from policenotify.journal.bulk.expansion import start_expansion
@@ -44,7 +44,6 @@ from policenotify.journal.records import (
     word,
 )
 from policenotify.journal.takedown import take_down
-from policenotify.journal.verify import publication_digest
 from policenotify.journal.workers import Runner, enqueue
 from policenotify.log import fields, shown_code
 from policenotify.model.cap import Severity
@@ -156,12 +155,10 @@ class Publications:
     def add_refused(self, new: NewPublication) -> None:
         """Store a draft that a check refused. Its key stays free."""
         with self._journal.write() as connection:
-            columns = _columns(new, state="refused_by_check", key=None)
-            connection.execute(insert(_table).values(**columns))
+            connection.execute(insert(_table).values(**_columns(new, state="refused_by_check", key=None)))
             body = {
                 "codes": [finding.code for finding in new.findings if finding.blocks],
                 "digest": new.digest,
-                "record": publication_digest(publication_fields(columns)),
             }
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
         codes = ", ".join(filter(None, (shown_code(finding.code) for finding in new.findings if finding.blocks)))
@@ -216,7 +213,7 @@ class Publications:
         query = _PUBLISHED.order_by(_table.c.id.desc()).limit(count)
         with self._journal.read() as connection:
             rows = connection.execute(query).all()
-            return tuple(_publication(connection, row) for row in rows)
+            return tuple(publication_of(connection, row) for row in rows)
 
     def unfinished(self) -> tuple[Publication, ...]:
         """Return the publications with a delivery that is pending or held, newest first."""
@@ -285,7 +282,7 @@ class Publications:
 
     def _named(self, connection: Connection, name: str) -> Publication | None:
         row = connection.execute(_NAMED, {"name": name}).first()
-        return _publication(connection, row) if row else None
+        return publication_of(connection, row) if row else None
 
 
 # --- reading
@@ -298,7 +295,8 @@ def _unfinished(connection: Connection) -> dict[str, bool]:
     return unfinished
 
 
-def _publication(connection: Connection, row: Row[Any]) -> Publication:
+def publication_of(connection: Connection, row: Row[Any]) -> Publication:
+    """Return a publication with its receipts from its row. A draft that a check refused has no key."""
     rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     counted = tally.count_deliveries(connection, with_recipients)
@@ -307,7 +305,7 @@ def _publication(connection: Connection, row: Row[Any]) -> Publication:
     channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,
-        key=row.key,
+        key=row.key or "",
         message=read_message(row.message),
         sequence=row.sequence or 0,
         at=moment(row.created_at),
@@ -414,10 +412,6 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     for ordering_key in begun:
         supersede_partial_sends(connection, ordering_key, at)
     body: dict[str, object] = {"stage": message.stage, "category": message.category, "digest": new.digest, **new.rules}
-    body |= {"record": publication_digest(publication_fields(columns)), **posts_of(rows)}
-    if message.incident is not None:
-        due = [microseconds(new.due_at) if new.due_at else None]
-        body["incident"] = [message.incident, new.status, *([] if _keeps_deadline(message) else due)]
     body |= _overridden(new.findings) | publish_draft(connection, keys, new)
     record(connection, new.at, new.actor, "published", body, publication=new.id)
 

@@ -33,16 +33,14 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
-from policenotify.journal.audit import is_settled, last_settlement, record_delivery
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import is_authentic, read_ref, request_mac
 from policenotify.journal.bulk import pages
 from policenotify.journal.bulk.recipients import NOBODY, counts, overall_outcome
 from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span, word
-from policenotify.journal.verify import digest_of
 from policenotify.log import fields
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -61,7 +59,7 @@ DAMAGED = (
     "policenotify resolve."
 )
 FORGED = (
-    "What the journal holds of it is not what was published, or it was settled before: somebody changed the database. "
+    "What the journal holds of it is not what was published: somebody changed the database. "
     "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 
@@ -190,19 +188,7 @@ def settle_cancelled(
     outcome = overall_outcome(people) if people else outcome
     settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
     connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
-    record_delivery(
-        connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason, **_stated(connection, row)}
-    )
-
-
-def _stated(connection: Connection, row: Row[Any]) -> dict[str, str]:
-    """Return the digest of the request that people got before their delivery was interrupted, if it is authentic."""
-    if not row.has_recipients or not row.request:
-        return {}
-    mac = request_mac(
-        connection.get_execution_options()["policenotify_keys"], row.post_key, row.request_version, row.request
-    )
-    return {"request": digest_of(json_object(row.request))} if mac == row.request_mac else {}
+    record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
 
 
 def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
@@ -257,11 +243,9 @@ _ON_CHANNEL = (
     .limit(1)
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
-_NEXT = _READY.add_columns(last_settlement(_table)).with_for_update(key_share=True, skip_locked=True, of=_table)
+_NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 # Another worker locks it for moments only, after each chunk of people: it is waited for.
-_NEXT_SHARED = (
-    _ON_CHANNEL.where(pages.SHARED).add_columns(last_settlement(_table)).with_for_update(key_share=True, of=_table)
-)
+_NEXT_SHARED = _ON_CHANNEL.where(pages.SHARED).with_for_update(key_share=True, of=_table)
 
 
 def next_due(
@@ -380,7 +364,7 @@ def _take(
     skip = _skip_reason(connection, row, now)
     try:
         claimed = None if skip else replace(_claimed(connection, keys, row), owner=owner)
-        authentic = is_authentic(keys, row) and not is_settled(row.last_settlement)
+        authentic = is_authentic(keys, row)
     except UnsupportedVersion:
         raise
     except ValueError:

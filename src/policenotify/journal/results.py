@@ -15,7 +15,6 @@ from policenotify.journal.queue import (
     lock_key_of,
 )
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span
-from policenotify.journal.verify import digest_of
 from policenotify.model.history import Outcome
 
 _table, _recipient, _attempt = schema.delivery, schema.recipient, schema.attempt
@@ -55,7 +54,7 @@ def record_result(connection: Connection, claimed: ClaimedDelivery, result: Atte
     if result.outcome is Outcome.DELETED and claimed.target is not None:
         _mark_target_deleted(connection, claimed, now)
     end_attempt(connection, claimed, result, at)
-    record_delivery(connection, claimed, now, "settled", settlement(claimed, result) | digests(claimed, result))
+    record_delivery(connection, claimed, now, "settled", settlement(claimed, result))
 
 
 def post_columns(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
@@ -83,12 +82,6 @@ def settlement(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, obj
     """Return what the event of a result states."""
     stated: dict[str, object] = {"outcome": result.outcome, "code": result.code, "attempt": claimed.attempts}
     return {**stated, "delayed": True} if result.delayed else stated
-
-
-def digests(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, str]:
-    """Return the digests of the post's place and of the request, as far as they are known."""
-    known = {"ref": result.ref, "request": claimed.request}
-    return {name: digest_of(value.model_dump(mode="json")) for name, value in known.items() if value is not None}
 
 
 def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:

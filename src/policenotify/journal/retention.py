@@ -37,7 +37,6 @@ from policenotify.journal.tombstones import (
     tombstone,
 )
 from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
-from policenotify.journal.verify import publication_digest
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 
@@ -177,8 +176,6 @@ class Retention:
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purge_begun", body)
-        with journal.write() as connection:
-            audit.seal(connection, journal.keys, journal.now())  # proves each body against its commitment once more
         done: Counter[str] = Counter(kept=planned.kept)
         for kind in _CONDITIONS:
             after = ""
@@ -190,22 +187,15 @@ class Retention:
                 after = page[-1]
                 done["recipients"] += _purge_recipients(journal, kind, page)
                 with journal.write() as connection:
-                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now(), actor))
+                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now()))
         with journal.write() as connection:
             drafts = remove_drafts(connection, old_drafts(selection))
-            left = {"publications": {}, "deliveries": {}, "removed_drafts": drafts}
-            if drafts:
-                audit.record(
-                    connection, journal.now(), actor, audit.ERASED, {**left, "events": _with_body(connection, drafts)}
-                )
             done.update({"drafts": len(drafts), "events": _purge_bodies(connection, drafts)})
         done["pictures"] = _purge_pictures(journal)
         self.erase_addresses()
         purged = Purged(**done)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
-        with journal.write() as connection:
-            audit.seal(connection, journal.keys, journal.now())  # a missing body counts only where a purge states it
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
@@ -228,8 +218,6 @@ class Retention:
         with journal.write() as connection:
             ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(journal.now()))
             audit.record(connection, journal.now(), actor, "erasure_begun", {"of": sorted(ids), "reason": reason})
-        with journal.write() as connection:
-            audit.seal(connection, journal.keys, journal.now())
         done: Counter[str] = Counter()
         for delivery in _with_recipients(journal, _delivery.c.publication.in_(ids)):
             while count := _purge_some_recipients(journal, delivery, addresses=True):
@@ -242,8 +230,6 @@ class Retention:
                     journal.keys,
                     ids,
                     journal.now(),
-                    actor,
-                    incidents=_states(connection, ids),
                     drafts=remove_drafts(connection, drafts_to_erase(name, ids)),
                 )
             )
@@ -251,8 +237,6 @@ class Retention:
         erased = Purged(**done)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {"of": sorted(ids), **asdict(erased)})
-        with journal.write() as connection:
-            audit.seal(connection, journal.keys, journal.now())
         if self._engine.dialect.name == "sqlite":
             self._log_holds_erased = not truncate_log(self._engine)
         return erased
@@ -456,25 +440,18 @@ def _cancel_erased(connection: Connection, ids: set[str], at: int) -> set[str]:
     return ids
 
 
-def _states(connection: Connection, ids: set[str]) -> list[list[object]]:
-    """Return the state of the incidents of some publications, whose own events lose what they state of it."""
-    of_them = select(_publication.c.incident).where(_publication.c.id.in_(ids))
-    query = select(_incident.c.id, _incident.c.status, _incident.c.due_at).where(_incident.c.id.in_(of_them))
-    return [list(row) for row in connection.execute(query.order_by(_incident.c.id))]
-
-
 # --- text
 
 
 def _purge_text(
-    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime, actor: str
+    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime
 ) -> Counter[str]:
     """Erase the text of some threads, except those to which something was published meanwhile."""
     key, old, busy = _CONDITIONS[kind](selection)
     # After waiting for a lock, only the next statement sees what the other process has published.
     connection.execute(select(key).where(key.in_(page)).order_by(key).with_for_update()).all()
     threads = [str(thread) for thread in connection.execute(select(key).where(old, ~busy, key.in_(page))).scalars()]
-    erased = _erase_content(connection, keys, set(connection.execute(_parts(kind, threads)).scalars()), now, actor)
+    erased = _erase_content(connection, keys, set(connection.execute(_parts(kind, threads)).scalars()), now)
     return Counter({kind: len(threads), **erased})
 
 
@@ -483,21 +460,17 @@ def _erase_content(
     keys: Keys,
     ids: set[str],
     now: datetime,
-    actor: str,
     *,
-    incidents: Sequence[Sequence[object]] = (),
     drafts: Sequence[str] = (),
 ) -> Counter[str]:
-    """Erase the text of some publications, their deliveries and their drafts, and state what is left of them.
+    """Erase the text of some publications, their deliveries and their drafts.
 
     The events of removed *drafts* go as well.
     """
     rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
-    left: dict[str, str] = {}
     for row in rows:
-        of_row, kept = update(_publication).where(_publication.c.id == row.id), tombstone(row, keys, now)
-        connection.execute(of_row.values(**kept))
-        left[row.id] = publication_digest(audit.publication_fields({**row._asdict(), **kept}))
+        of_row = update(_publication).where(_publication.c.id == row.id)
+        connection.execute(of_row.values(**tombstone(row, keys, now)))
     of_them = _delivery.c.publication.in_(ids)
     deliveries = connection.execute(
         update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
@@ -506,22 +479,7 @@ def _erase_content(
     attempt = schema.attempt
     own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
     connection.execute(update(attempt).where(own).values(reason=""))
-    outcomes: dict[str, dict[str, str]] = {name: {} for name in left}
-    query = select(_delivery.c.publication, _delivery.c.id, _delivery.c.state).where(_delivery.c.publication.in_(left))
-    for delivery in connection.execute(query.order_by(_delivery.c.id)):
-        outcomes[delivery.publication][str(delivery.id)] = delivery.state
-    kept_drafts = erase_drafts(connection, keys, ids, now)
-    about = ids | kept_drafts.keys() | set(drafts)
-    erased = {
-        "events": _with_body(connection, about),
-        "publications": left,
-        "deliveries": outcomes,
-        "drafts": kept_drafts,
-        "removed_drafts": [*drafts],
-        "incidents": [*incidents],
-    }
-    if left or erased["events"]:
-        audit.record(connection, now, actor, audit.ERASED, erased)
+    about = ids | erase_drafts(connection, keys, ids, now) | set(drafts)
     counts = {
         "drafts": len(drafts),
         "publications": len(rows),
@@ -529,12 +487,6 @@ def _erase_content(
         "events": _purge_bodies(connection, about),
     }
     return Counter(counts)
-
-
-def _with_body(connection: Connection, publications: Iterable[str]) -> list[int]:
-    event = schema.event
-    query = select(event.c.id).where(event.c.publication.in_(publications), event.c.body != "")
-    return list(connection.execute(query.order_by(event.c.id)).scalars())
 
 
 def _purge_bodies(connection: Connection, publications: Collection[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from policenotify.channel import Operation
-from policenotify.journal.audit import posts_of, record
+from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
@@ -51,7 +51,7 @@ def take_down(
         ]
         if rows:
             connection.execute(insert(_table), rows)
-        body = {"reason": reason, "deleted": len(rows), "cancelled": len(waiting), **posts_of(rows)}
+        body = {"reason": reason, "deleted": len(rows), "cancelled": len(waiting)}
         record(connection, now, actor, "taken_down", body, publication=publication)
     return len(rows), len(waiting)
 

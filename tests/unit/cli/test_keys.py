@@ -77,9 +77,9 @@ def test_keys_that_are_in_no_file_are_not_rotated_here(run: Run, desk: Desk, mon
 def test_a_journal_that_was_tampered_with_does_not_keep_the_keys_from_being_rotated(run: Run, desk: Desk) -> None:
     assert run("publish", *ACCIDENT).code == 0
     with closing(sqlite3.connect(desk.database)) as database:
-        database.execute("UPDATE pn_event SET actor = 'innocent' WHERE id = 1")
+        database.execute("UPDATE pn_event SET body = '{}' WHERE id = 1")
         database.commit()
     ran = run("keys", "rotate")
     assert ran.code == 0
-    assert "Not sealed before the rotation: The journal was tampered with: event 1" in ran.words
+    assert "Not sealed before the rotation: The journal was tampered with: the body of event 1" in ran.words
     assert Keys.load(desk.folder / "keys").version == 2

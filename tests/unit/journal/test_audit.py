@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import policenotify
-from policenotify.errors import JournalError, UnsupportedVersion
-from policenotify.journal import meta
+from policenotify.errors import JournalError, SettingsError
+from policenotify.journal import audit, meta, open_journal
+from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Stage
-
-if TYPE_CHECKING:
-    from tests.support.journal import Desk
+from tests.support.journal import Desk
 
 _PACKAGE = Path(policenotify.__file__).parent
 
@@ -32,7 +35,11 @@ _FORGETS = """    event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount
 """
-"""The only statement that changes events: a purge forgets body and salt; who, what, when and the commitment stay."""
+"""A purge forgets body and salt; who, what, when and the commitment stay."""
+
+_ORDERS = """    connection.execute(update(schema.event).where(schema.event.c.xid > 0).values(xid=0))
+"""
+"""A move, after which another database counts the transactions."""
 
 
 def _changes_events(source: str) -> bool:
@@ -61,10 +68,10 @@ def _changes(scope: list[ast.AST]) -> bool:
 
 def test_no_source_changes_or_removes_an_event() -> None:
     sources = {path: path.read_text(encoding="utf-8") for path in _PACKAGE.rglob("*.py")}
-    retention = _PACKAGE / "journal" / "retention.py"
-    before, _, after = sources[retention].partition(_FORGETS)
-    assert after, "the one place that forgets what events held is not where it was"
-    sources[retention] = before + after
+    for name, statement in (("retention.py", _FORGETS), ("subscribers.py", _ORDERS)):
+        before, _, after = sources[_PACKAGE / "journal" / name].partition(statement)
+        assert after, "the one statement that may change events is not where it was"
+        sources[_PACKAGE / "journal" / name] = before + after
     changing = [path for path, text in sources.items() if _changes_events(text) or _in_sql.search(text)]
     assert changing == []
 
@@ -99,6 +106,82 @@ def test_events_are_reported_in_order(desk: Desk) -> None:
     assert len({row[8] for row in rows}) == 3
 
 
+# --- the order
+
+
+def test_events_are_read_from_a_cursor_on(desk: Desk) -> None:
+    for number in range(5):
+        desk.journal.audit.record("adm", str(number), {})
+    with desk.journal.read() as connection:
+        first = events_after(connection, EventCursor(), 3)
+        rest = events_after(connection, place_of(first[-1]), 3)
+        end = end_of_events(connection)
+    assert [row.kind for row in (*first, *rest)] == ["0", "1", "2", "3", "4"]
+    desk.journal.audit.record("adm", "later", {})
+    with desk.journal.read() as connection:
+        assert [row.kind for row in events_after(connection, end, 3)] == ["later"]
+
+
+@pytest.fixture
+def on_server(desk: Desk, new_journal: Callable[..., str]) -> Iterator[Desk]:
+    """A desk on PostgreSQL: a file has one writer at a time."""
+    made = Desk(desk.path.parent, keys=desk.keys, clock=desk.clock, url=new_journal(desk.keys))
+    yield made
+    made.journal.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.sqlite
+def test_however_transactions_overlap_each_event_is_read_and_sealed_once(on_server: Desk) -> None:
+    """A step begins a transaction that adds an event, or ends it. A reader looks after each step."""
+    journal = on_server.journal
+
+    @given(steps=st.lists(st.integers(0, 5), min_size=1, max_size=24))
+    @settings(max_examples=40, deadline=None)
+    def overlap(steps: list[int]) -> None:
+        with journal.read() as connection:
+            cursor = end_of_events(connection)
+        read, added, open_ones = list[int](), 0, dict[int, ExitStack]()
+
+        def look() -> None:
+            nonlocal cursor
+            with journal.read() as connection:
+                for row in events_after(connection, cursor, 1):
+                    cursor = place_of(row)
+                    read.append(row.id)
+
+        with ExitStack() as all_of_them:
+            for step in steps:
+                if (begun := open_ones.pop(step, None)) is None:
+                    begun = open_ones[step] = all_of_them.enter_context(ExitStack())
+                    connection = begun.enter_context(journal.write())
+                    audit.record(connection, on_server.clock.now(), "adm", "added", {})
+                    added += 1
+                else:
+                    begun.close()
+                look()
+        for _ in range(added):
+            look()
+        assert len(read) == len(set(read)) == added
+        assert journal.audit.seal() == added
+
+    overlap()
+    assert journal.audit.verify() > 1
+
+
+@pytest.mark.postgres
+@pytest.mark.sqlite
+def test_an_event_is_sealed_once_all_before_it_have_ended(on_server: Desk) -> None:
+    with on_server.journal.write() as connection:
+        audit.record(connection, on_server.clock.now(), "adm", "late", {})
+        with closing(open_journal(on_server.url, keys=on_server.keys, clock=on_server.clock)) as other:
+            other.audit.record("adm", "early", {})
+            assert other.audit.seal() == 0
+            assert other.audit.verify() == 0
+    assert on_server.journal.audit.seal() == 2
+    assert on_server.journal.audit.verify() == 1
+
+
 # --- seals
 
 
@@ -113,12 +196,21 @@ def _desk_with(desk: Desk, *, batches: int) -> Desk:
 def test_batches_are_closed_and_verified(desk: Desk) -> None:
     assert desk.journal.audit.seal() == 0
     assert desk.journal.audit.verify() == 0
+    assert desk.journal.audit.printed_seal() == ""
     _desk_with(desk, batches=3)
     assert desk.journal.audit.seal() == 0
     assert desk.journal.audit.verify() == 3
     seals = desk.dump("pn_seal")["pn_seal"]
-    assert [(row[1], row[2]) for row in seals] == [(1, 2), (3, 4), (5, 6)]
-    assert [row[3] for row in seals] == ["", seals[0][4], seals[1][4]]
+    assert [(row[0], row[1]) for row in seals] == [(1, "[[1, 2]]"), (2, "[[3, 4]]"), (3, "[[5, 6]]")]
+    assert [row[4] for row in seals] == ["", seals[0][5], seals[1][5]]
+
+
+def test_many_events_are_sealed_in_several_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_BATCH", 2)
+    for number in range(5):
+        desk.journal.audit.record("adm", str(number), {})
+    assert desk.journal.audit.seal() == 5
+    assert desk.journal.audit.verify() == 3
 
 
 def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
@@ -127,7 +219,7 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
     _desk_with(desk, batches=1)
     assert desk.journal.audit.verify() == 2
     desk.journal.keys = desk.keys
-    with pytest.raises(UnsupportedVersion, match="keys file"):
+    with pytest.raises(SettingsError, match="Copy the keys file"):
         desk.journal.audit.verify()
 
 
@@ -146,53 +238,60 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
         "DELETE FROM pn_event WHERE id = 3",
         "DELETE FROM pn_event WHERE id = 6",
         "UPDATE pn_event SET id = 99 WHERE id = 3",
+        "UPDATE pn_event SET id = -id WHERE id IN (1, 2); UPDATE pn_event SET id = 3 + id WHERE id < 0",
         "UPDATE pn_seal SET digest = 'aa' WHERE id = 2",
         "UPDATE pn_seal SET previous = '' WHERE id = 2",
         "UPDATE pn_seal SET signature = (SELECT signature FROM pn_seal WHERE id = 1) WHERE id = 2",
-        "UPDATE pn_seal SET last_event = 7 WHERE id = 2",
-        "UPDATE pn_seal SET first_event = 4 WHERE id = 2",
+        "UPDATE pn_seal SET events = '[[3, 3]]' WHERE id = 2",
+        "UPDATE pn_seal SET events = '[[4, 4], [3, 3]]' WHERE id = 2",
+        "UPDATE pn_seal SET events = '[[3, 5]]' WHERE id = 2",
+        "UPDATE pn_seal SET events = '[3]' WHERE id = 2",
         "UPDATE pn_seal SET at = at - 1 WHERE id = 2",
         "DELETE FROM pn_seal WHERE id = 1",
         "DELETE FROM pn_seal WHERE id = 2",
         "UPDATE pn_seal SET id = 9 WHERE id = 1",
+        "UPDATE pn_event SET body = '{}' WHERE id = 7",
     ],
 )
 def test_sealed_records_cannot_be_changed_undetected(desk: Desk, change: str) -> None:
-    _desk_with(desk, batches=3)
+    _desk_with(desk, batches=3).journal.audit.record("adm", "not sealed yet", {})
     desk.change_directly(change)
-    with pytest.raises(JournalError, match=r"^The journal was tampered with: (event|sealed batch) \d"):
+    with pytest.raises(JournalError, match=r"^The journal was tampered with: (seal \d, or|the body of) .*event "):
         desk.journal.audit.verify()
 
 
-def test_two_events_that_changed_places_are_seen(desk: Desk) -> None:
-    _desk_with(desk, batches=2)
+def test_an_event_added_among_the_sealed_ones_is_seen(desk: Desk) -> None:
+    desk.journal.audit.record("adm", "one", {})
+    desk.journal.audit.record("adm", "two", {})
+    desk.change_directly("UPDATE pn_event SET id = 9 WHERE id = 2")  # a number that was given to another transaction
+    desk.journal.audit.seal()
+    columns = "xid, at, actor, kind, body, salt, commitment"
     desk.change_directly(
-        "UPDATE pn_event SET id = -id WHERE id IN (1, 2); UPDATE pn_event SET id = 3 + id WHERE id < 0"
+        f"INSERT INTO pn_event (id, {columns}) SELECT 5, {columns} FROM pn_event WHERE id = 1"  # noqa: S608 - our own names
     )
-    with pytest.raises(JournalError, match="The journal was tampered with: event 1 is not what was recorded"):
+    with pytest.raises(JournalError, match="tampered with: an event was added among those that are sealed"):
         desk.journal.audit.verify()
 
 
 def test_a_seal_of_other_keys_is_seen(desk: Desk) -> None:
     _desk_with(desk, batches=1)
     desk.journal.keys = Keys.create(os.urandom)
-    with pytest.raises(JournalError, match="tampered with: event 1 "):
+    with pytest.raises(JournalError, match="tampered with: seal 1, "):
         desk.journal.audit.verify()
 
 
-def test_a_body_is_erased_by_a_purge_only(desk: Desk) -> None:
-    _desk_with(desk, batches=1)
-    desk.change_directly("UPDATE pn_event SET body = '', salt = '' WHERE id = 2")
-    with pytest.raises(JournalError, match="the content of event 2 was removed, and no purge states it"):
-        desk.journal.audit.verify()
-
-
-def test_a_change_before_sealing_is_seen_when_sealing(desk: Desk) -> None:
+def test_a_body_that_was_changed_before_sealing_is_seen_when_sealing(desk: Desk) -> None:
     desk.publish(Stage.STANDALONE)
     desk.change_directly("UPDATE pn_event SET body = '{}'")
-    with pytest.raises(JournalError, match="tampered with: event 1 is not what was recorded"):
+    with pytest.raises(JournalError, match="tampered with: the body of event 1 does not match its commitment"):
         desk.journal.audit.seal()
     assert desk.dump("pn_seal")["pn_seal"] == []
+
+
+def test_an_erased_body_leaves_the_chain_whole(desk: Desk) -> None:
+    _desk_with(desk, batches=2)
+    desk.change_directly("UPDATE pn_event SET body = '', salt = '' WHERE id = 1")
+    assert desk.journal.audit.verify() == 2
 
 
 def test_the_number_of_a_removed_event_is_not_given_again(desk: Desk) -> None:
@@ -201,8 +300,60 @@ def test_the_number_of_a_removed_event_is_not_given_again(desk: Desk) -> None:
     desk.journal.newest_event = meta.KnownEvent()  # as in a process that begins now
     desk.publish(Stage.STANDALONE)
     assert [row[0] for row in desk.dump("pn_event")["pn_event"]] == [2]
-    assert desk.journal.audit.seal() == 1
-    with pytest.raises(JournalError, match=r"tampered with: publication 0+1 is not what was published"):
+
+
+def test_a_line_kept_elsewhere_shows_that_the_journal_was_set_back(desk: Desk) -> None:
+    lines = []
+    for _ in range(3):
+        desk.journal.audit.record("adm", "counted", {})
+        assert desk.journal.audit.seal() == 1
+        lines.append(desk.journal.audit.printed_seal())
+    for line in lines:
+        assert desk.journal.audit.verify(f"{line}\n") == 3
+    desk.change_directly("DELETE FROM pn_seal WHERE id = 3; DELETE FROM pn_event WHERE id = 3")
+    assert desk.journal.audit.verify() == 2  # from within nothing shows it
+    assert desk.journal.audit.verify(lines[1]) == 2
+    with pytest.raises(JournalError, match=r"seal 3 is missing or another one: the journal was set back"):
+        desk.journal.audit.verify(lines[2])
+    desk.journal.audit.record("innocent", "counted", {})
+    desk.journal.audit.seal()
+    with pytest.raises(JournalError, match=r"seal 3 is missing or another one"):
+        desk.journal.audit.verify(lines[2])
+    with pytest.raises(JournalError, match="The line is of another journal"):
+        desk.journal.audit.verify(f"0{lines[2]}")
+    for wrong in ("x", "a:b:c", f"{lines[2].rpartition(':')[0]}:"):
+        with pytest.raises(JournalError, match="That is not the line of a seal"):
+            desk.journal.audit.verify(wrong)
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_processes_that_publish_deliver_and_seal_at_once_leave_one_chain(
+    together: Callable[..., list[str]], desk: Desk, at_once: int
+) -> None:
+    done = together(
+        """
+desk = opened()
+at_once()
+for number in range(4):
+    desk.publish(Stage.OPENING, f"{sys.argv[2]}-{number}", channels=("sky", "x"))
+    desk.journal.audit.seal()
+    for channel in ("sky", "x"):
+        claimed = desk.claim(channel)
+        if claimed is not None:
+            desk.settle(desk.begin(claimed))
+print("done")
+""",
+        processes=at_once,
+    )
+    assert done == ["done"] * at_once
+    desk.journal.audit.seal()
+    assert desk.journal.audit.seal() == 0
+    assert desk.journal.audit.verify() > 0
+    events = sorted(row[0] for row in desk.dump("pn_event")["pn_event"])
+    sealed = [range(a, b + 1) for row in desk.dump("pn_seal")["pn_seal"] for a, b in json.loads(row[1])]
+    assert sorted(number for numbers in sealed for number in numbers) == events
+    desk.change_directly(f"DELETE FROM pn_event WHERE id = {events[len(events) // 2]}")  # noqa: S608 - a number
+    with pytest.raises(JournalError, match="tampered with"):
         desk.journal.audit.verify()
 
 

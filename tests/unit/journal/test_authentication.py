@@ -7,10 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policenotify.channel import Operation
 from policenotify.errors import UnsupportedVersion
+from policenotify.journal.authentication import batch_mac, is_whole_batch, request_mac
 from policenotify.journal.bulk.recipients import CHANGED_ADDRESS
+from policenotify.journal.keys import Keys
 from policenotify.journal.queue import FORGED
 from policenotify.journal.records import UnrenderedDelivery
 from policenotify.model.history import Outcome, RenderedPost, Target
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.journal import Desk
 
 A, B = "a.victim@x.example", "b.attacker@x.example"
+KEYS = Keys.create(os.urandom)
 
 
 @pytest.mark.parametrize(
@@ -183,14 +188,24 @@ def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.L
     assert sorted(desk.mail()) == [A, B]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.POSTED, Outcome.REFUSED])
-def test_what_was_settled_is_not_sent_again(desk: Desk, outcome: Outcome) -> None:
-    """Old words, to readers who would believe them: no post is repeated by putting its delivery back."""
-    desk.publish()
-    desk.deliver(outcome=outcome)
-    desk.change_directly(
-        "UPDATE pn_delivery SET state = 'waiting', attempts = 0, request = NULL, ref = NULL, settled_at = NULL; "
-        "DELETE FROM pn_attempt"
-    )
-    assert desk.claim() is None
-    assert Outcome.HELD in desk.dump("pn_delivery")["pn_delivery"][0]
+# --- the people of a batch
+
+PEOPLE = st.lists(st.integers(1, 9), unique=True, max_size=6)
+
+
+@given(people=PEOPLE, others=PEOPLE, whole=st.sampled_from(["1:aa", "1:bb"]), number=st.integers(0, 1))
+def test_a_batch_has_the_people_with_whom_it_was_stored(
+    people: list[int], others: list[int], whole: str, number: int
+) -> None:
+    code = batch_mac(KEYS, "1:aa", 0, people)
+    same = (whole, number, set(others)) == ("1:aa", 0, set(people))
+    assert is_whole_batch(KEYS, whole, number, others, code) is same
+    assert is_whole_batch(KEYS, "1:aa", 0, people[::-1], code)
+    assert not is_whole_batch(KEYS, "1:aa", 0, [*people, 10], code)
+    assert not is_whole_batch(KEYS, "1:aa", 0, people, request_mac(KEYS, "1:aa", 0, ""))
+
+
+def test_a_batch_of_earlier_keys_is_still_authentic() -> None:
+    code = batch_mac(KEYS, "1:aa", 0, [1, 2])
+    assert is_whole_batch(KEYS.rotated(os.urandom), "1:aa", 0, [2, 1], code)
+    assert not is_whole_batch(Keys.create(os.urandom), "1:aa", 0, [2, 1], code)

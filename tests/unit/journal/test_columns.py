@@ -17,7 +17,6 @@ from policenotify.journal import clock_change
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.records import DamagedValue
-from policenotify.model.history import Outcome
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -76,16 +75,6 @@ def test_a_damaged_request_to_drain_is_reported(desk: Desk) -> None:
     desk.change_directly("UPDATE pn_meta SET value = 'soon' WHERE name LIKE 'drain%'")
     with pytest.raises(JournalError, match="a stored value is damaged"):
         desk.journal.workers.request_drain("celery")
-
-
-@pytest.mark.parametrize("body", ["[]", "null", "1", "{"])
-def test_a_damaged_event_about_an_outcome_holds_its_delivery(desk: Desk, body: str) -> None:
-    publication = desk.publish()
-    desk.settle(desk.begin(desk.take()))
-    desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE kind = 'settled'")
-    desk.change_directly("UPDATE pn_delivery SET state = 'waiting'")
-    assert desk.claim() is None
-    assert desk.outcome(publication) is Outcome.HELD
 
 
 @given(st.integers(-(2**80), 2**80))

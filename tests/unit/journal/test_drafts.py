@@ -697,7 +697,6 @@ FORGERIES = {
     "what was read": "UPDATE pn_draft SET digest = 'x'",
     "urgency": "UPDATE pn_draft SET urgent = 'x'",
     "second reading": "UPDATE pn_draft SET due_at = NULL",
-    "draft removed": "DELETE FROM pn_review; DELETE FROM pn_revision; DELETE FROM pn_draft",
     "draft added": (
         'INSERT INTO pn_draft (id, for_keys, "to", category, exercise, state, revision, reason, digest, '
         "submitted_by, created_at, changed_at, published_by, urgent, authenticated, mac) "

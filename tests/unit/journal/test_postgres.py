@@ -297,7 +297,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
 
     def forget() -> None:
         with other.write() as connection:
-            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now(), "adj")
+            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
             forgotten.append(done["messages"])
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
@@ -333,7 +333,7 @@ def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk
 
     with other.write() as connection:
         wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
-        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now(), "adj")
+        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
         late = threading.Thread(target=correct)
         late.start()
         _until_a_lock_is_waited_for(desk)
@@ -358,23 +358,6 @@ def test_a_vacuum_may_take_its_time(desk: Desk) -> None:
 
 
 # --- records
-
-
-def test_a_seal_waits_for_events_that_have_a_number_already(desk: Desk) -> None:
-    desk.journal.audit.record("adm", "one", {})
-    sealed: list[int] = []
-    with desk.journal.write() as connection:
-        from policenotify.journal import audit  # noqa: PLC0415 - as above
-
-        audit.record(connection, desk.clock.now(), "adm", "two", {})
-        thread = threading.Thread(target=lambda: sealed.append(desk.journal.audit.seal()))
-        thread.start()
-        _until_a_lock_is_waited_for(desk)
-    thread.join()
-    desk.journal.audit.record("adm", "three", {})
-    assert sealed == [2]
-    assert desk.journal.audit.seal() == 1
-    assert desk.journal.audit.verify() == 2
 
 
 def test_two_seals_at_once_are_not_one_batch_twice(together: Callable[..., list[str]], desk: Desk) -> None:

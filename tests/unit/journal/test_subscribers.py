@@ -7,7 +7,6 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult
 from policenotify.journal.subscribers import HANDING, LIMIT, EventBatch
 from policenotify.model.event import (
@@ -37,10 +37,11 @@ from policenotify.testing.fakes import FakeClock
 from tests.support.journal import Desk
 
 NAME = "back-office"
+HOLDER, OTHER = (f"{name} {this_process()}" for name in ("one", "other"))
 
 
-def _take(journal: Journal, name: str = NAME) -> EventBatch:
-    batch = journal.subscribers.take(name)
+def _take(journal: Journal, name: str = NAME, holder: str = HOLDER) -> EventBatch:
+    batch = journal.subscribers.take(name, holder)
     assert batch is not None
     return batch
 
@@ -48,10 +49,14 @@ def _take(journal: Journal, name: str = NAME) -> EventBatch:
 def _all(journal: Journal, name: str = NAME) -> list[JournalEvent]:
     """Return what is handed to a subscriber until nothing is left."""
     handed: list[JournalEvent] = []
-    while (batch := journal.subscribers.take(name)) is not None:
-        handed += batch.events
-        assert journal.subscribers.advance(batch, batch.last, release=True)
+    while (batch := journal.subscribers.take(name, HOLDER)) is not None:
+        handed += _events(batch)
+        assert journal.subscribers.advance(name, HOLDER, batch.end, release=True)
     return handed
+
+
+def _events(batch: EventBatch) -> list[JournalEvent]:
+    return [event for event, _ in batch.events]
 
 
 def _kinds(events: list[JournalEvent]) -> list[type[JournalEvent]]:
@@ -62,7 +67,7 @@ def test_a_new_subscriber_gets_what_happens_from_now_on(desk: Desk) -> None:
     desk.publish(incident="I1")
     assert desk.journal.subscribers.add(NAME)
     assert not desk.journal.subscribers.add(NAME)
-    assert desk.journal.subscribers.take(NAME) is None
+    assert desk.journal.subscribers.take(NAME, HOLDER) is None
     publication = desk.publish(incident="I2")
     claimed = desk.deliver()
     desk.deliver()
@@ -163,32 +168,40 @@ def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> No
     subscribers, other = desk.journal.subscribers, _other(desk)
     subscribers.add(NAME)
     assert not other.subscribers.add(NAME)
-    desk.publish()
+    for number in range(2):
+        desk.publish(incident=f"I{number}")
     batch = _take(desk.journal)
-    assert other.subscribers.take(NAME) is None
+    assert other.subscribers.take(NAME, OTHER) is None
     desk.clock.pass_by(HANDING.total_seconds() - 1)
-    assert subscribers.advance(batch, 0, release=False)  # a sign of life
+    assert subscribers.advance(NAME, HOLDER, batch.events[0][1])  # a sign of life
     desk.clock.pass_by(HANDING.total_seconds() - 1)
-    assert other.subscribers.take(NAME) is None
+    assert other.subscribers.take(NAME, OTHER) is None
     desk.clock.pass_by(1)
-    taken = _take(other)
-    assert taken.events == batch.events
-    assert not subscribers.advance(batch, batch.last, release=True)
-    assert other.subscribers.advance(taken, taken.last, release=True)
-    assert subscribers.take(NAME) is None
+    taken = _take(other, holder=OTHER)
+    assert _events(taken) == _events(batch)[1:]
+    assert not subscribers.advance(NAME, HOLDER, batch.end, release=True)
+    assert other.subscribers.advance(NAME, OTHER, taken.end, release=True)
+    assert subscribers.take(NAME, HOLDER) is None
     other.close()
+
+
+def test_a_process_that_could_not_record_what_it_handed_over_goes_on_at_once(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    desk.publish()
+    assert _events(_take(desk.journal)) == _events(_take(desk.journal))
 
 
 def test_a_process_that_was_killed_is_followed_at_once(desk: Desk, program: Callable[..., Popen[str]]) -> None:
     desk.journal.subscribers.add(NAME)
     publication = desk.publish()
     killed = program(
-        "desk = opened(); batch = desk.journal.subscribers.take('back-office')\n"
-        "print(batch.events[0].publication, flush=True); sys.stdin.readline()"
+        "from policenotify.journal.leases import this_process\n"
+        "desk = opened(); batch = desk.journal.subscribers.take('back-office', f'killed {this_process()}')\n"
+        "print(batch.events[0][0].publication, flush=True); sys.stdin.readline()"
     )
     assert killed.stdout is not None
     assert killed.stdout.readline().strip() == publication
-    assert desk.journal.subscribers.take(NAME) is None
+    assert desk.journal.subscribers.take(NAME, HOLDER) is None
     killed.kill()
     killed.wait()
     [event] = _all(desk.journal)
@@ -202,7 +215,7 @@ def test_a_clock_that_was_ahead_keeps_nothing_back(desk: Desk) -> None:
     desk.clock.jump(86_400)
     batch = _take(desk.journal)
     desk.clock.jump(-86_400)
-    assert _take(desk.journal).events == batch.events
+    assert _take(desk.journal, holder=OTHER).events == batch.events
 
 
 def test_what_was_handed_over_is_not_handed_over_again(desk: Desk) -> None:
@@ -210,9 +223,20 @@ def test_what_was_handed_over_is_not_handed_over_again(desk: Desk) -> None:
     subscribers.add(NAME)
     publications = [desk.publish(incident=f"I{number}") for number in range(3)]
     batch = _take(desk.journal)
-    assert subscribers.advance(batch, batch.events[0].number, release=True)
+    assert subscribers.advance(NAME, HOLDER, batch.events[0][1], release=True)
     left = [event.publication for event in _all(desk.journal) if isinstance(event, MessagePublished)]
     assert left == publications[1:]
+
+
+def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk) -> None:
+    finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason="A name.", remedy="Leave it out.")
+    desk.journal.subscribers.add(NAME)
+    desk.journal.publications.add(desk.draft(findings=(finding,)))
+    for handed in (0, 1):
+        batch = _take(desk.journal)
+        assert [event.event for event in _events(batch)] == ["published", "finding_overridden"]
+        assert desk.journal.subscribers.advance(NAME, HOLDER, batch.events[handed][1], release=True)
+    assert _all(desk.journal) == []
 
 
 def test_many_events_come_in_batches(desk: Desk) -> None:
@@ -222,7 +246,7 @@ def test_many_events_come_in_batches(desk: Desk) -> None:
     publication = desk.publish()
     batch = _take(desk.journal)
     assert batch.events == ()
-    assert desk.journal.subscribers.advance(batch, batch.last, release=True)
+    assert desk.journal.subscribers.advance(NAME, HOLDER, batch.end, release=True)
     [event] = _all(desk.journal)
     assert isinstance(event, MessagePublished)
     assert event.publication == publication
@@ -233,7 +257,7 @@ def test_purged_and_damaged_events_stop_nothing(desk: Desk) -> None:
     for number in range(4):
         desk.publish(incident=f"I{number}")
     desk.deliver()
-    first = _take(desk.journal).events[0].number
+    first = _events(_take(desk.journal))[0].number
     settled = first + 4
     for numbers, body in [((first, settled), ""), ((first + 1,), "nothing"), ((first + 2,), '{"stage":"nothing"}')]:
         desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE id IN ({', '.join(map(str, numbers))})")  # noqa: S608
@@ -249,7 +273,7 @@ def test_a_subscriber_can_be_forgotten(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     desk.journal.subscribers.remove(NAME)
     with pytest.raises(JournalError, match="cursor"):
-        desk.journal.subscribers.take(NAME)
+        desk.journal.subscribers.take(NAME, HOLDER)
     assert desk.journal.subscribers.add(NAME)
 
 
@@ -282,60 +306,27 @@ def on_server(tmp_path: Path, keys: Keys, clock: FakeClock, new_journal: Callabl
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("commits", [True, False])
-def test_an_event_that_becomes_visible_late_is_handed_over_once(on_server: Desk, *, commits: bool) -> None:
+def test_events_behind_an_open_transaction_wait_for_it(on_server: Desk, *, commits: bool) -> None:
     desk = on_server
     desk.journal.subscribers.add(NAME)
     late = _Adder(desk)
-    publication = desk.publish()
-    told: list[Any] = _all(desk.journal)
-    assert [event.publication for event in told] == [publication]
+    desk.publish()
     assert _all(desk.journal) == []
-    desk.publish(incident="I2")
-    batch = _take(desk.journal)
-    assert desk.journal.subscribers.advance(batch, 0, release=True)  # nothing of it was handed over
     late.end(commits=commits)
-    told = _all(desk.journal)
-    assert _kinds(told) == [ChannelBlocked, MessagePublished][not commits :]
-    assert _all(desk.journal) == []
-    assert '"missing": []' in _cursor(desk)
-
-
-@pytest.mark.postgres
-def test_numbers_without_an_event_are_forgotten(on_server: Desk) -> None:
-    desk = on_server
-    desk.journal.subscribers.add(NAME)
-    late = _Adder(desk)
-    desk.publish()
-    assert _kinds(_all(desk.journal)) == [MessagePublished]
-    assert '"missing": []' not in _cursor(desk)
-    assert desk.journal.subscribers.take(NAME) is None
-    late.end(commits=False)
-    assert desk.journal.subscribers.take(NAME) is None
-    assert '"missing": []' in _cursor(desk)
-
-
-@pytest.mark.postgres
-def test_late_events_stay_open_if_only_some_are_handed_over(on_server: Desk) -> None:
-    desk = on_server
-    desk.journal.subscribers.add(NAME)
-    one, two, three = _Adder(desk), _Adder(desk), _Adder(desk)
-    desk.publish()
-    assert _kinds(_all(desk.journal)) == [MessagePublished]
-    one.end(commits=True)
-    two.end(commits=True)
-    batch = _take(desk.journal)
-    assert _kinds(list(batch.events)) == [ChannelBlocked] * 2
-    assert desk.journal.subscribers.advance(batch, batch.events[0].number, release=True)
-    three.end(commits=True)
-    batch = _take(desk.journal)
-    assert _kinds(list(batch.events)) == [ChannelBlocked] * 2
-    assert desk.journal.subscribers.advance(batch, batch.events[0].number, release=True)
-    assert _kinds(_all(desk.journal)) == [ChannelBlocked]
+    assert _kinds(_all(desk.journal)) == [ChannelBlocked, MessagePublished][not commits :]
     assert _all(desk.journal) == []
 
 
 @pytest.mark.postgres
-def test_more_late_events_than_are_read_at_once_are_all_handed_over(on_server: Desk) -> None:
+def test_a_subscriber_that_comes_while_a_transaction_is_open_gets_its_event(on_server: Desk) -> None:
+    late = _Adder(on_server)
+    on_server.journal.subscribers.add(NAME)
+    late.end(commits=True)
+    assert _kinds(_all(on_server.journal)) == [ChannelBlocked]
+
+
+@pytest.mark.postgres
+def test_more_events_of_one_transaction_than_are_read_at_once_are_all_handed_over(on_server: Desk) -> None:
     desk = on_server
     desk.journal.subscribers.add(NAME)
     with desk.journal.write() as connection:
@@ -343,17 +334,9 @@ def test_more_late_events_than_are_read_at_once_are_all_handed_over(on_server: D
             audit.record(connection, desk.clock.now(), "runner", "blocked", {}, channel=f"c{number}")
         with closing(_other(desk)) as other:
             other.audit.record("desk", "blocked", {}, channel="later")
-            assert len(_all(other)) == 1
-    told = [event.channel for event in _all(desk.journal) if isinstance(event, ChannelBlocked)]
-    assert told == [f"c{number}" for number in range(LIMIT + 5)]
-    assert '"missing": []' in _cursor(desk)
-
-
-def _cursor(desk: Desk) -> str:
-    from policenotify.journal import meta  # noqa: PLC0415
-
-    with desk.journal.read() as connection:
-        return meta.get(connection, "events back-office") or ""
+            assert _all(other) == []
+    channels = [event.channel for event in _all(desk.journal) if isinstance(event, ChannelBlocked)]
+    assert channels == [*(f"c{number}" for number in range(LIMIT + 5)), "later"]
 
 
 def _other(desk: Desk) -> Journal:

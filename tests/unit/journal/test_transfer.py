@@ -16,6 +16,7 @@ from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.migrate import migrate, move
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
+from policenotify.model.event import MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import LEASE, Desk
@@ -70,7 +71,11 @@ def _move(desk: Desk, to: str) -> Any:
 
 
 def _rows(desk: Desk) -> dict[str, list[Any]]:
-    return {name: sorted(rows, key=repr) for name, rows in desk.dump().items()}
+    """Return all rows, but for what orders events: a database counts its own transactions."""
+    rows = desk.dump()
+    rows["pn_event"] = [row[:-1] for row in rows["pn_event"]]
+    rows["pn_seal"] = [row[:2] + row[4:] for row in rows["pn_seal"]]
+    return {name: sorted(found, key=repr) for name, found in rows.items()}
 
 
 def _lived_in(desk: Desk) -> None:
@@ -102,15 +107,17 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     desk.journal.stop("cne Roux", "Déménagement")
     before = _rows(desk)
     moved = _move(desk, to)
-    assert (moved.seals, moved.stopped) == (1, True)
+    assert (moved.seals, moved.stopped) == (2, True)  # what was not sealed yet is sealed there
     assert moved.rows == {**{name: len(rows) for name, rows in before.items()}, "pn_event": len(before["pn_event"]) + 1}
     new = Desk(desk.path.parent, keys=desk.keys, clock=desk.clock, url=to, first=900)
     after = _rows(new)
     [event] = [row for row in after["pn_event"] if row not in before["pn_event"]]
     assert (event[2:4], to.partition("?")[0] in event[7]) == (("adm", "moved"), True)
     after["pn_event"].remove(event)
+    assert after["pn_seal"].pop()[0] == 2
     assert after == before
-    assert new.journal.audit.verify() == 1
+    assert new.journal.audit.verify() == 2
+    assert new.journal.audit.seal() == 0
     kept = new.journal.channels.state_store("sky").load("session")
     assert kept is not None
     assert kept.value == "très secret"
@@ -125,7 +132,27 @@ def test_all_of_it_arrives_and_goes_on_there(desk: Desk, to: str) -> None:
     assert sorted(numbers) == [*sorted(row[0] for row in before["pn_delivery"]), max(numbers)]
     assert new.outcome(said) is Outcome.WAITING
     assert new.journal.audit.seal() > 1
-    assert new.journal.audit.verify() == 2
+    assert new.journal.audit.verify() == 3
+    new.journal.close()
+
+
+def test_subscribers_miss_nothing(desk: Desk, to: str) -> None:
+    for name in ("early", "late"):
+        desk.journal.subscribers.add(name)
+    for number in range(3):
+        desk.publish(incident=f"I{number}")
+    batch = desk.journal.subscribers.take("early", "one host/boot/1/1")
+    assert batch is not None
+    assert desk.journal.subscribers.advance("early", "one host/boot/1/1", batch.events[0][1], release=True)
+    _move(desk, to)
+    new = Desk(desk.path.parent, keys=desk.keys, clock=desk.clock, url=to, first=900)
+    last = new.publish(incident="I3")
+    for name, handed in (("early", 1), ("late", 0)):
+        batch = new.journal.subscribers.take(name, "one host/boot/1/1")
+        assert batch is not None
+        events = [event.publication for event, _ in batch.events if isinstance(event, MessagePublished)]
+        assert len(events) == len(set(events)) == 4 - handed
+        assert events[-1] == last
     new.journal.close()
 
 
@@ -177,7 +204,7 @@ def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None
     _lived_in(desk)
     desk.change_directly("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
     before = _rows(desk)
-    with pytest.raises(JournalError, match="tampered with: event 2 is not what was recorded"):
+    with pytest.raises(JournalError, match="tampered with: seal 1, or an event before it, is not what was sealed"):
         _move(desk, to)
     assert _rows(desk) == before
     desk.change_directly("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.commands.journal_export import UNCHANGED, export, public_key, verify
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.errors import SettingsError
 from policenotify.model.receipt import local_time
 
 
@@ -142,51 +139,30 @@ def vacuum(call: CliContext) -> Exit:
 @journal.command(
     "seal",
     short_help="Close and sign the events so far.",
-    epilog=exit_codes(f"1 no signing keys, or the witness cannot be written; {UNCHANGED}"),
+    epilog=exit_codes(f"1 no signing keys; {UNCHANGED}"),
 )
-@click.option("--witness", metavar="SEALS", help="A file, on another host's disk, to which the seal is added.")
+@click.option("--print", "prints", is_flag=True, help="Print only the line of the last seal, to be kept elsewhere.")
 @common
 @pass_context
-def seal(call: CliContext, witness: str | None) -> Exit:
+def seal(call: CliContext, /, *, prints: bool) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
-    Let another host keep the seals: `journal verify --witness` then shows
-    whether the journal was set back, or its newest part cut off.
+    Keep the last line on another host, or on paper: `journal verify --against`
+    then shows whether the journal was set back, or its newest part cut off.
 
     \b
     Examples:
       policenotify journal seal
-      policenotify journal seal --witness seals.jsonl
+      policenotify journal seal --print
     """
     with call.journal() as (_, opened):
-        events = opened.audit.seal()
-        kept = opened.audit.witness()
-    digest = str(kept["digest"]) if kept else ""
-    if witness is not None and kept is not None:
-        _append(Path(witness), json.dumps(kept))
-    last = [output.line(f"The last seal: {digest}")] if digest else []
-    call.emit({"events": events, "digest": digest, "witness": kept}, Text(f"{events} events sealed."), *last)
+        events, line = opened.audit.seal(), opened.audit.printed_seal()
+    if prints:
+        call.answer({"events": events, "line": line}, f"{line}\n" if line else "")
+        return Exit.OK
+    last = [output.line(f"The last seal: {line}")] if line else []
+    call.emit({"events": events, "line": line}, Text(f"{events} events sealed."), *last)
     return Exit.OK
-
-
-def _append(path: Path, line: str) -> None:
-    """Append a line to the file of the witness, unless it is the last already."""
-    from policenotify.journal.permissions import READABLE, exposures
-
-    if exposed := " ".join(map(str, exposures(path, READABLE))):
-        raise SettingsError(f"The seal is in the journal, but not with its witness, which others may change. {exposed}")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-            if file.read().splitlines()[-1:] != [line]:
-                file.write(f"{line}\n")
-                file.flush()
-                os.fsync(file.fileno())
-    except OSError as error:
-        raise SettingsError(
-            f"The seal is in the journal, but not with its witness: {path} cannot be written ({error.strerror}). "
-            "Seal again when it can."
-        ) from error
 
 
 @journal.command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import sys
@@ -20,7 +19,6 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 
-_WITNESSED = {"journal", "seal", "last_event", "at", "digest"}
 _STANDARD = "-"  # standard input or output
 UNCHANGED = "6 no journal, or what was sealed was changed"
 """The exit codes of a command that verifies."""
@@ -38,8 +36,8 @@ UNCHANGED = "6 no journal, or what was sealed was changed"
 def export(call: CliContext, file: str, older_than: str | None, category: str | None) -> Exit:
     """Write the journal to a new FILE of JSON Lines, or with - to standard output.
 
-    It holds every event, the seals of their batches, what was published, the
-    outcomes, and who read it before; no address, and no recipient. Others can verify it with the
+    It holds every event, the seals of their batches, what was published, and
+    the outcomes; no address, and no recipient. Others can verify it with the
     installation's public key. Of events outside the selected age and category
     it holds only the commitment.
 
@@ -117,39 +115,36 @@ def _exists(path: Path) -> SettingsError:
 @click.command("verify", short_help="Verify it, or an exported file.", epilog=exit_codes(UNCHANGED))
 @click.argument("file", required=False)
 @click.option("--public-key", metavar="PEM", help="The file of the installation's public keys; by default, our own.")
-@click.option("--witness", metavar="SEALS", help="The seals that another host has kept; - is standard input.")
+@click.option("--against", metavar="LINE", help="The line of a seal that was kept elsewhere.")
 @common
 @pass_context
-def verify(call: CliContext, file: str | None, public_key: str | None, witness: str | None) -> Exit:
+def verify(call: CliContext, file: str | None, public_key: str | None, against: str | None) -> Exit:
     """Verify that nothing was changed, in the journal or in an exported FILE (- is standard input).
 
-    What was published and what became of it is compared with the events, and
-    the events with their seals. With --witness, it also shows whether the
-    journal was set back to an earlier state. With --public-key no settings are
-    needed.
+    In the journal that is the events with their seals, and what was or will
+    be sent: wordings, accounts, requests, places of posts and approvals. With
+    --against, it also shows whether the journal was set back to an earlier
+    state. With --public-key no settings are needed.
 
     \b
     Examples:
       policenotify journal verify
-      policenotify journal verify --witness seals.jsonl
+      policenotify journal verify --against "$(cat last-seal)"
       policenotify journal verify journal.jsonl
       policenotify journal verify journal.jsonl --public-key public-keys.pem
     """
     if file is None:
         if public_key is not None:
             raise click.UsageError("--public-key verifies an exported file: name it, too.")
-        kept = _seals(witness) if witness is not None else []
         with call.journal() as (_, journal):
-            batches, digest = journal.audit.verify(kept), journal.audit.last_seal()
-        last = [output.line(f"The last seal: {digest}")] if digest else []
-        document = {"batches": batches, "digest": digest, "witnessed": len(kept)}
-        text = f"{batches} sealed batches, all unchanged."
-        if witness is not None:
-            text = f"{text} The witness has {len(kept)} of them."
-        call.emit(document, Text(text), *last)
+            batches, line = journal.audit.verify(against or ""), journal.audit.printed_seal()
+        last = [output.line(f"The last seal: {line}")] if line else []
+        if against is not None:
+            last.append(Text("The seal that was kept is among them."))
+        call.emit({"batches": batches, "line": line}, Text(f"{batches} sealed batches, all unchanged."), *last)
         return Exit.OK
-    if witness is not None:
-        raise click.UsageError("--witness is compared with the journal, not with an exported file.")
+    if against is not None:
+        raise click.UsageError("--against is compared with the journal, not with an exported file.")
     from policenotify.journal.verify import prove
 
     pem = _read(public_key) if public_key is not None else _own_keys(call)
@@ -160,8 +155,7 @@ def verify(call: CliContext, file: str | None, public_key: str | None, witness: 
         raise SettingsError(f"{file} cannot be read ({error.strerror}).") from error
     text = (
         f"Verified: {result.batches} sealed batches of {result.events} events, {result.unsealed} events not sealed "
-        f"yet, {result.publications} publications and {result.drafts} drafts. "
-        f"{result.bodies} events have their content."
+        f"yet, {result.publications} publications. {result.bodies} events have their content."
     )
     call.emit(asdict(result), Text(text))
     return Exit.OK
@@ -192,21 +186,6 @@ def _own_keys(call: CliContext) -> str:
 
     keys = read_settings(call.settings, tolerant=True).load_keys()
     return "".join(keys.public_key(version) for version in range(1, keys.version + 1))
-
-
-def _seals(file: str) -> list[dict[str, object]]:
-    """Read the seals that a witness has kept, one JSON object a line."""
-    try:
-        with click.open_file(file, "r", encoding="utf-8") as lines:
-            seals = [json.loads(line) for line in lines if line.strip()]
-        for seal in seals:
-            if set(seal) != _WITNESSED or not (isinstance(seal["seal"], int) and isinstance(seal["at"], int)):
-                raise ValueError  # noqa: TRY301 - the same as what is no JSON
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}).") from error
-    except (ValueError, TypeError):
-        raise SettingsError(f"{file} does not hold seals, as `policenotify journal seal` writes them.") from None
-    return seals
 
 
 def _read(file: str) -> str:

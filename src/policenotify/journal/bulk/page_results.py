@@ -26,7 +26,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.persons.suppressions import mass_fault, suppress_reported
 from policenotify.journal.queue import lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds, span, storable
-from policenotify.journal.results import digests, end_attempt, post_columns, settlement
+from policenotify.journal.results import end_attempt, post_columns, settlement
 from policenotify.model.history import Outcome
 
 _table, _recipient, _expansion = schema.delivery, schema.recipient, schema.expansion
@@ -207,7 +207,7 @@ def _record_delivery(
     end_attempt(connection, claimed, result, at)
     body = settlement(claimed, result)
     body["pages"] = pages.statement(connection, claimed.id, claimed.page or 0, claimed.attempts)
-    record_delivery(connection, claimed, now, "settled", body | digests(claimed, result))
+    record_delivery(connection, claimed, now, "settled", body)
 
 
 def _with_left_out(connection: Connection, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
-from policenotify.journal import audit, clock_change, meta, recovery
+from policenotify.journal import audit, clock_change, meta, recovery, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
@@ -151,9 +151,10 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
                 audit.record(source, old.now(), actor, "moved", {"to": place})
             rows = {table.name: _copy(source, target, table) for table in schema.metadata.sorted_tables}
             _set_sequences(target)
-            seals, stopped = audit.verify(target, keys), meta.stopped(target) is not None
+            subscribers.restart_order(target, keys, old.now())
+            verified, stopped = audit.verify(target, keys), meta.stopped(target) is not None
             meta.put(source, meta.MOVED, place)
-    return Moved(place, rows, seals, stopped)
+    return Moved(place, rows, verified, stopped)
 
 
 @forget_locals

@@ -21,6 +21,7 @@ from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.record import (
+    DRAFT_FIELDS,
     MAC,
     StoredDraft,
     add_review,
@@ -33,7 +34,6 @@ from policenotify.journal.drafts.record import (
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
-from policenotify.journal.verify import DRAFT_FIELDS
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict, person
 from policenotify.model.message import Message
 

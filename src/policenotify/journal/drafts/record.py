@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, true
+from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
+from policenotify.journal.keys import Keys
 from policenotify.journal.records import TOLERANCE, NeededApproval, moment, span, word
-from policenotify.journal.tombstones import Selection, is_selected
-from policenotify.journal.verify import DRAFT_FIELDS, REVIEW_FIELDS, REVISION_FIELDS, draft_digest
+from policenotify.journal.verify import digest_of
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
@@ -22,7 +22,15 @@ from policenotify.model.message import read as read_message
 MAC = "draft"
 """The purpose of the code of a draft, over its record."""
 
-_BATCH = 200  # drafts read at once
+DRAFT_FIELDS = (
+    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "digest",
+    "submitted_by", "created_at", "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
+    "authenticated",
+)  # fmt: skip
+"""The columns of a draft that its code covers."""
+
+_REVISION_FIELDS = ("number", "digest", "message", "author", "authenticated", "at")
+_REVIEW_FIELDS = ("number", "revision", "digest", "verdict", "reader", "authenticated", "reason", "at")
 
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 _REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
@@ -49,7 +57,10 @@ def record_of(
     row: Mapping[str, Any], revisions: Sequence[Mapping[str, Any]], reviews: Sequence[Mapping[str, Any]]
 ) -> str:
     """Return the digest of a draft as stored."""
-    return draft_digest({**row, "revisions": revisions, "reviews": reviews})
+    parts = ((revisions, _REVISION_FIELDS), (reviews, _REVIEW_FIELDS))
+    return digest_of(
+        [[row[name] for name in DRAFT_FIELDS], *([[one[name] for name in names] for one in of] for of, names in parts)]
+    )
 
 
 def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -60,30 +71,11 @@ def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]]
     )
 
 
-def draft_lines(connection: Connection, selected: ColumnElement[bool]) -> Iterator[dict[str, object]]:
-    """Yield drafts as they are exported and covered by their events."""
-    after, query = "", select(_table).where(selected).order_by(_table.c.id).limit(_BATCH)
-    while rows := connection.execute(query.where(_table.c.id > after)).all():
-        for row in rows:
-            revisions, reviews = read_parts(connection, row.id)
-            yield {
-                "type": "draft",
-                **{name: getattr(row, name) for name in DRAFT_FIELDS},
-                "revisions": [{name: one[name] for name in REVISION_FIELDS} for one in revisions],
-                "reviews": [{name: one[name] for name in REVIEW_FIELDS} for one in reviews],
-            }
-        after = rows[-1].id
-
-
-def is_draft_selected(selection: Selection | None) -> ColumnElement[bool]:
-    """Return the condition that a draft is exported: with its publication, or by its own age and category."""
-    if selection is None:
-        return true()
-    own = and_(_table.c.publication.is_(None), _table.c.created_at <= selection.before)
-    if selection.category is not None:
-        own = and_(own, _table.c.category == selection.category)
-    publication = schema.publication
-    return or_(own, _table.c.publication.in_(select(publication.c.id).where(is_selected(selection))))
+def forged_drafts(connection: Connection, keys: Keys) -> Iterator[str]:
+    """Yield what is wrong with each draft that is not what this installation stored."""
+    for row in connection.execute(select(_table).order_by(_table.c.id)).all():
+        if not keys.is_mac(MAC, record_of(row._asdict(), *read_parts(connection, row.id)), row.mac):
+            yield f"draft {row.id}, or a revision or review of it, is not what was stored"
 
 
 @dataclass(slots=True)

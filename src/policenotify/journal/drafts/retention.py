@@ -18,13 +18,13 @@ from policenotify.model.message import read as read_message
 _table, _revision, _review = schema.draft, schema.revision, schema.review
 
 
-def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> dict[str, str]:
+def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> set[str]:
     """Erase the texts and reasons in the drafts of some publications. Who wrote and read them is kept.
 
     Returns:
-        The record of what is left of each.
+        The ids of the drafts.
     """
-    left: dict[str, str] = {}
+    erased: set[str] = set()
     for row in connection.execute(select(_table).where(_table.c.publication.in_(publications))).all():
         revisions, reviews = read_parts(connection, row.id)
         for one in revisions:
@@ -43,10 +43,10 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
             "urgent": "",
             "due_at": None,
         }
-        left[row.id] = record_of({**row._asdict(), **values}, revisions, reviews)
-        values["mac"] = keys.mac(MAC, left[row.id])
+        values["mac"] = keys.mac(MAC, record_of({**row._asdict(), **values}, revisions, reviews))
+        erased.add(row.id)
         connection.execute(update(_table).where(_table.c.id == row.id).values(**values))
-    return left
+    return erased
 
 
 def old_drafts(selection: Selection) -> Select[Any]:
