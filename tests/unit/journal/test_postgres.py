@@ -807,7 +807,7 @@ def test_the_application_cannot_purge(application: Desk) -> None:
     application.deliver()
     application.clock.pass_by(timedelta(days=400).total_seconds())
     event.remove(application.journal._engine, "before_cursor_execute", _only_added)
-    with pytest.raises(JournalError, match="Purge, vacuum, migrate and move as their owner"):
+    with pytest.raises(JournalError, match="Purge, vacuum, migrate, move and restore as their owner"):
         application.journal.retention.purge(application.clock.now(), "adj Petit")
 
 

@@ -53,8 +53,8 @@ _MEANINGS = {
     "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",
     "40": "two processes blocked each other. Try again",
     "42501": (
-        "this user may not do that to its tables. Purge, vacuum, migrate and move as their owner; for the rest: "
-        "policenotify migrate --grant-to"
+        "this user may not do that to its tables. Purge, vacuum, migrate, move and restore as their owner; for the "
+        "rest: policenotify migrate --grant-to"
     ),
     "42704": "its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again",
     NO_TABLE: "a table is missing. Run: policenotify migrate",
