@@ -212,7 +212,6 @@ EXAMPLES: Mapping[str, str] = {
     "sender": '`"Police nationale"`',
     "zone": '`"Europe/Paris"`',
     "journal": '`"/var/lib/policenotify/journal.db"`, `{ file = "secrets/journal-url" }`',
-    "signing_keys": '"policenotify.signing"',
     "keys": '`"policenotify.keys"`',
     "wait": '`20`, `"PT20S"`',
     "pictures": '`"pictures"`',

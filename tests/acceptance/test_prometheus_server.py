@@ -79,7 +79,7 @@ def _asked(address: str, query: str) -> list[dict[str, str]]:
     while time.monotonic() < until:
         try:
             answer = httpx.get(f"{address}/api/v1/query?query={quote(query)}").json()
-        except httpx.HTTPError:  # it starts
+        except (httpx.HTTPError, ValueError):  # it starts, and first answers in words
             answer = {}
         if found := answer.get("data", {}).get("result", []):
             return [{**each["metric"], "value": each["value"][1]} for each in found]

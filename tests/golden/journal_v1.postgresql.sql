@@ -124,9 +124,9 @@ CREATE TABLE pn_event (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 CREATE INDEX pn_event_order ON pn_event (xid, id);
 
@@ -170,34 +170,41 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
+
+CREATE TABLE pn_picture (
+    owner VARCHAR(26) NOT NULL,
+    digest VARCHAR(64) NOT NULL,
+    PRIMARY KEY (owner, digest),
+    FOREIGN KEY(digest) REFERENCES pn_blob (digest)
+);
+
+CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
+
+COMMENT ON TABLE pn_picture IS 'Which publications and drafts show an image. One that none shows is erased.';
 
 CREATE TABLE pn_draft (
     id VARCHAR(26) NOT NULL,
     key VARCHAR(200),
     for_keys VARCHAR(200) NOT NULL,
-    "to" TEXT NOT NULL,
     category VARCHAR(64) NOT NULL,
     exercise BOOLEAN NOT NULL,
     state VARCHAR(12) NOT NULL,
-    revision INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    digest VARCHAR(64) NOT NULL,
+    typed VARCHAR(64) NOT NULL,
     submitted_by VARCHAR(200) NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
     expires_at BIGINT,
     publication VARCHAR(26),
-    published_by VARCHAR(200) NOT NULL,
-    urgent TEXT NOT NULL,
     due_at BIGINT,
     authenticated BOOLEAN NOT NULL,
+    content TEXT NOT NULL,
     mac VARCHAR(80) NOT NULL,
     reminders INTEGER DEFAULT 0 NOT NULL,
     reminded_at BIGINT,
@@ -206,11 +213,11 @@ CREATE TABLE pn_draft (
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
 );
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
-
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -262,47 +269,17 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
+
+CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
+
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
 CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
-CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
-
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation): the unit that is claimed.';
-
-CREATE TABLE pn_revision (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    message TEXT NOT NULL,
-    author VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
-
-COMMENT ON TABLE pn_revision IS 'The versions of a draft. No one who wrote one may approve any.';
-
-CREATE TABLE pn_review (
-    draft VARCHAR(26) NOT NULL,
-    number INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    digest VARCHAR(64) NOT NULL,
-    verdict VARCHAR(16) NOT NULL,
-    reader VARCHAR(200) NOT NULL,
-    authenticated BOOLEAN NOT NULL,
-    reason TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-);
-
-COMMENT ON TABLE pn_review IS 'What readers decided about a revision.';
 
 CREATE TABLE pn_attempt (
     delivery BIGINT NOT NULL,
@@ -377,9 +354,9 @@ CREATE TABLE pn_recipient (
 )
  WITH (fillfactor = 70);
 
-CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
-
 CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients.';
 
@@ -394,8 +371,8 @@ CREATE TABLE pn_report (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX pn_report_key ON pn_report (key, channel);
-
 CREATE INDEX ix_pn_report_at ON pn_report (at);
+
+CREATE INDEX pn_report_key ON pn_report (key, channel);
 
 COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';

@@ -115,9 +115,9 @@ CREATE TABLE pn_event (
 )
  STRICT;
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
@@ -157,32 +157,38 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+CREATE TABLE pn_picture (
+    owner TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (owner, digest),
+    FOREIGN KEY(digest) REFERENCES pn_blob (digest)
+)
+ STRICT;
+
+CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 CREATE TABLE pn_draft (
     id TEXT NOT NULL,
     "key" TEXT,
     for_keys TEXT NOT NULL,
-    "to" TEXT NOT NULL,
     category TEXT NOT NULL,
     exercise INTEGER NOT NULL,
     state TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    digest TEXT NOT NULL,
+    typed TEXT NOT NULL,
     submitted_by TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     expires_at INTEGER,
     publication TEXT,
-    published_by TEXT NOT NULL,
-    urgent TEXT NOT NULL,
     due_at INTEGER,
     authenticated INTEGER NOT NULL,
+    content TEXT NOT NULL,
     mac TEXT NOT NULL,
     reminders INTEGER DEFAULT 0 NOT NULL,
     reminded_at INTEGER,
@@ -192,11 +198,11 @@ CREATE TABLE pn_draft (
 )
  STRICT;
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
-
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -247,43 +253,15 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
-
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
-
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation);
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_aborted ON pn_delivery (state) WHERE halt = 'aborted';
 
-CREATE TABLE pn_revision (
-    draft TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    digest TEXT NOT NULL,
-    message TEXT NOT NULL,
-    author TEXT NOT NULL,
-    authenticated INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-)
- STRICT;
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
-CREATE TABLE pn_review (
-    draft TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    digest TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    reader TEXT NOT NULL,
-    authenticated INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (draft, number),
-    FOREIGN KEY(draft) REFERENCES pn_draft (id)
-)
- STRICT;
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
@@ -356,9 +334,9 @@ CREATE TABLE pn_recipient (
  WITHOUT ROWID,
  STRICT;
 
-CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
-
 CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
@@ -372,6 +350,6 @@ CREATE TABLE pn_report (
 )
  STRICT;
 
-CREATE INDEX pn_report_key ON pn_report ("key", channel);
-
 CREATE INDEX ix_pn_report_at ON pn_report (at);
+
+CREATE INDEX pn_report_key ON pn_report ("key", channel);

@@ -66,7 +66,7 @@ def needs_approval(publisher: Publisher, campaign: Campaign, variant: Variant) -
 
 def find_draft(publisher: Publisher, campaign: Campaign, variant: Variant) -> Draft | None:
     """Return the open draft of a message as it is now, an approved one first."""
-    return publisher.drafts.standing(variant.message, key=_keys(campaign), to=campaign.to)
+    return publisher.drafts.approved_draft(variant.message, key=_keys(campaign), to=campaign.to)
 
 
 def is_approved(draft: Draft | None) -> bool:

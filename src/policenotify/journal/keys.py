@@ -6,9 +6,6 @@ addresses and tokens, which are lost without it. Keep a copy in a safe.
 A file holds one *tagging* key, which never changes, and numbered *versions*, each with an encryption and a signing
 key. The newest version encrypts and signs, the older ones still decrypt and verify. Every encrypted or signed value
 is stored with the number of its version.
-
-The signing keys may be kept apart, in a file of their own on one host. The other hosts then publish and deliver, but
-cannot seal.
 """
 
 from __future__ import annotations
@@ -17,18 +14,18 @@ import hashlib
 import hmac
 import os
 import secrets
-import stat
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import read_closed
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Entropy = Callable[[int], bytes]
@@ -54,7 +51,6 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's Base32: without I, L, O and U, which are easily misread."""
 
 _BITS = 5  # of one Crockford character
-_CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5)
 _VERSION_DIGITS = 6  # more rotations than an installation can live through
 
 
@@ -89,34 +85,15 @@ class Keys:
 
     @classmethod
     @forget_locals
-    def load(
-        cls,
-        source: str | os.PathLike[str],
-        *,
-        signing: str | os.PathLike[str] | None = None,
-        entropy: Entropy = secrets.token_bytes,
-        environ: Mapping[str, str] = os.environ,
-    ) -> Self:
-        """Read the keys.
-
-        Args:
-            source: The path of the keys file, which belongs to this user or root, and which at most a group may read
-                too; or `credential:NAME`, a credential that systemd passes to the service; or `env:NAME`, an
-                environment variable that holds the content of the file.
-            signing: The same of the signing keys, if they are kept apart. If they are missing, nothing can be
-                signed.
-            entropy: The source of unpredictable bytes.
-            environ: The environment.
+    def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
+        """Read the keys file, which belongs to this user or root, and which at most a group may read too.
 
         Raises:
-            SettingsError: They are missing or damaged, or others may read or change them or their folder. The text
-                quotes nothing of them.
-            UnsupportedVersion: A newer policenotify wrote them.
+            SettingsError: It is missing or damaged, or others may read or change it or its folder. The text quotes
+                nothing of it.
+            UnsupportedVersion: A newer policenotify wrote it.
         """
-        keys = cls(_read(_File, source, environ), entropy)
-        if signing is None or not _is_there(signing, environ):
-            return keys
-        return keys._with(_read(_SigningFile, signing, environ), signing)
+        return cls(_read(Path(path)), entropy)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the keys to a new file that only its owner may read (mode 0600).
@@ -127,7 +104,7 @@ class Keys:
         Raises:
             SettingsError: The file exists, or it cannot be written.
         """
-        _write(Path(path), self._file.written())
+        _write(Path(path), self._written())
 
     def replace(self, path: str | os.PathLike[str]) -> None:
         """Replace the file of earlier versions of these keys, wholly or not at all.
@@ -138,39 +115,25 @@ class Keys:
         place = Path(path)
         if not set(Keys.load(place).fingerprints) <= set(self.fingerprints):
             raise SettingsError(f"The keys file {place} holds other keys, and was left as it is.")
-        _replace(place, self._file.written())
+        draft = place.with_name(f"{place.name}.new")
+        _write(draft, self._written())
+        try:
+            shutil.copymode(place, draft)  # the desk's group must be able to read it
+            if os.name == "posix" and os.geteuid() == 0:  # and the service that owns it
+                shutil.chown(draft, place.stat().st_uid, place.stat().st_gid)
+            draft.replace(place)
+            _sync(place.parent)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise SettingsError(f"The keys file {place} cannot be replaced ({error.strerror}).") from error
 
-    def detach(self, path: str | os.PathLike[str]) -> Keys:
-        """Write the signing keys to a new file of their own. Return the keys without them.
-
-        Raises:
-            SettingsError: The file exists, cannot be written, or the signing keys are not here.
-        """
-        _write(Path(path), self._signing_file().written())
-        return self.without_signing()
-
-    def replace_detached(self, path: str | os.PathLike[str]) -> None:
-        """Replace the file of the signing keys after a rotation."""
-        _replace(Path(path), self._signing_file().written())
-
-    def without_signing(self) -> Keys:
-        """Return the keys as the other hosts have them if the signing keys are kept apart."""
-        versions = tuple(
-            version.model_copy(update={"signing": None, "verifying": self._public(number)})
-            for number, version in enumerate(self._file.versions, 1)
-        )
-        return Keys(self._file.model_copy(update={"versions": versions}), self._entropy)
+    def _written(self) -> bytes:
+        return self._file.model_dump_json(indent=2).encode() + b"\n"
 
     def rotated(self, entropy: Entropy) -> Keys:
-        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references.
-
-        Raises:
-            SettingsError: The signing keys are on another host, which alone may rotate.
-        """
-        self._private(self.version)
-        return Keys(
-            self._file.model_copy(update={"versions": (*self._file.versions, _Version.drawn(entropy))}), entropy
-        )
+        """Return the keys with one more version. The tagging key stays, and so do recipient keys and references."""
+        versions = (*self._file.versions, _Version.drawn(entropy))
+        return Keys(self._file.model_copy(update={"versions": versions}), self._entropy)
 
     @property
     def version(self) -> int:
@@ -255,23 +218,15 @@ class Keys:
             ) from None
 
     def sign(self, data: bytes) -> tuple[int, bytes]:
-        """Sign with the newest version (Ed25519, RFC 8032). Return its number and the signature (64 bytes).
-
-        Raises:
-            SettingsError: The signing keys are on another host.
-        """
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
-            Ed25519PrivateKey,
-        )
-
-        return self.version, Ed25519PrivateKey.from_private_bytes(self._private(self.version)).sign(data)
+        """Sign with the newest version (Ed25519, RFC 8032). Return its number and the signature (64 bytes)."""
+        return self.version, self._signing(self.version).sign(data)
 
     def verify(self, version: int, data: bytes, signature: bytes) -> bool:
         """Return True if *signature* was made by that version of these keys over *data*."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
 
         try:
-            self._verifying(version).verify(signature, data)
+            self._signing(version).public_key().verify(signature, data)
         except InvalidSignature:
             return False
         return True
@@ -280,7 +235,8 @@ class Keys:
         """Return the public half of that version's signing key in PEM (RFC 8410)."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - loaded only when needed
 
-        return self._verifying(version).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        public = self._signing(version).public_key()
+        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def __repr__(self) -> str:
         return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"
@@ -303,48 +259,12 @@ class Keys:
             )
         return self._file.versions[version - 1]
 
-    def _signing_file(self) -> _SigningFile:
-        return _SigningFile(signing=tuple(self._private(number) for number in range(1, self.version + 1)))
-
-    def _private(self, version: int) -> bytes:
-        if (signing := self._of(version).signing) is None:
-            raise SettingsError(
-                "The signing keys are not on this host. Do it where they are (signing_keys = … in the settings)."
-            )
-        return signing
-
-    def _public(self, version: int) -> bytes:
+    def _signing(self, version: int) -> Ed25519PrivateKey:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
             Ed25519PrivateKey,
         )
 
-        known = self._of(version)
-        if known.verifying is not None:
-            return known.verifying
-        return Ed25519PrivateKey.from_private_bytes(self._private(version)).public_key().public_bytes_raw()
-
-    def _verifying(self, version: int) -> Ed25519PublicKey:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
-            Ed25519PublicKey,
-        )
-
-        return Ed25519PublicKey.from_public_bytes(self._public(version))
-
-    def _with(self, apart: _SigningFile, source: str | os.PathLike[str]) -> Self:
-        """Return the keys together with signing keys that are kept apart."""
-        versions = tuple(
-            version.model_copy(update={"signing": signing, "verifying": None})
-            for version, signing in zip(self._file.versions, apart.signing, strict=False)
-        )
-        whole = type(self)(self._file.model_copy(update={"versions": versions}), self._entropy)
-        if whole.version != self.version or any(
-            whole.public_key(number) != self.public_key(number) for number in range(1, self.version + 1)
-        ):
-            raise SettingsError(
-                f"The signing keys of {os.fspath(source)} do not belong to the keys {self.fingerprint} of this host. "
-                "Copy both files from where they were rotated."
-            )
-        return whole
+        return Ed25519PrivateKey.from_private_bytes(self._of(version).signing)
 
 
 def _unpredictable(key: bytes) -> bytes:
@@ -379,14 +299,7 @@ class _Secret(BaseModel):
 
 class _Version(_Secret):
     encryption: _Key
-    signing: _Key | None = None  # none where it is kept apart
-    verifying: _Key | None = None  # the public half, where the other is kept apart
-
-    @model_validator(mode="after")
-    def _has_one(self) -> Self:
-        if (self.signing is None) is (self.verifying is None):
-            raise ValueError("either a signing key or its public half")
-        return self
+    signing: _Key
 
     @classmethod
     def drawn(cls, entropy: Entropy) -> Self:
@@ -398,77 +311,25 @@ class _File(_Secret):
     tagging: _Key
     versions: tuple[_Version, ...] = Field(min_length=1)
 
-    def written(self) -> bytes:
-        return self.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
 
-
-class _SigningFile(_Secret):
-    schema_version: Literal[1] = 1
-    signing: tuple[_Key, ...] = Field(min_length=1)
-
-    def written(self) -> bytes:
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
-
-_Kind = TypeVar("_Kind", _File, _SigningFile)
-
-
-def _read(kind: type[_Kind], source: str | os.PathLike[str], environ: Mapping[str, str]) -> _Kind:
-    text = _content(source, environ)
+def _read(path: Path) -> _File:
     try:
-        if (version := _Head.model_validate_json(text).schema_version) > 1:
-            raise UnsupportedVersion("keys file", version, 1)
-        return kind.model_validate_json(text)
-    except ValidationError:
-        raise SettingsError(
-            f"{os.fspath(source)} is not a keys file, or it is damaged. Copy it again from another host or from the "
-            "safe."
-        ) from None  # its cause would show the keys
-
-
-def keys_file(source: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the file of a source of keys, or `None` for an environment variable; see `Keys.load`.
-
-    Raises:
-        SettingsError: It is a credential, and this process has none.
-    """
-    kind, _, name = os.fspath(source).partition(":")
-    if kind == "env":
-        return None
-    if kind != "credential":
-        return Path(source)
-    if _CREDENTIALS not in environ:
-        raise SettingsError(
-            f"The keys are the systemd credential {name!r}, and this process has none. Start it by its unit, with "
-            f"LoadCredential={name}:/path/of/the/keys"
-        )
-    return Path(environ[_CREDENTIALS], name)
-
-
-def _is_there(source: str | os.PathLike[str], environ: Mapping[str, str]) -> bool:
-    kind, _, name = os.fspath(source).partition(":")
-    if kind == "credential" and _CREDENTIALS not in environ:
-        return False
-    place = keys_file(source, environ)
-    return name in environ if place is None else place.exists()
-
-
-def _content(source: str | os.PathLike[str], environ: Mapping[str, str]) -> bytes:
-    place = keys_file(source, environ)
-    if place is None:
-        name = os.fspath(source).partition(":")[2]
-        if name not in environ:
-            raise SettingsError(f"The environment variable {name}, which is to hold the keys, is not set.")
-        return environ[name].encode()
-    try:
-        return read_closed(place)
+        text = read_closed(path)
     except SettingsError as error:
         raise SettingsError(f"The keys are not used. {error}") from None
     except OSError as error:
         raise SettingsError(
-            f"The keys file {place} cannot be read ({error.strerror}). Copy it from another host of this "
+            f"The keys file {path} cannot be read ({error.strerror}). Copy it from another host of this "
             "installation; only for a new installation make one: policenotify init"
         ) from error
+    try:
+        if (version := _Head.model_validate_json(text).schema_version) > 1:
+            raise UnsupportedVersion("keys file", version, 1)
+        return _File.model_validate_json(text)
+    except ValidationError:
+        raise SettingsError(
+            f"{path} is not a keys file, or it is damaged. Copy it again from another host or from the safe."
+        ) from None  # its cause would show the keys
 
 
 def _write(place: Path, content: bytes) -> None:
@@ -498,21 +359,6 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _replace(place: Path, content: bytes) -> None:
-    draft = place.with_name(f"{place.name}.new")
-    _write(draft, content)
-    try:
-        before = place.stat()
-        if os.name == "posix" and os.geteuid() == 0:  # the service that owns the file must be able to read it
-            os.chown(draft, before.st_uid, before.st_gid)
-        draft.chmod(stat.S_IMODE(before.st_mode))  # so must the desk's group
-        draft.replace(place)
-        _sync(place.parent)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise SettingsError(f"The keys file {place} cannot be replaced ({error.strerror}).") from error
 
 
 def _bound(purpose: str, text: str) -> bytes:

@@ -1,30 +1,51 @@
-"""The images of messages, each stored once under its SHA-256."""
+"""The images of messages, each stored once under its SHA-256, and which publications and drafts show them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, exists, select
 
 from policenotify.channel import Picture
 from policenotify.journal.database import schema
 
+_blob, _shown = schema.blob, schema.picture
 
-def store_pictures(connection: Connection, pictures: Iterable[Picture], at: int) -> None:
-    """Store the images that the journal does not have."""
-    table = schema.blob
+
+def store_pictures(connection: Connection, owner: str, pictures: Iterable[Picture], at: int) -> None:
+    """Store that a publication or draft shows some images, and the images that the journal does not have."""
     by_digest = {picture.digest: picture for picture in pictures}
     if not by_digest:
         return
-    known = set(connection.execute(select(table.c.digest).where(table.c.digest.in_(by_digest))).scalars())
-    for digest, picture in sorted(by_digest.items()):
-        if digest not in known:
-            row = {
-                "digest": digest,
-                "media_type": picture.media_type,
-                "width": picture.width,
-                "height": picture.height,
-                "data": picture.data,
-                "stored_at": at,
-            }
-            schema.insert_new(connection, table, [row])
+    # A purge that runs at the same time waits for this lock, or this waits for the purge.
+    known = select(_blob.c.digest).where(_blob.c.digest.in_(by_digest)).with_for_update(read=True, key_share=True)
+    unknown = by_digest.keys() - set(connection.execute(known).scalars())
+    blobs = [
+        {
+            "digest": digest,
+            "media_type": picture.media_type,
+            "width": picture.width,
+            "height": picture.height,
+            "data": picture.data,
+            "stored_at": at,
+        }
+        for digest, picture in sorted(by_digest.items())
+        if digest in unknown
+    ]
+    schema.insert_new(connection, _blob, blobs)
+    schema.insert_new(connection, _shown, [{"owner": owner, "digest": digest} for digest in sorted(by_digest)])
+
+
+def unused_pictures(connection: Connection, owners: Collection[str] = ()) -> set[str]:
+    """Return the images that nothing shows, except what is being purged."""
+    shown = (row.digest for row in connection.execute(select(_shown)) if row.owner not in owners)
+    return set(connection.execute(select(_blob.c.digest)).scalars()).difference(shown)
+
+
+def forget_pictures(connection: Connection, digests: Collection[str]) -> int:
+    """Erase those of some images that still nothing shows. Return their number."""
+    of_them = _blob.c.digest.in_(digests)
+    # After waiting for a lock, only the next statement sees what the other process has published.
+    connection.execute(select(_blob.c.digest).where(of_them).order_by(_blob.c.digest).with_for_update()).all()
+    unused = delete(_blob).where(of_them, ~exists().where(_shown.c.digest == _blob.c.digest))
+    return connection.execute(unused).rowcount

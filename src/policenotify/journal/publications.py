@@ -21,6 +21,7 @@ from policenotify.journal.bulk import pages, tally
 from policenotify.journal.bulk.expansion import start_expansion
 from policenotify.journal.bulk.halts import PAUSED
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
@@ -153,13 +154,14 @@ class Publications:
         return new.id
 
     def add_refused(self, new: NewPublication) -> None:
-        """Store a draft that a check refused. Its key stays free."""
+        """Record that a message was refused, and why. Only a draft of it keeps its text, and its key stays free."""
         with self._journal.write() as connection:
-            connection.execute(insert(_table).values(**_columns(new, state="refused_by_check", key=None)))
-            body = {
-                "codes": [finding.code for finding in new.findings if finding.blocks],
-                "digest": new.digest,
-            }
+            columns = _columns(new, state="refused_by_check", key=None)
+            columns |= tombstones.without_content(
+                new.message, self._journal.keys, new.digest, new.at, headline=tombstones.REFUSED
+            )
+            connection.execute(insert(_table).values(**columns))
+            body = {"codes": [finding.code for finding in new.findings if finding.blocks]}
             record(connection, new.at, new.actor, "refused_by_check", body, publication=new.id)
         codes = ", ".join(filter(None, (shown_code(finding.code) for finding in new.findings if finding.blocks)))
         about = fields("refused_by_check", publication=new.id, outcome="refused")
@@ -167,14 +169,14 @@ class Publications:
 
     def refusal(self, name: str) -> tuple[datetime, str] | None:
         """Return when the checks refused the message of this id, and the codes of what forbids it."""
-        query = select(_table).where(_table.c.id == name, _table.c.state == "refused_by_check")
+        event = schema.event
+        query = select(event).where(event.c.publication == name, event.c.kind == "refused_by_check")
         with self._journal.read() as connection:
             row = connection.execute(query).first()
         if row is None:
             return None
-        findings = _FINDINGS.validate_json(row.findings)
-        codes = (shown_code(finding.code) for finding in findings if finding.blocks)
-        return moment(row.created_at), ", ".join(filter(None, codes))
+        codes = map(shown_code, json_object(row.body).get("codes", ()))
+        return moment(row.at), ", ".join(filter(None, codes))
 
     def find_repeated(self, key: str, digest: str) -> str | None:
         """Return the publication that the key already names.
@@ -378,7 +380,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         raise IncidentChanged(
             f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
         )
-    store_pictures(connection, new.pictures, at)
+    store_pictures(connection, new.id, new.pictures, at)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
     first = message.incident or message.lifecycle.corrects or new.id
     # An opening has no deliveries before it.

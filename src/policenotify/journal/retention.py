@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError, NotErasable
@@ -17,16 +30,12 @@ from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.retention import (
-    drafts_to_erase,
-    erase_drafts,
-    names_incident,
-    old_drafts,
-    remove_drafts,
-)
+from policenotify.journal.database.vacuum import truncate_log, vacuum_file, vacuum_server
+from policenotify.journal.drafts.record import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
+from policenotify.journal.pictures import forget_pictures, unused_pictures
 from policenotify.journal.queue import cancel_pending, lock
-from policenotify.journal.records import microseconds, span, word
+from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import (
     Selection,
     counts_to_store,
@@ -34,11 +43,11 @@ from policenotify.journal.tombstones import (
     is_whole,
     purged_key,
     recipients_not_purged,
-    tombstone,
+    without_content,
 )
-from policenotify.journal.vacuum import truncate_log, vacuum_file, vacuum_server
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.message import read as read_message
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
@@ -46,19 +55,24 @@ KEPT_AFTER = timedelta(days=30)
 _ERASED_EVERY = timedelta(hours=1)
 _KEYS = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
 _OLDEST = select(func.min(schema.person.c.stored_at)).where(schema.person.c.sealed.is_not(None))
-_PAGE = 20  # threads in one transaction, so that publishing waits for milliseconds only
-_RECIPIENTS = 2_000  # rows in one transaction
 _PICTURES = 10  # rows in one transaction; erased images are overwritten, and they are large
-_MESSAGES = 500  # rows read at once
-_UNCOMMITTED = 1_000  # event numbers that transactions still open may have been given
-
-_PICTURE = re.compile(r'"digest"\s*:\s*"([0-9a-f]{64})"')
 
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
-_revision, _person = schema.revision, schema.person
-_DRAFTED = select(_revision.c.message)
-_part = _publication.alias("part")  # the publications of a thread: an incident, or a message with its corrections
+_person = schema.person
+
+_THREAD = func.coalesce(_publication.c.incident, _publication.c.corrects, _publication.c.id)
+"""A thread is purged as a whole: an incident, or a message outside incidents with its corrections."""
+
+_KIND = case((func.max(_publication.c.incident).is_(None), "messages"), else_="incidents")
+_UNNAMED = ~exists().where(_recipient.c.person == _person.c.id)
+_BUSY = exists().where(
+    _delivery.c.publication == _publication.c.id,
+    or_(
+        _delivery.c.state.in_(_UNSETTLED),
+        exists().where(_recipient.c.delivery == _delivery.c.id, _recipient.c.state.in_(_UNSETTLED)),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +81,7 @@ class Purged:
 
     Attributes:
         incidents: Closed incidents.
-        messages: Messages outside incidents with their corrections, and drafts that a check refused.
+        messages: Messages outside incidents, each with its corrections.
         publications: All publications of both.
         deliveries: Their deliveries.
         recipients: Their recipients.
@@ -120,7 +134,7 @@ class Retention:
         found from its key by trying all numbers. How many had which outcome stays.
         """
         erased = self._erase_addresses()
-        if (erased or self._log_holds_erased) and self._engine.dialect.name == "sqlite":
+        if (erased or self._log_holds_erased) and self._journal.is_file:
             self._log_holds_erased = not truncate_log(self._engine)
         return erased
 
@@ -155,43 +169,44 @@ class Retention:
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
         """Erase text and recipients of everything that was over by *before*.
 
-        Purged are closed incidents whose publications are all that old, messages outside incidents, and drafts that a
-        check refused, but nothing with a delivery that is pending or held. What was published, when and by whom is
-        kept. Event bodies are erased with their salts: the seals, which chain the commitments, still verify. Each
-        transaction is short.
+        Purged are closed incidents whose publications are all that old, and messages outside incidents, but nothing
+        with a delivery that is pending or held. What was published, when and by whom is kept. Event bodies are erased
+        with their salts: the seals, which chain the commitments, still verify. Each of them is one transaction.
 
         Args:
             before: The latest time at which all of it must have been published and closed.
             actor: Who purges.
             category: Only that category, or None for all.
             dry_run: Only count.
+
+        Raises:
+            JournalError: On PostgreSQL, this user may not erase. Nothing was.
         """
         journal = self._journal
         selection = Selection(before=microseconds(before), category=category)
         with journal.read() as connection:
-            planned = _plan(connection, selection)
+            rows = connection.execute(_old(selection)).all()
+            planned = _planned(connection, selection, rows)
         if dry_run or planned.is_empty:
             return planned
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
+            _empty_events(connection, ())  # asks a server for the right that only the owner of the tables has
             audit.record(connection, journal.now(), actor, "purge_begun", body)
         done: Counter[str] = Counter(kept=planned.kept)
-        for kind in _CONDITIONS:
-            after = ""
-            while True:
-                with journal.read() as connection:
-                    page = _page(connection, kind, selection, after)
-                if not page:
-                    break
-                after = page[-1]
-                done["recipients"] += _purge_recipients(journal, kind, page)
-                with journal.write() as connection:
-                    done.update(_purge_text(connection, journal.keys, kind, selection, page, journal.now()))
+        for thread in (row.thread for row in rows if not row.busy):
+            with journal.write() as connection:
+                done.update(_purge_thread(connection, journal.keys, selection, thread, journal.now()))
         with journal.write() as connection:
             drafts = remove_drafts(connection, old_drafts(selection))
-            done.update({"drafts": len(drafts), "events": _purge_bodies(connection, drafts)})
-        done["pictures"] = _purge_pictures(journal)
+            done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
+            connection.execute(delete(_person).where(_person.c.sealed.is_(None), _UNNAMED))
+        with journal.read() as connection:
+            unused = sorted(unused_pictures(connection))
+        for start in range(0, len(unused), _PICTURES):
+            with journal.write() as connection:
+                done["pictures"] += forget_pictures(connection, unused[start : start + _PICTURES])
         self.erase_addresses()
         purged = Purged(**done)
         with journal.write() as connection:
@@ -201,8 +216,8 @@ class Retention:
     def erase(self, name: str, actor: str, reason: str) -> Purged:
         """Erase text, images and addresses of an incident that is over, or of one publication or draft.
 
-        With them go drafts and refused messages of the incident, and drafts of the same words, that were never
-        published. What was published, when and by whom is kept, as after a purge. The posts on the networks stay.
+        With them go drafts of the incident, and drafts of the same words, that were never published. What was
+        published, when and by whom is kept, as after a purge. The posts on the networks stay. It is one transaction.
 
         Args:
             name: The id of an incident, or the id or key of a publication or draft. With a message outside incidents go
@@ -212,32 +227,25 @@ class Retention:
 
         Raises:
             NotErasable: There is none, the incident is open, or a post is being sent or in doubt.
+            JournalError: On PostgreSQL, this user may not erase. Nothing was.
         """
         journal = self._journal
         journal.authorize(actor, "erase")
         with journal.write() as connection:
-            ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(journal.now()))
-            audit.record(connection, journal.now(), actor, "erasure_begun", {"of": sorted(ids), "reason": reason})
-        done: Counter[str] = Counter()
-        for delivery in _with_recipients(journal, _delivery.c.publication.in_(ids)):
-            while count := _purge_some_recipients(journal, delivery, addresses=True):
-                done["recipients"] += count
-        with journal.write() as connection:
-            _cancel_erased(connection, ids, microseconds(journal.now()))
-            done.update(
-                _erase_content(
-                    connection,
-                    journal.keys,
-                    ids,
-                    journal.now(),
-                    drafts=remove_drafts(connection, drafts_to_erase(name, ids)),
-                )
-            )
-        done["pictures"] = _purge_pictures(journal)
-        erased = Purged(**done)
-        with journal.write() as connection:
-            audit.record(connection, journal.now(), actor, "purged", {"of": sorted(ids), **asdict(erased)})
-        if self._engine.dialect.name == "sqlite":
+            _empty_events(connection, ())  # as before a purge
+            now = journal.now()
+            ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(now))
+            drafts = remove_drafts(connection, drafts_to_erase(name, ids))
+            done = Counter(_count(connection, ids))
+            people = _erase_content(connection, journal.keys, ids, now)
+            for start in range(0, len(people), _KEYS):  # another incident may need an address
+                connection.execute(delete(_person).where(_person.c.id.in_(people[start : start + _KEYS]), _UNNAMED))
+            done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
+            done["pictures"] = forget_pictures(connection, unused_pictures(connection))
+            erased = Purged(**done)
+            body = {"of": sorted(ids), "reason": reason, **asdict(erased)}
+            audit.record(connection, now, actor, "erased", body)
+        if journal.is_file:
             self._log_holds_erased = not truncate_log(self._engine)
         return erased
 
@@ -249,7 +257,7 @@ class Retention:
         """
         engine = self._engine
         try:
-            return vacuum_file(engine) if engine.dialect.name == "sqlite" else vacuum_server(engine)
+            return vacuum_file(engine) if self._journal.is_file else vacuum_server(engine)
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             raise JournalError(
                 f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. "
@@ -257,134 +265,116 @@ class Retention:
             ) from error
 
 
-# --- selecting threads
+# --- threads
 
 
-def _of_incident() -> ColumnElement[bool]:
-    return and_(_part.c.incident == _incident.c.id, _part.c.state == "published")
-
-
-def _of_message() -> ColumnElement[bool]:
-    corrects = and_(_part.c.corrects == _publication.c.id, _part.c.incident.is_(None), _part.c.state == "published")
-    return or_(_part.c.id == _publication.c.id, and_(corrects, _publication.c.state == "published"))
-
-
-def _is_old(in_thread: ColumnElement[bool], selection: Selection) -> ColumnElement[bool]:
-    """Return the condition that all of a thread is old enough, and some of it not yet purged."""
-    young = exists().where(in_thread, _part.c.created_at > selection.before)
-    return and_(~young, exists().where(in_thread, is_whole(_part)))
-
-
-def _is_busy(in_thread: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that a thread has a delivery that is pending or held."""
-    recipient = exists().where(_recipient.c.delivery == _delivery.c.id, _recipient.c.state.in_(_UNSETTLED))
-    unsettled = or_(_delivery.c.state.in_(_UNSETTLED), recipient)
-    return exists().where(in_thread, _delivery.c.publication == _part.c.id, unsettled)
-
-
-def _incidents(selection: Selection) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
+def _old(selection: Selection) -> Select[Any]:
+    """Return the query for the threads that are over, all of them old enough and some of it not yet purged."""
+    is_open = _incident.c.status == IncidentStatus.OPEN
     conditions = [
-        _incident.c.status != IncidentStatus.OPEN,
-        _incident.c.closed_at <= selection.before,
-        _is_old(_of_incident(), selection),
+        func.max(_publication.c.created_at) <= selection.before,
+        func.coalesce(func.max(_incident.c.closed_at), 0) <= selection.before,
+        _any(is_open) == 0,
+        _any(is_whole()) == 1,
     ]
     if selection.category is not None:
-        conditions.append(_incident.c.category == selection.category)
-    return _incident.c.id, and_(*conditions), _is_busy(_of_incident())
+        alone = and_(_publication.c.stage == Stage.STANDALONE, is_about(selection.category))
+        conditions.append(_any(or_(_incident.c.category == selection.category, alone)) == 1)
+    return (
+        select(_THREAD.label("thread"), _any(_BUSY).label("busy"), _KIND.label("kind"))
+        .select_from(_publication)
+        .outerjoin(_incident, _incident.c.id == _publication.c.incident)
+        .where(_publication.c.state == "published")
+        .group_by(_THREAD)
+        .having(*conditions)
+        .order_by(_THREAD)
+    )
 
 
-def _messages(selection: Selection) -> tuple[Any, ColumnElement[bool], ColumnElement[bool]]:
-    first = or_(_publication.c.state != "published", _publication.c.stage == Stage.STANDALONE)
-    conditions = [_publication.c.incident.is_(None), first, _is_old(_of_message(), selection)]
-    if selection.category is not None:
-        conditions.append(is_about(selection.category))
-    return _publication.c.id, and_(*conditions), _is_busy(_of_message())
+def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.max(case((condition, 1), else_=0))
 
 
-_CONDITIONS = {"incidents": _incidents, "messages": _messages}
-_IN_THREAD = {"incidents": _of_incident, "messages": _of_message}
+def _is_of(thread: str) -> ColumnElement[bool]:
+    """Return the condition that a publication is of a thread, for which there are indexes."""
+    indexed = or_(*(_publication.c[name] == thread for name in ("incident", "corrects", "id")))
+    return and_(indexed, _THREAD.in_([thread]), _publication.c.state == "published")
 
 
-def _page(connection: Connection, kind: str, selection: Selection, after: str) -> list[str]:
-    """Return the ids of the next threads to purge."""
-    key, old, busy = _CONDITIONS[kind](selection)
-    query = select(key).where(old, ~busy, key > after).order_by(key).limit(_PAGE)
-    return [str(thread) for thread in connection.execute(query).scalars()]
-
-
-def _parts(kind: str, page: Sequence[str]) -> Any:  # noqa: ANN401 - a query of the toolkit's own long type
-    """Return the query for the ids of the publications of some threads."""
-    key = _incident.c.id if kind == "incidents" else _publication.c.id
-    return select(_part.c.id).select_from(_part).join(key.table, _IN_THREAD[kind]()).where(key.in_(page))
-
-
-def _plan(connection: Connection, selection: Selection) -> Purged:
-    planned: Counter[str] = Counter()
-    ids: set[str] = set()
-    event = schema.event
-    for kind, conditions in _CONDITIONS.items():
-        key, old, busy = conditions(selection)
-        planned["kept"] += connection.execute(select(func.count(key)).where(old, busy)).scalar_one()
-        after = ""
-        while page := _page(connection, kind, selection, after):
-            after, parts = page[-1], _parts(kind, page)
-            publications = list(connection.execute(parts.where(is_whole(_part))).scalars())
-            ids.update(publications)
-            deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(parts))
-            counted = {
-                "deliveries": select(func.count()).select_from(deliveries.subquery()),
-                "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
-                "events": select(func.count(event.c.id)).where(event.c.publication.in_(parts), event.c.body != ""),
-            }
-            planned.update({name: connection.execute(query).scalar_one() for name, query in counted.items()})
-            planned.update({kind: len(page), "publications": len(publications)})
-    planned["drafts"] = len(connection.execute(old_drafts(selection)).all())
-    planned["pictures"] = len(_unused_pictures(connection, ids))
+def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[Any]]) -> Purged:
+    old = _old(selection).subquery()
+    of_old = _THREAD.in_(select(old.c.thread).where(old.c.busy == 0))
+    published = select(_publication.c.id).where(_publication.c.state == "published", of_old)
+    ids = list(connection.execute(published).scalars())
+    drafts = list(connection.execute(old_drafts(selection)).scalars())
+    planned = Counter(row.kind for row in rows if not row.busy)
+    for start in range(0, len(ids), _KEYS):
+        planned.update(_count(connection, ids[start : start + _KEYS]))
+    planned.update({"drafts": len(drafts), "events": _count(connection, drafts)["events"]})
+    planned["pictures"] = len(unused_pictures(connection, {*ids, *drafts}))
+    planned["kept"] = sum(row.busy for row in rows)
     return Purged(**planned)
+
+
+def _count(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """Return how much there is to erase of some publications, or of some drafts."""
+    deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(ids))
+    event = schema.event
+    about = event.c.publication.in_(_about(connection, ids))
+    counted = {
+        "publications": select(func.count()).where(_publication.c.id.in_(ids), is_whole()),
+        "deliveries": select(func.count()).select_from(deliveries.subquery()),
+        "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
+        "events": select(func.count()).where(about, event.c.body != ""),
+    }
+    return {name: connection.execute(query).scalar_one() for name, query in counted.items()}
+
+
+def _about(connection: Connection, ids: Collection[str]) -> list[str]:
+    """Return some publications, and the drafts that they were."""
+    draft = schema.draft
+    return [*ids, *connection.execute(select(draft.c.id).where(draft.c.publication.in_(ids))).scalars()]
+
+
+def _purge_thread(
+    connection: Connection, keys: Keys, selection: Selection, thread: str, now: datetime
+) -> dict[str, int]:
+    """Erase the text and the recipients of a thread, unless something was published there meanwhile."""
+    # After waiting for a lock, only the next statement sees what the other process has published.
+    for table in (_incident, _publication):
+        connection.execute(select(table.c.id).where(table.c.id == thread).with_for_update()).all()
+    row = connection.execute(_old(selection).where(_is_of(thread))).first()
+    if row is None or row.busy:
+        return {}
+    ids = set(connection.execute(select(_publication.c.id).where(_is_of(thread))).scalars())
+    done = _count(connection, ids)
+    _erase_content(connection, keys, ids, now)
+    return done | {row.kind: 1}
 
 
 # --- recipients
 
 
-def _purge_recipients(journal: Transactions, kind: str, page: Sequence[str]) -> int:
-    """Erase the recipients of some threads. How many had which outcome is kept with the delivery."""
-    purged = 0
-    for delivery in _with_recipients(journal, _delivery.c.publication.in_(_parts(kind, page))):
-        while count := _purge_some_recipients(journal, delivery):
-            purged += count
-    return purged
-
-
-def _with_recipients(journal: Transactions, of_them: ColumnElement[bool]) -> list[int]:
-    with journal.read() as connection:
-        return list(connection.execute(select(_delivery.c.id).where(of_them, _delivery.c.has_recipients)).scalars())
-
-
-def _purge_some_recipients(journal: Transactions, delivery: int, *, addresses: bool = False) -> int:
-    """Erase some recipients of a delivery; their addresses too, unless another delivery has them."""
-    of_delivery = _recipient.c.delivery == delivery
-    with journal.write() as connection:
-        query = select(_recipient.c.person).where(of_delivery).order_by(_recipient.c.page, _recipient.c.person)
-        if not (people := connection.execute(query.limit(_RECIPIENTS)).scalars().all()):
-            for table in (schema.page, schema.expansion):
-                connection.execute(delete(table).where(table.c.delivery == delivery))
-            return 0
-        states = select(_recipient.c.state, func.count()).where(of_delivery).group_by(_recipient.c.state)
-        counts: dict[Outcome, int] = {word(Outcome, state): count for state, count in connection.execute(states)}
-        uncounted = update(_delivery).where(_delivery.c.id == delivery, recipients_not_purged())
-        connection.execute(uncounted.values(request=counts_to_store(counts)))
-        connection.execute(delete(_recipient).where(of_delivery, _recipient.c.person.in_(people)))
-        unused = and_(_person.c.id.in_(people), ~exists().where(_recipient.c.person == _person.c.id))
-        if not addresses:  # they are kept for a while
-            unused = and_(unused, _person.c.sealed.is_(None))
-        connection.execute(delete(_person).where(unused))
-        return len(people)
+def _erase_recipients(connection: Connection, publications: Collection[str]) -> Sequence[int]:
+    """Erase who the recipients were, and return them. How many had which outcome is kept with each delivery."""
+    deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(publications), _delivery.c.has_recipients)
+    of_them = _recipient.c.delivery.in_(deliveries)
+    people: defaultdict[int, dict[Outcome, int]] = defaultdict(dict)
+    states = select(_recipient.c.delivery, _recipient.c.state, func.count()).where(of_them)
+    for delivery, state, count in connection.execute(states.group_by(_recipient.c.delivery, _recipient.c.state)):
+        people[delivery][Outcome(state)] = count
+    for delivery, counts in people.items():
+        connection.execute(update(_delivery).where(_delivery.c.id == delivery).values(request=counts_to_store(counts)))
+    named = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()
+    for table in (_recipient, schema.page, schema.expansion):
+        connection.execute(delete(table).where(table.c.delivery.in_(deliveries)))
+    return named
 
 
 def forget(connection: Connection, people: Sequence[int]) -> None:
     """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
     of_them = _person.c.id.in_(people)
-    connection.execute(delete(_person).where(of_them, ~exists().where(_recipient.c.person == _person.c.id)))
+    connection.execute(delete(_person).where(of_them, _UNNAMED))
     erased = {"sealed": None, "key": _random_key(connection)}
     connection.execute(update(_person).where(of_them).values(**erased))
 
@@ -413,9 +403,7 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
             "cancel it first. To take posts down now: policenotify withdraw"
         )
     if row is None:
-        refused = and_(_publication.c.state != "published", names_incident(_publication, name))
-        of_incident = select(_publication.c.id).where(or_(_publication.c.incident == incident, refused))
-        return set(connection.execute(of_incident).scalars())
+        return set(connection.execute(select(_publication.c.id).where(_publication.c.incident == incident)).scalars())
     corrections = select(_publication.c.id).where(_publication.c.corrects == row.id, _publication.c.incident.is_(None))
     return {row.id, *connection.execute(corrections).scalars()}
 
@@ -443,100 +431,36 @@ def _cancel_erased(connection: Connection, ids: set[str], at: int) -> set[str]:
 # --- text
 
 
-def _purge_text(
-    connection: Connection, keys: Keys, kind: str, selection: Selection, page: Sequence[str], now: datetime
-) -> Counter[str]:
-    """Erase the text of some threads, except those to which something was published meanwhile."""
-    key, old, busy = _CONDITIONS[kind](selection)
-    # After waiting for a lock, only the next statement sees what the other process has published.
-    connection.execute(select(key).where(key.in_(page)).order_by(key).with_for_update()).all()
-    threads = [str(thread) for thread in connection.execute(select(key).where(old, ~busy, key.in_(page))).scalars()]
-    erased = _erase_content(connection, keys, set(connection.execute(_parts(kind, threads)).scalars()), now)
-    return Counter({kind: len(threads), **erased})
+def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> Sequence[int]:
+    """Erase the text of some publications, of their deliveries and drafts, and the bodies of their events.
 
-
-def _erase_content(
-    connection: Connection,
-    keys: Keys,
-    ids: set[str],
-    now: datetime,
-    *,
-    drafts: Sequence[str] = (),
-) -> Counter[str]:
-    """Erase the text of some publications, their deliveries and their drafts.
-
-    The events of removed *drafts* go as well.
+    Returns:
+        The people who were their recipients.
     """
-    rows = connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all()
-    for row in rows:
-        of_row = update(_publication).where(_publication.c.id == row.id)
-        connection.execute(of_row.values(**tombstone(row, keys, now)))
+    about = _about(connection, ids)
+    for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
+        kept = {"key": row.key and purged_key(keys, row.key)}
+        kept |= without_content(read_message(row.message), keys, row.digest, now)
+        connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
     of_them = _delivery.c.publication.in_(ids)
-    deliveries = connection.execute(
-        update(_delivery).where(of_them).values(standalone=None, reply=None, ref=None, reason="", remedy="")
-    )
+    people = _erase_recipients(connection, ids)
+    gone = {"standalone": None, "reply": None, "ref": None, "reason": "", "remedy": ""}
+    connection.execute(update(_delivery).where(of_them).values(**gone))
     connection.execute(update(_delivery).where(of_them, recipients_not_purged()).values(request=None))
     attempt = schema.attempt
     own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
     connection.execute(update(attempt).where(own).values(reason=""))
-    about = ids | erase_drafts(connection, keys, ids, now) | set(drafts)
-    counts = {
-        "drafts": len(drafts),
-        "publications": len(rows),
-        "deliveries": deliveries.rowcount,
-        "events": _purge_bodies(connection, about),
-    }
-    return Counter(counts)
+    erase_drafts(connection, keys, ids, now)
+    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(about)))
+    _empty_events(connection, about)
+    return people
 
 
-def _purge_bodies(connection: Connection, publications: Collection[str]) -> int:
+def _empty_events(connection: Connection, publications: Collection[str]) -> int:
     """Erase the bodies of events. Their commitments, which the seals chain, are kept."""
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
     return connection.execute(with_body.values(body="", salt="")).rowcount
-
-
-# --- images
-
-
-def _unused_pictures(connection: Connection, purged: Iterable[str] = ()) -> set[str]:
-    """Return the images that no message contains except those that are being purged."""
-    unused = set(connection.execute(select(schema.blob.c.digest)).scalars())
-    ignored, after = frozenset(purged), ""
-    while unused:
-        query = select(_publication.c.id, _publication.c.message).where(_publication.c.id > after, is_whole())
-        rows = connection.execute(query.order_by(_publication.c.id).limit(_MESSAGES)).all()
-        if not rows:
-            break
-        after = rows[-1].id
-        unused.difference_update(*(_PICTURE.findall(row.message) for row in rows if row.id not in ignored))
-    if unused:
-        unused.difference_update(*map(_PICTURE.findall, connection.execute(_DRAFTED).scalars()))
-    return unused
-
-
-def _purge_pictures(journal: Transactions) -> int:
-    with journal.read() as connection:
-        last = audit.newest_event(connection)
-        unused = sorted(_unused_pictures(connection))
-    purged, blob = 0, schema.blob
-    for start in range(0, len(unused), _PICTURES):
-        with journal.write() as connection:
-            batch = set(unused[start : start + _PICTURES]) - _published_since(connection, last - _UNCOMMITTED)
-            purged += connection.execute(delete(blob).where(blob.c.digest.in_(batch))).rowcount
-    return purged
-
-
-def _published_since(connection: Connection, event: int) -> set[str]:
-    """Return the images of publications since an event."""
-    query = select(_publication.c.message).join(schema.event, schema.event.c.publication == _publication.c.id)
-    drafted = select(_revision.c.message).join(schema.event, schema.event.c.publication == _revision.c.draft)
-    recent = schema.event.c.id > event
-    messages = [one for each in (query, drafted) for one in connection.execute(each.where(recent)).scalars()]
-    return {digest for message in messages for digest in _PICTURE.findall(message)}
-
-
-# --- space
 
 
 def _random_key(connection: Connection) -> ColumnElement[str]:

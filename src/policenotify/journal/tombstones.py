@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal.database import schema
@@ -16,10 +15,12 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.message import read as read_message
 
 HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 """The text of a purged publication."""
+
+REFUSED = "Message refusé le {day:%Y-%m-%d}, texte non conservé."
+"""The text of a message that was refused."""
 
 RULES: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
@@ -66,10 +67,9 @@ def is_selected(selection: Selection | None) -> ColumnElement[bool]:
     return old if selection.category is None else and_(old, is_about(selection.category))
 
 
-def is_whole(publication: Any = _publication) -> ColumnElement[bool]:  # noqa: ANN401 - a table or its alias
+def is_whole() -> ColumnElement[bool]:
     """Return the condition that a publication was not purged."""
-    unmarked: ColumnElement[bool] = publication.c.rules.not_like(f"{_MARK}%")
-    return unmarked
+    return _publication.c.rules.not_like(f"{_MARK}%")
 
 
 def purged_at(rules: str) -> str | None:
@@ -82,19 +82,7 @@ def purged_key(keys: Keys, key: str) -> str:
     return keys.tag(_KEY, key)
 
 
-def tombstone(row: Row[Any], keys: Keys, now: datetime) -> dict[str, object]:
-    """Return the columns of a purged publication. Neither its text nor the caller's key can be guessed from them."""
-    kept = tombstone_of(read_message(row.message), now)
-    return {
-        "key": None if row.key is None else purged_key(keys, row.key),
-        "digest": keys.tag(DIGEST, row.digest),
-        "message": kept.model_dump_json(exclude_none=True),
-        "findings": "[]",
-        "rules": RULES.dump_json({"purged": now.astimezone(UTC).isoformat()}).decode(),
-    }
-
-
-def tombstone_of(message: Message, now: datetime) -> Message:
+def tombstone_of(message: Message, now: datetime, *, headline: str = HEADLINE) -> Message:
     """Return what is left of a purged message."""
     return Message(
         category=message.category,
@@ -103,8 +91,20 @@ def tombstone_of(message: Message, now: datetime) -> Message:
         certainty=message.certainty,
         lifecycle=message.lifecycle,
         exercise=message.exercise,
-        headline=HEADLINE.format(day=now),
+        headline=headline.format(day=now),
     )
+
+
+def without_content(
+    message: Message, keys: Keys, digest: str, now: datetime, *, headline: str = HEADLINE
+) -> dict[str, object]:
+    """Return the columns that hold a message's content, as they are once it is purged, or at once if it is refused."""
+    return {
+        "digest": keys.tag(DIGEST, digest),
+        "message": tombstone_of(message, now, headline=headline).model_dump_json(exclude_none=True),
+        "findings": "[]",
+        "rules": RULES.dump_json({"purged": now.astimezone(UTC).isoformat()}).decode(),
+    }
 
 
 def counts_to_store(recipients: dict[Outcome, int]) -> str:

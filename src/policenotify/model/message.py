@@ -366,8 +366,12 @@ class Message(FrozenModel):
         return (own, *self.translations)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the content, equal for equal moments in different zones."""
-        content = self.model_dump(mode="python", exclude={"schema_version"})
+        """Return the SHA-256 of the content, equal for equal moments in different zones.
+
+        It covers what is not a default, so that a field of a later release changes no digest. Keys and approvals
+        depend on it: within a schema version no default changes, and an upgraded message keeps its digest.
+        """
+        content = self.model_dump(mode="python", exclude_defaults=True, exclude={"schema_version"})
         text = json.dumps(content, default=_canonical, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

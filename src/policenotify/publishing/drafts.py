@@ -80,10 +80,10 @@ class Drafts:
         """Return the drafts, newest first: those that may still be published or owe a second reading, or all."""
         return self._journal.drafts.list(only_open=only_open)
 
-    def standing(self, message: Message, *, key: str, to: Sequence[str] = ()) -> Draft | None:
+    def approved_draft(self, message: Message, *, key: str, to: Sequence[str] = ()) -> Draft | None:
         """Return the open draft whose approval counts, or will, for a message with such a key on these channels."""
         message, _ = load_images(message, self._journal.publications.picture)
-        return self._journal.drafts.standing(key, message.digest(), to)
+        return self._journal.drafts.approved_draft(key, message.digest(), to)
 
     # --- writing
 

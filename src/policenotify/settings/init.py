@@ -6,14 +6,14 @@ import os
 import secrets
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
-from policenotify.journal.keys import Entropy, Keys, keys_file
+from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
@@ -152,7 +152,7 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
             yield folder / listed, PRIVATE, f"the people of {name!r}"
     for tag, file in settings.languages.items():
         yield folder / file, READABLE, f"the phrases of {tag!r}"
-    yield from ((file, PRIVATE, "the keys") for file in _key_files(settings))
+    yield settings.keys_path, PRIVATE, "the keys"
     scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
     if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
         for end in _ENDS:
@@ -168,13 +168,6 @@ def _secret_files(
     for value in options.values():
         if isinstance(value, dict) and isinstance(value.get("file"), str):
             yield settings.place.parent / value["file"], PRIVATE, f"a secret of {name!r}"
-
-
-def _key_files(settings: Settings) -> Iterator[Path]:
-    for named in filter(None, (settings.keys_source, settings.signing_source)):
-        with suppress(SettingsError):  # a credential that this process lacks is reported where it is read
-            if (place := keys_file(named)) is not None:
-                yield place
 
 
 def exposed_secret(settings: Settings, name: str) -> str:

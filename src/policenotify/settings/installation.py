@@ -188,9 +188,7 @@ def _keys(settings: Settings) -> DiagnosisLine:
         keys = settings.load_keys()
     except (SettingsError, UnsupportedVersion) as error:
         return wrong("keys", error, Alarm.SETTINGS)
-    where = "not in a file"
-    if settings.keys_source.is_file():
-        where = f"file mode {stat.S_IMODE(settings.keys_source.stat().st_mode):04o}"
+    where = f"file mode {stat.S_IMODE(settings.keys_path.stat().st_mode):04o}"
     return right("keys", f"fingerprint {keys.fingerprint} (the same on every host), {where}")
 
 

@@ -197,9 +197,7 @@ class Settings(SettingsTable):
         zone: The time zone of the readers.
         journal: A path, relative to the settings file, an SQLAlchemy URL (which may hold a password), or `"django"`
             for a journal in the database of a Django project.
-        keys: Path of the keys file, relative to the settings file. Or `credential:NAME`, a systemd credential, or
-            `env:NAME`, an environment variable with the file's content.
-        signing_keys: The same of the signing keys, if they are kept apart. Only the host that seals has them.
+        keys: Path of the keys file, relative to the settings file.
         wait: How long a publication waits for the networks. A number is in seconds.
         pictures: The folder of the images that messages in JSON may name by path, relative to the settings file.
             Without it they may name none.
@@ -229,7 +227,6 @@ class Settings(SettingsTable):
     zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
-    signing_keys: Path | None = None
     wait: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=20)
     pictures: Path | None = None
     channels: dict[Name, ChannelSettings] = Field(min_length=1)
@@ -322,21 +319,13 @@ class Settings(SettingsTable):
         return self._place
 
     @property
-    def keys_source(self) -> Path:
-        """Where the keys are: a path, a credential or a variable; see `Keys.load`."""
-        return self._source(self.keys)
-
-    @property
-    def signing_source(self) -> Path | None:
-        """Where the signing keys are, if they are kept apart."""
-        return None if self.signing_keys is None else self._source(self.signing_keys)
+    def keys_path(self) -> Path:
+        """The path of the keys file."""
+        return self._place.parent / self.keys
 
     def load_keys(self) -> Keys:
         """Read the keys of the installation; see `Keys.load`."""
-        return Keys.load(self.keys_source, signing=self.signing_source)
-
-    def _source(self, named: Path) -> Path:
-        return named if str(named).startswith(("credential:", "env:")) else self._place.parent / named
+        return Keys.load(self.keys_path)
 
     @property
     def pictures_path(self) -> Path | None:

@@ -1,11 +1,9 @@
-"""`keys`: rotation, and signing keys apart."""
+"""`keys`: rotation."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-
-import pytest
 
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
@@ -31,24 +29,6 @@ def test_rotation_leaves_an_installation_that_works(run: Run, desk: Desk) -> Non
         assert journal.keys.version == 3
 
 
-def test_signing_keys_apart_are_needed_to_seal_and_to_rotate(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    assert run("keys", "detach", "signing.keys").code == 0
-    assert run("publish", *ACCIDENT).code == 0
-    refused = run("journal", "seal")
-    assert (refused.code, "The signing keys are not on this host" in refused.err) == (1, True)
-    assert run("keys", "rotate").code == 1
-    assert Keys.load(desk.folder / "keys").version == 1
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace('keys = "keys"', 'keys = "keys"\nsigning_keys = "signing.keys"'), encoding="utf-8")
-    assert run("journal", "seal").code == 0
-    assert run("keys", "rotate").code == 0
-    assert run("journal", "verify").code == 0
-    settings.write_text(text, encoding="utf-8")
-    assert run("journal", "verify").code == 0
-    assert run("journal", "seal").code == 1
-
-
 def test_the_rule_of_the_installation_is_asked_before_keys_change_and_before_an_export(run: Run, desk: Desk) -> None:
     settings = desk.folder / "policenotify.toml"
     rule = 'may = "tests.integration.test_authority:only_claire"\n'
@@ -60,18 +40,6 @@ def test_the_rule_of_the_installation_is_asked_before_keys_change_and_before_an_
     assert (desk.folder / "keys").read_bytes() == before
     assert not (desk.folder / "journal.jsonl").exists()
     assert run("--actor", "claire", "keys", "rotate").code == 0
-
-
-def test_keys_that_are_in_no_file_are_not_rotated_here(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DESK_KEYS", (desk.folder / "keys").read_text(encoding="utf-8"))
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace('keys = "keys"', 'keys = "env:DESK_KEYS"'), encoding="utf-8")
-    assert "not in a file" in run("doctor").words
-    for command in (("rotate",), ("detach", "signing.keys")):
-        refused = run("keys", *command)
-        assert (refused.code, "The keys are not in a file here" in refused.err) == (1, True)
-    assert not (desk.folder / "signing.keys").exists()
 
 
 def test_a_journal_that_was_tampered_with_does_not_keep_the_keys_from_being_rotated(run: Run, desk: Desk) -> None:

@@ -135,7 +135,7 @@ def test_the_draft_of_an_erased_publication_keeps_who_read_it_and_no_text(desk: 
     assert left.authors == ("claire",)
     with pytest.raises(DraftConflict, match="no second reading"):
         publisher.drafts.second_reading(urgent.id, actor="hugo")
-    desk.change_directly("UPDATE pn_review SET reader = 'ines'")
+    desk.change_directly("UPDATE pn_draft SET content = replace(content, 'hugo', 'ines')")
     with pytest.raises(Exception, match="tampered with: draft"):
         desk.journal.audit.verify()
 
@@ -154,7 +154,7 @@ def test_what_was_never_published_of_an_incident_is_erased_with_it(desk: Desk) -
         appeal("Autre", lifecycle=Lifecycle(stage=Stage.OPENING, incident="I11")), actor="claire"
     )
     done = desk.journal.retention.erase("I1", "dpo", WHY)
-    assert (done.publications, done.drafts) == (3, 1)
+    assert (done.publications, done.drafts) == (2, 1)
     assert NAME not in everything(desk)
     assert [draft.id for draft in publisher.drafts.list()] == [other.id]
     assert desk.journal.audit.verify() == 0
@@ -204,4 +204,17 @@ def test_an_urgent_draft_is_purged_with_its_publication(desk: Desk) -> None:
     assert desk.journal.retention.purge(desk.clock.now(), "adm").publications == 1
     assert NAME not in everything(desk)
     assert REASON not in everything(desk)
+    assert desk.journal.audit.verify() == 0
+
+
+def test_what_a_purge_left_of_a_draft_is_authentic(desk: Desk) -> None:
+    publisher = reading_publisher(desk.journal)
+    publisher.publish(appeal(lifecycle=Lifecycle()), key="u", actor="claire", urgent=REASON)
+    publisher.drafts.create(appeal("Appel", lifecycle=Lifecycle()), actor="claire")
+    publisher.drain(timedelta(seconds=5))
+    desk.clock.pass_by(86_400 * 400)
+    desk.journal.retention.purge(desk.clock.now() - timedelta(days=1), "archives")
+    assert "Appel" not in everything(desk)
+    [draft] = publisher.drafts.list(only_open=False)
+    assert (draft.authors, draft.urgent, draft.second_due_at) == (("claire",), "", None)
     assert desk.journal.audit.verify() == 0

@@ -235,30 +235,6 @@ def test_importing_and_tagging_load_no_cipher() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own code
 
 
-# --- sources
-
-
-def test_keys_come_from_a_systemd_credential_or_the_environment(keys: Keys, tmp_path: Path) -> None:
-    keys.save(tmp_path / "desk")
-    passed = {"CREDENTIALS_DIRECTORY": str(tmp_path), "DESK_KEYS": (tmp_path / "desk").read_text()}
-    for source in ("credential:desk", "env:DESK_KEYS"):
-        assert Keys.load(source, environ=passed).fingerprint == keys.fingerprint
-    with pytest.raises(SettingsError, match=r"LoadCredential=desk:/path/of/the/keys$"):
-        Keys.load("credential:desk", environ={})
-    with pytest.raises(SettingsError, match="variable DESK_KEYS, which is to hold the keys, is not set"):
-        Keys.load("env:DESK_KEYS", environ={})
-    with pytest.raises(SettingsError, match="env:DESK_KEYS is not a keys file"):
-        Keys.load("env:DESK_KEYS", environ={"DESK_KEYS": "x"})
-
-
-@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
-def test_a_credential_open_to_others_is_refused(keys: Keys, tmp_path: Path) -> None:
-    keys.save(tmp_path / "desk")
-    (tmp_path / "desk").chmod(0o644)
-    with pytest.raises(SettingsError, match="is open to others"):
-        Keys.load("credential:desk", environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
-
-
 @pytest.mark.parametrize("byte", [b"\0", b"x"])
 def test_keys_of_equal_bytes_do_not_load(keys: Keys, tmp_path: Path, byte: bytes) -> None:
     keys.save(tmp_path / "k")
@@ -284,41 +260,6 @@ def test_a_code_holds_for_exactly_its_text_and_purpose(keys: Keys) -> None:
     assert newer.mac("delivery", "text") != code
     with pytest.raises(UnsupportedVersion):
         keys.is_mac("delivery", "text", newer.mac("delivery", "text"))
-
-
-# --- signing keys apart
-
-
-def test_a_host_without_the_signing_keys_verifies_but_does_not_sign(keys: Keys, tmp_path: Path) -> None:
-    keys.save(tmp_path / "desk")
-    rest = keys.detach(tmp_path / "signing")
-    rest.replace(tmp_path / "desk")
-    assert (tmp_path / "signing").stat().st_mode & 0o777 == 0o600
-    version, signature = keys.sign(b"batch 1")
-    host = Keys.load(tmp_path / "desk", signing=tmp_path / "absent")
-    assert host.fingerprint == keys.fingerprint
-    assert host.verify(version, b"batch 1", signature)
-    assert host.public_key(1) == keys.public_key(1)
-    assert host.unseal("keep", *keys.seal("keep", "jeton")) == "jeton"
-    for act in (lambda: host.sign(b""), lambda: host.detach(tmp_path / "again"), lambda: host.rotated(os.urandom)):
-        with pytest.raises(SettingsError, match="The signing keys are not on this host"):
-            act()
-    sealing = Keys.load(tmp_path / "desk", signing=tmp_path / "signing")
-    assert sealing.sign(b"batch 1") == (version, signature)
-
-
-def test_signing_keys_of_another_installation_or_version_are_refused(keys: Keys, tmp_path: Path) -> None:
-    keys.without_signing().save(tmp_path / "desk")
-    Keys.create(os.urandom).detach(tmp_path / "other")
-    with pytest.raises(SettingsError, match=r"The signing keys of .*other do not belong to the keys"):
-        Keys.load(tmp_path / "desk", signing=tmp_path / "other")
-    newer = keys.rotated(counting(1).randbytes)
-    newer.detach(tmp_path / "newer")
-    assert Keys.load(tmp_path / "desk", signing=tmp_path / "newer").sign(b"") == keys.sign(b"")  # the file before
-    keys.detach(tmp_path / "old")
-    newer.without_signing().replace(tmp_path / "desk")
-    with pytest.raises(SettingsError, match="do not belong"):
-        Keys.load(tmp_path / "desk", signing=tmp_path / "old")
 
 
 def test_only_the_file_of_earlier_versions_is_replaced(keys: Keys, tmp_path: Path) -> None:

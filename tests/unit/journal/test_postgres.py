@@ -296,9 +296,10 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
     other = open_journal(desk.url, keys=desk.keys, clock=desk.clock)  # a purge empties events, which no publisher does
 
     def forget() -> None:
-        with other.write() as connection:
-            done = retention._purge_text(connection, desk.keys, "messages", wanted, tips, desk.clock.now())
-            forgotten.append(done["messages"])
+        for tip in tips:
+            with other.write() as connection:
+                done = retention._purge_thread(connection, desk.keys, wanted, tip, desk.clock.now())
+                forgotten.append(done.get("messages", 0))
 
     draft = desk.draft(Stage.CORRECTION, None, corrects=tips[0])
     with desk.journal.write() as connection:
@@ -308,7 +309,7 @@ def test_an_incident_under_correction_is_not_erased(desk: Desk) -> None:
         _until_a_lock_is_waited_for(desk)
     late.join()
     other.close()
-    assert forgotten == [1]
+    assert forgotten == [0, 1]
     kept, gone = (desk.journal.publications.get(tip) for tip in tips)
     assert kept is not None
     assert gone is not None
@@ -333,7 +334,7 @@ def test_a_publish_that_waited_for_a_purge_reports_that_it_came_first(desk: Desk
 
     with other.write() as connection:
         wanted = tombstones.Selection(before=microseconds(desk.clock.now()))
-        retention._purge_text(connection, desk.keys, "messages", wanted, [tip], desk.clock.now())
+        retention._purge_thread(connection, desk.keys, wanted, tip, desk.clock.now())
         late = threading.Thread(target=correct)
         late.start()
         _until_a_lock_is_waited_for(desk)
@@ -809,6 +810,17 @@ def test_the_application_cannot_purge(application: Desk) -> None:
     event.remove(application.journal._engine, "before_cursor_execute", _only_added)
     with pytest.raises(JournalError, match="Purge, vacuum, migrate, move and restore as their owner"):
         application.journal.retention.purge(application.clock.now(), "adj Petit")
+
+
+def test_the_application_erases_nothing_at_all(application: Desk) -> None:
+    """It may supersede what waits, but not empty an event, and so it does neither."""
+    waits = application.publish(Stage.STANDALONE)
+    event.remove(application.journal._engine, "before_cursor_execute", _only_added)
+    before = application.dump()
+    with pytest.raises(JournalError, match="Purge, vacuum, migrate and move as their owner"):
+        application.journal.retention.erase(waits, "dpo", "Demande 12.")
+    assert application.dump() == before
+    assert application.claim("sky") is not None
 
 
 def test_the_migration_grants_in_the_same_step(empty: str, keys: Keys, clock: FakeClock) -> None:

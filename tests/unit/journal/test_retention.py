@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
+import time
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event, insert, or_, select, update
+from sqlalchemy import delete, event, insert, or_, select, update
 
 from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal import retention, tombstones
+from policenotify.journal import audit, open_journal, retention, tombstones
 from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
+from policenotify.journal.pictures import forget_pictures, store_pictures
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
 from policenotify.journal.verify import prove
@@ -23,6 +27,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Image
 from tests.support import journal as bench
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.support.journal import Desk
@@ -120,7 +125,7 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
     assert [row[:7] for row in sorted(before["pn_event"])] == [row[:7] for row in after["pn_event"][:6]]
     assert [row[9] for row in sorted(before["pn_event"])] == [row[9] for row in after["pn_event"][:6]]
     assert {row[7:9] for row in after["pn_event"][:6]} == {("", "")}
-    assert after["pn_seal"][:1] == before["pn_seal"]
+    assert after["pn_seal"] == before["pn_seal"]
     assert [(row[2], row[3]) for row in after["pn_event"][6:]] == [
         ("adj Petit", "purge_begun"),
         ("adj Petit", "purged"),
@@ -156,13 +161,17 @@ def test_a_late_correction_keeps_its_incident(desk: Desk) -> None:
     assert _purge(desk) == Purged(incidents=1, messages=1, publications=5, deliveries=7, recipients=3, events=12)
 
 
-def test_a_refused_draft_goes_and_its_key_stays_free(desk: Desk) -> None:
-    draft = desk.draft(headline=HEADLINE, key="mine")
+def test_the_text_of_a_refused_message_is_not_kept_and_its_key_stays_free(desk: Desk) -> None:
+    finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason=SECRET, remedy=SECRET)
+    draft = desk.draft(headline=HEADLINE, key="mine", findings=(finding,))
     desk.journal.publications.add_refused(draft)
-    desk.clock.pass_by(YEAR)
-    assert _purge(desk) == Purged(messages=1, publications=1, events=1)
     assert SECRET not in repr(desk.dump())
+    assert draft.digest not in repr(desk.dump())
+    desk.clock.pass_by(YEAR)
+    assert _purge(desk) == NOTHING
+    assert desk.journal.publications.refusal(draft.id) == (draft.at, "PN101")
     assert desk.publish(key="mine")
+    assert desk.journal.audit.verify() == 0
 
 
 def _set_state(desk: Desk, said: str, state: str) -> None:
@@ -265,21 +274,49 @@ def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:
 
 
 def test_a_picture_that_is_shown_again_meanwhile_stays(desk: Desk) -> None:
+    """Whichever of the two comes first: the purge, or a publication whose transaction is still open."""
     one = _picture("one")
     desk.publish(Stage.STANDALONE, **_shows(one))
-    with desk.journal.read() as connection:
-        assert retention._published_since(connection, 0) == {one.digest}
-        assert retention._published_since(connection, 1) == set()
+    with closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)) as other:
+        for shown_first in (True, False):
+            with desk.journal.write() as connection:
+                connection.execute(delete(schema.picture))
+            inside = threading.Event()
+            done: list[int] = []
+
+            def forget(
+                done: list[int] = done, inside: threading.Event = inside, *, waits: bool = not shown_first
+            ) -> None:
+                with other.write() as connection:
+                    done.append(forget_pictures(connection, [one.digest]))
+                    inside.set()
+                    time.sleep(0.2 if waits else 0)
+
+            def show(inside: threading.Event = inside, *, waits: bool = shown_first) -> None:
+                with desk.journal.write() as connection:
+                    store_pictures(connection, "B" * 26, [one], 1)
+                    inside.set()
+                    time.sleep(0.2 if waits else 0)
+
+            first, second = (show, forget) if shown_first else (forget, show)
+            thread = threading.Thread(target=first)
+            thread.start()
+            assert inside.wait(PATIENCE)
+            second()
+            thread.join(PATIENCE)
+            assert done == [0 if shown_first else 1]
+            assert [row[0] for row in desk.dump("pn_blob")["pn_blob"]] == [one.digest]
+            assert desk.dump("pn_picture")["pn_picture"] == [("B" * 26, one.digest)]
 
 
-def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
-    for number in range(retention._PAGE + 3):
+def test_many_threads_and_many_people_go(desk: Desk) -> None:
+    for number in range(23):
         desk.publish(Stage.STANDALONE, channels=())
         desk.publish(incident=f"N{number}", channels=())
         desk.publish(Stage.CANCELLATION, f"N{number}", channels=())
     mass = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": [A]})
     assert desk.mail() == [A]
-    numbers = range(10, retention._RECIPIENTS + 15)
+    numbers = range(10, 2_015)
     people = [{"id": each, "key": f"{each:032d}", "key_version": 1, "stored_at": 1} for each in numbers]
     rows = [{"delivery": 1, "page": 0, "person": each, "state": Outcome.POSTED} for each in numbers]
     with desk.journal.write() as connection:
@@ -287,35 +324,75 @@ def test_many_courses_and_many_people_go_in_several_turns(desk: Desk) -> None:
         connection.execute(insert(schema.recipient), rows)
     desk.clock.pass_by(YEAR)
     done = _purge(desk)
-    assert (done.incidents, done.messages) == (retention._PAGE + 3, retention._PAGE + 4)
-    assert done.recipients == retention._RECIPIENTS + 6
+    assert (done.incidents, done.messages, done.recipients) == (23, 24, 2_006)
+    assert desk.dump("pn_recipient")["pn_recipient"] == []
     found = desk.journal.publications.get(mass)
     assert found is not None
-    assert found.on("mail").recipients == {Outcome.POSTED: retention._RECIPIENTS + 6}
+    assert found.on("mail").recipients == {Outcome.POSTED: 2_006}
 
 
 def test_deliveries_under_way_meanwhile_are_left(desk: Desk) -> None:
     [_, end] = _incident(desk)
     desk.clock.pass_by(YEAR)
     wanted = tombstones.Selection(before=microseconds(_year_ago(desk)))
-    with desk.journal.read() as connection:
-        page = retention._page(connection, "incidents", wanted, "")
-    assert page == ["I1"]
     desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
     with desk.journal.write() as connection:
-        done = retention._purge_text(connection, desk.keys, "incidents", wanted, page, desk.clock.now())
-    assert sum(done.values()) == 0
+        assert retention._purge_thread(connection, desk.keys, wanted, "I1", desk.clock.now()) == {}
     assert SECRET in repr(desk.dump("pn_publication"))
 
 
-def test_a_purge_that_was_interrupted_goes_on(desk: Desk) -> None:
-    opening, _ = _incident(desk)
+def test_a_purge_that_was_interrupted_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    openings = [_incident(desk, name)[0] for name in ("I1", "I2")]
     desk.clock.pass_by(YEAR)
-    assert retention._purge_recipients(desk.journal, "incidents", ["I1"]) == 3
-    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, events=6)
-    found = desk.journal.publications.get(opening)
-    assert found is not None
-    assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
+
+    class Killed(BaseException):
+        """The process is gone."""
+
+    purge_thread = retention._purge_thread
+
+    def killed(*given: Any) -> Any:
+        if given[3] == "I2":
+            raise Killed
+        return purge_thread(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "_purge_thread", killed)
+        with pytest.raises(Killed):
+            desk.journal.retention.purge(_year_ago(desk), "adj Petit")
+    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=3, events=6)
+    assert SECRET not in repr(desk.dump())
+    for opening in openings:
+        found = desk.journal.publications.get(opening)
+        assert found is not None
+        assert found.on("mail").recipients == {Outcome.POSTED: 1, Outcome.REFUSED: 1}
+
+
+def test_an_erasure_is_done_wholly_or_not_at_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails last: what waits is not superseded, and no text is gone."""
+    waits = desk.publish(Stage.STANDALONE, headline=HEADLINE, channels=("sky", "mail"), people={"mail": [A, B]})
+    before = desk.dump()
+    with monkeypatch.context() as patched:
+        patched.setattr(audit, "record", lambda *_given, **_named: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            desk.journal.retention.erase(waits, "dpo", "Demande 12.")
+    assert desk.dump() == before
+    assert desk.journal.retention.erase(waits, "dpo", "Demande 12.").publications == 1
+    assert desk.outcomes(waits) == {"sky": Outcome.SUPERSEDED, "mail": Outcome.SUPERSEDED}
+    assert SECRET not in repr(desk.dump())
+
+
+def test_nothing_is_signed_by_a_purge_or_an_erasure(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose keys cannot sign erases as any other."""
+    _incident(desk)
+    desk.clock.pass_by(YEAR)
+    monkeypatch.setattr(type(desk.keys), "sign", lambda *_given: 1 / 0)
+    assert desk.journal.retention.erase("I1", "dpo", "Demande 12.").publications == 2
+    tip = desk.publish(Stage.STANDALONE, headline=HEADLINE)
+    desk.deliver()
+    desk.clock.pass_by(2 * YEAR)
+    assert tip
+    assert _purge(desk).messages == 1
+    assert SECRET not in repr(desk.dump())
 
 
 # --- the space that they took

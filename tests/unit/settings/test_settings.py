@@ -217,9 +217,9 @@ def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:
     settings = read_settings(write(), environ=ENVIRON)
     assert settings.place == tmp_path / "policenotify.toml"
     assert settings.journal_url == str(tmp_path / "policenotify.db")
-    assert settings.keys_source == tmp_path / "policenotify.keys"
+    assert settings.keys_path == tmp_path / "policenotify.keys"
     elsewhere = read_settings(write('journal = "/var/lib/j.db"\nkeys = "/etc/k"' + BASIC), environ=ENVIRON)
-    assert (elsewhere.journal_url, elsewhere.keys_source) == ("/var/lib/j.db", Path("/etc/k"))
+    assert (elsewhere.journal_url, elsewhere.keys_path) == ("/var/lib/j.db", Path("/etc/k"))
 
 
 def test_the_file_is_found_by_argument_variable_or_working_directory(

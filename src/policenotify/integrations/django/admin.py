@@ -330,8 +330,8 @@ class DraftAdmin(JournalAdmin):
     list_display = ("changed_at", "shown_state", "category", "submitted_by", "expires_at", "due_at", "publication")
     list_filter = ("state", "category", "exercise")
     search_fields = ("=id", "key", "submitted_by")
-    fields = ("id", "key", "shown_state", "category", "exercise", "submitted_by", "reason", "created_at", "changed_at",
-              "expires_at", "publication", "published_by", "urgent", "due_at", "words")  # fmt: skip
+    fields = ("id", "key", "shown_state", "category", "exercise", "submitted_by", "created_at", "changed_at",
+              "expires_at", "publication", "due_at", "words")  # fmt: skip
     readonly_fields = ("shown_state", "words")
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         verdict: RowDecision(

@@ -231,8 +231,6 @@ class DraftRow(JournalModel):
     category = models.CharField(max_length=64)
     exercise = models.BooleanField()
     state = models.CharField(max_length=12)
-    revision = models.IntegerField()
-    reason = models.TextField()
     submitted_by = models.CharField(max_length=200)
     created_at = MicrosecondsField()
     changed_at = MicrosecondsField()
@@ -240,8 +238,6 @@ class DraftRow(JournalModel):
     publication = models.ForeignKey(
         PublicationRow, models.DO_NOTHING, db_column="publication", null=True, related_name="drafts"
     )
-    published_by = models.CharField(max_length=200)
-    urgent = models.TextField()
     due_at = MicrosecondsField(say_later("second reading due at"), null=True)
 
     class Meta(JournalModel.Meta):

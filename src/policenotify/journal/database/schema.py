@@ -123,56 +123,24 @@ draft: Table = Table(
     Column("id", Name(26), primary_key=True),
     Column("key", Name(200), unique=True),  # of the publication to come; NULL for one that was published urgently
     Column("for_keys", Name(200), nullable=False),  # the beginning of the keys that it counts for, again and again
-    Column("to", LongText, nullable=False),
     Column("category", Name(64), nullable=False),
     Column("exercise", YesNo, nullable=False),
     Column("state", Name(12), nullable=False),
-    Column("revision", Whole, nullable=False),  # the newest
-    Column("reason", LongText, nullable=False),
-    Column("digest", Name(64), nullable=False),  # of the newest revision, once submitted as readers read it
+    Column("typed", Name(64), nullable=False),  # Message.digest() of the newest revision
     Column("submitted_by", Name(200), nullable=False),
     Column("created_at", Microseconds, nullable=False),
     Column("changed_at", Microseconds, nullable=False),
     Column("expires_at", Microseconds),
     Column("publication", ForeignKey("pn_publication.id"), index=True),
-    Column("published_by", Name(200), nullable=False),
-    Column("urgent", LongText, nullable=False),  # why it was published before it was read
-    Column("due_at", Microseconds),  # of the second reading that is owed then
+    Column("due_at", Microseconds),  # of the second reading that is owed after an urgent publication
     Column("authenticated", YesNo, nullable=False),  # and who reads it must be
-    Column("mac", Name(80), nullable=False),  # of all of these, the revisions and the reviews
+    Column("content", LongText, nullable=False),  # all of it as JSON, with its revisions and reviews
+    Column("mac", Name(80), nullable=False),  # of all of these
     Column("reminders", Whole, nullable=False, server_default=text("0")),
     Column("reminded_at", Microseconds),
     Index("pn_draft_state", "state", "expires_at"),
     Index("pn_draft_due", "due_at"),
     comment="A message that others read before it is published, or after an urgent publication.",
-)
-
-revision: Table = Table(
-    "pn_revision",
-    metadata,
-    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
-    Column("number", Whole, primary_key=True),
-    Column("digest", Name(64), nullable=False),  # Message.digest()
-    Column("message", LongText, nullable=False),
-    Column("author", Name(200), nullable=False),
-    Column("authenticated", YesNo, nullable=False),
-    Column("at", Microseconds, nullable=False),
-    comment="The versions of a draft. No one who wrote one may approve any.",
-)
-
-review: Table = Table(
-    "pn_review",
-    metadata,
-    Column("draft", ForeignKey("pn_draft.id"), primary_key=True),
-    Column("number", Whole, primary_key=True),
-    Column("revision", Whole, nullable=False),
-    Column("digest", Name(64), nullable=False),
-    Column("verdict", Name(16), nullable=False),
-    Column("reader", Name(200), nullable=False),
-    Column("authenticated", YesNo, nullable=False),
-    Column("reason", LongText, nullable=False),
-    Column("at", Microseconds, nullable=False),
-    comment="What readers decided about a revision.",
 )
 
 delivery: Table = Table(
@@ -409,6 +377,14 @@ blob: Table = Table(
     Column("data", Binary, nullable=False),
     Column("stored_at", Microseconds, nullable=False),
     comment="Images, named by their SHA-256.",
+)
+
+picture: Table = Table(
+    "pn_picture",
+    metadata,
+    Column("owner", Name(26), primary_key=True),  # a publication or draft
+    Column("digest", ForeignKey("pn_blob.digest"), primary_key=True, index=True),
+    comment="Which publications and drafts show an image. One that none shows is erased.",
 )
 
 runner: Table = Table(

@@ -1,241 +1,140 @@
-"""A draft as it is stored, and what an event states of it: the digest of its row, its revisions and its reviews."""
+"""A draft as it is stored: one document, the columns by which it is found, and a keyed code (HMAC) over both.
+
+Who can write the database, but has no keys, can hold drafts back. He cannot write an approval that counts.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Row, Select, and_, delete, or_, select, update
 
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import TOLERANCE, NeededApproval, moment, span, word
-from policenotify.journal.verify import digest_of
-from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
-from policenotify.model.message import Message
+from policenotify.journal.records import microseconds
+from policenotify.journal.tombstones import DIGEST, Selection, purged_key, tombstone_of
+from policenotify.model.draft import Draft, DraftState
 from policenotify.model.message import read as read_message
 
-MAC = "draft"
-"""The purpose of the code of a draft, over its record."""
-
-DRAFT_FIELDS = (
-    "id", "key", "for_keys", "to", "category", "exercise", "state", "revision", "reason", "digest",
-    "submitted_by", "created_at", "changed_at", "expires_at", "publication", "published_by", "urgent", "due_at",
-    "authenticated",
-)  # fmt: skip
-"""The columns of a draft that its code covers."""
-
-_REVISION_FIELDS = ("number", "digest", "message", "author", "authenticated", "at")
-_REVIEW_FIELDS = ("number", "revision", "digest", "verdict", "reader", "authenticated", "reason", "at")
-
-_table, _revision, _review = schema.draft, schema.revision, schema.review
-_REVISIONS = select(_revision).where(_revision.c.draft == bindparam("draft")).order_by(_revision.c.number)
-_REVIEWS = select(_review).where(_review.c.draft == bindparam("draft")).order_by(_review.c.number)
-
-_KINDS = ("drafted", "revised", "submitted", "approved", "returned", "rejected", "withdrawn", "expired")
+_MAC = "draft"  # the purpose of the code
+_table = schema.draft
 
 
 @cache
-def _last() -> Select[Any]:
-    """Return the query for the last event of an unpublished draft."""
-    event = schema.event
-    of_draft = (event.c.publication == bindparam("draft"), event.c.kind.in_(_KINDS))
-    return select(event.c.body).where(*of_draft).order_by(event.c.id.desc()).limit(1)
+def _document() -> TypeAdapter[Draft]:
+    return TypeAdapter(Draft)
 
 
-def last_stated(connection: Connection, draft: str) -> str | None:
-    """Return the record that the last event of an unpublished draft states: empty if purged, None without one."""
-    body = connection.execute(_last(), {"draft": draft}).scalar()
-    return body and str(json_object(body).get("record"))
+def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool) -> dict[str, Any]:
+    """Return the columns of a draft.
+
+    Args:
+        keys: The installation's keys.
+        draft: The draft.
+        changed_at: When it was last changed.
+        authenticated: Who reads it after an urgent publication must be authenticated.
+    """
+    row = {
+        "id": draft.id,
+        "key": draft.key,
+        "for_keys": draft.for_keys,
+        "category": draft.message.category,
+        "exercise": draft.message.exercise,
+        "state": draft.state,
+        "typed": draft.revisions[-1].digest,
+        "submitted_by": draft.submitted_by,
+        "created_at": microseconds(draft.created_at),
+        "changed_at": changed_at,
+        "expires_at": None if draft.expires_at is None else microseconds(draft.expires_at),
+        "publication": draft.publication,
+        "due_at": None if draft.second_due_at is None else microseconds(draft.second_due_at),
+        "authenticated": authenticated,
+        "content": _document().dump_json(draft, exclude={"reminders"}).decode(),
+    }
+    return {**row, "mac": keys.mac(_MAC, _covered(row))}
 
 
-def record_of(
-    row: Mapping[str, Any], revisions: Sequence[Mapping[str, Any]], reviews: Sequence[Mapping[str, Any]]
-) -> str:
-    """Return the digest of a draft as stored."""
-    parts = ((revisions, _REVISION_FIELDS), (reviews, _REVIEW_FIELDS))
-    return digest_of(
-        [[row[name] for name in DRAFT_FIELDS], *([[one[name] for name in names] for one in of] for of, names in parts)]
-    )
+def read_draft(row: Row[Any]) -> Draft:
+    """Return a draft from its row."""
+    content = json.loads(row.content)
+    return _document().validate_python({**content, "message": read_message(content["message"])})
 
 
-def read_parts(connection: Connection, draft: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the revisions and the reviews of a draft, in order."""
-    return (
-        [one._asdict() for one in connection.execute(_REVISIONS, {"draft": draft})],
-        [one._asdict() for one in connection.execute(_REVIEWS, {"draft": draft})],
-    )
+def is_authentic(keys: Keys, row: Row[Any]) -> bool:
+    """Return True if a draft is as this installation stored it.
+
+    Raises:
+        UnsupportedVersion: It was stored with newer keys.
+    """
+    return keys.is_mac(_MAC, _covered(row._asdict()), row.mac)
+
+
+def _covered(row: dict[str, Any]) -> str:
+    return json.dumps([row[name] for name in _COVERED], ensure_ascii=False)
+
+
+_COVERED = [column.name for column in _table.c if column.name not in {"mac", "reminders", "reminded_at"}]
 
 
 def forged_drafts(connection: Connection, keys: Keys) -> Iterator[str]:
     """Yield what is wrong with each draft that is not what this installation stored."""
-    for row in connection.execute(select(_table).order_by(_table.c.id)).all():
-        if not keys.is_mac(MAC, record_of(row._asdict(), *read_parts(connection, row.id)), row.mac):
-            yield f"draft {row.id}, or a revision or review of it, is not what was stored"
+    for row in connection.execute(select(_table).order_by(_table.c.id)):
+        if not is_authentic(keys, row):
+            yield f"draft {row.id} is not what was stored"
 
 
-@dataclass(slots=True)
-class StoredDraft:
-    """A draft as it is in the tables, its row locked."""
+# --- erasing
 
-    row: dict[str, Any]
-    revisions: list[dict[str, Any]]
-    reviews: list[dict[str, Any]]
 
-    @property
-    def state(self) -> DraftState:
-        """Its state."""
-        return word(DraftState, self.row["state"])
-
-    @property
-    def record(self) -> str:
-        """What its event states of it."""
-        return record_of(self.row, self.revisions, self.reviews)
-
-    def readers(self, digest: str, needed: NeededApproval) -> tuple[str, ...]:
-        """Return the readers whose approval counts; see [`approvals`][policenotify.model.draft.approvals]."""
-        return approvals(
-            *_values(self),
-            digest=digest,
-            exercise=self.row["exercise"],
-            authenticated=needed.authenticated,
-            reasons=needed.reasons,
+def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> None:
+    """Erase the texts and reasons in the drafts of some publications. Who wrote and read them is kept."""
+    for row in connection.execute(select(_table).where(_table.c.publication.in_(publications))).all():
+        draft = read_draft(row)
+        left = replace(
+            draft,
+            key=None if draft.key is None else purged_key(keys, draft.key),
+            message=tombstone_of(draft.message, now),
+            digest=keys.tag(DIGEST, draft.digest),
+            revisions=tuple(replace(each, digest=keys.tag(DIGEST, each.digest)) for each in draft.revisions),
+            reviews=tuple(replace(each, digest=keys.tag(DIGEST, each.digest), reason="") for each in draft.reviews),
+            reason="",
+            urgent="",
+            second_due_at=None,
         )
-
-    def wrote(self, actor: str) -> bool:
-        """Return True if the actor wrote a revision, or published it before it was read."""
-        authors = {*(one["author"] for one in self.revisions), self.row["published_by"]} - {""}
-        return person(actor) in set(map(person, authors))
-
-    def has_expired(self, at: int) -> bool:
-        """Return True if its time is over, or not to be known because the clock was ahead when it was last changed."""
-        expires = self.row["expires_at"]
-        if self.state not in {DraftState.SUBMITTED, DraftState.APPROVED} or expires is None:
-            return False
-        return bool(expires <= at or self.row["changed_at"] > at + span(TOLERANCE))
+        columns = columns_of(keys, left, row.changed_at, authenticated=row.authenticated)
+        connection.execute(update(_table).where(_table.c.id == row.id).values(columns))
 
 
-def new_row(
-    draft: str,
-    message: Message,
-    at: int,
-    *,
-    key: str | None,
-    to: Sequence[str],
-    state: DraftState,
-    for_keys: str = "",
-) -> dict[str, Any]:
-    """Return the row of a new draft."""
-    return {
-        "id": draft,
-        "key": key,
-        "for_keys": for_keys,
-        "to": json.dumps([*to], ensure_ascii=False),
-        "category": message.category,
-        "exercise": message.exercise,
-        "state": state,
-        "revision": 1,
-        "reason": "",
-        "digest": message.digest(),
-        "submitted_by": "",
-        "created_at": at,
-        "changed_at": at,
-        "expires_at": None,
-        "publication": None,
-        "published_by": "",
-        "urgent": "",
-        "due_at": None,
-        "authenticated": False,
-        "mac": "",
-    }
-
-
-def add_revision(
-    connection: Connection, stored: StoredDraft, message: Message, author: str, at: int, *, authenticated: bool = False
-) -> None:
-    """Store another version of a draft."""
-    row = {
-        "number": len(stored.revisions) + 1,
-        "digest": message.digest(),
-        "message": message.model_dump_json(exclude_none=True),
-        "author": author,
-        "authenticated": authenticated,
-        "at": at,
-    }
-    connection.execute(insert(_revision), {"draft": stored.row["id"], **row})
-    stored.revisions.append(row)
-
-
-def add_review(
-    connection: Connection,
-    stored: StoredDraft,
-    verdict: ReviewVerdict,
-    reader: str,
-    reason: str,
-    at: int,
-    *,
-    authenticated: bool,
-) -> None:
-    """Store what a reader decided about the newest version."""
-    newest = stored.revisions[-1]
-    row = {
-        "number": len(stored.reviews) + 1,
-        "revision": newest["number"],
-        "digest": stored.row["digest"],
-        "verdict": verdict,
-        "reader": reader,
-        "authenticated": authenticated,
-        "reason": reason,
-        "at": at,
-    }
-    connection.execute(insert(_review), {"draft": stored.row["id"], **row})
-    stored.reviews.append(row)
-
-
-def _values(stored: StoredDraft) -> tuple[tuple[Revision, ...], tuple[Review, ...]]:
-    revisions = tuple(
-        Revision(**{name: one[name] for name in ("number", "digest", "author", "authenticated")}, at=moment(one["at"]))
-        for one in stored.revisions
+def old_drafts(selection: Selection) -> Select[Any]:
+    """Return the query for the drafts that were never published and are old enough. None that readers may approve."""
+    pending = and_(
+        _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED]), _table.c.expires_at > selection.before
     )
-    reviews = tuple(
-        Review(
-            revision=one["revision"],
-            digest=one["digest"],
-            verdict=word(ReviewVerdict, one["verdict"]),
-            reader=one["reader"],
-            authenticated=one["authenticated"],
-            reason=one["reason"],
-            at=moment(one["at"]),
-        )
-        for one in stored.reviews
-    )
-    return revisions, reviews
+    old = select(_table.c.id).where(_table.c.publication.is_(None), _table.c.changed_at <= selection.before, ~pending)
+    return old if selection.category is None else old.where(_table.c.category == selection.category)
 
 
-def made(stored: StoredDraft) -> Draft:
-    """Return a draft from its rows."""
-    row = stored.row
-    revisions, reviews = _values(stored)
-    return Draft(
-        id=row["id"],
-        key=row["key"],
-        for_keys=row["for_keys"],
-        to=tuple(json.loads(row["to"])),
-        state=stored.state,
-        digest=row["digest"],
-        message=read_message(stored.revisions[-1]["message"]),
-        revisions=revisions,
-        reviews=reviews,
-        reason=row["reason"],
-        submitted_by=row["submitted_by"],
-        created_at=moment(row["created_at"]),
-        expires_at=None if row["expires_at"] is None else moment(row["expires_at"]),
-        publication=row["publication"],
-        published_by=row["published_by"],
-        urgent=row["urgent"],
-        second_due_at=None if row["due_at"] is None else moment(row["due_at"]),
-    )
+def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:
+    """Return the query for the drafts that were never published and have the texts to erase.
+
+    They are of that name, about the incident of that name, or have the very words of one of the publications.
+    """
+    words = select(schema.publication.c.digest).where(schema.publication.c.id.in_(publications))
+    # Quotes in the texts are escaped.
+    of_incident = _table.c.content.contains(f'"incident":"{name}"', autoescape=True)
+    named = or_(_table.c.id == name, _table.c.key == name, of_incident, _table.c.typed.in_(words))
+    return select(_table.c.id).where(_table.c.publication.is_(None), named)
+
+
+def remove_drafts(connection: Connection, selected: Select[Any]) -> list[str]:
+    """Remove these drafts, and return their ids. What was done with them stays in their events, without content."""
+    names = sorted(connection.execute(selected.order_by(_table.c.id).with_for_update()).scalars())
+    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(names)))
+    connection.execute(delete(_table).where(_table.c.id.in_(names)))
+    return names

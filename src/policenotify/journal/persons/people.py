@@ -13,10 +13,10 @@ from policenotify.journal.bulk.recipients import recipient_key
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.vacuum import truncate_log
 from policenotify.journal.persons.suppressions import release, suppression_of
 from policenotify.journal.records import moment, outcome_of
 from policenotify.journal.retention import forget
-from policenotify.journal.vacuum import truncate_log
 from policenotify.model.history import Outcome
 from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source
 
