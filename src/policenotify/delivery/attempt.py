@@ -195,7 +195,7 @@ class DeliveryAttempt:
         The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups with
         the network's own delay between them, by a clock that cannot be set, whichever process looks.
         """
-        if claimed.request is None or claimed.first_tried_at is None:
+        if claimed.first_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent
         seen, since = self.journal.uptime(), min(claimed.first_tried_at, self.journal.now()) - _LOOKUP_MARGIN
         if (found := self._find(channel, claimed.request, since, claimed)) is not None:
@@ -215,10 +215,12 @@ class DeliveryAttempt:
 
     @span("find", "CLIENT")
     def _find(
-        self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
+        self, channel: SupportsLookup, request: Request | None, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
         """Return what the network's answer means, if it shows the post or fails."""
         try:
+            # In a journal restored from a copy there may be none of what was sent after the copy was made.
+            request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else noted(self._posted(claimed, _checked(PostRef, ref)))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
@@ -289,7 +291,7 @@ class DeliveryAttempt:
         recipients: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
         try:
-            with self.journal.transaction():
+            with self.journal.write():
                 begun = self.journal.deliveries.begin(
                     claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )

@@ -104,7 +104,7 @@ class BulkAttempt:
             at = self.clock.monotonic()
             if any(outcome.outcome == "posted" for outcome in bulk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
-            with self.journal.transaction():
+            with self.journal.write():
                 outcomes = tuple(bulk.unstored.values())
                 fault = self.journal.deliveries.record_recipients(claimed, outcomes, hold_doubt=hold, lease=self.lease)
                 failure = fault or failure

@@ -225,7 +225,7 @@ class Dispatcher:
     def _look_after(self, *, is_worker: bool, whole: bool) -> None:
         """Give a sign of life, follow the clock, and take back what processes that exited or hang have claimed."""
         ended = frozenset(self._ended)
-        with self.journal.transaction(durable=False):
+        with self.journal.write(durable=False):
             # What the call of a publication cannot use is reported by that call alone.
             unusable = self._unusable(is_worker=is_worker) if whole else None
             self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)

@@ -12,7 +12,6 @@ from typing import Self
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalTakenAway, PolicenotifyError
-from policenotify.journal.database.process_lock import ProcessLock
 
 _log = logging.getLogger("policenotify")
 
@@ -72,7 +71,7 @@ class Worker:
         self._clock = clock
         self._pause = pause
         self._life: _Life | None = None
-        self._changing = ProcessLock()
+        self._changing = threading.Lock()
         self.failure: JournalTakenAway | None = None
         self.on_failure: Callable[[], object] = lambda: None
 
@@ -98,7 +97,7 @@ class Worker:
 
     def start(self) -> Self:
         """Start, unless it is running already."""
-        with self._changing.here:
+        with self._changing:
             if not self.running:
                 self.failure = None
                 life = self._life = _Life(self._clock.monotonic())
@@ -117,7 +116,7 @@ class Worker:
         Returns:
             Whether all of it has ended.
         """
-        with self._changing.here:
+        with self._changing:
             life, self._life = self._life_here(), None
         if life is None or life.thread is None:
             return True

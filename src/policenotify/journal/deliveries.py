@@ -46,6 +46,7 @@ from policenotify.journal.records import (
     moment,
     outcome_of,
     span,
+    word,
 )
 from policenotify.journal.tombstones import recipients_not_purged
 from policenotify.model.history import Outcome, RenderedPost, Target
@@ -412,7 +413,7 @@ class Deliveries:
         by_channel: dict[str, dict[Outcome, int]] = {}
         with self._journal.read() as connection:
             for row in connection.execute(_COUNT_BY_STATE):
-                by_channel.setdefault(row.channel, {})[Outcome(row.state)] = row.number
+                by_channel.setdefault(row.channel, {})[word(Outcome, row.state)] = row.number
             for row in connection.execute(_COUNT_IN_DOUBT):
                 outcomes = by_channel[row.channel]
                 outcomes[Outcome.UNCONFIRMED] = row.number

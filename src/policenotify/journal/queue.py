@@ -41,7 +41,7 @@ from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
+from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span, word
 from policenotify.log import fields
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -522,7 +522,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         channel=row.channel,
         account=row.account,
         key=row.post_key,
-        operation=Operation(row.operation),
+        operation=word(Operation, row.operation),
         severe=row.priority <= _SEVERE,
         has_recipients=row.has_recipients,
         in_doubt=row.in_doubt,

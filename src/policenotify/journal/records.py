@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import TypeVar
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
@@ -43,9 +45,35 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
+class DamagedValue(ValueError):
+    """A stored value is none that policenotify stores there."""
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def word(kind: type[_Word], stored: str) -> _Word:
+    """Return one of the words that the journal stores.
+
+    Raises:
+        DamagedValue: It is none.
+    """
+    try:
+        return kind(stored)
+    except ValueError:
+        raise DamagedValue from None
+
+
 def moment(stored: int) -> datetime:
-    """Return the time that the journal stored."""
-    return _EPOCH + stored * _MICROSECOND
+    """Return the time that the journal stored.
+
+    Raises:
+        DamagedValue: No time was stored.
+    """
+    try:
+        return _EPOCH + stored * _MICROSECOND
+    except OverflowError:
+        raise DamagedValue from None
 
 
 def span(length: timedelta) -> int:
@@ -73,7 +101,7 @@ def priority(severity: Severity) -> int:
 
 def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
     """Return the outcome of a delivery. One that waits in doubt is unconfirmed."""
-    return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else Outcome(state)
+    return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else word(Outcome, state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ from policenotify.journal.drafts.record import drafts_to_erase, erase_drafts, ol
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import forget_pictures, unused_pictures
 from policenotify.journal.queue import cancel_pending, lock
-from policenotify.journal.records import microseconds, span
+from policenotify.journal.records import microseconds, span, word
 from policenotify.journal.tombstones import (
     Selection,
     counts_to_store,
@@ -362,7 +362,7 @@ def _erase_recipients(connection: Connection, publications: Collection[str]) -> 
     people: defaultdict[int, dict[Outcome, int]] = defaultdict(dict)
     states = select(_recipient.c.delivery, _recipient.c.state, func.count()).where(of_them)
     for delivery, state, count in connection.execute(states.group_by(_recipient.c.delivery, _recipient.c.state)):
-        people[delivery][Outcome(state)] = count
+        people[delivery][word(Outcome, state)] = count
     for delivery, counts in people.items():
         connection.execute(update(_delivery).where(_delivery.c.id == delivery).values(request=counts_to_store(counts)))
     named = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()

@@ -26,9 +26,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
-from policenotify.journal import open_journal
+from policenotify.journal import meta, open_journal
 from policenotify.journal.audit import record
-from policenotify.journal.database import engine, schema
+from policenotify.journal.database import engine, schema, transactions
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -93,18 +93,14 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
     }
 
 
-def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    turn = engine.WriterQueue()
-    with turn.turn():
-        kept, here = turn._lock.here, os.getpid()
-        monkeypatch.setattr(engine, "BUSY", 0.01)
-        with turn.turn():
-            assert turn._lock.here is kept
-        assert kept.locked(), "given up by who never had it"
-        monkeypatch.setattr(os, "getpid", lambda: here + 1)
-        with turn.turn():
-            assert turn._lock.here is not kept
-    assert not kept.locked()
+@pytest.mark.sqlite
+def test_a_turn_is_waited_for_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "BUSY", 0.01)
+    with desk.journal._turn(writes=True):
+        with desk.journal._turn(writes=True):
+            pass
+        assert desk.journal._writing.locked(), "given up by who never had it"
+    assert not desk.journal._writing.locked()
 
 
 @pytest.mark.sqlite
@@ -113,7 +109,7 @@ def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) ->
     levels: list[str] = []
 
     def note(connection: Connection) -> None:
-        if connection.get_execution_options().get("policenotify_writes"):
+        if meta.SEEN in connection.get_execution_options():
             raw: Any = connection.connection.dbapi_connection
             [level] = raw.execute("PRAGMA synchronous").fetchone()
             levels.append({1: "NORMAL", 2: "FULL"}[level])
@@ -465,16 +461,6 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
         "print(code, len(desk.journal.publications.latest(9)))\n"
     )
     assert process.communicate(timeout=PATIENCE)[0] == "0 2\n"
-
-
-def test_a_fork_forgets_the_threads_of_its_parent(journal: Journal) -> None:
-    with journal.read() as connection:
-        before = connection.connection.dbapi_connection
-    engine._forget_connections()
-    with journal.read() as connection:
-        assert connection.connection.dbapi_connection is not before
-    assert before is not None
-    before.close()
 
 
 # --- stop, runners, pictures

@@ -128,18 +128,6 @@ def test_whatever_another_connection_writes_is_noticed_before_the_next_person(de
     assert rows(desk) == before
 
 
-def test_after_an_error_another_connection_is_kept(desk: Desk) -> None:
-    claimed, people = taken(desk)
-    with desk.journal.keeping_connection():
-        assert start(desk, claimed, people[0])
-        first = desk.journal._of_thread.kept._connection
-        with desk.journal.keeping_connection():  # it is kept once
-            assert not desk.journal.briefly(lambda cursor: bool(cursor.execute("SELECT 1 FROM pn_nowhere")))
-        assert start(desk, claimed, people[1])
-        assert desk.journal._of_thread.kept._connection is not first
-    assert desk.journal._of_thread.kept is None
-
-
 def test_everything_unusual_is_left_to_the_general_way(desk: Desk) -> None:
     claimed, people = taken(desk)
     begin = desk.journal.deliveries._next.start
@@ -150,7 +138,7 @@ def test_everything_unusual_is_left_to_the_general_way(desk: Desk) -> None:
     assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert not start(desk, claimed, people[1])
     desk.journal.resume("desk")
-    with desk.journal.transaction():
+    with desk.journal.write():
         assert not begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
     assert rows(desk) == before
     assert begin(claimed, people[1].key, (), hold_doubt=True, lease=LEASE, renew=True)
