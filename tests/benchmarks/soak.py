@@ -172,7 +172,7 @@ def soaking(folder: Path) -> Iterator[Soak]:
 def fill(journal: Journal, channels: Sequence[ChannelConfig]) -> None:
     """Write all publications, and deliver all but the last ones."""
     began = SystemClock().now() - OUTAGE
-    with journal.transaction():
+    with journal.write():
         for number in range(PUBLICATIONS):
             journal.publications.add(
                 _draft(channels, number, began + OUTAGE / WAITING * (number + WAITING - PUBLICATIONS))

@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import create_engine
 
-from policenotify.delivery.worker import POLL_INTERVAL
+from policenotify.delivery.dispatcher import LOOK_INTERVAL
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.publishing.publisher import Publisher
@@ -31,7 +31,7 @@ def test_an_idle_worker_costs_little_beside_bare_looks(tmp_path: Path) -> None:
     over, looks = Event(), list[float]()
 
     def look() -> None:
-        while not over.wait(POLL_INTERVAL):
+        while not over.wait(LOOK_INTERVAL):
             begun = time.thread_time()
             with engine.connect() as connection:
                 connection.exec_driver_sql("SELECT min(not_before) FROM pn_delivery WHERE state = 'waiting'").scalar()

@@ -124,11 +124,11 @@ CREATE TABLE pn_event (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
 CREATE INDEX pn_event_order ON pn_event (xid, id);
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
@@ -172,9 +172,9 @@ CREATE TABLE pn_publication (
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
 
@@ -215,9 +215,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -266,7 +266,7 @@ CREATE TABLE pn_delivery (
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
     settled_at BIGINT,
-    unseen_at BIGINT,
+    unseen_at VARCHAR(80),
     backoff BIGINT DEFAULT 0 NOT NULL,
     trace VARCHAR(55),
     PRIMARY KEY (id),
@@ -277,17 +277,17 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
-
 CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation), or a batch of its people: what is claimed.';
 
@@ -324,9 +324,9 @@ CREATE TABLE pn_recipient (
 )
  WITH (fillfactor = 70);
 
-CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
-
 CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
 
 COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients, in one of its batches.';
 

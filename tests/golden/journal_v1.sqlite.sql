@@ -1,252 +1,265 @@
 CREATE TABLE pn_meta (
-    name VARCHAR(64) NOT NULL,
+    name TEXT NOT NULL,
     value TEXT NOT NULL,
     PRIMARY KEY (name)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_incident (
-    id VARCHAR(64) NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    status VARCHAR(16) NOT NULL,
+    id TEXT NOT NULL,
+    category TEXT NOT NULL,
+    status TEXT NOT NULL,
     next_sequence INTEGER NOT NULL,
-    follows VARCHAR(64),
-    exercise BOOLEAN NOT NULL,
-    opened_at BIGINT NOT NULL,
-    closed_at BIGINT,
-    due_at BIGINT,
+    follows TEXT,
+    exercise INTEGER NOT NULL,
+    opened_at INTEGER NOT NULL,
+    closed_at INTEGER,
+    due_at INTEGER,
     reminders INTEGER DEFAULT 0 NOT NULL,
-    reminded_at BIGINT,
+    reminded_at INTEGER,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
 
 CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
 
 CREATE TABLE pn_person (
     id INTEGER NOT NULL,
-    "key" VARCHAR(32) NOT NULL,
+    "key" TEXT NOT NULL,
     key_version INTEGER NOT NULL,
     sealed BLOB,
-    stored_at BIGINT NOT NULL,
+    stored_at INTEGER NOT NULL,
     PRIMARY KEY (id),
     UNIQUE ("key")
-);
+)
+ STRICT;
 
 CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
 
 CREATE TABLE pn_suppression (
-    channel VARCHAR(64) NOT NULL,
-    "key" VARCHAR(32) NOT NULL,
-    source VARCHAR(16) NOT NULL,
+    channel TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    source TEXT NOT NULL,
     evidence TEXT NOT NULL,
-    at BIGINT NOT NULL,
-    confirmed_at BIGINT,
-    expires_at BIGINT,
+    at INTEGER NOT NULL,
+    confirmed_at INTEGER,
+    expires_at INTEGER,
     PRIMARY KEY (channel, "key")
-);
+)
+ STRICT;
 
 CREATE TABLE pn_channel (
-    name VARCHAR(64) NOT NULL,
-    tat BIGINT,
-    paused_until BIGINT,
-    blocked_at BIGINT,
+    name TEXT NOT NULL,
+    tat INTEGER,
+    paused_until INTEGER,
+    blocked_at INTEGER,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
     facts TEXT NOT NULL,
     PRIMARY KEY (name)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_channel_state (
-    channel VARCHAR(64) NOT NULL,
-    name VARCHAR(64) NOT NULL,
+    channel TEXT NOT NULL,
+    name TEXT NOT NULL,
     version INTEGER NOT NULL,
     key_version INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     PRIMARY KEY (channel, name)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_lock (
-    name VARCHAR(200) NOT NULL,
-    owner VARCHAR(32) NOT NULL,
-    lease_until BIGINT NOT NULL,
-    length BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until INTEGER NOT NULL,
+    length INTEGER NOT NULL,
     PRIMARY KEY (name)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_blob (
-    digest VARCHAR(64) NOT NULL,
-    media_type VARCHAR(64) NOT NULL,
+    digest TEXT NOT NULL,
+    media_type TEXT NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
     data BLOB NOT NULL,
-    stored_at BIGINT NOT NULL,
+    stored_at INTEGER NOT NULL,
     PRIMARY KEY (digest)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_runner (
     owner TEXT NOT NULL,
-    seen_at BIGINT NOT NULL,
-    is_worker BOOLEAN DEFAULT false NOT NULL,
+    seen_at INTEGER NOT NULL,
+    is_worker INTEGER DEFAULT false NOT NULL,
     unusable TEXT,
     PRIMARY KEY (owner)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_event (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    at BIGINT NOT NULL,
-    actor VARCHAR(200) NOT NULL,
-    kind VARCHAR(40) NOT NULL,
-    publication VARCHAR(26),
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    publication TEXT,
     delivery INTEGER,
-    channel VARCHAR(64),
+    channel TEXT,
     body TEXT NOT NULL,
-    salt VARCHAR(32) NOT NULL,
-    commitment VARCHAR(64) NOT NULL,
+    salt TEXT NOT NULL,
+    commitment TEXT NOT NULL,
     xid INTEGER DEFAULT 0 NOT NULL
-);
-
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+)
+ STRICT;
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
     events TEXT NOT NULL,
     last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
-    previous VARCHAR(64) NOT NULL,
-    digest VARCHAR(64) NOT NULL,
+    previous TEXT NOT NULL,
+    digest TEXT NOT NULL,
     key_version INTEGER NOT NULL,
     signature BLOB NOT NULL,
-    at BIGINT NOT NULL,
+    at INTEGER NOT NULL,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
 
 CREATE TABLE pn_publication (
-    id VARCHAR(26) NOT NULL,
-    "key" VARCHAR(200),
-    state VARCHAR(20) NOT NULL,
-    incident VARCHAR(64),
+    id TEXT NOT NULL,
+    "key" TEXT,
+    state TEXT NOT NULL,
+    incident TEXT,
     sequence INTEGER,
-    stage VARCHAR(16) NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    severity VARCHAR(8) NOT NULL,
-    corrects VARCHAR(26),
-    digest VARCHAR(64) NOT NULL,
+    stage TEXT NOT NULL,
+    category TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    corrects TEXT,
+    digest TEXT NOT NULL,
     message TEXT NOT NULL,
     findings TEXT NOT NULL,
     rules TEXT NOT NULL,
-    actor VARCHAR(200) NOT NULL,
-    created_at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT pn_publication_sequence UNIQUE (incident, sequence),
     CONSTRAINT pn_publication_state CHECK (state IN ('published', 'refused_by_check')),
     UNIQUE ("key"),
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
-);
+)
+ STRICT;
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
 CREATE TABLE pn_picture (
-    owner VARCHAR(26) NOT NULL,
-    digest VARCHAR(64) NOT NULL,
+    owner TEXT NOT NULL,
+    digest TEXT NOT NULL,
     PRIMARY KEY (owner, digest),
     FOREIGN KEY(digest) REFERENCES pn_blob (digest)
-);
+)
+ STRICT;
 
 CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 CREATE TABLE pn_draft (
-    id VARCHAR(26) NOT NULL,
-    "key" VARCHAR(200),
-    for_keys VARCHAR(200) NOT NULL,
-    category VARCHAR(64) NOT NULL,
-    exercise BOOLEAN NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    typed VARCHAR(64) NOT NULL,
-    submitted_by VARCHAR(200) NOT NULL,
-    created_at BIGINT NOT NULL,
-    changed_at BIGINT NOT NULL,
-    expires_at BIGINT,
-    publication VARCHAR(26),
-    due_at BIGINT,
-    authenticated BOOLEAN NOT NULL,
+    id TEXT NOT NULL,
+    "key" TEXT,
+    for_keys TEXT NOT NULL,
+    category TEXT NOT NULL,
+    exercise INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    typed TEXT NOT NULL,
+    submitted_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    publication TEXT,
+    due_at INTEGER,
+    authenticated INTEGER NOT NULL,
     content TEXT NOT NULL,
-    mac VARCHAR(80) NOT NULL,
+    mac TEXT NOT NULL,
     reminders INTEGER DEFAULT 0 NOT NULL,
-    reminded_at BIGINT,
+    reminded_at INTEGER,
     PRIMARY KEY (id),
     UNIQUE ("key"),
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
-);
+)
+ STRICT;
 
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
-    publication VARCHAR(26) NOT NULL,
-    channel VARCHAR(64) NOT NULL,
+    publication TEXT NOT NULL,
+    channel TEXT NOT NULL,
     account TEXT NOT NULL,
-    language VARCHAR(35) NOT NULL,
+    language TEXT NOT NULL,
     part INTEGER NOT NULL,
-    operation VARCHAR(8) NOT NULL,
+    operation TEXT NOT NULL,
     target INTEGER,
     parent INTEGER,
     number INTEGER,
-    post_key VARCHAR(64) NOT NULL,
+    post_key TEXT NOT NULL,
     ordering_key TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     priority INTEGER NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    in_doubt BOOLEAN NOT NULL,
-    has_recipients BOOLEAN NOT NULL,
-    reading BOOLEAN DEFAULT false NOT NULL,
+    state TEXT NOT NULL,
+    in_doubt INTEGER NOT NULL,
+    has_recipients INTEGER NOT NULL,
+    reading INTEGER DEFAULT false NOT NULL,
     cursor TEXT,
     counts TEXT,
     held INTEGER DEFAULT 0 NOT NULL,
-    halt VARCHAR(12) DEFAULT '' NOT NULL,
-    needs_opening BOOLEAN NOT NULL,
-    not_before BIGINT NOT NULL,
-    not_after BIGINT,
+    halt TEXT DEFAULT '' NOT NULL,
+    needs_opening INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    not_after INTEGER,
     attempts INTEGER NOT NULL,
-    first_tried_at BIGINT,
-    last_tried_at BIGINT,
+    first_tried_at INTEGER,
+    last_tried_at INTEGER,
     owner TEXT,
-    lease_until BIGINT,
+    lease_until INTEGER,
     reply_to TEXT NOT NULL,
     standalone TEXT,
     reply TEXT,
-    wording VARCHAR(12) NOT NULL,
+    wording TEXT NOT NULL,
     request_version INTEGER NOT NULL,
     request TEXT,
-    mac VARCHAR(80) NOT NULL,
-    request_mac VARCHAR(80) NOT NULL,
+    mac TEXT NOT NULL,
+    request_mac TEXT NOT NULL,
     ref TEXT,
-    ref_mac VARCHAR(80) NOT NULL,
+    ref_mac TEXT NOT NULL,
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
-    settled_at BIGINT,
-    unseen_at BIGINT,
-    backoff BIGINT DEFAULT 0 NOT NULL,
-    trace VARCHAR(55),
+    settled_at INTEGER,
+    unseen_at TEXT,
+    backoff INTEGER DEFAULT 0 NOT NULL,
+    trace TEXT,
     PRIMARY KEY (id),
     CONSTRAINT pn_delivery_batch UNIQUE (parent, number),
     FOREIGN KEY(publication) REFERENCES pn_publication (id),
     FOREIGN KEY(target) REFERENCES pn_delivery (id),
     FOREIGN KEY(parent) REFERENCES pn_delivery (id),
     UNIQUE (post_key)
-);
-
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+)
+ STRICT;
 
 CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
@@ -254,22 +267,25 @@ CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+
 CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
     number INTEGER NOT NULL,
     owner TEXT NOT NULL,
-    started_at BIGINT NOT NULL,
-    ended_at BIGINT,
-    outcome VARCHAR(12),
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    outcome TEXT,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
-);
+)
+ STRICT;
 
 CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
@@ -277,8 +293,8 @@ CREATE TABLE pn_recipient (
     delivery INTEGER NOT NULL,
     batch INTEGER NOT NULL,
     person INTEGER NOT NULL,
-    state VARCHAR(12) NOT NULL,
-    in_doubt BOOLEAN NOT NULL,
+    state TEXT NOT NULL,
+    in_doubt INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     reason TEXT NOT NULL,
     code TEXT NOT NULL,
@@ -287,22 +303,24 @@ CREATE TABLE pn_recipient (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id),
     FOREIGN KEY(person) REFERENCES pn_person (id)
 )
- WITHOUT ROWID;
-
-CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
-    "key" VARCHAR(32) NOT NULL,
-    kind VARCHAR(12) NOT NULL,
-    channel VARCHAR(64) NOT NULL,
-    status VARCHAR(32) NOT NULL,
-    at BIGINT NOT NULL,
+    "key" TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    status TEXT NOT NULL,
+    at INTEGER NOT NULL,
     PRIMARY KEY (delivery, "key", kind),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
-);
+)
+ STRICT;
 
 CREATE INDEX ix_pn_report_at ON pn_report (at);
 

@@ -61,6 +61,7 @@ ACTIONS: dict[str, Callable[[Any, str], object]] = {
     "resume": lambda publisher, actor: publisher.journal.resume(actor),
     "resolve": lambda publisher, actor: publisher.journal.deliveries.resolve(1, actor, posted=True),
     "rotate": lambda publisher, actor: publisher.journal.rotate_keys(publisher.journal.keys, actor),
+    "restore": lambda publisher, actor: publisher.journal.mark_restored(actor),
     "suppress": lambda publisher, actor: publisher.people.suppress(
         "ana@journal.example", actor=actor, reason="Asked by telephone."
     ),

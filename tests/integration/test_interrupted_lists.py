@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from signal import SIGINT, SIGTERM, getsignal
 from threading import Thread
 from threading import enumerate as enumerate_threads
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from policenotify.channel import ChannelConfig
+from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
@@ -128,6 +131,34 @@ def by_the_end_of_the_worker(case: ContractCase) -> None:
         _some_are_reached(case)
 
 
+def by_a_signal_to_a_drain(case: ContractCase) -> None:
+    publisher = case.open()
+    publisher.publish(accident(), key="list", actor="desk", wait=0)
+    with _signal(case, SIGTERM), closing(publisher), ended_by_signals(publisher.interrupt):
+        publisher.drain(LONG)
+
+
+def by_a_signal_to_a_wait(case: ContractCase) -> None:
+    publisher = case.open()
+    with _signal(case, SIGINT), closing(publisher), ended_by_signals(publisher.interrupt):
+        publisher.publish(accident(), key="list", actor="desk", wait=LONG)
+
+
+@contextmanager
+def _signal(case: ContractCase, number: int) -> Iterator[None]:
+    """Send this process a signal as soon as some are reached."""
+
+    def send() -> None:
+        _some_are_reached(case)
+        os.kill(os.getpid(), number)
+
+    before, thread = getsignal(number), Thread(target=send)
+    thread.start()
+    yield
+    thread.join()
+    assert getsignal(number) is before
+
+
 def by_a_stop(case: ContractCase) -> None:
     publisher = case.open()
     with publisher.worker():
@@ -148,7 +179,17 @@ def _receipt(publisher: Publisher) -> Receipt:
     return found.on("list")
 
 
-@pytest.mark.parametrize("cut", [by_the_wait, by_the_budget, by_the_end_of_the_worker, by_a_stop])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        by_the_wait,
+        by_the_budget,
+        by_the_end_of_the_worker,
+        by_a_signal_to_a_drain,
+        by_a_signal_to_a_wait,
+        by_a_stop,
+    ],
+)
 def test_a_list_is_cut_between_recipients_reported_truly_and_finished_by_the_next(
     case: ContractCase, cut: Callable[[ContractCase], None]
 ) -> None:

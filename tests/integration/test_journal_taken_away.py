@@ -17,6 +17,7 @@ from policenotify.errors import JournalTakenAway
 from policenotify.journal import open_journal
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.model.message import Message
 from policenotify.testing.servers.http import NoResponse
 from tests.support.clocks import PassingClock
 from tests.support.installation import Desk, accident, open_desk
@@ -67,10 +68,6 @@ def _no_log(desk: Desk) -> None:
     _beside(desk, "-wal").unlink()
 
 
-def _no_index(desk: Desk) -> None:
-    _beside(desk, "-shm").unlink()
-
-
 def _another_in_the_same_file(desk: Desk) -> None:
     with closing(sqlite3.connect(desk.database, isolation_level=None)) as raw:
         raw.execute("UPDATE pn_meta SET value = 'another' WHERE name = 'id'")
@@ -92,16 +89,24 @@ def _set_back(desk: Desk) -> None:
         old.backup(raw)
 
 
+def _set_back_and_written(desk: Desk) -> None:
+    """Restore an older copy, in which another process at once writes more than was lost."""
+    _set_back(desk)
+    with closing(open_journal(str(desk.database), keys=desk.keys)) as other:
+        for number in range(50):
+            other.audit.record("adm", "counted", {"number": number})
+
+
 WAYS = [
     pytest.param(_deleted, "was deleted or moved while it was in use", id="deleted"),
     pytest.param(_put_aside, "was deleted or moved while it was in use", id="moved"),
     pytest.param(_another, "was replaced by another file", id="another journal"),
     pytest.param(_a_copy, "was replaced by another file", id="a copy"),
-    pytest.param(_no_log, "journal's log", id="no log"),
-    pytest.param(_no_index, "journal's log", id="no index"),
+    pytest.param(_no_log, "journal.db-wal was deleted or moved", id="no log"),
     pytest.param(_another_in_the_same_file, "Another journal is now", id="another id"),
     pytest.param(_other_tables, "tables were changed to those of another version", id="other tables"),
     pytest.param(_set_back, "set back to an older state", id="older state"),
+    pytest.param(_set_back_and_written, "set back to an older state", id="older state, written to"),
     pytest.param(_no_tables, "tables were deleted", id="no tables"),
 ]
 
@@ -150,6 +155,28 @@ def test_nothing_is_sent_any_more_and_one_alarm_has_the_reason(
     assert len(desk.mail.mails) == mails
     assert not replaced or desk.database.read_bytes() == replaced
     until(lambda: not _open_by_now(desk))  # a thread may just be at its last transaction
+
+
+@pytest.mark.parametrize("lost", [1, 5])
+def test_publish_too_notices_an_older_state_in_which_others_publish(desk: Desk, lost: int) -> None:
+    """A copy lacks even the last publication of this very process, as one that is not synchronous may."""
+    publisher, other = desk.publisher(), desk.publisher()
+    old = desk.folder / "old.db"
+    for number in range(6):
+        if number == 6 - lost:
+            with closing(sqlite3.connect(desk.database)) as raw, closing(sqlite3.connect(old)) as copy:
+                raw.backup(copy)
+        publisher.publish(_about(number), key=str(number), actor="desk", wait=timedelta(0))
+    _set_back(desk)
+    for number in range(10, 10 + 2 * lost):
+        other.publish(_about(number), key=str(number), actor="desk", wait=timedelta(0))
+    with pytest.raises(JournalTakenAway, match="set back to an older state"):
+        publisher.publish(_about(20), key="20", actor="desk", wait=timedelta(0))
+    assert other.publication("20") is None
+
+
+def _about(number: int) -> Message:
+    return accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{number}"))
 
 
 @pytest.mark.parametrize("way", [_deleted, _another, _no_log, _another_in_the_same_file])

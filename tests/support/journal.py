@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, func, insert, select
 
 from policenotify.audiences.model import Row
 from policenotify.channel import (
@@ -96,6 +96,12 @@ def filled(
         return made
     journal.deliveries.record_result(claimed, made)
     return None
+
+
+def events(journal: Journal) -> int:
+    """Return how many events were recorded: none more, if nothing was changed."""
+    with journal.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(schema.event)).scalar_one())
 
 
 class Desk:
@@ -223,6 +229,7 @@ class Desk:
     def claim(
         self, channel: str = "sky", owner: str = "runner A", *, severe_only: bool = False, rate: Rate | None = None
     ) -> ClaimedDelivery | None:
+        self.journal.deliveries.recover()  # as a drain does at its start
         while claimed := self.journal.deliveries.claim(channel, owner, lease=LEASE, severe_only=severe_only, rate=rate):
             if not is_list(claimed) or (claimed := self.fill(claimed)):
                 return claimed

@@ -171,6 +171,8 @@ def run(args: Sequence[str]) -> int:
         else:
             note(text)
         return report.exit
+    if call.interrupted:
+        return Exit.INTERRUPTED
     return done if isinstance(done, int) else Exit.OK
 
 

@@ -59,6 +59,7 @@ class CliContext:
         settings: The settings file; `None`: as `read_settings` finds it.
         acting: Who acts, by `--actor`.
         message: What the officer typed or named. An error report quotes its words.
+        interrupted: A signal has ended the deliveries of this command before their end.
         may_have_published: From now on an error may have happened after something was published.
     """
 
@@ -69,6 +70,7 @@ class CliContext:
     log: str | None = None
     log_level: str | None = None
     command: str = ""
+    interrupted: bool = False
     may_have_published: bool = False
     message: Message | None = None
     _catalogue: tuple[Catalogue | None] | None = field(default=None, init=False)
@@ -115,15 +117,18 @@ class CliContext:
         undo()
 
     def publisher(self) -> Publisher:
-        """Open the installation's publisher; the caller closes it."""
+        """Open the installation's publisher; the caller closes it. The first SIGTERM or Ctrl-C ends its deliveries."""
+        from policenotify.delivery.service import ended_by_signals
         from policenotify.settings import open_publisher
 
         publisher = open_publisher(self.settings)
-        publisher.on_worker_gone = self._report_gone_worker
-        return publisher
 
-    def _report_gone_worker(self) -> None:
-        note(self.say("The worker gives no sign of life. This command delivers what is left."))
+        def interrupt() -> bool:
+            self.interrupted = publisher.interrupt()
+            return self.interrupted
+
+        click.get_current_context().with_resource(ended_by_signals(interrupt))
+        return publisher
 
     @contextmanager
     def journal(self, *, patience: int | None = None) -> Iterator[tuple[Settings, Journal]]:

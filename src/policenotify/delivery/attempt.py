@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from policenotify.channel import (
     Channel,
@@ -53,6 +53,7 @@ _Kind = TypeVar("_Kind")
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
+_LOOKUP_MARGIN = timedelta(days=1)  # before the first attempt, for a clock that was set since. Known posts do not count
 _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that disagree do not answer both look-ups
 
 
@@ -65,18 +66,6 @@ def backoff(before: timedelta) -> timedelta:
     return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
 
 
-class Following(NamedTuple):
-    """The channel's next delivery, claimed with the result of the one before.
-
-    Attributes:
-        looked: It was looked for.
-        claimed: The delivery, if there is one.
-    """
-
-    looked: bool = False
-    claimed: ClaimedDelivery | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
     """Makes attempts of the deliveries of one channel.
@@ -87,8 +76,6 @@ class DeliveryAttempt:
         may_go_on: Returns whether a bulk send may ask for another recipient.
         siblings: The channels of the same network. A person gets a publication from one of them only.
         reader: Reads the people of deliveries. It belongs to one thread.
-        takes_next: Returns whether to claim the channel's next delivery with the result.
-        severe_only: That delivery is of severity Severe or more.
     """
 
     journal: Journal
@@ -100,14 +87,9 @@ class DeliveryAttempt:
     may_go_on: Callable[[], bool] = lambda: True
     siblings: Collection[str] = ()
     reader: AudienceReader = field(default_factory=AudienceReader)
-    takes_next: Callable[[], bool] = lambda: False
-    severe_only: bool = False
 
-    def run(self, claimed: ClaimedDelivery) -> Following:
+    def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
-
-        Returns:
-            The next delivery, as far as it was looked for.
 
         Raises:
             LostLease: Another process has taken the delivery over. Its result counts.
@@ -124,24 +106,27 @@ class DeliveryAttempt:
             "policenotify.operation": claimed.operation.value,
         }
         with span(f"deliver {self.config.name}", "CONSUMER", about, link=claimed.trace):
-            return self._run(claimed)
+            self._run(claimed)
 
-    def _run(self, claimed: ClaimedDelivery) -> Following:
+    def _run(self, claimed: ClaimedDelivery) -> None:
         if reason := self._mismatch_reason(claimed):
             result = AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
             if claimed.in_doubt:
                 result = self._hold(claimed, f"An earlier attempt may be out. {reason}")
-            return self._store(claimed, result)
+            self._store(claimed, result)
+            return
         # Editing or deleting twice changes nothing.
         if claimed.in_doubt and claimed.operation is Operation.POST:
             reconciled = self._reconcile(claimed)
             if isinstance(reconciled, AttemptResult):
-                return self._store(claimed, reconciled)
+                self._store(claimed, reconciled)
+                return
             claimed = reconciled
         if claimed.has_recipients and claimed.parent is None:
             made = self._make_batch(claimed)
             if isinstance(made, AttemptResult):
-                return self._store(claimed, made)
+                self._store(claimed, made)
+                return
             claimed = made
         request = claimed.request
         if request is None:
@@ -150,8 +135,9 @@ class DeliveryAttempt:
                 request = self._prepare(claimed)
             except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
                 failure = f"The network of {self.config.name!r} failed before anything was sent."
-                return self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
-        return self._begin(claimed, request)
+                self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
+                return
+        self._begin(claimed, request)
 
     @span("expand")
     def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
@@ -166,21 +152,12 @@ class DeliveryAttempt:
         )
         return maker.make(claimed)
 
-    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> Following:
-        """Record the result and claim the next delivery at once: each transaction waits for the disk."""
-        deliveries, looks = self.journal.deliveries, self.takes_next()
-        following = None
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
-            if looks:
-                counts, following = deliveries.record_and_claim(
-                    claimed, result, lease=self.lease, severe_only=self.severe_only, rate=self.config.rate
-                )
-            else:
-                counts = deliveries.record_result(claimed, result)
+            counts = self.journal.deliveries.record_result(claimed, result)
         log_outcome(claimed, noted(result).code, counts)
         if result.outcome is Outcome.POSTED:
             measure_post(claimed, self.config.network, self.journal.now())
-        return Following(looks, following)
 
     # --- whether this channel can send it
 
@@ -198,10 +175,10 @@ class DeliveryAttempt:
 
     def _reconcile(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """Return the result of a delivery in doubt, or the delivery if it may be sent again."""
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
+        now, first = self.journal.now(), claimed.first_tried_at
         expired = claimed.not_after is not None and claimed.not_after <= now
-        first = claimed.first_tried_at
-        key_is_known = first is not None and now - first < self.channel.capabilities.idempotency_window
+        window = self.channel.capabilities.idempotency_window
+        key_is_known = first is not None and timedelta(0) <= now - first < window  # else the clock was set back
         if key_is_known and not expired:
             return claimed  # the network publishes the same request once
         delay = self.channel.capabilities.lookup_delay
@@ -216,23 +193,20 @@ class DeliveryAttempt:
     ) -> AttemptResult | ClaimedDelivery:
         """Ask the network for the post of a delivery in doubt.
 
-        The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups some
-        seconds apart, the second one after the network's own delay.
+        The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups with
+        the network's own delay between them, by a clock that cannot be set, whichever process looks.
         """
-        if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
+        if claimed.first_tried_at is None:
             return replace(claimed, in_doubt=False)  # no request was ever sent
-        if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
+        seen, since = self.journal.uptime(), min(claimed.first_tried_at, self.journal.now()) - _LOOKUP_MARGIN
+        if (found := self._find(channel, claimed.request, since, claimed)) is not None:
             return found
-        steps = claimed.clock_steps
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
-        # If the clock was set during the look-up, the network was asked for the wrong time.
-        first = claimed.unseen_at if claimed.clock_steps == steps else None
-        believed_at = max((claimed.last_tried_at or now) + delay, (first or now) + _LOOKUP_INTERVAL)
-        if first is None or now < believed_at:
+        waited, needed = seen.since(claimed.unseen_at), max(delay, _LOOKUP_INTERVAL)
+        if waited is None or waited < needed:
             return AttemptResult(
                 outcome=Outcome.UNCONFIRMED,
-                not_before=believed_at,
-                unseen_at=first or now,
+                not_before=self.journal.now() + needed - (waited or timedelta(0)),
+                unseen_at=seen if waited is None else claimed.unseen_at,
                 backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
@@ -242,10 +216,12 @@ class DeliveryAttempt:
 
     @span("find", "CLIENT")
     def _find(
-        self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
+        self, channel: SupportsLookup, request: Request | None, since: datetime, claimed: ClaimedDelivery
     ) -> AttemptResult | None:
         """Return what the network's answer means, if it shows the post or fails."""
         try:
+            # In a journal restored from a copy there may be none of what was sent after the copy was made.
+            request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else noted(self._posted(claimed, _checked(PostRef, ref)))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
@@ -311,34 +287,35 @@ class DeliveryAttempt:
         # An edited post stays where it is, even below posts that have been deleted since.
         return _checked(Request, self.channel.prepare(post, ()))
 
-    def _begin(self, claimed: ClaimedDelivery, request: Request) -> Following:
+    def _begin(self, claimed: ClaimedDelivery, request: Request) -> None:
         """Commit the request with the attempt, then send it."""
         recipients: tuple[Recipient, ...] = ()
         at = self.clock.monotonic()
         try:
-            with self.journal.transaction():
+            with self.journal.write():
                 begun = self.journal.deliveries.begin(
                     claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )
                 if begun.has_recipients:
                     recipients = self._batch().take(begun)
         except RateReached as reached:
-            return self._store(claimed, limited(self.config.name, reached, claimed))
+            self._store(claimed, limited(self.config.name, reached, claimed))
+            return
         except PublishingStopped as stop:
-            return self._store(claimed, waiting(claimed, reason=str(stop)))
+            self._store(claimed, waiting(claimed, reason=str(stop)))
+            return
         # In doubt is what was sent before this attempt.
-        before = claimed.at_steps(begun.clock_steps)
-        begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=before.last_tried_at)
+        begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
         lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
             self._batch().send(lease, begun.request or request, recipients)
-            return Following()
+            return
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
             result = noted(self._send(lease, request))
         took = self.clock.monotonic() - started
         measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
-        return self._store(begun, result)
+        self._store(begun, result)
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
@@ -437,12 +414,8 @@ class DeliveryAttempt:
         delay = self.channel.capabilities.lookup_delay
         if delay is None or not isinstance(self.channel, SupportsLookup):
             return self._hold(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
-        claimed, now = self.journal.deliveries.at_current_clock(claimed)
         found = self._look_up(self.channel, claimed, delay=delay, expired=False)
-        if isinstance(found, ClaimedDelivery):
-            return self._refused_for_certain(error, found)
-        # A next refusal then comes late enough after the attempt before it for a look-up to be believed.
-        return replace(found, not_before=max(found.not_before or now, now + delay))
+        return self._refused_for_certain(error, found) if isinstance(found, ClaimedDelivery) else found
 
     def _refused_as_repeated(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         """Return the result where the network already has a post with the same text."""

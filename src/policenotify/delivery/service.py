@@ -1,10 +1,9 @@
-"""Run a worker as a service: signals for a clean shutdown, and notifications for systemd."""
+"""Signals that end deliveries in order, and a worker as a service of systemd."""
 
 from __future__ import annotations
 
 import math
 import os
-import select
 import signal
 import socket
 import threading
@@ -25,7 +24,7 @@ GRACE = 30.0
 """Seconds for posts to finish: above most networks' timeouts, below systemd's 90."""
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
-_before: dict[signal.Signals, Any] = {}  # the handlers from before, while signals are collected
+_LOOK = 0.1  # seconds between two looks for a signal
 _CHECK_EVERY = 30.0  # seconds between two checks of the worker, unless a watchdog asks for more
 _SILENT = 90.0  # seconds of silence until the watchdog is no longer notified: a locked journal takes 30
 
@@ -36,69 +35,65 @@ def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 class Signals:
-    """Signals that arrived; see `ended_by_signals`."""
+    """What arrived; see `ended_by_signals`."""
 
-    def __init__(self, arrived: int, note: int) -> None:
-        self._arrived = arrived
-        self._note = note
+    def __init__(self) -> None:
+        self.arrived = ""
+        self._woken = False
 
     def wake(self) -> None:
         """End a `wait` from another thread."""
-        with suppress(OSError):
-            os.write(self._note, b"\0")
+        self._woken = True
 
     def wait(self, seconds: float) -> str:
-        """Return the name of the signal that arrived, or an empty text after a time."""
-        ready, _, _ = select.select([self._arrived], [], [], seconds)
-        for number in os.read(self._arrived, 64) if ready else b"":
-            if number in _ENDS:
-                return signal.Signals(number).name
-        return ""
+        """Return the name of the signal that arrived, or an empty text after a time.
+
+        It looks again and again: a handler that sets a `threading.Event` waits for ever if the signal arrives while its
+        own thread begins to wait for that event.
+        """
+        until = time.monotonic() + seconds
+        while not (self.arrived or self._woken) and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK))
+        name, self._woken = self.arrived, False
+        if name:
+            self.arrived = ""
+        return name
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[Signals]:
-    """Collect SIGTERM and SIGINT; the second one ends the process at once.
+def ended_by_signals(interrupt: Callable[[], bool] = lambda: True) -> Iterator[Signals]:
+    """Note the first SIGTERM or SIGINT. The second one ends the process at once.
 
-    Each is written into a pipe as it arrives, in any thread, without a lock: a handler that sets a `threading.Event`
-    waits for ever if the signal arrives while its own thread begins to wait for that event.
+    Args:
+        interrupt: Called in the handler of the first one. It returns whether there is anything to end in order. If not,
+            the signal has its usual effect.
     """
+    signals, process = Signals(), os.getpid()
+    before: dict[signal.Signals, Any] = {}
 
-    def end_with_next(_number: int, _frame: FrameType | None) -> None:
-        """Let a second signal end the process, whatever it is doing then. The pipe has the first."""
-        for ending in _ENDS:
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != process or not interrupt():  # a forked child ends by its own signals
+            restore()
+            os.kill(os.getpid(), number)
+            return
+        for ending in before:
             # For process 1, as in a container, the default is to ignore it.
-            signal.signal(ending, end_at_once if os.getpid() == 1 else signal.SIG_DFL)
+            signal.signal(ending, end_at_once if process == 1 else signal.SIG_DFL)
+        signals.arrived = signal.Signals(number).name
 
-    arrived, note = os.pipe()
-    os.set_blocking(note, False)
-    wakeup = signal.set_wakeup_fd(note, warn_on_full_buffer=False)  # first: what is handled must be in the pipe
-    try:
+    if threading.current_thread() is threading.main_thread():  # no other may set a handler
         for number in _ENDS:
-            _before[number] = signal.getsignal(number)
-            signal.signal(number, end_with_next)
-        yield Signals(arrived, note)
+            if (handler := signal.getsignal(number)) is not signal.SIG_IGN:  # as in the background of a shell
+                before[number] = handler
+                signal.signal(number, note)
+    try:
+        yield signals
     finally:
-        _restore_handlers()
-        signal.set_wakeup_fd(wakeup)
-        os.close(arrived)
-        os.close(note)
-
-
-def _restore_handlers() -> None:
-    while _before:
-        signal.signal(*_before.popitem())
-
-
-def _leave_parent() -> None:
-    """End a forked child by its own signals, which would be written into the pipe of its parent."""
-    if _before:
-        signal.set_wakeup_fd(-1)
-        _restore_handlers()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
-    os.register_at_fork(after_in_child=_leave_parent)
+        restore()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.workers import Runner
 from policenotify.publishing.publisher import Publisher
 
@@ -25,8 +24,8 @@ class ProcessPublisher:
     def __init__(self, open_publisher: Callable[[], Publisher], runner: Runner | None = None) -> None:
         self._open = open_publisher
         self._runner = runner
-        self._opening = ProcessLock()
-        self._draining = ProcessLock()
+        self._opening = threading.Lock()
+        self._draining = threading.Lock()
         self._requested = threading.Event()
         self._publisher: Publisher | None = None
         self._process = 0
@@ -34,10 +33,10 @@ class ProcessPublisher:
     @property
     def publisher(self) -> Publisher:
         """The publisher of this process."""
-        with self._opening.here:
+        with self._opening:
             if self._publisher is None or self._process != os.getpid():
                 self._publisher, self._process = self._open(), os.getpid()
-                self._requested = threading.Event()
+                self._requested, self._draining = threading.Event(), threading.Lock()
                 atexit.register(self.close)
                 if self._runner is not None:
                     self._publisher.runners.append(self._runner)
@@ -50,7 +49,7 @@ class ProcessPublisher:
         """
         publisher = self.publisher
         self._requested.set()
-        draining = self._draining.here
+        draining = self._draining
         while self._requested.is_set() and draining.acquire(blocking=False):
             try:
                 self._requested.clear()
@@ -60,7 +59,7 @@ class ProcessPublisher:
 
     def close(self) -> None:
         """Let posts under way finish, then close the publisher. May be called twice."""
-        with self._opening.here:
+        with self._opening:
             publisher, self._publisher = self._publisher, None
         if publisher is not None and self._process == os.getpid():
             publisher.close()

@@ -15,16 +15,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, select, update
 
 from policenotify.channel import Operation, Request
-from policenotify.errors import LostLease
+from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal.audit import RUNNER, record_delivery
 from policenotify.journal.audit import record as record_event
-from policenotify.journal.authentication import ref_mac, request_mac
+from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
 from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_running
 from policenotify.journal.lists import control, recipients
-from policenotify.journal.order import lock, lock_key_of, supersede_partial_sends
+from policenotify.journal.order import EXPIRED, lock, lock_key_of, supersede_partial_sends
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, latest_pause, microseconds, moment, span
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -181,7 +181,7 @@ def record(
         "remedy": result.remedy,
         "code": result.code,
         "settled_at": None if waits else at,
-        "unseen_at": microseconds(result.unseen_at) if result.unseen_at else None,
+        "unseen_at": str(result.unseen_at) if result.unseen_at else None,
     }
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
         columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD
@@ -370,3 +370,36 @@ def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: t
         delivery=delivery,
         channel=row.channel,
     )
+
+
+_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
+_EXPIRED = (
+    select(_table)
+    .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
+    .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
+    .order_by(_table.c.id)
+    .limit(_PAGE_OF_EXPIRED)
+    .with_for_update(key_share=True, skip_locked=True, of=_table)
+)
+
+
+def settle_expired(connection: Connection, keys: Keys, now: int) -> int:
+    """Settle a page of posts that had expired before they were tried. Return its length: there may be more.
+
+    A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was changed.
+    """
+    rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
+    if rows:
+        settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
+        connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
+    for row in rows:
+        record_delivery(connection, row, moment(now), "settled", {"outcome": Outcome.SUPERSEDED, "reason": EXPIRED})
+    return len(rows)
+
+
+def _is_ours(keys: Keys, row: Row[Any]) -> bool:
+    """Return whether a delivery is as this installation stored it, and not with newer keys."""
+    try:
+        return is_authentic(keys, row)
+    except (UnsupportedVersion, ValueError):
+        return False

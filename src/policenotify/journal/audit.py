@@ -173,7 +173,9 @@ def record(
         "salt": salt,
         "commitment": commitment(salt, text),
     }
-    connection.execute(_addition(connection.dialect.name), row)
+    added = connection.execute(_addition(connection.dialect.name), row)
+    [number] = added.inserted_primary_key or [0]
+    meta.note(connection, meta.KnownEvent(number, row["commitment"]))
 
 
 def record_delivery(

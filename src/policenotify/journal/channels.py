@@ -29,6 +29,10 @@ _SWAP = (
     .where(_state.c.version == bindparam("before"))
     .values({name: bindparam(name) for name in ("version", "key_version", "sealed")})
 )
+_NAMED = _table.c.name == bindparam("named")
+_KNOWN = select(_table.c.name).where(_NAMED)
+_ARRIVAL = select(_table.c.tat).where(_NAMED).with_for_update()
+_USE_SLOT = update(_table).where(_NAMED).values(tat=bindparam("tat"))
 _BATCH = span(timedelta(seconds=1))  # recipients are gathered for this long: each batch costs a transaction
 
 
@@ -168,7 +172,7 @@ def take_slot(connection: Connection, channel: str, rate: Rate, now: int) -> Non
     arrival = _locked(connection, channel)
     if not rate.free(arrival, now):
         raise RateReached(rate.free_at(arrival, now))
-    connection.execute(update(_table).where(_table.c.name == channel).values(tat=rate.after(arrival, now)))
+    connection.execute(_USE_SLOT, {"named": channel, "tat": rate.after(arrival, now)})
 
 
 def use_slots(connection: Connection, channel: str, rate: Rate, now: int, posts: int) -> None:
@@ -192,13 +196,12 @@ def free_slots(connection: Connection, channel: str, rate: Rate, now: int, limit
 
 def ensure_channel(connection: Connection, channel: str) -> None:
     """Create the channel's row unless it exists."""
-    if connection.execute(select(_table.c.name).where(_table.c.name == channel)).first() is None:
+    if connection.execute(_KNOWN, {"named": channel}).first() is None:
         schema.insert_new(connection, _table, [{"name": channel}])
 
 
 def _locked(connection: Connection, channel: str) -> int | None:
     """Lock the channel's row. Return the limiter's theoretical arrival time."""
     ensure_channel(connection, channel)
-    row = connection.execute(select(_table.c.tat).where(_table.c.name == channel).with_for_update()).one()
-    arrival: int | None = row.tat
+    arrival: int | None = connection.execute(_ARRIVAL, {"named": channel}).scalar_one()
     return arrival

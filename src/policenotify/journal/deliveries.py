@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from policenotify.channel import PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import Blocked, JournalError
+from policenotify.errors import Blocked
 from policenotify.journal import attempts, audit, clock_change, meta, order, queue
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import delivery_mac, is_authentic
@@ -45,6 +45,7 @@ from policenotify.journal.records import (
     moment,
     outcome_of,
     span,
+    word,
 )
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.rate import Rate, RateReached
@@ -106,13 +107,22 @@ class Deliveries:
     def recover(self, lease: timedelta = LEASE, ended: Collection[str] = ()) -> int:
         """Take back deliveries of processes that exited or are silent, and of *ended* threads. Return their number.
 
-        A second recovery of one delivery within one *lease* is an alarm. See `repeated_takeovers`. Deliveries whose
-        times lie in the future because the clock was set back are due at once.
+        A second recovery of one delivery within one *lease* is an alarm. See `repeated_takeovers`. Before, what waits
+        is moved if the clock was set.
         """
         with self._journal.write(durable=False) as connection:
+            clock_change.follow(connection, self._journal.clock)
             now = microseconds(self._journal.now())
-            clock_change.reschedule(connection, now)
             return attempts.recover(connection, now, lease, ended)
+
+    def settle_expired(self) -> int:
+        """Settle a page of the posts that have expired. Return its length, 0 once there are none."""
+        journal = self._journal
+        seen = journal.newest_event
+        with journal.write() as connection:
+            if journal.standing(connection, seen).stopped is not None:
+                return 0
+            return attempts.settle_expired(connection, journal.keys, microseconds(journal.now()))
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
@@ -140,18 +150,11 @@ class Deliveries:
         """
         journal, by_name = self._journal, rates or {}
         limits = {name: by_name.get(name) for name in channels}
+        seen = journal.newest_event
         with journal.read() as connection:
-            if not clock_change.stepped(connection, journal.clock):
-                return self._due(connection, limits, postponed=postponed)
-        with journal.write(durable=False) as connection:  # shifts the intervals
-            return self._due(connection, limits, postponed=postponed)
-
-    def _due(
-        self, connection: Connection, limits: Mapping[str, Rate | None], *, postponed: bool
-    ) -> dict[str, datetime]:
-        if meta.stopped(connection, self._journal.id) is not None:
-            return {}
-        return queue.next_due(connection, limits, microseconds(self._journal.now()), postponed=postponed)
+            if journal.standing(connection, seen).stopped is not None:
+                return {}
+            return queue.next_due(connection, limits, microseconds(journal.now()), postponed=postponed)
 
     def severe_is_ready(self, channel: str) -> bool:
         """Return True if a delivery of severity Severe or more can be sent now."""
@@ -171,11 +174,9 @@ class Deliveries:
             if standing.stopped is not None:
                 return None
             now = microseconds(journal.now())
-            attempts.recover(connection, now, lease)
-            claimed = queue.take_next(
+            return queue.take_next(
                 connection, journal.keys, channel, owner, now=now, lease=lease, severe_only=severe_only, rate=rate
             )
-            return claimed and replace(claimed, clock_steps=standing.steps)
 
     def begin(
         self,
@@ -198,7 +199,6 @@ class Deliveries:
             standing = journal.standing(connection, seen)
             if standing.stopped is not None:
                 raise standing.stopped
-            claimed = claimed.at_steps(standing.steps)
             now = microseconds(journal.now())
             return attempts.begin(connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate)
 
@@ -206,14 +206,6 @@ class Deliveries:
         """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
         with self._journal.read() as connection:
             attempts.confirm_lease(connection, claimed, microseconds(self._journal.now()))
-
-    def at_current_clock(self, claimed: ClaimedDelivery) -> tuple[ClaimedDelivery, datetime]:
-        """Return the delivery with its times shifted to the current clock, and the time.
-
-        Only these two together show how long ago an attempt was made.
-        """
-        with self._journal.write(durable=False) as connection:
-            return claimed.at_steps(clock_change.total(connection)), self._journal.now()
 
     def known_posts(self, claimed: ClaimedDelivery, *, post: str | None = None) -> frozenset[str]:
         """Return the ids of the latest posts on the account that belong to other deliveries, or of *post* only.
@@ -298,44 +290,7 @@ class Deliveries:
             How many posts, or recipients, have which outcome now. Empty for a batch of a delivery that is not settled.
         """
         with self._journal.write() as connection:
-            return self._record_result(connection, claimed, result, clock_change.total(connection))
-
-    def record_and_claim(
-        self, claimed: ClaimedDelivery, result: AttemptResult, *, lease: timedelta, severe_only: bool, rate: Rate | None
-    ) -> tuple[Mapping[Outcome, int], ClaimedDelivery | None]:
-        """Record the result of an attempt, and claim the channel's next delivery for its owner, in one transaction.
-
-        Whatever keeps the next delivery from being claimed, the result is recorded.
-
-        Returns:
-            What `record_result` and `claim` do. Interrupted deliveries are not recovered.
-        """
-        journal, channel, owner = self._journal, claimed.channel, claimed.owner or ""
-        seen = journal.newest_event
-        with journal.write() as connection:
-            try:  # before an event is added that may never be committed
-                standing = journal.standing(connection, seen)
-            except JournalError:
-                return self._record_result(connection, claimed, result, clock_change.total(connection)), None
-            counts = self._record_result(connection, claimed, result, standing.steps)
-            if standing.stopped is not None:
-                return counts, None
-            what: dict[str, Any] = {"lease": lease, "severe_only": severe_only, "rate": rate}
-            now = microseconds(journal.now())
-            try:
-                with connection.begin_nested():
-                    following = queue.take_next(connection, journal.keys, channel, owner, now=now, **what)
-            except Exception:  # noqa: BLE001 - the next `claim` raises it again
-                following = None
-        return counts, following and replace(following, clock_steps=standing.steps)
-
-    def _record_result(
-        self, connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, steps: timedelta
-    ) -> Mapping[Outcome, int]:
-        if (step := steps - claimed.clock_steps) and result.not_before is not None:
-            # The clock was set while the time was computed: rather too early than an hour late.
-            result = replace(result, not_before=min(result.not_before, result.not_before + step))
-        return attempts.record(connection, claimed.at_steps(steps), result, now=self._journal.now())
+            return attempts.record(connection, claimed, result, now=self._journal.now())
 
     def take(
         self,
@@ -427,7 +382,7 @@ class Deliveries:
         by_channel: dict[str, dict[Outcome, int]] = {}
         with self._journal.read() as connection:
             for row in connection.execute(_COUNT_BY_STATE):
-                by_channel.setdefault(row.channel, {})[Outcome(row.state)] = row.number
+                by_channel.setdefault(row.channel, {})[word(Outcome, row.state)] = row.number
             for row in connection.execute(_COUNT_IN_DOUBT):
                 outcomes = by_channel[row.channel]
                 outcomes[Outcome.UNCONFIRMED] = row.number

@@ -12,7 +12,7 @@ from policenotify.channel import Operation, PostRef
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.records import TOLERANCE, IncidentLine, microseconds, moment, outcome_of, span
+from policenotify.journal.records import TOLERANCE, IncidentLine, microseconds, moment, outcome_of, span, word
 from policenotify.journal.tombstones import purged_at
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
@@ -166,7 +166,7 @@ def _line(row: Row[Any]) -> IncidentLine:
     return IncidentLine(
         id=row.id,
         category=row.category,
-        status=IncidentStatus(row.status),
+        status=word(IncidentStatus, row.status),
         headline=message.headline,
         place=", ".join(filter(None, (town, place))),
         opened_at=moment(row.opened_at),

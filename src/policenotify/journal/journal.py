@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Engine, Text, false, func, select, update
+from sqlalchemy import Connection, Engine, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -19,25 +18,25 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.deliveries import Deliveries
+from policenotify.journal.drafts.drafts import StoredDrafts
+from policenotify.journal.figures import Figures
+from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.lists import batches
 from policenotify.journal.lists.recipients import seal_addresses_again
+from policenotify.journal.lists.sendings import Sendings
+from policenotify.journal.persons.people import StoredPeople
+from policenotify.journal.persons.reports import Reports
+from policenotify.journal.persons.suppressions import Suppressions
+from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
+from policenotify.journal.retention import Retention
+from policenotify.journal.subscribers import Subscribers, restart_order
 from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
+from policenotify.model.history import Outcome
 from policenotify.model.status import ClockStep
-
-if TYPE_CHECKING:
-    from policenotify.journal.deliveries import Deliveries
-    from policenotify.journal.drafts.drafts import StoredDrafts
-    from policenotify.journal.figures import Figures
-    from policenotify.journal.incidents import Incidents
-    from policenotify.journal.lists.sendings import Sendings
-    from policenotify.journal.persons.people import StoredPeople
-    from policenotify.journal.persons.reports import Reports
-    from policenotify.journal.persons.suppressions import Suppressions
-    from policenotify.journal.publications import Publications
-    from policenotify.journal.retention import Retention
-    from policenotify.journal.subscribers import Subscribers
 
 
 class Journal(Transactions):
@@ -46,95 +45,38 @@ class Journal(Transactions):
     Every method is one transaction. Database errors are raised as `JournalError`.
 
     Attributes:
+        publications: Messages as published, with their deliveries and receipts.
+        drafts: What others read before it is published, and what they decided.
+        incidents: Incidents, their histories and deadlines.
+        deliveries: The queue of deliveries, their attempts and results.
+        sendings: Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt.
         channels: Blocks, pauses, rate limits and stored state of channels.
         workers: Heartbeats of the processes that deliver, and pending drains.
         audit: The append-only, sealed log of events.
+        subscribers: Which events each subscriber was handed.
+        suppressions: People who are not written to.
+        people: What the journal holds about one person.
+        reports: What comes back about people after a network has accepted a post.
+        retention: Purging, and erasing addresses.
+        figures: What metrics count, and the state of what is pending.
     """
 
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         super().__init__(engine, keys=keys, clock=clock, entropy=entropy)
+        self.publications: Publications = Publications(self)
+        self.drafts: StoredDrafts = StoredDrafts(self)
+        self.incidents: Incidents = Incidents(self)
+        self.deliveries: Deliveries = Deliveries(self)
+        self.sendings: Sendings = Sendings(self)
         self.channels: Channels = Channels(self)
         self.workers: Workers = Workers(self)
         self.audit: AuditLog = AuditLog(self)
-
-    # Each command needs some of these, and none needs all: they are imported when they are asked for.
-
-    @cached_property
-    def publications(self) -> Publications:
-        """Messages as published, with their deliveries and receipts."""
-        from policenotify.journal.publications import Publications  # noqa: PLC0415 - see above
-
-        return Publications(self)
-
-    @cached_property
-    def drafts(self) -> StoredDrafts:
-        """What others read before it is published, and what they decided."""
-        from policenotify.journal.drafts.drafts import StoredDrafts  # noqa: PLC0415 - see above
-
-        return StoredDrafts(self)
-
-    @cached_property
-    def incidents(self) -> Incidents:
-        """Incidents, their histories and deadlines."""
-        from policenotify.journal.incidents import Incidents  # noqa: PLC0415 - see above
-
-        return Incidents(self)
-
-    @cached_property
-    def deliveries(self) -> Deliveries:
-        """The queue of deliveries, their attempts and results."""
-        from policenotify.journal.deliveries import Deliveries  # noqa: PLC0415 - see above
-
-        return Deliveries(self)
-
-    @cached_property
-    def sendings(self) -> Sendings:
-        """Deliveries with recipients as a whole: how far they are, pause and abort, and people in doubt."""
-        from policenotify.journal.lists.sendings import Sendings  # noqa: PLC0415 - see above
-
-        return Sendings(self)
-
-    @cached_property
-    def suppressions(self) -> Suppressions:
-        """People who are not written to."""
-        from policenotify.journal.persons.suppressions import Suppressions  # noqa: PLC0415 - see above
-
-        return Suppressions(self)
-
-    @cached_property
-    def subscribers(self) -> Subscribers:
-        """Which events each subscriber was handed."""
-        from policenotify.journal.subscribers import Subscribers  # noqa: PLC0415 - see above
-
-        return Subscribers(self)
-
-    @cached_property
-    def retention(self) -> Retention:
-        """Purging, and erasing addresses."""
-        from policenotify.journal.retention import Retention  # noqa: PLC0415 - see above
-
-        return Retention(self, self._engine)
-
-    @cached_property
-    def figures(self) -> Figures:
-        """What metrics count, and the state of what is pending."""
-        from policenotify.journal.figures import Figures  # noqa: PLC0415 - see above
-
-        return Figures(self)
-
-    @cached_property
-    def people(self) -> StoredPeople:
-        """What the journal holds about one person."""
-        from policenotify.journal.persons.people import StoredPeople  # noqa: PLC0415 - see above
-
-        return StoredPeople(self, self._engine)
-
-    @cached_property
-    def reports(self) -> Reports:
-        """What comes back about people after a network has accepted a post."""
-        from policenotify.journal.persons.reports import Reports  # noqa: PLC0415 - see above
-
-        return Reports(self)
+        self.subscribers: Subscribers = Subscribers(self)
+        self.suppressions: Suppressions = Suppressions(self)
+        self.people: StoredPeople = StoredPeople(self, engine)
+        self.reports: Reports = Reports(self)
+        self.retention: Retention = Retention(self, engine)
+        self.figures: Figures = Figures(self)
 
     @classmethod
     def connect(
@@ -157,11 +99,12 @@ class Journal(Transactions):
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
         if create and self._is_file:
-            with self.write(follow_clock=False) as connection:
+            with self.write() as connection:
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)
+            self.standing(connection, self.newest_event)  # which notes the newest one
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
@@ -192,8 +135,6 @@ class Journal(Transactions):
 
         Lists that could not be read are tried again at once.
         """
-        from policenotify.journal.lists import batches  # noqa: PLC0415 - see above
-
         self.authorize(actor, "resume")
         with self.write() as connection:
             now = self.now()
@@ -204,6 +145,18 @@ class Journal(Transactions):
                 return
             meta.resume(connection)
             audit.record(connection, now, actor, "resumed", {})
+
+    def mark_restored(self, actor: str) -> int:
+        """Put all that is open in doubt, in a journal restored from a copy. Return how many deliveries.
+
+        They may have been sent since the copy was made, and are looked up before they are sent again.
+        """
+        self.authorize(actor, "restore")
+        with self.write() as connection:
+            doubted = _put_all_in_doubt(connection, self.now(), actor)
+            if not self._is_file:
+                restart_order(connection, self.keys, self.now())
+        return doubted
 
     def stopped(self) -> PublishingStopped | None:
         """Return the error that names who stopped everything, or None."""
@@ -224,19 +177,6 @@ class Journal(Transactions):
         with self.read() as connection:
             return clock_change.recent_steps(connection, microseconds(self.now()))
 
-    def change_token(self) -> str:
-        """Return a text that differs once anything was written to the journal.
-
-        It costs next to nothing, so that a waiting process may call it every second.
-        """
-        seen = self.newest_event
-        with self.read() as connection:
-            self.standing(connection, seen)
-            if self._is_file:  # writers take turns, so that the last event is the newest
-                return str(self.newest_event)
-            # It differs after each transaction that wrote (postgresql.org/docs/current/functions-info.html).
-            return str(connection.execute(select(func.pg_current_snapshot().cast(Text))).scalar())
-
     def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
         """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].
 
@@ -255,6 +195,33 @@ class Journal(Transactions):
         with self.read() as connection:
             audit.verify(connection, self.keys)
             yield from audit.export(connection, self.keys, publication_of, selection)
+
+
+def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
+    """Put all that is open in doubt, as if it had been tried since it was published. Return how many deliveries."""
+    delivery, recipient, attempt, now = schema.delivery, schema.recipient, schema.attempt, microseconds(at)
+    publication, is_open = schema.publication, (Outcome.WAITING, Outcome.SENDING)
+    published = select(publication.c.created_at).where(publication.c.id == delivery.c.publication).scalar_subquery()
+    doubted = connection.execute(
+        update(delivery)
+        .where(delivery.c.state.in_(is_open))
+        .values(
+            state=Outcome.WAITING,
+            in_doubt=True,
+            owner=None,
+            lease_until=None,
+            unseen_at=None,
+            first_tried_at=func.coalesce(delivery.c.first_tried_at, published),
+            last_tried_at=now,
+        )
+    ).rowcount
+    people = update(recipient).where(recipient.c.state.in_(is_open))
+    connection.execute(people.values(state=Outcome.WAITING, in_doubt=True))
+    unfinished = update(attempt).where(attempt.c.ended_at.is_(None))
+    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The journal was restored from a copy."}
+    connection.execute(unfinished.values(**ended, code="restored"))
+    audit.record(connection, at, actor, "restored", {"deliveries": doubted})
+    return doubted
 
 
 class AuditLog:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     inspect,
@@ -23,7 +23,6 @@ from sqlalchemy import (
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import whole_number
 from policenotify.journal.keys import Entropy, Keys
 
 MOVED = "moved"
@@ -31,9 +30,6 @@ MOVED = "moved"
 
 DRAIN_REQUESTED = "drain_requested_at "
 """Begins the name of the fact that a runner was asked to drain; the runner's name follows."""
-
-CLOCK_STEPS = "clock_steps"
-"""The sum of all known steps of the clock, in microseconds; see `clock_change`."""
 
 _table = schema.meta
 _ID_BYTES = 16
@@ -47,7 +43,9 @@ OF_STANDSTILL = or_(  # `IN` is compiled for each call
 )
 """The condition of the facts by which nothing may be sent."""
 
-_STANDSTILL = select(_table.c.name, _table.c.value).where(OF_STANDSTILL)
+
+_FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
+_CHANGE = update(_table).where(_table.c.name == bindparam("named")).values(value=bindparam("new"))
 
 
 def version(connection: Connection) -> int | None:
@@ -140,7 +138,19 @@ def stopped(connection: Connection, expected: str | None = None) -> PublishingSt
         JournalError: The journal was moved away, or its keys were rotated.
         JournalTakenAway: This is not the journal that was opened, or its tables were changed.
     """
-    return _standstill(connection, {row.name: row.value for row in connection.execute(_STANDSTILL)}, expected)
+    return standing(connection, expected, KnownEvent()).stopped
+
+
+class KnownEvent(NamedTuple):
+    """The newest event that a process knows. It stays in the journal, unless that is set back to an older state.
+
+    Attributes:
+        number: Its number, or 0 for none.
+        commitment: What distinguishes it from any other event of that number.
+    """
+
+    number: int = 0
+    commitment: str = ""
 
 
 class Standing(NamedTuple):
@@ -148,29 +158,50 @@ class Standing(NamedTuple):
 
     Attributes:
         stopped: The error that names who stopped everything, or None.
-        steps: The sum of all known steps of the clock. Times read in the same transaction refer to it.
-        newest_event: The number of the newest event, or 0.
+        newest_event: The newest event.
     """
 
     stopped: PublishingStopped | None
-    steps: timedelta
-    newest_event: int
+    newest_event: KnownEvent
 
 
-def standing(connection: Connection, expected: str | None) -> Standing:
-    """Return what `stopped` does, with the steps of the clock and the newest event, in one query."""
-    rows = connection.execute(_with_newest_event()).all()
-    facts = {row.name: row.value for row in rows}
-    steps = timedelta(microseconds=whole_number(facts.get(CLOCK_STEPS, "0")))
-    newest = max((row.event or 0 for row in rows), default=0)
-    return Standing(_standstill(connection, facts, expected), steps, newest)
+SEEN = "policenotify_seen"
+"""The option under which a transaction that writes notes the newest events that it has seen or added."""
+
+
+def note(connection: Connection, event: KnownEvent) -> None:
+    """Note an event that this transaction has added. One within a savepoint may never be committed."""
+    seen: list[KnownEvent] | None = connection.get_execution_options().get(SEEN)
+    if seen is not None and not connection.in_nested_transaction():
+        seen.append(event)
 
 
 @cache
-def _with_newest_event() -> Select[Any]:
-    named = or_(OF_STANDSTILL, _table.c.name == CLOCK_STEPS)
-    newest = select(func.max(schema.event.c.id)).scalar_subquery().label("event")
-    return select(_table.c.name, _table.c.value, newest).where(named)
+def _with_events() -> Select[Any]:
+    number, commitment = schema.event.c.id, schema.event.c.commitment
+    newest = select(func.max(number)).scalar_subquery()
+    return select(
+        _table.c.name,
+        _table.c.value,
+        newest.label("newest"),
+        select(commitment).where(number == newest).scalar_subquery().label("commitment"),
+        select(commitment).where(number == bindparam("known")).scalar_subquery().label("known"),
+    ).where(OF_STANDSTILL)
+
+
+def standing(connection: Connection, expected: str | None, known: KnownEvent) -> Standing:
+    """Return what `stopped` does, with the newest event, in one query.
+
+    Raises:
+        JournalTakenAway: Also if the *known* event is missing or another one, whatever was added since.
+    """
+    rows = connection.execute(_with_events(), {"known": known.number}).all()
+    facts = {row.name: row.value for row in rows}
+    stopped = _standstill(connection, facts, expected)
+    if known.number and rows[0].known != known.commitment:
+        raise JournalTakenAway("The journal was set back to an older state while it was in use.")
+    newest = KnownEvent(rows[0].newest or 0, rows[0].commitment or "") if rows else KnownEvent()
+    return Standing(stopped, newest)
 
 
 def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
@@ -214,12 +245,12 @@ def _moved(place: str) -> JournalError:
 
 def get(connection: Connection, name: str) -> str | None:
     """Return a fact."""
-    return connection.execute(select(_table.c.value).where(_table.c.name == name)).scalar()
+    return connection.execute(_FACT, {"named": name}).scalar()
 
 
 def put(connection: Connection, name: str, value: str) -> None:
     """Store a fact."""
-    changed = update(_table).where(_table.c.name == name).values(value=value)
-    known = connection.execute(changed).rowcount
+    changed = {"named": name, "new": value}
+    known = connection.execute(_CHANGE, changed).rowcount
     if not known and not schema.insert_new(connection, _table, [{"name": name, "value": value}]):
-        connection.execute(changed)
+        connection.execute(_CHANGE, changed)

@@ -19,6 +19,7 @@ from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
+EXPIRED = "It had expired before it could be sent."
 INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
 NEWER_SENT = "A newer message went out instead."
 FORGED = (

@@ -14,7 +14,7 @@ from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, liter
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal import meta, tombstones
+from policenotify.journal import tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
@@ -42,6 +42,7 @@ from policenotify.journal.records import (
     microseconds,
     moment,
     priority,
+    word,
 )
 from policenotify.journal.takedown import take_down
 from policenotify.journal.workers import Runner, enqueue
@@ -122,9 +123,10 @@ class Publications:
             PublishingStopped: Everything is stopped.
         """
         journal = self._journal
+        seen = journal.newest_event
         try:
             with journal.write() as connection:
-                if (error := meta.stopped(connection, journal.id)) is not None:
+                if (error := journal.standing(connection, seen).stopped) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first
@@ -234,7 +236,7 @@ class Publications:
             for row in connection.execute(query.order_by(_delivery.c.id)):
                 ref = PostRef.read(row.ref) if row.ref else None
                 summary = DeliverySummary(
-                    channel=row.channel, language=row.language, outcome=Outcome(row.state), ref=ref
+                    channel=row.channel, language=row.language, outcome=word(Outcome, row.state), ref=ref
                 )
                 deliveries[row.publication].append(summary)
             rows = connection.execute(select(_table).where(*matches).order_by(_table.c.created_at, _table.c.id)).all()
@@ -339,7 +341,7 @@ def _receipt(
     return Receipt(
         channel=row.channel,
         language=row.language,
-        operation=Operation(row.operation),
+        operation=word(Operation, row.operation),
         part=row.part,
         outcome=outcome,
         delivery=row.id,

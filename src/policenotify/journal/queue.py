@@ -30,11 +30,13 @@ from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
+from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import people_of
 from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
+    EXPIRED,
     INCIDENT_OVER,
     cancel_pending,
     hold_forged,
@@ -42,7 +44,7 @@ from policenotify.journal.order import (
     opening_not_posted,
     place_of,
 )
-from policenotify.journal.records import ClaimedDelivery, moment, priority, span
+from policenotify.journal.records import ClaimedDelivery, moment, priority, span, word
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -52,7 +54,6 @@ OPENING_MISSING = (
     "The opening never appeared here, and this channel does not announce the end of what it did not announce."
 )
 PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
-EXPIRED = "It had expired before it could be sent."
 DAMAGED = (
     "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
@@ -295,14 +296,14 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         channel=row.channel,
         account=row.account,
         key=row.post_key,
-        operation=Operation(row.operation),
+        operation=word(Operation, row.operation),
         severe=row.priority <= _SEVERE,
         has_recipients=row.has_recipients,
         in_doubt=row.in_doubt,
         attempts=row.attempts,
         first_tried_at=moment(row.first_tried_at) if row.first_tried_at is not None else None,
         last_tried_at=moment(row.last_tried_at) if row.last_tried_at is not None else None,
-        unseen_at=moment(row.unseen_at) if row.unseen_at is not None else None,
+        unseen_at=Uptime.read(row.unseen_at) if row.unseen_at else None,
         backoff=timedelta(microseconds=row.backoff),
         not_after=moment(row.not_after) if row.not_after is not None else None,
         standalone=Post.read(row.standalone) if row.standalone else None,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import TypeVar
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
+from policenotify.journal.clock import Uptime
 from policenotify.model.cap import Severity
 from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
@@ -42,9 +45,35 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
+class DamagedValue(ValueError):
+    """A stored value is none that policenotify stores there."""
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def word(kind: type[_Word], stored: str) -> _Word:
+    """Return one of the words that the journal stores.
+
+    Raises:
+        DamagedValue: It is none.
+    """
+    try:
+        return kind(stored)
+    except ValueError:
+        raise DamagedValue from None
+
+
 def moment(stored: int) -> datetime:
-    """Return the time that the journal stored."""
-    return _EPOCH + stored * _MICROSECOND
+    """Return the time that the journal stored.
+
+    Raises:
+        DamagedValue: No time was stored.
+    """
+    try:
+        return _EPOCH + stored * _MICROSECOND
+    except OverflowError:
+        raise DamagedValue from None
 
 
 def span(length: timedelta) -> int:
@@ -72,7 +101,7 @@ def priority(severity: Severity) -> int:
 
 def outcome_of(state: str, *, in_doubt: bool) -> Outcome:
     """Return the outcome of a delivery. One that waits in doubt is unconfirmed."""
-    return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else Outcome(state)
+    return Outcome.UNCONFIRMED if in_doubt and state == Outcome.WAITING else word(Outcome, state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +260,6 @@ class ClaimedDelivery:
         in_doubt: An earlier attempt may have succeeded.
         attempts: The number of attempts before.
         unseen_at: The first look-up since the last attempt that did not find the post.
-        clock_steps: The sum of all steps of the clock when these times were read.
         backoff: The last wait after a failure.
         not_after: Nothing of it is sent after this time.
         wording: The chosen one: `reply`, `standalone`, or empty if none was chosen yet or the network has no replies.
@@ -269,8 +297,7 @@ class ClaimedDelivery:
     reply_to: tuple[PostRef, ...]
     target: PostRef | None
     reached: bool = False
-    unseen_at: datetime | None = None
-    clock_steps: timedelta = timedelta(0)
+    unseen_at: Uptime | None = None
     parent: int | None = None
     trace: str = ""
 
@@ -283,20 +310,6 @@ class ClaimedDelivery:
     def published_at(self) -> datetime:
         """When it was published, to the millisecond: the time in the ULID of the publication."""
         return moment(1000 * int(self.publication[:10].translate(_ULID_DIGITS), 32))
-
-    def at_steps(self, steps: timedelta) -> ClaimedDelivery:
-        """Return the delivery with its times shifted to the current clock. The first attempt keeps the earlier time."""
-        step = steps - self.clock_steps
-        if not step:
-            return self
-        first, last, unseen = self.first_tried_at, self.last_tried_at, self.unseen_at
-        return replace(
-            self,
-            first_tried_at=first and min(first, first + step),
-            last_tried_at=last and last + step,
-            unseen_at=unseen and unseen + step,
-            clock_steps=steps,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +335,7 @@ class AttemptResult:
     outcome: Outcome
     ref: PostRef | None = None
     not_before: datetime | None = None
-    unseen_at: datetime | None = None
+    unseen_at: Uptime | None = None
     backoff: timedelta = timedelta(0)
     reason: str = ""
     remedy: str = ""

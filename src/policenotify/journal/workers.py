@@ -53,7 +53,7 @@ class Workers:
     def start_heartbeat(self) -> None:
         """Record that this process is a worker from now on."""
         this = and_(_table.c.owner == this_process(), _table.c.is_worker)
-        with self._journal.transaction(durable=False), self._journal.write() as connection:
+        with self._journal.write(durable=False) as connection:
             if connection.execute(select(_table.c.owner).where(this)).first() is not None:
                 return  # it could not deliver, and starts once more
             self.heartbeat(is_worker=True)

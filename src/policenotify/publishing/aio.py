@@ -216,6 +216,10 @@ class AsyncPublisher:
         """See `Publisher.wake`."""
         await _call(self._publisher.wake)
 
+    def interrupt(self) -> bool:
+        """See `Publisher.interrupt`."""
+        return self._publisher.interrupt()
+
     def worker(self) -> Worker:
         """See `Publisher.worker`. The worker's `stop` may block for some seconds."""
         return self._publisher.worker()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -16,8 +17,7 @@ from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
 from policenotify.delivery.attempt import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
-from policenotify.delivery.handover import Handover
-from policenotify.delivery.worker import JournalWork, Worker
+from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
     InvalidTransition,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.workers import Runner
 
+_TIDY_INTERVAL = 15.0  # seconds between two looks of a worker for reminders, drafts that expire and addresses to erase
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
@@ -61,11 +62,6 @@ class Publisher(Operations):
 
     `policenotify.open_publisher()` makes one from the settings. It may be used from several threads. Making it starts
     nothing. Use it as a context manager, or call `close`.
-
-    Attributes:
-        on_worker_gone: If it is set, `publish` and `withdraw` leave the delivery to a worker of another process, if one
-            runs that can use the channels, and only wait for it: a short-lived process then loads no network's library.
-            It is called if that worker gives no sign of life any more. This process then delivers what is left.
     """
 
     def __init__(  # noqa: PLR0913 - what an installation is; all named at the call, most with a default
@@ -153,8 +149,6 @@ class Publisher(Operations):
             lease=lease,
             backoff=backoff,
         )
-        self._handover = Handover(journal, self._dispatcher, self.clock)
-        self.on_worker_gone: Callable[[], object] | None = None
         policy = reminders or ReminderPolicy()
         for name in policy.to:
             if name not in self.channel_configs:
@@ -195,10 +189,13 @@ class Publisher(Operations):
         self.events: EventReader = EventReader(journal, self.clock)
         for name, callback in (on_event or {}).items():
             self.events.subscribe(name, callback)
-        pending, work = self._pending, (journal, self._dispatcher, self.events)
         self._worker = Worker(
-            JournalWork(*work, pending.retry_lists, pending.run, self._tidy, self._next_at), clock=self.clock
+            self._deliver_until,
+            wake=self._dispatcher.wake,
+            finish=self._finish_worker,
+            clock=self.clock,
         )
+        self._tidied_at = -math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -214,6 +211,16 @@ class Publisher(Operations):
         self._dispatcher.close()
         self.events.close()
         self.journal.close()
+
+    def interrupt(self) -> bool:
+        """Let `publish` and `drain` return soon: posts under way finish, and a list ends between two people.
+
+        This publisher then delivers nothing more. What waits is for the next one. A handler of signals may call it.
+
+        Returns:
+            Whether anything was being delivered. If not, nothing changes.
+        """
+        return self._dispatcher.interrupt()
 
     # --- publishing
 
@@ -453,17 +460,10 @@ class Publisher(Operations):
         workers.notify_runners(self.runners)
 
     def _deliver(self, publication: str, wait: timedelta) -> None:
-        """Deliver a publication for that long, or leave it to a worker of another process, and wait for that one."""
+        """Deliver a publication for that long, or wait while another process does."""
         if wait:
             self.events.wake()
-        left: timedelta | None = wait
-        if wait and self.on_worker_gone and not self._worker.running and self._handover.is_possible(publication):
-            left = self._handover.wait(wait, publication)
-            if left is not None:
-                self.on_worker_gone()
-        if left:
-            self._dispatcher.drain(left, publication=publication)
-        if wait:
+            self._dispatcher.drain(wait, publication=publication)
             self.events.wake()
 
     def drain(self, budget: timedelta) -> datetime | None:
@@ -494,16 +494,35 @@ class Publisher(Operations):
         """
         return self._worker
 
+    def _deliver_until(self, stop: Callable[[], bool]) -> None:
+        """Deliver as a worker until it is to stop."""
+        self.events.register()
+        self._pending.retry_lists()
+        self.journal.workers.start_heartbeat()
+        self._dispatcher.drain(None, stop=stop, duties=self._look_around)
+
+    def _look_around(self) -> None:
+        """Do what a worker does at each look, besides delivering."""
+        self.events.register()  # who has subscribed since gets what is written from now on
+        self.events.report_hangs()
+        self.events.wake()
+        self._pending.run()
+        if self.clock.monotonic() >= self._tidied_at + _TIDY_INTERVAL:
+            self._tidied_at = self.clock.monotonic()
+            self._tidy()
+
+    def _finish_worker(self, timeout: float) -> bool:
+        """Take nothing new, and return whether all that is under way ends in time."""
+        finished = self._dispatcher.finish(timeout=timeout)
+        with suppress(JournalError):  # others will notice the missing heartbeat
+            self.journal.workers.stop_heartbeat()
+        return finished
+
     def _tidy(self) -> bool:
         """Do what may follow the deliveries. Return whether there is more to deliver."""
         self.journal.retention.erase_addresses()
         self.drafts.expire()
         return self._duty.run()
-
-    def _next_at(self) -> datetime | None:
-        """Return when the next delivery or reminder is due, or a draft expires."""
-        known = (self._dispatcher.next_due(), self._reminders.next_at(), self.journal.drafts.next_at())
-        return min(filter(None, known), default=None)
 
     # --- what operations need
 

@@ -137,13 +137,6 @@ class Reminders:
     policy: ReminderPolicy
     on_overdue: Callable[[Reminder], object] | None = None
 
-    def next_at(self) -> datetime | None:
-        """Return when the next reminder is due, if an incident has a deadline."""
-        ends = (self.journal.incidents.deadlines(_FIRST + 1, exercise=exercise) for exercise in (False, True))
-        readings = [(draft.second_due_at, draft.reminders) for draft in self.journal.drafts.owed(_FIRST)]
-        known = [*(deadline for deadlines in ends for deadline in deadlines), *readings]
-        return min((due + self.policy.delay(level + 1) for due, level in known if due is not None), default=None)
-
     def raise_due(self) -> tuple[Reminder, ...]:
         """Raise the reminders that are due.
 

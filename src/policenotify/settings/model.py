@@ -219,7 +219,7 @@ class Settings(SettingsTable):
             settings file.
         may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
             block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
-            resolve, purge, erase, suppress, release, move, export or rotate.
+            resolve, purge, erase, suppress, release, move, export, restore or rotate.
     """
 
     schema_version: Literal[1] = 1

@@ -77,7 +77,6 @@ class Orders:
     turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
     seconds: float = 0.0  # its wait or budget, by its own clock
     boot: str = ""  # it runs on a host of the same name, of another boot
-    machine: str = ""
 
     def publisher(self) -> Publisher:
         clock = _clock(self.start, fast=self.fast)
@@ -107,9 +106,8 @@ def _clock(start: datetime, *, fast: bool) -> SystemClock:
 
 def obey(orders: Orders) -> None:
     """Carry orders out, in a process of its own."""
-    if orders.boot or orders.machine:
-        here = leases.this_machine()
-        twin = replace(here, boot=orders.boot or here.boot, id=orders.machine or here.id)
+    if orders.boot:
+        twin = f"{leases.host_of(leases.this_machine())}/{orders.boot}:1"
         leases.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
     with ExitStack() as stack:
         signals = stack.enter_context(ended_by_signals())
@@ -485,10 +483,7 @@ def halt(played: Scene, ends: int) -> str:
 
 def twins(played: Scene, ends: int) -> str:
     """Let two hosts of one name work on one journal, and kill one of them now and then."""
-    machines = [
-        {"boot": "first-boot", "machine": "first"},
-        {"boot": "second-boot", "machine": played.chance.choice(("first", "second"))},
-    ]
+    machines = [{"boot": "first-boot"}, {"boot": "second-boot"}]
     alive = [played.start("work", **each) for each in machines]
     kills = 0
     for number in range(ends):

@@ -49,7 +49,6 @@ class TakenAway:
             "another": self._replace_by_another,
             "copy": self._replace_by_a_copy,
             "log": lambda: self._beside("-wal").unlink(),
-            "index": lambda: self._beside("-shm").unlink(),
             "read-only": lambda: None,
         }
         way = self.scene.chance.choice(list(ways))

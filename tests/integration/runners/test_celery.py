@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +16,6 @@ from celery.beat import Service
 from policenotify.integrations.celery import DRAIN, PERIODIC_DRAIN, CeleryRunner
 from policenotify.integrations.host import ProcessPublisher
 from policenotify.model.history import Outcome
-from policenotify.publishing.publisher import Publisher
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from tests.integration.runners.conftest import NewSite
 from tests.integration.runners.site_process import Site
@@ -141,27 +138,3 @@ def test_each_process_has_a_publisher_of_its_own(site: Site, monkeypatch: pytest
     hosted.close()  # which is not ours to close
     theirs.close()
     ours.close()
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads: it is what is tried here
-def test_a_child_opens_a_publisher_although_a_thread_was_opening_one(site: Site) -> None:
-    begun, forked = threading.Event(), threading.Event()
-
-    def open_slowly() -> Publisher:
-        begun.set()
-        assert forked.wait(PATIENCE)  # another process keeps the journal locked
-        return site.publisher()
-
-    hosted = ProcessPublisher(open_slowly)
-    opening = threading.Thread(target=lambda: hosted.publisher)
-    opening.start()
-    assert begun.wait(PATIENCE)
-    if (child := os.fork()) == 0:
-        signal.alarm(20)  # ends a child that hangs
-        hosted._open = site.publisher
-        hosted.close()
-        os._exit(0)
-    forked.set()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    opening.join()
-    hosted.close()

@@ -181,10 +181,11 @@ severity (--severity): Input should be 'Extreme', 'Severe' or 'Unknown'
 = gravité (--severity) : doit être 'Extreme', 'Severe' ou 'Unknown'
 channels: is missing.
 = channels : manque.
-The journal could not be read: its server cannot be reached, or refuses access. Check that it runs, and that the \
-settings name the right host, port, database and user. Nothing was sent that is not in it.
-= Le journal n'a pas pu être lu : son serveur est injoignable, ou refuse l'accès. Vérifiez qu'il tourne, et que les \
-réglages nomment les bons hôte, port, base et utilisateur. Rien n'a été envoyé qui n'y soit inscrit.
+The journal could not be read: its server cannot be reached, or does not accept the user, password or database. Check \
+that it runs, and that the settings name the right ones; its log has the reason. Nothing was sent that is not in it.
+= Le journal n'a pas pu être lu : son serveur est injoignable, ou n'accepte pas l'utilisateur, le mot de passe ou la \
+base. Vérifiez qu'il tourne, et que les réglages nomment les bons ; son propre journal en donne la raison. Rien \
+n'a été envoyé qui n'y soit inscrit.
 journal: the file url cannot be read (Permission denied). Write the value into it. (It comes from the environment \
 variable POLICENOTIFY_JOURNAL.)
 = journal : le fichier url ne peut pas être lu (accès refusé). Écrivez-y la valeur. (Cela vient de la variable \

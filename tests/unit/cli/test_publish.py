@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import pytest
 from PIL import Image
 
 from policenotify.cli.exit_codes import Exit
-from policenotify.delivery import handover
-from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.publications import Publications
 from policenotify.publishing.publisher import Publisher
@@ -395,15 +392,3 @@ def test_what_is_known_and_who_says_it_are_options(run: Run) -> None:
     message = run("preview", *ACCIDENT, *more, "--json").document["message"]
     assert message["known"] == {"confirmed": "Deux blessés.", "unconfirmed": "L'origine du feu."}
     assert message["source"] == "SDIS 34"
-
-
-def test_publishing_reports_in_one_line_that_the_worker_is_gone(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handover, "REACTION", timedelta(seconds=0.2))
-    with closing(open_journal(str(desk.database), keys=desk.keys)) as journal:
-        journal.workers.heartbeat(is_worker=True)  # of a worker that never delivers
-    shown = run("publish", *ACCIDENT)
-    assert shown.code == 0
-    assert shown.err == "The worker gives no sign of life. This command delivers what is left.\n"
-    assert len(desk.bluesky.posts) == 1

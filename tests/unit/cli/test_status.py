@@ -13,7 +13,7 @@ from policenotify.cli.results import ChannelsAnswer
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
-from policenotify.journal.leases import this_machine, this_process
+from policenotify.journal.leases import host_of, this_machine, this_process
 from policenotify.journal.records import LEASE
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -97,7 +97,7 @@ def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: 
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
     publisher.journal.workers.start_heartbeat()
-    assert f"A worker runs on {this_machine().host}, seen 20" in run("status").words
+    assert f"A worker runs on {host_of(this_machine())}, seen 20" in run("status").words
     publisher.journal.workers.stop_heartbeat()
     assert run("status").code == 3
     monkeypatch.setattr(workers, "this_process", lambda: f"{this_machine()}/4194305/1")
@@ -223,7 +223,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
 ) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    monkeypatch.setattr("policenotify.journal.leases._alive", lambda _pid: False)
+    monkeypatch.setattr("policenotify.journal.leases._started_once", lambda _pid: "")
     for _ in range(2):
         assert publisher.journal.deliveries.claim("presse", f"{this_process()}/slot", lease=LEASE)
         assert publisher.journal.deliveries.recover() == 1

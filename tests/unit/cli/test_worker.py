@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.testing.servers.http import NoResponse, RecordedRequest
 from tests.support.installation import Desk, accident
@@ -110,3 +111,23 @@ def test_a_worker_whose_log_is_on_a_full_disk_delivers(run: Run, desk: Desk) -> 
         worker.terminate()
         assert worker.wait(PATIENCE) == 0
     assert len(desk.bluesky.posts) == 1
+
+
+def test_a_signal_ends_a_drain_between_two_people(run: Run, desk: Desk) -> None:
+    desk.addresses = tuple(f"lecteur{number:03d}@journal.example" for number in range(100))
+    desk.write_settings()
+    desk.mail.delay("DATA", 0.1)
+    assert run("publish", *ACCIDENT, "--to", "presse", "--key", "waits", "--wait", "0").code in {0, 3}
+    _end_when(lambda: desk.mail.mails)
+    ran = run("drain")
+    assert (ran.code, ran.err) == (130, "")
+    with desk.publisher() as other:
+        publication = other.publication("waits")
+        assert publication is not None
+        posted = len(desk.mail.mails)
+        assert 0 < posted < len(desk.addresses)
+        counts = {Outcome.POSTED: posted, Outcome.WAITING: len(desk.addresses) - posted}
+        assert publication.on("presse").recipients == counts
+    desk.mail.recover()
+    assert run("drain").code == 0
+    assert sorted(mail.recipient for mail in desk.mail.mails) == sorted(desk.addresses)

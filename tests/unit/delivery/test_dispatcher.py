@@ -286,6 +286,27 @@ def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, d
     assert book.receipt(published[2]).outcome is Outcome.WAITING
 
 
+def test_what_has_expired_is_settled_together_and_nothing_else_is(book: Book, delivers: Made) -> None:
+    short_lived = timedelta(minutes=10)
+    sky, news = Scripted(capabilities=KEYED), Scripted(capabilities=MAIL)
+    sky.sends.append(Unconfirmed("Cut."))
+    doubtful = book.publish("sky", lives=short_lived)
+    delivers(sky=sky, backoff=lambda _age: timedelta(minutes=5)).drain(NOW)
+    assert worker_threads() == []
+    stale = [book.publish("sky", lives=short_lived) for _ in range(3)]
+    listed = book.publish("news", lives=short_lived, people=["a@press.example"])
+    fresh = book.publish("sky")
+    pass_by(book, timedelta(hours=1))
+    assert [book.journal.deliveries.settle_expired() for _ in range(2)] == [3, 0]
+    assert {book.receipt(one).outcome for one in stale} == {Outcome.SUPERSEDED}
+    assert "expired" in book.receipt(stale[0]).reason
+    assert book.receipt(doubtful).outcome is Outcome.UNCONFIRMED
+    delivers(sky=sky, news=news).drain(LONG)
+    assert book.receipt(listed, "news").outcome is Outcome.SUPERSEDED
+    assert book.receipt(fresh).outcome is Outcome.POSTED
+    book.journal.audit.verify()
+
+
 # --- how long a drain waits
 
 
@@ -464,16 +485,18 @@ def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made
 
     def slow(people: Any) -> Any:
         clock.pass_by(LEASE.total_seconds() * 0.75)
-        delivery.drain(NOW, is_worker=True)
+        delivery.drain(NOW)
         return everybody(people)
 
     news.sends.extend([slow, slow, slow])
     first = book.publish("news", people=())
     second = book.publish("news", people=())
-    delivery.drain(NOW, is_worker=True)  # a worker: its lists have time
-    while not book.receipt(second, "news").outcome.is_final:
-        delivery.drain(NOW, is_worker=True)
-        time.sleep(0.01)
+    over = threading.Event()
+    worker = in_thread(lambda: delivery.drain(None, stop=over.is_set))  # its lists have time
+    until(lambda: book.receipt(second, "news").outcome.is_final)
+    over.set()
+    delivery.wake()
+    worker.join(PATIENCE)
     assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10] * 2)
 
@@ -494,7 +517,7 @@ def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: 
     delivery.drain(NOW)
     assert not begun.is_set()  # it had no time at all
     other = book.publish("sky")
-    delivery.drain(LONG, publication=other, enough=begun.is_set)
+    delivery.drain(LONG, publication=other, stop=begun.is_set)
     delivery.drain(LONG, publication=other)
     go_on.set()
     until(lambda: book.receipt(first, "news").outcome.is_final)
@@ -527,7 +550,7 @@ def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_
     book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sky, failed = Scripted(capabilities=KEYED), threading.Event()
-    record = type(book.journal.deliveries).record_and_claim
+    record = type(book.journal.deliveries).record_result
 
     def full(*given: Any, **named: Any) -> Any:
         if failed.is_set():
@@ -535,7 +558,7 @@ def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_
         failed.set()
         raise JournalError("The disk is full.")
 
-    monkeypatch.setattr(type(book.journal.deliveries), "record_and_claim", full)
+    monkeypatch.setattr(type(book.journal.deliveries), "record_result", full)
     published = book.publish("sky")
     delivery = delivers(sky=sky, rest=0.05)
     delivery.drain(NOW)
@@ -787,32 +810,6 @@ def test_a_drain_ends_when_its_threads_have_found_nothing_more(book: Book, deliv
         )  # the threads keep their connections for a moment longer
     assert drained.quick
     assert len(sky.said) == 2
-
-
-def test_a_drain_that_waits_reads_only_whether_anything_has_changed(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sky, looks = Scripted(), []
-    book.journal.channels.pause("sky", book.clock.now() + LONG)
-    book.publish("sky")
-    delivery = delivers(sky=sky, lease=FAR_LEASE)
-    drain = in_thread(lambda: delivery.drain(2 * LONG))
-    due = book.journal.deliveries.due
-
-    def counted(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
-        looks.append(1)
-        return due(channels, **rates)
-
-    monkeypatch.setattr(book.journal.deliveries, "due", counted)
-    drain.join(0.5)
-    before = len(looks)
-    drain.join(0.5)
-    assert len(looks) - before < 2  # of ten
-    assert drain.is_alive()
-    book.journal.resume("desk", "sky")  # as another process may
-    drain.join(PATIENCE)
-    assert not drain.is_alive()
-    assert len(sky.said) == 1
 
 
 @pytest.fixture

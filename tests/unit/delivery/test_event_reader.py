@@ -110,7 +110,7 @@ def test_a_subscriber_that_comes_while_an_idle_worker_waits_misses_nothing_from_
     told = Told()
     with closing(_publisher(book)) as one, closing(_publisher(book)) as other:
         one.events.subscribe(NAME, told)
-        one._worker._work.change_token()  # as its worker does every second
+        one._look_around()  # as its worker does every second
         other.publish(accident(), key="k1", actor="desk", wait=timedelta(0))
         one.drain(timedelta(seconds=1))
         assert told.wait_for(2) == ["published", "posted"]

@@ -20,8 +20,8 @@ from tests.support.patience import PATIENCE
 @pytest.mark.parametrize(("process", "handler"), [(1, end_at_once), (4711, signal.SIG_DFL)])
 def test_a_second_signal_ends_any_process(process: int, handler: object, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: process)
     with ended_by_signals() as signals:
-        monkeypatch.setattr(os, "getpid", lambda: process)
         os.kill(ours, signal.SIGTERM)  # also before it waits
         assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is handler
         assert signals.wait(PATIENCE) == "SIGTERM"
@@ -37,6 +37,11 @@ def test_a_signal_to_a_forked_child_ends_the_child_alone() -> None:
         assert signals.wait(0) == ""
         os.kill(os.getpid(), signal.SIGTERM)
         assert signals.wait(PATIENCE) == "SIGTERM"
+
+
+def test_where_there_is_nothing_to_end_a_signal_has_its_usual_effect() -> None:
+    with pytest.raises(KeyboardInterrupt), ended_by_signals(lambda: False):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 class _Working:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from policenotify.channel import Clock
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.worker import Worker
 from policenotify.errors import JournalError, JournalTakenAway
@@ -35,37 +36,31 @@ SOON = 0.005
 
 @dataclass
 class Script:
-    """Work that counts its calls."""
+    """Deliveries that count the looks of their worker."""
 
     starts: int = 0
-    rests: float | None = None
-    marked: int = 0
-    drains: int = 0
+    looks: int = 0
     error: Exception | None = None
     failures: int = 0
     hold: threading.Event | None = None
+    woken: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def start(self) -> None:
-        self.starts += 1
+    def deliver(self, is_over: Callable[[], bool]) -> None:
+        self._count("starts")
+        while not is_over():
+            if self.error is not None:
+                self._count("failures")
+                raise self.error
+            self._count("looks")
+            self.woken.wait(SOON)
+            if self.hold is not None:
+                self.hold.wait(PATIENCE)
 
-    def drain(self, enough: Callable[[], bool]) -> None:
+    def _count(self, what: str) -> None:
         with self.changed:
-            self.drains += 1
+            setattr(self, what, getattr(self, what) + 1)
             self.changed.notify_all()
-        while self.hold is not None and not self.hold.wait(SOON) and not enough():
-            pass
-
-    def seconds_to_next(self) -> float | None:
-        return self.rests
-
-    def change_token(self) -> object:
-        if self.error is not None:
-            with self.changed:
-                self.failures += 1
-                self.changed.notify_all()
-            raise self.error
-        return self.marked
 
     def finish(self, timeout: float) -> bool:
         return timeout > 0
@@ -73,6 +68,9 @@ class Script:
     def until(self, reached: Callable[[], bool]) -> None:
         with self.changed:
             assert self.changed.wait_for(reached, timeout=PATIENCE)
+
+    def worker(self, clock: Clock) -> Worker:
+        return Worker(self.deliver, wake=self.woken.set, finish=self.finish, clock=clock, pause=SOON)
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
-    made = Worker(script, clock=clock, poll_interval=SOON, heartbeat_interval=30.0)
+    made = script.worker(clock)
     yield made
     script.error = None
     assert made.stop()
@@ -104,59 +102,12 @@ def test_nothing_starts_at_construction_and_a_start_is_one(worker: Worker) -> No
     assert not worker.running
 
 
-def test_it_drains_first_and_then_sleeps_until_something_changes(
-    worker: Worker, script: Script, clock: FakeClock
-) -> None:
+def test_it_is_woken_only_while_it_runs(worker: Worker, script: Script) -> None:
+    worker.wake()
+    assert not script.woken.is_set()
     worker.start()
-    script.until(lambda: script.drains == 1)
-    time.sleep(10 * SOON)
-    assert script.drains == 1  # nothing was due, and no process has written
-    script.rests = 0.0
-    script.marked = 1  # another process has
-    script.until(lambda: script.drains > 1)
-    script.rests = None
-    time.sleep(5 * SOON)
-    seen = script.drains
-    clock.pass_by(31)  # and a sign of life is owed
-    script.until(lambda: script.drains > seen)
-    assert script.starts == 1
-
-
-def test_it_sleeps_until_the_next_due_time(worker: Worker, script: Script, clock: FakeClock) -> None:
-    script.rests = 20.0
-    worker.start()
-    script.until(lambda: script.drains == 1)
-    time.sleep(5 * SOON)
-    script.rests = 0.0  # which it asks for when the time has come
-    time.sleep(5 * SOON)
-    assert script.drains == 1
-    clock.pass_by(21)
-    script.until(lambda: script.drains > 1)
-
-
-def test_it_is_woken_at_once(script: Script) -> None:
-    worker = Worker(script, clock=FakeClock(), poll_interval=2 * PATIENCE)
-    with worker:
-        for turn in range(1, 4):
-            script.until(lambda turn=turn: script.drains >= turn)  # type: ignore[misc]  # mypy does not infer it
-            script.rests = 0.0 if turn < 3 else None
-            worker.wake()
-
-
-def test_it_drains_as_soon_as_a_broken_journal_works_again(script: Script, caplog: pytest.LogCaptureFixture) -> None:
-    worker = Worker(script, clock=FakeClock(), poll_interval=SOON)  # nothing is due, and no heartbeat for long
-    with worker:
-        script.until(lambda: script.drains == 1)
-        script.error = JournalError("The disk is full.")
-        script.until(lambda: script.failures >= 1)
-        script.error = None
-        worker.wake()
-        script.until(lambda: script.drains == 2)
-        until = time.monotonic() + PATIENCE
-        while "The worker goes on." not in caplog.text:
-            assert time.monotonic() < until
-            time.sleep(SOON)
-    assert script.starts == 1
+    worker.wake()
+    assert script.woken.is_set()
 
 
 def test_a_broken_journal_is_reported_once_and_stops_nothing(
@@ -169,8 +120,7 @@ def test_a_broken_journal_is_reported_once_and_stops_nothing(
     script.error = OSError("token=abc")
     script.until(lambda: script.failures == 5)
     script.error = None
-    worker.wake()
-    script.until(lambda: script.drains == 1)
+    script.until(lambda: script.looks == 3)
     assert worker.running
     worker.stop()
     assert [record.getMessage() for record in caplog.records] == [
@@ -180,22 +130,23 @@ def test_a_broken_journal_is_reported_once_and_stops_nothing(
     ]
 
 
-def test_a_drain_ends_when_the_worker_is_stopped(worker: Worker, script: Script, clock: FakeClock) -> None:
+def test_its_silence_is_measured(worker: Worker, script: Script, clock: FakeClock) -> None:
     script.hold = threading.Event()
     worker.start()
-    script.until(lambda: script.drains == 1)
+    script.until(lambda: script.looks == 1)
     clock.pass_by(90)
     assert worker.unresponsive_for == 90
+    script.hold.set()
     assert worker.stop()
     assert not worker.running
 
 
-def test_a_drain_that_hangs_does_not_keep_the_stop(script: Script) -> None:
-    hang = threading.Event()
-    script.drain = lambda _enough: hang.wait(PATIENCE)  # type: ignore[assignment,method-assign]  # it hangs
-    worker = Worker(script, clock=SystemClock()).start()
+def test_a_delivery_that_hangs_does_not_keep_the_stop(script: Script) -> None:
+    script.hold = threading.Event()
+    worker = script.worker(SystemClock()).start()
+    script.until(lambda: script.looks == 1)
     assert not worker.stop(timeout=SOON)
-    hang.set()
+    script.hold.set()
     assert worker.start().running  # again, beside the old one
     worker.stop()
 
@@ -223,7 +174,7 @@ def test_threads_that_start_it_at_once_start_it_once(worker: Worker) -> None:
 
 def test_a_callback_in_its_own_thread_may_stop_it(script: Script) -> None:
     script.error, stopped = JournalTakenAway("The journal was deleted."), list[bool]()
-    worker, ended = Worker(script, clock=SystemClock()), threading.Event()
+    worker, ended = script.worker(SystemClock()), threading.Event()
 
     def stop() -> None:
         try:
@@ -297,19 +248,15 @@ def test_deliveries_under_way_have_time_to_finish_and_nothing_new_is_taken(tmp_p
         assert delivery.finish()
         assert (book.receipt(first).outcome, book.receipt(second).outcome) == (Outcome.POSTED, Outcome.WAITING)
         assert delivery.next_due() is not None
-        delivery.drain(LONG, enough=lambda: True)
+        delivery.drain(LONG, stop=lambda: True)
         assert book.receipt(second).outcome is Outcome.WAITING
         delivery.drain(LONG)  # it may be used again
         assert book.receipt(second).outcome is Outcome.POSTED
         delivery.close()
 
 
-def test_a_forked_child_has_no_worker_until_it_starts_its_own(
-    publishers: Callable[[], Publisher], caplog: pytest.LogCaptureFixture
-) -> None:
-    publisher = publishers()
-    worker = publisher.worker().start()
-    publisher.publish(accident(), key="parent", actor="desk", wait=timedelta(0))
+def _of_child(publisher: Publisher, worker: Worker, caplog: pytest.LogCaptureFixture) -> int:
+    """Return the exit code of a forked child that starts a worker: 0, or 3 if it refuses the journal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: it is what is tried here
         child = os.fork()
@@ -322,8 +269,22 @@ def test_a_forked_child_has_no_worker_until_it_starts_its_own(
             with worker:
                 sent = worker.running and _soon(lambda: _posted(publisher, "child"))
             code = 0 if sent and said == (False, False, [warned]) else 2
+        except JournalError:
+            code = 3
         finally:
             os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_forked_child_has_no_worker_until_it_starts_its_own(
+    publishers: Callable[[], Publisher], caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = publishers()
+    worker = publisher.worker().start()
+    publisher.publish(accident(), key="parent", actor="desk", wait=timedelta(0))
+    assert _soon(lambda: _posted(publisher, "parent"))
+    # A child forked while the worker just uses the journal refuses it.
+    codes = iter(lambda: _of_child(publisher, worker, caplog), None)
+    assert next(code for code in codes if code != 3) == 0
     assert worker.running
     assert worker.stop()

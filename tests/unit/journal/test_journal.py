@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +26,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped, UnsupportedVersion
-from policenotify.journal import open_journal
+from policenotify.journal import meta, open_journal
 from policenotify.journal.audit import record
-from policenotify.journal.database import engine, schema
+from policenotify.journal.database import engine, schema, transactions
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -93,18 +93,14 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
     }
 
 
-def test_a_turn_is_waited_for_but_not_for_ever_and_not_by_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    turn = engine.WriterQueue()
-    with turn.turn():
-        kept, here = turn._lock.here, os.getpid()
-        monkeypatch.setattr(engine, "BUSY", 0.01)
-        with turn.turn():
-            assert turn._lock.here is kept
-        assert kept.locked(), "given up by who never had it"
-        monkeypatch.setattr(os, "getpid", lambda: here + 1)
-        with turn.turn():
-            assert turn._lock.here is not kept
-    assert not kept.locked()
+@pytest.mark.sqlite
+def test_a_turn_is_waited_for_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "BUSY", 0.01)
+    with desk.journal._turn(writes=True):
+        with desk.journal._turn(writes=True):
+            pass
+        assert desk.journal._writing.locked(), "given up by who never had it"
+    assert not desk.journal._writing.locked()
 
 
 @pytest.mark.sqlite
@@ -113,7 +109,7 @@ def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) ->
     levels: list[str] = []
 
     def note(connection: Connection) -> None:
-        if connection.get_execution_options().get("policenotify_writes"):
+        if meta.SEEN in connection.get_execution_options():
             raw: Any = connection.connection.dbapi_connection
             [level] = raw.execute("PRAGMA synchronous").fetchone()
             levels.append({1: "NORMAL", 2: "FULL"}[level])
@@ -127,7 +123,7 @@ def test_acknowledged_or_departing_deliveries_survive_a_power_cut(desk: Desk) ->
 
     assert synced(lambda: desk.publish(Stage.STANDALONE)) == ["FULL"]
     claimed = []
-    assert synced(lambda: claimed.append(desk.take())) == ["NORMAL"]
+    assert synced(lambda: claimed.append(desk.take())) == ["NORMAL", "NORMAL"]  # recovered, and claimed
     assert synced(lambda: claimed.append(desk.begin(claimed[0]))) == ["FULL"]
     assert synced(lambda: desk.settle(claimed[1])) == ["FULL"]
     assert synced(desk.journal.workers.heartbeat) == ["NORMAL"]
@@ -467,16 +463,6 @@ def test_a_forked_child_opens_its_own_connections(program: Program) -> None:
     assert process.communicate(timeout=PATIENCE)[0] == "0 2\n"
 
 
-def test_a_fork_forgets_the_threads_of_its_parent(journal: Journal) -> None:
-    with journal.read() as connection:
-        before = connection.connection.dbapi_connection
-    engine._forget_connections()
-    with journal.read() as connection:
-        assert connection.connection.dbapi_connection is not before
-    assert before is not None
-    before.close()
-
-
 # --- stop, runners, pictures
 
 
@@ -566,16 +552,6 @@ def test_a_thread_under_way_when_the_journal_was_closed_closes_its_own_connectio
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-def test_a_mark_shows_that_another_process_has_written(desk: Desk, keys: Keys, clock: FakeClock) -> None:
-    with closing(open_journal(desk.url, keys=keys, clock=clock)) as other:
-        marks = [other.change_token()]
-        for step in (desk.publish, desk.deliver, lambda: desk.journal.stop("adm")):
-            step()
-            marks.append(other.change_token())
-            assert other.change_token() == marks[-1]  # a look leaves none
-        assert len(set(marks)) == len(marks)
-
-
 # --- who may read it
 
 
@@ -602,6 +578,6 @@ def test_an_event_that_is_not_committed_yet_is_not_missed(desk: Desk) -> None:
     with ThreadPoolExecutor(1) as other, suppress(ZeroDivisionError), desk.journal.write() as connection:
         record(connection, desk.clock.now(), "desk", "noted", {})
         desk.journal.standing(connection, desk.journal.newest_event)
-        assert other.submit(desk.journal.change_token).result(10)
+        assert other.submit(desk.journal.deliveries.due, ["sky"]).result(10)
         raise ZeroDivisionError
-    assert desk.journal.change_token()
+    assert desk.journal.deliveries.due(["sky"])

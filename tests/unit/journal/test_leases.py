@@ -11,23 +11,23 @@ from pathlib import Path
 import pytest
 
 from policenotify.journal import clock, leases
-from policenotify.journal.leases import is_dead, is_of_this_boot, this_machine, this_process
-
-READ, STAT = Path.read_text, Path.stat
+from policenotify.journal.leases import is_dead, is_of_this_boot, is_running, this_machine, this_process
 
 
 def _parts(**changed: str) -> str:
-    host, boot, pid, started = this_process().split("/")
-    named = {"host": host, "boot": boot, "pid": pid, "started": started, **changed}
-    return "/".join(named.values())
+    host, here, pid, started = this_process().split("/")
+    boot, space = here.split(":")
+    named = {"host": host, "boot": boot, "space": space, "pid": pid, "started": started, **changed}
+    return "{host}/{boot}:{space}/{pid}/{started}".format(**named)
 
 
 def test_this_process_is_named_and_lives() -> None:
-    host, boot, pid, started = this_process().split("/")
-    assert host.startswith(f"{socket.gethostname()}:")
-    assert (pid, len(boot)) == (str(os.getpid()), 18)
+    host, here, pid, started = this_process().split("/")
+    assert (host, pid) == (socket.gethostname(), str(os.getpid()))
+    assert here.startswith(f"{clock.boot_id()}:")
     assert int(started) > 0
     assert not is_dead(this_process())
+    assert is_running(this_process())
     assert not is_dead(f"{this_process()}/one of its slots")
     assert len(this_process()) <= 180  # pn_delivery.owner holds 200, slots included
 
@@ -35,36 +35,29 @@ def test_this_process_is_named_and_lives() -> None:
 @pytest.mark.parametrize(
     ("changed", "dead"),
     [
-        ({"host": "elsewhere:1"}, False),
-        ({"host": f"{socket.gethostname()}:1"}, False),  # another container of the same name
-        ({"host": f"{socket.gethostname()}:{this_machine().processes}:00000000"}, False),  # a clone of the same name
+        ({"space": "1"}, False),  # another container
         ({"boot": "00000000"}, False),  # a clone's boot, as well as our own before this one
+        ({"host": "renamed", "started": "1"}, True),
         ({"started": "1"}, True),  # its number was given to another
         ({"pid": "x"}, False),
-        ({"started": "-"}, False),  # it could not read its own start, as when it has too many files open
+        ({"started": ""}, False),  # it could not read its own start, as when it has too many files open
     ],
 )
 def test_dead_processes_are_distinguished_from_unknown_ones(changed: dict[str, str], *, dead: bool) -> None:
     assert is_dead(_parts(**changed)) is dead
+    assert not is_running(_parts(**changed))
 
 
 @pytest.mark.parametrize("name", ["", "runner A", "a/b", "///"])
 def test_a_name_that_is_none_is_unknown(name: str) -> None:
     assert not is_dead(name)
+    assert not is_running(name)
 
 
 def test_a_process_that_has_ended_is_dead() -> None:
     text = "from policenotify.journal.leases import this_process; print(this_process())"
     said = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert is_dead(said.stdout.strip())
-
-
-def test_a_process_of_another_user_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(_pid: int, _signal: int) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "kill", forbidden)
-    assert not is_dead(this_process())
 
 
 def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +67,12 @@ def test_a_process_of_another_user_that_is_hidden_from_us_is_unknown(monkeypatch
     def hidden(_path: Path, *_args: object, **_kwargs: object) -> str:
         raise FileNotFoundError
 
+    def forbidden(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
     monkeypatch.setattr(Path, "read_text", hidden)
+    assert not is_dead(theirs)
+    monkeypatch.setattr(os, "kill", forbidden)
     assert not is_dead(theirs)
     monkeypatch.setattr(os, "kill", lambda _pid, _signal: os.getpgid(2**22 + 1))  # no process has that number
     assert is_dead(theirs)
@@ -89,9 +87,9 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_text", absent)
         patched.setattr(Path, "stat", absent)
-        assert this_process() == f"{socket.gethostname()}:-:-/-/{os.getpid()}/-"
+        assert this_process() == f"{socket.gethostname()}//{os.getpid()}/"
         assert not is_dead(this_process())
-        assert not is_dead(f"{socket.gethostname()}:-:-/-/{2**22 + 1}/-")  # above the kernel's highest number
+        assert not is_dead(f"{socket.gethostname()}//{2**22 + 1}/")  # above the kernel's highest number
         assert not is_of_this_boot(this_process())
     for cached in (leases.this_machine, leases._started_once, clock.boot_id):
         cached.cache_clear()

@@ -91,7 +91,7 @@ def _structure(engine: Engine) -> dict[str, object]:
 
 
 def _add_colour(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour VARCHAR(7)"))
+    connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
     connection.execute(text("UPDATE pn_incident SET category = 'recoloured'"))
 
 

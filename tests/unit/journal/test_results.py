@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Connection, event
 
 from policenotify.channel import RecipientOutcome
-from policenotify.errors import Blocked, JournalError, UnsupportedVersion
+from policenotify.errors import Blocked
 from policenotify.journal.leases import process_user
 from policenotify.journal.lists.recipients import recipient_key
-from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
+from policenotify.journal.records import LEASE, AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.receipt import Receipt
@@ -118,68 +117,6 @@ def test_a_settlement_is_an_event(desk: Desk) -> None:
     assert last[2:7] == ("runner", "settled", said, claimed.id, "sky")
     body = {"attempt": 1, "code": "422", "outcome": "refused", "process": process_user()}
     assert json.loads(last[7]) == body
-
-
-# --- with the next delivery
-
-
-def _record_and_claim(desk: Desk, claimed: ClaimedDelivery) -> ClaimedDelivery | None:
-    result = AttemptResult(outcome=Outcome.POSTED, ref=desk.ref(claimed))
-    counts, following = desk.journal.deliveries.record_and_claim(
-        claimed, result, lease=LEASE, severe_only=False, rate=None
-    )
-    assert counts == {Outcome.POSTED: 1}
-    return following
-
-
-def test_a_result_and_the_next_claim_are_one_transaction(desk: Desk) -> None:
-    first, second = desk.publish(incident="I1"), desk.publish(incident="I2")
-    claimed = desk.begin(desk.take())
-    following = _record_and_claim(desk, claimed)
-    assert following is not None
-    assert (following.publication, following.owner) == (second, claimed.owner)
-    assert (desk.outcome(first), desk.outcome(second)) == (Outcome.POSTED, Outcome.SENDING)
-    assert _record_and_claim(desk, desk.begin(following)) is None
-    desk.journal.audit.verify()
-
-
-def test_a_result_is_recorded_whatever_stops_the_next_claim(desk: Desk) -> None:
-    publications = [desk.publish(incident=f"I{number}") for number in range(3)]
-    claimed = desk.begin(desk.take())
-    desk.journal.stop("desk")
-    assert _record_and_claim(desk, claimed) is None
-    desk.journal.resume("desk")
-    claimed = desk.begin(desk.take())
-    desk.change_directly("""UPDATE pn_delivery SET standalone = '{"schema_version": 99}' WHERE state = 'waiting'""")
-    assert _record_and_claim(desk, claimed) is None
-    assert [desk.outcome(one) for one in publications] == [Outcome.POSTED, Outcome.POSTED, Outcome.WAITING]
-    with pytest.raises(UnsupportedVersion):
-        desk.claim()
-
-
-def test_a_result_is_recorded_in_a_journal_that_was_moved_away(desk: Desk) -> None:
-    publication = desk.publish()
-    claimed = desk.begin(desk.take())
-    desk.change_directly("INSERT INTO pn_meta (name, value) VALUES ('moved', 'elsewhere')")
-    assert _record_and_claim(desk, claimed) is None
-    assert desk.outcome(publication) is Outcome.POSTED
-    with pytest.raises(JournalError, match="moved to elsewhere"):
-        desk.claim()
-
-
-def test_after_a_commit_that_failed_no_older_state_of_the_journal_is_suspected(desk: Desk) -> None:
-    desk.publish(incident="I1")
-    desk.publish(incident="I2")
-    claimed, engine = desk.begin(desk.take()), desk.journal._engine
-
-    def full(_connection: Connection) -> None:
-        raise OSError("The disk is full.")
-
-    event.listen(engine, "commit", full)
-    with pytest.raises(OSError, match="full"):
-        _record_and_claim(desk, claimed)
-    event.remove(engine, "commit", full)
-    assert _record_and_claim(desk, claimed) is not None  # the event that was not committed is not missed
 
 
 # --- many people

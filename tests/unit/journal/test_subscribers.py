@@ -284,7 +284,8 @@ class _Adder:
     """A transaction that has added an event, and is still open."""
 
     def __init__(self, desk: Desk) -> None:
-        self._writing = desk.journal.write()
+        self._journal = _other(desk)  # within a transaction of the desk's own, all that it does would be part of it
+        self._writing = self._journal.write()
         connection = self._writing.__enter__()
         audit.record(connection, desk.clock.now(), "runner", "blocked", {}, channel="late")
 
@@ -292,6 +293,7 @@ class _Adder:
         problem = None if commits else RuntimeError()
         with suppress(RuntimeError):
             self._writing.__exit__(type(problem) if problem else None, problem, None)
+        self._journal.close()
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""A forked process does not continue its parent's transaction."""
+"""What happens to transactions of this process that nest, and to those of a forked one."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import sqlite3
@@ -12,11 +11,13 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
 
 import pytest
+from sqlalchemy import Connection, select
 
-from policenotify.journal.database.transactions import _fork_gate, _ForkGate, no_fork
+from policenotify.errors import JournalError
+from policenotify.journal import meta, open_journal
+from policenotify.journal.database import schema
 from tests.support.journal import Desk
 from tests.support.patience import PATIENCE
 
@@ -40,46 +41,19 @@ def _fork(child: Callable[[], object], meanwhile: Callable[[], object] = lambda:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def test_a_fork_waits_for_a_transaction_of_another_thread(desk: Desk) -> None:
-    begun, go, done = threading.Event(), threading.Event(), list[str]()
-
-    def write() -> None:
-        with desk.journal.write() as connection:
-            connection.exec_driver_sql("UPDATE pn_meta SET value = value")
-            begun.set()
-            go.wait(PATIENCE)
-            with no_fork():  # a running transaction goes on, although another thread wants to fork
-                done.append("written")
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    assert begun.wait(PATIENCE)
-
-    def cancel_pending() -> None:
-        while not _fork_gate.shut:
-            pass
-        go.set()
-
-    threading.Thread(target=cancel_pending).start()
-    assert _fork(desk.publish) == 0  # the child writes at once: the lock is free
-    assert done == ["written"]
-    thread.join()
-    assert (_fork_gate.shut, _fork_gate.inside) == (False, {})
-
-
-def test_a_fork_within_an_own_transaction_waits_for_nothing(desk: Desk) -> None:
-    with desk.journal.read():
-        assert _fork(lambda: None) == 0
-    assert (_fork_gate.shut, _fork_gate.inside) == (False, {})
-    assert _fork(lambda: None) == 0  # which closes what that transaction has left open
-    _open_and_close(desk.path)  # as the last one, which deletes the log
-    desk.publish()
-
-
 def _open_and_close(path: Path) -> None:
     """Open the journal in another process, and close it."""
     code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM pn_meta'); c.close()"
     subprocess.run([sys.executable, "-c", code, path], check=True)  # noqa: S603 - our own interpreter
+
+
+def _publications(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        [number] = connection.execute("SELECT count(*) FROM pn_publication").fetchone()
+    return int(number)
+
+
+# --- forks
 
 
 def test_a_child_keeps_the_file_open_for_others_too(desk: Desk) -> None:
@@ -97,77 +71,92 @@ def test_a_child_keeps_the_file_open_for_others_too(desk: Desk) -> None:
         desk.journal.close()
         os.close(close)
 
-    with desk.journal.keeping_connection():
-        desk.publish()
-        assert desk.journal.briefly(lambda _cursor: True)
-        assert _fork(go_on, end) == 0
+    desk.publish()
+    assert _fork(go_on, end) == 0
     os.close(closed)
-    with closing(sqlite3.connect(desk.path)) as connection:
-        assert connection.execute("SELECT count(*) FROM pn_publication").fetchone() == (3,)
+    assert _publications(desk.path) == 3
 
 
-def test_a_fork_that_has_waited_long_enough_closes_no_connection_in_use(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("policenotify.journal.database.transactions._FORK_TIMEOUT", 0.01)
-    begun, go, done = threading.Event(), threading.Event(), list[bool]()
+def test_parent_and_child_write_after_a_fork(desk: Desk) -> None:
+    def record() -> None:
+        for number in range(20):
+            desk.journal.audit.record("adm", "counted", {"number": number})
 
-    def step(cursor: sqlite3.Cursor) -> bool:
-        begun.set()
-        go.wait(PATIENCE)
-        cursor.execute("UPDATE pn_meta SET value = value")
-        return True
+    desk.publish()
+    assert _fork(record, record) == 0
+    record()
+    assert len(desk.journal.audit.events("counted", desk.clock.now())) == 60
 
-    def work() -> None:
-        with desk.journal.keeping_connection():
-            done.append(desk.journal.briefly(step))
 
-    thread = threading.Thread(target=work)
+def _is_refused(desk: Desk) -> None:
+    with pytest.raises(JournalError, match="Open the journal after the fork"):
+        desk.publish(incident="I2")
+    # SQLite would lock nothing for another connection of this process either.
+    with pytest.raises(JournalError, match="Open the journal after the fork"):
+        open_journal(str(desk.path), keys=desk.keys)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_child_of_a_fork_within_a_transaction_refuses_the_journal(desk: Desk, *, writes: bool) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with desk.journal.write() if writes else desk.journal.read():
+            begun.set()
+            go.wait(PATIENCE)
+
+    thread = threading.Thread(target=use)
     thread.start()
     assert begun.wait(PATIENCE)
-    assert _fork(lambda: None, go.set) == 0
+    assert _fork(lambda: _is_refused(desk)) == 0
+    go.set()
     thread.join()
-    assert done == [True]
+    with desk.journal.read():
+        assert _fork(lambda: _is_refused(desk)) == 0
+    desk.publish()
+    _open_and_close(desk.path)
+    assert _publications(desk.path) == 1
 
 
-def _is_interrupted(number: int) -> bool:
-    """Enter and leave the gate, with a Ctrl-C as that function of its code begins. Return False if it has fewer.
-
-    Python looks for signals there. No signal arrives between the body of a `with` statement and a lock's own exit.
-    """
-
-    def trace(_frame: FrameType, _event: str, _given: object) -> None:
-        nonlocal number
-        number -= 1
-        if number == 0:
-            raise KeyboardInterrupt
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        with no_fork():
-            pass
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
+# --- nesting
 
 
-def test_an_interrupt_keeps_no_other_thread_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = _ForkGate()
-    monkeypatch.setattr("policenotify.journal.database.transactions._fork_gate", gate)
-    entered = list[int]()
+def _put(connection: Connection) -> None:
+    meta.put(connection, "fact", "new")
 
-    def enter() -> None:
-        with gate:
-            entered.append(number)
 
-    for number in itertools.count(1):
-        if not _is_interrupted(number):
-            break
-        thread = threading.Thread(target=enter, daemon=True)
-        thread.start()
-        thread.join(PATIENCE)
-        assert entered[-1:] == [number]
-    assert number > 2
+def _fact(desk: Desk) -> str | None:
+    with desk.journal.read() as connection:
+        return connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "fact")).scalar()
+
+
+def _put_and_fail(desk: Desk) -> None:
+    with desk.journal.write() as outer:
+        with desk.journal.write() as inner:
+            assert inner is outer
+            _put(inner)
+        assert _fact(desk) == "new"
+        raise RuntimeError
+
+
+def test_what_is_done_within_a_transaction_is_part_of_it(desk: Desk) -> None:
+    with pytest.raises(RuntimeError):
+        _put_and_fail(desk)
+    assert _fact(desk) is None
+
+
+def test_a_write_within_a_snapshot_is_committed_and_not_seen_in_it(desk: Desk) -> None:
+    with desk.journal.snapshot():
+        assert _fact(desk) is None
+        with desk.journal.write() as connection:
+            _put(connection)
+            assert _fact(desk) == "new"
+        assert _fact(desk) is None
+    assert _fact(desk) == "new"
+
+
+def test_a_transaction_of_another_journal_is_its_own(desk: Desk) -> None:
+    with closing(open_journal(str(desk.path), keys=desk.keys)) as other, desk.journal.write() as connection:
+        _put(connection)
+        with other.read() as reading:
+            assert meta.get(reading, "fact") is None

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from policenotify.journal import workers
-from policenotify.journal.leases import this_machine
+from policenotify.journal.leases import host_of, this_machine
 from policenotify.journal.workers import Workers
 from policenotify.model.event import DeliveryDelayed, JournalEvent, WorkerLost, WorkerStarted, WorkerStopped
 from policenotify.model.history import Outcome
@@ -44,7 +44,7 @@ def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:
     desk.journal.workers.start_heartbeat()
     desk.journal.workers.start_heartbeat()  # its first drain has failed
     [running] = desk.journal.workers.running()
-    assert (running.host, running.seen_at) == (this_machine().host, desk.clock.now())
+    assert (running.host, running.seen_at) == (host_of(this_machine()), desk.clock.now())
     desk.journal.workers.stop_heartbeat()
     desk.journal.workers.stop_heartbeat()
     assert desk.journal.workers.running() == ()

@@ -25,7 +25,7 @@ from policenotify.errors import (
 )
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
-from policenotify.journal.leases import this_machine, this_process
+from policenotify.journal.leases import host_of, this_machine, this_process
 from policenotify.journal.records import microseconds
 from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.model.history import Outcome
@@ -318,7 +318,7 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     workers.heartbeat(is_worker=True, unusable={"sky": why})
     status = publisher.status()
     [problem] = status.worker_problems["sky"]
-    assert (problem.reason, problem.host) == (why, this_machine().host)
+    assert (problem.reason, problem.host) == (why, host_of(this_machine()))
     assert problem.seen_at == status.last_heartbeat
     assert status.channel_problems == {}
     assert status.alarms == (Alarm.ATTENTION,)
@@ -352,14 +352,14 @@ def _seen(publisher: Publisher, owner: str, unusable: str | None, *, ago: int = 
 
 def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None:
     publisher = make()
-    _seen(publisher, "first:-:-/-/1/-", '{"sky": "old"}', ago=70)
-    _seen(publisher, "first:-:-/-/2/-", "{}", ago=10)
-    _seen(publisher, "second:-:-/-/3/-", '{"sky": "not set"}', ago=60)
-    _seen(publisher, "third:-:-/-/4/-", '{"sea": "long ago"}', ago=500)
-    _seen(publisher, "fourth:-:-/-/5/-", None)
+    _seen(publisher, "first//1/", '{"sky": "old"}', ago=70)
+    _seen(publisher, "first//2/", "{}", ago=10)
+    _seen(publisher, "second//3/", '{"sky": "not set"}', ago=60)
+    _seen(publisher, "third//4/", '{"sea": "long ago"}', ago=500)
+    _seen(publisher, "fourth//5/", None)
     found = publisher.status().worker_problems
     assert {name: [problem.host for problem in problems] for name, problems in found.items()} == {"sky": ["second"]}
-    _seen(publisher, "fifth:-:-/-/6/-", "{}", is_worker=True)
+    _seen(publisher, "fifth//6/", "{}", is_worker=True)
     assert publisher.status().worker_problems == {}
     _seen(publisher, f"{this_process()}0", '{"sea": "exited"}', is_worker=True)  # no such process
     assert publisher.status().worker_problems == {}
@@ -376,9 +376,9 @@ def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> N
 def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     publisher = make(_unusable("the file none cannot be read.", "sky"), _channel("sea"))
     for _ in range(2):
-        publisher._dispatcher.drain(timedelta(0), is_worker=True)
+        publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)  # one look
     publisher.channel_configs["sky"] = _channel("sky")
-    publisher._dispatcher.drain(timedelta(0), is_worker=True)
+    publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)
     assert [record.getMessage() for record in caplog.records] == [
         "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
     ]

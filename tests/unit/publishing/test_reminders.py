@@ -212,14 +212,6 @@ def test_the_faster_process_has_raised_it(installation: Installation) -> None:
     assert line.reminders == 0
     assert slow.raise_due()[0].level == 1
     assert told == []
-    assert slow.next_at() == due + 15 * MINUTE
-
-
-def test_a_worker_wakes_up_for_it(installation: Installation) -> None:
-    publisher = installation.publisher()
-    due = _open(publisher)
-    assert publisher._next_at() == due
-    assert publisher._worker._work.seconds_to_next() == 3600.0
 
 
 # --- where
@@ -412,7 +404,6 @@ def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(i
     assert "So it is for 9 more: policenotify incidents" in str(told[20])
     assert (len(installation.duty.said), len(installation.drill.said)) == (21, 2)
     assert "(+ 9)" in _texts(installation.duty)[20]
-    assert publisher._next_at() == installation.clock.now() + 15 * MINUTE
     first = publisher.incident("I-000")
     publisher.publish(first.end("Fin", description="Rouvert."), key="end", actor="desk", to=None)
     installation.after(MINUTE, publisher)

@@ -108,7 +108,7 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
     from policenotify.campaigns import load_campaigns
 
     actor, supervisor = call.actor, Supervisor()
-    with ended_by_signals() as signals, closing(call.publisher()) as publisher:
+    with closing(call.publisher()) as publisher, ended_by_signals() as signals:
         rounds = _Rounds(call, publisher, actor)
         campaigns = load_campaigns(files)
         end_if_interrupted()

@@ -122,7 +122,7 @@ def worker(call: CliContext, grace: float) -> Exit:
       policenotify worker --settings /etc/policenotify/policenotify.toml
     """
     collect_garbage_as_usual()
-    with ended_by_signals() as signals, closing(call.publisher()) as publisher:
+    with closing(call.publisher()) as publisher, ended_by_signals() as signals:
         end_if_interrupted()
         running = publisher.worker()
         running.on_failure = signals.wake

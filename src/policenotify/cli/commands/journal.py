@@ -176,10 +176,10 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
 def move(call: CliContext, to: str) -> Exit:
     """Move the journal with all its content TO a path or URL that holds none.
 
-    It is moved as a whole or not at all: every row is read back and compared,
-    and the sealed batches are verified there. The old journal is closed for
-    good and names the new place, so that no process delivers from both.
-    Processes that write meanwhile wait. No post may be under way.
+    It is moved as a whole or not at all, and the sealed batches are verified
+    there. The old journal is closed for good and names the new place, so that
+    no process delivers from both. Processes that write meanwhile wait. No post
+    may be under way.
 
     Then put the new place into the settings, on every machine.
 
@@ -200,13 +200,39 @@ def move(call: CliContext, to: str) -> Exit:
     page = [
         output.line(f"The journal is at {done.to} now:", style="bold"),
         output.line(f"  {rows['publication']} publications with {rows['delivery']} deliveries, {rows['event']} events"),
-        output.line(f"  {sum(done.rows.values())} rows read back and compared, {done.seals} sealed batches verified"),
+        output.line(f"  {sum(done.rows.values())} rows copied, {done.seals} sealed batches verified"),
         Text("Put it into the settings of every machine (journal = …), then: policenotify doctor"),
     ]
     if done.stopped:
         page.append(Text("Everything is stopped, as it was. To resume: policenotify resume"))
     document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
     call.emit(document, *page)
+    return Exit.OK
+
+
+@journal.command(
+    "restored",
+    short_help="Mark a journal that was restored from a copy.",
+    epilog=exit_codes("6 no journal"),
+)
+@common
+@pass_context
+def restored(call: CliContext) -> Exit:
+    """Mark a journal that was restored from a copy, or a server that has become the primary one.
+
+    Run it once, before anything publishes or delivers again. What is open in
+    the copy may have been sent since the copy was made. It counts as in
+    doubt: the network is asked first. Where it cannot be asked, on_unknown
+    decides. What was published since is not in the copy: read your accounts.
+
+    \b
+    Examples:
+      policenotify journal restored
+    """
+    with call.journal() as (_, opened):
+        doubted = opened.mark_restored(call.actor)
+    text = f"Marked as restored. {doubted} open deliveries count as in doubt."
+    call.emit({"deliveries": doubted, "actor": call.actor}, Text(text))
     return Exit.OK
 
 

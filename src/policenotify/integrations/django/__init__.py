@@ -21,7 +21,7 @@ from policenotify import settings
 from policenotify.integrations.django import signals
 from policenotify.integrations.django.database import alias, configured, journal_url, project_settings
 from policenotify.integrations.host import ProcessPublisher
-from policenotify.journal.database.transactions import borrowed
+from policenotify.journal.database.host_connection import borrowed
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher

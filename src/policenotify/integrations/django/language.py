@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 
 from django.utils.functional import lazy
 from django.utils.translation import get_language
 
 from policenotify.catalogue.catalogue import Catalogue, catalogue_of
-from policenotify.journal.database.process_lock import ProcessLock
 
 _catalogue = cache(catalogue_of)
-_translating = ProcessLock()  # a catalogue remembers what it has found in the text at hand
+_translating = threading.Lock()  # a catalogue remembers what it has found in the text at hand
 
 
 def say(text: object) -> str:
@@ -19,7 +19,7 @@ def say(text: object) -> str:
     catalogue: Catalogue | None = _catalogue(get_language() or "en")
     if catalogue is None:
         return str(text)
-    with _translating.here:
+    with _translating:
         return catalogue.translate(str(text))
 
 

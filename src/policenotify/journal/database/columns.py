@@ -1,23 +1,51 @@
-"""Types of columns that check what is read: SQLite stores any value in any column, whatever the column's type.
+"""Types of columns that one definition gives both databases, and the reading of texts that hold more than text.
 
-PostgreSQL checks its columns itself.
+A file's tables are strict: SQLite stores no value of another type there (sqlite.org/stricttables.html), and knows the
+types INTEGER, TEXT and BLOB alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Dialect, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.types import TypeEngine
+
+from policenotify.journal.records import DamagedValue
 
 _LARGEST: Final = 2**62  # a number can still be added to it
-_LATEST: Final = 2**57  # microseconds since 1970, until the year 6537: any interval can still be added
-_Check: TypeAlias = Callable[[Any], Any]
 
 
-class DamagedValue(ValueError):
-    """A stored value is none that policenotify stores there."""
+class YesNo(Boolean):
+    """True or false."""
+
+
+@compiles(YesNo, "sqlite")
+def _number(_type: YesNo, _compiler: object, **_options: object) -> str:
+    return "INTEGER"
+
+
+Whole: TypeEngine[int] = Integer()
+"""A whole number, in the range of PostgreSQL's `integer`."""
+
+RowNumber: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""The number of a row. SQLite counts rows itself in a column of type INTEGER."""
+
+Microseconds: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""A time since 1970, or an interval."""
+
+LongText: TypeEngine[str] = Text()
+"""A text of any length."""
+
+Binary: TypeEngine[bytes] = LargeBinary()
+"""Bytes."""
+
+
+def Name(length: int) -> TypeEngine[str]:  # noqa: N802 - stands where types stand
+    """Return the type of a text of limited length."""
+    return String(length).with_variant(Text(), "sqlite")
 
 
 def whole_number(stored: str) -> int:
@@ -48,85 +76,3 @@ def json_object(stored: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedValue
     return value
-
-
-def _is_between(first: int, end: int) -> _Check:
-    def check(value: Any) -> Any:  # noqa: ANN401 - whatever is stored
-        if value is None or (type(value) is int and first <= value < end):
-            return value
-        raise DamagedValue
-
-    return check
-
-
-def _is(kind: type) -> _Check:
-    def check(value: Any) -> Any:  # noqa: ANN401 - whatever is stored
-        if value is None or type(value) is kind:
-            return value
-        raise DamagedValue
-
-    return check
-
-
-def _is_bool(value: Any) -> bool | None:  # noqa: ANN401 - whatever is stored
-    if value is None or (isinstance(value, int) and value in {0, 1}):
-        return None if value is None else bool(value)
-    raise DamagedValue
-
-
-class _Checked:
-    """A type of column that reads its values through a check."""
-
-    cache_ok: ClassVar[bool] = True
-    check: ClassVar[staticmethod[[Any], Any]]
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> _Check:  # noqa: ARG002 - the parent's
-        return type(self).check
-
-
-class Whole(_Checked, Integer):
-    """A whole number, in the range of PostgreSQL's `integer`."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(-(2**31), 2**31))
-
-
-class RowNumber(_Checked, BigInteger):
-    """The number of a row."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(0, _LARGEST))
-
-
-class SqliteRowNumber(_Checked, Integer):
-    """The number of a row on SQLite, which counts rows itself only in a column of type INTEGER."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(0, _LARGEST))
-
-
-class Microseconds(_Checked, BigInteger):
-    """A time since 1970, or an interval."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_between(0, _LATEST))
-
-
-class YesNo(_Checked, Boolean):
-    """True or false."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is_bool)
-
-
-class Name(_Checked, String):
-    """A text of limited length."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is(str))
-
-
-class LongText(_Checked, Text):
-    """A text of any length."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is(str))
-
-
-class Binary(_Checked, LargeBinary):
-    """Bytes."""
-
-    check: ClassVar[staticmethod[[Any], Any]] = staticmethod(_is(bytes))

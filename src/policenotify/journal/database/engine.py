@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from policenotify.errors import JournalError, JournalMissing, JournalTakenAway
+from policenotify.errors import JournalError, JournalMissing
 from policenotify.journal.database import postgresql
-from policenotify.journal.database.process_lock import ProcessLock
 from policenotify.journal.permissions import SHARED, exposures
 
 BUSY = 30
@@ -31,8 +28,12 @@ _SETTINGS = (
 )
 
 _LEVEL = "policenotify_synchronous"  # under which a connection notes the setting that it has
+LOG = "policenotify_log"
+"""Under which a connection notes which write-ahead log it has open. SQLite deletes none that is in use."""
+
 _PREPARED = 512  # statements that a connection keeps prepared; a publication runs some 150 (sqlite3's default: 128)
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
+_SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
 
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
 _MEANINGS = {
@@ -45,132 +46,6 @@ _MEANINGS = {
     sqlite3.SQLITE_CORRUPT: "its file is damaged. Put it aside and restore a copy",
     sqlite3.SQLITE_NOTADB: "its file is not a journal, or it is damaged. Name another file, or restore a copy",
 }
-
-_engines: WeakSet[Engine] = WeakSet()
-_watches: WeakKeyDictionary[Engine, FileWatch] = WeakKeyDictionary()
-_kept: WeakSet[KeptConnection] = WeakSet()
-_inherited: list[object] = []  # what a forked child keeps of its parent's connections, and does not use
-
-
-_Files = tuple[tuple[int, int] | None, ...]
-
-_SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
-
-
-@dataclass(slots=True)
-class FileWatch:
-    """Notice that the journal's files were deleted or replaced while this process has them open.
-
-    SQLite continues to write to a deleted file, which no other process reads (sqlite.org/howtocorrupt.html, section
-    4). The same holds for the log. Each process must have the same three files open. While a connection is open,
-    SQLite itself deletes none of them.
-
-    Attributes:
-        path: The database.
-    """
-
-    path: str
-    _paths: tuple[str, ...] = field(init=False)
-    _known: _Files = ()
-    _open: int = 0  # connections of this process
-    _process: int = field(default_factory=os.getpid)
-    _lock: ProcessLock = field(default_factory=ProcessLock)
-
-    def __post_init__(self) -> None:
-        """Name the files once: they are looked at after each transaction."""
-        self._paths = tuple(self.path + suffix for suffix in _SUFFIXES)
-
-    def opening(self) -> None:
-        """Check that SQLite is about to open the files that this process has, or had, open.
-
-        Raises:
-            JournalTakenAway: They were deleted or replaced.
-        """
-        if self._process != os.getpid():  # a forked child has none of its parent's connections
-            self._open, self._process = 0, os.getpid()
-        self.check()
-        if self._known and (files := self._files())[0] != self._known[0]:
-            raise self._taken_away(files)
-
-    def opened(self) -> None:
-        """Count a new connection, which must have the same files open as the others.
-
-        Raises:
-            JournalTakenAway: The files were deleted or replaced since the first connection.
-        """
-        with self._lock.here:
-            files = self._files()
-            if None in files:  # a connection has just opened all three
-                raise self._taken_away(files)
-            if self._known and (self._known[0] != files[0] or (self._open and self._known != files)):
-                raise self._taken_away(files)
-            self._known, self._open = files, self._open + 1
-
-    def closed(self) -> None:
-        """Count a closed connection. After the last one the log may be removed and recreated."""
-        with self._lock.here:
-            self._open = max(0, self._open - 1)
-
-    def check(self) -> None:
-        """Compare the files.
-
-        Raises:
-            JournalTakenAway: They were deleted or replaced.
-        """
-        if self._open and self._known != self._files():
-            with self._lock.here:  # another thread may just have closed the last connection, and so removed the log
-                if self._open and self._known != (files := self._files()):
-                    raise self._taken_away(files)
-
-    def _files(self) -> _Files:
-        return tuple(map(_identity, self._paths))
-
-    def _taken_away(self, files: _Files) -> JournalTakenAway:
-        known = self._known or files
-        changed = next((place for place, file in enumerate(files) if file is None or file != known[place]), 0)
-        name = self._paths[changed]
-        subject = "The journal" if changed == 0 else "The journal's log"
-        change = "was deleted or moved" if files[changed] is None else "was replaced by another file"
-        return JournalTakenAway(f"{subject} {name} {change} while it was in use.")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - called before and after each transaction
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-class WriterQueue:
-    """Let the threads of this process write one after the other.
-
-    SQLite allows one writer at a time. A waiting one looks again after ever longer pauses, up to a tenth of a second.
-    A thread is woken at once.
-    """
-
-    def __init__(self) -> None:
-        self._lock = ProcessLock()
-
-    def turn(self) -> _Turn:
-        """Wait for this thread's turn. If another one keeps it for too long, SQLite decides."""
-        return _Turn(self._lock.here)
-
-
-class _Turn:
-    """One thread's turn: a class, because a generator takes longer than the lock."""
-
-    __slots__ = ("_acquired", "_lock")
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        self._acquired = self._lock.acquire(timeout=BUSY)
-
-    def __exit__(self, *_: object) -> None:
-        if self._acquired:
-            self._lock.release()
 
 
 def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -> Engine:
@@ -188,16 +63,22 @@ def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -
     """
     parsed = _parsed(url)
     if parsed.drivername in postgresql.DRIVERS:
-        engine = postgresql.open_server(parsed, timeout)
-    elif parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        engine = _open_file(parsed, create=create)
-    else:
-        raise JournalError(
-            f"A journal on {parsed.drivername!r} is not supported. "
-            "Give the path of a file, or postgresql://user@host/database."
-        )
-    _engines.add(engine)
-    return engine
+        return postgresql.open_server(parsed, timeout)
+    if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
+        return _open_file(parsed, create=create)
+    raise JournalError(
+        f"A journal on {parsed.drivername!r} is not supported. "
+        "Give the path of a file, or postgresql://user@host/database."
+    )
+
+
+def file_id(path: str) -> tuple[int, int] | None:
+    """Return what distinguishes a file from all others, or None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called before each transaction
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def without_password(url: str) -> str:
@@ -225,11 +106,6 @@ def _parsed(url: str) -> URL:
         ) from error
 
 
-def watch_of(engine: Engine) -> FileWatch | None:
-    """Return the watch over the journal's files, or None on a server."""
-    return _watches.get(engine)
-
-
 def _open_file(parsed: URL, *, create: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
@@ -244,30 +120,22 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         _create_file(path)
     else:
         _ensure_exists(path)
-    watch = FileWatch(str(path))
+    parsed = parsed.set(database=str(path))
 
     def connect() -> Any:  # noqa: ANN401 - a driver's connection
-        """Keep SQLite from recreating a file that was deleted meanwhile, or from opening another."""
-        watch.opening()
+        """Keep SQLite from creating a file that was deleted meanwhile."""
         _, named = engine.dialect.create_connect_args(parsed)
         return engine.dialect.connect(_uri(path), **{**named, "uri": True, "cached_statements": _PREPARED})
-
-    def connected(connection: sqlite3.Connection, _record: object) -> None:
-        _prepare(connection, watch)
-
-    def closed(_connection: object, _record: object) -> None:
-        watch.closed()
-
-    def detached_closed(_connection: object) -> None:
-        watch.closed()
 
     # Errors and logs must not contain values.
     # The connection used last knows the pages that it has just written.
     engine = create_engine(parsed, hide_parameters=True, creator=connect, pool_use_lifo=True)
-    _watches[engine] = watch
+
+    def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        _prepare(connection)
+        record.info[LOG] = file_id(f"{path}-wal")
+
     event.listen(engine, "connect", connected)
-    event.listen(engine, "close", closed)
-    event.listen(engine, "close_detached", detached_closed)
     return engine
 
 
@@ -324,22 +192,28 @@ def _uri(path: Path) -> str:
     return f"{path.as_uri()}?mode=rw"
 
 
-def _prepare(connection: sqlite3.Connection, watch: FileWatch) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None  # only SQLAlchemy begins transactions
     try:
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}").close()
         _write_ahead(connection)
         connection.execute("SELECT name FROM sqlite_master LIMIT 1").close()  # opens the log too
-        watch.opened()
     except BaseException:
         connection.close()
         raise
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    tries = iter(range(_TRIES))
-    while (mode := _mode(connection, last=next(tries) == _TRIES - 1)) is None:
+    mode = ""
+    for left in reversed(range(_TRIES)):
+        try:
+            [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            # If two processes change the mode of a new file at once, one is refused without waiting.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
         connection.execute("BEGIN IMMEDIATE").close()  # waits for the other process
         connection.execute("ROLLBACK").close()
     if mode != "wal":
@@ -347,18 +221,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             f"The journal cannot be kept here: its file system allows only the mode {mode!r}, not write-ahead logging. "
             "Nothing was sent. Put it on a local disk."
         )
-
-
-def _mode(connection: sqlite3.Connection, *, last: bool) -> str | None:
-    """Set the write-ahead mode and return the file's mode, or None if another process is changing it."""
-    try:
-        [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-    except sqlite3.OperationalError as error:
-        # If two processes change the mode of a new file at once, one is refused without waiting.
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and not last:
-            return None
-        raise
-    return str(mode)
 
 
 def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
@@ -411,47 +273,6 @@ def brief_transaction(borrowed: PoolProxiedConnection, step: Callable[[Any], boo
     return done
 
 
-class KeptConnection:
-    """A connection for the short transactions of one thread. It is opened when it is needed."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._process = os.getpid()
-        self._connection: PoolProxiedConnection | None = None
-        _kept.add(self)
-
-    def run(
-        self, run: Callable[[PoolProxiedConnection, Callable[[Any], bool]], bool], step: Callable[[Any], bool]
-    ) -> bool:
-        """Run a short transaction. After an error another connection is opened."""
-        if self._process != os.getpid():  # the parent's must not be used, nor closed, by a forked child
-            _inherited.append(self._connection)
-            self._process, self._connection = os.getpid(), None
-        # While it is in use it is not kept: a fork, which waits for some seconds, must not close it then.
-        connection, self._connection = self._connection, None
-        try:
-            if connection is None:
-                connection = self._engine.raw_connection()
-                connection.detach()
-            done = run(connection, step)
-        except BaseException:
-            self._connection = connection
-            self.close()
-            raise
-        self._connection = connection
-        return done
-
-    def close(self) -> None:
-        """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._process == os.getpid():
-            connection.close()
-        else:
-            _inherited.append(connection)
-
-
 def data_version(cursor: Any) -> int:  # noqa: ANN401 - the driver's
     """Return a number that changes once another connection has written to the file (SQLite's `data_version`)."""
     [version] = cursor.execute("PRAGMA data_version").fetchone()
@@ -469,10 +290,10 @@ def explain(error: BaseException) -> str:
         return explanation
     if isinstance(cause, NoConnectionFree):
         return "this process uses all its connections to it at once. Make fewer calls at once, then try again"
-    kind = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if kind in _MEANINGS:
-        return _MEANINGS[kind]
-    if isinstance(cause, sqlite3.Error) and kind:
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in _MEANINGS:
+        return _MEANINGS[code]
+    if isinstance(cause, sqlite3.Error) and code:
         return str(cause)  # SQLite's text names tables and columns, never values
     if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
         for quoting in (error, cause):
@@ -494,27 +315,3 @@ def is_missing_table(error: BaseException) -> bool:
     if postgresql.is_server_error(cause):
         return bool(cause.sqlstate == postgresql.NO_TABLE) and '"pn_' in str(cause)
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
-
-
-def _close_idle_connections() -> None:
-    # SQLite keeps in the process's memory which lock it has on a file. A child that inherits that does not lock the
-    # file itself, and the last other process to close it deletes the log that the child writes.
-    for engine in list(_watches):
-        # A connection in use, as in a transaction of the forking thread, would leave its pool with it, and never be
-        # counted as closed.
-        if isinstance(pool := engine.pool, QueuePool) and not pool.checkedout():
-            engine.dispose()
-    for kept in list(_kept):
-        kept.close()
-
-
-def _forget_connections() -> None:
-    # A connection must not be carried across a fork (How to corrupt an SQLite database file, section 2.6). The pool is
-    # kept, because the driver would complain about open connections when they are deleted.
-    for engine in list(_engines):
-        _inherited.append(engine.pool)
-        engine.dispose(close=False)
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
-    os.register_at_fork(before=_close_idle_connections, after_in_child=_forget_connections)

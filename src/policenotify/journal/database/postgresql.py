@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_en
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
-from policenotify.journal.clock import MachineClock
+from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
@@ -34,14 +33,10 @@ _CONNECTION = {
 _RECYCLE = 1800  # seconds; firewalls drop idle connections
 _FRESH = 1.0  # seconds for which an answer of the server's clock is extrapolated outside transactions
 
-_BUSY = "another process keeps it locked. Look for one that hangs, then try again"
-_STARTING = "its server is just starting or stopping. Try again in a moment"
-_NO_ACCESS = (
-    "its server does not accept this user or password. Put the right ones into the settings or the password file"
-)
+_LOST = "the connection to its server was lost. Check that the server runs, then try again"
 _UNREACHABLE = (
-    "its server cannot be reached, or refuses access. Check that it runs, and that the settings name the right "
-    "host, port, database and user"
+    "its server cannot be reached, or does not accept the user, password or database. Check that it runs, and that the "
+    "settings name the right ones; its log has the reason"
 )
 _ONLY_ADDED = ("pn_event", "pn_seal")
 NO_TABLE = "42P01"
@@ -49,35 +44,30 @@ NO_TABLE = "42P01"
 
 # Error codes (postgresql.org/docs/current/errcodes-appendix.html). Two characters stand for a class.
 _MEANINGS = {
-    "08": "the connection to its server was lost. Check that the server runs, then try again",
+    "08": _LOST,
     "22": "its server does not accept a value",
     "25006": "its server is a copy that may not be written to. Name the primary server",
     "25P02": "your transaction has failed before: roll it back, and begin a new one",
     "25P03": "this process paused for too long, and its server gave up. Try again",
-    "28": _NO_ACCESS,
+    "28": _UNREACHABLE,
     "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",
     "40": "two processes blocked each other. Try again",
     "42501": (
-        "this user may not do that to its tables. Purge, vacuum, migrate and move as their owner; for the rest: "
-        "policenotify migrate --grant-to"
+        "this user may not do that to its tables. Purge, vacuum, migrate, move and restore as their owner; for the "
+        "rest: policenotify migrate --grant-to"
     ),
     "42704": "its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again",
     NO_TABLE: "a table is missing. Run: policenotify migrate",
     "53100": "the disk of its server is full. Free some space, then try again",
     "53300": "its server has no connection left. Close other programs, or raise max_connections",
     "53": "its server lacks memory. Check the server, then try again",
-    "55P03": _BUSY,
+    "55P03": "another process keeps it locked. Look for one that hangs, then try again",
     "57014": "its server took too long. Check the server, then try again",
-    "57": _STARTING,
+    "57": "its server is just starting or stopping. Try again in a moment",
     "58": "the disk of its server fails. Check the server",
     "XX001": "its data are damaged. Restore a copy",
     "XX002": "one of its indexes is damaged. Rebuild it: REINDEX DATABASE",
 }
-# Errors while connecting have no code for the client, only a text in the server's language.
-_password = re.compile(r"password|mot de passe|no pg_hba\.conf entry|entrée dans pg_hba\.conf", re.IGNORECASE)
-_no_database = re.compile(r"FATAL:\s+database .* does not exist|FATAL\s*:\s+la base de données .* n'existe pas")
-_full = re.compile(r"too many (clients|connections)|connection slots|trop de (clients|connexions)|emplacements de conn")
-_starting = re.compile(r"the database system is|le système de bases de données")
 
 
 def grants(role: str) -> str:
@@ -186,22 +176,12 @@ def explain(error: BaseException) -> str:
         constraint = cause.diag.constraint_name
         return f"{meaning} ({code}{f', {constraint}' if constraint else ''})"
     if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return _MEANINGS["08"]
-    text = str(cause)
+        return _LOST
     if type(cause).__name__ == "DataError":  # the driver rejects it before asking the server
         return _MEANINGS["22"]
     if type(cause).__name__ == "ProgrammingError":
         return "its URL has an option that the driver does not know. Correct the settings"
-    known = (
-        (_password, _NO_ACCESS),
-        (_no_database, _MEANINGS["3D000"]),
-        (_full, _MEANINGS["53300"]),
-        (_starting, _STARTING),
-    )
-    for pattern, meaning in known:
-        if pattern.search(text):
-            return meaning
-    return _UNREACHABLE
+    return _UNREACHABLE  # the server's answer to a connection has no code for the client, only a text in its language
 
 
 def strip(error: BaseException) -> None:
@@ -219,7 +199,7 @@ def strip(error: BaseException) -> None:
             current.__traceback__ = None  # its frames hold the values
 
 
-class DatabaseClock(MachineClock):
+class DatabaseClock(SystemClock):
     """The server's clock, shared by all hosts. Each transaction asks it, and this machine extrapolates in between."""
 
     def __init__(self) -> None:

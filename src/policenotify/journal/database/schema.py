@@ -32,7 +32,6 @@ from policenotify.journal.database.columns import (
     Microseconds,
     Name,
     RowNumber,
-    SqliteRowNumber,
     Whole,
     YesNo,
 )
@@ -50,15 +49,16 @@ def _rows(condition: str) -> dict[str, Any]:
 
 @listens_for(metadata, "before_create")
 def _add_options(_: MetaData, connection: Connection, **_options: object) -> None:
-    """Give tables and indexes their options on PostgreSQL, whose dialect is imported only there."""
-    if connection.dialect.name == "postgresql":
-        tables = metadata.tables.values()
+    """Give tables and indexes the options of their database. PostgreSQL's dialect is imported only there."""
+    tables = metadata.tables.values()
+    if connection.dialect.name == "sqlite":
+        for table in tables:
+            table.dialect_options["sqlite"]["strict"] = True
+    else:
         parts: list[Table | Index] = [*tables, *(index for table in tables for index in table.indexes)]
         for part in parts:
             part.dialect_options["postgresql"].update(part.info.get("postgresql", {}))
 
-
-_RowId = RowNumber().with_variant(SqliteRowNumber(), "sqlite")
 
 meta: Table = Table(
     "pn_meta",
@@ -146,7 +146,7 @@ draft: Table = Table(
 delivery: Table = Table(
     "pn_delivery",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("publication", ForeignKey("pn_publication.id"), nullable=False, index=True),
     Column("channel", Name(64), nullable=False),
     Column("account", LongText, nullable=False),
@@ -190,7 +190,7 @@ delivery: Table = Table(
     Column("remedy", LongText, nullable=False, default=""),
     Column("code", LongText, nullable=False, default=""),
     Column("settled_at", Microseconds),
-    Column("unseen_at", Microseconds),  # first look-up since the last attempt that did not find it
+    Column("unseen_at", Name(80)),  # first look-up since the last attempt that did not find it: boot and uptime
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
     UniqueConstraint("parent", "number", name="pn_delivery_batch"),
@@ -223,7 +223,7 @@ attempt: Table = Table(
 person: Table = Table(
     "pn_person",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("key", Name(32), nullable=False, unique=True),
     Column("key_version", Whole, nullable=False),
     Column("sealed", Binary),  # the address, encrypted; NULL once erased, and the key is random then
@@ -240,7 +240,9 @@ recipient: Table = Table(
     "pn_recipient",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("batch", _RowId, primary_key=True, autoincrement=False),  # a delivery, too; to check it would cost an index
+    Column(
+        "batch", RowNumber, primary_key=True, autoincrement=False
+    ),  # a delivery, too; to check it would cost an index
     Column("person", ForeignKey("pn_person.id"), primary_key=True),
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
@@ -370,17 +372,17 @@ COUNTED = (
 event: Table = Table(
     "pn_event",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("at", Microseconds, nullable=False),
     Column("actor", Name(200), nullable=False),
     Column("kind", Name(40), nullable=False),
     Column("publication", Name(26), index=True),  # or the draft
-    Column("delivery", _RowId),
+    Column("delivery", RowNumber),
     Column("channel", Name(64)),
     Column("body", LongText, nullable=False),
     Column("salt", Name(32), nullable=False),
     Column("commitment", Name(64), nullable=False),
-    Column("xid", _RowId, nullable=False, server_default=text("0")),  # the server's number of its transaction
+    Column("xid", RowNumber, nullable=False, server_default=text("0")),  # the server's number of its transaction
     Index("pn_event_order", "xid", "id").ddl_if(dialect="postgresql"),
     Index("pn_event_counted", "kind", **_rows(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
@@ -390,10 +392,10 @@ event: Table = Table(
 seal: Table = Table(
     "pn_seal",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=False),  # counted from 1
+    Column("id", RowNumber, primary_key=True, autoincrement=False),  # counted from 1
     Column("events", LongText, nullable=False),  # the first and last numbers of its ranges, as JSON
-    Column("last_xid", _RowId, nullable=False),  # behind which the next batch begins, with last_event
-    Column("last_event", _RowId, nullable=False),
+    Column("last_xid", RowNumber, nullable=False),  # behind which the next batch begins, with last_event
+    Column("last_event", RowNumber, nullable=False),
     Column("previous", Name(64), nullable=False),
     Column("digest", Name(64), nullable=False),
     Column("key_version", Whole, nullable=False),

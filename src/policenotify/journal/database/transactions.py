@@ -4,74 +4,75 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakSet
 
 from pydantic import ValidationError
 from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    StaticPool,
-    create_engine,
+    PoolProxiedConnection,
     delete,
     or_,
-    text,
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, JournalTakenAway, NotAllowed, PolicenotifyError
-from policenotify.journal import audit, clock_change, meta
-from policenotify.journal.clock import MachineClock
+from policenotify.journal import audit, meta
+from policenotify.journal.clock import MachineClock, Uptime
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import DamagedValue
 from policenotify.journal.database.engine import (
-    FileWatch,
-    KeptConnection,
-    WriterQueue,
+    BUSY,
+    LOG,
     begin,
     brief_transaction,
     explain,
+    file_id,
     is_missing_table,
     is_read_only,
-    watch_of,
 )
+from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock, single_statement
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.records import TOLERANCE, microseconds, span
+from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
 from policenotify.model.message import Message
 from policenotify.validation import LONGEST_NAME, is_name
 
 _log = logging.getLogger("policenotify")
 
-# Of values that are stored. Others in a transaction that writes may be of values that are given.
+# Of values that are stored. Any other error is a fault of the program, not of the journal.
 _UNREADABLE = (ValidationError, JSONDecodeError, DamagedValue)
 
-# They would end the host's transaction, or change its connection for good.
-_WITHHELD = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
-
-_IN_A_FILE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
-# Another search path leads to other tables in the same database.
-_ON_A_SERVER = text("SELECT pg_postmaster_start_time(), current_database(), to_regclass('pn_meta')::oid")
-
-_SEEN = "policenotify_seen"  # the option under which a transaction that writes notes the newest events that it has seen
 _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that another process holds
-_FORK_TIMEOUT = 5.0  # seconds; a transaction takes milliseconds unless the disk hangs
 
-_joined: ContextVar[tuple[Transactions, Connection] | None] = ContextVar("policenotify_joined", default=None)
-"""The caller's transaction that this thread or task takes part in, with its journal."""
 
-_open: ContextVar[tuple[Transactions, Connection, bool] | None] = ContextVar("policenotify_open", default=None)
-"""The transaction that this thread or task has open, with its journal and whether it writes."""
+class _Current(NamedTuple):
+    """The transaction that this thread or task has open, or takes part in.
+
+    Attributes:
+        writes: It may write.
+        joined: It is the caller's: each read and write is a savepoint in it.
+    """
+
+    journal: Transactions
+    connection: Connection
+    writes: bool
+    joined: bool = False
+
+
+_current: ContextVar[_Current | None] = ContextVar("policenotify_transaction", default=None)
+_journals: WeakSet[Transactions] = WeakSet()
+_left_open: set[tuple[int, int] | None] = set()  # files of which the parent of this process had a connection in use
+_inherited: list[object] = []  # what a forked child keeps of its parent's connections, and does not use
 
 
 May: TypeAlias = Callable[[str, str, Message | None], bool | str]
@@ -84,7 +85,12 @@ class Transactions:
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         self._engine = engine
         self._is_file = engine.dialect.name == "sqlite"
-        self._writers = WriterQueue()
+        self._path = engine.url.database or ""
+        self._file = file_id(self._path) if self._is_file else None
+        self._writing = threading.Lock()  # SQLite has one writer at a time. A thread that waits here is woken at once
+        self._in_use: set[object] = set()  # one mark for each connection in use
+        self._idle = False  # no connection was opened since the last fork began
+        self._forked = self._file is not None and self._file in _left_open
         self._of_thread = threading.local()
         self._server_clock = None if clock or self._is_file else DatabaseClock()
         self.keys = keys
@@ -92,11 +98,11 @@ class Transactions:
         self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
-        self.newest_event: int = 0  # the highest number of a committed event that this process has seen
+        self.newest_event = meta.KnownEvent()  # the newest committed one that this process has seen
         self._closed = False
-        self._watch = watch_of(engine)
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
+        _journals.add(self)
 
     @property
     def is_file(self) -> bool:
@@ -133,6 +139,11 @@ class Transactions:
         url = self._engine.url.difference_update_query(["password", "sslpassword"])
         return f"Journal({url.render_as_string(hide_password=True)})"
 
+    def uptime(self) -> Uptime:
+        """Return the moment by a clock that cannot be set, or the server's time on PostgreSQL."""
+        self.now()  # asks the server
+        return Uptime.now(self.clock)
+
     def now(self) -> datetime:
         """Return the journal's time: the server's on PostgreSQL, unless a clock was passed in."""
         if self._server_clock is not None and not self._server_clock.fresh:
@@ -141,28 +152,17 @@ class Transactions:
         return self.clock.now()
 
     @contextmanager
-    def write(self, *, durable: bool = True, follow_clock: bool = True) -> Iterator[Connection]:
-        """Run one transaction that writes.
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Run one transaction that writes. Reads and writes of this thread or task within it are part of it.
 
         Args:
             durable: In a file, the commit survives a power cut too.
-            follow_clock: Adjust stored intervals first if the clock was set. The tables must exist.
         """
-        seen: list[int] = []
-        options = {
-            "policenotify_writes": True,
-            "policenotify_durable": durable,
-            _SEEN: seen,
-            "policenotify_entropy": self.entropy,
-            "policenotify_keys": self.keys,
-        }
+        seen: list[meta.KnownEvent] = []
+        options = {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: seen}
         ended = False
         try:
-            with self._transaction(options) as connection, _readable("written", *_UNREADABLE):
-                if follow_clock:
-                    joined = _joined.get()
-                    brief = joined is None or joined[0] is not self
-                    clock_change.follow(connection, self.clock, single_host=self._is_file, brief=brief)
+            with self._transaction(options, writes=True, durable=durable) as connection, _readable("written"):
                 yield connection
                 ended = True
             self.newest_event = max([self.newest_event, *seen])
@@ -174,7 +174,7 @@ class Transactions:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run one transaction that reads."""
-        with self._reading() as connection, _readable("read", ValueError):
+        with self._reading() as connection, _readable("read"):
             yield connection
 
     @contextmanager
@@ -190,13 +190,7 @@ class Transactions:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Run all reads of this thread or task in one transaction, so that they see one state."""
-        with self._reading() as connection, _opened(self, connection, writes=False):
-            yield
-
-    @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[None]:
-        """Run all reads and writes of this thread or task in one transaction; see `write`."""
-        with self.write(durable=durable) as connection, _opened(self, connection, writes=True):
+        with self._reading() as connection, _entered(_Current(self, connection, writes=False)):
             yield
 
     @contextmanager
@@ -208,19 +202,24 @@ class Transactions:
         Raises:
             JournalError: The connection is not on this journal, or it commits every statement. Nothing was written.
         """
+        seen = self.newest_event
         try:
-            _check_joinable(connection, self._engine)
-        except JournalTakenAway as error:
-            self._notice(error)
-            raise
+            place = place_of(connection) if connection.dialect.name == self.dialect.name else None
+            with self.read() as ours:
+                if place != place_of(ours):
+                    raise JournalError(
+                        "This connection is not on the journal's database, or does not find its tables. Nothing was "
+                        "sent. Give one on the database (and search path) that the settings name as the journal."
+                    )
+                if self.id is not None:
+                    self.standing(ours, seen)
+            ensure_transaction(connection)
         except (SQLAlchemyError, OSError) as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from error
-        connection.execution_options(policenotify_entropy=self.entropy, policenotify_keys=self.keys)
-        before = _joined.set((self, connection))
-        try:
+        # What it adds is known only to the caller, who may roll it back.
+        options = {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: []}
+        with _entered(_Current(self, connection.execution_options(**options), writes=True, joined=True)):
             yield
-        finally:
-            _joined.reset(before)
 
     def briefly(self, step: Callable[[Any], bool]) -> bool:
         """Run a short transaction on the driver's cursor, outside of any other transaction.
@@ -238,23 +237,22 @@ class Transactions:
         Raises:
             JournalTakenAway: It was committed to a file that other processes do not read.
         """
-        if self._taken_away or _joined.get() is not None or _open.get() is not None:
+        if self._taken_away or _current.get() is not None:
             return False
-        kept: KeptConnection | None = getattr(self._of_thread, "kept", None)
-        turn = self._writers.turn() if self._is_file else nullcontext()
+        kept: PoolProxiedConnection | None = getattr(self._of_thread, "kept", None)
         run = brief_transaction if self._is_file else single_statement
         try:
-            with no_fork(), turn:
+            with self._turn(writes=True):
                 if kept is not None:
-                    done = kept.run(run, step)
+                    done = run(kept, step)
                 else:
                     with closing(self._engine.raw_connection()) as borrowed:
                         done = run(borrowed, step)
         except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
             return False
-        if done and self._watch is not None:
+        if done:
             try:
-                self._check_commit(self._watch)
+                self._check_file(at_commit=True)
             except JournalTakenAway as error:
                 self._notice(error)
                 raise
@@ -269,14 +267,15 @@ class Transactions:
         if getattr(self._of_thread, "kept", None) is not None:
             yield
             return
-        kept = self._of_thread.kept = KeptConnection(self._engine)
-        try:
-            yield
-        finally:
-            self._of_thread.kept = None
-            kept.close()
+        with self._using(), closing(self._engine.raw_connection()) as kept:
+            kept.detach()
+            self._of_thread.kept = kept
+            try:
+                yield
+            finally:
+                self._of_thread.kept = None
 
-    def standing(self, connection: Connection, seen: int) -> meta.Standing:
+    def standing(self, connection: Connection, seen: meta.KnownEvent) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
 
         Args:
@@ -286,10 +285,11 @@ class Transactions:
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        found = meta.standing(connection, self.id)
-        if found.newest_event < seen:
-            raise JournalTakenAway("The journal was set back to an older state while it was in use.")
-        uncommitted: list[int] | None = connection.get_execution_options().get(_SEEN)
+        current = self._joinable(writes=True)
+        if current is not None and current.joined:  # the caller's snapshot may have begun earlier: see `joined`
+            seen = meta.KnownEvent()
+        found = meta.standing(connection, self.id, seen)
+        uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)
         if uncommitted is not None:  # the event may be of this transaction, which others do not see yet
             uncommitted.append(found.newest_event)
         else:
@@ -334,30 +334,41 @@ class Transactions:
             return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
 
     @contextmanager
-    def _transaction(self, options: Mapping[str, object]) -> Iterator[Connection]:
-        if self._taken_away:
-            raise JournalTakenAway(self._taken_away)
-        joined, within = _joined.get(), _open.get()
-        if joined is not None and joined[0] is self:
-            with joined[1].begin_nested():
-                if self._server_clock is not None:
-                    self._server_clock.ask(joined[1])
-                yield joined[1]
-            return
-        if within is not None and within[0] is self and (within[2] or "policenotify_writes" not in options):
-            if self._server_clock is not None and not self._server_clock.fresh:
-                self._server_clock.ask(within[1])
-            yield within[1]
+    def _transaction(
+        self, options: Mapping[str, object], *, writes: bool = False, durable: bool = True
+    ) -> Iterator[Connection]:
+        if self._forked:
+            raise JournalError(
+                "This process was forked while its parent was using the journal, and cannot use it. Nothing was sent. "
+                "Open the journal after the fork, or start the process in another way (multiprocessing: spawn)."
+            )
+        if (current := self._joinable(writes=writes)) is not None:
+            if current.joined:
+                with current.connection.begin_nested():
+                    self._ask_server(current.connection)
+                    yield current.connection
+            else:
+                if self._server_clock is not None and not self._server_clock.fresh:
+                    self._ask_server(current.connection)
+                yield current.connection
             return
         pool = self._engine.pool
-        writes = "policenotify_writes" in options
-        turn = self._writers.turn() if self._is_file and writes else nullcontext()
         try:
-            with no_fork(), turn, self._connect(options) as connection, connection.begin():
-                self._begin(connection, options)
-                yield connection
-            if writes and self._watch is not None:
-                self._check_commit(self._watch)
+            with self._turn(writes=writes), self._using():
+                self._check_file()
+                with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                    if self._is_file:
+                        begin(connection, writes=writes, durable=durable)
+                    log = connection.info.get(LOG)
+                    self._check_file(log)
+                    self._ask_server(connection)
+                    if writes:
+                        with _entered(_Current(self, connection, writes=True)):
+                            yield connection
+                    else:
+                        yield connection
+                if writes:
+                    self._check_file(log, at_commit=True)
         except JournalTakenAway as error:
             self._notice(error)
             raise
@@ -366,25 +377,84 @@ class Transactions:
                 pool.dispose()
                 self._engine.dispose()
 
-    def _connect(self, options: Mapping[str, object]) -> Connection:
-        """Return a connection, unless the alarm was raised while this thread waited for its turn."""
-        if self._taken_away:
-            raise JournalTakenAway(self._taken_away)
-        return self._engine.connect().execution_options(**options)
+    def _joinable(self, *, writes: bool) -> _Current | None:
+        """Return the open transaction that a read or write is part of, if there is one."""
+        current = _current.get()
+        if current is None or current.journal is not self:
+            return None
+        return current if current.writes or not writes else None
 
-    def _begin(self, connection: Connection, options: Mapping[str, object]) -> None:
-        if self._watch is not None:
-            self._watch.check()
-            writes = "policenotify_writes" in options
-            begin(connection, writes=writes, durable=bool(options.get("policenotify_durable")))
+    @contextmanager
+    def _turn(self, *, writes: bool) -> Iterator[None]:
+        """Wait for this thread's turn to write to a file. If another one keeps it for too long, SQLite decides."""
+        lock = self._writing
+        acquired = writes and self._is_file and lock.acquire(timeout=BUSY)
+        try:
+            yield
+        finally:
+            if acquired:
+                lock.release()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Mark that a connection is in use, for a fork meanwhile."""
+        mark = object()
+        self._in_use.add(mark)
+        self._idle = False
+        try:
+            yield
+        finally:
+            self._in_use.discard(mark)
+
+    def before_fork(self) -> None:
+        """Close idle connections.
+
+        SQLite keeps in the process's memory which lock it has on a file. A child that inherits that does not lock the
+        file itself, and the last other process to close it deletes the log that the child writes.
+        """
+        self._idle = True
+        if self._in_use:
+            self._idle = False
+        else:
+            self._engine.dispose()
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections alone in the child (How to corrupt an SQLite database file, section 2.6).
+
+        Of a connection in use SQLite's locks would stay in the memory of the child, whichever connection that opens.
+        """
+        if self._in_use or not self._idle:
+            self._forked = True
+            _left_open.add(self._file)
+        self._writing = threading.Lock()
+        _inherited.append(self._engine.pool)  # the driver would complain about open connections that are deleted
+        self._engine.dispose(close=False)
+
+    def _ask_server(self, connection: Connection) -> None:
         if self._server_clock is not None:
             self._server_clock.ask(connection)
+
+    def _check_file(self, log: object = None, *, at_commit: bool = False) -> None:
+        """Check that the file, and the log of the connection in use, are still those that were opened.
+
+        SQLite continues to write to deleted files, which no other process reads (sqlite.org/howtocorrupt.html,
+        section 4).
+        """
+        if self._taken_away:
+            raise JournalTakenAway(self._taken_away)
+        if not self._is_file:
+            return
+        for path, known in ((self._path, self._file), (f"{self._path}-wal", log)):
+            if known is not None and (found := file_id(path)) != known:
+                change = "was deleted or moved" if found is None else "was replaced by another file"
+                error = JournalTakenAway(f"The journal's file {path} {change} while it was in use.")
+                error.at_commit = at_commit
+                raise error
 
     def _failure(self, error: SQLAlchemyError, action: str) -> JournalError:
         """Translate a database failure. Files that were taken away explain it first."""
         try:
-            if self._watch is not None:
-                self._watch.check()
+            self._check_file()
         except JournalTakenAway as taken_away:
             explain(error)  # strips the values
             self._notice(taken_away)
@@ -397,14 +467,6 @@ class Transactions:
         if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
             self._engine.dispose()
         return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
-
-    def _check_commit(self, watch: FileWatch) -> None:
-        """Check that the commit reached the file that other processes read."""
-        try:
-            watch.check()
-        except JournalTakenAway as error:
-            error.at_commit = True
-            raise
 
     def _notice(self, error: JournalTakenAway) -> None:
         """Raise the alarm once and close all connections, whose writes would be lost."""
@@ -420,16 +482,16 @@ class Transactions:
 
 
 @contextmanager
-def _opened(journal: Transactions, connection: Connection, *, writes: bool) -> Iterator[None]:
-    before = _open.set((journal, connection, writes))
+def _entered(current: _Current) -> Iterator[None]:
+    before = _current.set(current)
     try:
         yield
     finally:
-        _open.reset(before)
+        _current.reset(before)
 
 
 @contextmanager
-def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
+def _readable(action: str) -> Iterator[None]:
     """Report a stored value that cannot be read without quoting it, as its own error would."""
     try:
         yield
@@ -440,140 +502,22 @@ def _readable(action: str, *unreadable: type[ValueError]) -> Iterator[None]:
         ) from None
     except OverflowError:  # of a driver; PostgreSQL's own error says the same
         raise JournalError(f"The journal was not {action}: a number is too large. Write it again.") from None
-    except unreadable as error:
+    except _UNREADABLE as error:
         if isinstance(error, PolicenotifyError):
             raise
         why = "a stored value is damaged. Put the journal aside and restore a copy"
         raise JournalError(f"The journal could not be {action}: {why}.", published="unknown") from None
 
 
-class _BorrowedConnection:
-    """A driver's connection without the methods that are the host's to call."""
-
-    def __init__(self, raw: object) -> None:
-        self._raw = raw
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver has
-        return _ignore if name in _WITHHELD else getattr(self._raw, name)
+def _before_fork() -> None:
+    for journal in list(_journals):
+        journal.before_fork()
 
 
-def _ignore(*_given: object, **_named: object) -> None:
-    pass
-
-
-@contextmanager
-def borrowed(raw: object) -> Iterator[Connection]:
-    """Wrap a connection of `sqlite3` or psycopg 3, to be passed to `publish(connection=…)`."""
-    in_a_file = isinstance(raw, sqlite3.Connection)
-    lent: Any = _BorrowedConnection(raw)
-    engine = create_engine(
-        "sqlite://" if in_a_file else "postgresql+psycopg://",
-        creator=lambda: lent,
-        poolclass=StaticPool,
-        hide_parameters=True,
-        **({} if in_a_file else {"use_native_hstore": False}),  # it would need the real connection
-    )
-    with engine.connect() as connection:
-        yield connection
-
-
-def _check_joinable(connection: Connection, engine: Engine) -> None:
-    """Check that *connection* is on the journal of *engine*, in a transaction that its owner ends.
-
-    Raises:
-        JournalError: It is not. Nothing was written.
-    """
-    same = connection.dialect.name == engine.dialect.name
-    if same:
-        with engine.connect() as ours:
-            same = _place(ours) == _place(connection)
-    if not same:
-        raise JournalError(
-            "This connection is not on the journal's database, or does not find its tables. Nothing was sent. "
-            "Give one on the database (and search path) that the settings name as the journal."
-        )
-    raw: Any = connection.connection.dbapi_connection
-    if getattr(raw, "in_transaction", False):
-        return
-    in_a_file = connection.dialect.name == "sqlite"
-    if getattr(raw, "autocommit", False) is True or (in_a_file and raw.isolation_level is None):
-        raise JournalError(
-            "This connection commits each statement by itself. Nothing was sent. Give one with a transaction: "
-            "with engine.begin() as connection"
-        )
-    if in_a_file:
-        # SQLite's driver begins only before a change. An earlier savepoint would be committed at its end.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _place(connection: Connection) -> tuple[object, ...]:
-    if connection.dialect.name != "sqlite":
-        return tuple(connection.execute(_ON_A_SERVER).one())
-    # A database in memory has no path: this then is the folder, which is not a journal.
-    status = Path(str(connection.execute(_IN_A_FILE).scalar())).stat()
-    return status.st_dev, status.st_ino
-
-
-class _ForkGate:
-    """Keep forks and transactions of this process apart.
-
-    SQLite keeps in the process's memory which of its connections holds which lock. A child forked during a transaction
-    would find the lock held for ever, by a connection that it does not have (How to corrupt an SQLite database file,
-    section 2.6).
-    """
-
-    def __init__(self) -> None:
-        self._renew()
-        self.inside: dict[int, int] = {}  # transactions by thread
-        self.shut = False
-
-    def __enter__(self) -> None:
-        thread = threading.get_ident()
-        with self.lock:
-            if self.shut:  # a thread that is inside already must not wait for a fork that waits for it
-                self.changed.wait_for(lambda: not self.shut or thread in self.inside, timeout=_FORK_TIMEOUT)
-            self.inside[thread] = self.inside.get(thread, 0) + 1
-
-    def __exit__(self, *_: object) -> None:
-        thread = threading.get_ident()
-        with self.lock:
-            self.inside[thread] -= 1
-            if not self.inside[thread]:
-                del self.inside[thread]
-            if self.shut:  # else nobody waits
-                self.changed.notify_all()
-
-    def close(self) -> None:
-        thread = threading.get_ident()
-        with self.lock:
-            self.shut = True
-            self.changed.wait_for(lambda: not self.inside.keys() - {thread}, timeout=_FORK_TIMEOUT)
-
-    def open(self) -> None:
-        with self.lock:
-            self.shut = False
-            self.changed.notify_all()
-
-    def _renew(self) -> None:
-        # Not entered by way of the condition, whose methods are Python's: a Ctrl-C in them would leave it locked.
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
-
-    def reset(self) -> None:
-        """Forget, in the child, the parent's other threads, one of which may have held the lock."""
-        thread = threading.get_ident()
-        self._renew()
-        self.shut = False
-        self.inside = {known: count for known, count in self.inside.items() if known == thread}
-
-
-_fork_gate = _ForkGate()
-
-
-def no_fork() -> AbstractContextManager[None]:
-    """Keep this process from forking meanwhile."""
-    return _fork_gate
+def _after_fork() -> None:
+    for journal in list(_journals):
+        journal.after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX
-    os.register_at_fork(before=_fork_gate.close, after_in_parent=_fork_gate.open, after_in_child=_fork_gate.reset)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -22,7 +22,7 @@ from policenotify.journal.drafts.record import columns_of, read_draft
 from policenotify.journal.drafts.step import READ, DraftStep, lock_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, moment, span
+from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, span
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 
@@ -274,12 +274,6 @@ class StoredDrafts:
     def _count(self, condition: ColumnElement[bool]) -> int:
         with self._journal.read() as connection:
             return int(connection.execute(select(func.count()).select_from(_table).where(condition)).scalar() or 0)
-
-    def next_at(self) -> datetime | None:
-        """Return when the next submitted draft expires."""
-        with self._journal.read() as connection:
-            at = connection.execute(select(func.min(_table.c.expires_at)).where(_ISREAD)).scalar()
-        return None if at is None else moment(at)
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder of a second reading is raised, once for each level. Return whether to raise it."""

@@ -38,7 +38,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         """Deliver."""
         try:
             if budget is not None:
-                with publisher() as current:
+                with publisher() as current, ended_by_signals(current.interrupt):
                     current.drain(timedelta(seconds=budget))
                 return
             with ended_by_signals() as signals, publisher() as current:
