@@ -116,7 +116,7 @@ class DeliveryAttempt:
             self._store(claimed, result)
             return
         # Editing or deleting twice changes nothing.
-        if claimed.in_doubt and claimed.operation is Operation.POST:
+        if claimed.in_doubt and claimed.operation is Operation.POST and not claimed.has_recipients:
             reconciled = self._reconcile(claimed)
             if isinstance(reconciled, AttemptResult):
                 self._store(claimed, reconciled)

@@ -207,7 +207,7 @@ def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
         .where(delivery.c.state.in_(is_open))
         .values(
             state=Outcome.WAITING,
-            in_doubt=True,
+            in_doubt=delivery.c.parent.is_(None),  # of a batch, its people are
             owner=None,
             lease_until=None,
             unseen_at=None,

@@ -257,8 +257,8 @@ def _has_its_people(connection: Connection, keys: Keys, batch: Row[Any], whole: 
 
 
 def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:
-    """Return the outcome and reason if the delivery must not be sent, else None. Deliveries in doubt return None."""
-    if row.in_doubt:
+    """Return the outcome and reason if the delivery must not be sent, else None. Posts in doubt return None."""
+    if row.in_doubt and not row.has_recipients:
         return None
     if row.not_after is not None and row.not_after <= now:
         return Outcome.SUPERSEDED, EXPIRED

@@ -58,6 +58,16 @@ def test_people_to_be_written_to_are_in_doubt_each(desk: Desk) -> None:
     desk.journal.audit.verify()
 
 
+def test_people_who_were_not_read_yet_are_in_doubt_too(desk: Desk) -> None:
+    """The journal that the copy was made of may have read them, and written to them."""
+    desk.publish(channels=("mail",), people={"mail": [A, B]})
+    desk.journal.mark_restored("adj Petit")
+    assert desk.expand()
+    with desk.journal.read() as connection:
+        doubts = connection.execute(select(schema.recipient.c.in_doubt)).scalars().all()
+    assert doubts == [True, True]
+
+
 @pytest.mark.parametrize("does", ["publish", "claim", "begin"])
 def test_an_older_state_is_noticed_whatever_was_written_to_it_since(desk: Desk, does: str) -> None:
     for number in range(3):

@@ -266,7 +266,7 @@ def _insert(
     }
     connection.execute(_ADD, columns)
     batch = connection.execute(_NUMBERED, {"of_list": claimed.id, "number": number}).scalar_one()
-    store_recipients(connection, claimed.id, batch, people, at)
+    store_recipients(connection, row, batch, people, at)
     counted = count_batch(connection, claimed.id, batch)
     if outcomes(counted).get(Outcome.WAITING):
         return replace(claimed, id=batch, parent=claimed.id, attempts=0, backoff=timedelta(0))

@@ -171,16 +171,24 @@ def store_people(connection: Connection, people: SealedPeople, at: int) -> dict[
     return numbers
 
 
-def store_recipients(connection: Connection, delivery: int, batch: int, people: Collection[int], at: int) -> None:
+def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Collection[int], at: int) -> None:
     """Store people as recipients of a batch, in the order of their numbers.
 
-    Those who are known to be suppressed on the channel are stored as suppressed.
+    Those who are known to be suppressed on the channel are stored as suppressed. Of a delivery in doubt, as in a
+    journal that was restored from a copy, each may have been written to.
     """
     rows = [
-        {"delivery": delivery, "batch": batch, "person": person, "state": Outcome.WAITING} for person in sorted(people)
+        {
+            "delivery": delivery.id,
+            "batch": batch,
+            "person": person,
+            "state": Outcome.WAITING,
+            "in_doubt": delivery.in_doubt,
+        }
+        for person in sorted(people)
     ]
     connection.execute(insert(_recipient), rows)
-    connection.execute(_SUPPRESS, {"of_list": delivery, "of_batch": batch, "now": at})
+    connection.execute(_SUPPRESS, {"of_list": delivery.id, "of_batch": batch, "now": at})
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:
