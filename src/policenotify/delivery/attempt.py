@@ -37,7 +37,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -180,7 +180,7 @@ class DeliveryAttempt:
     def _reconcile(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """Return the result of a delivery in doubt, or the delivery if it may be sent again."""
         claimed, now = self.journal.deliveries.at_current_clock(claimed)
-        expired = claimed.not_after is not None and claimed.not_after <= now
+        expired = claimed.over or (claimed.not_after is not None and claimed.not_after <= now)
         first = claimed.first_tried_at
         key_is_known = first is not None and now - first < self.channel.capabilities.idempotency_window
         if key_is_known and not expired:
@@ -200,8 +200,13 @@ class DeliveryAttempt:
         The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups some
         seconds apart, the second one after the network's own delay.
         """
+        why = "It had expired before it could be sent."
+        if claimed.over:
+            why = "It was withdrawn, or it was over, before it could be sent."
+        never = AttemptResult(outcome=Outcome.SUPERSEDED, reason=why)
+        certain = never if expired else replace(claimed, in_doubt=False)
         if claimed.request is None or claimed.first_tried_at is None or claimed.last_tried_at is None:
-            return replace(claimed, in_doubt=False)  # no request was ever sent
+            return certain  # no request was ever sent
         if (found := self._find(channel, claimed.request, claimed.first_tried_at, claimed)) is not None:
             return found
         steps = claimed.clock_steps
@@ -217,9 +222,7 @@ class DeliveryAttempt:
                 backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
-        if expired:
-            return AttemptResult(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
-        return replace(claimed, in_doubt=False)
+        return certain
 
     def _find(
         self, channel: SupportsLookup, request: Request, since: datetime, claimed: ClaimedDelivery
@@ -303,6 +306,9 @@ class DeliveryAttempt:
                     recipients = self._bulk().next_recipients(begun)
         except RateReached as reached:
             return self._store(claimed, limited(self.config.name, reached, claimed))
+        except TakenBack as over:
+            result = AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(over))
+            return self._store(claimed, waiting(claimed, not_before=self.journal.now()) if claimed.in_doubt else result)
         except PublishingStopped as stop:
             return self._store(claimed, waiting(claimed, reason=str(stop)))
         # In doubt is what was sent before this attempt.

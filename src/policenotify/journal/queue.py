@@ -41,7 +41,7 @@ from policenotify.journal.channels import opens_at, take_slot
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span
+from policenotify.journal.records import TAKEN_DOWN, ClaimedDelivery, TakenBack, microseconds, moment, priority, span
 from policenotify.journal.verify import digest_of
 from policenotify.log import fields
 from policenotify.model.cap import Severity
@@ -56,6 +56,8 @@ OPENING_MISSING = (
 PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
 NEWER_SENT = "A newer message went out instead."
 EXPIRED = "It had expired before it could be sent."
+NEVER_APPEARED = "The post to be deleted never appeared."
+NOT_FOUND = "Whether the post to be deleted is out is not known. Look for it, and delete it by hand."
 DAMAGED = (
     "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
@@ -305,6 +307,11 @@ _CLOSED_BY = (
     )
     .limit(1)
 )
+_WITHDRAWN = (
+    select(schema.event.c.id)
+    .where(schema.event.c.publication == bindparam("publication"), schema.event.c.kind == "taken_down")
+    .limit(1)
+)
 _referred, _first = _table.alias("referred"), _publication.alias("first")
 _opening = select(_first.c.id).where(_first.c.incident == _publication.c.incident).order_by(_first.c.sequence).limit(1)
 _REACHED = (  # the post that it refers to: what it corrects, else the opening
@@ -441,7 +448,10 @@ def begin_attempt(
     Raises:
         LostLease: Another process took the delivery over.
         RateReached: Other processes have used up the channel's rate since it was claimed.
+        TakenBack: It was withdrawn, cancelled or ended since it was claimed.
     """
+    if claimed.operation is not Operation.DELETE and (over := why_over(connection, claimed.publication)):
+        raise TakenBack(over)
     if claimed.page is not None:
         return pages.begin(connection, keys, claimed, request, wording, now=now, lease=lease)
     if rate is not None:
@@ -501,15 +511,34 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     """Return the outcome and reason if the delivery must not be sent, else None. Deliveries in doubt return None."""
     if row.in_doubt:
         return None
+    if row.operation == Operation.DELETE:
+        return _nothing_to_delete(connection, row.target)
+    stale = ""
     if row.not_after is not None and row.not_after <= now:
-        return Outcome.SUPERSEDED, EXPIRED
-    if _continues_missing_part(connection, row):
-        return Outcome.SUPERSEDED, PREVIOUS_PART_MISSING
-    # It needs what came before, or an end or a cancellation was published after it.
-    depends = row.needs_opening or connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
-    if not depends or not opening_not_posted(connection, row.ordering_key):
+        stale = EXPIRED
+    elif _continues_missing_part(connection, row):
+        stale = PREVIOUS_PART_MISSING
+    if stale := stale or why_over(connection, row.publication):
+        return Outcome.SUPERSEDED, stale
+    if row.needs_opening and opening_not_posted(connection, row.ordering_key):
+        return Outcome.SKIPPED, OPENING_MISSING
+    return None
+
+
+def why_over(connection: Connection, publication: str) -> str:
+    """Return why nothing of a publication may be sent any more: it was withdrawn, or it is over. Empty if it may."""
+    of_publication = {"publication": publication}
+    if connection.execute(_WITHDRAWN, of_publication).first() is not None:
+        return TAKEN_DOWN
+    return INCIDENT_OVER if connection.execute(_CLOSED_BY, of_publication).first() is not None else ""
+
+
+def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, str] | None:
+    """Return the outcome and reason if the post to be deleted is not known to be out."""
+    row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
+    if row is None or row.ref is not None:
         return None
-    return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening else (Outcome.SUPERSEDED, INCIDENT_OVER)
+    return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 
 
 def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:
@@ -554,6 +583,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         request=Request.read(row.request) if row.request else None,
         reply_to=_reply_to(connection, keys, row),
         target=_ref(connection, keys, row.target),
+        over=row.in_doubt and row.operation != Operation.DELETE and bool(why_over(connection, row.publication)),
         reached=bool(row.reply) and connection.execute(_REACHED, {"delivery": row.id}).first() is not None,
         trace=row.trace or "",
     )
