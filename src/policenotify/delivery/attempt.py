@@ -37,7 +37,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -176,7 +176,7 @@ class DeliveryAttempt:
     def _reconcile(self, claimed: ClaimedDelivery) -> AttemptResult | ClaimedDelivery:
         """Return the result of a delivery in doubt, or the delivery if it may be sent again."""
         now, first = self.journal.now(), claimed.first_tried_at
-        expired = claimed.not_after is not None and claimed.not_after <= now
+        expired = claimed.over or (claimed.not_after is not None and claimed.not_after <= now)
         window = self.channel.capabilities.idempotency_window
         key_is_known = first is not None and timedelta(0) <= now - first < window  # else the clock was set back
         if key_is_known and not expired:
@@ -196,8 +196,13 @@ class DeliveryAttempt:
         The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups with
         the network's own delay between them, by a clock that cannot be set, whichever process looks.
         """
+        why = "It had expired before it could be sent."
+        if claimed.over:
+            why = "It was withdrawn, or it was over, before it could be sent."
+        never = AttemptResult(outcome=Outcome.SUPERSEDED, reason=why)
+        certain = never if expired else replace(claimed, in_doubt=False)
         if claimed.first_tried_at is None:
-            return replace(claimed, in_doubt=False)  # no request was ever sent
+            return certain  # no request was ever sent
         seen, since = self.journal.uptime(), min(claimed.first_tried_at, self.journal.now()) - _LOOKUP_MARGIN
         if (found := self._find(channel, claimed.request, since, claimed)) is not None:
             return found
@@ -210,9 +215,7 @@ class DeliveryAttempt:
                 backoff=claimed.backoff,
                 reason="It does not show on the network yet; that may take a while.",
             )
-        if expired:
-            return AttemptResult(outcome=Outcome.SUPERSEDED, reason="It had expired before it could be sent.")
-        return replace(claimed, in_doubt=False)
+        return certain
 
     @span("find", "CLIENT")
     def _find(
@@ -300,6 +303,10 @@ class DeliveryAttempt:
                     recipients = self._batch().take(begun)
         except RateReached as reached:
             self._store(claimed, limited(self.config.name, reached, claimed))
+            return
+        except TakenBack as over:
+            result = AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(over))
+            self._store(claimed, waiting(claimed, not_before=self.journal.now()) if claimed.in_doubt else result)
             return
         except PublishingStopped as stop:
             self._store(claimed, waiting(claimed, reason=str(stop)))

@@ -24,8 +24,16 @@ from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_running
 from policenotify.journal.lists import control, recipients
-from policenotify.journal.order import EXPIRED, lock, lock_key_of, supersede_partial_sends
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, latest_pause, microseconds, moment, span
+from policenotify.journal.order import EXPIRED, lock, lock_key_of, supersede_partial_sends, why_over
+from policenotify.journal.records import (
+    AttemptResult,
+    ClaimedDelivery,
+    TakenBack,
+    latest_pause,
+    microseconds,
+    moment,
+    span,
+)
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
@@ -125,7 +133,11 @@ def begin(
     Raises:
         LostLease: Another process took the delivery over.
         RateReached: Other processes have used up the channel's rate since it was claimed.
+        TakenBack: It was withdrawn, cancelled or ended since it was claimed.
     """
+    is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted, see `control`
+    if is_post and (over := why_over(connection, claimed.publication)):
+        raise TakenBack(over)
     number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
     tried: dict[str, object] = {"last_tried_at": now, "first_tried_at": microseconds(first)}
     if claimed.parent is not None:  # before the batch: who locks both does it in this order

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
 
-from policenotify.journal.audit import record_delivery
+from policenotify.journal.audit import is_recorded, record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.lists import control
-from policenotify.journal.records import moment
+from policenotify.journal.records import TAKEN_DOWN, moment
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -55,6 +55,24 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
     _reached_people(_table),
 )
 _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
+_closing = schema.publication.alias("over")
+_CLOSED_BY = (
+    select(_closing.c.id)
+    .where(
+        _publication.c.stage != Stage.CANCELLATION,
+        _closing.c.stage.in_(_CLOSING),
+        or_(
+            and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
+            and_(
+                _publication.c.incident.is_(None),
+                _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
+                _closing.c.id != _publication.c.id,
+            ),
+        ),
+        _publication.c.id == bindparam("publication"),
+    )
+    .limit(1)
+)
 _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
@@ -183,3 +201,11 @@ def log_held(level: int, row: Row[Any], why: str) -> None:
     _log.log(
         level, text, row.channel, row.publication, about["delivery"], why, extra=fields("held", **about, outcome="held")
     )
+
+
+def why_over(connection: Connection, publication: str) -> str:
+    """Return why nothing of a publication may be sent any more: it was withdrawn, or it is over. Empty if it may."""
+    if is_recorded(connection, publication, "taken_down"):
+        return TAKEN_DOWN
+    closed = connection.execute(_CLOSED_BY, {"publication": publication}).first() is not None
+    return INCIDENT_OVER if closed else ""

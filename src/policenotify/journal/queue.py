@@ -37,12 +37,12 @@ from policenotify.journal.lists.recipients import people_of
 from policenotify.journal.lists.state import UNREADABLE
 from policenotify.journal.order import (
     EXPIRED,
-    INCIDENT_OVER,
     cancel_pending,
     hold_forged,
     log_held,
     opening_not_posted,
     place_of,
+    why_over,
 )
 from policenotify.journal.records import ClaimedDelivery, moment, priority, span, word
 from policenotify.model.cap import Severity
@@ -54,6 +54,8 @@ OPENING_MISSING = (
     "The opening never appeared here, and this channel does not announce the end of what it did not announce."
 )
 PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
+NEVER_APPEARED = "The post to be deleted never appeared."
+NOT_FOUND = "Whether the post to be deleted is out is not known. Look for it, and delete it by hand."
 DAMAGED = (
     "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
     "policenotify resolve."
@@ -140,24 +142,6 @@ def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
 
 # --- claims
 
-_closing = schema.publication.alias("over")
-_CLOSED_BY = (
-    select(_closing.c.id)
-    .where(
-        _publication.c.stage != Stage.CANCELLATION,
-        _closing.c.stage.in_(_CLOSING),
-        or_(
-            and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
-            and_(
-                _publication.c.incident.is_(None),
-                _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
-                _closing.c.id != _publication.c.id,
-            ),
-        ),
-        _publication.c.id == bindparam("publication"),
-    )
-    .limit(1)
-)
 _referred, _first = _table.alias("referred"), _publication.alias("first")
 _opening = select(_first.c.id).where(_first.c.incident == _publication.c.incident).order_by(_first.c.sequence).limit(1)
 _REACHED = (  # the post that it refers to: what it corrects, else the opening
@@ -260,15 +244,26 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     """Return the outcome and reason if the delivery must not be sent, else None. Posts in doubt return None."""
     if row.in_doubt and not row.has_recipients:
         return None
+    if row.operation == Operation.DELETE:
+        return _nothing_to_delete(connection, row.target)
+    stale = ""
     if row.not_after is not None and row.not_after <= now:
-        return Outcome.SUPERSEDED, EXPIRED
-    if _continues_missing_part(connection, row):
-        return Outcome.SUPERSEDED, PREVIOUS_PART_MISSING
-    # It needs what came before, or an end or a cancellation was published after it.
-    depends = row.needs_opening or connection.execute(_CLOSED_BY, {"publication": row.publication}).first() is not None
-    if not depends or not opening_not_posted(connection, row.ordering_key):
+        stale = EXPIRED
+    elif _continues_missing_part(connection, row):
+        stale = PREVIOUS_PART_MISSING
+    if stale := stale or why_over(connection, row.publication):
+        return Outcome.SUPERSEDED, stale
+    if row.needs_opening and opening_not_posted(connection, row.ordering_key):
+        return Outcome.SKIPPED, OPENING_MISSING
+    return None
+
+
+def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, str] | None:
+    """Return the outcome and reason if the post to be deleted is not known to be out."""
+    row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
+    if row is None or row.ref is not None:
         return None
-    return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening else (Outcome.SUPERSEDED, INCIDENT_OVER)
+    return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 
 
 def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:
@@ -313,6 +308,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         request=Request.read(row.request) if row.request else None,
         reply_to=_reply_to(connection, keys, row),
         target=_ref(connection, keys, row.target),
+        over=row.in_doubt and row.operation != Operation.DELETE and bool(why_over(connection, row.publication)),
         reached=bool(row.reply) and connection.execute(_REACHED, {"delivery": row.id}).first() is not None,
         trace=row.trace or "",
     )

@@ -29,6 +29,11 @@ LONGEST_PAUSE = timedelta(days=1)
 MASS_REFUSAL = "recipients_gone"
 """The code of a block because too many recipients were reported as not existing. Only a person lifts it."""
 
+
+class TakenBack(Exception):
+    """A delivery was withdrawn, cancelled or ended since it was claimed."""
+
+
 TAKEN_DOWN = "It was withdrawn before it could be sent."
 """The reason of a delivery whose publication was withdrawn."""
 
@@ -267,6 +272,8 @@ class ClaimedDelivery:
         request: The prepared request, if there is one.
         reply_to: The posts above it in the thread, from the opening on.
         reached: What it refers to is posted there.
+        over: Nothing of it may be sent any more, since it was withdrawn, cancelled or ended. It is in doubt, else it
+            would not have been claimed.
         target: The post to edit or delete.
         has_recipients: It is sent to people: the delivery itself, whose people are to be stored, or a batch of them.
         parent: Of a batch, the delivery whose people it has. Post key, request and wording are that delivery's.
@@ -297,6 +304,7 @@ class ClaimedDelivery:
     reply_to: tuple[PostRef, ...]
     target: PostRef | None
     reached: bool = False
+    over: bool = False
     unseen_at: Uptime | None = None
     parent: int | None = None
     trace: str = ""

@@ -1,4 +1,7 @@
-"""Take the posts of one publication down: delete what is out where the network can, and send nothing more of it."""
+"""Take the posts of one publication down: delete what is out where the network can, and send nothing more of it.
+
+What is in doubt is looked for, never sent again, and deleted if it is found.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,7 @@ def take_down(
         of_publication = of_publication.order_by(_table.c.id)
         lock(connection, *{one.ordering_key for one in connection.execute(of_publication).all()})
         deliveries = connection.execute(of_publication).all()
-        waiting = [one for one in deliveries if one.state == Outcome.WAITING and not one.in_doubt]
-        waiting += [
-            one for one in deliveries if one.state == Outcome.SENDING and one.has_recipients
-        ]  # its list is read
-        waiting = [one for one in waiting if one.operation != Operation.DELETE]
+        waiting = [one for one in deliveries if one.operation != Operation.DELETE and _may_be_sent(one)]
         for one in waiting:
             cancel_pending(connection, one, Outcome.SUPERSEDED, TAKEN_DOWN, at)
         rows = [
@@ -64,7 +63,8 @@ def _deletions(
     connection: Connection, deliveries: Collection[Row[Any]], deletes: Collection[str], at: int
 ) -> list[dict[str, Any]]:
     """Return a new delivery for each post that is out and not yet being deleted, newest first."""
-    known = {one.target for one in deliveries if one.operation == Operation.DELETE and one.state != Outcome.REFUSED}
+    undone = {Outcome.REFUSED, Outcome.SUPERSEDED}
+    known = {one.target for one in deliveries if one.operation == Operation.DELETE and one.state not in undone}
     parts: dict[str, int] = {}
     for one in deliveries:
         parts[one.channel] = max(parts.get(one.channel, 0), one.part + 1)
@@ -72,8 +72,8 @@ def _deletions(
     for one in sorted(deliveries, key=lambda each: each.id, reverse=True):
         # An edit changed the post of another publication: its words are there.
         target = one.target if one.operation == Operation.EDIT else one.id
-        out = one.state == Outcome.POSTED and one.operation != Operation.DELETE and not one.has_recipients
-        if not out or one.channel not in deletes or target in known or not _is_out(connection, target):
+        out = one.operation != Operation.DELETE and not one.has_recipients and _may_be_out(one)
+        if not out or one.channel not in deletes or target in known or not _may_be_out(_row(connection, target)):
             continue
         known.add(target)
         deletion = Target(
@@ -110,5 +110,18 @@ def _deletions(
     return rows
 
 
-def _is_out(connection: Connection, delivery: int) -> bool:
-    return connection.execute(select(_table.c.state).where(_table.c.id == delivery)).scalar() == Outcome.POSTED
+def _row(connection: Connection, delivery: int) -> Row[Any]:
+    return connection.execute(select(_table).where(_table.c.id == delivery)).one()
+
+
+def _may_be_sent(delivery: Row[Any]) -> bool:
+    """Return True if something of it is still to be sent. What is in doubt is looked for, and of a list each person."""
+    if delivery.has_recipients:
+        return delivery.state in {Outcome.WAITING, Outcome.SENDING}
+    return delivery.state == Outcome.WAITING and not delivery.in_doubt
+
+
+def _may_be_out(delivery: Row[Any]) -> bool:
+    """Return True if it is out, or in doubt: then it is looked for before it is deleted."""
+    in_doubt = delivery.in_doubt and delivery.state == Outcome.WAITING
+    return in_doubt or delivery.state in {Outcome.POSTED, Outcome.SENDING}

@@ -25,6 +25,8 @@ Contains = Callable[[str, str], bool]
 _FINAL: Final = frozenset({Stage.END, Stage.CANCELLATION})
 _BEGINNINGS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
 _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED})
+# What is in doubt is looked for first, and deleted if it is found.
+_MAY_BE_OUT: Final = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +311,7 @@ def _cancellation(targets: list[Target], history: History, channel: ChannelConfi
     if channel.on_cancellation == "reply":
         return targets
     parts = [(entry, part) for entry in history.entries for part in entry.posts if _is_on(part, channel)]
-    deletions = [_deletion(channel, entry, part) for entry, part in reversed(parts) if part.outcome is Outcome.POSTED]
+    deletions = [_deletion(channel, entry, part) for entry, part in reversed(parts) if part.outcome in _MAY_BE_OUT]
     certain = all(part.outcome in _NOT_OUT | {Outcome.POSTED} for _, part in parts)
     if channel.on_cancellation == "delete" and deletions and certain:
         return deletions
@@ -323,7 +325,7 @@ def _without_images(targets: list[Target], history: History, channel: ChannelCon
     deletions = [
         _deletion(channel, entry, part)
         for entry, part in reversed(_with_images(history))
-        if _is_on(part, channel) and part.outcome is Outcome.POSTED and (entry.publication, part.part) not in planned
+        if _is_on(part, channel) and part.outcome in _MAY_BE_OUT and (entry.publication, part.part) not in planned
     ]
     if not deletions:
         return targets

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import select
 
 from policenotify.audiences.model import Subscriber
-from policenotify.channel import Operation, RecipientOutcome
+from policenotify.channel import Operation, PostRef, RecipientOutcome
 from policenotify.errors import Blocked, LostLease, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
-from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery
+from policenotify.journal.records import LEASE, AttemptResult, ClaimedDelivery, TakenBack
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -505,3 +505,51 @@ def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
     desk.journal.publications.add(replace(draft, posts=posts))
     claimed = desk.take()
     assert (claimed.operation, claimed.target) == (Operation.EDIT, desk.ref(opening) if landed else None)
+
+
+# --- taken back
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "ended"])
+def test_what_is_taken_back_between_claim_and_attempt_is_not_begun(desk: Desk, how: str) -> None:
+    opening = desk.publish()
+    claimed = desk.take()
+    if how == "withdrawn":
+        desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=())
+    else:
+        desk.publish(stage=Stage.END)
+    with pytest.raises(TakenBack):
+        desk.begin(claimed)
+    assert desk.journal.publications.get(opening)
+
+
+def test_what_fails_after_it_was_taken_back_is_not_tried_again(desk: Desk) -> None:
+    opening = desk.publish()
+    begun = desk.begin(desk.take())
+    desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=())
+    desk.journal.deliveries.record_result(begun, AttemptResult(outcome=Outcome.WAITING, reason="Busy."))
+    assert desk.claim() is None
+    assert desk.outcome(opening) is Outcome.SUPERSEDED
+
+
+@pytest.mark.parametrize(
+    ("found", "deletion"),
+    [(Outcome.POSTED, None), (Outcome.HELD, Outcome.SUPERSEDED), (Outcome.REFUSED, Outcome.SUPERSEDED)],
+)
+def test_a_deletion_waits_for_what_became_of_its_post(desk: Desk, found: Outcome, deletion: Outcome | None) -> None:
+    opening = desk.publish()
+    begun = desk.begin(desk.take())
+    taken_down = desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=("sky",))
+    assert taken_down == (1, 0)
+    assert desk.claim() is None
+    ref = PostRef(account="police34.example", id="1") if found is Outcome.POSTED else None
+    desk.journal.deliveries.record_result(begun, AttemptResult(outcome=found, ref=ref))
+    claimed = desk.claim()
+    if deletion is None:
+        assert claimed
+        assert (claimed.operation, claimed.target) == (Operation.DELETE, ref)
+    else:
+        assert claimed is None
+        publication = desk.journal.publications.get(opening)
+        assert publication
+        assert [receipt.outcome for receipt in publication if receipt.operation is Operation.DELETE] == [deletion]
