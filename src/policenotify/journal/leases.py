@@ -62,11 +62,6 @@ def is_running(owner: str) -> bool:
     return bool(_seen(owner)) and _seen(owner) == _parts(owner)[2]
 
 
-def is_of_this_boot(owner: str) -> bool:
-    """Return True if the machine has certainly been running since *owner* wrote: there was no power cut."""
-    return _parts(owner)[0].partition(":")[0] == boot_id() != ""
-
-
 def _parts(owner: str) -> tuple[str, str, str]:
     """Return the boot with its namespace, the process id and the start."""
     _, here, pid, started, *_ = (*owner.split("/"), "", "", "", "")

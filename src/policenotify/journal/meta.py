@@ -7,15 +7,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Select,
-    and_,
     bindparam,
-    exists,
     func,
     inspect,
-    literal,
     or_,
     select,
     update,
@@ -38,11 +34,8 @@ VERSION, KEYS, ID, _STOPPED = "schema_version", "keys", "id", "stopped"
 INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
-OF_STANDSTILL = or_(  # `IN` is compiled for each call
-    *(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS))
-)
-"""The condition of the facts by which nothing may be sent."""
-
+# The facts by which nothing may be sent. `IN` is compiled for each call.
+_OF_STANDSTILL = or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))
 
 _FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
 _CHANGE = update(_table).where(_table.c.name == bindparam("named")).values(value=bindparam("new"))
@@ -186,7 +179,7 @@ def _with_events() -> Select[Any]:
         newest.label("newest"),
         select(commitment).where(number == newest).scalar_subquery().label("commitment"),
         select(commitment).where(number == bindparam("known")).scalar_subquery().label("known"),
-    ).where(OF_STANDSTILL)
+    ).where(_OF_STANDSTILL)
 
 
 def standing(connection: Connection, expected: str | None, known: KnownEvent) -> Standing:
@@ -202,19 +195,6 @@ def standing(connection: Connection, expected: str | None, known: KnownEvent) ->
         raise JournalTakenAway("The journal was set back to an older state while it was in use.")
     newest = KnownEvent(rows[0].newest or 0, rows[0].commitment or "") if rows else KnownEvent()
     return Standing(stopped, newest)
-
-
-def goes_on_by(journal: ColumnElement[str], keys: Keys) -> ColumnElement[bool]:
-    """Return the condition that this is the journal that was opened, and nothing is stopped; see `stopped`."""
-    known: dict[str, list[ColumnElement[str]]] = {
-        ID: [journal],
-        VERSION: [literal(str(schema.SCHEMA_VERSION))],
-        KEYS: [*map(literal, keys.fingerprints)],
-    }
-    facts = (and_(_table.c.name == name, _table.c.value == value) for name, values in known.items() for value in values)
-    count = select(func.count()).select_from(_table).where(or_(*facts)).scalar_subquery()
-    halted = exists().where(or_(_table.c.name == MOVED, _table.c.name == _STOPPED), _table.c.value != "")
-    return and_(count == len(known), ~halted)
 
 
 def _standstill(connection: Connection, facts: Mapping[str, str], expected: str | None) -> PublishingStopped | None:

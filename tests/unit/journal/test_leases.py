@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.journal import clock, leases
-from policenotify.journal.leases import is_dead, is_of_this_boot, is_running, this_machine, this_process
+from policenotify.journal.leases import is_dead, is_running, this_machine, this_process
 
 
 def _parts(**changed: str) -> str:
@@ -90,12 +90,5 @@ def test_where_the_boot_is_not_known_the_lease_must_do(monkeypatch: pytest.Monke
         assert this_process() == f"{socket.gethostname()}//{os.getpid()}/"
         assert not is_dead(this_process())
         assert not is_dead(f"{socket.gethostname()}//{2**22 + 1}/")  # above the kernel's highest number
-        assert not is_of_this_boot(this_process())
     for cached in (leases.this_machine, leases._started_once, clock.boot_id):
         cached.cache_clear()
-
-
-def test_only_what_was_written_since_this_boot_survived_without_a_flush() -> None:
-    assert is_of_this_boot(this_process())
-    assert not is_of_this_boot(_parts(boot="00000000"))
-    assert not is_of_this_boot("")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -256,27 +255,6 @@ def _execute(connection: Connection, statement: str) -> None:
         raw.execute(statement).close()
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error
-
-
-def brief_transaction(borrowed: PoolProxiedConnection, step: Callable[[Any], bool]) -> bool:
-    """Run *step* on a cursor of an SQLite file, in a transaction that is not flushed. If it returns False, undo it."""
-    cursor = borrowed.cursor()
-    if borrowed.info.get(_LEVEL, "FULL") != "NORMAL":
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        borrowed.info[_LEVEL] = "NORMAL"
-    cursor.execute("BEGIN IMMEDIATE")
-    done = False
-    try:
-        done = step(cursor)
-    finally:
-        cursor.execute("COMMIT" if done else "ROLLBACK")
-    return done
-
-
-def data_version(cursor: Any) -> int:  # noqa: ANN401 - the driver's
-    """Return a number that changes once another connection has written to the file (SQLite's `data_version`)."""
-    [version] = cursor.execute("PRAGMA data_version").fetchone()
-    return int(version)
 
 
 def explain(error: BaseException) -> str:

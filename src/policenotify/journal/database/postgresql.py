@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
 from policenotify.errors import JournalError, MissingExtra
@@ -86,25 +85,6 @@ def grants(role: str) -> str:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(others)} TO {quoted};\n"
         f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {quoted};\n"
     )
-
-
-_KEPT = "policenotify_cursor"  # under which a connection that has left the pool keeps its cursor
-
-
-def single_statement(borrowed: PoolProxiedConnection, step: Callable[[Any], bool]) -> bool:
-    """Run the one statement of *step* on a cursor, in a transaction of its own: one round trip."""
-    connection: Any = borrowed.dbapi_connection
-    if not borrowed.is_detached:
-        connection.autocommit = True  # of this side only
-        try:
-            return step(connection.cursor())
-        finally:
-            if not connection.closed:
-                connection.autocommit = False
-    if _KEPT not in borrowed.info:  # nobody else uses it
-        connection.autocommit = True
-        borrowed.info[_KEPT] = connection.cursor()
-    return step(borrowed.info[_KEPT])
 
 
 def open_server(url: URL, timeout: int | None = None) -> Engine:

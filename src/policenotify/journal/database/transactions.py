@@ -6,11 +6,11 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from pydantic import ValidationError
@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    PoolProxiedConnection,
     delete,
     or_,
     update,
@@ -34,14 +33,13 @@ from policenotify.journal.database.engine import (
     BUSY,
     LOG,
     begin,
-    brief_transaction,
     explain,
     file_id,
     is_missing_table,
     is_read_only,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
-from policenotify.journal.database.postgresql import DatabaseClock, single_statement
+from policenotify.journal.database.postgresql import DatabaseClock
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
 from policenotify.model.message import Message
@@ -91,7 +89,6 @@ class Transactions:
         self._in_use: set[object] = set()  # one mark for each connection in use
         self._idle = False  # no connection was opened since the last fork began
         self._forked = self._file is not None and self._file in _left_open
-        self._of_thread = threading.local()
         self._server_clock = None if clock or self._is_file else DatabaseClock()
         self.keys = keys
         self.clock: Clock = clock or self._server_clock or MachineClock()
@@ -220,60 +217,6 @@ class Transactions:
         options = {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: []}
         with _entered(_Current(self, connection.execution_options(**options), writes=True, joined=True)):
             yield
-
-    def briefly(self, step: Callable[[Any], bool]) -> bool:
-        """Run a short transaction on the driver's cursor, outside of any other transaction.
-
-        In a file it is not flushed to disk, as with `durable=False`. It does not follow the clock. An error of the
-        database undoes it, and counts as nothing done: the same work in `write` finds it again and explains it.
-
-        Args:
-            step: Its work: on a server one statement. If it returns False, it is undone in a file, and has changed
-                nothing on a server.
-
-        Returns:
-            Whether it was done.
-
-        Raises:
-            JournalTakenAway: It was committed to a file that other processes do not read.
-        """
-        if self._taken_away or _current.get() is not None:
-            return False
-        kept: PoolProxiedConnection | None = getattr(self._of_thread, "kept", None)
-        run = brief_transaction if self._is_file else single_statement
-        try:
-            with self._turn(writes=True):
-                if kept is not None:
-                    done = run(kept, step)
-                else:
-                    with closing(self._engine.raw_connection()) as borrowed:
-                        done = run(borrowed, step)
-        except (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error):
-            return False
-        if done:
-            try:
-                self._check_file(at_commit=True)
-            except JournalTakenAway as error:
-                self._notice(error)
-                raise
-        return done
-
-    @contextmanager
-    def keeping_connection(self) -> Iterator[None]:
-        """Give the short transactions of this thread one connection of their own.
-
-        To take one from the pool for each takes as long as its work. Other threads find as many in the pool as before.
-        """
-        if getattr(self._of_thread, "kept", None) is not None:
-            yield
-            return
-        with self._using(), closing(self._engine.raw_connection()) as kept:
-            kept.detach()
-            self._of_thread.kept = kept
-            try:
-                yield
-            finally:
-                self._of_thread.kept = None
 
     def standing(self, connection: Connection, seen: meta.KnownEvent) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
