@@ -37,7 +37,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.testing import FakeBlueskyServer, FakeMastodonServer, FakeSmsServer
 from policenotify.web import monitoring
 from tests.support.django_project import configure
-from tests.support.failing_server import FailingServer
+from tests.support.failing_server import FailingServer, SettableClock
 from tests.support.installation import accident
 from tests.support.network_options import sms_options
 from tests.support.postgresql import USER
@@ -127,13 +127,18 @@ class _Slowness:
 
 @dataclass
 class Hour:
-    """The installation, and what an operator sees of it."""
+    """The installation, and what an operator sees of it.
+
+    Attributes:
+        clock: The clock of the worker's machine. The server has its own.
+    """
 
     folder: Path
     server: FailingServer
     bluesky: FakeBlueskyServer
     mastodon: FakeMastodonServer
     sms: FakeSmsServer
+    clock: SettableClock
     database: str = ""
     url: str = ""
     worker: subprocess.Popen[bytes] | None = None
@@ -149,6 +154,7 @@ class Hour:
     def start_worker(self) -> None:
         environment = {
             **os.environ,
+            **self.clock.environment(),
             "POLICENOTIFY_JOURNAL": self.url,
             "POLICENOTIFY_SETTINGS": str(self.folder / "policenotify.toml"),
             "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -330,6 +336,7 @@ def open_hour(folder: Path, programs: Path) -> Iterator[Hour]:
             stack.enter_context(FakeBlueskyServer("police34.example")),
             stack.enter_context(FakeMastodonServer()),
             stack.enter_context(FakeSmsServer()),
+            SettableClock(folder / "clock"),
         )
         Keys.create(secrets.token_bytes).save(folder / "keys")
         (folder / "numbers.txt").write_text("\n".join(NUMBERS), "utf-8")

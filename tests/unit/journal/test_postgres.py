@@ -817,7 +817,7 @@ def test_the_application_erases_nothing_at_all(application: Desk) -> None:
     waits = application.publish(Stage.STANDALONE)
     event.remove(application.journal._engine, "before_cursor_execute", _only_added)
     before = application.dump()
-    with pytest.raises(JournalError, match="Purge, vacuum, migrate and move as their owner"):
+    with pytest.raises(JournalError, match="Purge, vacuum, migrate, move and restore as their owner"):
         application.journal.retention.erase(waits, "dpo", "Demande 12.")
     assert application.dump() == before
     assert application.claim("sky") is not None
