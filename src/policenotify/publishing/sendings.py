@@ -79,7 +79,7 @@ class SendingControls(ABC):
     def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
 
-        It takes effect between two people, in every process. Posts on other networks are not paused.
+        It takes effect after the people who are marked, in every process. Posts on other networks are not paused.
 
         Args:
             publication: Its id or your key.

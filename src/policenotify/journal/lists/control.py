@@ -129,7 +129,7 @@ def settle_batch(
 
 
 def record_batch(connection: Connection, batch: Row[Any], at: int, outcome: Outcome, **body: object) -> None:
-    """Record the outcome of a batch, by which a batch that was settled is not sent again."""
+    """Record the outcome of a batch."""
     record_delivery(connection, batch, moment(at), BATCH_EVENT, {"list": batch.parent, "outcome": outcome, **body})
 
 
@@ -151,7 +151,7 @@ def recount(
     for batch in connection.execute(query, {"of_list": delivery}).all():
         not_before = at if due or batch.state != Outcome.WAITING else batch.not_before
         outcome = settle_batch(connection, batch, at, not_before=not_before, backoff=batch.backoff)
-        if outcome != batch.state:  # else it would count as sent again without a decision
+        if outcome != batch.state:
             record_batch(connection, batch, at, outcome)
 
 
