@@ -306,7 +306,11 @@ class DeliveryAttempt:
             return
         except TakenBack as over:
             result = AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(over))
-            self._store(claimed, waiting(claimed, not_before=self.journal.now()) if claimed.in_doubt else result)
+            if claimed.in_doubt and claimed.operation is Operation.POST:  # it is looked for
+                result = waiting(claimed, not_before=self.journal.now())
+            elif claimed.in_doubt:  # an edit cannot be looked for
+                result = self._hold(claimed, f"It may or may not be out. {over}")
+            self._store(claimed, result)
             return
         except PublishingStopped as stop:
             self._store(claimed, waiting(claimed, reason=str(stop)))

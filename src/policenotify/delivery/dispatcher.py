@@ -383,6 +383,7 @@ class Dispatcher:
         except JournalTakenAway:  # the journal has raised the alarm, and hands nothing out any more
             self._let_rest(config.name)
         except LostLease as error:
+            self._ended.add(owner)  # what this thread still holds is free
             _log.warning("Channel %s: %s", config.name, error, extra=fields(channel=config.name))
         except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
             # The claimed delivery is recovered by the next drain here, or when its lease runs out. A trace would hold

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, or_, select, update
 
 from policenotify.channel import Operation, Request
 from policenotify.errors import LostLease, UnsupportedVersion
@@ -51,7 +51,7 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     _table.c.id == bindparam("claimed_id"),
     _table.c.state == Outcome.SENDING,
     _table.c.owner == bindparam("claimed_by"),
-    _table.c.attempts == bindparam("claimed_attempts"),
+    or_(_table.c.has_recipients, _table.c.attempts == bindparam("claimed_attempts")),  # a list counts its batches'
 )
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
 _CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
@@ -136,6 +136,8 @@ def begin(
         TakenBack: It was withdrawn, cancelled or ended since it was claimed.
     """
     is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted, see `control`
+    if is_post:  # a withdrawal and an end lock it, too
+        lock_owned(connection, claimed)
     if is_post and (over := why_over(connection, claimed.publication)):
         raise TakenBack(over)
     number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
@@ -336,6 +338,8 @@ def recover(connection: Connection, now: int, lease: timedelta, ended: Collectio
         if control.is_ended(row.halt):
             while control.finish(connection, row.parent or row.id, now):
                 pass
+        elif row.has_recipients:  # all may have been read and sent before its process ended
+            control.settle(connection, row.id, now)
         supersede_partial_sends(connection, row.ordering_key, now)
     return recovered
 
@@ -389,6 +393,7 @@ _EXPIRED = (
     select(_table)
     .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
     .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
+    .where(_table.c.operation != Operation.DELETE, _table.c.parent.is_(None))
     .order_by(_table.c.id)
     .limit(_PAGE_OF_EXPIRED)
     .with_for_update(key_share=True, skip_locked=True, of=_table)

@@ -196,6 +196,7 @@ class Deliveries:
         journal = self._journal
         seen = journal.newest_event
         with journal.write() as connection:
+            meta.pass_gate(connection, shared=True)
             standing = journal.standing(connection, seen)
             if standing.stopped is not None:
                 raise standing.stopped
@@ -324,11 +325,15 @@ class Deliveries:
         journal = self._journal
         failure: RateReached | Blocked | None = None
         people: tuple[Recipient, ...] = ()
+        ended = None if outcomes is None else tuple(outcomes)
         with journal.write() as connection:
+            meta.pass_gate(connection, shared=True)
             now = microseconds(journal.now())
+            if any(outcome.gone for outcome in ended or ()):  # it may concern the batches before
+                order.lock_key_of(connection, claimed.id)
             row = attempts.lock_owned(connection, claimed)
-            if outcomes is not None:
-                failure = self._record_people(connection, claimed, tuple(outcomes), hold_doubt=hold_doubt, rate=rate)
+            if ended is not None:
+                failure = self._record_people(connection, claimed, ended, hold_doubt=hold_doubt, rate=rate)
             attempts.change(connection, claimed, lease_until=now + span(lease))
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:

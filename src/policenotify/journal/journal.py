@@ -23,7 +23,7 @@ from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.lists import batches
+from policenotify.journal.lists import batches, control
 from policenotify.journal.lists.recipients import seal_addresses_again
 from policenotify.journal.lists.sendings import Sendings
 from policenotify.journal.persons.people import StoredPeople
@@ -217,6 +217,9 @@ def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
     ).rowcount
     people = update(recipient).where(recipient.c.state.in_(is_open))
     connection.execute(people.values(state=Outcome.WAITING, in_doubt=True))
+    read = select(delivery.c.id).where(delivery.c.has_recipients, delivery.c.reading.is_(False))
+    for name in connection.execute(read.where(delivery.c.state == Outcome.WAITING)).scalars().all():
+        control.settle(connection, name, now)  # if all of its people are
     unfinished = update(attempt).where(attempt.c.ended_at.is_(None))
     ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The journal was restored from a copy."}
     connection.execute(unfinished.values(**ended, code="restored"))

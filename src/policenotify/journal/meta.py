@@ -31,6 +31,8 @@ _table = schema.meta
 _ID_BYTES = 16
 VERSION, KEYS, ID, _STOPPED = "schema_version", "keys", "id", "stopped"
 
+_GATE = 0x706E_7374  # "pnst": an advisory lock that no other program uses in this database
+
 INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
@@ -110,8 +112,16 @@ def check(
     return fingerprint == keys.fingerprint
 
 
+def pass_gate(connection: Connection, *, shared: bool) -> None:
+    """Let a stop wait for attempts that are beginning. Those after it read that everything is stopped."""
+    if connection.dialect.name == "postgresql":  # a file has one writer at a time
+        take = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        connection.execute(select(take(_GATE)))
+
+
 def stop(connection: Connection, actor: str, reason: str) -> None:
     """Store that everything is stopped."""
+    pass_gate(connection, shared=False)
     put(connection, _STOPPED, f"{actor}\n{reason}")
 
 

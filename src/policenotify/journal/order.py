@@ -60,6 +60,7 @@ _CLOSED_BY = (
     select(_closing.c.id)
     .where(
         _publication.c.stage != Stage.CANCELLATION,
+        _closing.c.state == "published",
         _closing.c.stage.in_(_CLOSING),
         or_(
             and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
@@ -89,7 +90,7 @@ _PARTIALLY_SENT = _LISTS.where(
         _later.c.id > _table.c.id,
         _later.c.parent.is_(None),
         _later.c.publication != _table.c.publication,
-        _later.c.state != Outcome.SKIPPED,
+        _later.c.state.not_in([Outcome.SKIPPED, Outcome.REFUSED, Outcome.SUPERSEDED]),
     ),
 )
 _KEYS = (

@@ -79,7 +79,8 @@ _NEXT_UP = and_(  # waiting, rendered, not halted, and nothing before it under i
     or_(_table.c.has_recipients.is_(False), _table.c.reading),  # else its batches are claimed
     ~exists().where(
         _before.c.ordering_key == _table.c.ordering_key,
-        place_of(_before) < place_of(),
+        _before.c.id < place_of(),
+        _before.c.parent.is_(None),  # it is not settled before its batches are
         or_(_before.c.state == Outcome.WAITING, _before.c.state == Outcome.SENDING),
     ),
 )
@@ -144,14 +145,12 @@ def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
 
 _referred, _first = _table.alias("referred"), _publication.alias("first")
 _opening = select(_first.c.id).where(_first.c.incident == _publication.c.incident).order_by(_first.c.sequence).limit(1)
-_REACHED = (  # the post that it refers to: what it corrects, else the opening
-    select(_referred.c.id)
+_REACHED = (  # the post that it refers to: what it corrects, else the opening. SQLite would search by its state.
+    select(_referred.c.state)
     .join(_table, and_(*(_referred.c[name] == _table.c[name] for name in ("channel", "account", "language"))))
     .join(_publication, _publication.c.id == _table.c.publication)
     .where(_table.c.id == bindparam("delivery"), _referred.c.operation == Operation.POST)
     .where(_referred.c.publication == func.coalesce(_publication.c.corrects, _opening.scalar_subquery()))
-    .where(_referred.c.state == Outcome.POSTED)
-    .limit(1)
 )
 _TAKE = (
     update(_table)
@@ -309,7 +308,8 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         reply_to=_reply_to(connection, keys, row),
         target=_ref(connection, keys, row.target),
         over=row.in_doubt and row.operation != Operation.DELETE and bool(why_over(connection, row.publication)),
-        reached=bool(row.reply) and connection.execute(_REACHED, {"delivery": row.id}).first() is not None,
+        reached=bool(row.reply)
+        and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
         trace=row.trace or "",
     )
 

@@ -118,10 +118,10 @@ def _may_be_sent(delivery: Row[Any]) -> bool:
     """Return True if something of it is still to be sent. What is in doubt is looked for, and of a list each person."""
     if delivery.has_recipients:
         return delivery.state in {Outcome.WAITING, Outcome.SENDING}
-    return delivery.state == Outcome.WAITING and not delivery.in_doubt
+    return delivery.state == Outcome.WAITING and not (delivery.in_doubt and delivery.account)
 
 
 def _may_be_out(delivery: Row[Any]) -> bool:
     """Return True if it is out, or in doubt: then it is looked for before it is deleted."""
-    in_doubt = delivery.in_doubt and delivery.state == Outcome.WAITING
+    in_doubt = delivery.in_doubt and delivery.account != "" and delivery.state == Outcome.WAITING
     return in_doubt or delivery.state in {Outcome.POSTED, Outcome.SENDING}

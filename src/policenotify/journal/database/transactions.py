@@ -228,8 +228,8 @@ class Transactions:
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        current = self._joinable(writes=True)
-        if current is not None and current.joined:  # the caller's snapshot may have begun earlier: see `joined`
+        current = self._joinable(writes=False)
+        if current is not None and (current.joined or not current.writes):  # that snapshot may have begun earlier
             seen = meta.KnownEvent()
         found = meta.standing(connection, self.id, seen)
         uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)

@@ -200,9 +200,8 @@ def add_batch(
 
 def _lock(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
     """Lock the claimed delivery, and its publication, so that no two deliveries take one person. Return its row."""
-    row = lock_owned(connection, claimed)
-    connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})
-    return row
+    connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})  # as who corrects it does
+    return lock_owned(connection, claimed)
 
 
 def _add(
