@@ -23,6 +23,7 @@ from policenotify.text import sms
 from tests.support.faults import PUBLISHES
 from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from tests.support.installation import INCIDENT, accident
+from tests.support.patience import LONG
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def five(tmp_path: Path) -> Iterator[Five]:
 
 
 def _publish(publisher: Publisher, message: Message, key: str) -> Publication:
-    said = publisher.publish(message, key=key, actor="desk")
+    said = publisher.publish(message, key=key, actor="desk", wait=LONG)
     assert said.ok, "\n".join(map(str, said))
     return said
 

@@ -61,7 +61,7 @@ _CLOSED_BY = (
     .where(
         _publication.c.stage != Stage.CANCELLATION,
         _closing.c.state == "published",
-        _closing.c.stage.in_(_CLOSING),
+        _closing.c.stage.in_(bindparam("stages", expanding=True)),
         or_(
             and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
             and_(
@@ -204,9 +204,13 @@ def log_held(level: int, row: Row[Any], why: str) -> None:
     )
 
 
-def why_over(connection: Connection, publication: str) -> str:
-    """Return why nothing of a publication may be sent any more: it was withdrawn, or it is over. Empty if it may."""
+def why_over(connection: Connection, publication: str, *, by_end: bool) -> str:
+    """Return why nothing of a publication may be sent any more. Empty if it may.
+
+    It was withdrawn or cancelled, or with *by_end* its incident has ended.
+    """
     if is_recorded(connection, publication, "taken_down"):
         return TAKEN_DOWN
-    closed = connection.execute(_CLOSED_BY, {"publication": publication}).first() is not None
+    stages = _CLOSING if by_end else (Stage.CANCELLATION,)
+    closed = connection.execute(_CLOSED_BY, {"publication": publication, "stages": stages}).first() is not None
     return INCIDENT_OVER if closed else ""

@@ -250,11 +250,11 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
         stale = EXPIRED
     elif _continues_missing_part(connection, row):
         stale = PREVIOUS_PART_MISSING
-    if stale := stale or why_over(connection, row.publication):
+    # Without its opening an end is skipped where the channel wants that, and what waits before an end is over.
+    unseen = opening_not_posted(connection, row.ordering_key)
+    if stale := stale or why_over(connection, row.publication, by_end=unseen):
         return Outcome.SUPERSEDED, stale
-    if row.needs_opening and opening_not_posted(connection, row.ordering_key):
-        return Outcome.SKIPPED, OPENING_MISSING
-    return None
+    return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
 
 
 def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, str] | None:
@@ -307,7 +307,9 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         request=Request.read(row.request) if row.request else None,
         reply_to=_reply_to(connection, keys, row),
         target=_ref(connection, keys, row.target),
-        over=row.in_doubt and row.operation != Operation.DELETE and bool(why_over(connection, row.publication)),
+        over=row.in_doubt
+        and row.operation != Operation.DELETE
+        and bool(why_over(connection, row.publication, by_end=True)),
         reached=bool(row.reply)
         and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
         trace=row.trace or "",

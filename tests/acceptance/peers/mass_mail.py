@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import func, select
 
+from policenotify.delivery.batch import CHUNK
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
@@ -161,12 +162,12 @@ class MassMail:
             time.sleep(0.002)
 
     def _check(self, task: Task) -> None:
-        """Check that a kill left at most one person in doubt for each session, and any other end nobody."""
+        """Check that a kill left at most a chunk of people in doubt, and any other end nobody."""
         if task == "killed":
             self.journal.deliveries.recover()
         after = self.counts()
         doubtful = after[Outcome.UNCONFIRMED] + after[Outcome.HELD]
-        allowed = self.in_doubt + (SESSIONS if task == "killed" else 0)
+        allowed = self.in_doubt + (CHUNK if task == "killed" else 0)
         assert doubtful <= allowed, f"{self.interruptions}: {doubtful} in doubt, of {allowed} at most"
         assert not after[Outcome.SENDING], f"{self.interruptions}: {after}"
         self.interruptions[task] += after[Outcome.WAITING] > len(self.orders.people) // 50

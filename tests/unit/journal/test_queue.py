@@ -510,14 +510,14 @@ def test_an_edit_knows_where_its_post_is(desk: Desk, *, landed: bool) -> None:
 # --- taken back
 
 
-@pytest.mark.parametrize("how", ["withdrawn", "ended"])
+@pytest.mark.parametrize("how", ["withdrawn", "cancelled"])
 def test_what_is_taken_back_between_claim_and_attempt_is_not_begun(desk: Desk, how: str) -> None:
     opening = desk.publish()
     claimed = desk.take()
     if how == "withdrawn":
         desk.journal.publications.take_down(opening, actor="c", reason="A wrong street.", deletes=())
     else:
-        desk.publish(stage=Stage.END)
+        desk.publish(stage=Stage.CANCELLATION)
     with pytest.raises(TakenBack):
         desk.begin(claimed)
     assert desk.journal.publications.get(opening)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 from policenotify.testing import DevNetworks, Recording
 from tests.support.installation import accident
+
+ALONE: Final = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
 
 _LOADED = """
 import sys
@@ -45,7 +49,7 @@ def test_a_test_run_without_the_fixtures_loads_three_small_modules() -> None:
 def test_they_can_be_switched_off(tmp_path: Path) -> None:
     (tmp_path / "test_off.py").write_text(_TEST, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:policenotify", "-p", "no:cacheprovider", "test_off.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=ALONE)  # noqa: S603 - our own code
     assert done.returncode == 0, done.stdout
 
 
@@ -59,5 +63,5 @@ def test_a_process_that_has_imported_the_package_gets_no_warning(tmp_path: Path)
     (tmp_path / "test_one.py").write_text("def test_one(): pass", encoding="utf-8")
     code = "import sys, policenotify, pytest; sys.exit(pytest.main(['-q', '-W', 'error', '-p', 'no:cacheprovider']))"
     command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=ALONE)  # noqa: S603 - our own code
     assert done.returncode == 0, done.stdout + done.stderr
