@@ -306,32 +306,37 @@ def test_any_value_in_any_column_is_survived(journal: Journal, data: st.DataObje
     assert_survived(journal, table, column, rowid, value)
 
 
-def test_only_a_person_who_is_set_back_gets_a_mail_again(journal: Journal) -> None:
-    """What became of a person is believed. Who the people of a batch are is not: that is sealed with the batch."""
+@pytest.fixture
+def served(journal: Journal) -> list[object]:
+    """The rows of people who have a mail, in batches of which others wait."""
     columns = list(schema.recipient.columns.keys())
-    waiting = {row[columns.index("batch")] for _, row in journal.rows["pn_recipient"] if Outcome.WAITING in row}
-    served = [
-        (rowid, row)
-        for rowid, row in journal.rows["pn_recipient"]
-        if row[columns.index("batch")] in waiting and Outcome.POSTED in row
-    ]
-    assert served
-    for rowid, row in served:
+    batch, rows = columns.index("batch"), journal.rows["pn_recipient"]
+    unfinished = {row[batch] for _, row in rows if Outcome.WAITING in row}
+    found = [rowid for rowid, row in rows if row[batch] in unfinished and Outcome.POSTED in row]
+    assert found
+    return found
+
+
+def test_only_a_person_who_is_set_back_gets_a_mail_again(journal: Journal, served: list[object]) -> None:
+    """What became of a person is believed."""
+    for rowid in served:
         journal.put_back()
         assert change(journal, "pn_recipient", "state", rowid, Outcome.WAITING)
         again = journal.use() - journal.allowed
         assert again.total() == 1
         assert again.keys() <= journal.allowed.keys()
+
+
+def test_a_batch_to_which_a_person_is_added_is_not_sent(journal: Journal, served: list[object]) -> None:
+    """Who its people are is not believed: that is sealed with the batch. Else the one set back would get a mail."""
+    columns = list(schema.recipient.columns.keys())
+    copied = ", ".join("9999" if name == "person" else name for name in columns)
+    of_row = f"FROM pn_recipient WHERE {_row_of('pn_recipient')} = ?"
+    for rowid in served:
         journal.put_back()
-        with closing(sqlite3.connect(journal.desk.database)) as raw:  # also, one more person
-            names = ", ".join(columns)
-            copied = ", ".join("9999" if name == "person" else name for name in columns)
-            raw.execute("INSERT INTO pn_person SELECT 9999, 'x', key_version, sealed, stored_at FROM pn_person LIMIT 1")
-            raw.execute(
-                f"INSERT INTO pn_recipient ({names}) SELECT {copied} FROM pn_recipient "
-                f"WHERE {_row_of('pn_recipient')} = ?",
-                (rowid,),
-            )
-            raw.commit()
         assert change(journal, "pn_recipient", "state", rowid, Outcome.WAITING)
-        assert not journal.use() - journal.allowed, "the batch is held"
+        with closing(sqlite3.connect(journal.desk.database)) as raw:
+            raw.execute("INSERT INTO pn_person SELECT 9999, 'x', key_version, sealed, stored_at FROM pn_person LIMIT 1")
+            raw.execute(f"INSERT INTO pn_recipient ({', '.join(columns)}) SELECT {copied} {of_row}", (rowid,))
+            raw.commit()
+        assert not journal.use() - journal.allowed
