@@ -312,7 +312,7 @@ def served(journal: Journal) -> list[object]:
     columns = list(schema.recipient.columns.keys())
     batch, rows = columns.index("batch"), journal.rows["pn_recipient"]
     unfinished = {row[batch] for _, row in rows if Outcome.WAITING in row}
-    found = [rowid for rowid, row in rows if row[batch] in unfinished and Outcome.POSTED in row]
+    found: list[object] = [rowid for rowid, row in rows if row[batch] in unfinished and Outcome.POSTED in row]
     assert found
     return found
 
