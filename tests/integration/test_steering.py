@@ -11,8 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from policenotify.delivery.batch import CHUNK
 from policenotify.journal import open_journal
+from policenotify.journal.database import schema
+from policenotify.journal.journal import Journal
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress, pace
 from policenotify.publishing.aio import AsyncPublisher
@@ -40,21 +44,29 @@ def sending(desk: Desk, at_least: int = 10) -> Iterator[tuple[Publisher, str]]:
         yield publisher, said.id
 
 
+def is_being_sent(journal: Journal) -> bool:
+    """Return whether a worker holds a batch."""
+    with journal.read() as connection:
+        query = select(schema.delivery.c.id).where(schema.delivery.c.state == Outcome.SENDING)
+        return connection.execute(query).first() is not None
+
+
 def each_got_one(desk: Desk) -> bool:
     counts = Counter(mail.recipient for mail in desk.mail.mails)
     return counts.keys() == set(PEOPLE) and set(counts.values()) == {1}
 
 
-def test_another_process_pauses_and_resumes_it_between_two_people(desk: Desk) -> None:
+def test_another_process_pauses_and_resumes_it_between_two_chunks(desk: Desk) -> None:
     with sending(desk) as (publisher, said), closing(open_journal(str(desk.database), keys=desk.keys)) as other:
         other.sendings.pause(said, "cne Roux")
         sent = len(desk.mail.mails)
-        until(lambda: publisher.progress(said).is_paused)
-        assert len(desk.mail.mails) <= sent + 2  # who was being sent to
-        until(lambda: publisher.progress(said).deliveries[0].accepted == len(desk.mail.mails))
+        until(lambda: publisher.progress(said).is_paused and not is_being_sent(other))
+        got = len(desk.mail.mails)
+        assert got <= sent + CHUNK < len(PEOPLE)  # who was marked when it was paused
+        assert got % CHUNK == 0  # the chunk on the wire is sent whole
         time.sleep(0.3)
         found = publisher.progress(said)
-        assert found.deliveries[0].accepted == len(desk.mail.mails) < len(PEOPLE)
+        assert found.deliveries[0].accepted == len(desk.mail.mails) == got
         assert found.deliveries[0].known == len(PEOPLE)
         other.sendings.resume(said, "cne Roux")
         until(lambda: publisher.progress(said).is_settled)

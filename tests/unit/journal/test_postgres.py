@@ -170,8 +170,11 @@ def test_an_end_waits_for_the_opening_that_is_just_being_claimed(desk: Desk, oth
     assert desk.claim() is None
 
 
-def test_recipients_and_their_delivery_are_consistent_while_another_process_publishes(desk: Desk, other: Desk) -> None:
-    """Both lock the lane's deliveries in one order, for else each would wait for the other."""
+@pytest.mark.parametrize("late_for", ["take", "result"])
+def test_recipients_and_their_delivery_are_consistent_while_another_process_publishes(
+    desk: Desk, other: Desk, late_for: str
+) -> None:
+    """A worker locks the batch alone, or all of the incident, parents first, like who publishes: so none deadlocks."""
     mail: dict[str, Any] = {"channels": ("mail",), "people": {"mail": ["a@x.example"]}}
     desk.publish(**mail)
     desk.mail()
@@ -182,12 +185,19 @@ def test_recipients_and_their_delivery_are_consistent_while_another_process_publ
         for one in desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
     ]
     draft = other.draft(Stage.END, **mail)
-    with desk.journal.write():
-        desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=LEASE)
-        late = threading.Thread(target=other.journal.publications.add, args=(draft,))
-        late.start()
-        _until_a_lock_is_waited_for(other)
-        desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed)))
+    late = threading.Thread(target=other.journal.publications.add, args=(draft,))
+    steps: dict[str, Callable[[], object]] = {
+        "take": lambda: desk.journal.deliveries.take(claimed, 0, outcomes=told, hold_doubt=True, lease=LEASE),
+        "result": lambda: desk.journal.deliveries.record_result(
+            claimed, AttemptResult(outcome=Outcome.WAITING, ref=desk.ref(claimed))
+        ),
+    }
+    for name, step in steps.items():  # each is a transaction of its own, as in a worker
+        with desk.journal.write():
+            step()
+            if name == late_for:
+                late.start()
+                _until_a_lock_is_waited_for(other)
     late.join()
     assert desk.outcome(update, "mail") is Outcome.POSTED
     assert desk.outcome(draft.id, "mail") is Outcome.WAITING
