@@ -59,8 +59,9 @@ def installation(tmp_path: Path, database: Server) -> Path:
     engine = f'docker() {{ mkdir new && "{program}" init "$PWD/new"; }}\n'
     run_command(["bash", "-euc", f"umask 077\n{engine}{prepare}"], at=ROOT)
     folder = tmp_path / "service/container"
-    (folder / "feed").mkdir()
-    os.chown(folder / "feed", USER, USER)
+    for volume in ("feed", "durations"):
+        (folder / volume).mkdir()
+        os.chown(folder / volume, USER, USER)
     script = 'mkdir -p /run/secrets && mount --bind "$1" /run/secrets && exec "$2" "$3" -qv ON_ERROR_STOP=1 -f "$4"'
     words = [folder / "secrets", database.program("psql"), database.url("postgres"), folder / "database.sql"]
     run_command(["unshare", "--mount", "/bin/sh", "-c", script, "psql", *map(str, words)], at=folder)
