@@ -250,7 +250,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
     for network in NETWORKS:
         outcome, readers = _DISK["disk, after"][NETWORKS.index(network)]
         assert len(five.read(network)) == readers
-        receipt = told.on(network)  # of a list only who was being asked is in doubt
+        receipt = told.on(network)  # of a list all who were marked are in doubt
         assert (HELD in {receipt.outcome, *(receipt.recipients or ())}) is (outcome is HELD), str(receipt)
         _check_row(network, "disk, after", caught.value, readers, told.on(network))
         if outcome is HELD:

@@ -41,7 +41,7 @@ from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBa
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
-from policenotify.telemetry import SEND_DURATION, Attributes, measure, span
+from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, span
 from policenotify.transport import publishing_under
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class DeliveryAttempt:
                 self._store(claimed, made)
                 return
             claimed = made
+            note({"policenotify.delivery": claimed.id, "policenotify.attempt": claimed.attempts + 1})
         request = claimed.request
         if request is None:
             claimed = self._choose_wording(claimed)

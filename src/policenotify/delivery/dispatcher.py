@@ -153,7 +153,8 @@ class Dispatcher:
                 seen = self._changes, self._wakes
                 self._lists_until = max(self._lists_until, deadline)
             was_set = abs(offset(self.journal.clock) - shown) >= SMALLEST_STEP
-            if was_set or self.clock.monotonic() >= next_upkeep:
+            # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
+            if was_set or self._ended or self.clock.monotonic() >= next_upkeep:
                 shown = offset(self.journal.clock)
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP

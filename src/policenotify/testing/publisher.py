@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -46,7 +47,8 @@ RETRY_DELAY = timedelta(minutes=10)
 
 _PARIS = ZoneInfo("Europe/Paris")
 _BUDGET = timedelta(minutes=5)  # of a publication and of a drain; nothing that a recording does takes so long
-_LOOK_AHEAD = timedelta(seconds=20)  # longer than X is given before a second look-up
+_GLANCE = timedelta(seconds=2)  # of a drain that waits for nothing which the clock is to be moved on to
+_LOOK_AHEAD = timedelta(seconds=40)  # longer than X is given before a second look-up
 
 
 class Recording:
@@ -110,12 +112,17 @@ class Recording:
         """Let time pass, then retry, deliver what is due and raise reminders.
 
         Also for code that publishes with `wait=timedelta(0)` and leaves delivery to a worker. What falls due within the
-        next 20 seconds, such as a second look-up, is done too: the clock is moved on to it, so that no test waits.
+        next 40 seconds, such as a second look-up, is done too: the clock is moved on to it, so that no test waits.
         """
         self.clock.pass_by(after.total_seconds())
-        limit = self.clock.now() + _LOOK_AHEAD
-        while (due := self.publisher.drain(_BUDGET)) is not None and (now := self.clock.now()) < due <= limit:
-            self.clock.pass_by((due - now).total_seconds())
+        limit, until = self.clock.now() + _LOOK_AHEAD, time.monotonic() + _BUDGET.total_seconds()
+        while time.monotonic() < until:
+            self.publisher.drain(_GLANCE)
+            self.publisher._dispatcher.finish(timeout=_BUDGET.total_seconds())  # noqa: SLF001 - a slow machine's threads
+            due, now = self.publisher._dispatcher.next_due(), self.clock.now()  # noqa: SLF001 - as `drain` returns it
+            if due is None or due > limit:
+                return
+            self.clock.pass_by(max(0.0, (due - now).total_seconds()))
 
     def open_publisher(
         self,
