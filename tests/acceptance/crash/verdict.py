@@ -110,7 +110,7 @@ class _Verdict:
             self.must([self.turns[row.publication].sequence for row in lane] == list(range(4)), "a lane has no order")
             for before, after in pairwise(lane):
                 begun = [one.started_at for one in self.attempts.get(after.id, [])]
-                ended = [one.ended_at for one in self.attempts.get(before.id, [])]
+                ended = [one.ended_at for one in self.attempts.get(before.id, []) if one.ended_at is not None]
                 self.must(not begun or min(begun) >= max([before.settled_at, *ended]), f"{self._named(after)} overtook")
 
     def _each_is_out_once(self, channel: str) -> None:
