@@ -190,10 +190,12 @@ class _Verdict:
             return 0
         self.counted[f"{row.channel} {person.state}"] += 1
         self.must(person.state in _WHY, f"{named}: {person.state}")
+        doubts = self._interrupted(self.of_batch, person.batch)
         match person.state:
             case Outcome.POSTED:
                 self.must(copies >= 1, f"{named}: lost")
             case Outcome.HELD:
+                self.must(doubts > 0 or bool(person.reason), f"{named}: held, and neither interrupted nor unanswered")
                 self.must(person.in_doubt, f"{named}: held, and not in doubt")
                 self.must(row.id in self.listed, f"{named}: held, and not listed")
             case Outcome.SUPERSEDED:
@@ -202,7 +204,6 @@ class _Verdict:
                 pass
         if self.scene.installation.on_unknown == "hold":
             self.must(copies <= 1, f"{named}: {copies} times")
-        doubts = self._interrupted(self.of_batch, person.batch)
         if row.channel == "sms":
             doubts += sum(
                 count
