@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from policenotify.channel import PostRef
+from policenotify.delivery.batch import CHUNK
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.lists.recipients import recipient_key
@@ -41,8 +42,10 @@ class _Verdict:
     wrong: list[str] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
     turns: dict[str, Turn] = field(default_factory=dict)  # by publication
-    deliveries: list[Row[Any]] = field(default_factory=list)
-    attempts: dict[int, list[Row[Any]]] = field(default_factory=dict)
+    deliveries: list[Row[Any]] = field(default_factory=list)  # without the batches of lists
+    batches: dict[int, list[Row[Any]]] = field(default_factory=dict)  # by the delivery whose people they have
+    attempts: dict[int, list[Row[Any]]] = field(default_factory=dict)  # of each delivery, at all its batches
+    of_batch: dict[int, list[Row[Any]]] = field(default_factory=dict)  # of each batch alone
     listed: set[int] = field(default_factory=set)  # deliveries that an operator is asked to look at
 
     def judge(self) -> None:
@@ -61,9 +64,16 @@ class _Verdict:
     def _read(self) -> None:
         with self.journal.read() as connection:
             said = connection.execute(select(schema.publication)).all()
-            self.deliveries = list(connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all())
+            whole = {}
+            for row in connection.execute(select(schema.delivery).order_by(schema.delivery.c.id)).all():
+                whole[row.id] = row.parent or row.id
+                if row.parent is None:
+                    self.deliveries.append(row)
+                else:
+                    self.batches.setdefault(row.parent, []).append(row)
             for row in connection.execute(select(schema.attempt).order_by(schema.attempt.c.number)).all():
-                self.attempts.setdefault(row.delivery, []).append(row)
+                self.attempts.setdefault(whole[row.delivery], []).append(row)
+                self.of_batch.setdefault(row.delivery, []).append(row)
         self.listed = {receipt.delivery for one in self.journal.publications.unfinished() for receipt in one}
         self.turns = {row.id: Turn(int(row.key.removeprefix("turn "))) for row in said}
         interrupted = [one for rows in self.attempts.values() for one in rows if one.code == "interrupted"]
@@ -83,11 +93,16 @@ class _Verdict:
         for row in self.deliveries:
             self.must(row.state in _WHY, f"{self._named(row)}: {row.state} {row.reason}")
             self.must(row.state == Outcome.POSTED or bool(row.reason), f"{self._named(row)}: {row.state} for no reason")
-            for attempt in self.attempts.get(row.id, []):
+            attempts, batches = self.attempts.get(row.id, []), self.batches.get(row.id, [])
+            self.must(row.attempts == len(attempts), f"{self._named(row)}: the journal has {len(attempts)}")
+            for attempt in attempts:
                 self.must(attempt.ended_at is not None, f"{self._named(row)}: attempt {attempt.number} has no end")
+            for batch in batches:
+                self.must(batch.state in _WHY, f"{self._named(row)}: batch {batch.number} is {batch.state}")
+                self.must(batch.settled_at is not None, f"{self._named(row)}: batch {batch.number} is not settled")
 
     def _nothing_overtakes(self) -> None:
-        """In the journal: no attempt of a lane before what is before it was settled."""
+        """In the journal: no attempt of a lane before what is before it was settled, and all attempts at that ended."""
         lanes: dict[str, list[Row[Any]]] = {}
         for row in self.deliveries:
             lanes.setdefault(row.ordering_key, []).append(row)
@@ -95,7 +110,8 @@ class _Verdict:
             self.must([self.turns[row.publication].sequence for row in lane] == list(range(4)), "a lane has no order")
             for before, after in pairwise(lane):
                 begun = [one.started_at for one in self.attempts.get(after.id, [])]
-                self.must(not begun or min(begun) >= before.settled_at, f"{self._named(after)} overtook")
+                ended = [one.ended_at for one in self.attempts.get(before.id, []) if one.ended_at is not None]
+                self.must(not begun or min(begun) >= max([before.settled_at, *ended]), f"{self._named(after)} overtook")
 
     def _each_is_out_once(self, channel: str) -> None:
         """On networks that know keys or can be asked: every post exactly once, and each under the one before."""
@@ -157,9 +173,9 @@ class _Verdict:
             self.must(not copies, f"{channel}: {address} has what nobody said: {copies}")
         self.counted[f"{channel} again"] = extra
         if channel == "email":
-            doubts = self.scene.mail_doubts + len(PEOPLE[channel]) * sum(
-                self._interrupted(row) for row in self.deliveries
-            )
+            at_once = min(CHUNK, len(PEOPLE[channel]))
+            mails = [row for row in self.deliveries if row.channel == channel]
+            doubts = self.scene.mail_doubts + at_once * sum(self._interrupted(self.attempts, row.id) for row in mails)
             self.must(extra <= doubts, f"{extra} second mails, {doubts} doubts")
 
     def _one_person(self, row: Row[Any], key: str, address: str, copies: int) -> int:
@@ -174,10 +190,12 @@ class _Verdict:
             return 0
         self.counted[f"{row.channel} {person.state}"] += 1
         self.must(person.state in _WHY, f"{named}: {person.state}")
+        doubts = self._interrupted(self.of_batch, person.batch)
         match person.state:
             case Outcome.POSTED:
                 self.must(copies >= 1, f"{named}: lost")
             case Outcome.HELD:
+                self.must(doubts > 0 or bool(person.reason), f"{named}: held, and neither interrupted nor unanswered")
                 self.must(person.in_doubt, f"{named}: held, and not in doubt")
                 self.must(row.id in self.listed, f"{named}: held, and not listed")
             case Outcome.SUPERSEDED:
@@ -186,7 +204,6 @@ class _Verdict:
                 pass
         if self.scene.installation.on_unknown == "hold":
             self.must(copies <= 1, f"{named}: {copies} times")
-        doubts = self._interrupted(row)
         if row.channel == "sms":
             doubts += sum(
                 count
@@ -194,7 +211,7 @@ class _Verdict:
                 if number.strip(" +") == address.strip("+") and turn_of(text) == self._mark_of(row)
             )
             self.must(copies <= 1 + doubts, f"{named}: {copies} times, {doubts} doubts")
-        self.must(copies <= len(self.attempts.get(row.id, [])), f"{named}: {copies} times")
+        self.must(copies <= len(self.of_batch.get(person.batch, [])), f"{named}: {copies} times")
         return max(0, copies - 1)
 
     def _in_order(self, where: str, texts: Iterable[str]) -> None:
@@ -206,8 +223,8 @@ class _Verdict:
         for incident, sequences in shown.items():
             self.must(sequences == sorted(sequences), f"{where}: incident {incident} came as {sequences}")
 
-    def _interrupted(self, row: Row[Any]) -> int:
-        return sum(one.code == "interrupted" for one in self.attempts.get(row.id, []))
+    def _interrupted(self, attempts: dict[int, list[Row[Any]]], of: int) -> int:
+        return sum(one.code == "interrupted" for one in attempts.get(of, []))
 
     def _mark_of(self, row: Row[Any]) -> tuple[int, int]:
         turn = self.turns[row.publication]
