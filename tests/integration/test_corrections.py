@@ -24,7 +24,7 @@ from policenotify.channel import (
     Request,
     StateStore,
 )
-from policenotify.errors import Refused, Unavailable, Unconfirmed
+from policenotify.errors import MessageRejected, Refused, Unavailable, Unconfirmed
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
@@ -38,7 +38,7 @@ from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
 from tests.support.fake_network import Step, taken
 from tests.support.installation import INCIDENT, accident, soon
-from tests.support.patience import LONG
+from tests.support.patience import LONG, until
 
 ALL = Capabilities(budget=Budget(500), replies=True, edits=True, deletes=True, idempotency_window=timedelta(days=1))
 MINOR, SEVERE = Severity.MINOR, Severity.SEVERE
@@ -344,6 +344,34 @@ def test_where_a_post_may_be_out_unseen_it_is_deleted_and_the_cancellation_publi
     station.publish(publisher, opened.update("Une voie rouverte"))
     station.settled(publisher, station.publish(publisher, opened.cancel("Fausse alerte")))
     assert ["fausse alerte" in text for text in station.board.texts] == [True]
+
+
+def test_an_edit_in_doubt_keeps_no_end_back(station: Station) -> None:
+    publisher = station.publisher()
+    opened = station.publish(publisher, accident())
+    publisher.wait = timedelta(0)
+    station.board.edits.append(Unconfirmed("Cut."))
+    edited = station.publish(publisher, _wrong(opened))
+    until(lambda: publisher.drain(timedelta(0)) and _outcome(publisher, edited) is Outcome.UNCONFIRMED)
+    ended = station.publish(publisher, opened.end("La circulation est rétablie"))
+    assert station.settled(publisher, ended).on("board").outcome is Outcome.POSTED
+    assert _outcome(publisher, edited) in {Outcome.POSTED, Outcome.HELD}
+
+
+def _outcome(publisher: Publisher, said: Publication) -> Outcome:
+    found = publisher.publication(said.id)
+    assert found is not None
+    return found.on("board").outcome
+
+
+def test_a_refused_cancellation_takes_nothing_back(station: Station) -> None:
+    publisher = station.publisher()
+    publisher.wait = timedelta(0)
+    tip = Message(category="road_safety", headline="Attachez votre ceinture", instruction="Attachez votre ceinture.")
+    published = station.publish(publisher, tip)
+    with pytest.raises(MessageRejected):
+        station.publish(publisher, published.cancel("Message annulé", description="La voiture AB-123-CD a été volée."))
+    assert station.settled(publisher, published).on("board").outcome is Outcome.POSTED
 
 
 def test_where_nothing_came_out_the_cancellation_is_published(station: Station) -> None:
