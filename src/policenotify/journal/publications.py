@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import CompoundSelect, Connection, Row, bindparam, insert, literal, or_, select, text, update
+from sqlalchemy import CompoundSelect, Connection, Row, and_, bindparam, insert, literal, or_, select, text, update
 
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
@@ -79,8 +79,15 @@ _CHANNELS = select(schema.channel)
 _PENDING = (
     select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, POSTPONED.label("postponed"))
     .where(_delivery.c.publication == bindparam("publication"))
-    .where(or_(_delivery.c.has_recipients.is_(False), _delivery.c.reading))  # else its batches count
-    .where(or_(_delivery.c.state == Outcome.WAITING, _delivery.c.state == Outcome.SENDING))
+    .where(
+        or_(
+            _delivery.c.state == Outcome.SENDING,
+            and_(
+                _delivery.c.state == Outcome.WAITING,
+                or_(_delivery.c.has_recipients.is_(False), _delivery.c.reading),  # else its batches count
+            ),
+        )
+    )
     .order_by(_delivery.c.not_before.desc())
 )
 _ADDITION = insert(_delivery)

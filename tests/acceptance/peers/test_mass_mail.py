@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from policenotify.delivery.batch import CHUNK
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from tests.acceptance.peers.mail_server import MailServer
-from tests.acceptance.peers.mass_mail import SESSIONS, MassMail, Orders, Task
+from tests.acceptance.peers.mass_mail import MassMail, Orders, Task
 
 pytestmark = pytest.mark.peers
 
@@ -56,7 +57,7 @@ def test_no_person_is_lost_and_none_gets_two_mails_whatever_ends_the_sender(mass
     received = Counter(each.recipient.partition("@")[0] for each in mass.server.mails)
     outcomes = dict(mass.people())
     held = {person for person, outcome in outcomes.items() if outcome is Outcome.HELD}
-    assert len(held) <= count_kills * SESSIONS
+    assert len(held) <= count_kills * CHUNK
     for person, outcome in outcomes.items():
         if person not in held:  # its mail is in the mailbox or not: that is the doubt
             assert outcome is (Outcome.REFUSED if person.startswith("bounce") else Outcome.POSTED), person
