@@ -40,10 +40,9 @@ SENDING = 4  # exchanges of one mail: sender, recipient, DATA, content
 MOST = 64 * 1024  # kB
 CASES = {**CALLS, "email": mail}
 
-# What a child process measures for each answer: its peak of memory during the call, beyond what it had before. Each is
-# measured in a fork of its own, which has loaded the libraries and has nothing of the answers before.
+# What a child process measures: its peak of memory during the call, beyond what it had before.
 CHILD = """
-import os, sys
+import sys
 from contextlib import suppress
 from pathlib import Path
 from policenotify.errors import ChannelError
@@ -53,23 +52,14 @@ def read(name):
     rows = Path("/proc/self/status").read_text().splitlines()
     return next(int(row.split()[1]) for row in rows if row.startswith(name))
 
-def measure(port):
+call = {**CALLS, "email": mail}[sys.argv[1]]
+for port in (int(sys.argv[2]), int(sys.argv[3])):
     Path("/proc/self/clear_refs").write_text("5")  # the peak is the present size
     before = read("VmRSS")
     with suppress(ChannelError):
         call(port, 20)
-    return read("VmHWM") - before
-
-call = {**CALLS, "email": mail}[sys.argv[1]]
-usual, *ports = map(int, sys.argv[2:])
-if sys.argv[1] != "email":  # whose threads would be missing in a fork
-    measure(usual)
-for port in ports:
-    if not (child := os.fork()):
-        measure(usual)
-        print(measure(port), flush=True)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+    used = read("VmHWM") - before
+print(used)
 """
 
 
@@ -93,17 +83,19 @@ def test_no_call_lasts_longer_than_its_deadline_and_a_second(network: str) -> No
 
 @pytest.mark.parametrize("network", CASES)
 def test_an_answer_takes_at_most_64_mib(network: str) -> None:
-    answers, reads = LONG_MAIL if network == "email" else LONG, network != "email"
-    with ExitStack() as servers:
-        ports = [
-            servers.enter_context(hostile_server(answer, reads=reads)) for answer in (whole(b"{}"), *answers.values())
-        ]
-        done = subprocess.run(  # noqa: S603 - our own code
-            [sys.executable, "-c", CHILD, network, *map(str, ports)], check=True, capture_output=True, text=True
-        )
-    used = dict(zip(answers, map(int, done.stdout.split()), strict=True))
+    answers = LONG_MAIL if network == "email" else LONG
+    used = {name: _kilobytes(network, answer) for name, answer in answers.items()}
     print(f"\n{network}: {max(used.values()) / 1024:.0f} MiB at the most")
     assert {name: each for name, each in used.items() if each > MOST} == {}
+
+
+def _kilobytes(network: str, answer: Answer) -> int:
+    reads = network != "email"
+    with hostile_server(whole(b"{}"), reads=reads) as usual, hostile_server(answer, reads=reads) as port:
+        done = subprocess.run(  # noqa: S603 - our own code
+            [sys.executable, "-c", CHILD, network, str(usual), str(port)], check=True, capture_output=True, text=True
+        )
+    return int(done.stdout)
 
 
 @pytest.mark.parametrize("stage", MAIL_STAGES)
