@@ -141,19 +141,6 @@ def test_a_look_costs_little_more_than_its_libraries(
     assert cost <= limit * peer
 
 
-def test_publishing_beside_a_worker_costs_no_more_than_a_preview(five: Five) -> None:
-    alone, _ = _least(five.folder, _publish, 2)
-    with _worker(five):
-        beside, peer = _least(five.folder, _publish)
-        shown = _run(five.folder, _TRACED, *_publish())[1]
-    _show("publish beside a worker", beside, peer, 0.6)
-    print(f"alone {alone:.2f} s")
-    assert shown.returncode == 0
-    assert shown.stderr == "loaded:\n"
-    assert beside <= 3.1 * peer  # it does not reach its goal either
-    assert beside < 0.6 * alone
-
-
 def test_alone_it_loads_only_the_libraries_of_the_channels_meant(five: Five) -> None:
     shown = _run(five.folder, _TRACED, *_publish(), "--to", "bluesky")[1]
     assert shown.returncode == 0

@@ -96,7 +96,11 @@ def _give_a_past(path: Path) -> None:
                 f"INSERT INTO {table} SELECT {values} FROM past, (SELECT * FROM {table} LIMIT 5)"
             )
         for table, row, where in (
-            ("pn_attempt", "id, 1, 'past', settled_at, settled_at, state, '', ''", "id > 5"),
+            (
+                "pn_attempt",
+                "id, 1, 'past', settled_at, settled_at, state, '', ''",
+                "id > 5 AND id NOT IN (SELECT delivery FROM pn_attempt)",
+            ),
             ("pn_delivery", _as_batch(raw), "id > 5 AND has_recipients"),
             ("pn_recipient", "parent, id, 1, state, 0, 1, '', '', 0", "parent > 5"),
         ):

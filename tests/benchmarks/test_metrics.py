@@ -34,9 +34,9 @@ _ROWS = {
         0 AS request_version, '' AS mac, '' AS request_mac, '' AS ref_mac, '' AS reason, '' AS remedy, '' AS code,
         0 AS needs_opening, :post AS standalone, n + place AS settled_at FROM past, channels""",
     "attempt": """
-        SELECT id AS delivery, number, 'o' AS owner, 0 AS started_at, 1 AS ended_at, '' AS reason, '' AS code,
-        CASE number WHEN 2 THEN 'posted' ELSE 'waiting' END AS outcome
-        FROM pn_delivery, (SELECT 1 AS number UNION ALL SELECT 2) WHERE number = 2 OR id % 20 = 0""",
+        SELECT id AS delivery, given.number, 'o' AS owner, 0 AS started_at, 1 AS ended_at, '' AS reason, '' AS code,
+        CASE given.number WHEN 2 THEN 'posted' ELSE 'waiting' END AS outcome
+        FROM pn_delivery, (SELECT 1 AS number UNION ALL SELECT 2) AS given WHERE given.number = 2 OR id % 20 = 0""",
 }
 
 
