@@ -251,7 +251,7 @@ from tests.benchmarks.test_audience import opened
 with closing(opened(sys.argv[1], Path(sys.argv[2]))) as publisher:
     print("ready", flush=True)
     sys.stdin.readline()
-    publisher.drain(timedelta(seconds=180))  # a shorter one than a lease ends while the other reads the list
+    publisher.drain(timedelta(seconds=120))
 """
 
 

@@ -131,10 +131,7 @@ def test_an_update_goes_out_only_in_the_languages_that_it_has(publisher: Publish
 
 
 @pytest.mark.parametrize("got_it", [True, False])
-def test_a_later_message_names_the_opening_where_it_was_posted_in_the_meantime(
-    tmp_path: Path,
-    got_it: bool,  # noqa: FBT001
-) -> None:
+def test_a_later_message_names_the_opening_where_it_was_posted_in_the_meantime(tmp_path: Path, *, got_it: bool) -> None:
     with open_five(tmp_path) as five:
         publisher = five.publisher(channels=[five.channel("sms")])
         opened = publisher.publish(accident(), key="1", actor="claire", wait=0)

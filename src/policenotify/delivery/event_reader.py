@@ -169,7 +169,7 @@ class EventReader:
             except JournalTakenAway:  # the journal has raised the alarm
                 return
             except Exception as error:  # noqa: BLE001 - nothing above a thread would report it
-                subscription.known = False  # whoever emptied the journal has deleted the cursor, too
+                subscription.known = False  # emptying a journal deletes its cursors, too
                 _report(subscription, error)
             if closing:
                 return

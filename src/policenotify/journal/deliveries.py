@@ -192,6 +192,7 @@ class Deliveries:
         Raises:
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
+            TakenBack: It was withdrawn, cancelled or ended since it was claimed.
         """
         journal = self._journal
         seen = journal.newest_event

@@ -94,8 +94,16 @@ def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any
 
 _NEXT_READY = _earliest(_table.c.not_before, _NEXT_UP)
 _NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED)
-# Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once.
-_NEXT_LEASE = _earliest(func.coalesce(_table.c.lease_until, 0), _table.c.state == Outcome.SENDING)
+# Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once. While a list is read,
+# another worker looks again soon, not only when the lease ends: each batch frees it.
+_NEXT_LEASE = _earliest(
+    case(
+        (_table.c.reading & (_table.c.lease_until > bindparam("soon")), bindparam("soon")),
+        else_=func.coalesce(_table.c.lease_until, 0),
+    ),
+    _table.c.state == Outcome.SENDING,
+)
+_SOON = 1_000_000  # microseconds
 _ON_CHANNEL = (
     select(_table, _publication.c.incident)
     .join(_publication, _publication.c.id == _table.c.publication)
@@ -131,7 +139,7 @@ def next_due(
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
     for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE):
-        for name, at in connection.execute(query, {"channels": list(opens), "now": now}):
+        for name, at in connection.execute(query, {"channels": list(opens), "now": now, "soon": now + _SOON}):
             earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 

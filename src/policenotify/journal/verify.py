@@ -52,12 +52,6 @@ def commitment(salt: str, body: str) -> str:
     return hashlib.sha256(f"{salt}\n{body}".encode()).hexdigest()
 
 
-def digest_of(value: object) -> str:
-    """Return the SHA-256 of a value as canonical JSON: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def signed_text(context: str, journal: str, at: object, digest: str) -> bytes:
     """Return what a signature covers: what is signed, of which journal and when, besides the digest."""
     return f"policenotify {context}\n{journal}\n{at}\n{digest}".encode()

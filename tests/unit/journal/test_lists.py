@@ -524,3 +524,13 @@ def test_who_resumes_has_the_lists_read_at_once(desk: Desk, channel: str | None)
     desk.journal.resume("desk", channel)
     assert desk.journal.deliveries.due(["mail"])["mail"] <= desk.clock.now()
     assert sorted(_all_of(desk, maker)) == list(ALL)
+
+
+def test_a_list_that_is_read_is_looked_at_again_soon_and_not_when_its_lease_ends(desk: Desk) -> None:
+    desk.publish(channels=("mail",), people={"mail": ALL})
+    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    assert claimed is not None
+    assert is_list(claimed)
+    assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=1)}
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now()}
