@@ -38,7 +38,7 @@ class Signals:
     """What arrived; see `ended_by_signals`."""
 
     def __init__(self) -> None:
-        self.arrived = ""
+        self.arrived: str = ""
         self._woken = False
 
     def wake(self) -> None:

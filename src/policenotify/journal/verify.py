@@ -62,7 +62,7 @@ class Batch:
 
     def __init__(self, previous: str = "") -> None:
         self._digest = hashlib.sha256(previous.encode())
-        self.events = 0
+        self.events: int = 0
 
     @property
     def digest(self) -> str:

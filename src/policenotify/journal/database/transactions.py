@@ -95,7 +95,7 @@ class Transactions:
         self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
-        self.newest_event = meta.KnownEvent()  # the newest committed one that this process has seen
+        self.newest_event: meta.KnownEvent = meta.KnownEvent()  # the newest committed one that this process has seen
         self._closed = False
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
