@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, case, func, or_, select, text
+from sqlalchemy import Connection, Row, func, or_, select, text
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import recipients as people
-from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
-from policenotify.journal.workers import seen_workers
+from policenotify.journal.records import microseconds, outcome_of, priority
+from policenotify.journal.workers import count_running, last_seen
 from policenotify.model.cap import Severity
 from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 
-_AHEAD: Final = span(TOLERANCE)
 _UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
 _OPEN_STATES: Final = (*_UNSETTLED, Outcome.HELD)
 _TO_SEND: Final = frozenset({*_UNSETTLED, Outcome.UNCONFIRMED})
@@ -256,9 +254,6 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
     waiting = select(func.count(), func.min(_draft.c.changed_at)).where(_WAITS_FOR_PEOPLE, _draft.c.expires_at > now)
     drafts, oldest = connection.execute(waiting).one()
     owed = select(func.count()).select_from(_draft).where(_draft.c.due_at <= now)
-    # A heartbeat from the future is of a clock that was set back since.
-    seen = schema.runner.c.seen_at
-    last = select(func.max(case((seen <= now + _AHEAD, seen))))
     return {
         "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
         "incidents_overdue": connection.execute(overdue).scalar() or 0,
@@ -266,8 +261,8 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
         "drafts_waiting": drafts,
         "oldest_draft": oldest,
         "readings_overdue": connection.execute(owed).scalar() or 0,
-        "last_heartbeat": connection.execute(last).scalar(),
-        "workers": sum(not is_dead(row.owner) for row in seen_workers(connection, now)),
+        "last_heartbeat": last_seen(connection, now),
+        "workers": count_running(connection, now),
         "last_seal": connection.execute(select(func.max(schema.seal.c.at))).scalar(),
     }
 
