@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, or_, select, text
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.vacuum import size
 from policenotify.journal.lists import recipients as people
 from policenotify.journal.records import microseconds, outcome_of, priority
 from policenotify.journal.workers import count_running, last_seen
@@ -163,7 +164,7 @@ class Figures:
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
                 events=_events(connection),
-                size=_size(connection),
+                size=size(connection),
                 stopped=meta.stopped(connection, journal.id) is not None,
                 **_settled(connection),
                 **_people(connection),
@@ -265,12 +266,3 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
         "workers": count_running(connection, now),
         "last_seal": connection.execute(select(func.max(schema.seal.c.at))).scalar(),
     }
-
-
-def _size(connection: Connection) -> int:
-    """Return the bytes of the journal's tables, with their indexes."""
-    if connection.dialect.name == "postgresql":
-        names = [func.pg_total_relation_size(table.name) for table in schema.metadata.sorted_tables]
-        return sum(connection.execute(select(*names)).one())
-    pages, size = (connection.execute(text(f"PRAGMA {name}")).scalar() or 0 for name in ("page_count", "page_size"))
-    return int(pages) * int(size)

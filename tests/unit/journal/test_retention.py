@@ -16,12 +16,11 @@ from sqlalchemy import delete, event, insert, or_, select, update
 from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
-from policenotify.journal import audit, open_journal, retention, tombstones
+from policenotify.journal import audit, open_journal, retention
 from policenotify.journal.database import schema
 from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.pictures import forget_pictures, store_pictures
-from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Purged
 from policenotify.journal.verify import prove
 from policenotify.model.history import Outcome
@@ -127,14 +126,11 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
     assert [row[9] for row in sorted(before["pn_event"])] == [row[9] for row in after["pn_event"][:7]]
     assert {row[7:9] for row in after["pn_event"][:7]} == {("", "")}
     assert after["pn_seal"] == before["pn_seal"]
-    assert [(row[2], row[3]) for row in after["pn_event"][7:]] == [
-        ("adj Petit", "purge_begun"),
-        ("adj Petit", "purged"),
-    ]
+    assert [(row[2], row[3]) for row in after["pn_event"][7:]] == [("adj Petit", "purged")]
     assert '"recipients":3' in after["pn_event"][-1][7]
     assert desk.journal.audit.verify() == 1
     proven = prove(desk.journal.export(), desk.keys.public_key(1))
-    assert (proven.events, proven.unsealed, proven.bodies) == (7, 2, 2)
+    assert (proven.events, proven.unsealed, proven.bodies) == (7, 1, 1)
 
 
 def test_open_or_recent_incidents_stay(desk: Desk) -> None:
@@ -333,35 +329,28 @@ def test_many_threads_and_many_people_go(desk: Desk) -> None:
     assert found.on("mail").recipients == {Outcome.POSTED: 2_006}
 
 
-def test_deliveries_under_way_meanwhile_are_left(desk: Desk) -> None:
+def test_what_is_published_meanwhile_keeps_its_incident(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     [_, end] = _incident(desk)
     desk.clock.pass_by(YEAR)
-    wanted = tombstones.Selection(before=microseconds(_year_ago(desk)))
-    desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
-    with desk.journal.write() as connection:
-        assert retention._purge_thread(connection, desk.keys, wanted, "I1", desk.clock.now()) == {}
+
+    def publish(_old: object, _connection: object) -> None:
+        desk.publish(Stage.CORRECTION, corrects=end, headline=HEADLINE)
+
+    monkeypatch.setattr(retention._Old, "lock", publish)
+    assert desk.journal.retention.purge(_year_ago(desk), "adj Petit") == NOTHING
     assert SECRET in repr(desk.dump("pn_publication"))
 
 
-def test_a_purge_that_was_interrupted_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_purge_is_done_wholly_or_not_at_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     openings = [_incident(desk, name)[0] for name in ("I1", "I2")]
     desk.clock.pass_by(YEAR)
-
-    class Killed(BaseException):
-        """The process is gone."""
-
-    purge_thread = retention._purge_thread
-
-    def killed(*given: Any) -> Any:
-        if given[3] == "I2":
-            raise Killed
-        return purge_thread(*given)
-
+    before = desk.dump()
     with monkeypatch.context() as patched:
-        patched.setattr(retention, "_purge_thread", killed)
-        with pytest.raises(Killed):
+        patched.setattr(audit, "record", lambda *_given, **_named: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
             desk.journal.retention.purge(_year_ago(desk), "adj Petit")
-    assert _purge(desk) == Purged(incidents=1, publications=2, deliveries=4, recipients=3, events=7)
+    assert desk.dump() == before
+    assert _purge(desk) == Purged(incidents=2, publications=4, deliveries=8, recipients=6, events=14)
     assert SECRET not in repr(desk.dump())
     for opening in openings:
         found = desk.journal.publications.get(opening)

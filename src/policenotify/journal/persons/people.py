@@ -82,8 +82,7 @@ class StoredPeople:
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
-        if self._engine.dialect.name == "sqlite":
-            truncate_log(self._engine)
+        truncate_log(self._engine)
         return erased
 
 
