@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from policenotify.errors import NotErasable
 from policenotify.journal import audit
@@ -31,6 +45,7 @@ KEPT_AFTER = timedelta(days=30)
 
 _ERASED_EVERY = timedelta(hours=1)
 _PORTION: Final = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
+_THREADS: Final = 100  # in one transaction, for which a writer waits some hundredths of a second
 _PICTURES: Final = 10  # in one transaction: what is erased is overwritten, and images are large
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
@@ -139,11 +154,12 @@ class Retention:
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
-        """Erase text and recipients of everything that was over by *before*, in one transaction.
+        """Erase text and recipients of everything that was over by *before*.
 
         Purged are closed incidents whose publications are all that old, and messages outside incidents, but nothing
         with a delivery that is pending or held. What was published, when and by whom is kept. Event bodies are erased
-        with their salts: the seals, which chain the commitments, still verify. Images follow, some in a transaction.
+        with their salts: the seals, which chain the commitments, still verify. Some are purged in each transaction,
+        so that desks go on publishing.
 
         Args:
             before: The latest time at which all of it must have been published and closed.
@@ -157,26 +173,31 @@ class Retention:
         journal = self._journal
         selection = Selection(before=microseconds(before), category=category)
         with journal.read() as connection:
-            planned = _Old.find(connection, selection).count(connection)
+            rows = connection.execute(_old(selection)).all()
+            planned = _planned(connection, selection, rows)
         if dry_run or planned.is_empty:
             return planned
         journal.authorize(actor, "purge")
+        body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
-            seen = _Old.find(connection, selection)
-            seen.lock(connection)
-            # After waiting for a lock, only the next statement sees what the other process has published.
-            old = _Old.find(connection, selection, among=frozenset(seen.threads))
-            purged = old.count(connection)
-            _erase_content(connection, journal.keys, old.publications, journal.now())
-            drafts = remove_drafts(connection, old_drafts(selection))
-            _empty_events(connection, drafts)
-            unused = sorted(unused_pictures(connection))
-            body = {"before": before.astimezone(UTC).isoformat(), "category": category, **asdict(purged)}
-            audit.record(connection, journal.now(), actor, "purged", body)
-        for some in _portions(unused, _PICTURES):
+            _empty_events(connection, ())  # asks a server for the right that only the owner of the tables has
+            audit.record(connection, journal.now(), actor, "purge_begun", body)
+        done = Counter(kept=planned.kept)
+        for some in _portions([row.thread for row in rows if not row.busy], _THREADS):
             with journal.write() as connection:
-                forget_pictures(connection, some)
+                done.update(_purge_threads(connection, journal.keys, selection, some, journal.now()))
+        with journal.write() as connection:
+            drafts = remove_drafts(connection, old_drafts(selection))
+            done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
+        with journal.read() as connection:
+            unused = sorted(unused_pictures(connection))
+        for images in _portions(unused, _PICTURES):
+            with journal.write() as connection:
+                done["pictures"] += forget_pictures(connection, images)
         self.erase_addresses()
+        purged = Purged(**done)
+        with journal.write() as connection:
+            audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
@@ -228,51 +249,6 @@ class Retention:
 # --- what is old
 
 
-@dataclass(frozen=True, slots=True)
-class _Old:
-    """What is old enough to be purged.
-
-    Attributes:
-        threads: By name, whether it is an incident.
-        publications: All of theirs.
-        drafts: Drafts that were never published.
-        kept: How many threads are old enough, but pending or held.
-    """
-
-    threads: Mapping[str, bool]
-    publications: Collection[str]
-    drafts: Collection[str]
-    kept: int
-
-    @classmethod
-    def find(cls, connection: Connection, selection: Selection, among: Collection[str] | None = None) -> _Old:
-        """Find all that is old, or what is of some threads."""
-        rows = [row for row in connection.execute(_old(selection)) if among is None or row.thread in among]
-        threads = {row.thread: row.incident is not None for row in rows if not row.busy}
-        publications: list[str] = []
-        for some in _portions([*threads]):
-            published = _publication.c.state == "published", _THREAD.in_(some)
-            publications += connection.execute(select(_publication.c.id).where(*published)).scalars()
-        drafts = connection.execute(old_drafts(selection)).scalars().all()
-        return cls(threads, publications, drafts, kept=len(rows) - len(threads))
-
-    def lock(self, connection: Connection) -> None:
-        """Wait for those who are publishing in these threads, and let others wait."""
-        for table in (_incident, _publication):
-            for some in _portions(sorted(self.threads)):
-                of_them = select(table.c.id).where(table.c.id.in_(some)).order_by(table.c.id)
-                connection.execute(of_them.with_for_update()).all()
-
-    def count(self, connection: Connection) -> Purged:
-        """Return how much it is."""
-        counted = Counter(incidents=sum(self.threads.values()), drafts=len(self.drafts), kept=self.kept)
-        counted["messages"] = len(self.threads) - counted["incidents"]
-        counted.update(_count(connection, self.publications))
-        counted["events"] += _count(connection, self.drafts)["events"]
-        counted["pictures"] = len(unused_pictures(connection, {*self.publications, *self.drafts}))
-        return Purged(**counted)
-
-
 def _old(selection: Selection) -> Select[Any]:
     """Return the query for the threads that are over, all of them old enough and some of it not yet purged."""
     conditions = [
@@ -284,19 +260,46 @@ def _old(selection: Selection) -> Select[Any]:
     if selection.category is not None:
         category = func.coalesce(_incident.c.category, _publication.c.category)
         conditions.append(_any(category == selection.category) == 1)
-    columns: list[Any] = [_THREAD.label("thread"), _any(_BUSY).label("busy")]
+    columns: dict[str, ColumnElement[Any]] = {
+        "thread": _THREAD,
+        "busy": _any(_BUSY),
+        "incident": func.max(_publication.c.incident),
+        "publications": func.aggregate_strings(_publication.c.id, " "),
+    }
     return (
-        select(*columns, func.max(_publication.c.incident).label("incident"))
+        select(*(column.label(name) for name, column in columns.items()))
         .select_from(_publication)
         .outerjoin(_incident, _incident.c.id == _publication.c.incident)
         .where(_publication.c.state == "published")
         .group_by(_THREAD)
         .having(*conditions)
+        .order_by(_THREAD)
     )
 
 
 def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.max(case((condition, 1), else_=0))
+
+
+def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[Any]]) -> Purged:
+    drafts = connection.execute(old_drafts(selection)).scalars().all()
+    planned = _count_threads(connection, rows)
+    planned["drafts"] = len(drafts)
+    planned["events"] += _count(connection, drafts)["events"]
+    planned["pictures"] = len(unused_pictures(connection, {*_publications_of(rows), *drafts}))
+    planned["kept"] = sum(row.busy for row in rows)
+    return Purged(**planned)
+
+
+def _publications_of(rows: Sequence[Row[Any]]) -> list[str]:
+    """Return the publications of those threads that may be purged."""
+    return [publication for row in rows if not row.busy for publication in row.publications.split()]
+
+
+def _count_threads(connection: Connection, rows: Sequence[Row[Any]]) -> Counter[str]:
+    """Return how many threads may be purged, of which kinds, and how much there is to erase of their publications."""
+    kinds = Counter("messages" if row.incident is None else "incidents" for row in rows if not row.busy)
+    return kinds + _count(connection, _publications_of(rows))
 
 
 def _count(connection: Connection, ids: Collection[str]) -> Counter[str]:
@@ -323,6 +326,21 @@ def _about(connection: Connection, ids: Collection[str]) -> list[str]:
 def _portions(values: Sequence[_Value], length: int = _PORTION) -> Iterator[Sequence[_Value]]:
     for start in range(0, len(values), length):
         yield values[start : start + length]
+
+
+def _purge_threads(
+    connection: Connection, keys: Keys, selection: Selection, threads: Sequence[str], now: datetime
+) -> Counter[str]:
+    """Erase the texts and recipients of some threads, except where something was published meanwhile."""
+    # After waiting for a lock, only the next statement sees what the other process has published.
+    for table in (_incident, _publication):
+        locked = select(table.c.id).where(table.c.id.in_(threads)).order_by(table.c.id)
+        connection.execute(locked.with_for_update()).all()
+    of_them = or_(*(_publication.c[name].in_(threads) for name in ("incident", "corrects", "id")))  # by indexes
+    rows = connection.execute(_old(selection).where(of_them, _THREAD.in_(threads))).all()
+    done = _count_threads(connection, rows)
+    _erase_content(connection, keys, _publications_of(rows), now)
+    return done
 
 
 # --- erasing one incident or publication
