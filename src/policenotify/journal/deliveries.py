@@ -32,7 +32,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import batches, control, doubts, recipients
 from policenotify.journal.lists.recipients import seal_people
 from policenotify.journal.lists.state import ListState, ReadPeople, SealedPeople
-from policenotify.journal.persons.suppressions import mass_fault
+from policenotify.journal.persons.reports import mass_fault
 from policenotify.journal.publications import delivery_columns, list_columns
 from policenotify.journal.records import (
     LEASE,

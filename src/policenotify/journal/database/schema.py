@@ -268,8 +268,7 @@ suppression: Table = Table(
     Column("key", Name(32), primary_key=True),  # of the person
     Column("source", Name(16), nullable=False),
     Column("evidence", LongText, nullable=False),
-    Column("at", Microseconds, nullable=False),  # when it was first reported
-    Column("confirmed_at", Microseconds),  # from when on nothing is sent; a single refusal is only remembered
+    Column("at", Microseconds, nullable=False),  # from when on nothing is sent
     Column("expires_at", Microseconds),
     comment="People who must not be written to, on a channel or on all.",
 )
@@ -284,7 +283,7 @@ report: Table = Table(
     Column("status", Name(32), nullable=False),
     Column("at", Microseconds, nullable=False, index=True),
     Index("pn_report_key", "key", "channel"),
-    comment="What came back about a person after the network had accepted the post. Kept for 30 days.",
+    comment="What came back about a person, from the network at once or afterwards. Kept for 30 days.",
 )
 
 
@@ -294,7 +293,6 @@ def applies(channel: ColumnElement[str], key: ColumnElement[str]) -> ColumnEleme
     return exists().where(
         suppression.c.channel.in_([channel, literal(EVERYWHERE)]),
         suppression.c.key == key,
-        suppression.c.confirmed_at.is_not(None),
         lasts,
     )
 

@@ -28,7 +28,7 @@ from policenotify.journal.lists.recipients import (
     to_text,
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
-from policenotify.journal.persons.suppressions import suppress_reported
+from policenotify.journal.persons.reports import record_refusals
 from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
@@ -178,7 +178,7 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
         stated["attempt"] = row.attempts
     connection.execute(_CHANGE.values(**columns), {"of_list": delivery})
     record_delivery(connection, row, moment(at), "settled", stated)
-    suppress_reported(connection, row, moment(at))
+    record_refusals(connection, row, moment(at))
     return people
 
 

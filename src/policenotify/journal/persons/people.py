@@ -154,6 +154,6 @@ def _reports(connection: Connection, key: str) -> Iterable[PersonReport]:
 
 
 def _suppressions(connection: Connection, key: str) -> Iterable[Row[Any]]:
-    """Return the suppressions of a person, and first reports, which hold nothing up yet."""
-    held = select(_suppression).where(_suppression.c.key == key, _suppression.c.confirmed_at.is_not(None))
-    return connection.execute(held.order_by(_suppression.c.channel)).all()
+    return connection.execute(
+        select(_suppression).where(_suppression.c.key == key).order_by(_suppression.c.channel)
+    ).all()
