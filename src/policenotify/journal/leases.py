@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -37,13 +38,12 @@ def host_of(owner: str) -> str:
 @cache
 def process_user() -> str:
     """Return who runs this process, as the system knows it: user and host."""
-    try:
+    name, uid, host = "-", os.getuid() if hasattr(os, "getuid") else "-", host_of(this_machine())
+    with suppress(ImportError, KeyError):
         import pwd  # noqa: PLC0415 - not on Windows
 
-        user = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
-    except (ImportError, KeyError):
-        user = f"- (uid {os.getuid() if hasattr(os, 'getuid') else '-'})"
-    return f"{user} on {host_of(this_machine())}"
+        name = pwd.getpwuid(os.getuid()).pw_name
+    return f"{name} (uid {uid}) on {host}"
 
 
 def is_dead(owner: str) -> bool:

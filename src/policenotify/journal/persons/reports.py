@@ -47,7 +47,6 @@ NETWORK: Final = "network"
 """The actor of events that a report of a mail server or gateway causes."""
 
 _REFUSED: Final = "refused"  # the kind of a report in the session itself
-_TWICE_GONE: Final = "Reported on two days: this recipient does not exist"
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
 _ANOTHER_DAY: Final = timedelta(days=1)
@@ -147,7 +146,7 @@ def record_refusals(connection: Connection, settled: Row[Any], now: datetime) ->
     _forget_old(connection, now)
     schema.insert_new(connection, _report, [_columns(settled, now, row.key, _REFUSED, row.code) for row in gone])
     again = [row.key for row in gone if _was_gone_before(connection, settled.channel, row.key, now)]
-    evidence, source = f"{_TWICE_GONE}.", Source.BOUNCE
+    evidence, source = _twice_gone(), Source.BOUNCE
     suppress(connection, now, channel=settled.channel, keys=again, source=source, evidence=evidence, actor=NETWORK)
 
 
@@ -230,7 +229,7 @@ def _decide(
         _warn(connection, row)
         return ReportResult.REMEMBERED
     elif kind == "gone" and _was_gone_before(connection, row.channel, key, now):
-        evidence = f"{_TWICE_GONE}{code}."
+        evidence = _twice_gone(code)
     elif _days(connection, row.channel, key, now) >= SOFT_DAYS:
         until = now + SOFT_FOR
         evidence = f"Mail came back on {SOFT_DAYS} days of {SOFT_WITHIN.days}{code}."
@@ -240,6 +239,10 @@ def _decide(
         connection, now, channel=row.channel, keys=[key], source=source, evidence=evidence, actor=NETWORK, until=until
     )
     return ReportResult.SUPPRESSED if newly else ReportResult.REMEMBERED
+
+
+def _twice_gone(code: str = "") -> str:
+    return f"Reported on two days: this recipient does not exist{code}."
 
 
 def _warn(connection: Connection, row: Row[Any]) -> None:
