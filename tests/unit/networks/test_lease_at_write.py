@@ -34,7 +34,6 @@ CASES: dict[str, type[Any]] = {
     "bluesky": bluesky_contract.TestBluesky,
     "email": email_contract.TestEmail,
     "feed": feed_contract.TestFeed,
-    "feed in a bucket": feed_contract.TestFeedInABucket,
     "kannel": sms_contract.TestKannel,
     "octopush": sms_contract.TestOctopush,
     "ntfy": apprise_contract.TestNtfy,
