@@ -20,7 +20,6 @@ from tests.unit.networks.bluesky import test_contract as bluesky_contract
 from tests.unit.networks.console import test_contract as console_contract
 from tests.unit.networks.email import test_contract as email_contract
 from tests.unit.networks.feed import test_contract as feed_contract
-from tests.unit.networks.file import test_contract as file_contract
 from tests.unit.networks.mastodon import test_contract as mastodon_contract
 from tests.unit.networks.sms import test_contract as sms_contract
 from tests.unit.networks.webhook import test_contract as webhook_contract
@@ -40,7 +39,6 @@ CASES: dict[str, type[Any]] = {
     "mattermost": apprise_contract.TestMattermost,
     "webhook": webhook_contract.TestWebhook,
     "console": console_contract.TestConsole,
-    "file": file_contract.TestFiles,
 }
 
 
