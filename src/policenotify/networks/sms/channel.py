@@ -16,6 +16,7 @@ from policenotify.channel import (
     BySeverity,
     Capabilities,
     Clock,
+    PersonReport,
     Post,
     PostRef,
     Recipient,
@@ -39,7 +40,7 @@ from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
 from policenotify.networks.sms.course import GATEWAY, SUSPECTED, Course
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
+from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url
@@ -312,10 +313,11 @@ class Sms:
                 break  # tell it first
         return batch, refused, True
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | Delivered | None, str]:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> PersonReport:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
         receipt = read_receipt(self._receipt_format, content_type, body, query)
-        return _REPORTED.get(receipt.status), receipt.code
+        confirmation = CONFIRMATIONS.get(self._receipt_format, "ok")
+        return PersonReport(_REPORTED.get(receipt.status), receipt.code, confirmation)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -398,8 +400,8 @@ def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> N
         raise SettingsError(
             f"receipt_url: apprise cannot pass it to {scheme}. Remove it, and set the address in the gateway's console"
         )
-    if form not in REQUESTABLE:
-        raise SettingsError(f"receipt_format: must be one of {', '.join(REQUESTABLE)}")
+    if form not in GATEWAYS:
+        raise SettingsError(f"receipt_format: must be one of {', '.join(GATEWAYS)}")
     if url.count(_PERSON) != 1 or not url.isprintable() or set(" ?#%") & set(url):
         raise SettingsError(f"receipt_url: write it with {_PERSON} once, and without ? # and %: {_RECEIPT_EXAMPLE}")
     if not is_secure_url(url.replace(_PERSON, "x")) and not unencrypted:
