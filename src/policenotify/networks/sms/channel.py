@@ -124,8 +124,7 @@ class Sms:
         url: The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the
             number: `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option
             below. A gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM
-            03.38) or 2 (UCS-2), as Kannel needs it, and `{data_coding}` for 0 or 8, as SMPP does. Percent-encode
-            `@ : / ? #` in user and password.
+            03.38) or 2 (UCS-2), as Kannel needs it. Percent-encode `@ : / ? #` in user and password.
         sender: The sender's name: 3 to 11 letters and digits that the service may use, or its short code.
         country_code: The country of numbers without a country code.
         countries: The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for
@@ -136,8 +135,7 @@ class Sms:
         segments: The largest number of segments of an SMS. Each is paid for.
         accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
             into others: one choice for every message, or one by severity. By default they are kept from severity Severe
-            on. A URL that spells the call itself needs `{coding}` or `{data_coding}` to keep them, and keeps them by
-            default only with `{coding}`.
+            on. A URL that spells the call itself needs `{coding}` to keep them.
         parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
             after a crash.
         batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
