@@ -428,7 +428,9 @@ def _erase_recipients(connection: Connection, of_them: ColumnElement[bool]) -> N
     people = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()
     connection.execute(delete(_recipient).where(of_them))
     for some in _portions(people):
-        connection.execute(delete(_person).where(_person.c.id.in_(some), _UNNAMED))
+        unused = select(_person.c.id).where(_person.c.id.in_(some)).with_for_update(skip_locked=True)
+        free = connection.execute(unused).scalars().all()  # whom no other process is just writing to
+        connection.execute(delete(_person).where(_person.c.id.in_(free), _UNNAMED))
 
 
 def _empty_events(connection: Connection, publications: Collection[str]) -> int:
