@@ -19,6 +19,7 @@ from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.batch import waiting
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
+from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
@@ -146,13 +147,15 @@ class Dispatcher:
         is_worker = budget is None
         interval = LOOK_INTERVAL if is_worker else self.poll_interval
         deadline = math.inf if budget is None else self.clock.monotonic() + budget.total_seconds()
-        next_upkeep = -math.inf
+        next_upkeep, shown = -math.inf, 0.0
         while not stop() and not self._closing:
             with self._lock:
                 seen = self._changes, self._wakes
                 self._lists_until = max(self._lists_until, deadline)
+            was_set = abs(offset(self.journal.clock) - shown) >= SMALLEST_STEP
             # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
-            if self._ended or self.clock.monotonic() >= next_upkeep:
+            if was_set or self._ended or self.clock.monotonic() >= next_upkeep:
+                shown = offset(self.journal.clock)
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP
             duties()

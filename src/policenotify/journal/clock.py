@@ -13,6 +13,9 @@ from policenotify.channel import Clock
 # It also counts while the machine is suspended (clock_gettime(2)). Linux only.
 _SINCE_BOOT: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
+SMALLEST_STEP: Final = 2.0
+"""Seconds. A clock that is set by less is not noticed: no wait depends on that, and a slewed clock differs by less."""
+
 
 class SystemClock:
     """The machine's own [`Clock`][policenotify.channel.Clock]."""
@@ -72,6 +75,11 @@ class Uptime(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.boot} {self.at}"
+
+
+def offset(clock: Clock) -> float:
+    """Return the clock minus what cannot be set, in seconds. It changes if the clock is set."""
+    return clock.now().timestamp() - clock.monotonic()
 
 
 @cache

@@ -1,7 +1,7 @@
 """Keep what waits correct when a machine's clock is set.
 
 The journal stores times as the clock shows them. The uptime of a machine cannot be set: for its boot one row holds the
-clock minus the uptime. Each drain compares the two at its start, and a worker twice a minute. The first to see that the
+clock minus the uptime. Each drain compares the two at its start, and again while it runs. The first to see that the
 clock was set moves waits, pauses, rates and leases by as much. Times that a person has chosen (expiry of a message,
 deadline of an incident) stay as they are.
 
@@ -20,7 +20,7 @@ from sqlalchemy import Column, Connection, case, delete, func, select, update
 from policenotify.channel import Clock
 from policenotify.journal import meta
 from policenotify.journal.audit import RUNNER, recent_events, record
-from policenotify.journal.clock import Uptime
+from policenotify.journal.clock import SMALLEST_STEP, Uptime
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
@@ -35,7 +35,6 @@ FACTS: Final = "clock "
 """Begins the name of the fact stored here; the boot follows. A journal in which nothing was published may have it."""
 
 _log = logging.getLogger("policenotify")
-_SMALLEST_STEP: Final = span(timedelta(seconds=2))  # no wait depends on less, and a slewed clock differs by less
 _RECENT, _DAY = span(timedelta(hours=1)), span(timedelta(days=1))
 _delivery, _attempt, _facts = schema.delivery.c, schema.attempt.c, schema.meta.c
 _OPEN = _delivery.state.in_([Outcome.WAITING, Outcome.SENDING, Outcome.HELD])
@@ -68,7 +67,7 @@ def follow(connection: Connection, clock: Clock) -> None:
     step = shown - whole_number(connection.execute(locked).scalar_one())
     if step:  # by less than a step, it is slewed
         meta.put(connection, name, str(shown))
-    if abs(step) >= _SMALLEST_STEP:
+    if abs(step) >= SMALLEST_STEP * 1e6:
         _move(connection, now, step)
 
 

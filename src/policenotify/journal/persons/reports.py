@@ -156,7 +156,7 @@ def mass_fault(connection: Connection, claimed: ClaimedDelivery) -> Blocked | No
     They then wait again. Those that are reported once more, after a person has reopened the channel, do not count.
     """
     count = _count_gone(connection, claimed.id)
-    served = _count_served(connection, claimed.id, at_most=count * _SHARE)
+    served = 0 if count < _MANY else _count_served(connection, claimed.id, at_most=count * _SHARE)
     if not _is_mass(count, served):
         return None
     waiting = update(_recipient).where(_GONE).values(state=Outcome.WAITING)
