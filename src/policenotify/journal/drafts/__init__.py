@@ -1,1 +1,0 @@
-"""Drafts of messages: their revisions, who read them, and how long they are kept."""
