@@ -19,7 +19,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
-from policenotify.journal.drafts import StoredDrafts
+from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys

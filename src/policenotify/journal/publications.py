@@ -20,7 +20,7 @@ from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts import publish_draft
+from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import recipients
 from policenotify.journal.lists.batches import first_cursor

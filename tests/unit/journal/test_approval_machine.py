@@ -26,8 +26,9 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, PolicenotifyError
-from policenotify.journal import audit, drafts, open_journal, publications
+from policenotify.journal import audit, open_journal, publications
 from policenotify.journal.database import schema
+from policenotify.journal.drafts import drafts
 from policenotify.model.draft import DraftState, ReviewVerdict
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, read

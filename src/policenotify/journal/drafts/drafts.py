@@ -18,7 +18,7 @@ from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConfl
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.draft_rows import columns_of, is_authentic, read_draft
+from policenotify.journal.drafts.rows import columns_of, is_authentic, read_draft
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures

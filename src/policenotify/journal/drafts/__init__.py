@@ -1,0 +1,1 @@
+"""Drafts of messages: their revisions, who read them, and how long they are kept."""
