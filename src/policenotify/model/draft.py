@@ -30,6 +30,11 @@ class DraftState(StrEnum):
         """True if it may still be published, perhaps after a change."""
         return self in {DraftState.DRAFT, DraftState.SUBMITTED, DraftState.APPROVED, DraftState.RETURNED}
 
+    @property
+    def is_read(self) -> bool:
+        """True if readers decide about it."""
+        return self in {DraftState.SUBMITTED, DraftState.APPROVED}
+
 
 class ReviewVerdict(StrEnum):
     """What a reader decided."""

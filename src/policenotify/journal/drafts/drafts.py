@@ -32,7 +32,7 @@ _VERDICTS = {
     ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
 _OPEN = tuple(state for state in DraftState if state.is_open)
-_READ = (DraftState.SUBMITTED, DraftState.APPROVED)  # the states in which readers decide
+_READ = tuple(state for state in DraftState if state.is_read)
 _NOT_AUTHENTICATED = (
     "only a reader who is authenticated counts, and on the command line a name is only stated. Read it in an "
     "application with a login."
@@ -143,7 +143,7 @@ class StoredDrafts:
             known = step.draft
             if known.revision != revision:
                 raise DraftConflict(draft, _CHANGED)
-            if known.state in _READ and known.digest == digest:
+            if known.state.is_read and known.digest == digest:
                 return known
             if known.state is DraftState.RETURNED:
                 raise DraftConflict(draft, "a reader returned it. Change it first: policenotify draft --revises.")
@@ -179,7 +179,7 @@ class StoredDrafts:
             known = step.draft
             if known.digest != digest:
                 raise DraftConflict(draft, _CHANGED)
-            if known.state not in _READ:
+            if not known.state.is_read:
                 raise DraftConflict(draft, f"it is {known.state}, and not submitted to readers.")
             wrote = known.is_author(reader)
             if approves:
@@ -301,7 +301,7 @@ class _Step:
     @property
     def has_expired(self) -> bool:
         """True if its time is over, or not to be known because the clock was ahead when it was last changed."""
-        if self.draft.state not in _READ or self.draft.expires_at is None:
+        if not self.draft.state.is_read or self.draft.expires_at is None:
             return False
         return self.draft.expires_at <= self.now or self.changed_at > microseconds(self.now) + span(TOLERANCE)
 
