@@ -138,7 +138,9 @@ class Drafts:
         known = self.get(draft)
         message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
-        return self._journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
+        return self._journal.drafts.revise(
+            known.id, message, author=actor, authenticated=authenticated, pictures=pictures
+        )
 
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Submit a draft to its readers, or once more if what it takes from its incident has changed since.

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Connection, bindparam, case, or_, select, update
 
 from policenotify.channel import Picture
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.rows import columns_of, is_authentic, read_draft
+from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_drafts, is_authentic, read_draft
 from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
@@ -162,16 +162,9 @@ class StoredDrafts:
         authenticated: bool = False,
         needed: NeededApproval = NeededApproval(readers=1),  # noqa: B008 - frozen
     ) -> Draft:
-        """Record what a reader decided about the newest revision.
+        """Record what a reader decided about the newest revision, if that is what has the *digest*.
 
-        Args:
-            draft: The draft.
-            verdict: Approve, return or reject.
-            reader: Who read it: no one who wrote any revision, except in an exercise.
-            digest: The digest of what was read. If the draft was changed since, nothing is recorded.
-            reason: In the reader's words.
-            authenticated: The caller has verified who the reader is.
-            needed: The approval that it needs.
+        No one who wrote any revision approves it, except in an exercise. *needed* is the approval that it needs.
         """
         kind, state = _VERDICTS[verdict]
         approves = verdict is ReviewVerdict.APPROVE
@@ -250,19 +243,10 @@ class StoredDrafts:
             rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit)).all()
         return tuple(replace(read_draft(row), reminders=row.level) for row in rows)
 
-    def count_owed(self, at: datetime) -> int:
-        """Return how many second readings were due by *at*."""
-        return self._count(_table.c.due_at <= microseconds(at))
-
-    def count_submitted(self, at: datetime) -> int:
-        """Return how many drafts wait for their readers, or for who publishes them."""
-        read = and_(_table.c.state == DraftState.APPROVED, _table.c.for_keys == "")
-        waits = or_(_table.c.state == DraftState.SUBMITTED, read)
-        return self._count(and_(waits, _table.c.expires_at > microseconds(at)))
-
-    def _count(self, condition: ColumnElement[bool]) -> int:
+    def counts(self) -> DraftCounts:
+        """Return how many drafts wait for a person."""
         with self._journal.read() as connection:
-            return connection.execute(select(func.count()).select_from(_table).where(condition)).scalar_one()
+            return count_drafts(connection, microseconds(self._journal.now()))
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder of a second reading is raised, once for each level. Return whether to raise it."""

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, and_, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
 
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -85,6 +85,29 @@ def forged_drafts(connection: Connection, keys: Keys) -> Iterator[str]:
     for row in connection.execute(select(_table).order_by(_table.c.id)):
         if not is_authentic(keys, row):
             yield f"draft {row.id} is not what was stored"
+
+
+class DraftCounts(NamedTuple):
+    """How many drafts wait for a person.
+
+    Attributes:
+        waiting: How many wait for readers, or for a person who publishes them.
+        oldest: When the oldest of them was last changed, in the journal's microseconds.
+        readings_overdue: How many second readings are overdue.
+    """
+
+    waiting: int
+    oldest: int | None
+    readings_overdue: int
+
+
+def count_drafts(connection: Connection, now: int) -> DraftCounts:
+    """Return how many drafts wait for a person."""
+    approved = and_(_table.c.state == DraftState.APPROVED, _table.c.for_keys == "")
+    waits = and_(or_(_table.c.state == DraftState.SUBMITTED, approved), _table.c.expires_at > now)
+    waiting, oldest = connection.execute(select(func.count(), func.min(_table.c.changed_at)).where(waits)).one()
+    overdue = select(func.count()).select_from(_table).where(_table.c.due_at <= now)
+    return DraftCounts(waiting, oldest, connection.execute(overdue).scalar_one())
 
 
 # --- erasing
