@@ -29,7 +29,7 @@ from policenotify.journal import audit
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.database.vacuum import truncate_log, vacuum
-from policenotify.journal.drafts.record import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
+from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
 from policenotify.journal.order import cancel_pending, lock
