@@ -72,13 +72,13 @@ def _impatient(url: str, **settings: str) -> str:
 
 
 def _whole(error: BaseException | None) -> str:
-    """Return the texts of an error and its causes. The driver's frames, which had a password, are gone."""
+    """Return the texts of an error and of what is shown with it. The driver's frames had a password."""
     said, one = "", error
     while one is not None:
         frames = traceback.extract_tb(one.__traceback__)
         assert not [frame for frame in frames if "psycopg" in frame.filename or "sqlalchemy/" in frame.filename]
         said += f"{one!s} {one!r} {one.args!r}\n"
-        one = one.__cause__ or one.__context__
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
     return said
 
 

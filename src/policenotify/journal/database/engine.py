@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -96,13 +96,11 @@ def without_password(url: str) -> str:
 def _parsed(url: str) -> URL:
     try:
         return make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except (SQLAlchemyError, ValueError) as error:
-        error.args = (type(error).__name__,)  # its text may quote the URL, and so a password
-        error.__traceback__ = None
+    except (SQLAlchemyError, ValueError):  # whose text may quote the URL, and so a password
         raise JournalError(
             "The journal cannot be opened: its URL is not understood. Nothing was sent. "
             "Give the path of a file, or postgresql://user@host/database."
-        ) from error
+        ) from None
 
 
 def _open_file(parsed: URL, *, create: bool) -> Engine:
@@ -222,6 +220,14 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         )
 
 
+def open_connections(engine: Engine) -> set[object]:
+    """Return the driver's connections that are open. The set follows as they are opened and closed."""
+    opened: set[object] = set()
+    event.listen(engine, "connect", lambda connection, _record: opened.add(connection))
+    event.listen(engine, "close", lambda connection, _record: opened.discard(connection))
+    return opened
+
+
 def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     """Begin a transaction in a file.
 
@@ -236,17 +242,14 @@ def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     Raises:
         SQLAlchemyError: Another process writes, or the file cannot be read.
     """
-    if not writes:
-        _execute(connection, "BEGIN")
-        return
     # Acknowledged writes survive a power cut. Claims need not: after one, no process holds any. Both survive the end of
     # the process (sqlite.org/pragma.html#pragma_synchronous).
     level = "FULL" if durable else "NORMAL"
-    if connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
+    if writes and connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
         _execute(connection, f"PRAGMA synchronous={level}")
         connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
-    _execute(connection, "BEGIN IMMEDIATE")
+    _execute(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _execute(connection: Connection, statement: str) -> None:
@@ -254,18 +257,14 @@ def _execute(connection: Connection, statement: str) -> None:
     try:
         raw.execute(statement).close()
     except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
 def explain(error: BaseException) -> str:
-    """Return what a database error means and what to do. Statement and values are stripped from the error."""
-    cause: Any = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(error, StatementError):
-        error.hide_parameters = True  # also on the caller's own connection
+    """Return what a database error means and what to do, without statement, values, address or password."""
+    cause = _cause(error)
     if postgresql.is_server_error(cause):
-        explanation = postgresql.explain(error)
-        postgresql.strip(error)
-        return explanation
+        return postgresql.explain(error, cause)
     if isinstance(cause, NoConnectionFree):
         return "this process uses all its connections to it at once. Make fewer calls at once, then try again"
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
@@ -274,22 +273,22 @@ def explain(error: BaseException) -> str:
     if isinstance(cause, sqlite3.Error) and code:
         return str(cause)  # SQLite's text names tables and columns, never values
     if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
-        for quoting in (error, cause):
-            quoting.args = (type(cause).__name__,)
-        error.__traceback__ = None
         return _MEANINGS[sqlite3.SQLITE_CORRUPT]
     return type(cause).__name__
 
 
 def is_read_only(error: BaseException) -> bool:
     """Return True if a statement failed because SQLite has opened the file for reading only."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    return getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def is_missing_table(error: BaseException) -> bool:
     """Return True if a statement failed because one of the journal's tables is missing."""
-    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    cause = _cause(error)
     if postgresql.is_server_error(cause):
         return bool(cause.sqlstate == postgresql.NO_TABLE) and '"pn_' in str(cause)
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
+
+
+def _cause(error: BaseException) -> Any:  # noqa: ANN401 - a driver's error
+    return error.orig if isinstance(error, DBAPIError) else error
