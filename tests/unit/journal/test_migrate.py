@@ -129,8 +129,8 @@ def test_an_older_journal_is_refused_and_brought_up_step_by_step(
         "The journal's tables are of version 1; this policenotify needs version 3. "
         "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
     )
-    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps, target=3) == Migrated(1, 3)
-    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps, target=3) == Migrated(3, 3)
+    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps) == Migrated(1, 3)
+    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps) == Migrated(3, 3)
     with closing(Journal.connect(first, keys=keys, clock=clock)) as journal:
         [incident] = journal.incidents.list()
         assert incident.category == "recoloured"
@@ -150,7 +150,7 @@ def test_a_step_that_fails_changes_nothing(both: tuple[str, str], keys: Keys, cl
         connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
 
     with pytest.raises(JournalError):
-        migrate(first, keys=keys, actor="adm", clock=clock, steps={1: fails}, target=2)
+        migrate(first, keys=keys, actor="adm", clock=clock, steps={1: fails})
     with closing(open_journal(first, keys=keys, clock=clock)) as journal:
         [incident] = journal.incidents.list()
         assert incident.category == "traffic_accident"

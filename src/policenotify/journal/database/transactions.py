@@ -248,14 +248,10 @@ class Transactions:
                     yield current.connection
             else:
                 yield current.connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, JournalTakenAway) as error:
             failure = self._failure(error, "written" if writes else "read")
-            failure.at_commit = ended
-            raise failure from None  # the database's own text may quote values
-        except JournalTakenAway as error:
-            error.at_commit = error.at_commit or ended
-            self._raise_alarm(error)
-            raise
+            failure.at_commit = failure.at_commit or ended
+            raise failure from None  # a database's own text may quote values
 
     @contextmanager
     def _begun(self, *, writes: bool, durable: bool) -> Iterator[Connection]:
@@ -307,37 +303,38 @@ class Transactions:
         self._engine.dispose(close=False)
 
     def _check_files(self, log: object = None) -> None:
-        """Check that the file, and the log of the connection in use, are still those that were opened.
+        """Check that the file, and the log of the connection in use, are still those that were opened."""
+        if event := self._change_of_files(log):
+            raise JournalTakenAway(event)
+
+    def _change_of_files(self, log: object = None) -> str:
+        """Return what has happened to the files, or an empty text.
 
         SQLite continues to write to deleted files, which no other process reads (sqlite.org/howtocorrupt.html,
         section 4).
         """
-        if self._taken_away:
-            raise JournalTakenAway(self._taken_away)
         for path, known in ((self._path, self._file), (f"{self._path}-wal", log)):
-            if known is not None and (found := file_id(path)) != known:
+            if not self._taken_away and known is not None and (found := file_id(path)) != known:
                 change = "was deleted or moved" if found is None else "was replaced by another file"
-                raise JournalTakenAway(f"The journal's file {path} {change} while it was in use.")
+                return f"The journal's file {path} {change} while it was in use."
+        return self._taken_away
 
-    def _failure(self, error: SQLAlchemyError, action: str) -> JournalError:
-        """Translate a database failure. Files or tables that were taken away explain it first."""
-        try:
-            self._check_files()
-            if self.id is not None and is_missing_table(error):
-                raise JournalTakenAway("The journal's tables were deleted while it was in use.")
-        except JournalTakenAway as taken_away:
-            self._raise_alarm(taken_away)
-            return taken_away
-        if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
-            self._engine.dispose()
-        return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
-
-    def _raise_alarm(self, error: JournalTakenAway) -> None:
-        """Raise the alarm once and close all connections, whose writes would be lost."""
+    def _failure(self, error: SQLAlchemyError | JournalTakenAway, action: str) -> JournalError:
+        """Translate a failure. If the journal was taken away, raise the alarm once and write nothing more."""
+        taken_away = error if isinstance(error, JournalTakenAway) else None
+        if taken_away is None and (event := self._change_of_files()):
+            taken_away = JournalTakenAway(event)
+        if taken_away is None and self.id is not None and is_missing_table(error):
+            taken_away = JournalTakenAway("The journal's tables were deleted while it was in use.")
+        if taken_away is None:
+            if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
+                self._engine.dispose()
+            return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
         if self._alarm.acquire(blocking=False):
-            self._taken_away = error.event
-            _log.error("%s", error)
+            self._taken_away = taken_away.event
+            _log.error("%s", taken_away)
             self.close()
+        return taken_away
 
     def close(self) -> None:
         """Close all connections. Open transactions are still committed. May be called twice."""
