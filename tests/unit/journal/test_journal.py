@@ -432,7 +432,7 @@ def test_a_file_system_without_write_ahead_logging_is_refused(
 
 @pytest.mark.sqlite
 def test_its_name_hides_a_password(journal: Journal, desk: Desk, clock: FakeClock, keys: Keys) -> None:
-    assert repr(journal) == f"Journal(sqlite:///{desk.path}?timeout=30)"
+    assert repr(journal) == f"Journal(sqlite:///{desk.path})"
     elsewhere = create_engine("sqlite://")
     elsewhere.url = make_url("postgresql://pn:geheim@db.example/pn")  # of which none is opened yet
     made = Journal(elsewhere, keys=keys, clock=clock, entropy=os.urandom)

@@ -106,47 +106,44 @@ def _parsed(url: str) -> URL:
 def _open_file(parsed: URL, *, create: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
-    path = Path(parsed.database).absolute()
+    path, timeout = Path(parsed.database).absolute(), _timeout(parsed)
     if not path.parent.is_dir():
         raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
-    _check_query(parsed)
-    if "timeout" not in parsed.query:
-        parsed = parsed.update_query_dict({"timeout": str(BUSY)})
     _refuse_exposed(path)
     if create:
         _create_file(path)
     else:
         _ensure_exists(path)
-    parsed = parsed.set(database=str(path))
 
-    def connect() -> Any:  # noqa: ANN401 - a driver's connection
-        """Keep SQLite from creating a file that was deleted meanwhile."""
-        _, named = engine.dialect.create_connect_args(parsed)
-        return engine.dialect.connect(_uri(path), **{**named, "uri": True, "cached_statements": _PREPARED})
-
-    # Errors and logs must not contain values.
-    # The connection used last knows the pages that it has just written.
-    engine = create_engine(parsed, hide_parameters=True, creator=connect, pool_use_lifo=True)
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            _uri(path), uri=True, timeout=timeout, check_same_thread=False, cached_statements=_PREPARED
+        )
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         _prepare(connection)
         record.info[LOG] = file_id(f"{path}-wal")
 
+    # Errors and logs must not contain values. The connection used last knows the pages that it has just written.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), hide_parameters=True, creator=connect, pool_use_lifo=True
+    )
     event.listen(engine, "connect", connected)
     return engine
 
 
-def _check_query(parsed: URL) -> None:
-    """Check what follows the path: the seconds that a writer waits for another one."""
+def _timeout(url: URL) -> float:
+    """Return the seconds that a writer waits for another one, which may follow the path."""
     try:
-        timeout = float(str(parsed.query.get("timeout", BUSY)))  # given twice, it is a tuple
+        timeout = float(str(url.query.get("timeout", BUSY)))  # given twice, it is a tuple
     except ValueError:
         timeout = math.nan
-    if parsed.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
+    if url.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
         raise JournalError(
             "The journal cannot be opened: its URL is not understood. Nothing was sent. After the path of a file only "
             f"?timeout={BUSY} may follow, with the seconds to wait for another process."
         )
+    return timeout
 
 
 def _refuse_exposed(path: Path) -> None:
@@ -185,7 +182,7 @@ def _ensure_exists(path: Path) -> None:
 
 
 def _uri(path: Path) -> str:
-    """Return the URI by which SQLite opens a file only if it exists."""
+    """Return the URI by which SQLite opens a file only if it exists: it may have been deleted meanwhile."""
     return f"{path.as_uri()}?mode=rw"
 
 
