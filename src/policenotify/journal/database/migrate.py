@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
@@ -23,7 +22,7 @@ from policenotify.model.history import Outcome
 Step = Callable[[Connection], None]
 """Upgrades the tables from one version to the next. A released step is never changed."""
 
-STEPS: Mapping[int, Step] = MappingProxyType({})
+STEPS: Mapping[int, Step] = {}
 """The step from each version to the next, up to that of these tables."""
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database

@@ -105,9 +105,8 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
     if not url.database:
         raise JournalError("The journal's URL names no database: postgresql://user@host/database. Add its name.")
     # The URL's options come last, and so override these.
-    options = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS.items())
-    own = url.query.get("options", "")
-    options = " ".join([options, *([own] if isinstance(own, str) else own)]).strip()
+    own = url.normalized_query.get("options", ())
+    options = " ".join([*(f"-c {name}={value}" for name, value in _TIMEOUTS.items()), *own])
     arguments: dict[str, Any] = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     if timeout is not None:
         url, arguments["connect_timeout"] = url.difference_update_query(["connect_timeout"]), timeout

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, delete, or_, update
+from sqlalchemy import Connection, Engine, delete, or_
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -219,11 +219,11 @@ class Transactions:
     def _acquire(self, name: str, holder: str, seconds: float) -> bool:
         table, now, length = schema.lock, microseconds(self.now()), span(timedelta(seconds=seconds))
         row = {"name": name, "owner": holder, "lease_until": now + length, "length": length}
+        # One that lasts longer than it was asked for was written by a clock that was ahead.
+        void = or_(table.c.lease_until <= now, table.c.lease_until > now + table.c.length + span(TOLERANCE))
         with self.write() as connection:
-            # One that lasts longer than it was asked for was written by a clock that was ahead.
-            void = or_(table.c.lease_until <= now, table.c.lease_until > now + table.c.length + span(TOLERANCE))
-            expired = update(table).where(table.c.name == name, void).values(row)
-            return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
+            connection.execute(delete(table).where(table.c.name == name, void))
+            return bool(schema.insert_new(connection, table, [row]))
 
     def _options(self, known: meta.KnownEvent) -> dict[str, Any]:
         """Return what a connection carries. The *known* event is in the journal, or that was set back."""
@@ -349,7 +349,8 @@ def _entered(current: _Current) -> Iterator[None]:
     try:
         yield
     finally:
-        _current.set(before)  # a generator may end in another context than it began in
+        if _current.get() is current:  # a generator may end in another context than it began in
+            _current.set(before)
 
 
 @contextmanager
