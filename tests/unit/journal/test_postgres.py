@@ -17,7 +17,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select, text, u
 
 from policenotify.channel import RecipientOutcome
 from policenotify.cli.context import CliContext
-from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
+from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
@@ -511,46 +511,6 @@ def test_many_may_make_them_at_the_same_instant(empty: str, keys: Keys) -> None:
         thread.join()
     assert [one.before for one in done].count(None) == 1
     assert len(done) == 4
-
-
-def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> None:
-    newest = schema.SCHEMA_VERSION + 1
-
-    def step(connection: Connection) -> None:
-        connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
-
-    from policenotify.journal import meta  # noqa: PLC0415 - as a later release would ask
-
-    with desk.journal.read() as connection, pytest.raises(JournalError) as caught:
-        meta.check(connection, desk.keys, required=newest)
-    assert str(caught.value) == (
-        f"The journal's tables are of version {newest - 1}; this policenotify needs version {newest}. "
-        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
-    )
-    done = migrate(desk.url, keys=desk.keys, actor="adm", clock=desk.clock, steps={newest - 1: step})
-    assert done == Migrated(newest - 1, newest)
-    with desk.journal.read() as connection:
-        assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
-    [written] = desk.dump("pn_event")["pn_event"]
-    assert written[2:4] == ("adm", "migrated")
-    with pytest.raises(UnsupportedVersion):
-        open_journal(desk.url, keys=desk.keys, clock=desk.clock)
-    with pytest.raises(UnsupportedVersion):
-        migrate(desk.url, keys=desk.keys, actor="adm")
-
-
-def test_a_step_that_fails_leaves_it_as_it_was(desk: Desk) -> None:
-    def step(connection: Connection) -> None:
-        connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
-        connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
-
-    newest = schema.SCHEMA_VERSION + 1
-    with pytest.raises(JournalError, match="42P01"):
-        migrate(desk.url, keys=desk.keys, actor="adm", steps={newest - 1: step})
-    assert migrate(desk.url, keys=desk.keys, actor="adm").before == newest - 1
-    with desk.journal.read() as connection:
-        columns = connection.execute(text("SELECT * FROM pn_channel")).keys()
-    assert "colour" not in columns
 
 
 def test_a_database_of_another_encoding_is_refused(server: Server, keys: Keys) -> None:
