@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import LEASE, Desk, _only_added
 from tests.support.postgresql import APPLICATION, GUARDED, USER, Server
+from tests.unit.journal.test_transactions import fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -555,6 +557,19 @@ def test_a_process_halted_in_the_middle_loses_its_locks(desk: Desk, other: Desk)
         halt()
     frozen.close()
     assert len(desk.journal.incidents.history("I1").entries) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_child_of_a_fork_within_a_transaction_opens_the_journal_again(desk: Desk) -> None:
+    def go_on() -> None:
+        with pytest.raises(JournalError, match="Open the journal after the fork"):
+            desk.publish()
+        with closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)) as own:
+            own.stop("cne Roux")
+
+    with desk.journal.write():
+        assert fork(go_on) == 0
+    assert desk.journal.stopped() is not None
 
 
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
