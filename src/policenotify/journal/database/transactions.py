@@ -170,7 +170,7 @@ class Transactions:
                     )
                 self.standing(ours)
             ensure_transaction(connection)
-        except (SQLAlchemyError, OSError) as error:
+        except SQLAlchemyError as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from None
         # It may have begun earlier than what is known now. What it adds is known only to the caller.
         options = self._options(meta.KnownEvent())
