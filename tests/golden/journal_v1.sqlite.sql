@@ -260,17 +260,17 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
-
-CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
-
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+
+CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,

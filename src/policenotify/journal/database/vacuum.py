@@ -58,7 +58,7 @@ def vacuum(engine: Engine) -> tuple[int, int]:
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         raise JournalError(
             f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. Try again later."
-        ) from error
+        ) from None
 
 
 def _vacuum_file(connection: Connection) -> None:
