@@ -134,7 +134,6 @@ COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purg
 
 CREATE TABLE pn_seal (
     id BIGINT NOT NULL,
-    events TEXT NOT NULL,
     last_xid BIGINT NOT NULL,
     last_event BIGINT NOT NULL,
     previous VARCHAR(64) NOT NULL,
@@ -170,11 +169,11 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
 CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
 COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
 
@@ -215,9 +214,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -277,15 +276,15 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
-CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
@@ -341,8 +340,8 @@ CREATE TABLE pn_report (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX pn_report_key ON pn_report (key, channel);
-
 CREATE INDEX ix_pn_report_at ON pn_report (at);
+
+CREATE INDEX pn_report_key ON pn_report (key, channel);
 
 COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';

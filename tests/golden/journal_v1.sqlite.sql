@@ -115,13 +115,14 @@ CREATE TABLE pn_event (
 )
  STRICT;
 
+CREATE INDEX pn_event_order ON pn_event (xid, id);
+
 CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
-    events TEXT NOT NULL,
     last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
     previous TEXT NOT NULL,
@@ -157,11 +158,11 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
 CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
 CREATE TABLE pn_picture (
     owner TEXT NOT NULL,
@@ -200,9 +201,9 @@ CREATE TABLE pn_draft (
 
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
 CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -261,15 +262,15 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
-CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
@@ -322,6 +323,6 @@ CREATE TABLE pn_report (
 )
  STRICT;
 
-CREATE INDEX pn_report_key ON pn_report ("key", channel);
-
 CREATE INDEX ix_pn_report_at ON pn_report (at);
+
+CREATE INDEX pn_report_key ON pn_report ("key", channel);

@@ -33,7 +33,6 @@ from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.subscribers import Subscribers, restart_order
-from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 from policenotify.model.history import Outcome
 from policenotify.model.status import ClockStep
@@ -155,7 +154,7 @@ class Journal(Transactions):
         with self.write() as connection:
             doubted = _put_all_in_doubt(connection, self.now(), actor)
             if not self._is_file:
-                restart_order(connection, self.keys, self.now())
+                restart_order(connection)
         return doubted
 
     def stopped(self) -> PublishingStopped | None:
@@ -176,25 +175,6 @@ class Journal(Transactions):
         """Return how often and by how much the clock was set in the last hour, newest first."""
         with self.read() as connection:
             return clock_change.recent_steps(connection, microseconds(self.now()))
-
-    def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
-        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].
-
-        Args:
-            before: Only what was published by then, or None for all.
-            category: Only that category, or None for all.
-
-        Raises:
-            JournalError: The journal was tampered with. A forgery is not signed.
-        """
-        from policenotify.journal.publications import publication_of  # noqa: PLC0415 - see above
-
-        selection = None
-        if before is not None or category is not None:
-            selection = Selection(before=microseconds(before or self.now()), category=category)
-        with self.read() as connection:
-            audit.verify(connection, self.keys)
-            yield from audit.export(connection, self.keys, publication_of, selection)
 
 
 def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
@@ -247,6 +227,11 @@ class AuditLog:
         for body in bodies:
             body.pop(audit.PROCESS, None)
         return bodies
+
+    def export(self) -> Iterator[dict[str, object]]:
+        """Yield each event that was recorded, oldest first, as an object for JSON."""
+        with self._journal.read() as connection:
+            yield from audit.exported(connection)
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number."""

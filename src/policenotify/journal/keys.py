@@ -231,13 +231,6 @@ class Keys:
             return False
         return True
 
-    def public_key(self, version: int) -> str:
-        """Return the public half of that version's signing key in PEM (RFC 8410)."""
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - loaded only when needed
-
-        public = self._signing(version).public_key()
-        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
     def __repr__(self) -> str:
         return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"
 

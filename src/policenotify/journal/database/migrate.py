@@ -151,7 +151,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
                 audit.record(source, old.now(), actor, "moved", {"to": place})
             rows = {table.name: _copy(source, target, table) for table in schema.metadata.sorted_tables}
             _set_sequences(target)
-            subscribers.restart_order(target, keys, old.now())
+            subscribers.restart_order(target)
             verified, stopped = audit.verify(target, keys), meta.stopped(target) is not None
             meta.put(source, meta.MOVED, place)
     return Moved(place, rows, verified, stopped)
