@@ -313,7 +313,7 @@ def _commitment(salt: str, body: str) -> str:
 
 
 def _signed(journal: str, at: int, digest: str) -> bytes:
-    return f"policenotify seal\n{journal}\n{at}\n{digest}".encode()
+    return b"policenotify seal\n" + f"{journal}\n{at}\n{digest}".encode()
 
 
 def _end_of(last: Row[Any] | None) -> EventCursor:
