@@ -243,7 +243,7 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
         "UPDATE pn_seal SET previous = '' WHERE id = 2",
         "UPDATE pn_seal SET signature = (SELECT signature FROM pn_seal WHERE id = 1) WHERE id = 2",
         "UPDATE pn_seal SET last_event = 3 WHERE id = 2",
-        "UPDATE pn_seal SET last_event = 7 WHERE id = 3",
+        "UPDATE pn_seal SET last_xid = last_xid + 99 WHERE id = 3",
         "UPDATE pn_seal SET last_xid = last_xid - 9 WHERE id = 2",
         "UPDATE pn_event SET xid = xid - 9 WHERE id = 4",
         "UPDATE pn_event SET xid = xid - 9 WHERE id = 7",
