@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import policenotify
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal import audit, meta, open_journal
+from policenotify.journal import audit, meta, open_journal, seals
 from policenotify.journal.audit import START, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -200,13 +200,13 @@ def test_batches_are_closed_and_verified(desk: Desk) -> None:
     _desk_with(desk, batches=3)
     assert desk.journal.audit.seal() == 0
     assert desk.journal.audit.verify() == 3
-    seals = desk.dump("pn_seal")["pn_seal"]
-    assert [(row[0], row[2]) for row in seals] == [(1, 2), (2, 4), (3, 6)]
-    assert [row[3] for row in seals] == ["", seals[0][4], seals[1][4]]
+    rows = desk.dump("pn_seal")["pn_seal"]
+    assert [(row[0], row[2]) for row in rows] == [(1, 2), (2, 4), (3, 6)]
+    assert [row[3] for row in rows] == ["", rows[0][4], rows[1][4]]
 
 
 def test_many_events_are_sealed_in_several_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_BATCH", 2)
+    monkeypatch.setattr(seals, "_BATCH", 2)
     for number in range(5):
         desk.journal.audit.record("adm", str(number), {})
     assert desk.journal.audit.seal() == 5

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
-from policenotify.journal import attempts, audit, clock_change, meta, subscribers
+from policenotify.journal import attempts, audit, clock_change, meta, seals, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
@@ -152,7 +152,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
             rows = {table.name: _copy(source, target, table) for table in schema.metadata.sorted_tables}
             _set_sequences(target)
             subscribers.restart_order(target)
-            verified, stopped = audit.verify(target, keys), meta.stopped(target) is not None
+            verified, stopped = seals.verify(target, keys), meta.stopped(target) is not None
             meta.put(source, meta.MOVED, place)
     return Moved(place, rows, verified, stopped)
 
