@@ -169,9 +169,9 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
-CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
 CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
+CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
@@ -212,11 +212,11 @@ CREATE TABLE pn_draft (
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
 );
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -276,17 +276,17 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+
 CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
-
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
-
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation), or a batch of its people: what is claimed.';
 
@@ -323,9 +323,9 @@ CREATE TABLE pn_recipient (
 )
  WITH (fillfactor = 70);
 
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients, in one of its batches.';
 
@@ -340,8 +340,8 @@ CREATE TABLE pn_report (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX ix_pn_report_at ON pn_report (at);
-
 CREATE INDEX pn_report_key ON pn_report (key, channel);
+
+CREATE INDEX ix_pn_report_at ON pn_report (at);
 
 COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';

@@ -158,9 +158,9 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
-CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
 CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
+CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
@@ -199,11 +199,11 @@ CREATE TABLE pn_draft (
 )
  STRICT;
 
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
 
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -262,17 +262,17 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+
 CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
 CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
 
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
-
 CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
-
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
@@ -307,9 +307,9 @@ CREATE TABLE pn_recipient (
  WITHOUT ROWID,
  STRICT;
 
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
 
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
@@ -323,6 +323,6 @@ CREATE TABLE pn_report (
 )
  STRICT;
 
-CREATE INDEX ix_pn_report_at ON pn_report (at);
-
 CREATE INDEX pn_report_key ON pn_report ("key", channel);
+
+CREATE INDEX ix_pn_report_at ON pn_report (at);
