@@ -20,7 +20,7 @@ from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.record import forged_drafts
+from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, moment
 
