@@ -58,6 +58,11 @@ START = EventCursor(-(2**62), 0)
 """The cursor before all events."""
 
 
+def newest_event(connection: Connection) -> int:
+    """Return the number of the last event, or 0. It only rises, for events are never deleted."""
+    return int(connection.execute(select(func.max(schema.event.c.id))).scalar() or 0)
+
+
 @cache
 def _recorded() -> Select[Any]:
     event = schema.event
@@ -123,7 +128,7 @@ def place_of(event: Row[Any]) -> EventCursor:
 def end_of_events(connection: Connection) -> EventCursor:
     """Return the cursor behind which only events of transactions follow that have not ended yet."""
     if connection.dialect.name != "postgresql":
-        return EventCursor(0, connection.execute(select(func.max(schema.event.c.id))).scalar() or 0)
+        return EventCursor(0, newest_event(connection))
     return EventCursor(connection.execute(select(_open_from())).scalar_one(), 0)
 
 
