@@ -35,7 +35,7 @@ _KEYED = select(_publication.c.id, _publication.c.key, _publication.c.digest).wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which publications are exported or purged.
+    """Which publications are purged.
 
     Attributes:
         before: Only those published or closed by then, in the journal's microseconds.

@@ -504,7 +504,6 @@ class Publisher(Operations):
     def _look_around(self) -> None:
         """Do what a worker does at each look, besides delivering."""
         self.events.register()  # who has subscribed since gets what is written from now on
-        self.events.report_hangs()
         self.events.wake()
         self._pending.run()
         if self.clock.monotonic() >= self._tidied_at + _TIDY_INTERVAL:

@@ -22,7 +22,6 @@ from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.pictures import forget_pictures, store_pictures
 from policenotify.journal.retention import Purged
-from policenotify.journal.verify import prove
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Image
@@ -132,8 +131,8 @@ def test_events_keep_actors_and_seals(desk: Desk) -> None:
     ]
     assert '"recipients":3' in after["pn_event"][-1][7]
     assert desk.journal.audit.verify() == 1
-    proven = prove(desk.journal.export(), desk.keys.public_key(1))
-    assert (proven.events, proven.unsealed, proven.bodies) == (7, 2, 2)
+    bodies = [event["body"] for event in desk.journal.audit.export()]
+    assert [bool(body) for body in bodies] == [False] * 7 + [True] * 2
 
 
 def test_open_or_recent_incidents_stay(desk: Desk) -> None:

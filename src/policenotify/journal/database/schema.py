@@ -369,7 +369,7 @@ event: Table = Table(
     Column("salt", Name(32), nullable=False),
     Column("commitment", Name(64), nullable=False),
     Column("xid", RowNumber, nullable=False, server_default=text("0")),  # the server's number of its transaction
-    Index("pn_event_order", "xid", "id").ddl_if(dialect="postgresql"),
+    Index("pn_event_order", "xid", "id"),
     Index("pn_event_counted", "kind", sqlite_where=text(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
@@ -379,8 +379,7 @@ seal: Table = Table(
     "pn_seal",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=False),  # counted from 1
-    Column("events", Text, nullable=False),  # the first and last numbers of its ranges, as JSON
-    Column("last_xid", RowNumber, nullable=False),  # behind which the next batch begins, with last_event
+    Column("last_xid", RowNumber, nullable=False),  # the place of its last event, with last_event
     Column("last_event", RowNumber, nullable=False),
     Column("previous", Name(64), nullable=False),
     Column("digest", Name(64), nullable=False),
