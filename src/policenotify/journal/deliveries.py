@@ -30,8 +30,7 @@ from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import batches, control, doubts, recipients
-from policenotify.journal.lists.recipients import seal_people
-from policenotify.journal.lists.state import ListState, ReadPeople, SealedPeople
+from policenotify.journal.lists.state import ListState, ReadPeople
 from policenotify.journal.persons.suppressions import mass_fault
 from policenotify.journal.publications import delivery_columns, list_columns
 from policenotify.journal.records import (
@@ -229,11 +228,6 @@ class Deliveries:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
             return batches.read_state(connection, claimed.id)
-
-    def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
-        """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
-        with self._journal.read() as connection:
-            return seal_people(connection, self._journal.keys, addresses)
 
     def add_earlier(
         self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta

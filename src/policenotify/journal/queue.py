@@ -41,6 +41,7 @@ from policenotify.journal.order import (
     hold_forged,
     log_held,
     opening_not_posted,
+    over_by,
     place_of,
     why_over,
 )
@@ -259,8 +260,9 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     elif _continues_missing_part(connection, row):
         stale = PREVIOUS_PART_MISSING
     # Without its opening an end is skipped where the channel wants that, and what waits before an end is over.
-    unseen = opening_not_posted(connection, row.ordering_key)
-    if stale := stale or why_over(connection, row.publication, by_end=unseen):
+    closed = over_by(connection, row.publication)
+    unseen = bool(closed or row.needs_opening) and opening_not_posted(connection, row.ordering_key)
+    if stale := stale or why_over(closed, by_end=unseen):
         return Outcome.SUPERSEDED, stale
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
 
@@ -317,7 +319,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         target=_ref(connection, keys, row.target),
         over=row.in_doubt
         and row.operation != Operation.DELETE
-        and bool(why_over(connection, row.publication, by_end=True)),
+        and bool(why_over(over_by(connection, row.publication), by_end=True)),
         reached=bool(row.reply)
         and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
         trace=row.trace or "",
