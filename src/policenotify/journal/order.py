@@ -200,7 +200,7 @@ def log_held(level: int, row: Row[Any], why: str) -> None:
 
 
 @cache
-def _over_by() -> CompoundSelect[tuple[str]]:
+def _over_by() -> CompoundSelect[str]:
     event = schema.event
     return (
         select(event.c.kind)
@@ -229,12 +229,12 @@ def over_by(connection: Connection, publication: str) -> set[str]:
     return set(connection.execute(_over_by(), {"publication": publication}).scalars())
 
 
-def why_over(over_by: Collection[str], *, by_end: bool) -> str:
+def why_over(closed: Collection[str], *, by_end: bool) -> str:
     """Return why nothing of a publication may be sent any more, given what has ended it. Empty if it may.
 
     It was withdrawn or cancelled, or with *by_end* its incident has ended.
     """
-    if _TAKEN_DOWN in over_by:
+    if _TAKEN_DOWN in closed:
         return TAKEN_DOWN
-    closed = Stage.CANCELLATION in over_by or (by_end and Stage.END in over_by)
-    return INCIDENT_OVER if closed else ""
+    over = Stage.CANCELLATION in closed or (by_end and Stage.END in closed)
+    return INCIDENT_OVER if over else ""
