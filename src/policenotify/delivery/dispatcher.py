@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,6 +46,7 @@ class _Lane:
         claimed: What it delivers.
         looking: It delivers, or looks for a delivery. Else it has found none, and stays for a moment.
         asked: It is to look again.
+        more_is_due: The journal held another delivery for it when it stored its last result.
         stopping: It takes no further delivery.
     """
 
@@ -55,6 +56,7 @@ class _Lane:
     claimed: ClaimedDelivery | None = None
     looking: bool = True
     asked: bool = False
+    more_is_due: bool = False
     stopping: bool = False
     thread: threading.Thread | None = None
 
@@ -233,10 +235,11 @@ class Dispatcher:
             self.journal.workers.record_lost()
             self.journal.deliveries.recover(self.lease, ended)
             expired = self.journal.deliveries.settle_expired()
+            aborted = self.journal.sendings.ended()
         while expired:
             expired = self.journal.deliveries.settle_expired()
         self._ended -= ended
-        self.journal.sendings.finish_aborts()
+        self.journal.sendings.finish(aborted)
 
     def _unusable(self, *, is_worker: bool) -> dict[str, str]:
         """Return the channels that cannot be used in this process, with the reason. A worker logs each once."""
@@ -249,11 +252,10 @@ class Dispatcher:
             self._logged = unusable
         return unusable
 
-    def _due(self, names: Iterable[str] | None = None, *, postponed: bool = True) -> dict[str, datetime]:
+    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
-        wanted = self.channels if names is None else names
-        rates = {name: self.channels[name].rate for name in wanted if not self.channels[name].problem}
+        rates = {name: config.rate for name, config in self.channels.items() if not config.problem}
         due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
         with self._lock:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
@@ -269,16 +271,14 @@ class Dispatcher:
         with self._lock:  # before the journal is read: a thread that has settled something is not missed
             works = any(lane.looking for lane in self._living())
         with self.journal.snapshot():
+            pending = None if publication is None else self.journal.publications.pending(publication)
+            if pending is not None and not (pending.due or pending.postponed):
+                return None, False
             due, now = self._due(postponed=False), self.journal.now()
-            soon = now + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
-            if publication is not None:
-                unsettled = self.journal.publications.pending(publication, postponed=False)
-                if not unsettled and not self.journal.publications.pending(publication):
-                    return None, False
-                return due, any(
-                    at is None or (name in due and max(at, due[name]) <= soon) for name, at in unsettled.items()
-                )
-        return due, works or any(at <= soon for at in due.values())
+        soon = now + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
+        if pending is None:
+            return due, works or any(at <= soon for at in due.values())
+        return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.due.items())
 
     # --- waiting
 
@@ -329,7 +329,7 @@ class Dispatcher:
                 return  # since it was found due
             routine = self._ask(channel, severe_only=False)
         # Read without the lock: threads that wait for it may have all the journal's connections.
-        if routine is not None and routine.claimed and self.journal.deliveries.severe_is_ready(channel):
+        if routine is not None and routine.claimed and self.journal.deliveries.is_ready(channel, severe_only=True):
             with self._lock:
                 self._ask(channel, severe_only=True)
 
@@ -377,9 +377,10 @@ class Dispatcher:
                         may_go_on=partial(self._list_goes_on, lane),
                         siblings=siblings,
                         reader=reader,
+                        on_result=partial(self._look_for_more, lane),
                     ).run(claimed)
                     self._is_at(lane, None)
-                if (claimed is None or not self._more_is_due(lane)) and not (channel and self._is_asked(lane)):
+                if (claimed is None or not lane.more_is_due) and not (channel and self._is_asked(lane)):
                     return
         except JournalTakenAway:  # the journal has raised the alarm, and hands nothing out any more
             self._let_rest(config.name)
@@ -428,12 +429,9 @@ class Dispatcher:
             lane.alive_at = self.clock.monotonic()
             return self._goes_on(lane) and self._lists_have_time()
 
-    def _more_is_due(self, lane: _Lane) -> bool:
-        """Return whether to claim again, as far as a read of the journal shows."""
-        if lane.severe_only:
-            return self.journal.deliveries.severe_is_ready(lane.channel)
-        at = self._due([lane.channel]).get(lane.channel)
-        return at is not None and at <= self.journal.now()
+    def _look_for_more(self, lane: _Lane) -> None:
+        """Look whether to claim again, in the transaction that stores a result."""
+        lane.more_is_due = self.journal.deliveries.is_ready(lane.channel, severe_only=lane.severe_only)
 
     def _is_asked(self, lane: _Lane) -> bool:
         """Keep the connection for a moment. Return whether to look for a delivery again."""

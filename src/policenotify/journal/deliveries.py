@@ -155,10 +155,10 @@ class Deliveries:
                 return {}
             return queue.next_due(connection, limits, microseconds(journal.now()), postponed=postponed)
 
-    def severe_is_ready(self, channel: str) -> bool:
-        """Return True if a delivery of severity Severe or more can be sent now."""
+    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
+        """Return True if a delivery is due, whether or not the channel may send now."""
         with self._journal.read() as connection:
-            return queue.severe_is_ready(connection, channel, microseconds(self._journal.now()))
+            return queue.is_ready(connection, channel, microseconds(self._journal.now()), severe_only=severe_only)
 
     # --- attempts
 

@@ -113,6 +113,7 @@ _ON_CHANNEL = (
     .limit(1)
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
+_IS_READY = _READY.with_only_columns(_table.c.id)
 _NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 _NEXT_BATCH = (  # before more people are read
     select(_table)
@@ -145,9 +146,10 @@ def next_due(
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
 
-def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
-    """Return True if a delivery of severity Severe or more can be sent now."""
-    return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
+def is_ready(connection: Connection, channel: str, now: int, *, severe_only: bool) -> bool:
+    """Return True if a delivery is due, whether or not the channel may send now."""
+    values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+    return connection.execute(_IS_READY, values).first() is not None
 
 
 # --- claims
