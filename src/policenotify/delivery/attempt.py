@@ -76,6 +76,7 @@ class DeliveryAttempt:
         may_go_on: Returns whether a bulk send may ask for another recipient.
         siblings: The channels of the same network. A person gets a publication from one of them only.
         reader: Reads the people of deliveries. It belongs to one thread.
+        on_result: Called in each transaction that stores a result.
     """
 
     journal: Journal
@@ -87,6 +88,7 @@ class DeliveryAttempt:
     may_go_on: Callable[[], bool] = lambda: True
     siblings: Collection[str] = ()
     reader: AudienceReader = field(default_factory=AudienceReader)
+    on_result: Callable[[], object] = lambda: None
 
     def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
@@ -154,8 +156,10 @@ class DeliveryAttempt:
         return maker.make(claimed)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
+        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
+            result = self._confirmed(claimed, result)
             counts = self.journal.deliveries.record_result(claimed, result)
+            self.on_result()
         log_outcome(claimed, noted(result).code, counts)
         if result.outcome is Outcome.POSTED:
             measure_post(claimed, self.config.network, self.journal.now())
@@ -227,7 +231,7 @@ class DeliveryAttempt:
             # In a journal restored from a copy there may be none of what was sent after the copy was made.
             request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
-            return None if ref is None else noted(self._posted(claimed, _checked(PostRef, ref)))
+            return None if ref is None else noted(AttemptResult(outcome=Outcome.POSTED, ref=_checked(PostRef, ref)))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
             failure = f"It may or may not be out, and {self.config.name!r} could not be asked."
             known = _without_side_effects(error, failure)
@@ -235,10 +239,14 @@ class DeliveryAttempt:
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
 
-    def _posted(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
-        """Return the result for a post that the network has returned."""
+    def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
+        """Return a result, unless it names the post of another message. A network may return what was there before."""
+        can, ref = self.channel.capabilities, result.ref
+        adopts = can.idempotency_window or can.lookup_delay is not None or isinstance(self.channel, SupportsLookup)
+        if ref is None or not adopts or claimed.operation is not Operation.POST:
+            return result
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
-            return AttemptResult(outcome=Outcome.POSTED, ref=ref)
+            return result
         named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
         return self._hold(claimed, f"It may or may not be out. {named}")
 
@@ -339,10 +347,7 @@ class DeliveryAttempt:
                     return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)
                 edits = claimed.operation is Operation.EDIT
                 ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
-            can = self.channel.capabilities
-            # Such a network may return a post that was there before.
-            adopts = not edits and (can.idempotency_window or can.lookup_delay is not None)
-            return self._posted(claimed, ref) if adopts else AttemptResult(outcome=Outcome.POSTED, ref=ref)
+            return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             if not lease.unwritten:
                 return self._failed(error, claimed)
@@ -360,6 +365,7 @@ class DeliveryAttempt:
             backoff=self.backoff,
             may_go_on=self.may_go_on,
             hold_doubt=self._hold_policy,
+            on_result=self.on_result,
             failed=self._failed,
         )
 

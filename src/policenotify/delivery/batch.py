@@ -154,6 +154,7 @@ class BatchAttempt:
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether it may begin another person.
         hold_doubt: Returns whether people in doubt are held.
+        on_result: Called in the transaction that stores a result.
         failed: Returns what a failure of the whole channel means.
     """
 
@@ -165,6 +166,7 @@ class BatchAttempt:
     backoff: Callable[[timedelta], timedelta]
     may_go_on: Callable[[], bool]
     hold_doubt: Callable[[ClaimedDelivery], bool]
+    on_result: Callable[[], object]
     failed: Callable[[Exception, ClaimedDelivery], AttemptResult]
 
     def take(
@@ -188,6 +190,7 @@ class BatchAttempt:
     def send(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
         """Send to these people and the others of the batch, as long as it may go on."""
         claimed, result = lease.claimed, None
+        ref = PostRef(account=request.account, id=request.key)
         while recipients:
             chunk = Chunk(
                 lease=lease,
@@ -199,26 +202,41 @@ class BatchAttempt:
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), chunk.cut or not self.may_go_on()
-            left_over = chunk.left and not chunk.late  # the network took no more
-            try:
-                more = failure is None and not ends and not left_over
-                recipients = self.take(claimed, chunk.outcomes, more=more)
-            except Blocked as error:
-                recipients, failure = (), error
-            except RateReached as reached:
-                recipients, result = (), limited(self.config.name, reached, claimed)
+            with self.journal.write():
+                recipients, result = self._following(claimed, chunk, failure, ends=ends)
+                if result is not None:
+                    counts = self._record(claimed, replace(result, ref=ref))
             lease.renewed_at = at
-            if failure is not None:
-                result = self.failed(failure, claimed)
-            elif ends:
-                reason = "It was interrupted between two people. The others get it when the delivery goes on."
-                result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
         if result is None:
-            wait = self.backoff(claimed.backoff)  # of people who still wait, by their own answers
-            at_last = self.journal.now() + wait
-            result = AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
-        ref = PostRef(account=request.account, id=request.key)
-        log_outcome(claimed, result.code, self._record(claimed, replace(result, ref=ref)))
+            result = self._waits(claimed)
+            counts = self._record(claimed, replace(result, ref=ref))
+        log_outcome(claimed, result.code, counts)
+
+    def _following(
+        self, claimed: ClaimedDelivery, chunk: Chunk, failure: ChannelError | None, *, ends: bool
+    ) -> tuple[tuple[Recipient, ...], AttemptResult | None]:
+        """Store what became of a chunk. Return the people who follow it, or without any the result of the batch."""
+        left_over = chunk.left and not chunk.late  # the network took no more
+        try:
+            people = self.take(claimed, chunk.outcomes, more=not (failure or ends or left_over))
+        except Blocked as error:
+            people, failure = (), error
+        except RateReached as reached:
+            return (), limited(self.config.name, reached, claimed)
+        if people:
+            return people, None
+        if failure is not None:
+            return (), self.failed(failure, claimed)
+        if ends:
+            reason = "It was interrupted between two people. The others get it when the delivery goes on."
+            return (), AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
+        return (), self._waits(claimed)
+
+    def _waits(self, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return the result of a batch of whom some may still wait, by their own answers."""
+        wait = self.backoff(claimed.backoff)
+        at_last = self.journal.now() + wait
+        return AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
 
     def _run(self, chunk: Chunk, request: Request) -> ChannelError | None:
         started = self.clock.monotonic()
@@ -233,6 +251,7 @@ class BatchAttempt:
     def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
             counts = self.journal.deliveries.record_result(claimed, result)
+            self.on_result()
         # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
         overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
         noted(replace(result, outcome=overall))

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -216,21 +216,21 @@ class Dispatcher:
             self.journal.workers.record_lost()
             self.journal.deliveries.recover(self.lease, ended)
             expired = self.journal.deliveries.settle_expired()
+            aborted = self.journal.sendings.ended()
         while expired:
             expired = self.journal.deliveries.settle_expired()
         self._ended -= ended
-        self.journal.sendings.finish_aborts()
+        self.journal.sendings.finish(aborted)
         if is_worker and unusable is not None:
             for name, why in sorted(unusable.items() - self._logged.items()):
                 about = fields("unusable", channel=name)
                 _log.error("Channel %s cannot be used here, and its messages wait: %s", name, why, extra=about)
             self._logged = unusable
 
-    def _due(self, names: Iterable[str] | None = None, *, postponed: bool = True) -> dict[str, datetime]:
+    def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
-        wanted = self.channels if names is None else names
-        rates = {name: self.channels[name].rate for name in wanted if not self.channels[name].problem}
+        rates = {name: config.rate for name, config in self.channels.items() if not config.problem}
         due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}
@@ -247,7 +247,7 @@ class Dispatcher:
             if publication is None:
                 due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
-            pending = self.journal.publications.pending(publication, postponed=False)
+            pending = self.journal.publications.pending(publication).due
             due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 
@@ -294,7 +294,7 @@ class Dispatcher:
                 return  # since it was found due
             routine = self._ask(channel, severe_only=False)
         # Read without the lock: threads that wait for it may have all the journal's connections.
-        if routine is not None and routine.claimed and self.journal.deliveries.severe_is_ready(channel):
+        if routine is not None and routine.claimed and self.journal.deliveries.is_ready(channel, severe_only=True):
             with self._changed:
                 self._ask(channel, severe_only=True)
 
@@ -331,7 +331,7 @@ class Dispatcher:
                         return
                     attempts.run(claimed)
                     self._is_at(lane, None)
-                if (claimed is None or not self._more_is_due(lane)) and not (attempts and self._is_asked(lane)):
+                if attempts is None or not self._is_asked(lane):
                     return
         except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
             # The claimed delivery is recovered by the next drain here, or when its lease runs out.
@@ -371,6 +371,7 @@ class Dispatcher:
             may_go_on=partial(self._list_goes_on, lane),
             siblings={name for name, other in self.channels.items() if other.network == config.network},
             reader=AudienceReader(),
+            on_result=partial(self._look_for_more, lane),
         )
 
     def _note_change(self) -> None:
@@ -401,12 +402,10 @@ class Dispatcher:
             lane.alive_at = self.clock.monotonic()
             return self._goes_on(lane) and self._lists_have_time()
 
-    def _more_is_due(self, lane: _Lane) -> bool:
-        """Return whether to claim again, as far as a read of the journal shows."""
-        if lane.severe_only:
-            return self.journal.deliveries.severe_is_ready(lane.channel)
-        at = self._due([lane.channel]).get(lane.channel)
-        return at is not None and at <= self.journal.now()
+    def _look_for_more(self, lane: _Lane) -> None:
+        """Let the thread claim again if something is due, in the transaction that stores a result."""
+        if self.journal.deliveries.is_ready(lane.channel, severe_only=lane.severe_only):
+            lane.asked = True
 
     def _is_asked(self, lane: _Lane) -> bool:
         """Keep the connection for a moment. Return whether to look for a delivery again."""

@@ -30,8 +30,7 @@ from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import batches, control, doubts, recipients
-from policenotify.journal.lists.recipients import seal_people
-from policenotify.journal.lists.state import ListState, ReadPeople, SealedPeople
+from policenotify.journal.lists.state import ListState, ReadPeople
 from policenotify.journal.persons.suppressions import mass_fault
 from policenotify.journal.publications import delivery_columns, list_columns
 from policenotify.journal.records import (
@@ -156,10 +155,10 @@ class Deliveries:
                 return {}
             return queue.next_due(connection, limits, microseconds(journal.now()), postponed=postponed)
 
-    def severe_is_ready(self, channel: str) -> bool:
-        """Return True if a delivery of severity Severe or more can be sent now."""
+    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
+        """Return True if a delivery is due, whether or not the channel may send now."""
         with self._journal.read() as connection:
-            return queue.severe_is_ready(connection, channel, microseconds(self._journal.now()))
+            return queue.is_ready(connection, channel, microseconds(self._journal.now()), severe_only=severe_only)
 
     # --- attempts
 
@@ -229,11 +228,6 @@ class Deliveries:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
             return batches.read_state(connection, claimed.id)
-
-    def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
-        """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
-        with self._journal.read() as connection:
-            return seal_people(connection, self._journal.keys, addresses)
 
     def add_earlier(
         self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta

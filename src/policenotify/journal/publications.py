@@ -38,6 +38,7 @@ from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
+    Pending,
     PublicationSummary,
     microseconds,
     moment,
@@ -259,17 +260,14 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str, *, postponed: bool = True) -> Mapping[str, datetime | None]:
-        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
-
-        Without *postponed*, deliveries that wait until their list is tried again are left out.
-        """
+    def pending(self, publication: str) -> Pending:
+        """Return the channels with pending deliveries."""
         values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
-            found = connection.execute(_PENDING, values).all()
-        rows = [row for row in found if postponed or row.state == Outcome.SENDING or not row.postponed]
-        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
-        return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
+            rows = connection.execute(_PENDING, values).all()
+        sending = {row.channel: None for row in rows if row.state == Outcome.SENDING}
+        due = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
+        return Pending(due={**due, **sending}, postponed=frozenset(row.channel for row in rows if row.postponed))
 
     def picture(self, digest: str, alt: str) -> Picture:
         """Return an image that was published before.

@@ -41,6 +41,7 @@ from policenotify.journal.order import (
     hold_forged,
     log_held,
     opening_not_posted,
+    over_by,
     place_of,
     why_over,
 )
@@ -112,6 +113,7 @@ _ON_CHANNEL = (
     .limit(1)
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
+_IS_READY = _READY.with_only_columns(_table.c.id)
 _NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 _NEXT_BATCH = (  # before more people are read
     select(_table)
@@ -144,9 +146,10 @@ def next_due(
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
 
-def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
-    """Return True if a delivery of severity Severe or more can be sent now."""
-    return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
+def is_ready(connection: Connection, channel: str, now: int, *, severe_only: bool) -> bool:
+    """Return True if a delivery is due, whether or not the channel may send now."""
+    values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+    return connection.execute(_IS_READY, values).first() is not None
 
 
 # --- claims
@@ -259,8 +262,9 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     elif _continues_missing_part(connection, row):
         stale = PREVIOUS_PART_MISSING
     # Without its opening an end is skipped where the channel wants that, and what waits before an end is over.
-    unseen = opening_not_posted(connection, row.ordering_key)
-    if stale := stale or why_over(connection, row.publication, by_end=unseen):
+    closed = over_by(connection, row.publication)
+    unseen = bool(closed or row.needs_opening) and opening_not_posted(connection, row.ordering_key)
+    if stale := stale or why_over(closed, by_end=unseen):
         return Outcome.SUPERSEDED, stale
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
 
@@ -317,7 +321,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         target=_ref(connection, keys, row.target),
         over=row.in_doubt
         and row.operation != Operation.DELETE
-        and bool(why_over(connection, row.publication, by_end=True)),
+        and bool(why_over(over_by(connection, row.publication), by_end=True)),
         reached=bool(row.reply)
         and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
         trace=row.trace or "",
