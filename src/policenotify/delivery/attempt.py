@@ -326,7 +326,7 @@ class DeliveryAttempt:
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
-        lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
+        lease = Lease(claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
             self._batch().send(lease, begun.request or request, recipients)
             return
@@ -341,7 +341,7 @@ class DeliveryAttempt:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
         try:
             with publishing_under(lease.allow):
-                lease.check_time()  # for networks that do not check before they write
+                lease.check()  # for networks that do not check before they write
                 if claimed.operation is Operation.DELETE:
                     channel.delete(claimed.target)
                     return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)

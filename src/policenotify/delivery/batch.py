@@ -132,7 +132,7 @@ class Chunk:
         Raises:
             LostLease: It must not be published.
         """
-        self.lease.check_time()
+        self.lease.check()
         if self.looks_ahead and recipient not in self.begun:  # else again, as its connection was lost before
             self._begin(recipient)
         self.lease.writes += 1

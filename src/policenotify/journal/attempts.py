@@ -54,7 +54,6 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     or_(_table.c.has_recipients, _table.c.attempts == bindparam("claimed_attempts")),  # a list counts its batches'
 )
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
-_CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
 _END_ATTEMPT = (
@@ -84,12 +83,6 @@ def lock_owned(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
     if row is None:
         raise _lost(claimed)
     return row
-
-
-def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that it is claimed by this process and its lease has not expired."""
-    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
-        raise _lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:

@@ -203,11 +203,6 @@ class Deliveries:
             now = microseconds(journal.now())
             return attempts.begin(connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate)
 
-    def confirm_lease(self, claimed: ClaimedDelivery) -> None:
-        """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
-        with self._journal.read() as connection:
-            attempts.confirm_lease(connection, claimed, microseconds(self._journal.now()))
-
     def known_posts(self, claimed: ClaimedDelivery, *, post: str | None = None) -> frozenset[str]:
         """Return the ids of the latest posts on the account that belong to other deliveries, or of *post* only.
 
