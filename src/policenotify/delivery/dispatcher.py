@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from policenotify.channel import Channel, ChannelConfig, Clock
-from policenotify.delivery.attempt import DeliveryAttempt, backoff
+from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.audience_reader import AudienceReader
-from policenotify.delivery.batch import waiting
+from policenotify.delivery.batch import backoff, waiting
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.leases import this_process

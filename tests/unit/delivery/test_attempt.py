@@ -27,8 +27,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import DeliveryAttempt, backoff
-from policenotify.delivery.batch import CHUNK, Chunk
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.delivery.batch import CHUNK, Chunk, backoff
 from policenotify.delivery.lease import Lease
 from policenotify.errors import (
     Blocked,
