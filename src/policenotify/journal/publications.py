@@ -305,8 +305,8 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     counted = recipients.counts(connection, with_recipients)
     sent: set[int] = set()
-    if with_recipients:
-        sent.update(connection.execute(_BEING_SENT, {"lists": with_recipients}).scalars())
+    if waiting := [delivery.id for delivery in rows if delivery.has_recipients and delivery.state == Outcome.WAITING]:
+        sent.update(connection.execute(_BEING_SENT, {"lists": waiting}).scalars())
     channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,
