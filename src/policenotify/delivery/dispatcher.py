@@ -106,7 +106,7 @@ class Dispatcher:
         *,
         publication: str | None = None,
         stop: Callable[[], bool] = lambda: False,
-        duties: Callable[[], object] = lambda: None,
+        duties: Callable[[], bool] = lambda: False,
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
@@ -118,7 +118,7 @@ class Dispatcher:
                 lists that cannot be read yet, until it is stopped. Then call `finish`.
             publication: Return as soon as nothing more can happen to this publication within the budget.
             stop: Return as soon as this returns True.
-            duties: What else is to be done, at each look.
+            duties: What else is done at each look. It returns whether there is more to deliver.
 
         Returns:
             When something is due next. `None` if nothing is, or for a *publication*.
@@ -138,7 +138,7 @@ class Dispatcher:
         return None if publication else self.next_due()
 
     def _drain(
-        self, deadline: float, publication: str | None, stop: Callable[[], bool], duties: Callable[[], object]
+        self, deadline: float, publication: str | None, stop: Callable[[], bool], duties: Callable[[], bool]
     ) -> None:
         is_worker = deadline == math.inf
         interval, next_upkeep = LOOK_INTERVAL if is_worker else self.poll_interval, -math.inf
@@ -150,16 +150,16 @@ class Dispatcher:
             if self._ended or self.clock.monotonic() >= next_upkeep:
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP
-            duties()
             due, may_happen = self._look(publication, deadline)
             now = self.journal.now()  # read after `due`, so that what is due at once is due by now
             for name in [name for name, at in due.items() if at <= now]:
                 self._start(name)
-            left = deadline - self.clock.monotonic()
-            if left <= 0 or not may_happen:
+            more, left = duties(), deadline - self.clock.monotonic()
+            if left <= 0 or not (may_happen or more):
                 break
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            self._wait(seen, min([left, interval, *later]))
+            if not more:
+                self._wait(seen, min([left, interval, *later]))
         self._wait_for_lists()
 
     def next_due(self) -> datetime | None:
