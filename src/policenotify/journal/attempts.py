@@ -6,7 +6,7 @@ Only the process that owns an attempt may record its result.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -396,18 +396,20 @@ _EXPIRED = (
 )
 
 
-def settle_expired(connection: Connection, keys: Keys, now: int) -> int:
-    """Settle a page of posts that had expired before they were tried. Return its length: there may be more.
+def expired(connection: Connection, keys: Keys, now: int) -> list[Row[Any]]:
+    """Return a page of posts that had expired before they were tried. There may be more."""
+    return [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
+
+
+def settle_expired(connection: Connection, rows: Sequence[Row[Any]], now: int) -> None:
+    """Settle posts that had expired before they were tried.
 
     A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was changed.
     """
-    rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
-    if rows:
-        settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
-        connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
+    settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
+    connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
     for row in rows:
         record_delivery(connection, row, moment(now), "settled", {"outcome": Outcome.SUPERSEDED, "reason": EXPIRED})
-    return len(rows)
 
 
 def _is_ours(keys: Keys, row: Row[Any]) -> bool:

@@ -119,9 +119,12 @@ class Deliveries:
         journal = self._journal
         seen = journal.newest_event
         with journal.write() as connection:
-            if journal.standing(connection, seen).stopped is not None:
+            now = microseconds(journal.now())
+            rows = attempts.expired(connection, journal.keys, now)
+            if not rows or journal.standing(connection, seen).stopped is not None:
                 return 0
-            return attempts.settle_expired(connection, journal.keys, microseconds(journal.now()))
+            attempts.settle_expired(connection, rows, now)
+            return len(rows)
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
@@ -295,8 +298,8 @@ class Deliveries:
     ) -> tuple[Recipient, ...]:
         """Record what became of the people marked before, and mark the next ones of a batch, in one transaction.
 
-        The lease is renewed. Nothing may be sent to them before this returns. No one is marked while everything is
-        stopped, or once this sending was paused or has ended.
+        With people the lease is renewed. Nothing may be sent to them before this returns. No one is marked while
+        everything is stopped, or once this sending was paused or has ended.
 
         Args:
             claimed: The batch.
@@ -305,7 +308,7 @@ class Deliveries:
             lease: How long the batch is held from now on.
             rate: The channel's rate, which counts people.
             outcomes: What became of those marked before. Who has no outcome was not begun, and waits again. `None`:
-                no one was marked before.
+                no one was marked since `begin`, which has renewed the lease.
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are recorded.
@@ -324,7 +327,6 @@ class Deliveries:
             row = attempts.lock_owned(connection, claimed)
             if ended is not None:
                 failure = self._record_people(connection, claimed, ended, hold_doubt=hold_doubt, rate=rate)
-            attempts.change(connection, claimed, lease_until=now + span(lease))
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
                     if rate is not None:
@@ -334,6 +336,8 @@ class Deliveries:
                         use_slots(connection, claimed.channel, rate, now, len(people))
                 except RateReached as reached:
                     failure = reached
+            if people and ended is not None:
+                attempts.change(connection, claimed, lease_until=now + span(lease))
         if failure is not None:
             raise failure
         return people

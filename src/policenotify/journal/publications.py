@@ -304,10 +304,9 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     counted = recipients.counts(connection, with_recipients)
-    sent: set[int] = set()
-    if waiting := [delivery.id for delivery in rows if delivery.has_recipients and delivery.state == Outcome.WAITING]:
-        sent.update(connection.execute(_BEING_SENT, {"lists": waiting}).scalars())
-    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
+    waiting = [delivery.id for delivery in rows if delivery.state == Outcome.WAITING]
+    sent = set(connection.execute(_BEING_SENT, {"lists": waiting}).scalars()) if waiting else set()
+    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if waiting else {}
     return Publication(
         id=row.id,
         key=row.key or "",
@@ -459,11 +458,8 @@ def _ensure_not_cancelled(connection: Connection, corrected: str) -> None:
 def _advance_incident(connection: Connection, new: NewPublication, incident: str) -> None:
     at, table = microseconds(new.at), schema.incident
     due = microseconds(new.due_at) if new.due_at else None
-    row = connection.execute(_INCIDENT, {"incident": incident}).first()
-    if (row.next_sequence if row else 1) != new.expected_sequence:
-        raise _changed(incident)
     columns: dict[str, object] = {"status": new.status, "next_sequence": new.expected_sequence + 1}
-    if row is None:
+    if new.expected_sequence == 1:
         opened = {
             "id": incident,
             "category": new.message.category,
@@ -475,6 +471,9 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
         if not schema.insert_new(connection, table, [opened | columns]):
             raise _changed(incident)
         return
+    row = connection.execute(_INCIDENT, {"incident": incident}).first()
+    if row is None or row.next_sequence != new.expected_sequence:
+        raise _changed(incident)
     if not _keeps_deadline(new.message):
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}

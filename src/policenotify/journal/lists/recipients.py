@@ -71,10 +71,10 @@ _SEAL_AGAIN = (  # with the newest keys
     .where(_person.c.key == bindparam("of_key"))
     .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
 )
-_ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_subquery()
+_IDS = select(_person.c.id).where(_OF_KEYS)
 _RECORD = (
     update(_recipient)
-    .where(_OF_BATCH, _recipient.c.person == _ID, _recipient.c.state == Outcome.SENDING)
+    .where(_OF_BATCH, _recipient.c.person.in_(_IDS), _recipient.c.state == Outcome.SENDING)
     .values(
         {name: bindparam(name) for name in ("state", "reason", "code")}
         | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
@@ -255,26 +255,25 @@ def record(
         "unavailable": Outcome.WAITING,
         "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
     }
-    certain: list[dict[str, object]] = []
-    doubtful: list[dict[str, object]] = []
-    for outcome in outcomes:
-        state = states[outcome.outcome]
+    alike: dict[tuple[str, str, str, bool], list[str]] = {}
+    for each in outcomes:
+        of_them = each.outcome, storable(each.reason), storable(each.code), bool(each.gone)
+        alike.setdefault(of_them, []).append(each.key)
+    for (outcome, reason, code, gone), keys in alike.items():
+        state = states[outcome]
         values: dict[str, object] = {
             **_of(claimed),
             "of_attempt": claimed.attempts,
-            "of_key": outcome.key,
+            "keys": keys,
             "state": state.value,
-            "reason": storable(outcome.reason),
-            "code": storable(outcome.code),
-            "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
+            "reason": reason,
+            "code": code,
+            "more_gone": int(state is Outcome.REFUSED and gone),
         }
-        if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
-            certain.append(values)
+        if outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
+            connection.execute(_RECORD, values)
         else:
-            doubtful.append({**values, "in_doubt": outcome.outcome == "unconfirmed"})
-    for statement, rows in ((_RECORD, certain), (_RECORD_DOUBT, doubtful)):
-        if rows:
-            connection.execute(statement, rows)
+            connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome == "unconfirmed"})
     return connection.execute(_RELEASE, _of(claimed)).rowcount
 
 
