@@ -247,7 +247,7 @@ class Dispatcher:
             if publication is None:
                 due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
-            pending = self.journal.publications.pending(publication).due
+            pending = self.journal.publications.pending(publication)
             due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 

@@ -38,7 +38,6 @@ from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
-    Pending,
     PublicationSummary,
     microseconds,
     moment,
@@ -260,14 +259,16 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str) -> Pending:
-        """Return the channels with pending deliveries."""
+    def pending(self, publication: str) -> Mapping[str, datetime | None]:
+        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
+
+        Deliveries that wait until their list is tried again are left out.
+        """
         values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
             rows = connection.execute(_PENDING, values).all()
-        sending = {row.channel: None for row in rows if row.state == Outcome.SENDING}
-        due = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
-        return Pending(due={**due, **sending}, postponed=frozenset(row.channel for row in rows if row.postponed))
+        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
+        return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
     def picture(self, digest: str, alt: str) -> Picture:
         """Return an image that was published before.
