@@ -320,7 +320,8 @@ class Dispatcher:
         config, owner = self.channels[lane.channel], f"{this_process()}/{uuid4().hex[:8]}"
         attempts: DeliveryAttempt | None = None
         try:
-            while self._may_take(lane, config):
+            while self._goes_on(lane, people=config.capabilities.recipients):
+                lane.asked = False  # what it is asked from now on is for the look after this
                 claimed = self.journal.deliveries.claim(
                     config.name, owner, lease=self.lease, severe_only=lane.severe_only, rate=config.rate
                 )
@@ -368,7 +369,7 @@ class Dispatcher:
             clock=self.clock,
             lease=self.lease,
             backoff=self.backoff,
-            may_go_on=partial(self._list_goes_on, lane),
+            may_go_on=partial(self._goes_on, lane),
             siblings={name for name, other in self.channels.items() if other.network == config.network},
             reader=AudienceReader(),
             on_result=partial(self._look_for_more, lane),
@@ -386,21 +387,11 @@ class Dispatcher:
             if claimed is None:
                 self._note_change()
 
-    def _goes_on(self, lane: _Lane) -> bool:
-        """Return whether the thread may take another delivery. With the lock held."""
-        return lane in self._living() and not self._closing
-
-    def _may_take(self, lane: _Lane, config: ChannelConfig) -> bool:
-        """Return whether the thread claims a delivery now. What it is asked from now on is for the look after that."""
-        with self._changed:
-            lane.asked = False
-            return self._goes_on(lane) and (self._lists_have_time() or not config.capabilities.recipients)
-
-    def _list_goes_on(self, lane: _Lane) -> bool:
-        """Return whether the thread may ask for another recipient, which is a sign of life."""
+    def _goes_on(self, lane: _Lane, *, people: bool = True) -> bool:
+        """Return whether a thread may take another delivery, or begin another of its *people*: a sign of life."""
         with self._changed:
             lane.alive_at = self.clock.monotonic()
-            return self._goes_on(lane) and self._lists_have_time()
+            return lane in self._living() and not self._closing and (not people or self._lists_have_time())
 
     def _look_for_more(self, lane: _Lane) -> None:
         """Let the thread claim again if something is due, in the transaction that stores a result."""
