@@ -71,11 +71,11 @@ def _side_by_side(times: int, *acts: Callable[[], object]) -> list[_Price]:
 
 
 def test_commits_of_a_publication(five: Five) -> None:
-    """Storing one takes four transactions, of which one writes. Until it is posted on five networks it takes 33.
+    """Storing one takes four transactions, of which one writes. Until it is posted on five networks it takes 32.
 
     19 of them write: the publication, and the look after what others left; on each network the claim, the beginning and
-    the result; for mail and SMS the batch of people as well. The goals are 38 and 20, and 220 statements, of which 237
-    are reached. Of these 66 begin or commit, 9 change how durable a commit is, and each row of an insert counts.
+    the result; for mail and SMS the batch of people as well. The goals are 38 and 20, and 220 statements: 229 are
+    reached. Of these 64 begin or commit, 9 change how durable a commit is, and each row of an insert counts.
 
     A drain that waits for a busy machine looks again, so that the cheapest of some publications counts.
     """
@@ -95,8 +95,8 @@ def test_commits_of_a_publication(five: Five) -> None:
             figures[name] = statements, commits, writes = min(prices)
             print(f"\n{name}: {commits} transactions, of which {writes} write; {statements} statements")
     assert figures["stored"] <= (36, 4, 1)
-    assert figures["delivered"][0] <= 260
-    assert figures["delivered"][1] <= 36
+    assert figures["delivered"][0] <= 250
+    assert figures["delivered"][1] <= 35
     assert figures["delivered"][2] <= 20
 
 
