@@ -30,6 +30,7 @@ from policenotify.journal.persons.people import StoredPeople
 from policenotify.journal.persons.reports import Reports
 from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
+from policenotify.journal.receipts import publication_of
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.subscribers import Subscribers, restart_order
@@ -187,8 +188,6 @@ class Journal(Transactions):
         Raises:
             JournalError: The journal was tampered with. A forgery is not signed.
         """
-        from policenotify.journal.publications import publication_of  # noqa: PLC0415 - see above
-
         selection = None
         if before is not None or category is not None:
             selection = Selection(before=microseconds(before or self.now()), category=category)

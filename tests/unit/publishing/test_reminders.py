@@ -277,7 +277,8 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
     publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
     installation.after(HOUR, publisher)
-    [reminder] = publisher.journal.publications.unfinished()
+    publications = publisher.journal.publications
+    [reminder] = filter(None, map(publications.get, publications.unfinished_ids()))
     outcomes = {"small": Outcome.REFUSED, "duty": Outcome.WAITING}
     assert {one.channel: one.outcome for one in reminder} == {name: outcomes[name] for name in names}
     assert reminder.on("duty").unrendered
