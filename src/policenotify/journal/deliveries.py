@@ -118,13 +118,9 @@ class Deliveries:
         """Settle a page of the posts that have expired. Return its length, 0 once there are none."""
         journal = self._journal
         with journal.write() as connection:
-<<<<<<< HEAD
             now = microseconds(journal.now())
             rows = attempts.expired(connection, journal.keys, now)
-            if not rows or journal.standing(connection, seen).stopped is not None:
-=======
-            if journal.standing(connection).stopped is not None:
->>>>>>> main
+            if not rows or journal.standing(connection).stopped is not None:
                 return 0
             attempts.settle_expired(connection, rows, now)
             return len(rows)

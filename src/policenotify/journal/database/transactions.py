@@ -183,21 +183,9 @@ class Transactions:
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-<<<<<<< HEAD
-        current = self._joinable(writes=False)
-        if current is not None and (current.joined or not current.writes):  # that snapshot may have begun earlier
-            return meta.standing(connection, self.id, meta.KnownEvent())
-        found = meta.standing(connection, self.id, seen)
-        uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)
-        if uncommitted is not None:  # the event may be of this transaction, which others do not see yet
-            uncommitted.append(found.newest_event)
-        else:
-            self.newest_event = max(self.newest_event, found.newest_event)
-=======
         seen: list[meta.KnownEvent] = connection.get_execution_options()[meta.SEEN]
         found = meta.standing(connection, self.id, seen[0])
         seen.append(found.newest_event)
->>>>>>> main
         return found
 
     @contextmanager
