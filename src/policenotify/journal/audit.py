@@ -18,7 +18,6 @@ from sqlalchemy import (
     Select,
     Text,
     Tuple,
-    bindparam,
     func,
     insert,
     select,
@@ -61,18 +60,6 @@ START = EventCursor(-(2**62), 0)
 def newest_event(connection: Connection) -> int:
     """Return the number of the last event, or 0. It only rises, for events are never deleted."""
     return int(connection.execute(select(func.max(schema.event.c.id))).scalar() or 0)
-
-
-@cache
-def _recorded() -> Select[Any]:
-    event = schema.event
-    of_publication = select(event.c.id).where(event.c.publication == bindparam("publication"))
-    return of_publication.where(event.c.kind == bindparam("kind")).limit(1)
-
-
-def is_recorded(connection: Connection, publication: str, kind: str) -> bool:
-    """Return whether an event of a kind is about a publication."""
-    return connection.execute(_recorded(), {"publication": publication, "kind": kind}).first() is not None
 
 
 def recent_events(connection: Connection, kind: str, *, since: int = 0) -> Sequence[Row[Any]]:

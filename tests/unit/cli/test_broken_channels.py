@@ -504,7 +504,8 @@ def test_a_reminder_waits_for_a_duty_channel_that_cannot_be_used(desk: Desk) -> 
         publisher.publish(accident(), key="open", actor="desk")
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
-        [reminder] = publisher.journal.publications.unfinished()
+        publications = publisher.journal.publications
+        [reminder] = filter(None, map(publications.get, publications.unfinished_ids()))
         assert reminder.on("duty").unrendered
     assert desk.mail.mailbox(chief) == []
     (desk.folder / "duty").write_text(desk.mail_url, encoding="utf-8")

@@ -111,7 +111,7 @@ def test_no_text_and_no_recipient_is_left(desk: Desk) -> None:
     assert (history.status, [entry.publication for entry in history.entries]) == (IncidentStatus.ENDED, [opening, end])
     [line] = desk.journal.incidents.list(only_open=False)
     assert line.headline.startswith("Contenu effacé le ")
-    assert desk.journal.publications.unfinished() == ()
+    assert desk.journal.publications.unfinished_ids() == {}
 
 
 def test_events_keep_actors_and_seals(desk: Desk) -> None:

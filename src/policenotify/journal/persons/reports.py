@@ -131,16 +131,17 @@ class Reports:
             return _decide(connection, row, named.person, kind, status, now)
 
 
-def record_refusals(connection: Connection, settled: Row[Any], now: datetime) -> None:
+def record_refusals(connection: Connection, settled: Row[Any], now: datetime, *, refused: bool) -> None:
     """Remember whom a settled delivery reports as not existing, and suppress whom an earlier one did, too.
 
-    A mail that the network accepts forgets the refusals before it. A delivery that served few shows nothing.
+    A mail that the network accepts forgets the refusals before it. A delivery that served few shows nothing, and one
+    that *refused* no one reports no one.
     """
     known = {"of_delivery": settled.id}
     served = _KEYS.where(_OF_DELIVERY, _recipient.c.state == Outcome.POSTED)
     refusals = _report.c.channel == settled.channel, _report.c.kind == _REFUSED
     connection.execute(delete(_report).where(*refusals, _report.c.key.in_(served)), known)
-    gone = connection.execute(_GONE_KEYS, known).all()
+    gone = connection.execute(_GONE_KEYS, known).all() if refused else ()
     if not gone or not _is_plausible(connection, settled.id):
         return
     _forget_old(connection, now)
