@@ -24,8 +24,7 @@ from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists import recipients
 from policenotify.journal.lists.batches import first_cursor
-from policenotify.journal.lists.control import PAUSED
-from policenotify.journal.lists.progress import list_outcome
+from policenotify.journal.lists.control import PAUSED, list_outcome
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,

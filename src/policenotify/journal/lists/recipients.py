@@ -171,11 +171,14 @@ def store_people(connection: Connection, people: SealedPeople, at: int) -> dict[
     return numbers
 
 
-def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Collection[int], at: int) -> None:
+def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Collection[int], at: int) -> int:
     """Store people as recipients of a batch, in the order of their numbers.
 
     Those who are known to be suppressed on the channel are stored as suppressed. Of a delivery in doubt, as in a
     journal that was restored from a copy, each may have been written to.
+
+    Returns:
+        How many of them wait.
     """
     rows = [
         {
@@ -188,7 +191,8 @@ def store_recipients(connection: Connection, delivery: Row[Any], batch: int, peo
         for person in sorted(people)
     ]
     connection.execute(insert(_recipient), rows)
-    connection.execute(_SUPPRESS, {"of_list": delivery.id, "of_batch": batch, "now": at})
+    suppressed = connection.execute(_SUPPRESS, {"of_list": delivery.id, "of_batch": batch, "now": at}).rowcount
+    return len(rows) - suppressed
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:
