@@ -17,7 +17,6 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.email.channel import Email
-from policenotify.networks.feed.channel import PublicFeed
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.webhook.channel import Webhook
@@ -258,13 +257,4 @@ CALLS: dict[str, Call] = {
     "apprise": _push,
     "sms": _sms,
     "webhook": _webhook,
-    "feed": _whoami(
-        PublicFeed,
-        url="https://alertes.police.example/",
-        publisher="Police",
-        bucket="alertes",
-        endpoint="http://127.0.0.1:{}",
-        access_key=SecretStr("AKIAFEED"),
-        secret_key=SecretStr("the-secret-of-the-bucket"),
-    ),
 }

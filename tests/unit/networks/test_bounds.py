@@ -59,7 +59,7 @@ def test_no_call_asks_for_a_compressed_answer(network: str) -> None:
         with suppress(ChannelError):
             CALLS[network](int(server.url.rpartition(":")[2]), ANSWERED)
         asked = {request.headers["Accept-Encoding"] for request in server.requests}
-        assert asked == {None if network == "feed" else "identity"}  # obstore decodes nothing
+        assert asked == {"identity"}
 
 
 def test_a_compressed_answer_is_read_all_the_same() -> None:
