@@ -25,8 +25,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
+from policenotify.delivery.batch import backoff
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema

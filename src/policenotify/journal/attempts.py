@@ -28,7 +28,15 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_running
 from policenotify.journal.lists import control, recipients
-from policenotify.journal.order import EXPIRED, cancel_pending, lock, lock_key_of, supersede_partial_sends, why_over
+from policenotify.journal.order import (
+    EXPIRED,
+    cancel_pending,
+    lock,
+    lock_key_of,
+    over_by,
+    supersede_partial_sends,
+    why_over,
+)
 from policenotify.journal.records import (
     LEASE,
     AttemptResult,
@@ -63,7 +71,6 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     or_(_table.c.has_recipients, _table.c.attempts == bindparam("claimed_attempts")),  # a list counts its batches'
 )
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
-_CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
 _END_ATTEMPT = (
@@ -139,28 +146,21 @@ class Attempts:
                 columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is None:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
-                connection.execute(update(_table).where(_table.c.id == whole.id).values(**columns))
+                control.change(connection, whole.id, **columns)
             else:
-                if claimed.operation is not Operation.DELETE:  # lists are halted instead
-                    lock_owned(connection, claimed)  # as a withdrawal and an end do
-                    if over := why_over(connection, claimed.publication, by_end=claimed.in_doubt):
-                        raise TakenBack(over)
-                if rate is not None:
-                    take_slot(connection, claimed.channel, rate, now)
                 tried |= _request_columns(journal.keys, claimed, request, wording)
             change(connection, claimed, **tried, **released)
+            is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted instead
+            # A withdrawal and an end lock the delivery, too.
+            if is_post and (over := why_over(over_by(connection, claimed.publication), by_end=claimed.in_doubt)):
+                raise TakenBack(over)
+            if claimed.parent is None and rate is not None:
+                take_slot(connection, claimed.channel, rate, now)
             row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
             connection.execute(_ADD, row)
         return replace(
             claimed, attempts=number, request=request, wording=wording, first_tried_at=first, last_tried_at=moment(now)
         )
-
-    def confirm_lease(self, claimed: ClaimedDelivery) -> None:
-        """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
-        with self._journal.read() as connection:
-            values = {**_identity(claimed), "now": microseconds(self._journal.now())}
-            if connection.execute(_CONFIRM, values).first() is None:
-                raise _lost(claimed)
 
     def known_posts(self, claimed: ClaimedDelivery, *, post: str | None = None) -> frozenset[str]:
         """Return the ids of the latest posts on the account that belong to other deliveries, or of *post* only.
@@ -246,12 +246,6 @@ def lock_owned(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
     if row is None:
         raise _lost(claimed)
     return row
-
-
-def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that it is claimed by this process and its lease has not expired."""
-    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
-        raise _lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
@@ -348,7 +342,7 @@ def _record_batch(
     A result of the whole delivery, such as a refusal of its content, also counts for its other people who wait.
     """
     parent = claimed.public_id
-    ordering_key = lock_key_of(connection, claimed.id)
+    lock_key_of(connection, claimed.id)
     batch, whole = lock_owned(connection, claimed), control.row_of(connection, parent)
     recipients.record(connection, claimed, (), hold_doubt=False)  # nobody is being sent to any more
     if result.outcome in _FOR_ALL:
@@ -360,7 +354,7 @@ def _record_batch(
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
     if following := _next_request(claimed, result):
-        connection.execute(update(_table).where(_table.c.id == parent).values(**following))
+        control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
     if people := control.settle(connection, parent, at):  # whose event states it
@@ -368,7 +362,7 @@ def _record_batch(
     control.record_batch(connection, batch, at, **_stated(claimed, result))
     if not control.is_ended(whole.halt):
         control.go_on(connection, control.row_of(connection, parent), result, at)
-        supersede_partial_sends(connection, ordering_key, at)
+        supersede_partial_sends(connection, batch.ordering_key, at)
     return {}
 
 

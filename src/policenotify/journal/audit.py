@@ -12,7 +12,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Row, Select, Text, bindparam, func, insert, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Row, Select, Text, func, insert, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy import tuple_ as row_of
 
@@ -77,18 +77,6 @@ def _newest() -> Select[Any]:
 def newest_event(connection: Connection) -> int:
     """Return the number of the last event, or 0. It only rises, for events are never deleted."""
     return int(connection.execute(_newest()).scalar() or 0)
-
-
-@cache
-def _recorded() -> Select[Any]:
-    event = schema.event
-    of_publication = select(event.c.id).where(event.c.publication == bindparam("publication"))
-    return of_publication.where(event.c.kind == bindparam("kind")).limit(1)
-
-
-def is_recorded(connection: Connection, publication: str, kind: str) -> bool:
-    """Return whether an event of a kind is about a publication."""
-    return connection.execute(_recorded(), {"publication": publication, "kind": kind}).first() is not None
 
 
 def recent_events(connection: Connection, kind: str, *, since: int = 0) -> Sequence[Row[Any]]:

@@ -37,6 +37,7 @@ from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
+    Pending,
     PublicationSummary,
     microseconds,
     moment,
@@ -258,17 +259,14 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str, *, postponed: bool = True) -> Mapping[str, datetime | None]:
-        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
-
-        Without *postponed*, deliveries that wait until their list is tried again are left out.
-        """
+    def pending(self, publication: str) -> Pending:
+        """Return the channels with pending deliveries."""
         values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
-            found = connection.execute(_PENDING, values).all()
-        rows = [row for row in found if postponed or row.state == Outcome.SENDING or not row.postponed]
-        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
-        return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
+            rows = connection.execute(_PENDING, values).all()
+        sending = {row.channel: None for row in rows if row.state == Outcome.SENDING}
+        due = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
+        return Pending(due={**due, **sending}, postponed=frozenset(row.channel for row in rows if row.postponed))
 
     def picture(self, digest: str, alt: str) -> Picture:
         """Return an image that was published before.
@@ -306,8 +304,8 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     counted = recipients.counts(connection, with_recipients)
     sent: set[int] = set()
-    if with_recipients:
-        sent.update(connection.execute(_BEING_SENT, {"lists": with_recipients}).scalars())
+    if waiting := [delivery.id for delivery in rows if delivery.has_recipients and delivery.state == Outcome.WAITING]:
+        sent.update(connection.execute(_BEING_SENT, {"lists": waiting}).scalars())
     channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
     return Publication(
         id=row.id,

@@ -37,7 +37,15 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.lists.control import DAMAGED, log_held
 from policenotify.journal.lists.recipients import people_of
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
-from policenotify.journal.order import EXPIRED, cancel_pending, hold_forged, opening_not_posted, place_of, why_over
+from policenotify.journal.order import (
+    EXPIRED,
+    cancel_pending,
+    hold_forged,
+    opening_not_posted,
+    over_by,
+    place_of,
+    why_over,
+)
 from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span, word
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -101,6 +109,7 @@ _READY = (
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
+_IS_READY = _READY.with_only_columns(_table.c.id)
 _NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 _NEXT_BATCH = (  # before more people are read
     select(_table)
@@ -161,11 +170,12 @@ class Queue:
                     earliest[name] = min(at, earliest.get(name, at))
         return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
-    def severe_is_ready(self, channel: str) -> bool:
-        """Return True if a delivery of severity Severe or more can be sent now."""
+    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
+        """Return True if a delivery is due, whether or not the channel may send now."""
+        least = _SEVERE if severe_only else _LEAST
         with self._journal.read() as connection:
-            values = {"channel": channel, "now": microseconds(self._journal.now()), "least": _SEVERE}
-            return connection.execute(_READY, values).first() is not None
+            values = {"channel": channel, "now": microseconds(self._journal.now()), "least": least}
+            return connection.execute(_IS_READY, values).first() is not None
 
     def claim(
         self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
@@ -253,8 +263,9 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     elif _continues_missing_part(connection, row):
         stale = PREVIOUS_PART_MISSING
     # Without its opening an end is skipped where the channel wants that, and what waits before an end is over.
-    unseen = opening_not_posted(connection, row.ordering_key)
-    if stale := stale or why_over(connection, row.publication, by_end=unseen):
+    closed = over_by(connection, row.publication)
+    unseen = bool(closed or row.needs_opening) and opening_not_posted(connection, row.ordering_key)
+    if stale := stale or why_over(closed, by_end=unseen):
         return Outcome.SUPERSEDED, stale
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
 
@@ -312,7 +323,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         target=_ref(connection, keys, row.target),
         over=row.in_doubt
         and row.operation != Operation.DELETE
-        and bool(why_over(connection, row.publication, by_end=True)),
+        and bool(why_over(over_by(connection, row.publication), by_end=True)),
         reached=bool(row.reply)
         and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
         trace=row.trace or "",

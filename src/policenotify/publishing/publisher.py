@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
-from policenotify.delivery.attempt import backoff
+from policenotify.delivery.batch import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
-    InvalidTransition,
     JournalError,
     MessageRejected,
     SettingsError,
@@ -334,24 +333,13 @@ class Publisher(Operations):
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         if connection is None:
             self.events.register()
-            self._pending.run()
-            self._pending.retry_lists()
+            self._pending.run(retries_lists=True)
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 names = file_names(message)
                 message, pictures = load_images(message, self.journal.publications.picture)
-                first = self.journal.publications.find_repeated(key, message.digest())
-                publication, new = first, False
-                if publication is None:
-                    naming = Naming(
-                        key=key,
-                        actor=actor,
-                        to=to,
-                        draft=draft,
-                        urgent=urgent,
-                        file_names=names,
-                    )
-                    publication, new = self._store(message, pictures, naming)
+                naming = Naming(key=key, actor=actor, to=to, draft=draft, urgent=urgent, file_names=names)
+                publication, new = self._store(message, pictures, naming)
             except JournalError as error:
                 error.mark_not_published()
                 raise
@@ -403,27 +391,23 @@ class Publisher(Operations):
         return self._report(found.id)
 
     def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
-        """Prepare and store a publication. Return its id, and whether this call stored it."""
+        """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         key, actor = naming.key, naming.actor
         for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with self.journal.snapshot():
-                    new = self._preparer.prepare(
-                        message,
-                        pictures,
-                        key=key,
-                        actor=actor,
-                        to=naming.to,
-                        file_names=naming.file_names,
-                        despite_findings=bool(naming.draft or naming.urgent),
-                    )
-            except InvalidTransition:
-                # Another process may have published under this key since it was looked up.
-                if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
-                    raise
-                return first, False
+            with self.journal.snapshot():
+                if (first := self.journal.publications.find_repeated(key, message.digest())) is not None:
+                    return first, False
+                new = self._preparer.prepare(
+                    message,
+                    pictures,
+                    key=key,
+                    actor=actor,
+                    to=naming.to,
+                    file_names=naming.file_names,
+                    despite_findings=bool(naming.draft or naming.urgent),
+                )
             self.journal.authorize(actor, "publish", new.message)
             needed = self.drafts.needed(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
             new = replace(new, approval=needed)
@@ -477,8 +461,7 @@ class Publisher(Operations):
         """
         budget = wait_of(budget, "budget")
         self.events.register()
-        self._pending.run()
-        self._pending.retry_lists()
+        self._pending.run(retries_lists=True)
         until = self.clock.monotonic() + budget.total_seconds()
         self.events.wake()
         due = self._dispatcher.drain(budget)

@@ -60,7 +60,7 @@ OPERATIONS: dict[str, Callable[[Desk], object]] = {
     "repeated": lambda desk: desk.journal.publications.find_repeated("key", "0" * 64),
     "claim": lambda desk: desk.take(),
     "claim what is severe": lambda desk: desk.claim(severe_only=True),
-    "severe is ready": lambda desk: desk.journal.deliveries.severe_is_ready("sky"),
+    "severe is ready": lambda desk: desk.journal.deliveries.is_ready("sky", severe_only=True),
     "begin and settle": lambda desk: desk.settle(_posted(desk)),
     "people": _begun_people,
     "recover": _recovered,

@@ -68,7 +68,7 @@ def test_a_settled_delivery_is_never_claimed_again(desk: Desk, outcome: Outcome)
     desk.clock.pass_by(1_000_000)
     assert desk.claim() is None
     assert desk.journal.deliveries.due(["sky"]) == {}
-    assert desk.journal.publications.pending(said) == {}
+    assert desk.journal.publications.pending(said).due == {}
 
 
 @pytest.mark.parametrize(("outcome", "doubt"), [(Outcome.WAITING, False), (Outcome.UNCONFIRMED, True)])

@@ -25,8 +25,8 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED
-from policenotify.journal.lists.recipients import seal_people, store_people, store_recipients
-from policenotify.journal.lists.state import UNREADABLE, ListState, ReadPeople, SealedPeople, StoredCursor, read_cursor
+from policenotify.journal.lists.recipients import store_people, store_recipients
+from policenotify.journal.lists.state import UNREADABLE, ListState, ReadPeople, StoredCursor, read_cursor
 from policenotify.journal.order import lock_key_of
 from policenotify.journal.persons.suppressions import mass_fault
 from policenotify.journal.records import ClaimedDelivery, microseconds, span
@@ -43,18 +43,25 @@ _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _table, _recipient, _person, _publication = schema.delivery, schema.recipient, schema.person, schema.publication
 _earlier, _other, _batch = _table.alias("earlier"), _table.alias("other"), _table.alias("batch")
 _OF_LIST = _table.c.id == bindparam("of_list")
+_MAIN = (  # the language of the channel's first post
+    select(_other.c.language)
+    .where(_other.c.publication == _table.c.publication, _other.c.channel == _table.c.channel)
+    .order_by(_other.c.part)
+    .limit(1)
+    .scalar_subquery()
+)
+_HAS_PEOPLE = exists().where(_batch.c.parent == _table.c.id)
 _STATE = (
-    select(_table, _publication.c.message, _publication.c.stage)
+    select(
+        _table,
+        _publication.c.message,
+        _publication.c.stage,
+        (_table.c.language == _MAIN).label("main"),
+        _HAS_PEOPLE.label("has_people"),
+    )
     .join(_publication, _publication.c.id == _table.c.publication)
     .where(_OF_LIST)
 )
-_MAIN = (  # the language of the channel's first post
-    select(_other.c.language)
-    .where(_other.c.publication == bindparam("publication"), _other.c.channel == bindparam("channel"))
-    .order_by(_other.c.part)
-    .limit(1)
-)
-_HAS_PEOPLE = select(_batch.c.id).where(_batch.c.parent == bindparam("of_list")).limit(1)
 _IN_OWN_LANGUAGE = exists().where(  # who got an earlier message in a language that this one lacks gets the main one
     _other.c.publication == _table.c.publication,
     _other.c.channel == _table.c.channel,
@@ -111,7 +118,7 @@ _COPIED = (
     "not_after", "trace",
 )  # fmt: skip
 _ADD = insert(_table)
-_NUMBERED = select(_batch).where(_batch.c.parent == bindparam("of_list"), _batch.c.number == bindparam("number"))
+_NEXT_NUMBER = select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == bindparam("of_list"))
 _UNREADABLE = (
     select(_table.c.id, _table.c.publication, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
     .where(_table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == "")
@@ -143,16 +150,11 @@ class Batches:
                 cursor=read_cursor(row.cursor),
                 message=read_message(row.message),
                 language=row.language,
-                main=_is_main(connection, row),
+                main=row.main,
                 reading=row.reading and not row.halt,
-                has_people=connection.execute(_HAS_PEOPLE, {"of_list": claimed.id}).first() is not None,
+                has_people=row.has_people,
                 unreadable=row.code == UNREADABLE,
             )
-
-    def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
-        """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
-        with self._journal.read() as connection:
-            return seal_people(connection, self._journal.keys, addresses)
 
     def had_recipients(self, channel: str) -> bool:
         """Return True if an earlier delivery on the channel had recipients, including purged ones."""
@@ -170,18 +172,18 @@ class Batches:
         with self._journal.write(durable=False) as connection:
             row = _lock(connection, claimed)
             of_list, cursor = {"of_list": claimed.id}, read_cursor(row.cursor)
-            values = {**of_list, "position": cursor.position, "main": _is_main(connection, row)}
+            context = connection.execute(_STATE, of_list).one()
+            values = {**of_list, "position": cursor.position, "main": context.main}
             people: Sequence[int] = ()
             following, reading = replace(cursor, position=cursor.position + 1), True
             if (batch := connection.execute(_EARLIER_BATCH, values).first()) is not None:
                 got_it = {"earlier": batch.parent, "of_batch": batch.id}
                 people = connection.execute(_GOT_IT, got_it).scalars().all()
             else:
-                closes = connection.execute(_STATE, of_list).one().stage in _CLOSING
                 following, reading = (
                     StoredCursor(),
-                    not closes
-                    or not any(connection.execute(query, of_list).first() for query in (_HAS_PEOPLE, _ABORTED_BEFORE)),
+                    context.stage not in _CLOSING
+                    or not (context.has_people or connection.execute(_ABORTED_BEFORE, of_list).first()),
                 )
             at = microseconds(self._journal.now())
             return _add(connection, claimed, row, people, siblings, following, reading=reading, at=at, lease=lease)
@@ -212,7 +214,7 @@ class Batches:
                 wrong=len(read.wrong) + (0 if again else before.wrong),
                 wrong_lines=tuple(lines[:_SHOWN]),
             )
-            people = store_people(connection, read.people, at).values()
+            people = store_people(connection, self._journal.keys, read.addresses, at)
             return _add(
                 connection, claimed, row, people, siblings, cursor, reading=not read.is_last, at=at, lease=lease
             )
@@ -317,13 +319,9 @@ class Batches:
 
 def _lock(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
     """Lock the claimed delivery, and its publication, so that no two deliveries take one person. Return its row."""
-    connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})  # as who corrects it does
+    if connection.dialect.name != "sqlite":  # a file has one writer at a time
+        connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})  # as who corrects it does
     return lock_owned(connection, claimed)
-
-
-def _is_main(connection: Connection, row: Row[Any]) -> bool:
-    named = {"publication": row.publication, "channel": row.channel}
-    return bool(row.language == connection.execute(_MAIN, named).scalar())
 
 
 def _add(
@@ -370,9 +368,7 @@ def _insert(
     lease: timedelta,
 ) -> ClaimedDelivery | None:
     """Insert a batch and its people. Return it, claimed, unless all of them are suppressed: then it is settled."""
-    number = connection.execute(
-        select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == claimed.id)
-    ).scalar_one()
+    number = connection.execute(_NEXT_NUMBER, {"of_list": claimed.id}).scalar_one()
     columns = {
         **{name: row._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
         "parent": claimed.id,
@@ -385,9 +381,10 @@ def _insert(
         "reply_to": "",
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
-    connection.execute(_ADD, columns)
-    batch = connection.execute(_NUMBERED, {"of_list": claimed.id, "number": number}).one()
-    if store_recipients(connection, row, batch.id, people, at):
-        return replace(claimed, id=batch.id, parent=claimed.id, attempts=0, backoff=timedelta(0))
-    control.settle_batch(connection, batch, at)
+    inserted: Any = connection.execute(_ADD, columns).inserted_primary_key
+    batch: int = inserted.id
+    store_recipients(connection, row, batch, people, at)
+    if recipients.outcomes(recipients.count_batch(connection, claimed.id, batch)).get(Outcome.WAITING):
+        return replace(claimed, id=batch, parent=claimed.id, attempts=0, backoff=timedelta(0))
+    control.settle_batch(connection, control.row_of(connection, batch), at)
     return None

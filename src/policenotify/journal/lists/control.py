@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, select, update
 
 from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
@@ -64,7 +65,6 @@ _REMEDIES = (  # the worst outcome first
 _table = schema.delivery
 _OF_LIST = _table.c.id == bindparam("of_list")
 _ROW = select(_table).where(_OF_LIST)
-_CHANGE = update(_table).where(_OF_LIST)
 _BATCHES = _table.c.parent == bindparam("of_list")
 _OPEN = select(_table.c.id).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).limit(1)
 _NEXT_WAITING = select(func.min(_table.c.not_before)).where(_BATCHES, _table.c.state == Outcome.WAITING)
@@ -74,6 +74,16 @@ _WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).ord
 def row_of(connection: Connection, delivery: int) -> Row[Any]:
     """Return a delivery."""
     return connection.execute(_ROW, {"of_list": delivery}).one()
+
+
+def change(connection: Connection, delivery: int, **columns: object) -> None:
+    """Change columns of a delivery."""
+    connection.execute(_change(tuple(columns)), {"of_list": delivery, **columns})
+
+
+@cache
+def _change(columns: tuple[str, ...]) -> Update:
+    return update(_table).where(_OF_LIST).values({name: bindparam(name) for name in columns})
 
 
 def is_ended(halt: str) -> bool:
@@ -129,7 +139,7 @@ def settle_batch(
         "held": people.get(Outcome.HELD, 0),
         "settled_at": at if outcome.is_final else None,
     }
-    connection.execute(_CHANGE.values(**columns), {"of_list": batch.id})
+    change(connection, batch.id, **columns)
     return outcome
 
 
@@ -186,7 +196,7 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
         counted = counts(connection, [delivery]).get(delivery, ())
         words = {"reason": DAMAGED, "remedy": "", "code": "damaged"}
         again = {"cursor": StoredCursor(earlier=True).to_text(), "reading": True}
-        connection.execute(_CHANGE.values(**again), {"of_list": delivery})
+        change(connection, delivery, **again)
         outcome, people = Outcome.HELD, outcomes(counted) or {Outcome.HELD: 1}
     else:
         people = outcomes(counted)
@@ -197,7 +207,7 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
     if row.request and (ref := _sent_as(connection, row)):
         columns |= ref
         stated["attempt"] = row.attempts
-    connection.execute(_CHANGE.values(**columns), {"of_list": delivery})
+    change(connection, delivery, **columns)
     record_delivery(connection, row, moment(at), "settled", stated)
     suppress_reported(connection, row, moment(at))
     return people
@@ -241,7 +251,7 @@ def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int)
         if words["reason"] and row.reading:
             words["reason"] = f"{words['reason']} {MORE_TO_READ}"
         columns |= words
-    connection.execute(_CHANGE.values(**columns), {"of_list": row.id})
+    change(connection, row.id, **columns)
 
 
 def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
@@ -309,7 +319,7 @@ def end(connection: Connection, row: Row[Any], halt: str, reason: str, *, remedy
 
 def halt_list(connection: Connection, delivery: int, halt: str, **columns: object) -> None:
     """Halt a delivery and its batches that are not settled, or let them go on. Change columns of the delivery, too."""
-    connection.execute(_CHANGE.values(halt=halt, **columns), {"of_list": delivery})
+    change(connection, delivery, halt=halt, **columns)
     batches = update(_table).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).values(halt=halt)
     if "not_before" in columns:
         batches = batches.values(not_before=columns["not_before"])

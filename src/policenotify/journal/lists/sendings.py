@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -169,7 +169,7 @@ class Sendings:
                 total += people
                 body = {"reason": storable(reason), "people": people}
                 record_delivery(connection, row, self._journal.now(), control.ABORT_EVENT, body, actor=actor)
-        self.finish_aborts()
+        self.finish(self.ended())
         return _steered(publication, aborted, actor, people=total)
 
     @contextmanager
@@ -181,10 +181,13 @@ class Sendings:
             lock(connection, *{row.ordering_key for row in connection.execute(query, values).all()})
             yield connection, connection.execute(query, values).all()
 
-    def finish_aborts(self) -> None:
-        """Settle what was aborted or has ended, as far as no worker is sending it. Without any, nothing is written."""
+    def ended(self) -> Sequence[int]:
+        """Return the deliveries that were aborted or have ended, and are not settled."""
         with self._journal.read() as connection:
-            ended = connection.execute(_ENDED).scalars().all()
+            return connection.execute(_ENDED).scalars().all()
+
+    def finish(self, ended: Iterable[int]) -> None:
+        """Settle deliveries that were aborted or have ended, as far as no worker is sending them."""
         for delivery in ended:
             more = True
             while more:
