@@ -26,7 +26,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED
 from policenotify.journal.lists.recipients import store_people, store_recipients
-from policenotify.journal.lists.state import UNREADABLE, ListState, ReadPeople, StoredCursor, read_cursor
+from policenotify.journal.lists.state import UNREADABLE, ListState, StoredCursor, read_cursor
 from policenotify.journal.order import lock_key_of
 from policenotify.journal.persons.suppressions import mass_fault
 from policenotify.journal.records import ClaimedDelivery, microseconds, span
@@ -36,7 +36,6 @@ from policenotify.model.message import read as read_message
 from policenotify.model.rate import Rate, RateReached
 from policenotify.model.status import WaitsForList
 
-_SHOWN: Final = 10  # wrong rows of which the line is kept
 _BATCH: Final = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
@@ -189,14 +188,23 @@ class Batches:
             return _add(connection, claimed, row, people, siblings, following, reading=reading, at=at, lease=lease)
 
     def add_batch(
-        self, claimed: ClaimedDelivery, read: ReadPeople, siblings: Collection[str], *, lease: timedelta
+        self,
+        claimed: ClaimedDelivery,
+        addresses: Iterable[str],
+        cursor: StoredCursor,
+        siblings: Collection[str],
+        *,
+        is_last: bool,
+        lease: timedelta,
     ) -> ClaimedDelivery | None:
         """Make a batch of people of the audiences, and move the cursor behind them.
 
         Args:
             claimed: The delivery.
-            read: The people.
+            addresses: The people's addresses.
+            cursor: The cursor behind them.
             siblings: The channels of the same network. A person is taken by one of them.
+            is_last: No person follows.
             lease: How long the batch is held from now on.
 
         Returns:
@@ -205,19 +213,8 @@ class Batches:
         """
         with self._journal.write(durable=False) as connection:
             row, at = _lock(connection, claimed), microseconds(self._journal.now())
-            before, again = read_cursor(row.cursor), read.is_from_start
-            lines = [*(() if again else before.wrong_lines), *(f"{row.line}: {row.reason}" for row in read.wrong)]
-            cursor = StoredCursor(
-                audience=read.after.audience,
-                position=read.after.position,
-                revision=read.revision,
-                wrong=len(read.wrong) + (0 if again else before.wrong),
-                wrong_lines=tuple(lines[:_SHOWN]),
-            )
-            people = store_people(connection, self._journal.keys, read.addresses, at)
-            return _add(
-                connection, claimed, row, people, siblings, cursor, reading=not read.is_last, at=at, lease=lease
-            )
+            people = store_people(connection, self._journal.keys, addresses, at)
+            return _add(connection, claimed, row, people, siblings, cursor, reading=not is_last, at=at, lease=lease)
 
     def take(
         self,
