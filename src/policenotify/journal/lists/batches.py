@@ -333,16 +333,25 @@ def _add(
     at: int,
     lease: timedelta,
 ) -> ClaimedDelivery | None:
-    """Make a batch of those people who are not recipients of the publication yet, and move the cursor."""
+    """Make a batch of those people who are not recipients of the publication yet, and move the cursor.
+
+    Returns:
+        The batch, claimed. None if there is none of them, or all are suppressed: then it is settled.
+    """
+    until, batch = at + span(lease), None
     added = [] if row.halt else _not_taken(connection, claimed.id, sorted(people), siblings)
-    columns: dict[str, object] = {"lease_until": at + span(lease)}
+    columns: dict[str, object] = {"lease_until": until}
     if not row.halt:  # else the next one goes on from here, if it was only paused
         columns |= {"cursor": cursor.to_text(), "reading": reading}
         if row.code == UNREADABLE:
             columns |= {"reason": "", "remedy": "", "code": ""}
-    batch = _insert(connection, claimed, row, added, at=at, lease=lease) if added else None
-    if batch is not None:
-        columns |= {"state": Outcome.WAITING, "owner": None, "lease_until": None, "not_before": at, "backoff": 0}
+    if added:
+        number = _insert(connection, row, added, at=at, until=until)
+        if recipients.outcomes(recipients.count_batch(connection, claimed.id, number)).get(Outcome.WAITING):
+            batch = replace(claimed, id=number, parent=claimed.id, attempts=0, backoff=timedelta(0))
+            columns |= {"state": Outcome.WAITING, "owner": None, "lease_until": None, "not_before": at, "backoff": 0}
+        else:
+            control.settle_batch(connection, control.row_of(connection, number), at)
     change(connection, claimed, **columns)
     return batch
 
@@ -355,33 +364,21 @@ def _not_taken(connection: Connection, delivery: int, people: Sequence[int], sib
     return [number for number in people if number not in taken]
 
 
-def _insert(
-    connection: Connection,
-    claimed: ClaimedDelivery,
-    row: Row[Any],
-    people: Sequence[int],
-    *,
-    at: int,
-    lease: timedelta,
-) -> ClaimedDelivery | None:
-    """Insert a batch and its people. Return it, claimed, unless all of them are suppressed: then it is settled."""
-    number = connection.execute(_NEXT_NUMBER, {"of_list": claimed.id}).scalar_one()
+def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at: int, until: int) -> int:
+    """Insert a batch that is being sent, and its people. Return its id."""
+    number = connection.execute(_NEXT_NUMBER, {"of_list": row.id}).scalar_one()
     columns = {
         **{name: row._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
-        "parent": claimed.id,
+        "parent": row.id,
         "number": number,
-        "post_key": f"{claimed.id}/{number}",
+        "post_key": f"{row.id}/{number}",
         "state": Outcome.SENDING,
-        "owner": claimed.owner,
-        "lease_until": at + span(lease),
+        "owner": row.owner,
+        "lease_until": until,
         "not_before": at,
         "reply_to": "",
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
     inserted: Any = connection.execute(_ADD, columns).inserted_primary_key
-    batch: int = inserted.id
-    store_recipients(connection, row, batch, people, at)
-    if recipients.outcomes(recipients.count_batch(connection, claimed.id, batch)).get(Outcome.WAITING):
-        return replace(claimed, id=batch, parent=claimed.id, attempts=0, backoff=timedelta(0))
-    control.settle_batch(connection, control.row_of(connection, batch), at)
-    return None
+    store_recipients(connection, row, inserted.id, people, at)
+    return int(inserted.id)

@@ -365,9 +365,8 @@ def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Col
     unknown = 0
     for name in names:
         key = recipient_key(keys, name)
-        same = [row for row in rows if row.key == key]
-        begins = [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
-        named = same or begins
+        named = [row for row in rows if row.key == key]
+        named = named or [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
         if len(named) == 1:
             found.add(named[0].person)
         else:
