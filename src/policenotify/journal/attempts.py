@@ -128,6 +128,8 @@ class Attempts:
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
+
+        After an error a transaction around it must be rolled back.
         """
         journal = self._journal
         seen = journal.newest_event
@@ -138,7 +140,7 @@ class Attempts:
             now = microseconds(journal.now())
             number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
             tried: dict[str, object] = {"last_tried_at": now, "first_tried_at": microseconds(first)}
-            released = {"attempts": number, "lease_until": now + span(lease)}
+            held = {"attempts": number, "lease_until": now + span(lease)}
             if claimed.parent is not None:  # before the batch: who locks both does it in this order
                 whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
                 if whole.request is not None and whole.request_version == claimed.request_version:
@@ -149,7 +151,7 @@ class Attempts:
                 control.change(connection, whole.id, **columns)
             else:
                 tried |= _request_columns(journal.keys, claimed, request, wording)
-            change(connection, claimed, **tried, **released)
+            change(connection, claimed, **tried, **held)
             is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted instead
             # A withdrawal and an end lock the delivery, too.
             if is_post and (over := why_over(over_by(connection, claimed.publication), by_end=claimed.in_doubt)):
@@ -388,7 +390,7 @@ def _stated(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, Any]:
 def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, at: int) -> None:
     target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
     row = connection.execute(select(_table).where(_table.c.id == target)).one()
-    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.DELETED))
+    control.change(connection, row.id, state=Outcome.DELETED)
     record_delivery(connection, row, moment(at), "deleted", {"by": claimed.publication})
 
 
@@ -416,7 +418,7 @@ def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta)
     else:
         recipients.interrupt(connection, row.parent, row.id, row.attempts)
         columns["counts"] = recipients.to_text(recipients.count_batch(connection, row.parent, row.id))
-    connection.execute(update(_table).where(_table.c.id == row.id).values(**columns))
+    control.change(connection, row.id, **columns)
     _alarm_if_repeated(connection, row, now, lease)
     body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
     record_delivery(connection, row, moment(now), INTERRUPTED, body)

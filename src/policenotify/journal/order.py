@@ -175,8 +175,7 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
         control.end(connection, row, outcome, reason)
         control.settle(connection, row.id, at)
         return
-    settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
-    connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
+    control.change(connection, row.id, state=outcome, reason=reason, remedy="", code="", settled_at=at)
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
 
 

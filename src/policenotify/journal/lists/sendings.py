@@ -287,7 +287,7 @@ class Sendings:
         if touched:
             control.recount(connection, delivery, at, touched, due=not posted)
         columns = _resolved(connection, row, actor, posted=posted, some=people is not None, at=at)
-        connection.execute(update(_table).where(_table.c.id == delivery).values(**columns))
+        control.change(connection, delivery, **columns)
         body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
         if keys:
             body["recipients"] = [key[:SHOWN] for key in keys]
