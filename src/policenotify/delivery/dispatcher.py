@@ -106,7 +106,7 @@ class Dispatcher:
         *,
         publication: str | None = None,
         stop: Callable[[], bool] = lambda: False,
-        duties: Callable[[], object] = lambda: None,
+        duties: Callable[[], bool] = lambda: False,
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
@@ -118,7 +118,7 @@ class Dispatcher:
                 lists that cannot be read yet, until it is stopped. Then call `finish`.
             publication: Return as soon as nothing more can happen to this publication within the budget.
             stop: Return as soon as this returns True.
-            duties: What else is to be done, at each look.
+            duties: What else is done at each look. It returns whether there is more to deliver.
 
         Returns:
             When something is due next. `None` if nothing is, or for a *publication*.
@@ -138,7 +138,7 @@ class Dispatcher:
         return None if publication else self.next_due()
 
     def _drain(
-        self, deadline: float, publication: str | None, stop: Callable[[], bool], duties: Callable[[], object]
+        self, deadline: float, publication: str | None, stop: Callable[[], bool], duties: Callable[[], bool]
     ) -> None:
         is_worker = deadline == math.inf
         interval, next_upkeep = LOOK_INTERVAL if is_worker else self.poll_interval, -math.inf
@@ -150,16 +150,16 @@ class Dispatcher:
             if self._ended or self.clock.monotonic() >= next_upkeep:
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP
-            duties()
             due, may_happen = self._look(publication, deadline)
             now = self.journal.now()  # read after `due`, so that what is due at once is due by now
             for name in [name for name, at in due.items() if at <= now]:
                 self._start(name)
-            left = deadline - self.clock.monotonic()
-            if left <= 0 or not may_happen:
+            more, left = duties(), deadline - self.clock.monotonic()
+            if left <= 0 or not (may_happen or more):
                 break
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            self._wait(seen, min([left, interval, *later]))
+            if not more:
+                self._wait(seen, min([left, interval, *later]))
         self._wait_for_lists()
 
     def next_due(self) -> datetime | None:
@@ -247,7 +247,7 @@ class Dispatcher:
             if publication is None:
                 due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
-            pending = self.journal.publications.pending(publication).due
+            pending = self.journal.publications.pending(publication)
             due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 
@@ -320,7 +320,8 @@ class Dispatcher:
         config, owner = self.channels[lane.channel], f"{this_process()}/{uuid4().hex[:8]}"
         attempts: DeliveryAttempt | None = None
         try:
-            while self._may_take(lane, config):
+            while self._goes_on(lane, people=config.capabilities.recipients):
+                lane.asked = False  # what it is asked from now on is for the look after this
                 claimed = self.journal.deliveries.claim(
                     config.name, owner, lease=self.lease, severe_only=lane.severe_only, rate=config.rate
                 )
@@ -368,7 +369,7 @@ class Dispatcher:
             clock=self.clock,
             lease=self.lease,
             backoff=self.backoff,
-            may_go_on=partial(self._list_goes_on, lane),
+            may_go_on=partial(self._goes_on, lane),
             siblings={name for name, other in self.channels.items() if other.network == config.network},
             reader=AudienceReader(),
             on_result=partial(self._look_for_more, lane),
@@ -386,21 +387,11 @@ class Dispatcher:
             if claimed is None:
                 self._note_change()
 
-    def _goes_on(self, lane: _Lane) -> bool:
-        """Return whether the thread may take another delivery. With the lock held."""
-        return lane in self._living() and not self._closing
-
-    def _may_take(self, lane: _Lane, config: ChannelConfig) -> bool:
-        """Return whether the thread claims a delivery now. What it is asked from now on is for the look after that."""
-        with self._changed:
-            lane.asked = False
-            return self._goes_on(lane) and (self._lists_have_time() or not config.capabilities.recipients)
-
-    def _list_goes_on(self, lane: _Lane) -> bool:
-        """Return whether the thread may ask for another recipient, which is a sign of life."""
+    def _goes_on(self, lane: _Lane, *, people: bool = True) -> bool:
+        """Return whether a thread may take another delivery, or begin another of its *people*: a sign of life."""
         with self._changed:
             lane.alive_at = self.clock.monotonic()
-            return self._goes_on(lane) and self._lists_have_time()
+            return lane in self._living() and not self._closing and (not people or self._lists_have_time())
 
     def _look_for_more(self, lane: _Lane) -> None:
         """Let the thread claim again if something is due, in the transaction that stores a result."""

@@ -44,25 +44,28 @@ def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, in
     shown = ", ".join(f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in found.items())
     settled = (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED, *found)
     overall = next(outcome for outcome in settled if outcome in found)
-    level = logging.WARNING if found.keys() & {Outcome.REFUSED, Outcome.HELD} else logging.INFO
-    _log_delivery(level, claimed, overall, overall, f"{shown}{_brackets(code)}")
+    _log.log(
+        logging.WARNING if found.keys() & {Outcome.REFUSED, Outcome.HELD} else logging.INFO,
+        "Channel %s: publication %s, delivery %s: %s%s",
+        *_names(claimed),
+        shown,
+        _brackets(code),
+        extra=_fields(claimed, overall, overall),
+    )
 
 
 def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
     """Log that an attempt has failed and the delivery waits. Why is in the journal: a network's words may quote it."""
-    at = f"{result.not_before.astimezone(UTC):%H:%M:%S} UTC" if result.not_before else "once"
-    out = " It may be out already." if result.outcome is Outcome.UNCONFIRMED else ""
-    text = (
-        f"{result.outcome}{_brackets(result.code)}: the attempt has failed.{out} It goes on at {at} by itself. "
-        "If that lasts: policenotify doctor"
+    _log.warning(
+        "Channel %s: publication %s, delivery %s: %s%s: the attempt has failed.%s It goes on at %s by itself. "
+        "If that lasts: policenotify doctor",
+        *_names(claimed),
+        result.outcome,
+        _brackets(result.code),
+        " It may be out already." if result.outcome is Outcome.UNCONFIRMED else "",
+        f"{result.not_before.astimezone(UTC):%H:%M:%S} UTC" if result.not_before else "once",
+        extra=_fields(claimed, "delayed", result.outcome),
     )
-    _log_delivery(logging.WARNING, claimed, "delayed", result.outcome, text)
-
-
-def _log_delivery(level: int, claimed: ClaimedDelivery, event: str, outcome: Outcome, text: str) -> None:
-    channel, publication, delivery = claimed.channel, claimed.publication, claimed.public_id
-    about = fields(event, channel=channel, delivery=delivery, publication=publication, outcome=outcome)
-    _log.log(level, "Channel %s: publication %s, delivery %s: %s", channel, publication, delivery, text, extra=about)
 
 
 def log_blocked(channel: str, code: str = "") -> None:
@@ -77,3 +80,12 @@ def log_blocked(channel: str, code: str = "") -> None:
 
 def _brackets(code: str) -> str:
     return f" [{shown}]" if (shown := shown_code(code)) else ""
+
+
+def _names(claimed: ClaimedDelivery) -> tuple[object, ...]:
+    return claimed.channel, claimed.publication, claimed.public_id
+
+
+def _fields(claimed: ClaimedDelivery, event: str, outcome: Outcome) -> dict[str, object]:
+    channel, publication, delivery = claimed.channel, claimed.publication, claimed.public_id
+    return fields(event, channel=channel, delivery=delivery, publication=publication, outcome=outcome)

@@ -226,10 +226,10 @@ class Attempts:
         journal = self._journal
         seen = journal.newest_event
         with journal.write() as connection:
-            if journal.standing(connection, seen).stopped is not None:
-                return 0
             now = microseconds(journal.now())
             rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(journal.keys, row)]
+            if not rows or journal.standing(connection, seen).stopped is not None:
+                return 0
             for row in rows:
                 cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)
         return len(rows)

@@ -37,7 +37,6 @@ from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
-    Pending,
     PublicationSummary,
     microseconds,
     moment,
@@ -259,14 +258,16 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str) -> Pending:
-        """Return the channels with pending deliveries."""
+    def pending(self, publication: str) -> Mapping[str, datetime | None]:
+        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
+
+        Deliveries that wait until their list is tried again are left out.
+        """
         values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
             rows = connection.execute(_PENDING, values).all()
-        sending = {row.channel: None for row in rows if row.state == Outcome.SENDING}
-        due = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
-        return Pending(due={**due, **sending}, postponed=frozenset(row.channel for row in rows if row.postponed))
+        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
+        return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
     def picture(self, digest: str, alt: str) -> Picture:
         """Return an image that was published before.
@@ -303,10 +304,9 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
     rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
     with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
     counted = recipients.counts(connection, with_recipients)
-    sent: set[int] = set()
-    if waiting := [delivery.id for delivery in rows if delivery.has_recipients and delivery.state == Outcome.WAITING]:
-        sent.update(connection.execute(_BEING_SENT, {"lists": waiting}).scalars())
-    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
+    waiting = [delivery.id for delivery in rows if delivery.state == Outcome.WAITING]
+    sent = set(connection.execute(_BEING_SENT, {"lists": waiting}).scalars()) if waiting else set()
+    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)} if waiting else {}
     return Publication(
         id=row.id,
         key=row.key or "",
@@ -458,11 +458,8 @@ def _ensure_not_cancelled(connection: Connection, corrected: str) -> None:
 def _advance_incident(connection: Connection, new: NewPublication, incident: str) -> None:
     at, table = microseconds(new.at), schema.incident
     due = microseconds(new.due_at) if new.due_at else None
-    row = connection.execute(_INCIDENT, {"incident": incident}).first()
-    if (row.next_sequence if row else 1) != new.expected_sequence:
-        raise _changed(incident)
     columns: dict[str, object] = {"status": new.status, "next_sequence": new.expected_sequence + 1}
-    if row is None:
+    if new.expected_sequence == 1:
         opened = {
             "id": incident,
             "category": new.message.category,
@@ -474,6 +471,9 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
         if not schema.insert_new(connection, table, [opened | columns]):
             raise _changed(incident)
         return
+    row = connection.execute(_INCIDENT, {"incident": incident}).first()
+    if row is None or row.next_sequence != new.expected_sequence:
+        raise _changed(incident)
     if not _keeps_deadline(new.message):
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}

@@ -90,8 +90,6 @@ def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any
     return select(_table.c.channel, func.min(at)).where(on_channels, *which).group_by(_table.c.channel)
 
 
-_NEXT_READY = _earliest(_table.c.not_before, _NEXT_UP)
-_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once. While a list is read,
 # another worker looks again soon, not only when the lease ends: each batch frees it.
 _NEXT_LEASE = _earliest(
@@ -101,6 +99,8 @@ _NEXT_LEASE = _earliest(
     ),
     _table.c.state == Outcome.SENDING,
 )
+_NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
+_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
 _WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
@@ -165,9 +165,9 @@ class Queue:
             now = microseconds(self._journal.now())
             opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
             earliest: dict[str, int] = {}
-            for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE):
-                for name, at in connection.execute(query, {"channels": list(opens), "now": now, "soon": now + _SOON}):
-                    earliest[name] = min(at, earliest.get(name, at))
+            values = {"channels": list(opens), "now": now, "soon": now + _SOON}
+            for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
+                earliest[name] = min(at, earliest.get(name, at))
         return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
     def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:

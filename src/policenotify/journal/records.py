@@ -387,19 +387,6 @@ class PublicationSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """The channels on which deliveries of a publication are pending.
-
-    Attributes:
-        due: When each is due at the earliest. `None`: it is being sent.
-        postponed: The channels of those that wait until their list is tried again.
-    """
-
-    due: Mapping[str, datetime | None]
-    postponed: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class ChannelSummary:
     """The deliveries of one channel.
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.workers import Runner
 
-_TIDY_INTERVAL = 15.0  # seconds between two looks of a worker for reminders, drafts that expire and addresses to erase
+_TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, drafts that expire and addresses to erase
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
@@ -453,20 +453,15 @@ class Publisher(Operations):
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most *budget*. For timers and cron.
 
-        Then reminders of overdue incidents are raised, and addresses that are no longer needed erased. Messages to the
-        duty channels leave in what is left of the budget.
+        Meanwhile reminders of overdue incidents are raised, and addresses that are no longer needed erased. Messages to
+        the duty channels leave in what is left of the budget.
 
         Returns:
             When something is due next. `None` if nothing is.
         """
         budget = wait_of(budget, "budget")
-        self.events.register()
-        self._pending.run(retries_lists=True)
-        until = self.clock.monotonic() + budget.total_seconds()
-        self.events.wake()
-        due = self._dispatcher.drain(budget)
-        if self._tidy():
-            due = self._dispatcher.drain(timedelta(seconds=max(0.0, until - self.clock.monotonic())))
+        self._begin_to_deliver()
+        due = self._dispatcher.drain(budget, duties=self._look_around)
         self.events.wake()
         return due
 
@@ -479,20 +474,27 @@ class Publisher(Operations):
 
     def _deliver_until(self, stop: Callable[[], bool]) -> None:
         """Deliver as a worker until it is to stop."""
-        self.events.register()
-        self._pending.retry_lists()
+        self._begin_to_deliver()
         self.journal.workers.start_heartbeat()
         self._dispatcher.drain(None, stop=stop, duties=self._look_around)
 
-    def _look_around(self) -> None:
-        """Do what a worker does at each look, besides delivering."""
+    def _begin_to_deliver(self) -> None:
+        self.events.register()
+        self._pending.run(retries_lists=True)
+        self._tidied_at = -math.inf
+
+    def _look_around(self) -> bool:
+        """Do what a drain does at each look, besides delivering. Return whether there is more to deliver."""
         self.events.register()  # who has subscribed since gets what is written from now on
         self.events.report_hangs()
         self.events.wake()
         self._pending.run()
-        if self.clock.monotonic() >= self._tidied_at + _TIDY_INTERVAL:
-            self._tidied_at = self.clock.monotonic()
-            self._tidy()
+        if self.clock.monotonic() < self._tidied_at + _TIDY_INTERVAL:
+            return False
+        self._tidied_at = self.clock.monotonic()
+        self.journal.retention.erase_addresses()
+        self.drafts.expire()
+        return self._duty.run()
 
     def _finish_worker(self, timeout: float) -> bool:
         """Take nothing new, and return whether all that is under way ends in time."""
@@ -500,12 +502,6 @@ class Publisher(Operations):
         with suppress(JournalError):  # others will notice the missing heartbeat
             self.journal.workers.stop_heartbeat()
         return finished
-
-    def _tidy(self) -> bool:
-        """Do what may follow the deliveries. Return whether there is more to deliver."""
-        self.journal.retention.erase_addresses()
-        self.drafts.expire()
-        return self._duty.run()
 
     # --- what operations need
 

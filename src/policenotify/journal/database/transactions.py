@@ -230,7 +230,7 @@ class Transactions:
         """
         current = self._joinable(writes=False)
         if current is not None and (current.joined or not current.writes):  # that snapshot may have begun earlier
-            seen = meta.KnownEvent()
+            return meta.standing(connection, self.id, meta.KnownEvent())
         found = meta.standing(connection, self.id, seen)
         uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)
         if uncommitted is not None:  # the event may be of this transaction, which others do not see yet

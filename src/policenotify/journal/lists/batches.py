@@ -228,8 +228,8 @@ class Batches:
     ) -> tuple[Recipient, ...]:
         """Record what became of the people marked before, and mark the next ones of a batch, in one transaction.
 
-        The lease is renewed. Nothing may be sent to them before this returns. No one is marked while everything is
-        stopped, or once this sending was paused or has ended.
+        With people the lease is renewed. Nothing may be sent to them before this returns. No one is marked while
+        everything is stopped, or once this sending was paused or has ended.
 
         Args:
             claimed: The batch.
@@ -238,7 +238,7 @@ class Batches:
             lease: How long the batch is held from now on.
             rate: The channel's rate, which counts people.
             outcomes: What became of those marked before. Who has no outcome was not begun, and waits again. `None`:
-                no one was marked before.
+                no one was marked since `begin`, which has renewed the lease.
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are recorded.
@@ -261,18 +261,33 @@ class Batches:
                     use_slots(connection, claimed.channel, rate, now, -unused)
             if gone and (failure := mass_fault(connection, replace(claimed, id=claimed.public_id))):
                 control.recount(connection, claimed.public_id, now)
-            change(connection, claimed, lease_until=now + span(lease))
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
-                    if rate is not None:
-                        limit = free_slots(connection, claimed.channel, rate, now, limit)
-                    people = recipients.take(connection, journal.keys, claimed, limit, hold_doubt=hold_doubt, now=now)
-                    if rate is not None and people:
-                        use_slots(connection, claimed.channel, rate, now, len(people))
+                    people = self._mark(connection, claimed, limit, hold_doubt=hold_doubt, rate=rate, now=now)
                 except RateReached as reached:
                     failure = reached
+            if people and ended is not None:
+                change(connection, claimed, lease_until=now + span(lease))
         if failure is not None:
             raise failure
+        return people
+
+    def _mark(
+        self,
+        connection: Connection,
+        claimed: ClaimedDelivery,
+        limit: int,
+        *,
+        hold_doubt: bool,
+        rate: Rate | None,
+        now: int,
+    ) -> tuple[Recipient, ...]:
+        """Mark the next people, as many as the rate allows, which counts them."""
+        if rate is not None:
+            limit = free_slots(connection, claimed.channel, rate, now, limit)
+        people = recipients.take(connection, self._journal.keys, claimed, limit, hold_doubt=hold_doubt, now=now)
+        if rate is not None and people:
+            use_slots(connection, claimed.channel, rate, now, len(people))
         return people
 
     # --- deliveries whose people cannot be read

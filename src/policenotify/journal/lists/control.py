@@ -209,7 +209,7 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
         stated["attempt"] = row.attempts
     change(connection, delivery, **columns)
     record_delivery(connection, row, moment(at), "settled", stated)
-    suppress_reported(connection, row, moment(at))
+    suppress_reported(connection, row, moment(at), refused=Outcome.REFUSED in people)
     return people
 
 

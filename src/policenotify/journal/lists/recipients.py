@@ -72,10 +72,10 @@ _SEAL_AGAIN = (  # with the newest keys
     .where(_person.c.key == bindparam("of_key"))
     .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
 )
-_ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_subquery()
+_IDS = select(_person.c.id).where(_OF_KEYS)
 _RECORD = (
     update(_recipient)
-    .where(_OF_BATCH, _recipient.c.person == _ID, _recipient.c.state == Outcome.SENDING)
+    .where(_OF_BATCH, _recipient.c.person.in_(_IDS), _recipient.c.state == Outcome.SENDING)
     .values(
         {name: bindparam(name) for name in ("state", "reason", "code")}
         | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
@@ -252,22 +252,22 @@ def record(
         "unavailable": Outcome.WAITING,
         "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
     }
-    rows = [
-        {
+    alike = defaultdict[tuple[str, str, str, bool], list[str]](list)
+    for each in outcomes:
+        alike[each.outcome, storable(each.reason), storable(each.code), bool(each.gone)].append(each.key)
+    for (outcome, reason, code, gone), keys in alike.items():
+        values = {
             **_of(claimed),
             "of_attempt": claimed.attempts,
-            "of_key": outcome.key,
-            "state": states[outcome.outcome].value,
-            "reason": storable(outcome.reason),
-            "code": storable(outcome.code),
-            "more_gone": int(outcome.outcome == "refused" and bool(outcome.gone)),
+            "keys": keys,
+            "state": states[outcome].value,
+            "reason": reason,
+            "code": code,
+            "more_gone": int(outcome == "refused" and gone),
             # A refusal does not settle an earlier attempt in doubt, nor does an answer that nothing was sent.
-            "doubt": None if outcome.outcome in {"refused", "unavailable"} else outcome.outcome == "unconfirmed",
+            "doubt": None if outcome in {"refused", "unavailable"} else outcome == "unconfirmed",
         }
-        for outcome in outcomes
-    ]
-    if rows:
-        connection.execute(_RECORD, rows)
+        connection.execute(_RECORD, values)
     return connection.execute(_RELEASE, _of(claimed)).rowcount
 
 

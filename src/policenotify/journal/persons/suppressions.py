@@ -236,16 +236,17 @@ def _count_served(connection: Connection, delivery: int, *, at_most: int) -> int
     return int(connection.execute(select(func.count()).select_from(served.subquery())).scalar() or 0)
 
 
-def suppress_reported(connection: Connection, claimed: Row[Any], now: datetime) -> None:
+def suppress_reported(connection: Connection, claimed: Row[Any], now: datetime, *, refused: bool) -> None:
     """Suppress the recipients whom a settled delivery reports as not existing for the second time.
 
     One report is only remembered. The second, on another day, suppresses the recipient on this channel. A mail that
-    the network accepts meanwhile clears the first. A delivery that served few shows nothing.
+    the network accepts meanwhile clears the first. A delivery that served few shows nothing, and one that *refused*
+    nobody reports nobody.
     """
     at = microseconds(now)
     known = {"channel": claimed.channel, "delivery": claimed.id}
     connection.execute(_CLEAR_FIRST, known)
-    reported: Sequence[str] = connection.execute(_REPORTED, known).scalars().all()
+    reported: Sequence[str] = connection.execute(_REPORTED, known).scalars().all() if refused else ()
     if not reported or not is_plausible(connection, claimed.id, len(reported)):
         return
     release_expired(connection, now)
