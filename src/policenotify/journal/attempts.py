@@ -132,10 +132,9 @@ class Attempts:
         After an error a transaction around it must be rolled back.
         """
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
             meta.pass_gate(connection, shared=True)
-            if (stopped := journal.standing(connection, seen).stopped) is not None:
+            if (stopped := journal.standing(connection).stopped) is not None:
                 raise stopped
             now = microseconds(journal.now())
             number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
@@ -224,11 +223,10 @@ class Attempts:
         changed.
         """
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
             now = microseconds(journal.now())
             rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(journal.keys, row)]
-            if not rows or journal.standing(connection, seen).stopped is not None:
+            if not rows or journal.standing(connection).stopped is not None:
                 return 0
             for row in rows:
                 cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)

@@ -158,9 +158,8 @@ class Queue:
         without *postponed*, deliveries that wait until their list is tried again.
         """
         limits = {name: (rates or {}).get(name) for name in channels}
-        seen = self._journal.newest_event
         with self._journal.read() as connection:
-            if self._journal.standing(connection, seen).stopped is not None:
+            if self._journal.standing(connection).stopped is not None:
                 return {}
             now = microseconds(self._journal.now())
             opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
@@ -188,9 +187,8 @@ class Queue:
         Raises:
             UnsupportedVersion: Only deliveries of a newer policenotify are left.
         """
-        seen = self._journal.newest_event
         with self._journal.write(durable=False) as connection:
-            if self._journal.standing(connection, seen).stopped is not None:
+            if self._journal.standing(connection).stopped is not None:
                 return None
             now, keys = microseconds(self._journal.now()), self._journal.keys
             opens = opens_at(connection, {channel: rate}, now)[channel]

@@ -261,7 +261,7 @@ class Retention:
             raise JournalError(
                 f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. "
                 "Try again later."
-            ) from error
+            ) from None
 
 
 # --- threads
