@@ -327,7 +327,7 @@ class SupportsBulkSend(Channel, Protocol):
         """
 
 
-class PersonReport(NamedTuple):
+class ReadReceipt(NamedTuple):
     """What a network reports about a message for one person.
 
     Attributes:
@@ -345,7 +345,7 @@ class PersonReport(NamedTuple):
 class SupportsReceipts(Protocol):
     """A channel whose network reports afterwards what became of a message for one person."""
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> PersonReport:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a call of the network to the address that the request named, with the token for `receipt`. No I/O.
 
         Raises:

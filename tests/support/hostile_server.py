@@ -66,9 +66,6 @@ def whole(body: bytes) -> Answer:
 
 SLOW: dict[str, Answer] = {
     "a byte of the body at a time": repeated(HEAD + b"\r\n", piece=b" ", pause=True),
-    "a header without an end": repeated(HEAD + b"X: ", piece=b"x", pause=True),
-    "headers without an end": repeated(HEAD, piece=b"x", pause=True),
-    "100 Continue for ever": repeated(piece=b"HTTP/1.1 100 Continue\r\n\r\n", pause=True),
     "no answer": repeated(piece=b"", pause=True),
 }
 LONG: dict[str, Answer] = {

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from policenotify.errors import ChannelError, LostLease
-from policenotify.networks._requests import LeaseAdapter
+from policenotify.networks._requests import BoundedAdapter
 from policenotify.testing.contract.texts import PEOPLE, send_post
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under
@@ -115,7 +115,7 @@ def test_a_list_whose_lease_ends_in_the_middle_reaches_no_further_recipient() ->
 def test_past_the_lease_nothing_is_written_through_a_proxy() -> None:
     with FakeServer() as proxy, closing(requests.Session()) as session:
         proxy.on("POST", "*", lambda _: Answer.json({}))
-        adapter = LeaseAdapter()
+        adapter = BoundedAdapter()
         session.mount("http://", adapter)
         session.proxies = {"http": proxy.url}
         with adapter.publishing():

@@ -16,9 +16,9 @@ from policenotify.channel import (
     BySeverity,
     Capabilities,
     Clock,
-    PersonReport,
     Post,
     PostRef,
+    ReadReceipt,
     Recipient,
     RecipientOutcome,
     Request,
@@ -311,11 +311,11 @@ class Sms:
                 break  # tell it first
         return batch, refused, True
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> PersonReport:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
         receipt = read_receipt(self._receipt_format, content_type, body, query)
         confirmation = CONFIRMATIONS.get(self._receipt_format, "ok")
-        return PersonReport(_REPORTED.get(receipt.status), receipt.code, confirmation)
+        return ReadReceipt(_REPORTED.get(receipt.status), receipt.code, confirmation)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
