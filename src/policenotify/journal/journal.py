@@ -24,13 +24,13 @@ from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.lists import batches, control
+from policenotify.journal.lists.receipts import publication_of
 from policenotify.journal.lists.recipients import seal_addresses_again
 from policenotify.journal.lists.sendings import Sendings
 from policenotify.journal.persons.people import StoredPeople
 from policenotify.journal.persons.reports import Reports
 from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
-from policenotify.journal.receipts import publication_of
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
 from policenotify.journal.subscribers import Subscribers, restart_order

@@ -240,8 +240,8 @@ def suppress_reported(connection: Connection, claimed: Row[Any], now: datetime, 
     """Suppress the recipients whom a settled delivery reports as not existing for the second time.
 
     One report is only remembered. The second, on another day, suppresses the recipient on this channel. A mail that
-    the network accepts meanwhile clears the first. A delivery that served few shows nothing, and one that *refused*
-    nobody reports nobody.
+    the network accepts meanwhile clears the first. A delivery that served few shows nothing, nor does one without
+    people who were *refused*.
     """
     at = microseconds(now)
     known = {"channel": claimed.channel, "delivery": claimed.id}
