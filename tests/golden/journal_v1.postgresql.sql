@@ -45,7 +45,6 @@ CREATE TABLE pn_suppression (
     source VARCHAR(16) NOT NULL,
     evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
-    confirmed_at BIGINT,
     expires_at BIGINT,
     PRIMARY KEY (channel, key)
 );
@@ -126,9 +125,9 @@ CREATE TABLE pn_event (
 
 CREATE INDEX pn_event_order ON pn_event (xid, id);
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
@@ -170,9 +169,9 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
@@ -213,11 +212,11 @@ CREATE TABLE pn_draft (
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
 );
 
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -277,17 +276,17 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
 CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation), or a batch of its people: what is claimed.';
 
@@ -345,4 +344,4 @@ CREATE INDEX pn_report_key ON pn_report (key, channel);
 
 CREATE INDEX ix_pn_report_at ON pn_report (at);
 
-COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';
+COMMENT ON TABLE pn_report IS 'What came back about a person, from the network at once or afterwards. Kept for 30 days.';

@@ -42,7 +42,6 @@ CREATE TABLE pn_suppression (
     source TEXT NOT NULL,
     evidence TEXT NOT NULL,
     at INTEGER NOT NULL,
-    confirmed_at INTEGER,
     expires_at INTEGER,
     PRIMARY KEY (channel, "key")
 )
@@ -115,9 +114,9 @@ CREATE TABLE pn_event (
 )
  STRICT;
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
 CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
 
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
@@ -157,9 +156,9 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
 CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
 
 CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
 
@@ -198,11 +197,11 @@ CREATE TABLE pn_draft (
 )
  STRICT;
 
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
 CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
 
 CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -261,17 +260,17 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
 
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
 
 CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
 
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
 
 CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
 
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,

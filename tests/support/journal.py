@@ -290,7 +290,7 @@ class Desk:
     def suppress(self, address: str, channel: str = "mail") -> None:
         """Suppress a recipient on a channel, as two reports of its network do."""
         key = recipient_key(self.keys, address)
-        row = {"channel": channel, "key": key, "source": "bounce", "evidence": "x", "at": 0, "confirmed_at": 1}
+        row = {"channel": channel, "key": key, "source": "bounce", "evidence": "x", "at": 1}
         with self.journal.write() as connection:
             connection.execute(insert(schema.suppression), row)
 

@@ -24,7 +24,7 @@ from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.records import ClaimedDelivery, microseconds
-from policenotify.journal.tombstones import Selection, is_about, is_selected, purged_at
+from policenotify.journal.tombstones import Selection, purged_at
 from policenotify.journal.verify import (
     EVENT_FIELDS,
     FORMAT_VERSION,
@@ -414,7 +414,9 @@ def _chosen(connection: Connection, selection: Selection | None) -> frozenset[st
     """Return the publications of a selected category."""
     if selection is None or selection.category is None:
         return frozenset()
-    return frozenset(connection.execute(select(_publication.c.id).where(is_about(selection.category))).scalars())
+    return frozenset(
+        connection.execute(select(_publication.c.id).where(_publication.c.category == selection.category)).scalars()
+    )
 
 
 def _event_line(event: Row[Any], selection: Selection | None, chosen: frozenset[str]) -> dict[str, object]:
@@ -429,7 +431,11 @@ def _publications(
     connection: Connection, read: ReadPublication, selection: Selection | None
 ) -> Iterator[dict[str, object]]:
     wordings = select(schema.delivery.c.id, schema.delivery.c.standalone, schema.delivery.c.reply)
-    query, after = select(_publication).where(is_selected(selection)).order_by(_publication.c.id).limit(_PAGE), ""
+    query, after = select(_publication).order_by(_publication.c.id).limit(_PAGE), ""
+    if selection is not None:
+        query = query.where(_publication.c.created_at <= selection.before)
+        if selection.category is not None:
+            query = query.where(_publication.c.category == selection.category)
     while rows := connection.execute(query.where(_publication.c.id > after)).all():
         for row in rows:
             stored = connection.execute(wordings.where(schema.delivery.c.publication == row.id)).all()

@@ -31,7 +31,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import batches, control, doubts, recipients
 from policenotify.journal.lists.state import ListState, ReadPeople
-from policenotify.journal.persons.suppressions import mass_fault
+from policenotify.journal.persons.reports import mass_fault
 from policenotify.journal.publications import delivery_columns, list_columns
 from policenotify.journal.records import (
     LEASE,
@@ -117,11 +117,10 @@ class Deliveries:
     def settle_expired(self) -> int:
         """Settle a page of the posts that have expired. Return its length, 0 once there are none."""
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
             now = microseconds(journal.now())
             rows = attempts.expired(connection, journal.keys, now)
-            if not rows or journal.standing(connection, seen).stopped is not None:
+            if not rows or journal.standing(connection).stopped is not None:
                 return 0
             attempts.settle_expired(connection, rows, now)
             return len(rows)
@@ -152,9 +151,8 @@ class Deliveries:
         """
         journal, by_name = self._journal, rates or {}
         limits = {name: by_name.get(name) for name in channels}
-        seen = journal.newest_event
         with journal.read() as connection:
-            if journal.standing(connection, seen).stopped is not None:
+            if journal.standing(connection).stopped is not None:
                 return {}
             return queue.next_due(connection, limits, microseconds(journal.now()), postponed=postponed)
 
@@ -170,9 +168,8 @@ class Deliveries:
     ) -> ClaimedDelivery | None:
         """Claim the channel's next delivery, if there is one and the rate allows it."""
         journal = self._journal
-        seen = journal.newest_event
         with journal.write(durable=False) as connection:
-            standing = journal.standing(connection, seen)
+            standing = journal.standing(connection)
             if standing.stopped is not None:
                 return None
             now = microseconds(journal.now())
@@ -197,10 +194,9 @@ class Deliveries:
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
         """
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
             meta.pass_gate(connection, shared=True)
-            standing = journal.standing(connection, seen)
+            standing = journal.standing(connection)
             if standing.stopped is not None:
                 raise standing.stopped
             now = microseconds(journal.now())

@@ -355,7 +355,7 @@ class Publisher(Operations):
         report = _noted(self._report(publication, repeated=not new))
         with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
             self.journal.retention.erase_when_due()
-            if self.journal.workers.misses_one:  # as the report has found
+            if self.journal.workers.lost:  # as the report has found
                 self.journal.workers.record_lost()
         return report
 

@@ -223,7 +223,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
 ) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    monkeypatch.setattr("policenotify.journal.leases._started_once", lambda _pid: "")
+    monkeypatch.setattr("policenotify.journal.leases._started", lambda _pid: "")
     for _ in range(2):
         assert publisher.journal.deliveries.claim("presse", f"{this_process()}/slot", lease=LEASE)
         assert publisher.journal.deliveries.recover() == 1

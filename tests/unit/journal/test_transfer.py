@@ -91,8 +91,8 @@ def _lived_in(desk: Desk) -> None:
     desk.journal.channels.pause("sky", desk.clock.now() + timedelta(hours=1))
     assert desk.journal.channels.state_store("sky").compare_and_swap("session", "très secret", version=None)
     desk.change_directly(
-        "INSERT INTO pn_suppression (channel, key, source, evidence, at, confirmed_at) "
-        "VALUES ('mail', 'someone', 'bounce', 'gone', 1, 2)"
+        "INSERT INTO pn_suppression (channel, key, source, evidence, at) "
+        "VALUES ('mail', 'someone', 'bounce', 'gone', 1)"
     )
     suppressed = {"recipients": ["someone"], "source": "bounce", "until": None}
     desk.journal.audit.record("runner", "suppressed", suppressed, channel="mail")
@@ -168,7 +168,7 @@ def test_no_worker_takes_from_the_old_journal(desk: Desk, to: str) -> None:
     ):
         with pytest.raises(JournalError, match=where):
             go_on()
-    with pytest.raises(JournalError, match=r"There is a journal already .* holds something\. Nothing was moved\."):
+    with pytest.raises(JournalError, match=r"There is a journal already .* in use\. Nothing was moved\."):
         _move(desk, to)
 
 

@@ -29,7 +29,7 @@ from policenotify.journal.lists.recipients import (
     to_text,
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
-from policenotify.journal.persons.suppressions import suppress_reported
+from policenotify.journal.persons.reports import record_refusals
 from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
@@ -188,7 +188,7 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
         stated["attempt"] = row.attempts
     change(connection, delivery, **columns)
     record_delivery(connection, row, moment(at), "settled", stated)
-    suppress_reported(connection, row, moment(at), refused=Outcome.REFUSED in people)
+    record_refusals(connection, row, moment(at))
     return people
 
 
