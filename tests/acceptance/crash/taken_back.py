@@ -150,12 +150,10 @@ class TakenBack:
 
     def _note(self, how: How, turns: list[Turn], turn: Turn) -> None:
         """Read what is under way now that the call has returned."""
-        attempt, of_turn = schema.attempt, _publication.c.key.label("turn")
-        doubtful, begun = set[Key](), set[Key]()
+        attempt, doubtful, begun = schema.attempt, set[Key](), set[Key]()
+        has_begun = exists().where(attempt.c.delivery == _delivery.c.id, attempt.c.ended_at.is_(None))
         open_posts = (
-            select(
-                _delivery, of_turn, exists().where(attempt.c.delivery == _delivery.c.id, attempt.c.ended_at.is_(None))
-            )
+            select(_delivery, _publication.c.key.label("turn"), has_begun.label("begun"))
             .join(_publication, _publication.c.id == _delivery.c.publication)
             .where(_delivery.c.operation == Operation.POST, ~_delivery.c.has_recipients, _delivery.c.parent.is_(None))
             .where(_delivery.c.state.in_(_UNSETTLED))

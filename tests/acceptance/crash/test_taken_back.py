@@ -59,4 +59,9 @@ def test_nothing_is_sent_once_it_is_taken_back(tmp_path: Path, database: str, re
 def test_nothing_is_sent_once_it_is_taken_back_in_hundreds_of_calls(
     tmp_path: Path, database: str, request: pytest.FixtureRequest
 ) -> None:
-    _run(tmp_path, 10, 10, request.getfixturevalue("server") if database == "postgresql" else None)
+    _run(
+        tmp_path,
+        10,
+        int(os.environ.get("ROUNDS", "10")),
+        request.getfixturevalue("server") if database == "postgresql" else None,
+    )
