@@ -137,9 +137,9 @@ def begin(
     """
     is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted, see `control`
     if is_post:  # a withdrawal and an end lock it, too
-        lock_owned(connection, claimed)
-    if is_post and (over := why_over(connection, claimed.publication, by_end=claimed.in_doubt)):
-        raise TakenBack(over)
+        was_in_doubt = lock_owned(connection, claimed).in_doubt  # even if it was looked for since, and is not there
+        if over := why_over(connection, claimed.publication, by_end=was_in_doubt):
+            raise TakenBack(over)
     number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
     tried: dict[str, object] = {"last_tried_at": now, "first_tried_at": microseconds(first)}
     if claimed.parent is not None:  # before the batch: who locks both does it in this order
