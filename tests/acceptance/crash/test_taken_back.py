@@ -28,7 +28,7 @@ def _run(folder: Path, scenes: int, rounds: int, server: Server | None) -> None:
     """Play scenes, two at once, with so many rounds of each kind."""
     urls = [server.url(server.database()) if server else "" for _ in range(scenes)]
 
-    def one(number: int) -> Counter[str]:
+    def one(number: int) -> tuple[Counter[str], list[str]]:
         with scene(
             folder / str(number),
             SEED + number,
@@ -37,14 +37,16 @@ def _run(folder: Path, scenes: int, rounds: int, server: Server | None) -> None:
             fast=True,
             url=urls[number],
         ) as played:
-            return take_back(played, rounds)
+            return take_back(played, rounds), played.wrong
 
-    began, counted = time.monotonic(), Counter[str]()
+    began, counted, wrong = time.monotonic(), Counter[str](), list[str]()
     with ThreadPoolExecutor(2) as threads:
-        for figures in threads.map(one, range(scenes)):
-            counted += figures
+        for figures, faults in threads.map(one, range(scenes)):
+            counted.update(figures)
+            wrong += faults
     took = f"{scenes * rounds} of each kind in {time.monotonic() - began:.0f} s"
     print(f"{took}:", ", ".join(f"{name} {counted[name]}" for name in sorted(counted)))  # noqa: T201 - the figures, with `-s`
+    assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40])
     assert sum(counted[f"{how} marked"] + counted[f"{how} in doubt"] for how in HOW), "nothing was under way"
 
 
