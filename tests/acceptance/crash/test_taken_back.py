@@ -119,7 +119,7 @@ class TakenBack:
     def _wait(self, before: int) -> None:
         """Wait for some calls, and for a moment."""
         chance = self.played.chance
-        enough = before + chance.choice((0, 1, 2, chance.randrange(3, 80)))
+        enough = before + chance.choice((0, 1, 3, chance.randrange(5, 40), chance.randrange(5, 80)))
         until = time.monotonic() + chance.uniform(0, 3)
         while self.played.calls() < enough and time.monotonic() < until:
             time.sleep(0.001)
