@@ -31,7 +31,7 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.servers.http import RecordedRequest, Reply
-from tests.acceptance.crash.ends import Scene, _key, _message, _until, scene
+from tests.acceptance.crash.ends import Scene, _key, _message, _until, scene, turn_of_mail
 from tests.acceptance.crash.installation_process import turn_of
 from tests.acceptance.crash.mass_sms import numbers
 from tests.support.postgresql import Server, running
@@ -232,9 +232,7 @@ class TakenBack:
             if "text" in seen.query:
                 yield seen.at, ("sms", *turn_of(seen.query["text"][0]), "+" + seen.query["to"][0].strip(" +"))
         for mail in self.played.mail.mails:
-            body = mail.message.get_body(("plain",))
-            assert body is not None
-            yield mail.at, ("email", *turn_of(body.get_content()), mail.recipient)
+            yield mail.at, ("email", *turn_of_mail(mail), mail.recipient)
 
     def _nothing_is_late(self) -> None:
         calls = sorted(self._calls())
@@ -339,11 +337,12 @@ def _run(folder: Path, scenes: int, rounds: int, server: Server | None) -> None:
 
     began, counted, wrong = time.monotonic(), Counter[str](), list[str]()
     with ThreadPoolExecutor(2) as threads:
-        for figures, faults in threads.map(one, range(scenes)):
+        for number, (figures, faults) in enumerate(threads.map(one, range(scenes)), 1):
             counted.update(figures)
             wrong += faults
-    took = f"{scenes * rounds} of each kind in {time.monotonic() - began:.0f} s"
-    print(f"{took}:", ", ".join(f"{name} {counted[name]}" for name in sorted(counted)))  # noqa: T201 - the figures, with `-s`
+            words = ", ".join(f"{name} {counted[name]}" for name in sorted(counted))
+            took = f"{time.monotonic() - began:.0f} s"
+            print(f"{number * rounds} of each kind in {took}, {len(wrong)} faults: {words}")  # noqa: T201 - the figures, with `-s`
     assert not wrong, f"{len(wrong)} faults:\n" + "\n".join(wrong[:40])
     assert sum(counted[f"{how} marked"] + counted[f"{how} in doubt"] for how in HOW), "nothing was under way"
 
