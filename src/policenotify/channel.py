@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from policenotify.audiences.model import Audience
 from policenotify.errors import printable
@@ -327,15 +327,26 @@ class SupportsBulkSend(Channel, Protocol):
         """
 
 
+class ReadReceipt(NamedTuple):
+    """What a network reports about a message for one person.
+
+    Attributes:
+        kind: What it states about the person, or `None` if nothing follows from it.
+        code: The network's own code.
+        confirmation: The body of an answer that the network takes for a confirmation.
+    """
+
+    kind: Reported | Delivered | None
+    code: str
+    confirmation: str = "ok"
+
+
 @runtime_checkable
 class SupportsReceipts(Protocol):
     """A channel whose network reports afterwards what became of a message for one person."""
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | Delivered | None, str]:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a call of the network to the address that the request named, with the token for `receipt`. No I/O.
-
-        Returns:
-            What it states about the person, or `None` if nothing follows from it, and the network's own code.
 
         Raises:
             ValueError: It is not a receipt. The text repeats nothing of the call.

@@ -17,7 +17,7 @@ from tests.support.feed_items import SITE
 from tests.unit.networks.feed.test_channel import Desk
 
 pytestmark = pytest.mark.benchmark
-MOST = 0.060  # seconds of CPU
+MOST = 0.2  # seconds of CPU: all pages are drawn again, and written if they differ
 RUNS = 15
 THREADS = 33  # of three messages each
 
@@ -41,7 +41,7 @@ def test_a_post_costs_little_in_a_feed_of_a_hundred(tmp_path: Path) -> None:
 
     items = tuple(desk.channel._folder._items().values())
     before = time.process_time()
-    files = draw(Drawn(SITE, items, desk.clock.now()), threads=())
+    files = draw(Drawn(SITE, items, desk.clock.now()))
     whole = time.process_time() - before
     print(f"a post: {one * 1e3:.1f} ms of CPU, of which all {len(files)} files {whole * 1e3:.1f} ms ({DEFAULT})")
     assert one <= MOST

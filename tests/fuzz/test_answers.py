@@ -44,13 +44,11 @@ from policenotify.testing import (
 )
 from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, Disconnect, RecordedRequest, Reply
-from policenotify.testing.servers.s3 import FakeS3Server
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from tests.support.fuzz import FEW, ODD_NUMBERS, damaged, json_texts, only_ours, values
 from tests.support.network_calls import NOW, a_picture, a_post
 from tests.support.network_options import (
     bluesky_options,
-    bucket_options,
     mastodon_options,
     sms_options,
     webhook_options,
@@ -196,7 +194,6 @@ NETWORKS: Final[dict[str, tuple[str, Callable[[], Any], Callable[[Any], dict[str
     "matrix": ("apprise", FakePushServer, matrix),
     "kannel": ("sms", FakeSmsServer, sms_options),
     "octopush": ("sms", FakeSmsServer, octopush),
-    "feed in a bucket": ("feed", FakeS3Server, bucket_options),
     "webhook": ("webhook", webhook_server, webhook_options),
 }
 

@@ -17,7 +17,6 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.email.channel import Email
-from policenotify.networks.feed.channel import PublicFeed
 from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.webhook.channel import Webhook
@@ -67,9 +66,6 @@ def whole(body: bytes) -> Answer:
 
 SLOW: dict[str, Answer] = {
     "a byte of the body at a time": repeated(HEAD + b"\r\n", piece=b" ", pause=True),
-    "a header without an end": repeated(HEAD + b"X: ", piece=b"x", pause=True),
-    "headers without an end": repeated(HEAD, piece=b"x", pause=True),
-    "100 Continue for ever": repeated(piece=b"HTTP/1.1 100 Continue\r\n\r\n", pause=True),
     "no answer": repeated(piece=b"", pause=True),
 }
 LONG: dict[str, Answer] = {
@@ -258,13 +254,4 @@ CALLS: dict[str, Call] = {
     "apprise": _push,
     "sms": _sms,
     "webhook": _webhook,
-    "feed": _whoami(
-        PublicFeed,
-        url="https://alertes.police.example/",
-        publisher="Police",
-        bucket="alertes",
-        endpoint="http://127.0.0.1:{}",
-        access_key=SecretStr("AKIAFEED"),
-        secret_key=SecretStr("the-secret-of-the-bucket"),
-    ),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
-from policenotify.testing.servers.s3 import FakeS3Server
 from policenotify.testing.servers.webhook import FakeWebhookServer
 
 
@@ -45,15 +44,3 @@ def sms_options(server: FakeSmsServer) -> dict[str, Any]:
 
 def webhook_options(server: FakeWebhookServer) -> dict[str, Any]:
     return {"url": f"{server.url}/police", "secret": server.secret}
-
-
-def bucket_options(server: FakeS3Server) -> dict[str, Any]:
-    """Return the options of a feed in a bucket."""
-    return {
-        "url": "https://alertes.police.example/",
-        "publisher": "Police",
-        "bucket": server.bucket,
-        "endpoint": server.url,
-        "access_key": server.access_key,
-        "secret_key": server.secret_key,
-    }

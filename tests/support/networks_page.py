@@ -24,7 +24,6 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "feed": {"url": "https://alertes.police.example/", "publisher": "Police", "folder": "/srv/alertes"},
     "webhook": {"url": "https://redaction.example/police", "secret": f"whsec_{'a' * 32}"},
     "console": {},
-    "file": {"folder": "/srv/posts"},
 }
 """The required options of each network."""
 
@@ -51,7 +50,7 @@ def as_shown(name: str) -> ChannelConfig:
 
 
 def _needs(name: str) -> str:
-    return "" if name in {"feed", "console", "file"} else f" It needs the extra `{name}`."
+    return "" if name in {"feed", "console"} else f" It needs the extra `{name}`."
 
 
 def _tables() -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from policenotify.formats import pages
@@ -56,25 +55,14 @@ DEFAULT: Final = tuple(name for name in FORMATS if name not in TRAFFIC_FORMATS)
 """The formats of a feed that names none. Traffic partners take theirs by agreement."""
 
 
-def draw(feed: Feed, *, threads: Collection[str] | None = None, compressed: bool = True) -> dict[str, bytes]:
-    """Return the files of a feed by their paths, in the order of writing.
-
-    Args:
-        feed: The feed. Its site names the formats.
-        threads: Ids of the threads whose pages and alerts are drawn, or `None` for all of them.
-        compressed: Add a file with `.gz` after each file that is polled, for web servers that send it as it is.
-    """
+def draw(feed: Feed) -> dict[str, bytes]:
+    """Return the files of a feed by their paths, in the order of writing. Its site names the formats."""
     formats = feed.site.formats | ALWAYS
-    chosen = [thread for thread in feed.threads if threads is None or thread.id in threads]
     files: dict[str, bytes] = {}
     for name, of_thread in _OF_THREADS.items():
-        for thread in chosen if name in formats else ():
+        for thread in feed.threads if name in formats else ():
             files.update(of_thread(feed, thread))
     for name, of_feed in _OF_FEEDS.items():
         if name in formats:
-            for path, content in of_feed(feed).items():
-                files[path] = content
-                if compressed:
-                    # After the file itself: an older one was left by a writer that was interrupted.
-                    files[f"{path}.gz"] = gzip.compress(content, mtime=0)
+            files.update(of_feed(feed))
     return files

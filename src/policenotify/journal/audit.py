@@ -20,7 +20,7 @@ from policenotify.errors import JournalError
 from policenotify.journal import meta
 from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
-from policenotify.journal.drafts.record import forged_drafts
+from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import process_user
 from policenotify.journal.records import ClaimedDelivery, microseconds

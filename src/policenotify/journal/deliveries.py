@@ -118,9 +118,8 @@ class Deliveries:
     def settle_expired(self) -> int:
         """Settle a page of the posts that have expired. Return its length, 0 once there are none."""
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
-            if journal.standing(connection, seen).stopped is not None:
+            if journal.standing(connection).stopped is not None:
                 return 0
             return attempts.settle_expired(connection, journal.keys, microseconds(journal.now()))
 
@@ -150,9 +149,8 @@ class Deliveries:
         """
         journal, by_name = self._journal, rates or {}
         limits = {name: by_name.get(name) for name in channels}
-        seen = journal.newest_event
         with journal.read() as connection:
-            if journal.standing(connection, seen).stopped is not None:
+            if journal.standing(connection).stopped is not None:
                 return {}
             return queue.next_due(connection, limits, microseconds(journal.now()), postponed=postponed)
 
@@ -168,9 +166,8 @@ class Deliveries:
     ) -> ClaimedDelivery | None:
         """Claim the channel's next delivery, if there is one and the rate allows it."""
         journal = self._journal
-        seen = journal.newest_event
         with journal.write(durable=False) as connection:
-            standing = journal.standing(connection, seen)
+            standing = journal.standing(connection)
             if standing.stopped is not None:
                 return None
             now = microseconds(journal.now())
@@ -195,10 +192,9 @@ class Deliveries:
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
         """
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
             meta.pass_gate(connection, shared=True)
-            standing = journal.standing(connection, seen)
+            standing = journal.standing(connection)
             if standing.stopped is not None:
                 raise standing.stopped
             now = microseconds(journal.now())

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, case, func, or_, select, text
+from sqlalchemy import Connection, Row, case, func, select, text
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.drafts.rows import DraftCounts, count_drafts
 from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import recipients as people
 from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
 from policenotify.journal.workers import seen_workers
 from policenotify.model.cap import Severity
-from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 
@@ -27,7 +27,7 @@ _OPEN_STATES: Final = (*_UNSETTLED, Outcome.HELD)
 _TO_SEND: Final = frozenset({*_UNSETTLED, Outcome.UNCONFIRMED})
 _delivery, _publication, _attempt = schema.delivery, schema.publication, schema.attempt
 _batch, _IS_BATCH = _delivery.alias("batch"), _delivery.c.parent.is_not(None)
-_incident, _draft, _channel = schema.incident, schema.draft, schema.channel
+_incident, _channel = schema.incident, schema.channel
 _NUMBER: Final = func.count().label("number")
 
 _PUBLICATIONS = select(_publication.c.category, _publication.c.stage, _publication.c.severity, _publication.c.state)
@@ -85,10 +85,6 @@ _OLDEST_PENDING = (
 _IS_OPEN = _incident.c.status == IncidentStatus.OPEN
 _OPEN = select(_incident.c.category, _NUMBER).where(_IS_OPEN).group_by(_incident.c.category)
 _FIRST_DEADLINE = select(func.min(_incident.c.due_at)).where(_IS_OPEN)
-_WAITS_FOR_PEOPLE = or_(
-    _draft.c.state == DraftState.SUBMITTED,
-    (_draft.c.state == DraftState.APPROVED) & (_draft.c.for_keys == ""),
-)
 _CHANNELS = select(_channel.c.name, _channel.c.blocked_at, _channel.c.paused_until)
 
 
@@ -112,9 +108,7 @@ class JournalFigures:
         incidents_open: How many incidents are open, by category.
         incidents_overdue: How many of them have a deadline that has passed.
         first_deadline: The earliest deadline of an open incident.
-        drafts_waiting: How many drafts wait for readers, or for a person who publishes them.
-        oldest_draft: When the oldest of them was last changed.
-        readings_overdue: How many second readings are overdue.
+        drafts: How many drafts wait for a person.
         blocked: The channels that send nothing until a person acts.
         paused_until: Until when the network asked for a pause, by channel.
         last_heartbeat: The latest heartbeat of a process that delivers.
@@ -138,9 +132,7 @@ class JournalFigures:
     incidents_open: Mapping[str, int]
     incidents_overdue: int
     first_deadline: int | None
-    drafts_waiting: int
-    oldest_draft: int | None
-    readings_overdue: int
+    drafts: DraftCounts
     blocked: frozenset[str]
     paused_until: Mapping[str, int]
     last_heartbeat: int | None
@@ -253,9 +245,6 @@ def _pending(connection: Connection, now: int) -> dict[str, Any]:
 def _duties(connection: Connection, now: int) -> dict[str, Any]:
     """Return the figures of what people owe, and of the processes that deliver."""
     overdue = select(func.count()).where(_IS_OPEN, _incident.c.due_at <= now)
-    waiting = select(func.count(), func.min(_draft.c.changed_at)).where(_WAITS_FOR_PEOPLE, _draft.c.expires_at > now)
-    drafts, oldest = connection.execute(waiting).one()
-    owed = select(func.count()).select_from(_draft).where(_draft.c.due_at <= now)
     # A heartbeat from the future is of a clock that was set back since.
     seen = schema.runner.c.seen_at
     last = select(func.max(case((seen <= now + _AHEAD, seen))))
@@ -263,9 +252,7 @@ def _duties(connection: Connection, now: int) -> dict[str, Any]:
         "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
         "incidents_overdue": connection.execute(overdue).scalar() or 0,
         "first_deadline": connection.execute(_FIRST_DEADLINE).scalar(),
-        "drafts_waiting": drafts,
-        "oldest_draft": oldest,
-        "readings_overdue": connection.execute(owed).scalar() or 0,
+        "drafts": count_drafts(connection, now),
         "last_heartbeat": connection.execute(last).scalar(),
         "workers": sum(not is_dead(row.owner) for row in seen_workers(connection, now)),
         "last_seal": connection.execute(select(func.max(schema.seal.c.at))).scalar(),

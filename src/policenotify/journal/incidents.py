@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, case, exists, func, or_, select, update
 
 from policenotify.channel import Operation, PostRef
 from policenotify.journal.audit import RUNNER, record
@@ -21,15 +21,12 @@ from policenotify.model.message import read as read_message
 _table, _publication, _delivery = schema.incident, schema.publication, schema.delivery
 
 
-def _published() -> Select[Any]:
-    """Return the publications that went out, each with whether it was withdrawn."""
-    event = schema.event
-    withdrawn = exists().where(event.c.publication == _publication.c.id, event.c.kind == "taken_down")
-    return select(_publication, withdrawn.label("withdrawn")).where(_publication.c.state == "published")
-
-
-_PUBLISHED = _published()
+_WITHDRAWN = exists().where(schema.event.c.publication == _publication.c.id, schema.event.c.kind == "taken_down")
+_PUBLISHED = select(_publication, _WITHDRAWN.label("withdrawn")).where(_publication.c.state == "published")
 _OF_INCIDENT = _PUBLISHED.where(_publication.c.incident == bindparam("incident")).order_by(_publication.c.sequence)
+_OPENING = and_(
+    _publication.c.incident == _table.c.id, _publication.c.sequence == 1, _publication.c.state == "published"
+)
 _IS_OPEN = _table.c.status == IncidentStatus.OPEN
 
 
@@ -60,52 +57,37 @@ class Incidents:
 
     def list(self, *, only_open: bool = True, limit: int | None = None) -> tuple[IncidentLine, ...]:
         """Return the incidents, or so many of them, newest first."""
-        return self._lines(*((_IS_OPEN,) if only_open else ()), limit=limit)
+        return self._lines(*((_IS_OPEN,) if only_open else ()), order=(_table.c.opened_at.desc(),), limit=limit)
 
     def earliest_due(self, limit: int, *, exercise: bool | None = None) -> tuple[IncidentLine, ...]:
-        """Return the open incidents with the earliest deadlines, newest incident first.
+        """Return the open incidents with the earliest deadlines, the earliest first.
 
         Args:
             limit: How many.
             exercise: Only exercises, only real incidents, or both.
         """
-        return self._lines(_table.c.id.in_(_by_deadline(_table.c.id, exercise).limit(limit)))
+        order = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
+        return self._lines(_IS_OPEN, *_of_kind(exercise), order=order, limit=limit)
 
-    def _lines(self, *conditions: ColumnElement[bool], limit: int | None = None) -> tuple[IncidentLine, ...]:
-        opening = (_publication.c.incident == _table.c.id) & (_publication.c.sequence == 1)
-        query = (
-            select(_table, _publication.c.message, self._level())
-            .join(_publication, opening & (_publication.c.state == "published"))
-            .where(*conditions)
-            .order_by(_table.c.opened_at.desc())
-            .limit(limit)
-        )
+    def _lines(
+        self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]], limit: int | None
+    ) -> tuple[IncidentLine, ...]:
         with self._journal.read() as connection:
-            return tuple(_line(row) for row in connection.execute(query))
+            query = select(_table, _publication.c.message, reminder_level(_table, self._journal.now()))
+            lines = query.join(_publication, _OPENING).where(*conditions).order_by(*order).limit(limit)
+            return tuple(_line(row) for row in connection.execute(lines))
 
     def count_open(self) -> int:
         """Return how many incidents are open."""
-        query = select(func.count()).select_from(_table).where(_IS_OPEN)
-        with self._journal.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+        return self._count(_IS_OPEN)
 
     def count_overdue(self, at: datetime, *, exercise: bool | None = None) -> int:
         """Return how many open incidents have a deadline before *at*."""
-        overdue = [_IS_OPEN, _table.c.due_at <= microseconds(at), *_of_kind(exercise)]
-        query = select(func.count()).select_from(_table).where(*overdue)
-        with self._journal.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+        return self._count(_IS_OPEN, _table.c.due_at <= microseconds(at), *_of_kind(exercise))
 
-    def deadlines(self, limit: int | None = None, *, exercise: bool | None = None) -> tuple[tuple[datetime, int], ...]:
-        """Return the earliest deadlines of open incidents, each with the level of the last reminder, or 0."""
-        query = _by_deadline(_table.c.due_at, exercise).add_columns(self._level()).limit(limit)
+    def _count(self, *conditions: ColumnElement[bool]) -> int:
         with self._journal.read() as connection:
-            return tuple((moment(at), level) for at, level in connection.execute(query) if at is not None)
-
-    def _level(self) -> ColumnElement[int]:
-        """Return the level of an incident's last reminder. One from the future does not count: the clock was ahead."""
-        ahead = _table.c.reminded_at > microseconds(self._journal.now()) + span(TOLERANCE)
-        return case((ahead, 0), else_=_table.c.reminders).label("level")
+            return connection.execute(select(func.count()).select_from(_table).where(*conditions)).scalar_one()
 
     def record_reminder(self, incident: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder is raised, once for each deadline and level.
@@ -115,17 +97,9 @@ class Incidents:
         """
         with self._journal.write() as connection:
             now = self._journal.now()
-            changed = connection.execute(
-                update(_table)
-                .where(_table.c.id == incident, _IS_OPEN)
-                .where(_table.c.due_at == microseconds(due_at), self._level() < level)
-                .values(reminders=level, reminded_at=microseconds(now))
-            )
-            if not changed.rowcount:
+            if not store_reminder(connection, _table, incident, due_at, level, now):
                 return False
-            opening = select(_publication.c.id).where(
-                _publication.c.incident == incident, _publication.c.sequence == 1, _publication.c.state == "published"
-            )
+            opening = select(_publication.c.id).join(_table, _OPENING).where(_table.c.id == incident)
             body = {"incident": incident, "due_at": due_at.isoformat(), "level": level}
             record(connection, now, RUNNER, "overdue", body, publication=connection.execute(opening).scalar())
             return True
@@ -149,13 +123,26 @@ class Incidents:
         return by_channel
 
 
+def reminder_level(table: Table, now: datetime) -> ColumnElement[int]:
+    """Return the level of the last reminder of an incident or draft. One from the future does not count.
+
+    The clock was ahead when it was raised.
+    """
+    ahead = table.c.reminded_at > microseconds(now) + span(TOLERANCE)
+    return case((ahead, 0), else_=table.c.reminders).label("level")
+
+
+def store_reminder(
+    connection: Connection, table: Table, name: str, due_at: datetime, level: int, now: datetime
+) -> bool:
+    """Store the level of a reminder of an incident or draft, once for its deadline. Return whether that was done."""
+    due = table.c.id == name, table.c.due_at == microseconds(due_at), reminder_level(table, now) < level
+    raised = {"reminders": level, "reminded_at": microseconds(now)}
+    return bool(connection.execute(update(table).where(*due).values(raised)).rowcount)
+
+
 def _of_kind(exercise: bool | None) -> tuple[ColumnElement[bool], ...]:  # noqa: FBT001 - both, or one of two kinds
     return () if exercise is None else (_table.c.exercise.is_(exercise),)
-
-
-def _by_deadline(column: ColumnElement[Any], exercise: bool | None) -> Select[Any]:  # noqa: FBT001 - as above
-    order = (_table.c.due_at.is_(None), _table.c.due_at, _table.c.opened_at, _table.c.id)
-    return select(column).where(_IS_OPEN, *_of_kind(exercise)).order_by(*order)
 
 
 def _line(row: Row[Any]) -> IncidentLine:

@@ -93,18 +93,18 @@ class Journal(Transactions):
         try:
             engine = open_engine(url, timeout, create=create)
         except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"The journal cannot be opened: {explain(error)}. Nothing was sent.") from error
+            raise JournalError(f"The journal cannot be opened: {explain(error)}. Nothing was sent.") from None
         return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
-        if create and self._is_file:
+        if create and self.is_file:
             with self.write() as connection:
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)
-            self.standing(connection, self.newest_event)  # which notes the newest one
+            self.standing(connection)  # which notes the newest one
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
@@ -154,7 +154,7 @@ class Journal(Transactions):
         self.authorize(actor, "restore")
         with self.write() as connection:
             doubted = _put_all_in_doubt(connection, self.now(), actor)
-            if not self._is_file:
+            if not self.is_file:
                 restart_order(connection, self.keys, self.now())
         return doubted
 

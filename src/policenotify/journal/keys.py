@@ -17,16 +17,16 @@ import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
+from typing import Annotated, ClassVar, Literal, NoReturn, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import read_closed
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Entropy = Callable[[int], bytes]
 """Returns so many unpredictable bytes: `secrets.token_bytes`, except in tests."""
@@ -64,19 +64,21 @@ class Keys:
     Use [`create`][policenotify.journal.keys.Keys.create] or [`load`][policenotify.journal.keys.Keys.load], not the
     constructor. A *purpose* is a short constant such as `"recipient"`. A value made for one purpose cannot be used for
     another.
+
+    Attributes:
+        fingerprints: The fingerprints of these keys as of each version, oldest first.
     """
 
-    __slots__ = ("_ciphers", "_entropy", "_file", "_fingerprints", "_mac_keys")
+    __slots__ = ("_ciphers", "_entropy", "_file", "_mac_keys", "fingerprints")
 
     def __init__(self, file: _File, entropy: Entropy) -> None:
         self._file = file
         self._entropy = entropy
-        self._ciphers: dict[int, AESGCM] = {}  # by version, once one of it was needed
-        self._fingerprints: tuple[str, ...] = _fingerprints(file)  # compared at each claim, like the next
-        self._mac_keys: tuple[bytes, ...] = tuple(
-            hmac.digest(version.encryption, b"policenotify mac", "sha256")  # apart from the cipher's key
-            for version in file.versions
-        )
+        self._ciphers = [AESGCM(version.encryption) for version in file.versions]
+        self._mac_keys = [  # apart from the cipher's
+            hmac.digest(version.encryption, b"policenotify mac", "sha256") for version in file.versions
+        ]
+        self.fingerprints: tuple[str, ...] = _fingerprints(file)
 
     @classmethod
     def create(cls, entropy: Entropy) -> Self:
@@ -104,7 +106,7 @@ class Keys:
         Raises:
             SettingsError: The file exists, or it cannot be written.
         """
-        _write(Path(path), self._written())
+        _write(Path(path), self._file)
 
     def replace(self, path: str | os.PathLike[str]) -> None:
         """Replace the file of earlier versions of these keys, wholly or not at all.
@@ -116,7 +118,7 @@ class Keys:
         if not set(Keys.load(place).fingerprints) <= set(self.fingerprints):
             raise SettingsError(f"The keys file {place} holds other keys, and was left as it is.")
         draft = place.with_name(f"{place.name}.new")
-        _write(draft, self._written())
+        _write(draft, self._file)
         try:
             shutil.copymode(place, draft)  # the desk's group must be able to read it
             if os.name == "posix" and os.geteuid() == 0:  # and the service that owns it
@@ -126,9 +128,6 @@ class Keys:
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise SettingsError(f"The keys file {place} cannot be replaced ({error.strerror}).") from error
-
-    def _written(self) -> bytes:
-        return self._file.model_dump_json(indent=2).encode() + b"\n"
 
     def rotated(self, entropy: Entropy) -> Keys:
         """Return the keys with one more version. The tagging key stays, and so do recipient keys and references."""
@@ -145,18 +144,13 @@ class Keys:
         """Eight characters that are equal on hosts with the same keys and versions: `7K3Q-9XM2`."""
         return self.fingerprints[-1]
 
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprints of these keys as of each version, oldest first."""
-        return self._fingerprints
-
     def tag(self, purpose: str, text: str) -> str:
         """Return an opaque, stable name for *text*: its HMAC-SHA-256 (RFC 2104) in 64 hexadecimal digits."""
         return hmac.new(self._file.tagging, _bound(purpose, text), hashlib.sha256).hexdigest()
 
     def mac(self, purpose: str, text: str) -> str:
         """Return a code (HMAC-SHA-256) by which `is_mac` recognises *text*: `VERSION:DIGITS`."""
-        return f"{self.version}:{self._mac(self.version, purpose, text)}"
+        return f"{self.version}:{self._code(self.version, purpose, text).hex()}"
 
     def is_mac(self, purpose: str, text: str, code: str) -> bool:
         """Return True if *code* was made by one of these keys over *text*.
@@ -168,14 +162,11 @@ class Keys:
         version = int(number) if number.isascii() and number.isdecimal() and len(number) <= _VERSION_DIGITS else 0
         if version > self.version:
             raise UnsupportedVersion("keys file", version, self.version)
-        return version > 0 and hmac.compare_digest(self._mac(version, purpose, text).encode(), digits.encode())
+        return version > 0 and hmac.compare_digest(self._code(version, purpose, text).hex().encode(), digits.encode())
 
     def short_mac(self, version: int, purpose: str, text: str) -> bytes:
         """Return the beginning of the code over *text* by one version of the keys. Empty: that version is not here."""
         return self._code(version, purpose, text)[:SHORT_MAC_BYTES] if 1 <= version <= self.version else b""
-
-    def _mac(self, version: int, purpose: str, text: str) -> str:
-        return self._code(version, purpose, text).hex()
 
     def _code(self, version: int, purpose: str, text: str) -> bytes:
         return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256")
@@ -194,7 +185,7 @@ class Keys:
             The number of the version, and the bytes (nonce, then ciphertext).
         """
         nonce = self._entropy(NONCE_BYTES)
-        sealed = self._cipher(self.version).encrypt(nonce, plain.encode(), _bound(purpose, str(self.version)))
+        sealed = self._ciphers[-1].encrypt(nonce, plain.encode(), _bound(purpose, str(self.version)))
         return self.version, nonce + sealed
 
     def unseal(self, purpose: str, version: int, sealed: bytes) -> str:
@@ -204,9 +195,7 @@ class Keys:
             InvalidSeal: It was encrypted with other keys or for another purpose, or it is damaged.
             SettingsError: It was encrypted with a newer version of the keys.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - loaded only when needed
-
-        cipher = self._cipher(version)
+        cipher = self._ciphers[self._index(version)]
         nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
             return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
@@ -223,8 +212,6 @@ class Keys:
 
     def verify(self, version: int, data: bytes, signature: bytes) -> bool:
         """Return True if *signature* was made by that version of these keys over *data*."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded only when needed
-
         try:
             self._signing(version).public_key().verify(signature, data)
         except InvalidSignature:
@@ -233,8 +220,6 @@ class Keys:
 
     def public_key(self, version: int) -> str:
         """Return the public half of that version's signing key in PEM (RFC 8410)."""
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - loaded only when needed
-
         public = self._signing(version).public_key()
         return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
@@ -244,37 +229,19 @@ class Keys:
     def __reduce__(self) -> NoReturn:
         raise TypeError("Keys cannot be pickled. Load them from their file.")
 
-    def _cipher(self, version: int) -> AESGCM:
-        if (cipher := self._ciphers.get(version)) is None:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - loaded only when needed
+    def _signing(self, version: int) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._file.versions[self._index(version)].signing)
 
-            cipher = self._ciphers[version] = AESGCM(self._of(version).encryption)
-        return cipher
-
-    def _of(self, version: int) -> _Version:
+    def _index(self, version: int) -> int:
         if not 1 <= version <= self.version:
             raise SettingsError(
                 f"Key version {version} is asked for; the keys {self.fingerprint} of this host go up to version "
                 f"{self.version}. Copy the keys file from the host where they were rotated."
             )
-        return self._file.versions[version - 1]
-
-    def _signing(self, version: int) -> Ed25519PrivateKey:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415 - loaded only when needed
-            Ed25519PrivateKey,
-        )
-
-        return Ed25519PrivateKey.from_private_bytes(self._of(version).signing)
+        return version - 1
 
 
-def _unpredictable(key: bytes) -> bytes:
-    """Refuse a key of equal bytes, as a damaged or emptied file has."""
-    if len(set(key)) == 1:
-        raise ValueError("no key")
-    return key
-
-
-_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES), AfterValidator(_unpredictable)]
+_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 
 
 class _Head(BaseModel):
@@ -332,7 +299,7 @@ def _read(path: Path) -> _File:
         ) from None  # its cause would show the keys
 
 
-def _write(place: Path, content: bytes) -> None:
+def _write(place: Path, keys: _File) -> None:
     """Write a new file that only its owner may read, wholly or not at all."""
     try:
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -342,7 +309,7 @@ def _write(place: Path, content: bytes) -> None:
         raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.write(keys.model_dump_json(indent=2).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
         _sync(place.parent)

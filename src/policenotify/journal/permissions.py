@@ -52,13 +52,8 @@ class Exposure:
 
 def exposures(path: Path, forbidden: int = PRIVATE) -> Iterator[Exposure]:
     """Yield what lets others read or change a file or folder. A missing one has only its folders checked."""
-    if os.name != "posix":
-        return
     with suppress(OSError, RuntimeError, ValueError):  # a wrong path is reported where it is opened
-        place = path.resolve()
-        with suppress(FileNotFoundError):
-            yield from _exposures(path, place.stat(), forbidden)
-        yield from _of_folders(place, forbidden)
+        yield from _exposures(path, forbidden)
 
 
 def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
@@ -69,28 +64,27 @@ def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        if os.name == "posix":
-            status = os.fstat(file.fileno())  # of the very file that is read
-            found = [*_exposures(path, status, forbidden)]
-            if stat.S_ISREG(status.st_mode):  # a pipe has no folder
-                found += _of_folders(path.resolve(), forbidden)
-            if found:
-                raise SettingsError(" ".join(map(str, found)))
+        if found := [*_exposures(path, forbidden, os.fstat(file.fileno()))]:
+            raise SettingsError(" ".join(map(str, found)))
         return file.read()
 
 
-def _of_folders(place: Path, forbidden: int) -> Iterator[Exposure]:
-    for folder in place.parents:
+def _exposures(path: Path, forbidden: int, opened: os.stat_result | None = None) -> Iterator[Exposure]:
+    """Yield the exposures of a file and its folders. *opened* is the status of the very file that is read."""
+    if os.name != "posix":
+        return
+    place = path.resolve()
+    folders = () if opened and not stat.S_ISREG(opened.st_mode) else place.parents  # a pipe has none
+    for each in (place, *folders):
         try:
-            status = folder.stat()
+            status = opened if opened and each == place else each.stat()
         except FileNotFoundError:  # it will be made for its owner only
             continue
-        if folder != place.parent and status.st_mode & stat.S_ISVTX:
-            continue
-        yield from _exposures(folder, status, forbidden)
+        if each in {place, place.parent} or not status.st_mode & stat.S_ISVTX:
+            yield from _of_one(path if each == place else each, status, forbidden)
 
 
-def _exposures(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
+def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
     quoted = shlex.quote(str(path))
     if status.st_uid not in {0, os.geteuid()}:

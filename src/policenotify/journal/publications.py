@@ -130,10 +130,9 @@ class Publications:
             PublishingStopped: Everything is stopped.
         """
         journal = self._journal
-        seen = journal.newest_event
         try:
             with journal.write() as connection:
-                if (error := journal.standing(connection, seen).stopped) is not None:
+                if (error := journal.standing(connection).stopped) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first

@@ -31,7 +31,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.database.vacuum import truncate_log, vacuum_file, vacuum_server
-from policenotify.journal.drafts.record import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
+from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
 from policenotify.journal.order import cancel_pending, lock
@@ -261,7 +261,7 @@ class Retention:
             raise JournalError(
                 f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. "
                 "Try again later."
-            ) from error
+            ) from None
 
 
 # --- threads

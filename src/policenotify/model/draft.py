@@ -30,6 +30,11 @@ class DraftState(StrEnum):
         """True if it may still be published, perhaps after a change."""
         return self in {DraftState.DRAFT, DraftState.SUBMITTED, DraftState.APPROVED, DraftState.RETURNED}
 
+    @property
+    def is_read(self) -> bool:
+        """True if readers decide about it."""
+        return self in {DraftState.SUBMITTED, DraftState.APPROVED}
+
 
 class ReviewVerdict(StrEnum):
     """What a reader decided."""
@@ -102,23 +107,23 @@ class Draft:
     """
 
     id: str
-    key: str | None
-    to: tuple[str, ...]
-    state: DraftState
-    digest: str
     message: Message
+    digest: str
     revisions: tuple[Revision, ...]
-    reviews: tuple[Review, ...]
-    reason: str
-    submitted_by: str
     created_at: datetime
-    expires_at: datetime | None
-    publication: str | None
-    published_by: str
-    urgent: str
-    second_due_at: datetime | None
-    reminders: int = 0
+    state: DraftState = DraftState.DRAFT
+    key: str | None = None
     for_keys: str = ""
+    to: tuple[str, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    reason: str = ""
+    submitted_by: str = ""
+    expires_at: datetime | None = None
+    publication: str | None = None
+    published_by: str = ""
+    urgent: str = ""
+    second_due_at: datetime | None = None
+    reminders: int = 0
 
     @property
     def revision(self) -> int:
@@ -133,7 +138,7 @@ class Draft:
     @property
     def approvals(self) -> tuple[str, ...]:
         """The readers whose approval of the newest revision counts: none of them an author, except in an exercise."""
-        return approvals(self.revisions, self.reviews, digest=self.digest, exercise=self.message.exercise)
+        return approvals(self, digest=self.digest)
 
     def is_author(self, actor: str) -> bool:
         """Return True if the actor wrote a revision of it."""
@@ -150,29 +155,20 @@ def person(actor: str) -> str:
     return _PROVIDER.sub("", folded, count=1).strip() or folded
 
 
-def approvals(
-    revisions: tuple[Revision, ...],
-    reviews: tuple[Review, ...],
-    *,
-    digest: str,
-    exercise: bool,
-    authenticated: bool = False,
-    reasons: bool = False,
-) -> tuple[str, ...]:
+def approvals(draft: Draft, *, digest: str, authenticated: bool = False, reasons: bool = False) -> tuple[str, ...]:
     """Return the readers whose approval of the newest revision counts, each once: those who read what has *digest*.
 
     With *authenticated*, only those who were: and none if an author was not, who may be any of them. With *reasons*,
     only those who wrote why.
     """
-    if authenticated and not all(revision.authenticated for revision in revisions):
+    if authenticated and not all(revision.authenticated for revision in draft.revisions):
         return ()
-    newest = revisions[-1]
-    authors = set() if exercise else {person(revision.author) for revision in revisions}
+    approval = (draft.revision, digest, ReviewVerdict.APPROVE)
     readers: dict[str, str] = {}
-    for review in reviews:
+    for review in draft.reviews:
         if (authenticated and not review.authenticated) or (reasons and not review.reason):
             continue
-        about = (review.revision, review.digest, review.verdict)
-        if about == (newest.number, digest, ReviewVerdict.APPROVE) and person(review.reader) not in authors:
+        counts = draft.message.exercise or not draft.is_author(review.reader)
+        if counts and (review.revision, review.digest, review.verdict) == approval:
             readers.setdefault(person(review.reader), review.reader)
     return tuple(readers.values())

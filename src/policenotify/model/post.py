@@ -90,7 +90,6 @@ _PAGE_URL = lazy_pattern(
     r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?",
     re.IGNORECASE,
 )
-_FILE_URL = lazy_pattern(r"file:///[A-Za-z0-9._~/%-]+")  # RFC 8089, section 2: of this machine
 _LONGEST_URL = 2_000  # characters
 
 
@@ -99,25 +98,19 @@ def page_url(url: str | None) -> str | None:
     return url if url and len(url) <= _LONGEST_URL and _PAGE_URL.fullmatch(url) else None
 
 
-def permalink(url: str | None) -> str | None:
-    """Return a post's address: as `page_url`, or a file of this machine, as the network `file` writes it."""
-    return url if url and len(url) <= _LONGEST_URL and _FILE_URL.fullmatch(url) else page_url(url)
-
-
 class PostRef(_Stored):
     """The reference of a post on its network.
 
     Attributes:
         account: The account that posted it ([`Channel.account`][policenotify.channel.Channel]).
         id: The network's own id of the post.
-        url: Its page for readers, if it has one. It is `None` for anything but http or https to a host in ASCII, or a
-            file of this machine.
+        url: Its page for readers, if it has one. It is `None` for anything but http or https to a host in ASCII.
         extra: Values of the channel's own, such as Bluesky's cid.
     """
 
     account: str
     id: str
-    url: Annotated[str | None, AfterValidator(permalink)] = None
+    url: Annotated[str | None, AfterValidator(page_url)] = None
     extra: Mapping[str, str] = Field(default_factory=dict)
 
 

@@ -6,11 +6,9 @@ end of the call counts, too.
 
 from __future__ import annotations
 
-import io
 import socket
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, Final, TypeVar, cast
@@ -18,10 +16,8 @@ from typing import Any, Final, TypeVar, cast
 MAX_ANSWER: Final = 1_000_000  # bytes: the longest answers that networks give are of some 100 kB
 MAX_TIMELINE: Final = 5_000_000  # bytes: 40 posts with all that a server adds to each
 PIECE: Final = 16_384  # bytes read, decoded or written at once: a record of TLS (RFC 8446, section 5.1)
-_MAX_VALUES: Final = 100_000  # of a JSON text: a parser makes 24 bytes or more of each byte of `{},{},…`
 _UPLOAD: Final = 65_536  # bytes a second: the slowest line on which pictures are still uploaded
 _MAX_WORDS: Final = 2_000  # characters: 300 at most are repeated of them, after the masks
-_INFLATABLE: Final = frozenset({"gzip", "x-gzip", "deflate"})  # RFC 9110, section 8.4.1
 
 # An expression may look at each beginning of a word only once: else its time grows with the square of the text.
 ADDRESS: Final = r"(?<![^\s\"'()<>:;,@])[^\s\"'()<>:;,@]++@[^\s\"'()<>:;,]+"
@@ -119,41 +115,6 @@ def rebound(function: Callable[..., object], **names: object) -> Any:  # noqa: A
     return copy
 
 
-class TimedReader(io.RawIOBase):
-    """What a socket's `makefile` reads, up to the deadline.
-
-    Attributes:
-        received: How many bytes were read.
-    """
-
-    def __init__(self, raw: io.RawIOBase, sock: Any) -> None:  # noqa: ANN401 - a socket, plain, of TLS, or of pyOpenSSL
-        self._raw = raw
-        self._sock = sock
-        self._seconds = sock.gettimeout()
-        self.received = 0
-
-    @classmethod
-    def file(cls, sock: Any) -> io.BufferedReader:  # noqa: ANN401 - see above
-        """Return the file of a socket, as `makefile("rb")` does."""
-        return io.BufferedReader(cls(sock.makefile("rb", buffering=0), sock))
-
-    def readable(self) -> bool:
-        """See `io.IOBase`."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - the parent's
-        """Read what is there. Raises `TimeoutError` past the deadline."""
-        self._sock.settimeout(time_left(self._seconds))
-        count = self._raw.readinto(buffer)
-        self.received += count or 0
-        return count
-
-    def close(self) -> None:
-        """Close the socket's file as well."""
-        self._raw.close()
-        super().close()
-
-
 def beginning(text: str) -> str:
     """Return the beginning of a server's text, for masks.
 
@@ -163,42 +124,3 @@ def beginning(text: str) -> str:
         return text
     *words, _ = text[:_MAX_WORDS].rsplit(maxsplit=1) or [""]
     return "".join(words)
-
-
-def whole_body(pieces: Iterable[bytes], encoding: str, limit: int) -> bytes:
-    """Return the decoded body of an answer, or an empty one if it cannot be read within the limits.
-
-    Our calls ask for no encoding, and a server that uses one all the same is decoded piece by piece. Any other encoding
-    than those of zlib counts as unreadable.
-
-    Args:
-        pieces: The body as it comes.
-        encoding: The header `Content-Encoding`.
-        limit: The largest number of decoded bytes.
-    """
-    encoding = encoding.strip().lower()
-    if encoding in _INFLATABLE:
-        pieces = _inflated(pieces)
-    elif encoding not in {"", "identity"}:
-        return b""
-    body = bytearray()
-    for piece in pieces:
-        body += piece
-        if len(body) > limit:
-            return b""
-    values = sum(body.count(sign) for sign in (b",", b"[", b"{"))
-    return bytes(body) if values <= _MAX_VALUES else b""
-
-
-def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, as its header tells
-    for piece in pieces:
-        rest = piece
-        while rest and not inflater.eof:
-            try:
-                yield inflater.decompress(rest, PIECE)
-            except zlib.error:
-                return
-            rest = inflater.unconsumed_tail
-    if not inflater.eof:
-        yield inflater.flush()  # what the last piece had no space for

@@ -33,7 +33,7 @@ def download(url: str, *, limit: int, timeout: float = 10.0) -> bytes:
         if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
             raise InvalidAlert("its address is not one of http or https without a name and a password")
         with PostSession(lambda each: each, timeout, plain=parts.scheme == "http") as session:
-            session.lease.max_bytes = limit
+            session.adapter.max_bytes = limit
             try:
                 session.get(url)
             except (requests.RequestException, OSError, ValueError) as error:

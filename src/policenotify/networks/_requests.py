@@ -6,34 +6,20 @@ Importing this module loads requests.
 from __future__ import annotations
 
 import io
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
-from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.poolmanager import PoolManager
-from urllib3.util.connection import create_connection
 
-from policenotify.networks._bounds import (
-    MAX_ANSWER,
-    PIECE,
-    TimedReader,
-    call_seconds,
-    connect,
-    deadline,
-    rebound,
-    time_left,
-    whole_body,
-)
+from policenotify.networks._bounds import MAX_ANSWER, PIECE, call_seconds
 from policenotify.transport import before_publishing
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
@@ -42,61 +28,54 @@ _MAX_IDLE = 1.0
 _METHODS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "request"})
 
 
-class _TimedResponse(HTTPResponse):
-    """An answer that is read up to the deadline of its call."""
+class BoundedAdapter(HTTPAdapter):
+    """An adapter that reads an answer whole, within its size and time. Of a longer one the body is empty.
 
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the parent's
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = TimedReader.file(sock)
-
-
-def _create_connection(address: tuple[str, int], timeout: float | None, **options: Any) -> Any:  # noqa: ANN401 - urllib3's
-    host, port = address
-    return connect(lambda each, left: create_connection((each, port), left, **options), host, port, timeout)
-
-
-_OWN_CONNECTION = {
-    "_new_conn": rebound(HTTPConnection._new_conn, connection=SimpleNamespace(create_connection=_create_connection))  # noqa: SLF001 - urllib3 has no option for it
-}
-
-
-class LeaseAdapter(HTTPAdapter):
-    """An adapter that bounds each call, and checks the delivery's lease right before it writes.
-
-    An answer is read here, whole, within its size and time. A longer one has an empty body. The body of a redirect is
-    not read, because redirects are not followed.
+    The body of a redirect is not read, because redirects are not followed.
 
     Attributes:
         max_bytes: The longest body that is read.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._publishes = False
         self.max_bytes = MAX_ANSWER
-        super().__init__()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
-        """Make a call. The time to connect, to send and to answer is bounded as a whole."""
+        """Make a call, and read its answer."""
         request.headers["Accept-Encoding"] = "identity"
         sent = len(request.body) if isinstance(request.body, bytes | str) else 0
-        with deadline(call_seconds(kwargs.get("timeout"), sent)):
-            return super().send(request, *args, **kwargs)
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:  # noqa: ANN401 - the parent's
-        """Read the body, and return an answer that holds it."""
-        encoding = resp.headers.pop("Content-Encoding", "")  # else urllib3 decodes it, at any size
-        answer = super().build_response(req, resp)
-        body = b"" if answer.is_redirect else whole_body(answer.iter_content(PIECE), encoding, self.max_bytes)
-        resp.close()
+        seconds = call_seconds(kwargs.get("timeout"), sent)
+        if self._publishes:
+            before_publishing()
+        end = None if seconds is None else time.monotonic() + seconds
+        response = super().send(request, *args, **{**kwargs, "stream": True})
+        with response:
+            body = b"" if response.is_redirect else self._body(response, end)
         whole = urllib3.HTTPResponse(
             io.BytesIO(body),
-            headers={name: text for name, text in resp.headers.items() if name.lower() not in _NOT_OF_BODY},
-            status=resp.status,
-            reason=resp.reason,
+            headers={name: text for name, text in response.headers.items() if name.lower() not in _NOT_OF_BODY},
+            status=response.status_code,
+            reason=response.reason,
             preload_content=False,
         )
-        return super().build_response(req, whole)
+        return self.build_response(request, whole)
+
+    def _body(self, response: requests.Response, end: float | None) -> bytes:
+        body = bytearray()
+        try:
+            while piece := response.raw.read1(PIECE, decode_content=True):  # what is there, and does not wait for more
+                body += piece
+                if len(body) > self.max_bytes:
+                    return b""
+                if end is not None and time.monotonic() > end:
+                    raise requests.ReadTimeout("the answer was not complete in time")
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.ReadTimeout(error) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error) from error
+        return bytes(body)
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
@@ -106,60 +85,6 @@ class LeaseAdapter(HTTPAdapter):
             yield
         finally:
             self._publishes = False
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the parent's
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self._check(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:  # noqa: ANN401 - the parent's
-        """Return the pools of connections through a proxy."""
-        known = set(self.proxy_manager.values())
-        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
-        if manager not in known:
-            self._check(manager)
-        return manager
-
-    def _check(self, manager: PoolManager) -> None:
-        adapter = self
-
-        class Check:
-            """A mixin for each class of urllib3's connections."""
-
-            response_class = _TimedResponse
-            unchecked = False
-
-            def connect(self: Any) -> None:
-                self.timeout = time_left(self.timeout)
-                super().connect()  # type: ignore[misc]  # of the connection that it is mixed into
-
-            def send(self: Any, data: Any) -> None:  # noqa: ANN401 - the parent's
-                if self.unchecked:
-                    self.unchecked = False
-                    before_publishing()  # as late as possible: a process may be halted between the two
-                if not isinstance(data, bytes):
-                    super().send(data)  # type: ignore[misc]  # see above
-                    return
-                for at in range(0, len(data), PIECE):
-                    if self.sock is not None:
-                        self.sock.settimeout(time_left(self.timeout))
-                    super().send(data[at : at + PIECE])  # type: ignore[misc]  # see above
-
-            def request(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the parent's
-                if adapter._publishes and self.sock is None:
-                    self.connect()  # which takes long: the check comes after it
-                self.unchecked = adapter._publishes
-                super().request(*args, **kwargs)  # type: ignore[misc]  # of the connection that it is mixed into
-
-        def checked(pool: Any) -> Any:  # noqa: ANN401 - urllib3 types its pools by their instances
-            direct = pool.ConnectionCls._new_conn is HTTPConnection._new_conn  # noqa: SLF001 - not by SOCKS
-            own = _OWN_CONNECTION if direct else {}
-            connection = type(pool.ConnectionCls.__name__, (Check, pool.ConnectionCls), own)
-            return type(pool.__name__, (pool,), {"ConnectionCls": connection})
-
-        manager.pool_classes_by_scheme = {
-            scheme: checked(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
 
 
 class RawAnswer(NamedTuple):
@@ -180,15 +105,15 @@ class PostSession(requests.Session):
 
     Attributes:
         answer: The answer to the last call, or `None` if no whole one came. A library's exception may hide it.
-        lease: Checks the lease before calls that publish.
+        adapter: Checks the lease before calls that publish, and bounds their answers.
     """
 
     def __init__(self, rewrite: Callable[[str], str], timeout: float | tuple[float, float], *, plain: bool) -> None:
         super().__init__()
         self.answer: RawAnswer | None = None
-        self.lease = LeaseAdapter()
-        self.mount("https://", self.lease)
-        self.mount("http://", self.lease)
+        self.adapter = BoundedAdapter()
+        self.mount("https://", self.adapter)
+        self.mount("http://", self.adapter)
         self.auth = _keep_authorization  # else a ~/.netrc that names the host replaces the token
         # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a token off it.
         self.trust_env = not plain
@@ -231,7 +156,7 @@ def _call(method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa:
 
 
 def _bounded_session() -> requests.Session:
-    session, adapter = requests.Session(), LeaseAdapter()
+    session, adapter = requests.Session(), BoundedAdapter()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a server must not mark us

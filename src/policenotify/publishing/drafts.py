@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.model.receipt import Publication
 
-_READ = {DraftState.SUBMITTED, DraftState.APPROVED}
 _STANDING = timedelta(days=366)  # for which an approval for many keys counts
 _log = logging.getLogger("policenotify")
 
@@ -136,10 +135,12 @@ class Drafts:
     def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         check_flags(authenticated=authenticated)
-        journal, known = self._journal, self.get(draft)
+        known = self.get(draft)
         message, pictures = self._load_images(message)
         self._ask(actor, "draft", message)
-        return journal.drafts.revise(known.id, message, author=actor, authenticated=authenticated, pictures=pictures)
+        return self._journal.drafts.revise(
+            known.id, message, author=actor, authenticated=authenticated, pictures=pictures
+        )
 
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Submit a draft to its readers, or once more if what it takes from its incident has changed since.
@@ -152,17 +153,16 @@ class Drafts:
         Raises:
             ApprovalMissing: No approval of it would count, for an author was not authenticated.
         """
-        journal, known = self._journal, self.get(draft)
-        self._ask(actor, "submit", known.message)
+        known = self._asked(draft, actor, "submit")
         new, rule = self._prepared(known, actor)
-        repeated = known.state in _READ and known.digest == new.read_digest
+        repeated = known.state.is_read and known.digest == new.read_digest
         if any(finding.blocks for finding in new.findings) and not repeated:
             reason = checked_reason("reason", reason)
         if rule.authenticated and not all(revision.authenticated for revision in known.revisions):
             raise ApprovalMissing([NeededApproval(readers=rule.readers, authenticated=True).finding()])
         lasts = _STANDING if known.for_keys else rule.expires
         expires = min(filter(None, (new.at + lasts, known.message.expires_at, known.message.next_update_at)))
-        return journal.drafts.submit(
+        return self._journal.drafts.submit(
             known.id,
             actor=actor,
             revision=known.revision,
@@ -173,9 +173,8 @@ class Drafts:
 
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Take a draft back that is not published yet."""
-        journal, known = self._journal, self.get(draft)
-        self._ask(actor, "withdraw", known.message)
-        return journal.drafts.withdraw(known.id, actor=actor, reason=reason)
+        known = self._asked(draft, actor, "withdraw")
+        return self._journal.drafts.withdraw(known.id, actor=actor, reason=reason)
 
     # --- reading for others
 
@@ -206,15 +205,14 @@ class Drafts:
             InvalidTransition: Its stage is not allowed any more.
         """
         check_flags(authenticated=authenticated)
-        journal, known = self._journal, self.get(draft)
-        self._ask(actor, "approve", known.message)
+        known = self._asked(draft, actor, "approve")
         new, rule = self._prepared(known, known.submitted_by or actor)
         blocked = are_blocking(new.findings)
         if blocked:
-            journal.authorize(actor, "overrule", new.message)
+            self._journal.authorize(actor, "overrule", new.message)
             reason = checked_reason("reason", reason)
         self._ensure_read(known, new)
-        known = journal.drafts.review(
+        known = self._journal.drafts.review(
             known.id,
             ReviewVerdict.APPROVE,
             reader=actor,
@@ -237,10 +235,9 @@ class Drafts:
         return self._refuse(draft, ReviewVerdict.REJECT, "reject", digest, actor, reason)
 
     def _refuse(self, draft: str, verdict: ReviewVerdict, action: str, digest: str, actor: str, reason: str) -> Draft:
-        journal, known = self._journal, self.get(draft)
-        self._ask(actor, action, known.message)
+        known = self._asked(draft, actor, action)
         reason = checked_reason("reason", reason)
-        return journal.drafts.review(known.id, verdict, reader=actor, digest=digest, reason=reason)
+        return self._journal.drafts.review(known.id, verdict, reader=actor, digest=digest, reason=reason)
 
     def second_reading(
         self, draft: str, *, actor: str, objects: bool = False, reason: str = "", authenticated: bool = False
@@ -255,11 +252,10 @@ class Drafts:
             authenticated: You have verified who the actor is. Some rules demand it.
         """
         check_flags(objects=objects, authenticated=authenticated)
-        journal, known = self._journal, self.get(draft)
-        self._ask(actor, "second_reading", known.message)
+        known = self._asked(draft, actor, "second_reading")
         if objects:
             reason = checked_reason("reason", reason)
-        return journal.drafts.second_reading(
+        return self._journal.drafts.second_reading(
             known.id, reader=actor, objects=objects, reason=reason, authenticated=authenticated
         )
 
@@ -367,7 +363,7 @@ class Drafts:
         Raises:
             DraftConflict: What it takes from its incident, or from the settings, has changed since.
         """
-        if draft.state not in _READ or draft.digest == new.read_digest or draft.message.digest() != new.digest:
+        if not draft.state.is_read or draft.digest == new.read_digest or draft.message.digest() != new.digest:
             return  # what is not the draft's message is refused when it is stored
         alone = self._preparer.resolve_alone(draft.message)
         fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
@@ -375,6 +371,12 @@ class Drafts:
         text = f"what it takes from its incident has changed since: {taken}."
         text = text if taken else "what the settings add to it has changed since."
         raise DraftConflict(draft.id, f"{text} Submit it again, and let it be read: policenotify submit {draft.id}")
+
+    def _asked(self, draft: str, actor: str, action: str) -> Draft:
+        """Return a draft, after asking the installation's rule."""
+        known = self.get(draft)
+        self._ask(actor, action, known.message)
+        return known
 
     def _ask(self, actor: str, action: str, message: Message) -> None:
         check_names("-", actor)

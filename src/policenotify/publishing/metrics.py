@@ -177,9 +177,9 @@ def samples(
     single = {
         "incidents_overdue": figures.incidents_overdue,
         "oldest_overdue_seconds": _age(figures, figures.first_deadline),
-        "drafts_waiting": figures.drafts_waiting,
-        "oldest_draft_seconds": _age(figures, figures.oldest_draft),
-        "second_readings_overdue": figures.readings_overdue,
+        "drafts_waiting": figures.drafts.waiting,
+        "oldest_draft_seconds": _age(figures, figures.drafts.oldest),
+        "second_readings_overdue": figures.drafts.readings_overdue,
         "worker_seen_timestamp_seconds": _time(figures.last_heartbeat),
         "workers": float(figures.workers),
         "clock_steps": float(figures.events.get("clock_set", 0)),

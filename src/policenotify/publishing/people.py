@@ -208,7 +208,7 @@ class People:
                 break
         return Bounce(report.kind, report.status, result)
 
-    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
         """Record what a gateway's delivery receipt reports. Repeating it changes nothing.
 
         A person in doubt who has the message is settled as posted.
@@ -221,24 +221,26 @@ class People:
             query: The query of the called address.
 
         Returns:
-            False if the token is not ours, or the channel takes no receipts.
+            The body that confirms it. Empty: the token is not ours, or the channel takes no receipts.
 
         Raises:
             ValueError: It is not a receipt of the channel's gateway. The text repeats nothing of the call.
         """
         config = self._channels.get(channel)
         if config is None or config.problem or not self._journal.reports.named(token, "receipt"):
-            return False
+            return ""
         with closing(config.open(self._clock, NoStateStore())) as opened:
             if not isinstance(opened, SupportsReceipts):
-                return False
-            kind, code = opened.read_receipt(content_type, body, query)
+                return ""
+            kind, code, confirmation = opened.read_receipt(content_type, body, query)
         if kind is None:
-            return True
-        if kind == "delivered":
-            return self._settle(channel, token)
-        result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
-        return result is not ReportResult.UNKNOWN
+            known = True
+        elif kind == "delivered":
+            known = self._settle(channel, token)
+        else:
+            result = self._journal.reports.add(token, "receipt", kind, code, channel=channel)
+            known = result is not ReportResult.UNKNOWN
+        return confirmation if known else ""
 
     def _settle(self, channel: str, token: str) -> bool:
         """Settle the person of a receipt as posted, if in doubt. Return False if there is no such delivery."""

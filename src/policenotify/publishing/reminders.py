@@ -22,7 +22,6 @@ from policenotify.telemetry import span
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import IncidentLine
     from policenotify.publishing.preparation import Preparer
 
 _ACTOR = "runner"  # of what delivery itself publishes
@@ -173,14 +172,14 @@ class Reminders:
 
     def _raise_due(self, now: datetime, *, exercise: bool) -> Iterator[Reminder]:
         incidents, first = self.journal.incidents, now - self.policy.after[0]
-        if not any(due <= first for due, _ in incidents.deadlines(1, exercise=exercise)):
+        if not (overdue := incidents.count_overdue(first, exercise=exercise)):
             return
         lines = incidents.earliest_due(_FIRST + 1, exercise=exercise)
-        for place, line in enumerate(sorted(lines, key=_by_deadline)):
+        for place, line in enumerate(lines):
             level = self.policy.level_after(now - line.due_at) if line.due_at else 0
             if line.due_at is None or level == 0:
                 continue
-            others = incidents.count_overdue(first, exercise=exercise) - len(lines) if place == _FIRST else 0
+            others = overdue - len(lines) if place == _FIRST else 0
             reminder = Reminder(
                 incident=line.id,
                 category=line.category,
@@ -205,10 +204,6 @@ class Reminders:
             self.on_overdue(reminder)
         except Exception as error:  # noqa: BLE001 - a host's own function must not keep posts from going out
             _log.error("Reminder %d: on_overdue raised %s.", reminder.level, type(error).__name__)  # no trace
-
-
-def _by_deadline(line: IncidentLine) -> tuple[bool, datetime, datetime, str]:
-    return line.due_at is None, line.due_at or line.opened_at, line.opened_at, line.id
 
 
 @dataclass(slots=True, kw_only=True)

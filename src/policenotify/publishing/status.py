@@ -91,7 +91,7 @@ def read_status(
     problems = find_problems(configs.values(), deliveries.had_recipients)
     usable_again = {delivery.channel: now for delivery in deliveries.unrendered(configs.keys() - problems.keys())}
     due = deliveries.due(name for name, config in configs.items() if not config.problem)
-    stopped, summaries = journal.stopped(), deliveries.channel_summaries()
+    stopped, summaries, drafts = journal.stopped(), deliveries.channel_summaries(), journal.drafts.counts()
     return InstallationStatus(
         at=now,
         stopped=str(stopped) if stopped else None,
@@ -115,8 +115,8 @@ def read_status(
             by_urgency(journal.incidents.list() if limit is None else journal.incidents.earliest_due(limit), now)
         ),
         second_readings=tuple(map(_second_reading, journal.drafts.owed(limit))),
-        overdue_readings=journal.drafts.count_owed(now),
-        submitted_drafts=journal.drafts.count_submitted(now),
+        overdue_readings=drafts.readings_overdue,
+        submitted_drafts=drafts.waiting,
     )
 
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
-from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
@@ -21,6 +20,9 @@ from policenotify.settings.audiences import AudienceSettings, keys_of_secrets, s
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.validation import secret_values
+
+if TYPE_CHECKING:
+    from policenotify.journal.keys import Entropy
 
 KEYS_NAME: Final = "policenotify.keys"
 JOURNAL_NAME: Final = "policenotify.db"
@@ -65,6 +67,8 @@ def write_settings(
         SettingsError: There are such files already, they cannot be written, or others may change the directory.
         JournalError: The journal cannot be created there.
     """
+    from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
+
     place = Path(directory)
     names = (FILE_NAME, KEYS_NAME, JOURNAL_NAME, SECRETS_NAME, ".gitignore")
     settings, keys_file, journal, secrets_folder, ignored = (place / name for name in names)

@@ -14,7 +14,6 @@ from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationE
 
 from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN
 from policenotify.errors import JournalMissing, SettingsError
-from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.languages import best_match
 from policenotify.model.location import Text
@@ -44,6 +43,7 @@ from policenotify.validation import did_you_mean, format_validation_errors, path
 
 if TYPE_CHECKING:
     from policenotify.checks.words import WordListChange
+    from policenotify.journal.keys import Keys
 
 
 class ChannelSettings(SettingsTable):
@@ -325,6 +325,8 @@ class Settings(SettingsTable):
 
     def load_keys(self) -> Keys:
         """Read the keys of the installation; see `Keys.load`."""
+        from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
+
         return Keys.load(self.keys_path)
 
     @property

@@ -28,7 +28,7 @@ from policenotify.channel import (
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._plain import PlainPost
+from policenotify.networks.console.channel import post_block
 
 _OUTCOMES: Final[dict[type[ChannelError], Literal["refused", "unavailable", "unconfirmed"]]] = {
     Refused: "refused",
@@ -88,17 +88,14 @@ class RecordedPost:
 
     def __str__(self) -> str:
         """Return it as the network `console` prints a post."""
-        shown = PlainPost(
-            account=self.channel,
-            id=self.id[:12],
+        stage = self.stage if self.operation is Operation.POST else f"{self.stage} ({self.operation})"
+        return post_block(
+            f"{self.channel} · {stage} · {self.language} · {self.id[:12]}",
             parent=(self.parent or "")[:12],
-            stage=self.stage if self.operation is Operation.POST else f"{self.stage} ({self.operation})",
-            language=self.language,
             title=self.title,
             text=self.text.rstrip("\n"),
-            pictures=tuple(picture.alt for picture in self.pictures),
+            pictures=[picture.alt for picture in self.pictures],
         )
-        return str(shown).rstrip("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

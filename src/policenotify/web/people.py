@@ -77,8 +77,8 @@ class PeopleService(Protocol):
     def leave(self, token: str) -> bool:
         """Stop writing to the person of a link. The result is False if it is not ours."""
 
-    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
-        """Record a delivery receipt. The result is False if the token is not ours.
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
+        """Record a delivery receipt, and return the body that confirms it. Empty: the token is not ours.
 
         Raises:
             ValueError: It is not a receipt.
@@ -163,13 +163,13 @@ def _receipts(people: PeopleService) -> Callable[[Request], Awaitable[Response]]
             query=request.url.query,
         )
         try:
-            ours = await run_in_threadpool(record)
+            confirmation = await run_in_threadpool(record)
         except JournalError:
             raise HTTPException(503, headers={"Retry-After": str(_AGAIN)}) from None
         except ValueError:
             raise HTTPException(400) from None
-        if not ours:
+        if not confirmation:
             raise HTTPException(404)
-        return PlainTextResponse("ok\n", headers=_HEADERS)
+        return PlainTextResponse(confirmation, headers=_HEADERS)
 
     return receipt

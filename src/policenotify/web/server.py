@@ -1,4 +1,4 @@
-"""Serve a feed's folder (GET and HEAD, ETag and 304, precompressed files, health) and the links to leave."""
+"""Serve a feed's folder (GET and HEAD, ETag and 304, health) and the links to leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
@@ -52,9 +52,6 @@ MEDIA_TYPES: Final = {
 }
 """The media type of each kind of file. Nothing else is served."""
 
-ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
-"""Precompressed files beside a file, the best first."""
-
 MOST_KEPT: Final = 64_000_000
 """Bytes of files that are kept in memory: the feeds and pages of a city, and some pictures."""
 
@@ -95,8 +92,7 @@ def app(
     async def serve(request: Request) -> Response:
         path = request.path_params["path"] or "index.html"
         # Read here: the files are small, in memory after the first time, and a thread costs more.
-        encodings = _encodings(request.headers.getlist("accept-encoding"))
-        file = None if files is None else files.find(path, encodings)
+        file = None if files is None else files.find(path)
         if file is None:
             raise HTTPException(404)
         headers = _headers(path, file, now=clock())
@@ -134,10 +130,6 @@ def _headers(path: str, file: ServedFile, *, now: float) -> dict[str, str]:
     # Two versions may be of the same second, which would hide the later one.
     if now - file.modified_at >= _SETTLED:
         headers["Last-Modified"] = formatdate(file.modified_at, usegmt=True)
-    if not file.media_type.startswith("image/"):
-        headers["Vary"] = "Accept-Encoding"
-    if file.encoding:
-        headers["Content-Encoding"] = file.encoding
     if not file.media_type.startswith("text/html"):
         headers["Access-Control-Allow-Origin"] = "*"  # maps and calendars of other sites
     return headers
@@ -157,33 +149,21 @@ def _is_current(request: Request, file: ServedFile, headers: Mapping[str, str]) 
         return False
 
 
-def _encodings(values: list[str]) -> frozenset[str]:
-    """Return the encodings that a reader accepts (RFC 9110, section 12.5.3)."""
-    accepted = set()
-    for part in ",".join(values).split(","):
-        name, _, weight = part.partition(";")
-        if weight.replace(" ", "").lower() not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}:
-            accepted.add(name.strip().lower())
-    return frozenset(accepted)
-
-
 @dataclass(frozen=True, slots=True)
 class ServedFile:
     """A file as it is sent.
 
     Attributes:
-        content: Its bytes, in its encoding.
+        content: Its bytes.
         etag: A strong validator: a digest of the bytes (RFC 9110, section 8.8.3).
         modified_at: Seconds since 1970.
-        media_type: The type without the encoding.
-        encoding: `gzip`, `br` or empty.
+        media_type: Its media type.
     """
 
     content: bytes
     etag: str
     modified_at: float
     media_type: str
-    encoding: str = ""
 
 
 class FeedFolder:
@@ -198,22 +178,11 @@ class FeedFolder:
         self._files: dict[str, tuple[tuple[int, int, int], ServedFile]] = {}
         self._kept = 0
 
-    def find(self, path: str, encodings: Collection[str] = ()) -> ServedFile | None:
-        """Return a public file, in the best of the encodings that it has.
-
-        A precompressed file that is older than the file itself is left out: its writer was interrupted.
-        """
+    def find(self, path: str) -> ServedFile | None:
+        """Return a public file."""
         public = _PUBLIC.fullmatch(path)
         media_type = public and (MEDIA_TYPES.get(path) or MEDIA_TYPES.get(public[1]) or MEDIA_TYPES.get(public[2]))
-        plain = self._read(path, media_type) if media_type else None
-        if plain is None:
-            return None
-        for encoding, suffix in ENCODINGS.items():
-            if encoding in encodings:
-                file = self._read(f"{path}{suffix}", plain.media_type, encoding)
-                if file and file.modified_at >= plain.modified_at:
-                    return file
-        return plain
+        return self._read(path, media_type) if media_type else None
 
     def written_at(self) -> float | None:
         """Return when a file was last written, in seconds since 1970. `None`: no feed is there."""
@@ -224,7 +193,7 @@ class FeedFolder:
             return None
         return max(time for name, time in names.items() if name[0] != ".") if "index.html" in names else None
 
-    def _read(self, path: str, media_type: str, encoding: str = "") -> ServedFile | None:
+    def _read(self, path: str, media_type: str) -> ServedFile | None:
         name = self._folder / path
         try:
             found = os.lstat(name)
@@ -238,7 +207,7 @@ class FeedFolder:
         except OSError:
             return None
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        file = ServedFile(content, etag, found.st_mtime, media_type, encoding)
+        file = ServedFile(content, etag, found.st_mtime, media_type)
         self._kept += len(content)
         if self._kept > MOST_KEPT:
             self._files.clear()

@@ -80,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, items in _items().items():
         last = max((item.published_at for item in items), default=None)
         feed = make_feed(*items, site=replace(SITE, url=f"https://alerte.police34.example/{name}/"), now=last)
-        files = draw(feed, compressed=False)
+        files = draw(feed)
         files |= {picture_path(each): png(each.width, each.height) for item in items for each in item.pictures}
         for path, content in files.items():
             (top / name / path).parent.mkdir(parents=True, exist_ok=True)

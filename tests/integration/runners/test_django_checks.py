@@ -32,7 +32,9 @@ journal = "django"
 keys = "keys"
 
 [channels.dossier]
-network = "file"
+network = "feed"
+url = "https://alertes.police.example/"
+publisher = "Police"
 folder = "{posts}"
 """
 

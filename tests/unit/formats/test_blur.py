@@ -43,7 +43,7 @@ def test_no_file_is_finer_than_the_category(place: Location, name: str, *, taken
     if taken_down:
         feed = replace(feed, items=(opening.withdrawn(opening.published_at + timedelta(minutes=5)),))
 
-    drawn = "\n".join(content.decode() for path, content in draw(feed, compressed=False).items() if path)
+    drawn = "\n".join(content.decode() for path, content in draw(feed).items() if path)
 
     public = json.dumps(blurred.model_dump(mode="json"))
     allowed = {*_numbers(json.loads(public)), *(f"{float(number):.5f}" for number in re.findall(r"\d+\.\d+", public))}
@@ -60,6 +60,6 @@ def test_the_numbers_would_be_found() -> None:
     exact = Location.model_validate({"point": {"latitude": 43.6112341, "longitude": 3.8767229}})
     [opening] = sample_items(_OPENINGS[0], changes={"location": exact})
 
-    drawn = b"\n".join(draw(make_feed(opening), compressed=False).values()).decode()
+    drawn = b"\n".join(draw(make_feed(opening)).values()).decode()
 
     assert {number in drawn for number in _numbers(exact.model_dump(mode="json"))} == {True}

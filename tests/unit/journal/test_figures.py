@@ -64,7 +64,7 @@ def _incident(desk: Desk, name: str, **how: Any) -> None:
 def test_an_empty_journal_counts_nothing(desk: Desk) -> None:
     figures = _read(desk)
     assert (_rising(figures), figures.pending, figures.posted_at) == ({}, {}, {})
-    assert (figures.last_heartbeat, figures.last_seal, figures.first_deadline, figures.oldest_draft) == (None,) * 4
+    assert (figures.last_heartbeat, figures.last_seal, figures.first_deadline, figures.drafts.oldest) == (None,) * 4
     assert not figures.stopped
     assert figures.size > 0
 

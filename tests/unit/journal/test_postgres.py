@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, create_engine, event, insert, select, text, u
 
 from policenotify.channel import RecipientOutcome
 from policenotify.cli.context import CliContext
-from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease, UnsupportedVersion
+from policenotify.errors import InvalidTransition, JournalError, JournalTakenAway, LostLease
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
@@ -35,6 +36,7 @@ from policenotify.settings import open_publisher
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import LEASE, Desk, _only_added
 from tests.support.postgresql import APPLICATION, GUARDED, USER, Server
+from tests.unit.journal.test_transactions import fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,13 +74,13 @@ def _impatient(url: str, **settings: str) -> str:
 
 
 def _whole(error: BaseException | None) -> str:
-    """Return the texts of an error and its causes. The driver's frames, which had a password, are gone."""
+    """Return the texts of an error and of what is shown with it. The driver's frames had a password."""
     said, one = "", error
     while one is not None:
         frames = traceback.extract_tb(one.__traceback__)
         assert not [frame for frame in frames if "psycopg" in frame.filename or "sqlalchemy/" in frame.filename]
         said += f"{one!s} {one!r} {one.args!r}\n"
-        one = one.__cause__ or one.__context__
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
     return said
 
 
@@ -513,46 +515,6 @@ def test_many_may_make_them_at_the_same_instant(empty: str, keys: Keys) -> None:
     assert len(done) == 4
 
 
-def test_an_older_journal_names_the_command_which_brings_it_up(desk: Desk) -> None:
-    newest = schema.SCHEMA_VERSION + 1
-
-    def step(connection: Connection) -> None:
-        connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
-
-    from policenotify.journal import meta  # noqa: PLC0415 - as a later release would ask
-
-    with desk.journal.read() as connection, pytest.raises(JournalError) as caught:
-        meta.check(connection, desk.keys, required=newest)
-    assert str(caught.value) == (
-        f"The journal's tables are of version {newest - 1}; this policenotify needs version {newest}. "
-        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
-    )
-    done = migrate(desk.url, keys=desk.keys, actor="adm", clock=desk.clock, steps={newest - 1: step}, target=newest)
-    assert done == Migrated(newest - 1, newest)
-    with desk.journal.read() as connection:
-        assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
-    [written] = desk.dump("pn_event")["pn_event"]
-    assert written[2:4] == ("adm", "migrated")
-    with pytest.raises(UnsupportedVersion):
-        open_journal(desk.url, keys=desk.keys, clock=desk.clock)
-    with pytest.raises(UnsupportedVersion):
-        migrate(desk.url, keys=desk.keys, actor="adm")
-
-
-def test_a_step_that_fails_leaves_it_as_it_was(desk: Desk) -> None:
-    def step(connection: Connection) -> None:
-        connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
-        connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
-
-    newest = schema.SCHEMA_VERSION + 1
-    with pytest.raises(JournalError, match="42P01"):
-        migrate(desk.url, keys=desk.keys, actor="adm", steps={newest - 1: step}, target=newest)
-    assert migrate(desk.url, keys=desk.keys, actor="adm").before == newest - 1
-    with desk.journal.read() as connection:
-        columns = connection.execute(text("SELECT * FROM pn_channel")).keys()
-    assert "colour" not in columns
-
-
 def test_a_database_of_another_encoding_is_refused(server: Server, keys: Keys) -> None:
     name = server.database(more="ENCODING 'LATIN1'")
     with pytest.raises(JournalError, match=r"encoded in LATIN1.*Nothing was changed\."):
@@ -595,6 +557,19 @@ def test_a_process_halted_in_the_middle_loses_its_locks(desk: Desk, other: Desk)
         halt()
     frozen.close()
     assert len(desk.journal.incidents.history("I1").entries) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads
+def test_a_child_of_a_fork_within_a_transaction_opens_the_journal_again(desk: Desk) -> None:
+    def go_on() -> None:
+        with pytest.raises(JournalError, match="Open the journal after the fork"):
+            desk.publish()
+        with closing(open_journal(desk.url, keys=desk.keys, clock=desk.clock)) as own:
+            own.stop("cne Roux")
+
+    with desk.journal.write():
+        assert fork(go_on) == 0
+    assert desk.journal.stopped() is not None
 
 
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:

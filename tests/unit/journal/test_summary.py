@@ -61,7 +61,7 @@ def test_the_most_urgent_incidents_are_those_of_which_a_word_is_owed_first(desk:
         desk.publish(incident=f"I{number}")
         desk.clock.pass_by(60)
     ids = [one.id for one in desk.journal.incidents.earliest_due(3)]
-    assert sorted(ids) == ["I0", "I1", "I2"]
+    assert ids == ["I0", "I1", "I2"]
     assert desk.journal.incidents.earliest_due(0) == ()
     assert desk.journal.incidents.count_open() == 5
 

@@ -168,7 +168,7 @@ def test_no_worker_takes_from_the_old_journal(desk: Desk, to: str) -> None:
     ):
         with pytest.raises(JournalError, match=where):
             go_on()
-    with pytest.raises(JournalError, match=r"There is a journal already .* holds something\. Nothing was moved\."):
+    with pytest.raises(JournalError, match=r"There is a journal already .* in use\. Nothing was moved\."):
         _move(desk, to)
 
 

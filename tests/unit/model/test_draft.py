@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.model.draft import Review, ReviewVerdict, Revision, approvals, person
+from policenotify.model.draft import Draft, Review, ReviewVerdict, Revision, approvals, person
+from policenotify.model.message import Message
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 INVISIBLE = st.sampled_from(["", "\N{COMBINING GRAPHEME JOINER}", "\N{VARIATION SELECTOR-16}", "\N{ZERO WIDTH SPACE}"])
@@ -46,6 +47,11 @@ def _review(reader: str, **changes: Any) -> Review:
     return Review(reader=reader, **given)
 
 
+def _draft(*revisions: Revision, reviews: tuple[Review, ...], exercise: bool = False) -> Draft:
+    message = Message(category="recruitment", headline="Concours", exercise=exercise)
+    return Draft(id="D", message=message, digest="d", revisions=revisions, reviews=reviews, created_at=AT)
+
+
 def test_only_approvals_by_others_of_the_newest_revision_count_and_each_person_once() -> None:
     revisions = (_revision("omar", digest="c"), _revision("claire", number=2))
     reviews = (
@@ -56,19 +62,20 @@ def test_only_approvals_by_others_of_the_newest_revision_count_and_each_person_o
         _review("Omar", revision=2),
         _review("luc", revision=2, verdict=ReviewVerdict.RETURN),
     )
-    assert approvals(revisions, reviews, digest="d", exercise=False) == ("hugo",)
-    assert approvals(revisions, reviews, digest="c", exercise=False) == ("ines",)
-    assert approvals(revisions, reviews, digest="d", exercise=True) == ("hugo", "Omar")
+    draft = _draft(*revisions, reviews=reviews)
+    assert approvals(draft, digest="d") == draft.approvals == ("hugo",)
+    assert approvals(draft, digest="c") == ("ines",)
+    assert approvals(_draft(*revisions, reviews=reviews, exercise=True), digest="d") == ("hugo", "Omar")
 
 
 def test_who_is_only_named_does_not_count_where_that_is_demanded() -> None:
     reviews = (_review("hugo"), _review("ines", authenticated=True))
-    assert approvals((_revision("claire"),), reviews, digest="d", exercise=False, authenticated=True) == ("ines",)
-    named = (_revision("claire", authenticated=False),)
-    assert approvals(named, reviews, digest="d", exercise=False, authenticated=True) == ()
-    assert approvals(named, reviews, digest="d", exercise=False) == ("hugo", "ines")
+    assert approvals(_draft(_revision("claire"), reviews=reviews), digest="d", authenticated=True) == ("ines",)
+    named = _draft(_revision("claire", authenticated=False), reviews=reviews)
+    assert approvals(named, digest="d", authenticated=True) == ()
+    assert approvals(named, digest="d") == ("hugo", "ines")
 
 
 def test_an_approval_without_a_reason_does_not_count_where_one_is_demanded() -> None:
     reviews = (_review("hugo"), _review("ines", reason="Le parquet est d'accord."))
-    assert approvals((_revision("claire"),), reviews, digest="d", exercise=False, reasons=True) == ("ines",)
+    assert approvals(_draft(_revision("claire"), reviews=reviews), digest="d", reasons=True) == ("ines",)

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from policenotify.errors import ChannelError, LostLease
-from policenotify.networks._requests import LeaseAdapter
+from policenotify.networks._requests import BoundedAdapter
 from policenotify.testing.contract.texts import PEOPLE, send_post
 from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.transport import publishing_under
@@ -20,7 +20,6 @@ from tests.unit.networks.bluesky import test_contract as bluesky_contract
 from tests.unit.networks.console import test_contract as console_contract
 from tests.unit.networks.email import test_contract as email_contract
 from tests.unit.networks.feed import test_contract as feed_contract
-from tests.unit.networks.file import test_contract as file_contract
 from tests.unit.networks.mastodon import test_contract as mastodon_contract
 from tests.unit.networks.sms import test_contract as sms_contract
 from tests.unit.networks.webhook import test_contract as webhook_contract
@@ -34,14 +33,12 @@ CASES: dict[str, type[Any]] = {
     "bluesky": bluesky_contract.TestBluesky,
     "email": email_contract.TestEmail,
     "feed": feed_contract.TestFeed,
-    "feed in a bucket": feed_contract.TestFeedInABucket,
     "kannel": sms_contract.TestKannel,
     "octopush": sms_contract.TestOctopush,
     "ntfy": apprise_contract.TestNtfy,
     "mattermost": apprise_contract.TestMattermost,
     "webhook": webhook_contract.TestWebhook,
     "console": console_contract.TestConsole,
-    "file": file_contract.TestFiles,
 }
 
 
@@ -118,7 +115,7 @@ def test_a_list_whose_lease_ends_in_the_middle_reaches_no_further_recipient() ->
 def test_past_the_lease_nothing_is_written_through_a_proxy() -> None:
     with FakeServer() as proxy, closing(requests.Session()) as session:
         proxy.on("POST", "*", lambda _: Answer.json({}))
-        adapter = LeaseAdapter()
+        adapter = BoundedAdapter()
         session.mount("http://", adapter)
         session.proxies = {"http": proxy.url}
         with adapter.publishing():

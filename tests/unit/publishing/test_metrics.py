@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_form
 
 from policenotify.channel import Capabilities, ChannelConfig
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, Unconfirmed
+from policenotify.journal.drafts.rows import DraftCounts
 from policenotify.journal.figures import JournalFigures
 from policenotify.model.history import Outcome
 from policenotify.model.status import Alarm
@@ -45,8 +46,9 @@ def _figures(**changes: Any) -> JournalFigures:
         **{name: {} for name in ("publications", "deliveries", "attempts", "events", "posted_at")},
         **{name: {} for name in ("recipients", "pending", "oldest_due", "oldest_pending", "recipients_pending")},
         **{name: {} for name in ("incidents_open", "paused_until")},
-        **dict.fromkeys(("incidents_overdue", "drafts_waiting", "readings_overdue"), 0),
-        **dict.fromkeys(("first_deadline", "oldest_draft", "last_heartbeat", "last_seal")),
+        **dict.fromkeys(("first_deadline", "last_heartbeat", "last_seal")),
+        "incidents_overdue": 0,
+        "drafts": DraftCounts(waiting=0, oldest=None, readings_overdue=0),
         "blocked": frozenset(),
         "stopped": False,
         "workers": 0,
@@ -77,7 +79,7 @@ def test_ages_are_seconds_and_never_negative() -> None:
         oldest_due={("sky", True): NOW - 90 * SECOND},
         oldest_pending={"sky": NOW + SECOND},  # a clock was set back
         first_deadline=NOW - 5 * SECOND,
-        oldest_draft=NOW - SECOND // 2,
+        drafts=DraftCounts(waiting=1, oldest=NOW - SECOND // 2, readings_overdue=0),
     )
     assert found["oldest_waiting_seconds"] == {("sky", "bluesky", "false"): 0, ("sky", "bluesky", "true"): 90}
     assert found["oldest_pending_seconds"] == {("sky", "bluesky"): 0}

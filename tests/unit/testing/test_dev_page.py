@@ -76,8 +76,10 @@ def test_pictures_are_shown(client: httpx.Client, networks: DevNetworks) -> None
 
 def test_the_feed_is_served_at_the_address_that_its_items_name(client: httpx.Client, networks: DevNetworks) -> None:
     feed = networks["feed"]
+    assert isinstance(feed, FeedDevNetwork)
     assert feed.options["url"] == f"{client.base_url}feed/"
-    feed.server.objects |= {"index.html": b"<h1>Alertes</h1>", "items/1.json": b"{}", "feed.atom": b"<feed/>"}
+    (feed.folder / "index.html").write_text("<h1>Alertes</h1>")
+    (feed.folder / "feed.atom").write_text("<feed/>")
     assert client.get("feed/").text == "<h1>Alertes</h1>"
     assert client.get("feed/feed.atom").headers["content-type"].startswith("application/atom+xml")
     assert client.get("feed/.lock").status_code == client.get("feed/nothing.html").status_code == 404

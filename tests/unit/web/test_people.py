@@ -166,20 +166,20 @@ class Receiving(Leaving):
     got: list[tuple[str, str, str, bytes, str]] = field(default_factory=list)
     unreadable: bool = False
 
-    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> bool:
+    def receipt(self, channel: str, token: str, *, content_type: str, body: bytes, query: str) -> str:
         if self.broken:
             raise JournalError("It is away.")
         if self.unreadable:
             raise ValueError("It is not a receipt of 0612345678.")
         self.got.append((channel, token, content_type, body, query))
-        return token == self.token
+        return "ACK/Jasmin" if token == self.token else ""
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_receipt_is_handed_over_as_it_came(method: str) -> None:
     people = Receiving()
     answer = ask(people, method, "/dlr/sms/ours?status=8&x=%20", content=b"a=b", headers={"content-type": "text/x"})
-    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert (answer.status_code, answer.text) == (200, "ACK/Jasmin")
     assert people.got == [("sms", "ours", "text/x", b"a=b", "status=8&x=%20")]
 
 

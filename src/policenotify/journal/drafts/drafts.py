@@ -5,25 +5,25 @@ Every transition is decided under the draft's row lock and recorded by exactly o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, update
+from sqlalchemy import Connection, bindparam, case, or_, select, update
 
 from policenotify.channel import Picture
-from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict
+from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, JournalError
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.drafts.record import columns_of, read_draft
-from policenotify.journal.drafts.step import READ, DraftStep, lock_draft
+from policenotify.journal.drafts.rows import DraftCounts, columns_of, count_drafts, is_authentic, read_draft
+from policenotify.journal.incidents import reminder_level, store_reminder
 from policenotify.journal.keys import Keys
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, span
-from policenotify.model.draft import Draft, DraftState, ReviewVerdict, Revision, approvals, person
+from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
 
 _VERDICTS = {
@@ -32,13 +32,14 @@ _VERDICTS = {
     ReviewVerdict.REJECT: ("rejected", DraftState.REJECTED),
 }
 _OPEN = tuple(state for state in DraftState if state.is_open)
+_READ = tuple(state for state in DraftState if state.is_read)
 _NOT_AUTHENTICATED = (
     "only a reader who is authenticated counts, and on the command line a name is only stated. Read it in an "
     "application with a login."
 )
 _CHANGED = "it was changed since you read it. Read it again: policenotify drafts DRAFT"
 _table = schema.draft
-_ISREAD = _table.c.state.in_(READ)
+_LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
 
 
 class StoredDrafts:
@@ -67,9 +68,9 @@ class StoredDrafts:
                 return draft
         return None
 
-    def list(self, *, only_open: bool = True, limit: int | None = None) -> tuple[Draft, ...]:
+    def list(self, *, only_open: bool = True) -> tuple[Draft, ...]:
         """Return the drafts, newest first: those that may still be published or owe a second reading, or all."""
-        query = select(_table).order_by(_table.c.id.desc()).limit(limit)
+        query = select(_table).order_by(_table.c.id.desc())
         if only_open:
             query = query.where(or_(_table.c.state.in_(_OPEN), _table.c.due_at.is_not(None)))
         with self._journal.read() as connection:
@@ -95,17 +96,15 @@ class StoredDrafts:
         journal = self._journal
         with journal.write() as connection:
             now = journal.now()
-            new = _new(draft, message, now, author, authenticated=authenticated)
-            new = replace(new, key=key, for_keys=for_keys, to=tuple(to))
-            row = columns_of(journal.keys, new, microseconds(now), authenticated=False)
-            if not schema.insert_new(connection, _table, [row]):
+            new = _new(draft, message, author, now, authenticated=authenticated)
+            step = _Step(connection, journal.keys, now, replace(new, key=key, for_keys=for_keys, to=tuple(to)))
+            if not step.insert():
                 first = read_draft(connection.execute(select(_table).where(_table.c.key == key)).one())
                 if first.revisions[-1].digest != message.digest():
                     raise IdempotencyConflict(key, first.id)
                 return first
             store_pictures(connection, draft, pictures, microseconds(now))
-            body = {"stage": message.stage, "authenticated": authenticated}
-            return DraftStep(connection, journal.keys, now, new).store(author, "drafted", body)
+            return step.record(author, "drafted", {"stage": message.stage, "authenticated": authenticated})
 
     def revise(
         self,
@@ -123,49 +122,34 @@ class StoredDrafts:
                 return known
             if message.exercise != known.message.exercise:
                 raise DraftConflict(draft, "an exercise stays one, and a real message too. Write a new one.")
+            revision = _revision(known.revision + 1, message, author, step.now, authenticated=authenticated)
             store_pictures(step.connection, draft, pictures, microseconds(step.now))
-            return step.store(
-                author,
-                "revised",
-                {"stage": message.stage, "authenticated": authenticated},
+            step.store(
                 state=DraftState.DRAFT,
                 message=message,
                 digest=message.digest(),
-                revisions=(*known.revisions, _revision(known.revision + 1, message, author, step.now, authenticated)),
+                revisions=(*known.revisions, revision),
                 expires_at=None,
                 submitted_by="",
                 reason="",
             )
+            return step.record(author, "revised", {"stage": message.stage, "authenticated": authenticated})
 
     def submit(
-        self,
-        draft: str,
-        *,
-        actor: str,
-        revision: int,
-        digest: str,
-        expires_at: datetime,
-        reason: str = "",
+        self, draft: str, *, actor: str, revision: int, digest: str, expires_at: datetime, reason: str = ""
     ) -> Draft:
         """Submit a revision to its readers. They read what has that digest: a repeated call with it changes nothing."""
         with self._step(draft) as step:
             known = step.draft
             if known.revision != revision:
                 raise DraftConflict(draft, _CHANGED)
-            if known.state in READ and known.digest == digest:
+            if known.state.is_read and known.digest == digest:
                 return known
             if known.state is DraftState.RETURNED:
                 raise DraftConflict(draft, "a reader returned it. Change it first: policenotify draft --revises.")
-            return step.store(
-                actor,
-                "submitted",
-                {"reason": reason},
-                state=DraftState.SUBMITTED,
-                expires_at=expires_at,
-                submitted_by=actor,
-                reason=reason,
-                digest=digest,
-            )
+            submitted = {"expires_at": expires_at, "submitted_by": actor, "reason": reason, "digest": digest}
+            step.store(state=DraftState.SUBMITTED, **submitted)
+            return step.record(actor, "submitted", {"reason": reason})
 
     def review(
         self,
@@ -178,16 +162,9 @@ class StoredDrafts:
         authenticated: bool = False,
         needed: NeededApproval = NeededApproval(readers=1),  # noqa: B008 - frozen
     ) -> Draft:
-        """Record what a reader decided about the newest revision.
+        """Record what a reader decided about the newest revision, if that is what has the *digest*.
 
-        Args:
-            draft: The draft.
-            verdict: Approve, return or reject.
-            reader: Who read it: no one who wrote any revision, except in an exercise.
-            digest: The digest of what was read. If the draft was changed since, nothing is recorded.
-            reason: In the reader's words.
-            authenticated: The caller has verified who the reader is.
-            needed: The approval that it needs.
+        No one who wrote any revision approves it, except in an exercise. *needed* is the approval that it needs.
         """
         kind, state = _VERDICTS[verdict]
         approves = verdict is ReviewVerdict.APPROVE
@@ -195,21 +172,24 @@ class StoredDrafts:
             known = step.draft
             if known.digest != digest:
                 raise DraftConflict(draft, _CHANGED)
-            if known.state not in READ:
+            if not known.state.is_read:
                 raise DraftConflict(draft, f"it is {known.state}, and not submitted to readers.")
-            if approves and person(reader) in set(map(person, _readers(known, digest, needed))):
-                return known  # a repeated call
-            if approves and needed.authenticated and not authenticated:
-                raise DraftConflict(draft, _NOT_AUTHENTICATED)
-            wrote = _wrote(known, reader)
-            if approves and wrote and not known.message.exercise:
-                raise DraftConflict(
-                    draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
-                )
-            reviewed = step.with_review(verdict, reader, reason, authenticated=authenticated)
-            waits = approves and len(_readers(reviewed, digest, needed)) < needed.readers
+            wrote = known.is_author(reader)
+            if approves:
+                if person(reader) in set(map(person, _readers(known, digest, needed))):
+                    return known  # a repeated call
+                if needed.authenticated and not authenticated:
+                    raise DraftConflict(draft, _NOT_AUTHENTICATED)
+                if wrote and not known.message.exercise:
+                    raise DraftConflict(
+                        draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
+                    )
+            step.add_review(verdict, reader, reason, authenticated=authenticated)
+            if approves and len(_readers(step.draft, digest, needed)) < needed.readers:
+                state = DraftState.SUBMITTED
+            step.store(state=state)
             body = {"reason": reason, "of_the_author": approves and wrote, "authenticated": authenticated}
-            return step.store(reader, kind, body, state=DraftState.SUBMITTED if waits else state)
+            return step.record(reader, kind, body)
 
     def withdraw(self, draft: str, *, actor: str, reason: str = "") -> Draft:
         """Take a draft back that is not published."""
@@ -217,23 +197,27 @@ class StoredDrafts:
             if step.draft.state is DraftState.WITHDRAWN:
                 return step.draft
             step.ensure_open()
-            return step.store(actor, "withdrawn", {"reason": reason}, state=DraftState.WITHDRAWN)
+            step.store(state=DraftState.WITHDRAWN)
+            return step.record(actor, "withdrawn", {"reason": reason})
 
     def second_reading(
         self, draft: str, *, reader: str, objects: bool, reason: str = "", authenticated: bool = False
     ) -> Draft:
         """Record the second reading of an urgent publication, by a person who neither wrote nor published it."""
         with self._step(draft, is_open=False) as step:
-            if step.draft.second_due_at is None:
+            known = step.draft
+            if known.second_due_at is None:
                 raise DraftConflict(draft, "no second reading of it is owed.")
-            if _wrote(step.draft, reader) and not step.draft.message.exercise:
+            wrote = known.is_author(reader) or person(known.published_by) == person(reader)
+            if wrote and not known.message.exercise:
                 raise DraftConflict(draft, f"{reader!r} wrote or published it. Let another person read it.")
             if step.authenticated and not authenticated:
                 raise DraftConflict(draft, _NOT_AUTHENTICATED)
             verdict = ReviewVerdict.SECOND_OBJECTION if objects else ReviewVerdict.SECOND_OK
-            step.with_review(verdict, reader, reason, authenticated=authenticated)
+            step.add_review(verdict, reader, reason, authenticated=authenticated)
+            step.store(second_due_at=None)
             body = {"verdict": verdict, "reason": reason, "authenticated": authenticated}
-            return step.store(reader, "second_reading", body, second_due_at=None)
+            return step.record(reader, "second_reading", body)
 
     # --- deadlines
 
@@ -243,61 +227,147 @@ class StoredDrafts:
         with journal.read() as connection:
             at = microseconds(journal.now())
             late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
-            names = connection.execute(select(_table.c.id).where(_ISREAD, late).order_by(_table.c.id)).scalars().all()
+            query = select(_table.c.id).where(_table.c.state.in_(_READ), late).order_by(_table.c.id)
+            names = connection.execute(query).scalars().all()
         for name in names:
             with self._step(name, is_open=False) as step:
                 if step.has_expired:
-                    expired.append(step.store(RUNNER, "expired", {}, state=DraftState.EXPIRED))
+                    step.store(state=DraftState.EXPIRED)
+                    expired.append(step.record(RUNNER, "expired", {}))
         return tuple(expired)
 
-    def owed(self, limit: int | None = None, *, exercise: bool | None = None) -> tuple[Draft, ...]:
+    def owed(self, limit: int | None = None) -> tuple[Draft, ...]:
         """Return the urgent publications whose second reading is owed, the earliest deadline first."""
-        query = select(_table).where(_table.c.due_at.is_not(None)).order_by(_table.c.due_at, _table.c.id).limit(limit)
-        if exercise is not None:
-            query = query.where(_table.c.exercise.is_(exercise))
         with self._journal.read() as connection:
-            now = microseconds(self._journal.now())
-            return tuple(
-                replace(read_draft(row), reminders=_level(row, now)) for row in connection.execute(query).all()
-            )
+            query = select(_table, reminder_level(_table, self._journal.now())).where(_table.c.due_at.is_not(None))
+            rows = connection.execute(query.order_by(_table.c.due_at, _table.c.id).limit(limit)).all()
+        return tuple(replace(read_draft(row), reminders=row.level) for row in rows)
 
-    def count_owed(self, at: datetime) -> int:
-        """Return how many second readings were due by *at*."""
-        return self._count(_table.c.due_at <= microseconds(at))
-
-    def count_submitted(self, at: datetime) -> int:
-        """Return how many drafts wait for their readers, or for who publishes them."""
-        read = and_(_table.c.state == DraftState.APPROVED, _table.c.for_keys == "")
-        waits = or_(_table.c.state == DraftState.SUBMITTED, read)
-        return self._count(and_(waits, _table.c.expires_at > microseconds(at)))
-
-    def _count(self, condition: ColumnElement[bool]) -> int:
+    def counts(self) -> DraftCounts:
+        """Return how many drafts wait for a person."""
         with self._journal.read() as connection:
-            return int(connection.execute(select(func.count()).select_from(_table).where(condition)).scalar() or 0)
+            return count_drafts(connection, microseconds(self._journal.now()))
 
     def record_reminder(self, draft: str, due_at: datetime, level: int) -> bool:
         """Record that a reminder of a second reading is raised, once for each level. Return whether to raise it."""
         with self._journal.write() as connection:
             now = self._journal.now()
-            ahead = _table.c.reminded_at > microseconds(now) + span(TOLERANCE)
-            raised: ColumnElement[int] = case((ahead, 0), else_=_table.c.reminders)
-            due = (_table.c.id == draft, _table.c.due_at == microseconds(due_at), raised < level)
-            changed = connection.execute(
-                update(_table).where(*due).values(reminders=level, reminded_at=microseconds(now))
-            )
-            if changed.rowcount:
-                body = {"draft": draft, "due_at": due_at.isoformat(), "level": level}
-                record(connection, now, RUNNER, "second_reading_overdue", body, publication=draft)
-            return bool(changed.rowcount)
+            if not store_reminder(connection, _table, draft, due_at, level, now):
+                return False
+            body = {"draft": draft, "due_at": due_at.isoformat(), "level": level}
+            record(connection, now, RUNNER, "second_reading_overdue", body, publication=draft)
+            return True
 
     @contextmanager
-    def _step(self, draft: str, *, is_open: bool = True) -> Iterator[DraftStep]:
+    def _step(self, draft: str, *, is_open: bool = True) -> Iterator[_Step]:
         """Lock a draft for a transition, which is one transaction."""
         with self._journal.write() as connection:
-            step = lock_draft(connection, self._journal.keys, draft, self._journal.now())
+            step = _lock(connection, self._journal.keys, draft, self._journal.now())
             if is_open:
                 step.ensure_open()
             yield step
+
+
+# --- transitions
+
+
+@dataclass(slots=True)
+class _Step:
+    """A draft whose row is locked, and the time of the transition."""
+
+    connection: Connection
+    keys: Keys
+    now: datetime
+    draft: Draft
+    changed_at: int = 0
+    authenticated: bool = False
+
+    @property
+    def has_expired(self) -> bool:
+        """True if its time is over, or not to be known because the clock was ahead when it was last changed."""
+        if not self.draft.state.is_read or self.draft.expires_at is None:
+            return False
+        return self.draft.expires_at <= self.now or self.changed_at > microseconds(self.now) + span(TOLERANCE)
+
+    def ensure_open(self) -> None:
+        """Ensure that it may still be published.
+
+        Raises:
+            DraftConflict: It may not.
+        """
+        known = self.draft
+        if known.publication:
+            raise DraftConflict(known.id, f"it is published already as {known.publication}.")
+        if not known.state.is_open:
+            raise DraftConflict(known.id, f"it is {known.state} already. Write a new one if it is still needed.")
+        if self.has_expired:
+            raise DraftConflict(
+                known.id, "it has expired: no one approved it in time. Write a new one if it is still true."
+            )
+
+    def add_review(self, verdict: ReviewVerdict, reader: str, reason: str, *, authenticated: bool) -> None:
+        """Add what a reader decided about the newest revision, to be stored."""
+        review = Review(
+            revision=self.draft.revision,
+            digest=self.draft.digest,
+            verdict=verdict,
+            reader=reader,
+            authenticated=authenticated,
+            reason=reason,
+            at=self.now,
+        )
+        self.draft = replace(self.draft, reviews=(*self.draft.reviews, review))
+
+    def insert(self) -> bool:
+        """Store a new draft. Return False if there is one of its key."""
+        return bool(schema.insert_new(self.connection, _table, [self._row()]))
+
+    def store(self, **changes: Any) -> None:  # noqa: ANN401 - fields of a draft
+        """Store the draft with some changes."""
+        self.draft = replace(self.draft, **changes)
+        self.connection.execute(update(_table).where(_table.c.id == self.draft.id).values(self._row()))
+
+    def _row(self) -> dict[str, Any]:
+        return columns_of(self.keys, self.draft, microseconds(self.now), authenticated=self.authenticated)
+
+    def record(self, actor: str, kind: str, body: Mapping[str, object]) -> Draft:
+        """Record the event of the transition. Return the draft as it is now."""
+        draft = self.draft
+        stated = {name: value for name, value in body.items() if value}
+        about = {"revision": draft.revision, "digest": draft.revisions[-1].digest, "draft": draft.id}
+        record(self.connection, self.now, actor, kind, stated | about, publication=draft.id)
+        return draft
+
+
+def _lock(connection: Connection, keys: Keys, draft: str, now: datetime) -> _Step:
+    """Lock a draft as it is then.
+
+    Raises:
+        DraftConflict: There is none, or its text was purged.
+        JournalError: It is not what this installation stored.
+    """
+    row = connection.execute(_LOCKED, {"draft": draft}).first()
+    if row is None:
+        raise DraftConflict(draft, "there is none of that id. To list them: policenotify drafts")
+    if not is_authentic(keys, row):
+        raise JournalError(
+            f"Draft {draft} is not what was stored: somebody changed the database. It is neither published nor "
+            "changed. Find out who can write the database: policenotify journal verify"
+        )
+    return _Step(connection, keys, now, read_draft(row), row.changed_at, row.authenticated)
+
+
+def _new(draft: str, message: Message, author: str, now: datetime, *, authenticated: bool = False) -> Draft:
+    revisions = (_revision(1, message, author, now, authenticated=authenticated),)
+    return Draft(id=draft, message=message, digest=message.digest(), revisions=revisions, created_at=now)
+
+
+def _revision(number: int, message: Message, author: str, now: datetime, *, authenticated: bool) -> Revision:
+    return Revision(number=number, digest=message.digest(), author=author, authenticated=authenticated, at=now)
+
+
+def _readers(draft: Draft, digest: str, needed: NeededApproval) -> tuple[str, ...]:
+    return approvals(draft, digest=digest, authenticated=needed.authenticated, reasons=needed.reasons)
 
 
 # --- publishing
@@ -318,9 +388,12 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
         return {}
     readers: tuple[str, ...] = ()
     if approval.draft is None:
-        step = _urgent(connection, keys, new, approval)
+        # Its own id is free: no draft has that of a new publication.
+        draft = replace(_new(new.id, new.typed or new.message, new.actor, new.at), to=approval.to)
+        step = _Step(connection, keys, new.at, draft)
+        step.insert()
     else:
-        step = lock_draft(connection, keys, approval.draft, new.at)
+        step = _lock(connection, keys, approval.draft, new.at)
         step.ensure_open()
         _ensure_named(step.draft, new, approval)
         readers = _readers(step.draft, new.read_digest, approval)
@@ -333,16 +406,8 @@ def publish_draft(connection: Connection, keys: Keys, new: NewPublication) -> di
     urgent, due = ("", None) if enough else (approval.urgent, approval.second_due_at)
     step.authenticated = approval.authenticated
     published = {"state": DraftState.PUBLISHED, "publication": new.id, "published_by": new.actor}
-    step.write(**published, urgent=urgent, second_due_at=due)
+    step.store(**published, urgent=urgent, second_due_at=due)
     return stated | ({"urgent": urgent} if urgent else {})
-
-
-def _urgent(connection: Connection, keys: Keys, new: NewPublication, approval: NeededApproval) -> DraftStep:
-    """Store what is published without a draft as one. Its own id is free: no draft has that of a new publication."""
-    draft = replace(_new(new.id, new.typed or new.message, new.at, new.actor), to=approval.to)
-    row = columns_of(keys, draft, microseconds(new.at), authenticated=False)
-    schema.insert_new(connection, _table, [row])
-    return DraftStep(connection, keys, new.at, draft)
 
 
 def _ensure_named(known: Draft, new: NewPublication, approval: NeededApproval) -> None:
@@ -361,54 +426,3 @@ def _ensure_named(known: Draft, new: NewPublication, approval: NeededApproval) -
         raise DraftConflict(known.id, "it is for other channels than those named. Leave them out.")
     if known.state is DraftState.RETURNED:
         raise DraftConflict(known.id, "a reader returned it. Change it first.")
-
-
-# --- values
-
-
-def _new(draft: str, message: Message, now: datetime, author: str, *, authenticated: bool = False) -> Draft:
-    return Draft(
-        id=draft,
-        key=None,
-        to=(),
-        state=DraftState.DRAFT,
-        digest=message.digest(),
-        message=message,
-        revisions=(_revision(1, message, author, now, authenticated),),
-        reviews=(),
-        reason="",
-        submitted_by="",
-        created_at=now,
-        expires_at=None,
-        publication=None,
-        published_by="",
-        urgent="",
-        second_due_at=None,
-    )
-
-
-def _revision(number: int, message: Message, author: str, now: datetime, authenticated: bool) -> Revision:  # noqa: FBT001 - of one file
-    return Revision(number=number, digest=message.digest(), author=author, authenticated=authenticated, at=now)
-
-
-def _readers(draft: Draft, digest: str, needed: NeededApproval) -> tuple[str, ...]:
-    """Return the readers whose approval counts; see [`approvals`][policenotify.model.draft.approvals]."""
-    return approvals(
-        draft.revisions,
-        draft.reviews,
-        digest=digest,
-        exercise=draft.message.exercise,
-        authenticated=needed.authenticated,
-        reasons=needed.reasons,
-    )
-
-
-def _wrote(draft: Draft, actor: str) -> bool:
-    """Return True if the actor wrote a revision, or published it before it was read."""
-    return person(actor) in {person(author) for author in (*draft.authors, draft.published_by) if author}
-
-
-def _level(row: Row[Any], now: int) -> int:
-    """Return the level of the last reminder. One from the future does not count: the clock was ahead."""
-    ahead = row.reminded_at is not None and row.reminded_at > now + span(TOLERANCE)
-    return 0 if ahead else int(row.reminders)

@@ -109,12 +109,9 @@ _NUMBERS_ONLY = frozenset({"msgbird", "nexmo", "plivo", "smpp", "smpps", "telnyx
 _NUMBERS_OR_SHORT = frozenset({"sinch", "twilio"})
 _NO_NAMES = _NUMBERS_ONLY | _NUMBERS_OR_SHORT | {"bulksms", "clickatell", "clicksend", "sns", "telesign"}
 _MOST_SEGMENTS = 8  # octopush and cm take 1224 letters: eight of 153
-_KANNEL_CODING, _DATA_CODING = _CODINGS = ("{coding}", "{data_coding}")
+_CODING = "{coding}"
 _CODING_FIELD = re.compile(r"[:-](coding|data[_-]?coding|dcs)")  # in the form (`:`) or the query (`-`)
-_WRITE_CODING = (
-    "Write :coding={coding} for Kannel (0 or 2), or {data_coding} in the field for SMPP's data_coding (0 or 8), as "
-    "jasmin and others need it"
-)
+_WRITE_CODING = 'Write :coding={coding} for Kannel (0 or 2), or :coding=0 with accents = "fold" for jasmin'
 _SENDERS = ("from", "sender", "source", ":from", ":sender", ":source")
 
 _SHORT_CODE = re.compile(r"3[68]\d{3}")  # AF2M: 36xxx and 38xxx
@@ -156,7 +153,7 @@ class Gateway:
             url = _with(url, "batch=yes")
         for name, value in fields:
             url = _with(url, f":{quote(name, safe='')}={quote(value, safe='')}")
-        url = url.replace(_KANNEL_CODING, "0" if gsm else "2").replace(_DATA_CODING, "0" if gsm else "8")
+        url = url.replace(_CODING, "0" if gsm else "2")
         if self.scheme == "sfr":  # its default takes 70 letters
             return _with(url, f"media=SMS{'' if gsm else 'Unicode'}{'Long' if segments > 1 else ''}")
         if self.scheme == "bulksms":  # its default costs double
@@ -186,7 +183,7 @@ def gateway(
         raise SettingsError(f"number_format: apprise formats the numbers for {scheme}. Remove it")
     name = sender or _visible_sender(parts)
     _check_sender(scheme, name, country_code)
-    _check_coding(parts, keeps_accents=keeps_accents, has_coding=any(each in url for each in _CODINGS))
+    _check_coding(parts, keeps_accents=keeps_accents, has_coding=_CODING in url)
     if not 1 <= segments <= _MOST_SEGMENTS:
         raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
     host = parts.host if scheme in _AT_HOST else ""
@@ -238,11 +235,8 @@ def _check_sender(scheme: str, sender: str, country_code: str) -> None:
 
 
 def passes_coding(url: str) -> bool:
-    """Return True if a gateway is known to get the coding of each message.
-
-    What a gateway of SMPP wants beside `{data_coding}` differs: jasmin takes UTF-16 only.
-    """
-    return url.partition("://")[0].lower() not in GENERIC or "{coding}" in url
+    """Return True if a gateway is known to get the coding of each message."""
+    return url.partition("://")[0].lower() not in GENERIC or _CODING in url
 
 
 def _check_coding(parts: ServiceUrl, *, keeps_accents: bool, has_coding: bool) -> None:
@@ -250,7 +244,7 @@ def _check_coding(parts: ServiceUrl, *, keeps_accents: bool, has_coding: bool) -
     if fixed in parts.options:
         raise SettingsError(f"url: {fixed} is chosen for each message. Remove it; see `segments` and `accents`")
     for name, coding in parts.options.items():
-        if _CODING_FIELD.fullmatch(name) and coding not in _CODINGS and (keeps_accents or coding != "0"):
+        if _CODING_FIELD.fullmatch(name) and coding != _CODING and (keeps_accents or coding != "0"):
             raise SettingsError(f"url: {name}= must follow each message. {_WRITE_CODING}")
     if keeps_accents and parts.scheme in GENERIC and not has_coding:
         raise SettingsError(f"accents: the url does not pass the coding of each message. {_WRITE_CODING}")

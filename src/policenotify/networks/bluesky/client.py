@@ -8,7 +8,7 @@ a post and a token go to one server only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
@@ -19,9 +19,9 @@ from pydantic import SecretStr
 
 from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import import_lock
-from policenotify.networks._bounds import ADDRESS, call_seconds, deadline
+from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import HttpAnswer, judge_common, redact
 from policenotify.transport import before_publishing, error_for_exception
 
@@ -83,7 +83,7 @@ class Xrpc:
         """
         body: dict[str, Any] = {"content": content, "input_encoding": media_type} if content else {}
         if name in _VISIBLE:
-            body["extensions"] = {"trace": _check_lease}
+            before_publishing()
         return self._call("invoke_procedure", host, name, token, **body)
 
     def error(self, answer: HttpAnswer) -> ChannelError:
@@ -106,16 +106,13 @@ class Xrpc:
         client = self._opened()
         client.update_base_url(host)
         try:
-            with deadline(call_seconds(self._timeout, len(options.get("content", b"")))):
-                response = getattr(client, invoke)(
-                    name,
-                    headers={"Authorization": f"Bearer {token}"} if token else {},
-                    timeout=self._timeout,
-                    follow_redirects=False,
-                    **options,
-                )
-        except JournalError:  # the lease is over
-            raise
+            response = getattr(client, invoke)(
+                name,
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                timeout=self._timeout,
+                follow_redirects=False,
+                **options,
+            )
         except Exception as error:  # noqa: BLE001 - the SDK lets its libraries' errors through
             response = getattr(error, "response", None)
             if response is None:  # the error's own text and links may hold a token: `from None`, and its name only
@@ -128,7 +125,7 @@ class Xrpc:
                 from policenotify.networks.bluesky.http import open_client  # noqa: PLC0415 - 0.6 s and 65 MiB
 
             try:
-                self._client = open_client()
+                self._client = open_client(self._timeout)
             except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
                 failure = type(error).__name__
             else:
@@ -141,12 +138,6 @@ class Xrpc:
                 "machine (HTTPS_PROXY, ALL_PROXY, NO_PROXY).",
             )
         return self._client
-
-
-def _check_lease(event: str, info: Mapping[str, Any]) -> None:
-    """Check the lease right before a request is written (httpcore's `trace`)."""
-    if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":  # not a proxy's CONNECT
-        before_publishing()
 
 
 def _without_answer(error: Exception) -> ChannelError:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any, ClassVar, Final, Literal
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request
 from policenotify.errors import SettingsError, Unavailable, Unconfirmed
-from policenotify.networks._plain import PlainPost, limits_of
+from policenotify.networks.options import default_capabilities
+from policenotify.networks.registry import network
 from policenotify.text import Budget
 from policenotify.transport import before_publishing
 
 _ID: Final = 16  # digits of the key that name a post
 _REMEDY: Final = "Start the process from a terminal, or with its output in a log."
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # they could steer a terminal (ECMA-48)
 _lock = Lock()  # posts of several channels do not run into one another
 
 
@@ -39,7 +44,7 @@ class Console:
         if not label.strip():
             raise SettingsError("label: must not be empty")
         self._stream = stream
-        self._capabilities = limits_of(like, self.default_capabilities)
+        self._capabilities = _capabilities_like(like, self.default_capabilities)
         self._account = label.strip()
 
     @property
@@ -55,8 +60,16 @@ class Console:
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Freeze what is printed. See `Channel.prepare`."""
         id_ = post.key[:_ID]
-        shown = PlainPost.of(post, reply_to, self._capabilities, account=self._account, id_=id_)
-        return Request(account=self._account, key=post.key, body={"id": id_, "shown": str(shown)})
+        can = self._capabilities
+        parent = next((ref.id for ref in reversed(reply_to) if ref.account == self._account), "")
+        shown = post_block(
+            f"{self._account} · {post.stage} · {post.language} · {id_}",
+            parent=parent,
+            title=post.title if can.title else "",
+            text=can.budget.displayed(post.text) if can.budget.displayed else post.text,
+            pictures=[picture.alt for picture in post.pictures],
+        )
+        return Request(account=self._account, key=post.key, body={"id": id_, "shown": f"{shown}\n"})
 
     def send(self, request: Request) -> PostRef:
         """Print the post in one call. See `SupportsSend.send`.
@@ -98,3 +111,59 @@ class Console:
 
 def _closed() -> Unavailable:
     return Unavailable("Nothing reads the console of this process. Nothing was printed.", remedy=_REMEDY)
+
+
+def post_block(head: str, *, parent: str, title: str, text: str, pictures: Sequence[str]) -> str:
+    """Return what readers see of a post, without a line feed at its end.
+
+    Args:
+        head: Its account, stage, language and id.
+        parent: The id of the post that it replies to, or empty.
+        title: The subject, or empty.
+        text: The text.
+        pictures: The alternative texts of its pictures.
+    """
+    lines = [f"┌─ {head}"]
+    if parent:
+        lines.append(f"│ ↳ {parent}")
+    if title:
+        lines += [f"│ {_shown(title)}", "│"]
+    lines += [f"│ {_shown(line)}".rstrip() for line in text.split("\n")]
+    lines += [f"│ [{_shown(' '.join(alt.split()))}]" for alt in pictures]
+    return "\n".join([*lines, "└─"])
+
+
+def _shown(text: str) -> str:
+    return _CONTROL.sub("", text)
+
+
+def _capabilities_like(like: str, own: Capabilities) -> Capabilities:
+    """Return *own* with the limit, alphabet, subject line, formatted version, replies and hashtags of a network.
+
+    What is sent to people also names its sender.
+
+    Args:
+        like: The network's name. Empty: *own* as it is.
+        own: What the channel itself can do.
+
+    Raises:
+        SettingsError: There is no such network, or its limits depend on an account.
+    """
+    if not like:
+        return own
+    try:
+        other = default_capabilities(network(like).load())
+    except SettingsError as error:
+        raise SettingsError(f"like: {error}") from None
+    if other is None:
+        raise SettingsError(f"like: the limits of {like!r} depend on an account. Name another network.")
+    return replace(
+        own,
+        budget=other.budget,
+        severe_budget=other.severe_budget,
+        title=other.title,
+        html=other.html,
+        replies=own.replies and other.replies,
+        hashtags=other.hashtags,
+        bracketed_hashtags=other.bracketed_hashtags,
+    )

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import (
@@ -34,15 +34,12 @@ from policenotify.formats.feed import Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.networks.feed.folder import Folder
-from policenotify.networks.feed.s3 import BucketStore
-from policenotify.networks.feed.store import DirectoryStore, Store
-from policenotify.networks.feed.websub import Hubs
+from policenotify.networks.feed.store import Store
+from policenotify.networks.feed.websub import notify_hubs
 from policenotify.text import Budget
-from policenotify.transport import is_secure_url
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
-_CALLS: Final = 5  # of another process to a bucket, each of which may take the whole timeout
 _PUT_BACK: Final = "Put it back from a copy. Then: policenotify feed rebuild"
 _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -63,12 +60,6 @@ class PublicFeed:
         url: The public address of the folder, such as `https://alertes.police.example/`.
         publisher: The service's name, such as `Police nationale de l'Hérault`.
         folder: The directory that the web server serves, such as `/srv/alertes`. It must exist.
-        bucket: A bucket in place of a folder. It needs the extra `s3`.
-        prefix: The folder in the bucket.
-        endpoint: The address of the object store. Empty: Amazon's.
-        region: The region of the bucket.
-        access_key: The id of a key that may read, write and list there.
-        secret_key: The key.
         title: The feed's title. By default the publisher.
         formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
         language: The feed's language, BCP 47.
@@ -77,8 +68,7 @@ class PublicFeed:
         cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
         cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
         cap_certificate: The certificate of that key: PEM.
-        timeout: Seconds for a call to a bucket, and to wait for another process that is writing: five times as long if
-            it writes into a bucket.
+        timeout: Seconds to wait for another process that is writing.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
 
@@ -103,13 +93,7 @@ class PublicFeed:
         *,
         url: str,
         publisher: str,
-        folder: Path | None = None,
-        bucket: str = "",
-        prefix: str = "",
-        endpoint: str = "",
-        region: str = "us-east-1",
-        access_key: SecretStr | None = None,
-        secret_key: SecretStr | None = None,
+        folder: Path,
         title: str = "",
         formats: tuple[str, ...] = DEFAULT,
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
@@ -132,16 +116,10 @@ class PublicFeed:
             readers_zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise SettingsError(f"zone: {zone!r} is not a time zone, such as 'Europe/Paris'") from error
-        if (folder is None) is not bool(bucket):
-            raise SettingsError("folder: give a folder or a bucket, and not both")
-        if folder is not None and not folder.is_absolute():
+        if not folder.is_absolute():
             raise SettingsError("folder: must be an absolute path, because each process has its own working directory")
-        if bucket and find_spec("obstore") is None:
-            raise MissingExtra("A feed in a bucket", "s3")
         if hubs and find_spec("requests") is None:
             raise MissingExtra("The notification of hubs", "webhook")
-        if endpoint and not is_secure_url(endpoint):
-            raise SettingsError("endpoint: must be https://…, without user and password")
         self._account = parts.rstrip("/")
         self._site = Site(
             url=url.rstrip("/") + "/",
@@ -154,24 +132,10 @@ class PublicFeed:
             cap_sender=cap_sender,
             sign=_signer(cap_key, cap_certificate),
         )
-        self._wait = timeout * _CALLS if bucket else timeout
-        topics = [self._site.file_url(name) for name in _TOPICS if name in formats]
-        self._hubs = Hubs(hubs, topics, timeout=timeout)
+        self._wait = timeout
         self._state = store
         self._clock = clock
-        self._files: Store = (
-            DirectoryStore(folder, wait=timeout, clock=clock)
-            if folder is not None
-            else BucketStore(
-                bucket=bucket,
-                prefix=prefix,
-                endpoint=endpoint,
-                region=region,
-                access_key=access_key.get_secret_value() if access_key else "",
-                secret_key=secret_key.get_secret_value() if secret_key else "",
-                timeout=timeout,
-            )
-        )
+        self._files = Store(folder, wait=timeout, clock=clock)
         self._folder = Folder(self._files, self._site, account=self._account, clock=clock)
 
     def __repr__(self) -> str:
@@ -214,7 +178,7 @@ class PublicFeed:
         with self._exclusive(exercise=item.message.exercise):
             if self._folder.add(item):
                 self._draw_certainly_written()
-        self._hubs.notify()
+        self._notify_hubs()
         return self._ref(item)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
@@ -229,7 +193,7 @@ class PublicFeed:
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
-        self._hubs.notify()
+        self._notify_hubs()
 
     def whoami(self) -> Account:
         """Prove that the folder can be written. See `Channel.whoami`."""
@@ -240,8 +204,6 @@ class PublicFeed:
             notes.append("Its address is not encrypted: readers may get forged alerts. Serve it by https.")
         if damaged := self._folder.damaged():
             notes.append(f"{_damage(damaged)} {_PUT_BACK}")
-        if missing := self._folder.count_undrawn():
-            notes.append(f"{missing} incidents are not drawn as they are. Run: policenotify feed rebuild")
         return Account(id=self._account, name=self._site.title, url=self._site.url, note=" ".join(notes))
 
     def rebuild(self) -> tuple[str, ...]:
@@ -254,14 +216,17 @@ class PublicFeed:
             written = self._folder.draw(everything=True)
             damaged = self._folder.damaged(everything=True)
         if written:
-            self._hubs.notify()
+            self._notify_hubs()
         if damaged:
             raise Blocked(_damage(damaged), remedy=_PUT_BACK)
         return written
 
     def close(self) -> None:
-        """Wait for the hubs that are being notified, but not for long."""
-        self._hubs.close()
+        """No file stays open."""
+
+    def _notify_hubs(self) -> None:
+        topics = [self._site.file_url(name) for name in _TOPICS if name in self._site.formats]
+        notify_hubs(self._site.hubs, topics)
 
     def _item(self, request: Request) -> Item:
         try:

@@ -5,7 +5,7 @@ items/<key>.json            items of current threads
 archive/<thread>/<key>.json items of threads that have left the feeds, of which only the pages stay
 media/ m/ i/ feed.atom …    drawn
 .policenotify.json          whose feed it is
-.drawn.json                 which state of each current thread is drawn; written last
+.drawn.json                 which current items are drawn; written last
 ```
 """
 
@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from hashlib import sha256
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -33,8 +31,7 @@ _ITEMS: Final = "items"
 _ARCHIVE: Final = "archive"
 _OWNER: Final = ".policenotify.json"
 _DRAWN: Final = ".drawn.json"
-_VERSION: Final = 1  # of the two files above, and of what is drawn: a higher one draws everything again
-_ROUNDS: Final = 5  # of drawing, while another installation adds items
+_VERSION: Final = 1  # of the two files above
 _ITEM: Final = re.compile(r".*/[0-9a-f]{64}\.json")
 
 
@@ -113,7 +110,8 @@ class Folder:
             return False
         if path.startswith(_ARCHIVE):
             return True
-        return item.key in self._state().get("items", ())
+        drawn = parse_json(self._store.read(_DRAWN) or b"{}")
+        return isinstance(drawn, dict) and item.key in drawn.get("items", ())
 
     def withdraw(self, name: ItemId) -> bool:
         """Leave nothing of an item but that it was there. Return False if there is no such item."""
@@ -136,12 +134,6 @@ class Folder:
             self._store.remove(path)
         return True
 
-    def count_undrawn(self) -> int:
-        """Return how many current threads are not drawn as they are."""
-        drawn = self._drawn()
-        threads = self._threads(self._items())
-        return sum(drawn.get(name) != self._print(items) for name, items in threads.items())
-
     def damaged(self, *, everything: bool = False) -> tuple[str, ...]:
         """Return the paths of items that cannot be read, and are left out of everything.
 
@@ -162,27 +154,13 @@ class Folder:
         Args:
             everything: Draw all threads, also those in the archive.
         """
-        written: dict[str, None] = {}
-        for _ in range(_ROUNDS):
-            before = self._store.files(_ITEMS)
-            written.update(dict.fromkeys(self._draw_once(everything=everything)))
-            if self._store.files(_ITEMS).items() <= before.items():  # else another installation was as fast
-                break
-        return tuple(written)
-
-    def _draw_once(self, *, everything: bool) -> Sequence[str]:
         items = self._items(everything=everything)
         feed = Feed(self._site, tuple(items.values()), self._clock.now())
-        prints = {name: self._print(each) for name, each in self._threads(items).items()}
-        drawn = {} if everything else self._drawn()
-        changed = {name for name, digest in prints.items() if drawn.get(name) != digest}
-        files = draw(feed, threads=changed)
-        written = tuple(path for path, content in files.items() if self._store.replace(path, content))
+        written = tuple(path for path, content in draw(feed).items() if self._store.replace(path, content))
         past = {thread.id for thread in feed.threads if feed.is_past(thread)}
         self._archive(items, past)
-        current = {name: digest for name, digest in prints.items() if name not in past}
         keys = sorted(item.key for item in items.values() if item.thread not in past)
-        self._store.replace(_DRAWN, _document({"items": keys, "schema_version": _VERSION, "threads": current}))
+        self._store.replace(_DRAWN, _document({"items": keys, "schema_version": _VERSION}))
         return written
 
     def _archive(self, items: Mapping[str, Item], past: set[str]) -> None:
@@ -227,30 +205,6 @@ class Folder:
             raise _newer() from None
         except ValidationError:
             return None
-
-    def _threads(self, items: Mapping[str, Item]) -> dict[str, list[Item]]:
-        threads: dict[str, list[Item]] = {}
-        for item in sorted(items.values(), key=lambda item: item.key):
-            threads.setdefault(item.thread, []).append(item)
-        return threads
-
-    def _drawn(self) -> Mapping[str, str]:
-        """Return the fingerprint of each thread as it is drawn. Empty if it was drawn in another way."""
-        threads: Mapping[str, str] = self._state().get("threads", {})
-        return threads
-
-    def _state(self) -> dict[str, Any]:
-        state = parse_json(self._store.read(_DRAWN) or b"{}")
-        return state if isinstance(state, dict) and state.get("schema_version") == _VERSION else {}
-
-    def _print(self, items: list[Item]) -> str:
-        """Return a fingerprint of a thread and of the way in which it is drawn."""
-        site = replace(self._site, formats=frozenset())
-        # A set has another order in each process.
-        digest = sha256(repr((site, sorted(self._site.formats), _VERSION)).encode())
-        for item in items:
-            digest.update(_bytes(item))
-        return digest.hexdigest()
 
 
 def _newer() -> Blocked:

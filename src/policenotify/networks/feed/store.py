@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
@@ -22,43 +22,12 @@ _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _MISSING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
-class Store(Protocol):
-    """The files of one feed. Each method raises a `ChannelError` if they cannot be read or written."""
-
-    def files(self, folder: str) -> Mapping[str, str]:
-        """Return the paths of the files in a folder, and a version of each that changes with its content."""
-
-    def folders(self, folder: str) -> Sequence[str]:
-        """Return the names of the folders in a folder."""
-
-    def read(self, path: str) -> bytes | None:
-        """Return a file, or `None` if there is none."""
-
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a file that does not exist yet. Return False if it does.
-
-        Raises:
-            Unconfirmed: It may have been written.
-        """
-
-    def replace(self, path: str, content: bytes) -> bool:
-        """Write a file, unless it has this content already. Return whether it was written."""
-
-    def remove(self, path: str) -> None:
-        """Remove a file, if it exists."""
-
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Keep all other writers out, of every process."""
-
-    def check(self) -> None:
-        """Prove that files can be written. Nothing is published."""
-
-
-class DirectoryStore:
+class Store:
     """A directory that a web server serves.
 
     A file is written under another name, forced to the disk, and renamed. A reader gets the old file or the new one,
-    and so does this machine after a power failure. Files that the feed does not know are never touched.
+    and so does this machine after a power failure. Files that the feed does not know are never touched. Each method
+    raises a `ChannelError` if the folder cannot be read or written.
 
     Args:
         folder: The directory. It must exist: on a share that is not mounted nothing is written.
@@ -72,7 +41,7 @@ class DirectoryStore:
         self._clock = clock
 
     def files(self, folder: str) -> Mapping[str, str]:
-        """See `Store.files`."""
+        """Return the paths of the files in a folder, and a version of each that changes with its content."""
         with self._readable():
             try:
                 entries = os.scandir(self._folder / folder)
@@ -85,13 +54,13 @@ class DirectoryStore:
         return {path: f"{each.st_ino} {each.st_mtime_ns} {each.st_size}" for path, each in sorted(stats.items())}
 
     def folders(self, folder: str) -> list[str]:
-        """See `Store.folders`."""
+        """Return the names of the folders in a folder."""
         with self._readable(), suppress(FileNotFoundError), os.scandir(self._folder / folder) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())
         return []
 
     def read(self, path: str) -> bytes | None:
-        """See `Store.read`."""
+        """Return a file, or `None` if there is none."""
         with self._readable():
             try:
                 return (self._folder / path).read_bytes()
@@ -100,7 +69,11 @@ class DirectoryStore:
                 return None
 
     def create(self, path: str, content: bytes) -> bool:
-        """See `Store.create`."""
+        """Write a file that does not exist yet. Return False if it does.
+
+        Raises:
+            Unconfirmed: It may have been written.
+        """
         if self.read(path) is not None:
             return False
         try:
@@ -118,14 +91,14 @@ class DirectoryStore:
             return False
 
     def replace(self, path: str, content: bytes) -> bool:
-        """See `Store.replace`."""
+        """Write a file, unless it has this content already. Return whether it was written."""
         if self.read(path) == content:
             return False
         self._write(path, content)
         return True
 
     def remove(self, path: str) -> None:
-        """See `Store.remove`."""
+        """Remove a file, if it exists."""
         with self._writable():
             target = self._folder / path
             target.unlink(missing_ok=True)
@@ -134,7 +107,7 @@ class DirectoryStore:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """See `Store.exclusive`. The system releases the lock of a process that was killed."""
+        """Keep all other writers out, of every process. The system releases the lock of a process that was killed."""
         with self._writable():
             lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -148,7 +121,7 @@ class DirectoryStore:
             os.close(lock)
 
     def check(self) -> None:
-        """See `Store.check`."""
+        """Prove that files can be written. Nothing is published."""
         with self.exclusive(), self._writable():
             probe = self._folder / _NEW / "probe"
             self._fill(probe, bytes(_PROBE))

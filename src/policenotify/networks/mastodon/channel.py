@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from http import HTTPStatus
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -13,11 +12,9 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
 from policenotify.errors import (
-    Blocked,
     ChannelError,
     Refused,
     SettingsError,
-    Unavailable,
     Unconfirmed,
     forget_locals_of,
 )
@@ -171,15 +168,14 @@ class Mastodon:
             **status.model_dump(mode="json", include=_ARGUMENTS, exclude_defaults=True),
         )
         if not answer.ok:
-            return self._not_posted(request, status, answer)
+            raise self._refusal(status, answer)
         ref = self._ref(answer)
-        if self._is_swallowed(ref):
-            raise Refused(
-                "The server accepted the post, but has not published it: its spam filter drops such posts silently.",
+        if self._is_hidden(ref):
+            raise Unconfirmed(
+                "The server accepted the post, but does not show it. A spam filter drops posts silently.",
                 code="200",
-                remedy="Ask the server's administrators, then publish it again with another key.",
+                remedy="If it is not found later, ask the server's administrators.",
             )
-        self._timeline.remember(ref, request.key)
         return ref
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
@@ -246,8 +242,8 @@ class Mastodon:
         if ref.account != self.account or not is_id(ref.id):
             raise Refused(f"The post is not one of {self.account}; nothing was {done}.")
 
-    def _is_swallowed(self, ref: PostRef) -> bool:
-        """Return True if Mastodon's spam filter answered with an invented status."""
+    def _is_hidden(self, ref: PostRef) -> bool:
+        """Return True if Mastodon does not show a post: its spam filter invents statuses, and a copy may be late."""
         if self._instances.known().software != "mastodon":
             return False
         try:
@@ -255,29 +251,17 @@ class Mastodon:
         except ChannelError:  # that it cannot be read now proves nothing: the answer was good
             return False
 
-    def _not_posted(self, request: Request, status: StatusBody, answer: HttpAnswer) -> PostRef:
-        """Return the post if an earlier attempt created it, else raise the error."""
+    def _refusal(self, status: StatusBody, answer: HttpAnswer) -> ChannelError:
+        """Return the error of a post that was not accepted."""
         if answer.refused and answer.status in {400, 404, 410, 422} and status.in_reply_to_id is not None:
             with without_side_effects("looking for the post to answer"):  # the post was refused all the same
                 deleted = self._statuses.is_deleted(status.in_reply_to_id)
             if deleted:
-                raise deleted_parent("404")
-        # Mastodon 4.6.0 to 4.6.5 answer 500 to a key that they know, and any Mastodon 404 where its post was deleted.
-        known = answer.status == HTTPStatus.INTERNAL_SERVER_ERROR or answer.missing
-        if known and (ref := self._earlier_post(request, status)) is not None:
-            return ref
-        if answer.missing and self._instances.known().software == "mastodon":
-            raise Refused("It was published before, and has been deleted on Mastodon since.", code=answer.code)
+                return deleted_parent("404")
+        if answer.missing and self._instances.known().software == "mastodon":  # its answer to a key that it knows
+            return Refused("It was published before, and has been deleted on Mastodon since.", code=answer.code)
         check_media(status.media, answer, self._api)
-        raise self._api.error(answer)
-
-    def _earlier_post(self, request: Request, status: StatusBody) -> PostRef | None:
-        try:
-            # Posts with other keys are excluded by the timeline itself.
-            return self._timeline.find(request, since=status.created_at, just_now=True)
-        except (Blocked, Unavailable) as error:  # about the look-up, not about the post
-            unanswered = error
-        raise Unconfirmed(unanswered.reason, code=unanswered.code)
+        return self._api.error(answer)
 
 
 def _server_address(server: str) -> tuple[str, str]:

@@ -74,9 +74,9 @@ class Api:
         """
         library, session, failure = self._library, self._session, None
         session.answer = None
-        session.lease.max_bytes = MAX_TIMELINE if call in _TIMELINES else MAX_ANSWER
+        session.adapter.max_bytes = MAX_TIMELINE if call in _TIMELINES else MAX_ANSWER
         try:
-            with session.lease.publishing() if call in _VISIBLE else nullcontext():
+            with session.adapter.publishing() if call in _VISIBLE else nullcontext():
                 getattr(library, call)(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever the library makes of it: what came over the wire counts
             failure = error

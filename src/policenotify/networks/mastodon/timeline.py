@@ -1,14 +1,12 @@
 """Our own account on its server, and the look-up of a post in doubt.
 
 Mastodon shows no key of a post, so a post is recognised by its pictures or its text. Two incidents may end in the same
-words. So the ids of our posts are stored with their keys, and a post with another key is never taken for this one.
+words: posts that the journal knows are never taken for this one.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,11 +20,8 @@ from policenotify.networks.mastodon.post import StatusBody, is_id, ref_of
 
 MISSING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})  # the answers to a status that does not exist
 _FORBIDDEN: Final = str(HTTPStatus.FORBIDDEN.value)  # the code of an error
-_NAME: Final = "posts"
-_REMEMBERED: Final = 200  # posts; more than any account makes while one is in doubt
 _PAGE: Final = 40  # the most that a server gives at once
 _MOST_PAGES: Final = 25
-_TRIES: Final = 5
 _MARGIN: Final = timedelta(seconds=30)  # the server's clock is known in whole seconds; its database may have another
 _LAG: Final = 2.0  # seconds: a database's copy may be so far behind
 _CHECKS_PARENTS: Final = frozenset({"mastodon", "gotosocial"})
@@ -134,20 +129,7 @@ class Timeline:
         except JournalError:  # without the store it is only asked each time
             self._id = ask()
 
-    def remember(self, ref: PostRef, key: str) -> None:
-        """Store the key of a post. If that fails, only a look-up becomes less certain."""
-        with suppress(JournalError):
-            for _ in range(_TRIES):
-                keys, version = self._keys()
-                if keys.get(ref.id) == key:
-                    return
-                latest = list({**keys, ref.id: key}.items())[-_REMEMBERED:]
-                if self._store.compare_and_swap(_NAME, json.dumps(latest), version=version):
-                    return
-
-    def find(
-        self, request: Request, *, since: datetime, known: frozenset[str] = frozenset(), just_now: bool = False
-    ) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str]) -> PostRef | None:
         """Look up the post of *request*.
 
         Of several posts that read alike it is the oldest one. The others may be of deliveries that were first tried
@@ -157,25 +139,14 @@ class Timeline:
             request: The request of the post.
             since: The time of its first attempt.
             known: Ids of posts that are others.
-            just_now: The attempt was a moment ago: of several posts it is the newest one.
         """
         status = StatusBody.model_validate(request.body)
+        match: PostRef | None = None
         with without_side_effects("looking the post up"):
             self._id = self._id or self._own_id()
-            keys, _ = self._keys()
-            match: PostRef | None = None
             for shown, ref in self._since(since):
-                key = keys.get(ref.id)
-                if ref.id in known or key not in {None, request.key}:
-                    continue
-                if key == request.key:
-                    return ref
-                if self._is(status, shown, ref):
+                if ref.id not in known and self._is(status, shown, ref):
                     match = ref
-                    if just_now:
-                        break
-            if match is not None:
-                self.remember(match, request.key)
         return match
 
     def _own_id(self) -> str:
@@ -240,11 +211,6 @@ class Timeline:
         if answer.ok or answer.status in {HTTPStatus.FORBIDDEN, *MISSING}:
             return answer
         raise _reading_error(self._api, answer)
-
-    def _keys(self) -> tuple[dict[str, str], int | None]:
-        """Return the keys of our posts, by id."""
-        stored = self._store.load(_NAME)
-        return (dict(json.loads(stored.value)), stored.version) if stored else ({}, None)
 
 
 def _reading_error(api: Api, answer: HttpAnswer) -> ChannelError:

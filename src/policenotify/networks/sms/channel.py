@@ -18,6 +18,7 @@ from policenotify.channel import (
     Clock,
     Post,
     PostRef,
+    ReadReceipt,
     Recipient,
     RecipientOutcome,
     Request,
@@ -39,7 +40,7 @@ from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.calls import Calls
 from policenotify.networks.sms.course import GATEWAY, SUSPECTED, Course
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.receipts import REQUESTABLE, ReceiptStatus, read_receipt, request_fields
+from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url
@@ -123,8 +124,7 @@ class Sms:
         url: The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the
             number: `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option
             below. A gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM
-            03.38) or 2 (UCS-2), as Kannel needs it, and `{data_coding}` for 0 or 8, as SMPP does. Percent-encode
-            `@ : / ? #` in user and password.
+            03.38) or 2 (UCS-2), as Kannel needs it. Percent-encode `@ : / ? #` in user and password.
         sender: The sender's name: 3 to 11 letters and digits that the service may use, or its short code.
         country_code: The country of numbers without a country code.
         countries: The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for
@@ -135,8 +135,7 @@ class Sms:
         segments: The largest number of segments of an SMS. Each is paid for.
         accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
             into others: one choice for every message, or one by severity. By default they are kept from severity Severe
-            on. A URL that spells the call itself needs `{coding}` or `{data_coding}` to keep them, and keeps them by
-            default only with `{coding}`.
+            on. A URL that spells the call itself needs `{coding}` to keep them.
         parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
             after a crash.
         batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
@@ -312,10 +311,11 @@ class Sms:
                 break  # tell it first
         return batch, refused, True
 
-    def read_receipt(self, content_type: str, body: bytes, query: str) -> tuple[Reported | Delivered | None, str]:
+    def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
         receipt = read_receipt(self._receipt_format, content_type, body, query)
-        return _REPORTED.get(receipt.status), receipt.code
+        confirmation = CONFIRMATIONS.get(self._receipt_format, "ok")
+        return ReadReceipt(_REPORTED.get(receipt.status), receipt.code, confirmation)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -398,8 +398,8 @@ def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> N
         raise SettingsError(
             f"receipt_url: apprise cannot pass it to {scheme}. Remove it, and set the address in the gateway's console"
         )
-    if form not in REQUESTABLE:
-        raise SettingsError(f"receipt_format: must be one of {', '.join(REQUESTABLE)}")
+    if form not in GATEWAYS:
+        raise SettingsError(f"receipt_format: must be one of {', '.join(GATEWAYS)}")
     if url.count(_PERSON) != 1 or not url.isprintable() or set(" ?#%") & set(url):
         raise SettingsError(f"receipt_url: write it with {_PERSON} once, and without ? # and %: {_RECEIPT_EXAMPLE}")
     if not is_secure_url(url.replace(_PERSON, "x")) and not unencrypted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl
@@ -18,7 +18,7 @@ MAX_RECEIPT: Final = 65_536
 """The longest body that is read, in bytes. Receipts have a few hundred."""
 
 _MAX_FIELDS: Final = 100
-_SAFE: Final = re.compile(r"[\w.:/-]{1,64}")  # ids and codes that may be stored and shown
+_SAFE: Final = re.compile(r"[\w.:/-]{1,64}")  # codes that may be stored and shown
 _NUMBER: Final = re.compile(r"\+?\d{5,15}")  # ITU-T E.164, section 6
 
 
@@ -46,14 +46,10 @@ class DeliveryReceipt:
     Attributes:
         status: What became of the message.
         code: The gateway's own word or number for it, such as `UNDELIV` or `30005`. May be empty.
-        message_id: The gateway's id of the message. May be empty.
-        number: The telephone number, in the gateway's form. May be empty. Never printed.
     """
 
     status: ReceiptStatus
     code: str = ""
-    message_id: str = ""
-    number: str = field(default="", repr=False)
 
 
 class UnreadableReceipt(ValueError):
@@ -64,7 +60,7 @@ def request_fields(gateway: str, address: str) -> tuple[tuple[str, str], ...]:
     """Return the fields of a message's request that ask for its receipts.
 
     Args:
-        gateway: One of `REQUESTABLE`.
+        gateway: One of `GATEWAYS`.
         address: The address that the gateway shall call.
     """
     return tuple((name, value.replace(_ADDRESS, address)) for name, value in _REQUESTS[gateway])
@@ -116,32 +112,14 @@ class _Fields:
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
 
-    def inner(self, name: str) -> _Fields:
-        """Return the fields of an object in a field. A list must hold one object."""
-        value = self._values.get(name)
-        if isinstance(value, list):
-            if len(value) > 1:
-                raise UnreadableReceipt("The call holds several receipts.")
-            value = value[0] if value else None
-        return _Fields(value if isinstance(value, dict) else {})
-
     def text(self, name: str) -> str:
         value = self._values.get(name)
         return str(value).strip() if isinstance(value, str | int) else ""
 
-    def id(self, name: str) -> str:
-        """Return a field if it has the form of an id."""
-        value = self.text(name)
-        return value if _SAFE.fullmatch(value) else ""
-
     def code(self, name: str) -> str:
         """Return a field if it has the form of a code, and cannot be a telephone number."""
-        value = self.id(name)
-        return "" if _NUMBER.fullmatch(value) else value
-
-    def number(self, name: str) -> str:
         value = self.text(name)
-        return value if _NUMBER.fullmatch(value) else ""
+        return value if _SAFE.fullmatch(value) and not _NUMBER.fullmatch(value) else ""
 
 
 _D, _G, _F, _U, _P, _X = (
@@ -190,7 +168,7 @@ def _kannel(call: _Fields) -> DeliveryReceipt:
         status = _STAT.get(code, _F)
     elif status is _F and nack and int(code, 0) == _NO_SUCH_NUMBER_STATUS:
         status = _G
-    return DeliveryReceipt(status=status, code=code, message_id=call.id("id"))
+    return DeliveryReceipt(status=status, code=code)
 
 
 def _jasmin(call: _Fields) -> DeliveryReceipt:
@@ -202,7 +180,7 @@ def _jasmin(call: _Fields) -> DeliveryReceipt:
         status = _G if word == _NO_SUCH_NUMBER else _F
     else:
         status = _known(_STAT, word)
-    return DeliveryReceipt(status=status, code=word, message_id=call.id("id"))
+    return DeliveryReceipt(status=status, code=word)
 
 
 _TWILIO: Final[Mapping[str, ReceiptStatus]] = {
@@ -220,7 +198,7 @@ def _twilio(call: _Fields) -> DeliveryReceipt:
     if status is _F:
         status = _TWILIO_CODES.get(code, _F)
     code = code if re.fullmatch(r"\d{5}", code) else word
-    return DeliveryReceipt(status=status, code=code, message_id=call.id("MessageSid"), number=call.number("To"))
+    return DeliveryReceipt(status=status, code=code)
 
 
 _VONAGE: Final[Mapping[str, ReceiptStatus]] = {
@@ -238,27 +216,7 @@ def _vonage(call: _Fields) -> DeliveryReceipt:
     if status in {_F, _X}:
         status = _VONAGE_CODES.get(code, status)
     code = code if re.fullmatch(r"\d{1,3}", code) and code != "0" else word
-    return DeliveryReceipt(status=status, code=code, message_id=call.id("messageId"), number=call.number("msisdn"))
-
-
-_SINCH: Final[Mapping[str, ReceiptStatus]] = {
-    "queued": _P, "dispatched": _P, "aborted": _F, "cancelled": _F, "rejected": _F, "deleted": _F, "delivered": _D,
-    "failed": _F, "expired": _U, "unknown": _X,
-}  # fmt: skip
-
-
-def _sinch(call: _Fields) -> DeliveryReceipt:
-    """developers.sinch.com/docs/sms, "Delivery reports": of one recipient, or of a batch of one."""
-    batch = call.text("type") == "delivery_report_sms"
-    about = call.inner("statuses") if batch else call
-    if batch and about.text("count") != "1":
-        raise UnreadableReceipt("The call holds several receipts.")
-    return DeliveryReceipt(
-        status=_known(_SINCH, about.text("status").lower()),
-        code=about.code("code"),
-        message_id=call.id("batch_id"),
-        number=about.number("recipient"),
-    )
+    return DeliveryReceipt(status=status, code=code)
 
 
 _ELKS: Final[Mapping[str, ReceiptStatus]] = {"sent": _P, "delivered": _D, "failed": _F}
@@ -267,57 +225,7 @@ _ELKS: Final[Mapping[str, ReceiptStatus]] = {"sent": _P, "delivered": _D, "faile
 def _elks(call: _Fields) -> DeliveryReceipt:
     """46elks.se/docs/sms-delivery-reports."""
     word = call.text("status")
-    return DeliveryReceipt(status=_known(_ELKS, word), code=word, message_id=call.id("id"))
-
-
-_SEVEN: Final[Mapping[str, ReceiptStatus]] = {
-    "DELIVERED": _D, "NOTDELIVERED": _F, "BUFFERED": _P, "TRANSMITTED": _P, "ACCEPTED": _P, "EXPIRED": _U,
-    "REJECTED": _F, "FAILED": _F,
-}  # fmt: skip
-
-
-def _seven(call: _Fields) -> DeliveryReceipt:
-    """docs.seven.io, "Status reports" and "Webhooks"."""
-    data = call.inner("data")
-    word = data.text("status")
-    return DeliveryReceipt(status=_known(_SEVEN, word), code=word, message_id=data.id("msg_id"))
-
-
-_OCTOPUSH: Final[Mapping[str, ReceiptStatus]] = {
-    "ACK": _P, "DELIVERED": _D, "NOT_DELIVERED": _F, "NOT_ALLOWED": _F, "UNKNOWN_DELIVERY": _X, "BAD_DESTINATION": _G,
-    "BLACKLISTED_NUMBER": _G, "UNDEFINED": _X,
-}  # fmt: skip
-
-
-def _octopush(call: _Fields) -> DeliveryReceipt:
-    """dev.octopush.com, "Callbacks", "Acknowledge receipt"."""
-    word = call.text("status")
-    return DeliveryReceipt(
-        status=_known(_OCTOPUSH, word), code=word, message_id=call.id("message_id"), number=call.number("number")
-    )
-
-
-_INFOBIP: Final[Mapping[str, ReceiptStatus]] = {
-    "PENDING": _P, "UNDELIVERABLE": _F, "DELIVERED": _D, "EXPIRED": _U, "REJECTED": _F,
-}  # fmt: skip
-
-
-def _infobip(call: _Fields) -> DeliveryReceipt:
-    """infobip.com/docs, "Message status codes" and "Error code reference".
-
-    `DELIVERED_TO_OPERATOR` is in the group of what is delivered, but is not final.
-    """
-    result = call.inner("results")
-    state, error = result.inner("status"), result.inner("error")
-    status, cause = _known(_INFOBIP, state.text("groupName")), error.code("name")
-    if state.text("name") == "DELIVERED_TO_OPERATOR":
-        status = _P
-    elif status is _F and cause == "EC_UNKNOWN_SUBSCRIBER":
-        status = _G
-    elif state.text("groupName") == "UNDELIVERABLE" and error.text("permanent") == "False":
-        status = _U
-    code = cause if cause not in {"", "NO_ERROR"} else state.code("name")
-    return DeliveryReceipt(status=status, code=code, message_id=result.id("messageId"), number=result.number("to"))
+    return DeliveryReceipt(status=_known(_ELKS, word), code=word)
 
 
 # Not found, expired, sent, delivered, undelivered, failed, rejected, unknown, queued, accepted.
@@ -329,26 +237,20 @@ _SMSAPI: Final[Mapping[str, ReceiptStatus]] = {
 def _smsapi(call: _Fields) -> DeliveryReceipt:
     """SMSAPI, "Callback reports". Up to five come in one call, separated by commas, if they have one address."""
     code = call.text("status")
-    return DeliveryReceipt(
-        status=_known(_SMSAPI, code), code=code, message_id=call.id("MsgId"), number=call.number("to")
-    )
+    return DeliveryReceipt(status=_known(_SMSAPI, code), code=code)
 
 
 _READERS: Final[Mapping[str, Callable[[_Fields], DeliveryReceipt]]] = {
     "46elks": _elks,
-    "infobip": _infobip,
     "jasmin": _jasmin,
     "kannel": _kannel,
-    "octopush": _octopush,
-    "seven": _seven,
-    "sinch": _sinch,
     "smsapi": _smsapi,
     "twilio": _twilio,
     "vonage": _vonage,
 }
 
 GATEWAYS: Final = tuple(_READERS)
-"""Names of the gateways whose receipts are read."""
+"""Names of the gateways that take the address of receipts with each message, and whose receipts are read."""
 
 # Final states only. Kannel replaces the escape codes, and encodes what it puts in their place.
 _ADDRESS: Final = "{address}"
@@ -361,8 +263,5 @@ _REQUESTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "vonage": (("callback", _ADDRESS),),
 }
 
-REQUESTABLE: Final = tuple(_REQUESTS)
-"""Those of the gateways that take the address of the receipts with each message."""
-
-EXPECTED_ANSWERS: Final[Mapping[str, bytes]] = {"jasmin": b"ACK/Jasmin", "smsapi": b"OK"}
-"""Bodies that a gateway takes for a confirmation. It calls again without them. The others look at the status only."""
+CONFIRMATIONS: Final[Mapping[str, str]] = {"jasmin": "ACK/Jasmin", "smsapi": "OK"}
+"""The body that a gateway takes for a confirmation. It calls again without it. Others look at the status only."""

@@ -203,7 +203,7 @@ class Webhook:
         if body:
             headers["Content-Type"] = "application/json"
         try:
-            with _quiet(), session.lease.publishing() if method == "POST" else nullcontext():
+            with _quiet(), session.adapter.publishing() if method == "POST" else nullcontext():
                 session.request(method, self._url.get_secret_value(), data=body, headers=headers)
         except JournalError:  # the lease is over: nothing was sent
             raise
@@ -260,7 +260,7 @@ class Webhook:
         plain = self._url.get_secret_value().startswith("http:")
         session = PostSession(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
         session.headers["Connection"] = "close"  # RFC 9112, section 9.6
-        session.lease.max_bytes = _MAX_ANSWER
+        session.adapter.max_bytes = _MAX_ANSWER
         return session
 
 

@@ -96,8 +96,8 @@ class Client:
         def call(token: str) -> XAnswer:
             self._tweepy.bearer_token = token or None
             bound = getattr(self._tweepy, method)
-            self._session.lease.max_bytes = MAX_TIMELINE if method == "request" else MAX_ANSWER
-            with self._session.lease.publishing() if method in _VISIBLE else nullcontext():
+            self._session.adapter.max_bytes = MAX_TIMELINE if method == "request" else MAX_ANSWER
+            with self._session.adapter.publishing() if method in _VISIBLE else nullcontext():
                 answer = self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
             return replace(answer, signed=not token)
 

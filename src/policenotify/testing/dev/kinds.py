@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from policenotify.testing.dev.network import DevNetwork, HttpDevNetwork, ShownPost
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
-from policenotify.testing.servers.http import Answer
+from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.testing.servers.mail import FakeMailServer, Mail
 from policenotify.testing.servers.mastodon import FakeMastodonServer
 from policenotify.testing.servers.push import FakePushServer
-from policenotify.testing.servers.s3 import FakeS3Server
 from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from policenotify.testing.servers.x import FakeXServer
@@ -243,43 +247,47 @@ class WebhookDevNetwork(HttpDevNetwork[FakeWebhookServer]):
         ]
 
 
-class FeedDevNetwork(HttpDevNetwork[FakeS3Server]):
-    """A feed in the bucket of an object store."""
+class FeedDevNetwork(HttpDevNetwork[FakeServer]):
+    """A feed in a folder. Nothing calls its server, so that its modes change nothing."""
 
     channel = "feed"
     network = "feed"
     title = "Flux (Atom, RSS, JSON)"
-    modules: ClassVar[tuple[str, ...]] = ("obstore",)
-    publishes: ClassVar[tuple[str, str]] = ("PUT", "/")
-    refusal: ClassVar[Answer] = Answer(
-        403, b"<Error><Code>AccessDenied</Code></Error>", {"Content-Type": "application/xml"}
-    )
+    refusal: ClassVar[Answer] = Answer(404)
     url: str = "https://alertes.police34.example/"
     """The public address of the feed's pages."""
 
-    def _make(self) -> FakeS3Server:
-        return FakeS3Server()
+    def _make(self) -> FakeServer:
+        return FakeServer()
 
-    def _set_delay(self, seconds: float) -> None:
-        super()._set_delay(seconds / 10)  # one post is tens of calls
+    @cached_property
+    def folder(self) -> Path:
+        """The folder, which stays the same for a port and a user."""
+        folder = Path(tempfile.gettempdir()) / f"policenotify-feed-{os.getuid()}-{self.port}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     @property
     def options(self) -> Mapping[str, str]:
-        """The bucket and its key."""
-        return {
-            "url": self.url,
-            "publisher": "Police nationale",
-            "bucket": self.server.bucket,
-            "endpoint": self.server.url,
-            "access_key": self.server.access_key,
-            "secret_key": self.server.secret_key,
-        }
+        """The folder."""
+        return {"url": self.url, "publisher": "Police nationale", "folder": str(self.folder)}
+
+    def reset(self) -> None:
+        """Empty the folder."""
+        super().reset()
+        shutil.rmtree(self.folder)
+        self.folder.mkdir(mode=0o700)
+
+    def close(self) -> None:
+        """Stop the server and remove the folder. May be called twice."""
+        super().close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def posts(self) -> Sequence[ShownPost]:
         """The entries of the feed, oldest first."""
-        content = self.server.objects.get("feed.json")
-        entries = json.loads(content)["items"] if content else []
+        file = self.folder / "feed.json"
+        entries = json.loads(file.read_bytes())["items"] if file.exists() else []
         return [
             ShownPost(id=entry["id"], title=entry["title"], text=entry["content_text"], card=(entry["url"], "", ""))
             for entry in reversed(entries)

@@ -21,7 +21,7 @@ from policenotify.testing.dev.kinds import FeedDevNetwork
 from policenotify.testing.dev.network import ShownPost
 from policenotify.testing.dev.networks import DevNetworks
 from policenotify.testing.servers import VisibleImage, bound_socket
-from policenotify.web.server import MEDIA_TYPES
+from policenotify.web.server import FeedFolder
 
 _FILES: Final = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"}
 _TYPES: Final = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
@@ -133,9 +133,8 @@ class DevPage:
         return None if image is None else Response(image.data, image.media_type or "image/png")
 
     def _feed_file(self, path: str) -> Response | None:
-        content = next((feed.server.objects.get(path) for feed in self._feeds()), None)
-        kind = MEDIA_TYPES.get(path) or MEDIA_TYPES.get(f".{path.rpartition('.')[2]}")
-        return Response(content, kind) if content is not None and kind else None
+        file = next((FeedFolder(feed.folder).find(path) for feed in self._feeds()), None)
+        return Response(file.content, file.media_type) if file else None
 
     def _feeds(self) -> list[FeedDevNetwork]:
         return [network for network in self._networks if isinstance(network, FeedDevNetwork)]

@@ -240,7 +240,9 @@ class FakeSmsServer(FakeServer):
         if self.credit == 0:
             return _jasmin_error(403, "Cannot charge submit_sm, check RouterPB log file for details")
         text, coding = params.get("content", ""), params.get("coding", "0")
-        shown = {"0": "".join(map(_gsm, text)), "8": text}.get(coding, text.encode().decode("latin-1"))
+        shown = {"0": "".join(map(_gsm, text)), "8": text.encode().decode("utf-16-be", "replace")}.get(
+            coding, text.encode().decode("latin-1")
+        )
         try:
             self._accept(
                 "jasmin", params.get("to", ""), shown, sender=params.get("from", ""), encoding=_DCS.get(coding, "8-bit")

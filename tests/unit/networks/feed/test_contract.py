@@ -15,24 +15,18 @@ from typing import Any, ClassVar, Self
 from xml.etree import ElementTree as ET
 
 import pytest
-from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.feed import store as store_module
 from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import (
-    Answer,
     ChannelContract,
     FakeClock,
     Fault,
-    HttpFixture,
     InMemoryStateStore,
     VisiblePost,
 )
 from policenotify.testing.contract.fixtures import Call
-from policenotify.testing.servers.http import Disconnect
-from policenotify.testing.servers.s3 import FakeS3Server
-from tests.support.patience import short
 
 URL = "https://alertes.police.example/"
 
@@ -150,56 +144,4 @@ class TestFeed(ChannelContract):
     def open(self, network: FeedFixture) -> Channel:
         return PublicFeed(
             url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store
-        )
-
-
-class BucketFixture(HttpFixture):
-    """A bucket, as a reader of its feeds sees it."""
-
-    server: FakeS3Server
-    # A store takes every content and asks nobody to wait. The answer to a PUT has no body.
-    faults = frozenset(Fault) - {Fault.REFUSED, Fault.RATE_LIMITED, Fault.HTML_PAGE, Fault.TRUNCATED}
-    denial: ClassVar[Answer] = Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
-
-    def __init__(self) -> None:
-        super().__init__(FakeS3Server())
-        self.routes = {
-            "post": ("PUT", "/alertes/items/*"),
-            "find": ("GET", "*"),
-            "delete": ("PUT", "/alertes/feed.atom"),
-        }
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return self.server.secrets
-
-    @property
-    def visible_posts(self) -> list[VisiblePost]:
-        return seen(self.server.objects)
-
-    def fail_next(self, fault: Fault, call: Call = "post") -> None:
-        if fault is Fault.DISCONNECTED_AFTER:  # everything is out once the last file is written
-            self.server.fail_next("PUT", "/alertes/.drawn.json", Disconnect(), effect=True)
-        else:
-            super().fail_next(fault, call)
-
-
-class TestFeedInABucket(ChannelContract):
-    test_refusal_raises_refused = None  # as above
-    test_rate_limit_raises_unavailable = None
-
-    def make_network(self) -> BucketFixture:
-        return BucketFixture()
-
-    def open(self, network: BucketFixture) -> Channel:
-        return PublicFeed(
-            url=URL,
-            bucket=network.server.bucket,
-            endpoint=network.url,
-            access_key=SecretStr(network.server.access_key),
-            secret_key=SecretStr(network.server.secret_key),
-            publisher="Police",
-            timeout=short(0.6),
-            clock=network.clock,
-            store=network.state_store,
         )

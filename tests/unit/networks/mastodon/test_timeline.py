@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -113,9 +112,6 @@ def test_a_post_that_was_edited_by_hand_meanwhile(channel: Mastodon, server: Fak
     request = lost(channel, server, a_post())
     server.rewrite(server.posts[0].id, "Route barrée à Évian (D21).")
     assert found(channel, request) == server.posts[0].id
-    server.fail_next("GET", HISTORY, Answer.json({"error": "Record not found"}, 404))
-    other = channel.prepare(a_post("Route barrée à Évian (D21).", key="e" * 64), ())
-    assert found(channel, other) is None  # it is known by now to be the first one's
 
 
 @pytest.mark.parametrize("history", [Answer.json({"error": "no"}, 404), Answer.json([]), Answer.json([1])])
@@ -186,44 +182,19 @@ def _with_date(server: FakeMastodonServer, date: str) -> Any:
 # --- not found ---
 
 
-def test_another_own_post_with_the_same_text_is_not_taken_for_it(
-    channel: Mastodon, server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore
-) -> None:
+def test_another_own_post_with_the_same_text_is_not_taken_for_it(channel: Mastodon) -> None:
     ref = channel.send(channel.prepare(a_post("Fin d’intervention."), ()))
     other = channel.prepare(a_post("Fin d’intervention.", key="b" * 64), ())
-    assert found(channel, other) is None
-    elsewhere = opened(server, clock, store)
-    assert found(elsewhere, other) is None
-    elsewhere.close()
-    kept = store.load("posts")
-    assert kept is not None
-    assert [id_ for id_, _ in json.loads(kept.value)] == [ref.id]
+    assert channel.find(other, since=NOW, known=frozenset({ref.id})) is None
 
 
 def test_of_two_lost_ones_each_is_found_once(channel: Mastodon, server: FakeMastodonServer) -> None:
-    requests = [lost(channel, server, a_post(key=key * 64)) for key in "ab"]
-    assert {found(channel, request) for request in requests} == {post.id for post in server.posts}
-
-
-def test_the_cache_does_not_grow_for_ever(channel: Mastodon, store: InMemoryStateStore) -> None:
-    store.compare_and_swap("posts", json.dumps([[str(number), "k"] for number in range(200)]), version=None)
-    channel.send(channel.prepare(a_post(), ()))
-    kept = store.load("posts")
-    assert kept is not None
-    assert [id_ for id_, _ in json.loads(kept.value)][:2] == ["1", "2"]
-    assert len(json.loads(kept.value)) == 200
-
-
-def test_a_process_that_is_always_faster_costs_only_the_memory(server: FakeMastodonServer, clock: FakeClock) -> None:
-    class Contended(InMemoryStateStore):
-        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
-            return name != "posts" and super().compare_and_swap(name, value, version=version)
-
-    store = Contended()
-    channel = opened(server, clock, store)
-    channel.send(channel.prepare(a_post(), ()))
-    assert store.load("posts") is None
-    channel.close()
+    one, two = (lost(channel, server, a_post(key=key * 64)) for key in "ab")
+    first = channel.find(one, since=NOW)
+    assert first
+    second = channel.find(two, since=NOW, known=frozenset({first.id}))
+    assert second
+    assert {first.id, second.id} == {post.id for post in server.posts}
 
 
 @pytest.mark.parametrize(

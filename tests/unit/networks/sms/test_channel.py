@@ -63,8 +63,7 @@ def urls(server: FakeSmsServer) -> dict[str, str]:
     at = server.url.removeprefix("http://")
     return {
         "kannel": f"form://{at}{server.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
-        "jasmin": f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:coding={{data_coding}}"
-        "&:from={sender}&:to={recipient}",
+        "jasmin": f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:coding=0&:from={{sender}}&:to={{recipient}}",
         "json": f"json://desk:s3cret@{at}{server.JSON}?:to={{recipient}}&:from={{sender}}",
         "octopush": f"octopush://{{sender}}:{server.login}/{server.key}/{{recipient}}",
         "infobip": f"infobip://{server.key}@desk.infobip.example/{{recipient}}?from={{sender}}",
@@ -140,7 +139,7 @@ def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -
     assert "L'accès" in got.text
 
 
-@pytest.mark.parametrize("name", ["kannel", "jasmin", "octopush", "sfr"])
+@pytest.mark.parametrize("name", ["kannel", "octopush", "sfr"])
 def test_with_accents_kept_they_stay_as_they_are(server: FakeSmsServer, name: str) -> None:
     by = channel(server, name, accents="keep")
     for text, expected in {
@@ -362,15 +361,6 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert quoted.startswith(said)
         assert len(ana.reason) < 210
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
-
-
-def test_an_smpp_code_is_not_a_kannel_code(server: FakeSmsServer) -> None:
-    """Coding 2 is UCS-2 for Kannel, and binary for gateways with SMPP's data_coding."""
-    at = server.url.removeprefix("http://")
-    call = f"form://{at}{server.JASMIN}?method=GET&{JASMIN_CALL}&:to={{recipient}}&:coding="
-    for coding, text, encoding in (("{data_coding}", "Forêt", "UCS-2"), ("{coding}", "ForÃªt", "8-bit")):
-        send(open_sms(call + coding, accents="keep"), PEOPLE[0], text="Forêt")
-        assert (server.messages[-1].text, server.messages[-1].encoding) == (text, encoding)
 
 
 def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSmsServer) -> None:
@@ -774,7 +764,7 @@ FORM = "forms://gateway.example/send?:key=s3cret&:to={recipient}"
     [
         (GOOD, "Évacuez la forêt."),
         (f"{FORM}&:coding={{coding}}", "Évacuez la forêt."),
-        (f"{FORM}&:coding={{data_coding}}", "Évacuez la foret."),  # jasmin takes UTF-16 only beside it
+        (f"{FORM}&:coding=0", "Évacuez la foret."),
         (FORM, "Évacuez la foret."),
     ],
 )
@@ -825,7 +815,7 @@ def test_by_default_a_severe_text_keeps_its_accents_where_the_gateway_gets_the_c
         (f"{FORM}&:dataCoding=8", {}, "url: :datacoding= must follow"),
         (f"{FORM}&-coding=2", {}, "url: -coding= must follow"),
         (FORM, {"accents": "keep"}, "accents: the url does not pass the coding"),
-        (FORM.replace("forms", "jsons"), {"accents": "keep"}, "accents: .*{data_coding}"),
+        (f"{FORM}&:coding={{data_coding}}", {}, "url: :coding= must follow"),
         (FORM.replace("forms", "xmls"), {"accents": "keep"}, "accents: .*{coding}"),
         ("sfr://u:s3cret@space/{recipient}?media=SMSUnicode", {}, "url: media is chosen for each message"),
     ],

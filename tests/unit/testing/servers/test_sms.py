@@ -98,7 +98,7 @@ def test_jasmin_answers_403_to_a_wrong_password_a_limit_and_an_empty_account(ser
     ("coding", "text", "shown", "encoding", "segments"),
     [
         ("0", "Forêt", "For?t", "GSM-7", 1),
-        ("8", "Forêt", "Forêt", "UCS-2", 1),
+        ("8", "Foret", "䙯牥�", "UCS-2", 1),  # UTF-8, read as UTF-16BE
         ("2", "Forêt", "ForÃªt", "8-bit", 1),
         ("2", "a" * 141, "a" * 141, "8-bit", 2),
     ],

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Row, Select, and_, delete, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
 
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
@@ -24,6 +24,7 @@ from policenotify.model.message import read as read_message
 
 _MAC = "draft"  # the purpose of the code
 _table = schema.draft
+_COVERED = [column.name for column in _table.c if column.name not in {"mac", "reminders", "reminded_at"}]
 
 
 @cache
@@ -51,9 +52,9 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
         "submitted_by": draft.submitted_by,
         "created_at": microseconds(draft.created_at),
         "changed_at": changed_at,
-        "expires_at": None if draft.expires_at is None else microseconds(draft.expires_at),
+        "expires_at": microseconds(draft.expires_at) if draft.expires_at else None,
         "publication": draft.publication,
-        "due_at": None if draft.second_due_at is None else microseconds(draft.second_due_at),
+        "due_at": microseconds(draft.second_due_at) if draft.second_due_at else None,
         "authenticated": authenticated,
         "content": _document().dump_json(draft, exclude={"reminders"}).decode(),
     }
@@ -79,14 +80,34 @@ def _covered(row: dict[str, Any]) -> str:
     return json.dumps([row[name] for name in _COVERED], ensure_ascii=False)
 
 
-_COVERED = [column.name for column in _table.c if column.name not in {"mac", "reminders", "reminded_at"}]
-
-
 def forged_drafts(connection: Connection, keys: Keys) -> Iterator[str]:
     """Yield what is wrong with each draft that is not what this installation stored."""
     for row in connection.execute(select(_table).order_by(_table.c.id)):
         if not is_authentic(keys, row):
             yield f"draft {row.id} is not what was stored"
+
+
+class DraftCounts(NamedTuple):
+    """How many drafts wait for a person.
+
+    Attributes:
+        waiting: How many wait for readers, or for a person who publishes them.
+        oldest: When the oldest of them was last changed, in the journal's microseconds.
+        readings_overdue: How many second readings are overdue.
+    """
+
+    waiting: int
+    oldest: int | None
+    readings_overdue: int
+
+
+def count_drafts(connection: Connection, now: int) -> DraftCounts:
+    """Return how many drafts wait for a person."""
+    approved = and_(_table.c.state == DraftState.APPROVED, _table.c.for_keys == "")
+    waits = and_(or_(_table.c.state == DraftState.SUBMITTED, approved), _table.c.expires_at > now)
+    waiting, oldest = connection.execute(select(func.count(), func.min(_table.c.changed_at)).where(waits)).one()
+    overdue = select(func.count()).select_from(_table).where(_table.c.due_at <= now)
+    return DraftCounts(waiting, oldest, connection.execute(overdue).scalar_one())
 
 
 # --- erasing
@@ -98,7 +119,7 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
         draft = read_draft(row)
         left = replace(
             draft,
-            key=None if draft.key is None else purged_key(keys, draft.key),
+            key=draft.key and purged_key(keys, draft.key),
             message=tombstone_of(draft.message, now),
             digest=keys.tag(DIGEST, draft.digest),
             revisions=tuple(replace(each, digest=keys.tag(DIGEST, each.digest)) for each in draft.revisions),
