@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 
 from policenotify.channel import Clock
 from policenotify.errors import JournalError, forget_locals
-from policenotify.journal import attempts, audit, meta, subscribers
+from policenotify.journal import attempts, audit, meta, seals, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
@@ -149,8 +149,8 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
             if meta.get(source, meta.MOVED) is None:
                 audit.record(source, old.now(), actor, "moved", {"to": place})
             rows = _copy(source, target)
-            subscribers.restart_order(target, keys, old.now())
-            verified, stopped = audit.verify(target, keys), meta.stopped(target) is not None
+            subscribers.restart_order(target)
+            verified, stopped = seals.verify(target, keys), meta.stopped(target) is not None
             meta.put(source, meta.MOVED, place)
     return Moved(place, rows, verified, stopped)
 

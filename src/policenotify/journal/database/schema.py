@@ -256,8 +256,7 @@ suppression: Table = Table(
     Column("key", Name(32), primary_key=True),  # of the person
     Column("source", Name(16), nullable=False),
     Column("evidence", Text, nullable=False),
-    Column("at", Microseconds, nullable=False),  # when it was first reported
-    Column("confirmed_at", Microseconds),  # from when on nothing is sent; a single refusal is only remembered
+    Column("at", Microseconds, nullable=False),  # from when on nothing is sent
     Column("expires_at", Microseconds),
     comment="People who must not be written to, on a channel or on all.",
 )
@@ -272,7 +271,7 @@ report: Table = Table(
     Column("status", Name(32), nullable=False),
     Column("at", Microseconds, nullable=False, index=True),
     Index("pn_report_key", "key", "channel"),
-    comment="What came back about a person after the network had accepted the post. Kept for 30 days.",
+    comment="What came back about a person, from the network at once or afterwards. Kept for 30 days.",
 )
 
 
@@ -282,7 +281,6 @@ def applies(channel: ColumnElement[str], key: ColumnElement[str]) -> ColumnEleme
     return exists().where(
         suppression.c.channel.in_([channel, literal(EVERYWHERE)]),
         suppression.c.key == key,
-        suppression.c.confirmed_at.is_not(None),
         lasts,
     )
 
@@ -371,7 +369,7 @@ event: Table = Table(
     Column("salt", Name(32), nullable=False),
     Column("commitment", Name(64), nullable=False),
     Column("xid", RowNumber, nullable=False, server_default=text("0")),  # the server's number of its transaction
-    Index("pn_event_order", "xid", "id").ddl_if(dialect="postgresql"),
+    Index("pn_event_order", "xid", "id"),
     Index("pn_event_counted", "kind", sqlite_where=text(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
@@ -381,8 +379,7 @@ seal: Table = Table(
     "pn_seal",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=False),  # counted from 1
-    Column("events", Text, nullable=False),  # the first and last numbers of its ranges, as JSON
-    Column("last_xid", RowNumber, nullable=False),  # behind which the next batch begins, with last_event
+    Column("last_xid", RowNumber, nullable=False),  # the place of its last event, with last_event
     Column("last_event", RowNumber, nullable=False),
     Column("previous", Name(64), nullable=False),
     Column("digest", Name(64), nullable=False),
