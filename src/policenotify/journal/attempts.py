@@ -153,8 +153,11 @@ class Attempts:
             change(connection, claimed, **tried, **held)
             is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted instead
             # A withdrawal and an end lock the delivery, too.
-            if is_post and (over := why_over(over_by(connection, claimed.publication), by_end=claimed.in_doubt)):
-                raise TakenBack(over)
+            if is_post and (closed := over_by(connection, claimed.publication)):
+                # What was looked for in vain since is in doubt in the journal still.
+                doubted = control.row_of(connection, claimed.id).in_doubt
+                if over := why_over(closed, by_end=doubted):
+                    raise TakenBack(over)
             if claimed.parent is None and rate is not None:
                 take_slot(connection, claimed.channel, rate, now)
             row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}

@@ -523,6 +523,17 @@ def test_what_is_taken_back_between_claim_and_attempt_is_not_begun(desk: Desk, h
     assert desk.journal.publications.get(opening)
 
 
+def test_a_post_that_was_looked_for_in_vain_is_not_sent_after_an_end_that_came_meanwhile(desk: Desk) -> None:
+    desk.publish()
+    begun = desk.begin(desk.take())
+    desk.journal.deliveries.record_result(begun, AttemptResult(outcome=Outcome.UNCONFIRMED))
+    claimed = desk.take()
+    assert (claimed.in_doubt, claimed.over) == (True, False)
+    desk.publish(stage=Stage.END)
+    with pytest.raises(TakenBack):
+        desk.begin(replace(claimed, in_doubt=False))
+
+
 def test_what_fails_after_it_was_taken_back_is_not_tried_again(desk: Desk) -> None:
     opening = desk.publish()
     begun = desk.begin(desk.take())
