@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Referrer-Policy", "same-origin")  # without it, the origin of a form would be null
         self.send_header("Cache-Control", "no-store")
         if status is HTTPStatus.SEE_OTHER:
-            self.send_header("Location", "/")
+            self.send_header("Location", "/?still" if self.path == "/?still" else "/")
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
