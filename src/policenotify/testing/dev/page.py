@@ -95,8 +95,7 @@ class DevPage:
     def _html(self, *, reload: int) -> str:
         devices = draw_networks(((each.config, each.posts) for each in self._networks), "Police nationale")
         modes = {each.channel: each.mode for each in self._networks if each.kind.refuse} if self._switches else {}
-        feed = self._feed and self._feed.site
-        return dev_html(devices, self._catalogue, modes=modes, reload=reload, feed=feed)
+        return dev_html(devices, self._catalogue, modes=modes, reload=reload, feed=bool(self._feed))
 
 
 class _Server(ThreadingHTTPServer):
