@@ -34,7 +34,7 @@ class FakeFeed(FakeServer):
     @property
     def folder(self) -> Path:
         """The folder."""
-        return Path(tempfile.gettempdir()) / f"policenotify-feed-{os.getuid()}-{self.port}"
+        return Path(tempfile.gettempdir()) / f"policenotify-feed-{os.getuid()}-{self.url.rpartition(':')[2]}"
 
     def start(self, port: int = 0) -> Self:
         """Reserve the port, and create the folder."""
@@ -162,7 +162,7 @@ service = "{0.url}"
         modules=("apprise", "phonenumbers", "requests"),
         server=lambda now: FakeSmsServer(now=now),
         settings="""network = "sms"
-url = "json://{0.user}:{0.password}@127.0.0.1:{0.port}{0.JSON}?:to={{recipient}}&:from={{sender}}"
+url = "json://{0.user}:{0.password}@127.0.0.1:{port}{0.JSON}?:to={{recipient}}&:from={{sender}}"
 sender = "POLICE34"
 """,
         posts=_messages,
@@ -174,7 +174,7 @@ sender = "POLICE34"
         modules=("apprise", "email_validator", "aiosmtpd"),
         server=lambda now: FakeMailServer(now=now),
         settings="""network = "email"
-url = "mailto://127.0.0.1:{0.port}/?from=alerte@police34.example&mode=insecure"
+url = "mailto://127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure"
 list_id = "alerte.police34.example"
 unsubscribe = "https://police34.example/stop/{{recipient}}"
 """,
@@ -187,7 +187,7 @@ unsubscribe = "https://police34.example/stop/{{recipient}}"
         modules=("apprise", "requests"),
         server=lambda _: FakePushServer(),
         settings="""network = "apprise"
-url = "ntfy://{0.user}:{0.password}@127.0.0.1:{0.port}/alertes"
+url = "ntfy://{0.user}:{0.password}@127.0.0.1:{port}/alertes"
 """,
         posts=lambda server: [ReaderPost(id=each.id, text=each.text, title=each.title) for each in server.messages],
         refuse=_refusal(400, {"code": 40014, "error": "invalid request: message rejected"}),

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from policenotify.channel import ChannelConfig
 from policenotify.cli.report.source import ReaderPost
 from policenotify.networks.registry import configure_channel
+from policenotify.testing.servers.mail import FakeMailServer
 
 Mode: TypeAlias = Literal["normal", "slow", "down", "refusing", "forgetful"]
 """How a network behaves.
@@ -81,10 +82,17 @@ class DevNetwork:
         self.server.start(port)
 
     @property
+    def port(self) -> int:
+        """The port of its server."""
+        mail = isinstance(self.server, FakeMailServer)
+        return int(self.server.port if mail else self.server.url.rpartition(":")[2])
+
+    @property
     def toml(self) -> str:
         """The channel on it in the settings."""
+        options = self.kind.settings.format(self.server, port=self.port, site=self.site)
         people = f"recipients = {json.dumps(self.kind.people)}\n" if self.kind.people else ""
-        return f"[channels.{self.channel}]\n{self.kind.settings.format(self.server, site=self.site)}{people}"
+        return f"[channels.{self.channel}]\n{options}{people}"
 
     @property
     def config(self) -> ChannelConfig:
@@ -123,7 +131,7 @@ class DevNetwork:
 
     def reset(self) -> None:
         """Forget everything, and behave normally. The port stays."""
-        port = self.server.port
+        port = self.port
         self.server.close()
         self._mode = "normal"
         self.server = self.kind.server(self._now)

@@ -215,11 +215,6 @@ class FakeServer:
         return f"http://127.0.0.1:{self._port}"
 
     @property
-    def port(self) -> int:
-        """The port; 0 before the start."""
-        return self._port
-
-    @property
     def requests(self) -> list[RecordedRequest]:
         """Every request in order of arrival, as a copy."""
         with self._changed:
