@@ -22,7 +22,8 @@ def write(url: str) -> None:
 
     engine = create_mock_engine(url, note)
     schema.metadata.create_all(engine, checkfirst=False)
-    text = ";\n\n".join(statements) + ";\n"
+    indexes = sorted(each for each in statements if "INDEX" in each.partition("\n")[0])  # a table's are a set
+    text = ";\n\n".join([*(each for each in statements if each not in indexes), *indexes]) + ";\n"
     (GOLDEN / f"journal_v1.{engine.dialect.name}.sql").write_text(text, encoding="utf-8")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +22,6 @@ Attributes: TypeAlias = Mapping[str, str | int | bool]
 
 _log = logging.getLogger("policenotify")
 _API: Final = "opentelemetry.trace"
-_TRACE: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")  # W3C Trace Context, section 3.2
 
 
 def _api() -> ModuleType | None:
@@ -88,19 +86,20 @@ def note(attributes: Attributes, *, failed: str = "") -> None:
 
 def traceparent() -> str:
     """Return the current span as a header of W3C Trace Context, or an empty text."""
-    api = _api()
-    current = api.get_current_span().get_span_context() if api else None
-    if current is None or not current.is_valid:
-        return ""
-    return f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
+    carrier: dict[str, str] = {}
+    if _api() is not None:
+        _propagator().inject(carrier)
+    return carrier.get("traceparent", "")
 
 
-def _links(api: ModuleType, traceparent: str) -> list[object]:
-    if (found := _TRACE.fullmatch(traceparent)) is None:
-        return []
-    trace_id, span_id, flags = (int(part, 16) for part in found.groups())
-    context = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(flags))
-    return [api.Link(context)] if context.is_valid else []
+def _links(api: ModuleType, link: str) -> list[object]:
+    linked = api.get_current_span(_propagator().extract({"traceparent": link})).get_span_context()
+    return [api.Link(linked)] if linked.is_valid else []
+
+
+@cache
+def _propagator() -> Any:  # noqa: ANN401 - of the library
+    return import_module(f"{_API}.propagation.tracecontext").TraceContextTextMapPropagator()
 
 
 # --- histograms
@@ -155,27 +154,21 @@ def measure(histogram: Histogram, seconds: float, *labels: str) -> None:
 
 def measured() -> Iterator[Any]:
     """Yield the histograms of this process, or of all that share the folder. The library is there."""
-    if _FOLDER not in os.environ:
-        for histogram in _histograms().values():
-            for family in histogram.collect():
-                family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-                yield family
-        return
-    registry = import_module("prometheus_client").CollectorRegistry()
-    names = {f"{PREFIX}{histogram.name}" for histogram in HISTOGRAMS}
-    found = import_module("prometheus_client.multiprocess").MultiProcessCollector(registry, _folder()).collect()
-    yield from (family for family in found if family.name in names)
-
-
-def _folder() -> str:
-    Path(os.environ[_FOLDER]).mkdir(parents=True, exist_ok=True)
-    return os.environ[_FOLDER]
+    made = _histograms()
+    collectors = list(made.values())
+    if _FOLDER in os.environ:
+        registry = import_module("prometheus_client").CollectorRegistry()
+        collectors = [import_module("prometheus_client.multiprocess").MultiProcessCollector(registry)]
+    for family in (family for collector in collectors for family in collector.collect()):
+        if family.name.removeprefix(PREFIX) in made:
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
 
 
 @cache
 def _histograms() -> Mapping[str, Any]:
     if _FOLDER in os.environ:
-        _folder()
+        Path(os.environ[_FOLDER]).mkdir(parents=True, exist_ok=True)
     make = import_module("prometheus_client").Histogram
     return {
         name: make(f"{PREFIX}{name}", about, labels, buckets=bounds, registry=None)

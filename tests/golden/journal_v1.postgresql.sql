@@ -21,8 +21,6 @@ CREATE TABLE pn_incident (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
-
 COMMENT ON TABLE pn_incident IS 'One event. Its row lock makes the order of sequence the order of commit.';
 
 CREATE TABLE pn_person (
@@ -35,8 +33,6 @@ CREATE TABLE pn_person (
     UNIQUE (key)
 );
 
-CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
-
 COMMENT ON TABLE pn_person IS 'People; their addresses are erased 30 days after the last incident that reached them has closed.';
 
 CREATE TABLE pn_suppression (
@@ -45,7 +41,6 @@ CREATE TABLE pn_suppression (
     source VARCHAR(16) NOT NULL,
     evidence TEXT NOT NULL,
     at BIGINT NOT NULL,
-    confirmed_at BIGINT,
     expires_at BIGINT,
     PRIMARY KEY (channel, key)
 );
@@ -124,17 +119,10 @@ CREATE TABLE pn_event (
     PRIMARY KEY (id)
 );
 
-CREATE INDEX pn_event_order ON pn_event (xid, id);
-
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
-CREATE INDEX ix_pn_event_publication ON pn_event (publication);
-
 COMMENT ON TABLE pn_event IS 'Who did what and when. Rows are only added. A purge empties body and salt.';
 
 CREATE TABLE pn_seal (
     id BIGINT NOT NULL,
-    events TEXT NOT NULL,
     last_xid BIGINT NOT NULL,
     last_event BIGINT NOT NULL,
     previous VARCHAR(64) NOT NULL,
@@ -170,12 +158,6 @@ CREATE TABLE pn_publication (
     FOREIGN KEY(incident) REFERENCES pn_incident (id)
 );
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
-CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
-
 COMMENT ON TABLE pn_publication IS 'One message as published, or a draft that a check refused.';
 
 CREATE TABLE pn_picture (
@@ -184,8 +166,6 @@ CREATE TABLE pn_picture (
     PRIMARY KEY (owner, digest),
     FOREIGN KEY(digest) REFERENCES pn_blob (digest)
 );
-
-CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 COMMENT ON TABLE pn_picture IS 'Which publications and drafts show an image. One that none shows is erased.';
 
@@ -212,12 +192,6 @@ CREATE TABLE pn_draft (
     UNIQUE (key),
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
 );
-
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
-
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 COMMENT ON TABLE pn_draft IS 'A message that others read before it is published, or after an urgent publication.';
 
@@ -277,18 +251,6 @@ CREATE TABLE pn_delivery (
     UNIQUE (post_key)
 );
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
-
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
-
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
-
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
-
-CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
 COMMENT ON TABLE pn_delivery IS 'One (publication, channel, language, part, operation), or a batch of its people: what is claimed.';
 
 CREATE TABLE pn_attempt (
@@ -303,8 +265,6 @@ CREATE TABLE pn_attempt (
     PRIMARY KEY (delivery, number),
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
-
-CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
 COMMENT ON TABLE pn_attempt IS 'Committed before anything is sent: an attempt without an end is in doubt.';
 
@@ -324,10 +284,6 @@ CREATE TABLE pn_recipient (
 )
  WITH (fillfactor = 70);
 
-CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
-
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 COMMENT ON TABLE pn_recipient IS 'One person of a delivery with recipients, in one of its batches.';
 
 CREATE TABLE pn_report (
@@ -341,8 +297,50 @@ CREATE TABLE pn_report (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 );
 
-CREATE INDEX pn_report_key ON pn_report (key, channel);
+COMMENT ON TABLE pn_report IS 'What came back about a person, from the network at once or afterwards. Kept for 30 days.';
+
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 CREATE INDEX ix_pn_report_at ON pn_report (at);
 
-COMMENT ON TABLE pn_report IS 'What came back about a person after the network had accepted the post. Kept for 30 days.';
+CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+
+CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
+
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
+CREATE INDEX pn_event_order ON pn_event (xid, id);
+
+CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
+
+CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
+
+CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
+CREATE INDEX pn_report_key ON pn_report (key, channel);
+
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);

@@ -21,8 +21,6 @@ CREATE TABLE pn_incident (
 )
  STRICT;
 
-CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
-
 CREATE TABLE pn_person (
     id INTEGER NOT NULL,
     "key" TEXT NOT NULL,
@@ -34,15 +32,12 @@ CREATE TABLE pn_person (
 )
  STRICT;
 
-CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
-
 CREATE TABLE pn_suppression (
     channel TEXT NOT NULL,
     "key" TEXT NOT NULL,
     source TEXT NOT NULL,
     evidence TEXT NOT NULL,
     at INTEGER NOT NULL,
-    confirmed_at INTEGER,
     expires_at INTEGER,
     PRIMARY KEY (channel, "key")
 )
@@ -115,13 +110,8 @@ CREATE TABLE pn_event (
 )
  STRICT;
 
-CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
-
-CREATE INDEX ix_pn_event_publication ON pn_event (publication);
-
 CREATE TABLE pn_seal (
     id INTEGER NOT NULL,
-    events TEXT NOT NULL,
     last_xid INTEGER NOT NULL,
     last_event INTEGER NOT NULL,
     previous TEXT NOT NULL,
@@ -157,12 +147,6 @@ CREATE TABLE pn_publication (
 )
  STRICT;
 
-CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
-
-CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
-
-CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
-
 CREATE TABLE pn_picture (
     owner TEXT NOT NULL,
     digest TEXT NOT NULL,
@@ -170,8 +154,6 @@ CREATE TABLE pn_picture (
     FOREIGN KEY(digest) REFERENCES pn_blob (digest)
 )
  STRICT;
-
-CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 CREATE TABLE pn_draft (
     id TEXT NOT NULL,
@@ -197,12 +179,6 @@ CREATE TABLE pn_draft (
     FOREIGN KEY(publication) REFERENCES pn_publication (id)
 )
  STRICT;
-
-CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
-
-CREATE INDEX pn_draft_due ON pn_draft (due_at);
-
-CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
 
 CREATE TABLE pn_delivery (
     id INTEGER NOT NULL,
@@ -261,18 +237,6 @@ CREATE TABLE pn_delivery (
 )
  STRICT;
 
-CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
-
-CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
-
-CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
-
-CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
-
-CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
-
-CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
-
 CREATE TABLE pn_attempt (
     delivery INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -286,8 +250,6 @@ CREATE TABLE pn_attempt (
     FOREIGN KEY(delivery) REFERENCES pn_delivery (id)
 )
  STRICT;
-
-CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
 
 CREATE TABLE pn_recipient (
     delivery INTEGER NOT NULL,
@@ -306,10 +268,6 @@ CREATE TABLE pn_recipient (
  WITHOUT ROWID,
  STRICT;
 
-CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);
-
-CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
-
 CREATE TABLE pn_report (
     delivery INTEGER NOT NULL,
     "key" TEXT NOT NULL,
@@ -322,6 +280,48 @@ CREATE TABLE pn_report (
 )
  STRICT;
 
-CREATE INDEX pn_report_key ON pn_report ("key", channel);
+CREATE INDEX ix_pn_delivery_publication ON pn_delivery (publication);
+
+CREATE INDEX ix_pn_draft_publication ON pn_draft (publication);
+
+CREATE INDEX ix_pn_event_publication ON pn_event (publication);
+
+CREATE INDEX ix_pn_picture_digest ON pn_picture (digest);
 
 CREATE INDEX ix_pn_report_at ON pn_report (at);
+
+CREATE INDEX pn_attempt_failed ON pn_attempt (delivery, outcome) WHERE outcome <> 'posted';
+
+CREATE INDEX pn_delivery_due ON pn_delivery (state, channel, priority, id, operation, parent);
+
+CREATE INDEX pn_delivery_ended ON pn_delivery (state) WHERE has_recipients AND halt NOT IN ('', 'paused');
+
+CREATE INDEX pn_delivery_held ON pn_delivery (publication, held) WHERE held > 0;
+
+CREATE INDEX pn_delivery_order ON pn_delivery (ordering_key, id);
+
+CREATE INDEX pn_delivery_people ON pn_delivery (state, channel) WHERE has_recipients;
+
+CREATE INDEX pn_draft_due ON pn_draft (due_at);
+
+CREATE INDEX pn_draft_state ON pn_draft (state, expires_at);
+
+CREATE INDEX pn_event_counted ON pn_event (kind) WHERE kind IN ('approved', 'returned', 'rejected', 'second_reading', 'overdue', 'second_reading_overdue', 'clock_set');
+
+CREATE INDEX pn_event_order ON pn_event (xid, id);
+
+CREATE INDEX pn_incident_open ON pn_incident (status, due_at);
+
+CREATE INDEX pn_person_stored ON pn_person (stored_at) WHERE sealed IS NOT NULL;
+
+CREATE INDEX pn_publication_corrects ON pn_publication (corrects);
+
+CREATE INDEX pn_publication_counts ON pn_publication (category, stage, severity, state);
+
+CREATE INDEX pn_recipient_gone ON pn_recipient (delivery, gone) WHERE gone > 0;
+
+CREATE INDEX pn_report_key ON pn_report ("key", channel);
+
+CREATE UNIQUE INDEX pn_publication_one_opening ON pn_publication (incident) WHERE stage = 'opening' AND state = 'published';
+
+CREATE UNIQUE INDEX pn_recipient_person ON pn_recipient (person, delivery);

@@ -128,9 +128,7 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
         publisher.incidents,
         lambda: publisher.incident("2026-4711"),
         lambda: publisher.journal.publications.latest(5),
-        publisher.journal.publications.unfinished,
         lambda: publisher.journal.publications.by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),
-        lambda: list(publisher.journal.export()),
         lambda: publisher.publish(accident(), key="next", actor="desk"),
     ]
     for way in ways:

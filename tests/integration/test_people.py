@@ -354,7 +354,10 @@ def test_an_export_holds_everything_about_one_person_and_nothing_about_another(d
     ]
     assert record.deliveries[0].headline == "Accident de la circulation"
     assert record.deliveries[1].code == "550 5.1.1"
-    assert [(each.kind, each.status) for each in record.reports] == [("soft", "5.2.2")]
+    assert [(each.kind, each.status) for each in record.reports] == [
+        ("refused", "550 5.1.1"),
+        ("soft", "5.2.2"),
+    ]
     assert [each.source for each in record.suppressions] == [Source.ONE_CLICK]
     assert record.address_stored_at is not None
     assert PersonRecord.model_validate_json(record.model_dump_json()) == record

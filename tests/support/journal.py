@@ -25,8 +25,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import backoff
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
+from policenotify.delivery.batch import backoff
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
@@ -290,7 +290,7 @@ class Desk:
     def suppress(self, address: str, channel: str = "mail") -> None:
         """Suppress a recipient on a channel, as two reports of its network do."""
         key = recipient_key(self.keys, address)
-        row = {"channel": channel, "key": key, "source": "bounce", "evidence": "x", "at": 0, "confirmed_at": 1}
+        row = {"channel": channel, "key": key, "source": "bounce", "evidence": "x", "at": 1}
         with self.journal.write() as connection:
             connection.execute(insert(schema.suppression), row)
 

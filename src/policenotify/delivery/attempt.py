@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from policenotify.channel import (
-    Channel,
-    ChannelConfig,
-    Clock,
     Operation,
     PostRef,
     Recipient,
@@ -23,7 +20,7 @@ from policenotify.channel import (
     SupportsSend,
 )
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.delivery.batch import BatchAttempt, limited, waiting
+from policenotify.delivery.batch import ListSender, limited, waiting
 from policenotify.delivery.lease import Lease
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
 from policenotify.errors import (
@@ -44,47 +41,24 @@ from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, span
 from policenotify.transport import publishing_under
 
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
-
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
-_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
 _LOOKUP_MARGIN = timedelta(days=1)  # before the first attempt, for a clock that was set since. Known posts do not count
 _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that disagree do not answer both look-ups
 
 
-def backoff(before: timedelta) -> timedelta:
-    """Return the wait after a failure: 1.5 times the wait *before* it.
-
-    It is from 2 seconds to 10 minutes. The age of a post does not count: one that has waited for hours behind others
-    has not failed yet.
-    """
-    return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryAttempt:
-    """Makes attempts of the deliveries of one channel.
+class DeliveryAttempt(ListSender):
+    """Makes attempts of the deliveries of one channel, in one thread.
 
     Attributes:
-        lease: How long a delivery is held after an attempt has begun, and after each recipient.
-        backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether a bulk send may ask for another recipient.
         siblings: The channels of the same network. A person gets a publication from one of them only.
-        reader: Reads the people of deliveries. It belongs to one thread.
+        reader: Reads the people of deliveries.
     """
 
-    journal: Journal
-    channel: Channel
-    config: ChannelConfig
-    clock: Clock
-    lease: timedelta
-    backoff: Callable[[timedelta], timedelta] = backoff
-    may_go_on: Callable[[], bool] = lambda: True
     siblings: Collection[str] = ()
     reader: AudienceReader = field(default_factory=AudienceReader)
 
@@ -106,29 +80,25 @@ class DeliveryAttempt:
             "policenotify.operation": claimed.operation.value,
         }
         with span(f"deliver {self.config.name}", "CONSUMER", about, link=claimed.trace):
-            self._run(claimed)
+            ready = self._ready(claimed)
+            if isinstance(ready, AttemptResult):
+                self._store(claimed, ready)
+            else:  # of a list: a batch
+                note({"policenotify.delivery": ready.id, "policenotify.attempt": ready.attempts + 1})
+                self._try(ready)
 
-    def _run(self, claimed: ClaimedDelivery) -> None:
+    def _ready(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+        """Return what is tried now, or the result of the delivery if nothing is."""
         if reason := self._mismatch_reason(claimed):
-            result = AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
             if claimed.in_doubt:
-                result = self._hold(claimed, f"An earlier attempt may be out. {reason}")
-            self._store(claimed, result)
-            return
+                return self._hold(claimed, f"An earlier attempt may be out. {reason}")
+            return AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
+        if claimed.has_recipients:
+            return self._make_batch(claimed) if claimed.parent is None else claimed
         # Editing or deleting twice changes nothing.
-        if claimed.in_doubt and claimed.operation is Operation.POST and not claimed.has_recipients:
-            reconciled = self._reconcile(claimed)
-            if isinstance(reconciled, AttemptResult):
-                self._store(claimed, reconciled)
-                return
-            claimed = reconciled
-        if claimed.has_recipients and claimed.parent is None:
-            made = self._make_batch(claimed)
-            if isinstance(made, AttemptResult):
-                self._store(claimed, made)
-                return
-            claimed = made
-            note({"policenotify.delivery": claimed.id, "policenotify.attempt": claimed.attempts + 1})
+        return self._reconcile(claimed) if claimed.in_doubt and claimed.operation is Operation.POST else claimed
+
+    def _try(self, claimed: ClaimedDelivery) -> None:
         request = claimed.request
         if request is None:
             claimed = self._choose_wording(claimed)
@@ -154,8 +124,10 @@ class DeliveryAttempt:
         return maker.make(claimed)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
-        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
+        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
+            result = self._confirmed(claimed, result)
             counts = self.journal.deliveries.record_result(claimed, result)
+            self.on_result()
         log_outcome(claimed, noted(result).code, counts)
         if result.outcome is Outcome.POSTED:
             measure_post(claimed, self.config.network, self.journal.now())
@@ -185,7 +157,7 @@ class DeliveryAttempt:
         delay = self.channel.capabilities.lookup_delay
         if isinstance(self.channel, SupportsLookup) and delay is not None:
             return self._look_up(self.channel, claimed, delay=delay, expired=expired)
-        if self._hold_policy(claimed) or expired:
+        if self._holds_doubt(claimed) or expired:
             return self._hold(claimed, "It may or may not be out, and the network cannot be asked.")
         return claimed
 
@@ -227,7 +199,7 @@ class DeliveryAttempt:
             # In a journal restored from a copy there may be none of what was sent after the copy was made.
             request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
-            return None if ref is None else noted(self._posted(claimed, _checked(PostRef, ref)))
+            return None if ref is None else noted(AttemptResult(outcome=Outcome.POSTED, ref=_checked(PostRef, ref)))
         except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
             failure = f"It may or may not be out, and {self.config.name!r} could not be asked."
             known = _without_side_effects(error, failure)
@@ -235,15 +207,16 @@ class DeliveryAttempt:
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
 
-    def _posted(self, claimed: ClaimedDelivery, ref: PostRef) -> AttemptResult:
-        """Return the result for a post that the network has returned."""
+    def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
+        """Return a result, unless it names the post of another message. A network may return what was there before."""
+        can, ref = self.channel.capabilities, result.ref
+        adopts = can.idempotency_window or can.lookup_delay is not None or isinstance(self.channel, SupportsLookup)
+        if ref is None or not adopts or claimed.operation is not Operation.POST:
+            return result
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
-            return AttemptResult(outcome=Outcome.POSTED, ref=ref)
+            return result
         named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
         return self._hold(claimed, f"It may or may not be out. {named}")
-
-    def _hold_policy(self, claimed: ClaimedDelivery) -> bool:
-        return self.config.unknown_policy(severe=claimed.severe) == "hold"
 
     def _hold(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
         remedy = f"Look for it on {self.config.name!r}, then: policenotify resolve {claimed.public_id}"
@@ -301,7 +274,7 @@ class DeliveryAttempt:
                     claimed, request, claimed.wording, lease=self.lease, rate=self.config.rate
                 )
                 if begun.has_recipients:
-                    recipients = self._batch().take(begun)
+                    recipients = self._mark(begun)
         except RateReached as reached:
             self._store(claimed, limited(self.config.name, reached, claimed))
             return
@@ -318,9 +291,9 @@ class DeliveryAttempt:
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
-        lease = Lease(journal=self.journal, claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
+        lease = Lease(claimed=begun, clock=self.clock, length=self.lease, renewed_at=at)
         if begun.has_recipients:
-            self._batch().send(lease, begun.request or request, recipients)
+            self._send_to_people(lease, begun.request or request, recipients)
             return
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
@@ -333,35 +306,19 @@ class DeliveryAttempt:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
         try:
             with publishing_under(lease.allow):
-                lease.check_time()  # for networks that do not check before they write
+                lease.check()  # for networks that do not check before they write
                 if claimed.operation is Operation.DELETE:
                     channel.delete(claimed.target)
                     return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)
                 edits = claimed.operation is Operation.EDIT
                 ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
-            can = self.channel.capabilities
-            # Such a network may return a post that was there before.
-            adopts = not edits and (can.idempotency_window or can.lookup_delay is not None)
-            return self._posted(claimed, ref) if adopts else AttemptResult(outcome=Outcome.POSTED, ref=ref)
+            return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             if not lease.unwritten:
                 return self._failed(error, claimed)
         # The lease was too old, so nothing was sent. If another process has it now, storing this raises `LostLease`.
         reason = "The sending process was halted for too long; this attempt sent nothing."
         return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
-
-    def _batch(self) -> BatchAttempt:
-        return BatchAttempt(
-            journal=self.journal,
-            channel=cast("SupportsBulkSend", self.channel),  # `_mismatch_reason` has checked it
-            config=self.config,
-            clock=self.clock,
-            lease=self.lease,
-            backoff=self.backoff,
-            may_go_on=self.may_go_on,
-            hold_doubt=self._hold_policy,
-            failed=self._failed,
-        )
 
     # --- failures
 
@@ -410,7 +367,7 @@ class DeliveryAttempt:
         asks = can.idempotency_window > timedelta(0) or can.lookup_delay is not None
         if asks or claimed.operation is not Operation.POST:
             return "Nothing: it is looked for, and sent again only if it is not there."
-        if self._hold_policy(claimed):
+        if self._holds_doubt(claimed):
             return "It will be held until a person has looked for it."
         return "It will be sent again."
 

@@ -183,7 +183,7 @@ class BatchMaker:
             check_audiences(self.config, self.journal.deliveries.had_recipients)
         found = [usable(each.row) for each in rows]
         read = ReadPeople(
-            people=self.journal.deliveries.seal_people(row.address for row in found if isinstance(row, Subscriber)),
+            addresses=[row.address for row in found if isinstance(row, Subscriber)],
             wrong=[row for row in found if isinstance(row, WrongRow)],
             after=after,
             revision=self.reader.revision,

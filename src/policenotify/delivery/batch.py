@@ -6,14 +6,24 @@ Who was marked is in doubt if the process is killed. If a drain ends, those who 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from policenotify.channel import ChannelConfig, Clock, PostRef, Recipient, RecipientOutcome, Request, SupportsBulkSend
+from policenotify.channel import (
+    Channel,
+    ChannelConfig,
+    Clock,
+    PostRef,
+    Recipient,
+    RecipientOutcome,
+    Request,
+    SupportsBulkSend,
+)
 from policenotify.delivery.lease import Lease
 from policenotify.delivery.log_lines import log_outcome, measure_post, noted
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
@@ -34,7 +44,17 @@ _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
 _OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _UNKNOWN = "It may or may not have been taken."
+_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
+
+
+def backoff(before: timedelta) -> timedelta:
+    """Return the wait after a failure: 1.5 times the wait *before* it.
+
+    It is from 2 seconds to 10 minutes. The age of a post does not count: one that has waited for hours behind others
+    has not failed yet.
+    """
+    return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
 
 
 def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
@@ -132,7 +152,7 @@ class Chunk:
         Raises:
             LostLease: It must not be published.
         """
-        self.lease.check_time()
+        self.lease.check()
         if self.looks_ahead and recipient not in self.begun:  # else again, as its connection was lost before
             self._begin(recipient)
         self.lease.writes += 1
@@ -146,28 +166,35 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchAttempt:
-    """Sends to the people of a batch.
+class ListSender(ABC):
+    """Sends to the people of batches on one channel.
 
     Attributes:
-        lease: How long a batch is held after people of it were marked.
+        clock: Measures durations. The journal dates what happens.
+        lease: How long a delivery is held after an attempt has begun, and after people of it were marked.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether it may begin another person.
-        hold_doubt: Returns whether people in doubt are held.
-        failed: Returns what a failure of the whole channel means.
+        may_go_on: Returns whether another person may be begun.
+        on_result: Called in each transaction that stores a result.
     """
 
     journal: Journal
-    channel: SupportsBulkSend
+    channel: Channel
     config: ChannelConfig
     clock: Clock
     lease: timedelta
-    backoff: Callable[[timedelta], timedelta]
-    may_go_on: Callable[[], bool]
-    hold_doubt: Callable[[ClaimedDelivery], bool]
-    failed: Callable[[Exception, ClaimedDelivery], AttemptResult]
+    backoff: Callable[[timedelta], timedelta] = backoff
+    may_go_on: Callable[[], bool] = lambda: True
+    on_result: Callable[[], object] = lambda: None
 
-    def take(
+    @abstractmethod
+    def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return what a failure of the whole channel means."""
+
+    def _holds_doubt(self, claimed: ClaimedDelivery) -> bool:
+        """Return whether a person decides about what is in doubt, where the network cannot be asked."""
+        return self.config.unknown_policy(severe=claimed.severe) == "hold"
+
+    def _mark(
         self, claimed: ClaimedDelivery, before: Mapping[str, RecipientOutcome] | None = None, *, more: bool = True
     ) -> tuple[Recipient, ...]:
         """Record what became of the people marked *before*, and mark the next ones, unless there shall be no *more*.
@@ -179,15 +206,16 @@ class BatchAttempt:
         return self.journal.deliveries.take(
             claimed,
             int(getattr(self.channel, "people_at_once", CHUNK)) if more else 0,
-            hold_doubt=self.hold_doubt(claimed),
+            hold_doubt=self._holds_doubt(claimed),
             lease=self.lease,
             rate=self.config.rate,
             outcomes=None if before is None else before.values(),
         )
 
-    def send(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
+    def _send_to_people(self, lease: Lease, request: Request, recipients: tuple[Recipient, ...]) -> None:
         """Send to these people and the others of the batch, as long as it may go on."""
         claimed, result = lease.claimed, None
+        ref = PostRef(account=request.account, id=request.key)
         while recipients:
             chunk = Chunk(
                 lease=lease,
@@ -195,44 +223,60 @@ class BatchAttempt:
                 left=deque(recipients),
                 looks_ahead=self.channel.capabilities.looks_ahead,
             )
-            failure = self._run(chunk, request)
+            failure = self._send_chunk(chunk, request)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), chunk.cut or not self.may_go_on()
-            left_over = chunk.left and not chunk.late  # the network took no more
-            try:
-                more = failure is None and not ends and not left_over
-                recipients = self.take(claimed, chunk.outcomes, more=more)
-            except Blocked as error:
-                recipients, failure = (), error
-            except RateReached as reached:
-                recipients, result = (), limited(self.config.name, reached, claimed)
+            with self.journal.write():
+                recipients, result = self._following(claimed, chunk, failure, ends=ends)
+                if result is not None:
+                    counts = self._store_of_people(claimed, replace(result, ref=ref))
             lease.renewed_at = at
-            if failure is not None:
-                result = self.failed(failure, claimed)
-            elif ends:
-                reason = "It was interrupted between two people. The others get it when the delivery goes on."
-                result = AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
         if result is None:
-            wait = self.backoff(claimed.backoff)  # of people who still wait, by their own answers
-            at_last = self.journal.now() + wait
-            result = AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
-        ref = PostRef(account=request.account, id=request.key)
-        log_outcome(claimed, result.code, self._record(claimed, replace(result, ref=ref)))
+            result = self._waits(claimed)
+            counts = self._store_of_people(claimed, replace(result, ref=ref))
+        log_outcome(claimed, result.code, counts)
 
-    def _run(self, chunk: Chunk, request: Request) -> ChannelError | None:
+    def _following(
+        self, claimed: ClaimedDelivery, chunk: Chunk, failure: ChannelError | None, *, ends: bool
+    ) -> tuple[tuple[Recipient, ...], AttemptResult | None]:
+        """Store what became of a chunk. Return the people who follow it, or without any the result of the batch."""
+        left_over = chunk.left and not chunk.late  # the network took no more
+        try:
+            people = self._mark(claimed, chunk.outcomes, more=not (failure or ends or left_over))
+        except Blocked as error:
+            people, failure = (), error
+        except RateReached as reached:
+            return (), limited(self.config.name, reached, claimed)
+        if people:
+            return people, None
+        if failure is not None:
+            return (), self._failed(failure, claimed)
+        if ends:
+            reason = "It was interrupted between two people. The others get it when the delivery goes on."
+            return (), AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
+        return (), self._waits(claimed)
+
+    def _waits(self, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return the result of a batch of whom some may still wait, by their own answers."""
+        wait = self.backoff(claimed.backoff)
+        at_last = self.journal.now() + wait
+        return AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
+
+    def _send_chunk(self, chunk: Chunk, request: Request) -> ChannelError | None:
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            failure = chunk.run(self.channel, request)
+            failure = chunk.run(cast("SupportsBulkSend", self.channel), request)  # the attempt has checked it
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
         took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
         measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
         return failure
 
-    def _record(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
+    def _store_of_people(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
             counts = self.journal.deliveries.record_result(claimed, result)
+            self.on_result()
         # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
         overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
         noted(replace(result, outcome=overall))

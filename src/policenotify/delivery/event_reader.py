@@ -44,7 +44,7 @@ class _Subscription:
     thread: threading.Thread | None = None
     woken: threading.Event = field(default_factory=threading.Event)  # it is to look for events
     handing: tuple[JournalEvent, float] | None = None  # the event that the callback has now, and since when
-    reported: bool = False  # that it hangs
+    hanging: JournalEvent | None = None  # the last event that was reported to hang
     trouble: str = ""  # the last failure of the journal that was reported
 
 
@@ -65,10 +65,6 @@ class EventReader:
     _subscriptions: dict[str, _Subscription] = field(default_factory=dict, init=False)
     _closing: threading.Event = field(default_factory=threading.Event, init=False)  # threads end once they caught up
     _closed: bool = field(default=False, init=False)  # and at their next event
-    _number: str = field(default="", init=False)  # tells readers of one process apart
-
-    def __post_init__(self) -> None:
-        self._number = self.journal.entropy(8).hex()
 
     def subscribe(self, name: str, callback: OnEvent) -> None:
         """Call *callback* with each event from now on. Nothing starts before the publisher delivers.
@@ -92,20 +88,19 @@ class EventReader:
             raise ValueError(f"on_event: {name!r} is subscribed already. Choose another name.")
 
     def register(self) -> None:
-        """Make the cursors of new subscribers, before anything is published or delivered. Never fails.
-
-        The worker calls it every second.
-        """
+        """Make the cursors of new subscribers, before anything is published or delivered. Never fails."""
         for each in tuple(self._subscriptions.values()):
-            if not each.known:
-                try:
-                    self._register(each)
-                except JournalError as error:
-                    _report(each, error)
+            try:
+                if not each.known:
+                    self.journal.subscribers.add(each.name)
+                    each.known = True
+            except JournalError as error:
+                _report(each, error)
 
     def wake(self) -> None:
-        """Look for events at once. Costs nothing without subscribers, and never fails."""
+        """Look for events at once, and report callbacks that hang. Costs nothing without subscribers; never fails."""
         for each in tuple(self._subscriptions.values()):
+            self._report_hang(each)
             if self._closing.is_set() or (each.thread is not None and each.thread.is_alive()):
                 each.woken.set()
                 continue
@@ -117,22 +112,6 @@ class EventReader:
                 _report(each, error)
             else:
                 each.thread = thread
-
-    def report_hangs(self) -> None:
-        """Log each callback that hangs, once. The worker calls it every second."""
-        for each in tuple(self._subscriptions.values()):
-            if (handing := each.handing) is None or each.reported:
-                continue
-            event, lasts = handing[0], self.clock.monotonic() - handing[1]
-            if lasts > HANGS:
-                each.reported = True
-                _log.error(
-                    "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on.",
-                    each.name,
-                    event.number,
-                    event.event,
-                    lasts,
-                )
 
     def close(self, timeout: float = CATCH_UP) -> bool:
         """Let callbacks catch up, then hand nothing over any more. May be called twice.
@@ -152,9 +131,20 @@ class EventReader:
         self._closed = True
         return not any(thread.is_alive() for thread in threads)
 
-    def _register(self, subscription: _Subscription) -> None:
-        self.journal.subscribers.add(subscription.name)
-        subscription.known = True
+    def _report_hang(self, subscription: _Subscription) -> None:
+        """Log an event whose callback does not return, once."""
+        if (handing := subscription.handing) is None or handing[0] is subscription.hanging:
+            return
+        event, lasts = handing[0], self.clock.monotonic() - handing[1]
+        if lasts > HANGS:
+            subscription.hanging = event
+            _log.error(
+                "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on.",
+                subscription.name,
+                event.number,
+                event.event,
+                lasts,
+            )
 
     # --- in the thread
 
@@ -169,61 +159,48 @@ class EventReader:
             except JournalTakenAway:  # the journal has raised the alarm
                 return
             except Exception as error:  # noqa: BLE001 - nothing above a thread would report it
-                subscription.known = False  # emptying a journal deletes its cursors, too
                 _report(subscription, error)
             if closing:
                 return
             subscription.woken.wait(_POLL)
 
     def _hand_over_next(self, subscription: _Subscription) -> bool:
-        """Hand over the next events. Return whether there were any."""
-        name, holder = subscription.name, f"{self._number} {this_process()}"
-        if not subscription.known:
-            self._register(subscription)
-        subscribers = self.journal.subscribers
-        if (batch := subscribers.take(name, holder)) is None:
-            return False
-        handed = batch.start
-        for event, cursor in batch.events:
-            if self._closed or not self._hand(subscription, event):
-                subscribers.advance(name, holder, handed, release=True)
-                return False
-            handed = cursor
-            if not subscribers.advance(name, holder, handed):
+        """Hand over the next events. Return whether there may be more."""
+        subscribers, name, holder = self.journal.subscribers, subscription.name, f"{id(self)} {this_process()}"
+        cursor = None
+        for cursor, events in subscribers.take(name, holder):
+            for event in events:
+                if self._closed or not self._hand(subscription, event):
+                    subscribers.advance(name, holder, None, release=True)
+                    return False
+            if events and not subscribers.advance(name, holder, cursor):
                 return False  # another process has taken over
-        return subscribers.advance(name, holder, batch.end, release=True)
+        return cursor is not None and subscribers.advance(name, holder, cursor, release=True)
 
     def _hand(self, subscription: _Subscription, event: JournalEvent) -> bool:
         """Call the callback, and again if it raises. Return False if the reader was closed before the last time."""
         for wait in (*RETRIES, None):
-            subscription.handing, subscription.reported = (event, self.clock.monotonic()), False
-            error = _called(subscription.callback, event)
-            subscription.handing = None
-            if subscription.reported:
-                _log.warning("Subscriber %s goes on after event %d.", subscription.name, event.number)
-            if error is None:
+            subscription.handing = (event, self.clock.monotonic())
+            try:
+                subscription.callback(event)
+            except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
+                kind = type(error).__name__  # neither its text nor a trace: they would hold values
+            else:
                 return True
+            finally:
+                subscription.handing = None
             _log.log(
                 logging.ERROR if wait is None else logging.WARNING,
                 "Subscriber %s: event %d (%s): its callback raised %s; the event is %s.",
                 subscription.name,
                 event.number,
                 event.event,
-                error,  # no trace: it would hold values
+                kind,
                 "given up" if wait is None else f"repeated in {wait:g} s",
             )
             if wait is not None and self._closing.wait(wait):
                 return False
         return True
-
-
-def _called(callback: OnEvent, event: JournalEvent) -> str | None:
-    """Return the type of the error that a callback raises, if it does."""
-    try:
-        callback(event)
-    except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
-        return type(error).__name__
-    return None
 
 
 def _report(subscription: _Subscription, error: Exception) -> None:

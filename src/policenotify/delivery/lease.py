@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, LostLease
+from policenotify.errors import LostLease
 from policenotify.journal.records import ClaimedDelivery
-
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +26,6 @@ class Lease:
         refused: It has forbidden one.
     """
 
-    journal: Journal
     claimed: ClaimedDelivery
     clock: Clock
     length: timedelta
@@ -44,21 +39,11 @@ class Lease:
         return self.refused and not self.writes
 
     def allow(self, _recipient: str = "") -> None:
-        """Allow one publishing write.
-
-        Raises:
-            LostLease: Too much time has passed, or another process has the delivery.
-            JournalError: The journal cannot be read.
-        """
-        try:
-            self.check_time()
-            self.journal.deliveries.confirm_lease(self.claimed)
-        except JournalError:
-            self.refused = True
-            raise
+        """Allow one publishing write, or raise `LostLease` as `check` does."""
+        self.check()
         self.writes += 1
 
-    def check_time(self) -> None:
+    def check(self) -> None:
         """Raise `LostLease` if more than half of the lease has passed."""
         if self.clock.monotonic() - self.renewed_at > self.length.total_seconds() / 2:
             self.refused = True

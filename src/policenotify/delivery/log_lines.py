@@ -38,62 +38,54 @@ def log_outcome(claimed: ClaimedDelivery, code: str, counts: Mapping[Outcome, in
         code: The network's own code.
         counts: How many posts, or people, have which outcome.
     """
-    if not any(counts.values()) or any(counts.get(outcome) for outcome in _UNSETTLED):
+    found = {outcome: count for outcome, count in counts.items() if count}
+    if not found or any(outcome in found for outcome in _UNSETTLED):
         return
-    shown = ", ".join(
-        f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in counts.items() if count
-    )
-    settled = (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED, *counts)
-    overall = next(outcome for outcome in settled if counts.get(outcome))
-    code = shown_code(code)
+    shown = ", ".join(f"{count} {outcome}" if claimed.has_recipients else outcome for outcome, count in found.items())
+    settled = (Outcome.POSTED, Outcome.HELD, Outcome.SUPERSEDED, Outcome.REFUSED, *found)
+    overall = next(outcome for outcome in settled if outcome in found)
     _log.log(
-        logging.WARNING if counts.get(Outcome.REFUSED) or counts.get(Outcome.HELD) else logging.INFO,
+        logging.WARNING if found.keys() & {Outcome.REFUSED, Outcome.HELD} else logging.INFO,
         "Channel %s: publication %s, delivery %s: %s%s",
-        claimed.channel,
-        claimed.publication,
-        claimed.public_id,
+        *_names(claimed),
         shown,
-        f" [{code}]" if code else "",
-        extra=fields(
-            overall,
-            channel=claimed.channel,
-            delivery=claimed.public_id,
-            publication=claimed.publication,
-            outcome=overall,
-        ),
+        _brackets(code),
+        extra=_fields(claimed, overall, overall),
     )
 
 
 def log_delayed(claimed: ClaimedDelivery, result: AttemptResult) -> None:
     """Log that an attempt has failed and the delivery waits. Why is in the journal: a network's words may quote it."""
-    code = shown_code(result.code)
-    at = f"{result.not_before.astimezone(UTC):%H:%M:%S} UTC" if result.not_before else "once"
     _log.warning(
         "Channel %s: publication %s, delivery %s: %s%s: the attempt has failed.%s It goes on at %s by itself. "
         "If that lasts: policenotify doctor",
-        claimed.channel,
-        claimed.publication,
-        claimed.public_id,
+        *_names(claimed),
         result.outcome,
-        f" [{code}]" if code else "",
+        _brackets(result.code),
         " It may be out already." if result.outcome is Outcome.UNCONFIRMED else "",
-        at,
-        extra=fields(
-            "delayed",
-            channel=claimed.channel,
-            delivery=claimed.public_id,
-            publication=claimed.publication,
-            outcome=result.outcome,
-        ),
+        f"{result.not_before.astimezone(UTC):%H:%M:%S} UTC" if result.not_before else "once",
+        extra=_fields(claimed, "delayed", result.outcome),
     )
 
 
 def log_blocked(channel: str, code: str = "") -> None:
     """Log that nothing more is sent on a channel until a person acts. Why is in the journal: it may quote a value."""
-    code = shown_code(code)
     _log.error(
         "Channel %s is blocked%s: nothing more is sent on it until a person acts. What to do: policenotify doctor",
         channel,
-        f" [{code}]" if code else "",
+        _brackets(code),
         extra=fields("blocked", channel=channel),
     )
+
+
+def _brackets(code: str) -> str:
+    return f" [{shown}]" if (shown := shown_code(code)) else ""
+
+
+def _names(claimed: ClaimedDelivery) -> tuple[object, ...]:
+    return claimed.channel, claimed.publication, claimed.public_id
+
+
+def _fields(claimed: ClaimedDelivery, event: str, outcome: Outcome) -> dict[str, object]:
+    channel, publication, delivery = claimed.channel, claimed.publication, claimed.public_id
+    return fields(event, channel=channel, delivery=delivery, publication=publication, outcome=outcome)

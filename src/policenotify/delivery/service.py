@@ -39,23 +39,17 @@ class Signals:
 
     def __init__(self) -> None:
         self.arrived: str = ""
-        self._woken = False
 
-    def wake(self) -> None:
-        """End a `wait` from another thread."""
-        self._woken = True
-
-    def wait(self, seconds: float) -> str:
-        """Return the name of the signal that arrived, or an empty text after a time.
+    def wait(self, seconds: float, *, during: Callable[[], bool] = lambda: True) -> str:
+        """Return the name of the signal that arrived, or an empty text after a time, or once *during* returns False.
 
         It looks again and again: a handler that sets a `threading.Event` waits for ever if the signal arrives while its
         own thread begins to wait for that event.
         """
         until = time.monotonic() + seconds
-        while not (self.arrived or self._woken) and (left := until - time.monotonic()) > 0:
+        while not self.arrived and (left := until - time.monotonic()) > 0 and during():
             time.sleep(min(left, _LOOK))
-        name, self._woken = self.arrived, False
-        if name:
+        if name := self.arrived:
             self.arrived = ""
         return name
 
@@ -161,10 +155,10 @@ class Supervisor:
         """
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if name := signals.wait(min(left, _CHECK_EVERY, (self.timeout or _CHECK_EVERY) / 3)):
+            pause = min(left, _CHECK_EVERY, (self.timeout or _CHECK_EVERY) / 3)
+            name = signals.wait(pause, during=lambda: running.running)
+            if name or not running.running:
                 return name
-            if not running.running:
-                return ""
             if running.unresponsive_for < _SILENT:
                 self.notify("WATCHDOG=1")
         return ""
@@ -173,7 +167,7 @@ class Supervisor:
         """Let a started worker deliver until a signal or its failure, then stop it.
 
         Args:
-            running: The worker; its `on_failure` is `signals.wake`.
+            running: The worker.
             signals: What ends it.
             line: Its state, for `systemctl status`.
             grace: Seconds for posts under way to finish.

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -15,17 +14,7 @@ from policenotify.errors import JournalTakenAway, PolicenotifyError
 
 _log = logging.getLogger("policenotify")
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two tries while the journal fails
-
-
-@dataclass(eq=False, slots=True)
-class _Life:
-    """One thread of a worker, from a start to the next stop."""
-
-    alive_at: float  # monotonic time of its last sign of life
-    process: int = field(default_factory=os.getpid)
-    over: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
+_PAUSE = 5.0  # seconds between two tries while the journal fails
 
 
 class Worker:
@@ -54,7 +43,7 @@ class Worker:
         wake: Callable[[], object],
         finish: Callable[[float], bool],
         clock: Clock,
-        pause: float = _SHORTEST_PAUSE,
+        pause: float = _PAUSE,
     ) -> None:
         """Make a worker that is not running yet.
 
@@ -63,14 +52,17 @@ class Worker:
             wake: Lets it look at once.
             finish: Takes nothing new, and returns whether all that is under way ends within so many seconds.
             clock: Measures its silence.
-            pause: Seconds after which it delivers again where that has failed, doubled up to 15.
+            pause: Seconds after which it delivers again where that has failed.
         """
         self._deliver = deliver
         self._wake = wake
         self._finish = finish
         self._clock = clock
         self._pause = pause
-        self._life: _Life | None = None
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()  # of the thread
+        self._alive_at = 0.0  # monotonic time of its last sign of life
+        self._process = 0  # in which it runs
         self._changing = threading.Lock()
         self.failure: JournalTakenAway | None = None
         self.on_failure: Callable[[], object] = lambda: None
@@ -86,24 +78,23 @@ class Worker:
     @property
     def running(self) -> bool:
         """Whether it delivers in this process, which must have started it."""
-        life = self._life_here()
-        return life is not None and self.failure is None and life.thread is not None and life.thread.is_alive()
+        thread = self._own_thread()
+        return thread is not None and thread.is_alive() and self.failure is None
 
     @property
     def unresponsive_for(self) -> float:
         """Seconds since its last sign of life, for a watchdog. More than 60 mean that it hangs."""
-        life = self._life_here()
-        return self._clock.monotonic() - life.alive_at if life else 0.0
+        return self._clock.monotonic() - self._alive_at if self._own_thread() else 0.0
 
     def start(self) -> Self:
         """Start, unless it is running already."""
         with self._changing:
             if not self.running:
                 self.failure = None
-                life = self._life = _Life(self._clock.monotonic())
-                name = "policenotify worker"
-                life.thread = threading.Thread(target=self._run, args=(life,), name=name, daemon=True)
-                life.thread.start()
+                self._process, self._alive_at, self._over = os.getpid(), self._clock.monotonic(), threading.Event()
+                name, over = "policenotify worker", self._over
+                self._thread = threading.Thread(target=self._run, args=(over,), name=name, daemon=True)
+                self._thread.start()
         return self
 
     def stop(self, *, timeout: float = 5.0) -> bool:
@@ -117,41 +108,40 @@ class Worker:
             Whether all of it has ended.
         """
         with self._changing:
-            life, self._life = self._life_here(), None
-        if life is None or life.thread is None:
+            thread, self._thread = self._own_thread(), None
+            self._over.set()
+        if thread is None:
             return True
         until = self._clock.monotonic() + timeout
-        life.over.set()
         self._wake()
-        if life.thread is not threading.current_thread():  # else a callback stops it, and it ends after that
-            life.thread.join(timeout)
-        return self._finish(max(0.0, until - self._clock.monotonic())) and not life.thread.is_alive()
+        if thread is not threading.current_thread():  # else a callback stops it, and it ends after that
+            thread.join(timeout)
+        return self._finish(max(0.0, until - self._clock.monotonic())) and not thread.is_alive()
 
     def wake(self) -> None:
         """Look for something to deliver at once."""
-        if self._life_here() is not None:
+        if self._own_thread() is not None:
             self._wake()
 
-    def _life_here(self) -> _Life | None:
-        """Return the thread's life, unless it is that of the parent of a forked child."""
-        life = self._life
-        if life is not None and life.process != os.getpid():
-            _log.warning("The worker runs in process %s, not in its forked child. Start one here.", life.process)
-            self._life = life = None
-        return life
+    def _own_thread(self) -> threading.Thread | None:
+        """Return the thread, unless it is that of the parent of a forked child."""
+        if self._thread is not None and self._process != os.getpid():
+            _log.warning("The worker runs in process %s, not in its forked child. Start one here.", self._process)
+            self._thread = None
+        return self._thread
 
-    def _run(self, life: _Life) -> None:
-        trouble, pause, looks = "", self._pause, 0
+    def _run(self, over: threading.Event) -> None:
+        trouble, looks = "", 0
 
         def is_over() -> bool:
-            nonlocal trouble, pause, looks
-            life.alive_at, looks = self._clock.monotonic(), looks + 1
+            nonlocal trouble, looks
+            self._alive_at, looks = self._clock.monotonic(), looks + 1
             if trouble and looks > 1:  # the whole look before this one has succeeded
                 _log.warning("The worker goes on.")
-                trouble, pause = "", self._pause
-            return life.over.is_set()
+                trouble = ""
+            return over.is_set()
 
-        while not life.over.is_set():
+        while not over.is_set():
             looks = 0
             try:
                 self._deliver(is_over)
@@ -164,6 +154,5 @@ class Worker:
                 text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
                 if text != trouble:
                     _log.error("The worker waits: %s", text)  # no trace, see above
-                trouble, life.alive_at = text, self._clock.monotonic()
-                life.over.wait(pause)
-                pause = min(_LONGEST_PAUSE, 2 * pause)
+                trouble, self._alive_at = text, self._clock.monotonic()
+                over.wait(self._pause)

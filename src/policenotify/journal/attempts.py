@@ -6,7 +6,7 @@ Only the process that owns an attempt may record its result.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,7 +24,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_running
 from policenotify.journal.lists import control, recipients
-from policenotify.journal.order import EXPIRED, lock, lock_key_of, supersede_partial_sends, why_over
+from policenotify.journal.order import EXPIRED, lock, lock_key_of, over_by, supersede_partial_sends, why_over
 from policenotify.journal.records import (
     AttemptResult,
     ClaimedDelivery,
@@ -54,7 +54,6 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
     or_(_table.c.has_recipients, _table.c.attempts == bindparam("claimed_attempts")),  # a list counts its batches'
 )
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
-_CONFIRM = select(_table.c.id).where(_IS_OWNED, _table.c.lease_until > bindparam("now"))
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
 _END_ATTEMPT = (
@@ -84,12 +83,6 @@ def lock_owned(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
     if row is None:
         raise _lost(claimed)
     return row
-
-
-def confirm_lease(connection: Connection, claimed: ClaimedDelivery, now: int) -> None:
-    """Check that it is claimed by this process and its lease has not expired."""
-    if connection.execute(_CONFIRM, {**_identity(claimed), "now": now}).first() is None:
-        raise _lost(claimed)
 
 
 def change(connection: Connection, claimed: ClaimedDelivery, **columns: object) -> None:
@@ -134,12 +127,9 @@ def begin(
         LostLease: Another process took the delivery over.
         RateReached: Other processes have used up the channel's rate since it was claimed.
         TakenBack: It was withdrawn, cancelled or ended since it was claimed.
+
+    After an error the transaction is to be rolled back.
     """
-    is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted, see `control`
-    if is_post:  # a withdrawal and an end lock it, too
-        lock_owned(connection, claimed)
-    if is_post and (over := why_over(connection, claimed.publication, by_end=claimed.in_doubt)):
-        raise TakenBack(over)
     number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
     tried: dict[str, object] = {"last_tried_at": now, "first_tried_at": microseconds(first)}
     if claimed.parent is not None:  # before the batch: who locks both does it in this order
@@ -148,13 +138,17 @@ def begin(
             request, wording = Request.read(whole.request), whole.wording
         sent = _request_columns(keys, claimed, request, wording) if whole.request is None else {}
         whole_tried = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
-        connection.execute(update(_table).where(_table.c.id == whole.id).values(**whole_tried, **sent))
+        control.change(connection, whole.id, **whole_tried, **sent)
         change(connection, claimed, **tried, attempts=number, lease_until=now + span(lease))
     else:
-        if rate is not None:
-            take_slot(connection, claimed.channel, rate, now)
         sent = _request_columns(keys, claimed, request, wording)
         change(connection, claimed, **tried, **sent, attempts=number, lease_until=now + span(lease))
+        if claimed.operation is not Operation.DELETE:  # a withdrawal and an end lock it, too; lists are halted
+            closed = over_by(connection, claimed.publication)
+            if over := why_over(closed, by_end=claimed.in_doubt):
+                raise TakenBack(over)
+        if rate is not None:
+            take_slot(connection, claimed.channel, rate, now)
     row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
     connection.execute(_ADD, row)
     return replace(
@@ -243,7 +237,7 @@ def _record_batch(
     A result of the whole delivery, such as a refusal of its content, also counts for its other people who wait.
     """
     at, parent = microseconds(now), claimed.public_id
-    ordering_key = lock_key_of(connection, claimed.id)
+    lock_key_of(connection, claimed.id)
     batch, whole = lock_owned(connection, claimed), control.row_of(connection, parent)
     recipients.record(connection, claimed, (), hold_doubt=False)  # nobody is being sent to any more
     if result.outcome in _FOR_ALL and not control.is_ended(whole.halt):
@@ -255,15 +249,17 @@ def _record_batch(
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
     if following := _next_request(claimed, result):
-        connection.execute(update(_table).where(_table.c.id == parent).values(**following))
+        control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
-    people = _settled(connection, claimed, at)
-    if control.row_of(connection, parent).state == Outcome.WAITING:  # else its own event states it
+    if people := _settled(connection, claimed, at):
+        return people
+    whole = control.row_of(connection, parent)
+    if whole.state == Outcome.WAITING:  # else its own event states it
         control.record_batch(connection, batch, at, **_stated(claimed, result))
-    if not people and not control.is_ended(whole.halt):
-        control.go_on(connection, control.row_of(connection, parent), result, at)
-        supersede_partial_sends(connection, ordering_key, at)
+    if not control.is_ended(whole.halt):
+        control.go_on(connection, whole, result, at)
+        supersede_partial_sends(connection, batch.ordering_key, at)
     return people
 
 
@@ -400,18 +396,20 @@ _EXPIRED = (
 )
 
 
-def settle_expired(connection: Connection, keys: Keys, now: int) -> int:
-    """Settle a page of posts that had expired before they were tried. Return its length: there may be more.
+def expired(connection: Connection, keys: Keys, now: int) -> list[Row[Any]]:
+    """Return a page of posts that had expired before they were tried. There may be more."""
+    return [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
+
+
+def settle_expired(connection: Connection, rows: Sequence[Row[Any]], now: int) -> None:
+    """Settle posts that had expired before they were tried.
 
     A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was changed.
     """
-    rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
-    if rows:
-        settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
-        connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
+    settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
+    connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
     for row in rows:
         record_delivery(connection, row, moment(now), "settled", {"outcome": Outcome.SUPERSEDED, "reason": EXPIRED})
-    return len(rows)
 
 
 def _is_ours(keys: Keys, row: Row[Any]) -> bool:

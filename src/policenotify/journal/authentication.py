@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -45,19 +44,16 @@ _FROZEN = (
 )
 """The columns of a delivery that do not change between publishing and sending."""
 
-_ACCOUNT = _FROZEN.index("account")
-_of_row, _of_mapping = attrgetter(*_FROZEN), itemgetter(*_FROZEN)
 
-
-def delivery_mac(keys: Keys, row: Mapping[str, Any], message: str) -> str:
+def delivery_mac(keys: Keys, columns: Mapping[str, Any], message: str) -> str:
     """Return the code of a delivery's wordings, account and post key.
 
     Args:
         keys: The installation's keys.
-        row: Its columns.
+        columns: Its columns.
         message: The stored message. It counts until the delivery is rendered from it.
     """
-    return keys.mac(_DELIVERY, _text(_of_mapping(row), row["operation"], message))
+    return keys.mac(_DELIVERY, _delivery(columns, columns["operation"], message))
 
 
 def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
@@ -66,19 +62,13 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
     Raises:
         UnsupportedVersion: They were stored with newer keys.
     """
-    return _is_stored(keys, row, message) and _is_request(keys, row)
-
-
-def _is_stored(keys: Keys, row: Row[Any], message: str) -> bool:
-    frozen = _of_row(row)
-    # An edit that is out of reach becomes a new post, but no other operation changes.
-    operations = {Operation.POST: (Operation.POST, Operation.EDIT)}.get(row.operation, (row.operation,))
-    return any(keys.is_mac(_DELIVERY, _text(frozen, operation, message), row.mac) for operation in operations)
-
-
-def _is_request(keys: Keys, row: Row[Any]) -> bool:
-    stored = _canonical([row.post_key, row.request_version, row.request])
-    return row.request is None or keys.is_mac(_REQUEST, stored, row.request_mac)
+    columns, operations = row._asdict(), [row.operation]
+    if row.operation == Operation.POST:  # an edit that is out of reach becomes a new post
+        operations.append(Operation.EDIT)
+    if not any(keys.is_mac(_DELIVERY, _delivery(columns, each, message), row.mac) for each in operations):
+        return False
+    request = _canonical([row.post_key, row.request_version, row.request])
+    return row.request is None or keys.is_mac(_REQUEST, request, row.request_mac)
 
 
 def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -> str:
@@ -115,7 +105,7 @@ def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
         ValueError: That is not what this installation stored, or it is damaged.
         UnsupportedVersion: It was stored with newer keys.
     """
-    if not keys.is_mac(_REF, _canonical([post_key, ref]), code):
+    if not _is_ref(keys, post_key, ref, code):
         raise ValueError("the place of a post was changed in the database")
     return PostRef.read(ref)
 
@@ -133,17 +123,20 @@ def forged_deliveries(connection: Connection, keys: Keys) -> Iterator[str]:
     while rows := connection.execute(query.where(delivery.c.id > after)).all():
         for row in rows:
             which = f"delivery {row.id} of publication {row.publication}"
-            if not _is_stored(keys, row, row.message) or not _is_request(keys, row):
+            if not is_authentic(keys, row, row.message):
                 yield f"{which} is not what was published"
-            if row.ref is not None and not keys.is_mac(_REF, _canonical([row.post_key, row.ref]), row.ref_mac):
+            if row.ref is not None and not _is_ref(keys, row.post_key, row.ref, row.ref_mac):
                 yield f"{which} does not name the post that was recorded"
         after = rows[-1].id
 
 
-def _text(frozen: tuple[Any, ...], operation: str, message: str) -> str:
-    unrendered = not frozen[_ACCOUNT]
-    source = hashlib.sha256(message.encode()).hexdigest() if unrendered else ""
-    return _canonical([*frozen, str(operation), source])
+def _is_ref(keys: Keys, post_key: str, ref: str, code: str) -> bool:
+    return keys.is_mac(_REF, _canonical([post_key, ref]), code)
+
+
+def _delivery(columns: Mapping[str, Any], operation: str, message: str) -> str:
+    source = "" if columns["account"] else hashlib.sha256(message.encode()).hexdigest()  # until it is rendered
+    return _canonical([*(columns[name] for name in _FROZEN), str(operation), source])
 
 
 def _canonical(values: list[Any]) -> str:

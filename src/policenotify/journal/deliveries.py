@@ -30,9 +30,8 @@ from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import batches, control, doubts, recipients
-from policenotify.journal.lists.recipients import seal_people
-from policenotify.journal.lists.state import ListState, ReadPeople, SealedPeople
-from policenotify.journal.persons.suppressions import mass_fault
+from policenotify.journal.lists.state import ListState, ReadPeople
+from policenotify.journal.persons.reports import mass_fault
 from policenotify.journal.publications import delivery_columns, list_columns
 from policenotify.journal.records import (
     LEASE,
@@ -118,11 +117,13 @@ class Deliveries:
     def settle_expired(self) -> int:
         """Settle a page of the posts that have expired. Return its length, 0 once there are none."""
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
-            if journal.standing(connection, seen).stopped is not None:
+            now = microseconds(journal.now())
+            rows = attempts.expired(connection, journal.keys, now)
+            if not rows or journal.standing(connection).stopped is not None:
                 return 0
-            return attempts.settle_expired(connection, journal.keys, microseconds(journal.now()))
+            attempts.settle_expired(connection, rows, now)
+            return len(rows)
 
     def repeated_takeovers(self) -> tuple[Takeover, ...]:
         """Return the deliveries recovered twice within one lease in the last hour, newest first."""
@@ -150,16 +151,15 @@ class Deliveries:
         """
         journal, by_name = self._journal, rates or {}
         limits = {name: by_name.get(name) for name in channels}
-        seen = journal.newest_event
         with journal.read() as connection:
-            if journal.standing(connection, seen).stopped is not None:
+            if journal.standing(connection).stopped is not None:
                 return {}
             return queue.next_due(connection, limits, microseconds(journal.now()), postponed=postponed)
 
-    def severe_is_ready(self, channel: str) -> bool:
-        """Return True if a delivery of severity Severe or more can be sent now."""
+    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
+        """Return True if a delivery is due, whether or not the channel may send now."""
         with self._journal.read() as connection:
-            return queue.severe_is_ready(connection, channel, microseconds(self._journal.now()))
+            return queue.is_ready(connection, channel, microseconds(self._journal.now()), severe_only=severe_only)
 
     # --- attempts
 
@@ -168,9 +168,8 @@ class Deliveries:
     ) -> ClaimedDelivery | None:
         """Claim the channel's next delivery, if there is one and the rate allows it."""
         journal = self._journal
-        seen = journal.newest_event
         with journal.write(durable=False) as connection:
-            standing = journal.standing(connection, seen)
+            standing = journal.standing(connection)
             if standing.stopped is not None:
                 return None
             now = microseconds(journal.now())
@@ -195,19 +194,13 @@ class Deliveries:
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
         """
         journal = self._journal
-        seen = journal.newest_event
         with journal.write() as connection:
             meta.pass_gate(connection, shared=True)
-            standing = journal.standing(connection, seen)
+            standing = journal.standing(connection)
             if standing.stopped is not None:
                 raise standing.stopped
             now = microseconds(journal.now())
             return attempts.begin(connection, journal.keys, claimed, request, wording, now=now, lease=lease, rate=rate)
-
-    def confirm_lease(self, claimed: ClaimedDelivery) -> None:
-        """Check by the journal's clock that the lease has not expired. Raise `LostLease` if it has."""
-        with self._journal.read() as connection:
-            attempts.confirm_lease(connection, claimed, microseconds(self._journal.now()))
 
     def known_posts(self, claimed: ClaimedDelivery, *, post: str | None = None) -> frozenset[str]:
         """Return the ids of the latest posts on the account that belong to other deliveries, or of *post* only.
@@ -229,11 +222,6 @@ class Deliveries:
         """Return how far the people of a delivery are stored."""
         with self._journal.read() as connection:
             return batches.read_state(connection, claimed.id)
-
-    def seal_people(self, addresses: Iterable[str]) -> SealedPeople:
-        """Compute the keys of some people, and encrypt the addresses that are not stored yet."""
-        with self._journal.read() as connection:
-            return seal_people(connection, self._journal.keys, addresses)
 
     def add_earlier(
         self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta
@@ -306,8 +294,8 @@ class Deliveries:
     ) -> tuple[Recipient, ...]:
         """Record what became of the people marked before, and mark the next ones of a batch, in one transaction.
 
-        The lease is renewed. Nothing may be sent to them before this returns. No one is marked while everything is
-        stopped, or once this sending was paused or has ended.
+        With people the lease is renewed. Nothing may be sent to them before this returns. No one is marked while
+        everything is stopped, or once this sending was paused or has ended.
 
         Args:
             claimed: The batch.
@@ -316,7 +304,7 @@ class Deliveries:
             lease: How long the batch is held from now on.
             rate: The channel's rate, which counts people.
             outcomes: What became of those marked before. Who has no outcome was not begun, and waits again. `None`:
-                no one was marked before.
+                no one was marked since `begin`, which has renewed the lease.
 
         Raises:
             RateReached: The channel's rate is used up. The outcomes are recorded.
@@ -335,7 +323,6 @@ class Deliveries:
             row = attempts.lock_owned(connection, claimed)
             if ended is not None:
                 failure = self._record_people(connection, claimed, ended, hold_doubt=hold_doubt, rate=rate)
-            attempts.change(connection, claimed, lease_until=now + span(lease))
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
                     if rate is not None:
@@ -345,6 +332,8 @@ class Deliveries:
                         use_slots(connection, claimed.channel, rate, now, len(people))
                 except RateReached as reached:
                     failure = reached
+            if people and ended is not None:
+                attempts.change(connection, claimed, lease_until=now + span(lease))
         if failure is not None:
             raise failure
         return people

@@ -7,21 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, case, func, select, text
+from sqlalchemy import Connection, Row, func, select, text
 
 from policenotify.journal import meta
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.database.vacuum import size
 from policenotify.journal.drafts.rows import DraftCounts, count_drafts
-from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import recipients as people
-from policenotify.journal.records import TOLERANCE, microseconds, outcome_of, priority, span
-from policenotify.journal.workers import seen_workers
+from policenotify.journal.records import microseconds, outcome_of, priority
+from policenotify.journal.workers import count_running, last_seen
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 
-_AHEAD: Final = span(TOLERANCE)
 _UNSETTLED: Final = (Outcome.WAITING, Outcome.SENDING)
 _OPEN_STATES: Final = (*_UNSETTLED, Outcome.HELD)
 _TO_SEND: Final = frozenset({*_UNSETTLED, Outcome.UNCONFIRMED})
@@ -157,7 +156,7 @@ class Figures:
                 at=now,
                 publications={tuple(row[:-1]): row.number for row in connection.execute(_PUBLICATIONS)},
                 events=_events(connection),
-                size=_size(connection),
+                size=size(connection),
                 stopped=meta.stopped(connection, journal.id) is not None,
                 **_settled(connection),
                 **_people(connection),
@@ -245,24 +244,12 @@ def _pending(connection: Connection, now: int) -> dict[str, Any]:
 def _duties(connection: Connection, now: int) -> dict[str, Any]:
     """Return the figures of what people owe, and of the processes that deliver."""
     overdue = select(func.count()).where(_IS_OPEN, _incident.c.due_at <= now)
-    # A heartbeat from the future is of a clock that was set back since.
-    seen = schema.runner.c.seen_at
-    last = select(func.max(case((seen <= now + _AHEAD, seen))))
     return {
         "incidents_open": {row.category: row.number for row in connection.execute(_OPEN)},
         "incidents_overdue": connection.execute(overdue).scalar() or 0,
         "first_deadline": connection.execute(_FIRST_DEADLINE).scalar(),
         "drafts": count_drafts(connection, now),
-        "last_heartbeat": connection.execute(last).scalar(),
-        "workers": sum(not is_dead(row.owner) for row in seen_workers(connection, now)),
+        "last_heartbeat": last_seen(connection, now),
+        "workers": count_running(connection, now),
         "last_seal": connection.execute(select(func.max(schema.seal.c.at))).scalar(),
     }
-
-
-def _size(connection: Connection) -> int:
-    """Return the bytes of the journal's tables, with their indexes."""
-    if connection.dialect.name == "postgresql":
-        names = [func.pg_total_relation_size(table.name) for table in schema.metadata.sorted_tables]
-        return sum(connection.execute(select(*names)).one())
-    pages, size = (connection.execute(text(f"PRAGMA {name}")).scalar() or 0 for name in ("page_count", "page_size"))
-    return int(pages) * int(size)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +13,6 @@ from policenotify.errors import JournalError, PublishingStopped
 from policenotify.journal import audit, clock_change, meta
 from policenotify.journal.channels import Channels, seal_states_again, unblock
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.engine import explain, open_engine
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.deliveries import Deliveries
@@ -32,8 +29,8 @@ from policenotify.journal.persons.suppressions import Suppressions
 from policenotify.journal.publications import Publications
 from policenotify.journal.records import microseconds
 from policenotify.journal.retention import Retention
+from policenotify.journal.seals import AuditLog
 from policenotify.journal.subscribers import Subscribers, restart_order
-from policenotify.journal.tombstones import Selection
 from policenotify.journal.workers import Workers
 from policenotify.model.history import Outcome
 from policenotify.model.status import ClockStep
@@ -93,18 +90,18 @@ class Journal(Transactions):
         try:
             engine = open_engine(url, timeout, create=create)
         except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"The journal cannot be opened: {explain(error)}. Nothing was sent.") from error
+            raise JournalError(f"The journal cannot be opened: {explain(error)}. Nothing was sent.") from None
         return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
     def check_schema(self, *, create: bool = False) -> None:
         """Refuse tables of another version or made with other keys. With *create*, make those of an empty file."""
-        if create and self._is_file:
+        if create and self.is_file:
             with self.write() as connection:
                 meta.create(connection, self.keys, self.entropy)
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)
-            self.standing(connection, self.newest_event)  # which notes the newest one
+            self.standing(connection)  # which notes the newest one
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
@@ -154,8 +151,8 @@ class Journal(Transactions):
         self.authorize(actor, "restore")
         with self.write() as connection:
             doubted = _put_all_in_doubt(connection, self.now(), actor)
-            if not self._is_file:
-                restart_order(connection, self.keys, self.now())
+            if not self.is_file:
+                restart_order(connection)
         return doubted
 
     def stopped(self) -> PublishingStopped | None:
@@ -176,25 +173,6 @@ class Journal(Transactions):
         """Return how often and by how much the clock was set in the last hour, newest first."""
         with self.read() as connection:
             return clock_change.recent_steps(connection, microseconds(self.now()))
-
-    def export(self, *, before: datetime | None = None, category: str | None = None) -> Iterator[bytes]:
-        """Yield the journal as signed JSON Lines; see [`export`][policenotify.journal.audit.export].
-
-        Args:
-            before: Only what was published by then, or None for all.
-            category: Only that category, or None for all.
-
-        Raises:
-            JournalError: The journal was tampered with. A forgery is not signed.
-        """
-        from policenotify.journal.publications import publication_of  # noqa: PLC0415 - see above
-
-        selection = None
-        if before is not None or category is not None:
-            selection = Selection(before=microseconds(before or self.now()), category=category)
-        with self.read() as connection:
-            audit.verify(connection, self.keys)
-            yield from audit.export(connection, self.keys, publication_of, selection)
 
 
 def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
@@ -225,47 +203,3 @@ def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
     connection.execute(unfinished.values(**ended, code="restored"))
     audit.record(connection, at, actor, "restored", {"deliveries": doubted})
     return doubted
-
-
-class AuditLog:
-    """The append-only log of events, sealed in signed batches."""
-
-    def __init__(self, journal: Transactions) -> None:
-        self._journal = journal
-
-    def record(self, actor: str, kind: str, body: Mapping[str, object], *, channel: str | None = None) -> None:
-        """Add an event. The body must not contain a secret, an address or a phone number."""
-        with self._journal.write() as connection:
-            audit.record(connection, self._journal.now(), actor, kind, body, channel=channel)
-
-    def events(self, kind: str, since: datetime) -> tuple[Mapping[str, Any], ...]:
-        """Return the bodies of all events of a kind as given to `record`, oldest first, without purged ones."""
-        table = schema.event
-        query = select(table.c.body).where(table.c.kind == kind, table.c.at >= microseconds(since), table.c.body != "")
-        with self._journal.read() as connection:
-            bodies = tuple(json_object(body) for body in connection.execute(query.order_by(table.c.id)).scalars())
-        for body in bodies:
-            body.pop(audit.PROCESS, None)
-        return bodies
-
-    def seal(self) -> int:
-        """Close and sign the events since the last seal. Return their number."""
-        with self._journal.write() as connection:
-            return audit.seal(connection, self._journal.keys, self._journal.now())
-
-    def printed_seal(self) -> str:
-        """Return the line of the last seal, to be kept elsewhere, or an empty string."""
-        with self._journal.read() as connection:
-            return audit.printed_seal(connection)
-
-    def verify(self, against: str = "") -> int:
-        """Check the events, their seals, and the codes of what goes out. Return the number of sealed batches.
-
-        Args:
-            against: A line of `printed_seal` that was kept elsewhere.
-
-        Raises:
-            JournalError: Something was changed or removed, or the journal was set back.
-        """
-        with self._journal.read() as connection:
-            return audit.verify(connection, self._journal.keys, against)

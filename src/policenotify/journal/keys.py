@@ -22,7 +22,6 @@ from typing import Annotated, ClassVar, Literal, NoReturn, Self
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
@@ -217,11 +216,6 @@ class Keys:
         except InvalidSignature:
             return False
         return True
-
-    def public_key(self, version: int) -> str:
-        """Return the public half of that version's signing key in PEM (RFC 8410)."""
-        public = self._signing(version).public_key()
-        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def __repr__(self) -> str:
         return f"Keys(version={self.version}, fingerprint={self.fingerprint!r})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -37,43 +38,33 @@ def host_of(owner: str) -> str:
 @cache
 def process_user() -> str:
     """Return who runs this process, as the system knows it: user and host."""
-    host = host_of(this_machine())
-    try:
+    name, uid, host = "-", os.getuid() if hasattr(os, "getuid") else "-", host_of(this_machine())
+    with suppress(ImportError, KeyError):
         import pwd  # noqa: PLC0415 - not on Windows
 
-        uid: int | str = os.getuid()
         name = pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):
-        uid, name = os.getuid() if hasattr(os, "getuid") else "-", "-"
     return f"{name} (uid {uid}) on {host}"
 
 
 def is_dead(owner: str) -> bool:
-    """Return True if the process named *owner* has certainly exited.
-
-    That is known of processes of the same boot and namespace. For all others the lease decides.
-    """
-    seen, started = _seen(owner), _parts(owner)[2]
-    return seen == "" or bool(seen and started and seen != started)
+    """Return True if the process named *owner* has certainly exited. For those elsewhere the lease decides."""
+    return _runs(owner) is False
 
 
 def is_running(owner: str) -> bool:
     """Return True if the process named *owner* certainly runs."""
-    return bool(_seen(owner)) and _seen(owner) == _parts(owner)[2]
+    return _runs(owner) is True
 
 
-def _parts(owner: str) -> tuple[str, str, str]:
-    """Return the boot with its namespace, the process id and the start."""
+def _runs(owner: str) -> bool | None:
+    """Return whether a process runs. None if that cannot be known, as of another boot or namespace."""
     _, here, pid, started, *_ = (*owner.split("/"), "", "", "", "")
-    return here, pid, started
-
-
-def _seen(owner: str) -> str | None:
-    """Return when the process with that number started, "" if there is none, None if that cannot be known."""
-    here, pid, _ = _parts(owner)
     if not here or here != this_machine().partition("/")[2] or not pid.isdecimal():
         return None
-    return _started_once(int(pid)) if int(pid) == os.getpid() else _started(int(pid))
+    seen = _started(int(pid))
+    if seen == "":
+        return False
+    return seen == started if seen and started else None
 
 
 @cache
@@ -82,6 +73,7 @@ def _started_once(pid: int) -> str | None:
 
 
 def _started(pid: int) -> str | None:
+    """Return when the process of that number started, "" if there is none, None if that cannot be read."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:  # there is none, or it is another user's and hidden (proc(5), hidepid)

@@ -169,7 +169,7 @@ class Standing(NamedTuple):
 
 
 SEEN = "policenotify_seen"
-"""The option under which a transaction that writes notes the newest events that it has seen or added."""
+"""The option under which a transaction notes events: the newest known before it began, and those it sees or adds."""
 
 
 def note(connection: Connection, event: KnownEvent) -> None:

@@ -7,11 +7,25 @@ are out of date. A batch has the place of its parent, since it is made later.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
-from policenotify.journal.audit import is_recorded, record_delivery
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.lists import control
 from policenotify.journal.records import TAKEN_DOWN, moment
@@ -56,24 +70,7 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
 )
 _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
 _closing = schema.publication.alias("over")
-_CLOSED_BY = (
-    select(_closing.c.id)
-    .where(
-        _publication.c.stage != Stage.CANCELLATION,
-        _closing.c.state == "published",
-        _closing.c.stage.in_(bindparam("stages", expanding=True)),
-        or_(
-            and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
-            and_(
-                _publication.c.incident.is_(None),
-                _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
-                _closing.c.id != _publication.c.id,
-            ),
-        ),
-        _publication.c.id == bindparam("publication"),
-    )
-    .limit(1)
-)
+_TAKEN_DOWN = "taken_down"
 _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
@@ -110,12 +107,10 @@ def lock(connection: Connection, *ordering_keys: str) -> set[str]:
     return set(connection.execute(_KEYS, {"keys": [*ordering_keys]}).scalars())
 
 
-def lock_key_of(connection: Connection, delivery: int) -> str:
-    """Lock all deliveries with the ordering key of a delivery. Return the key, or an empty string."""
-    ordering_key = connection.execute(_KEY_OF, {"delivery": delivery}).scalar() or ""
+def lock_key_of(connection: Connection, delivery: int) -> None:
+    """Lock all deliveries with the ordering key of a delivery."""
     if connection.dialect.name != "sqlite":  # a file has one writer at a time
-        lock(connection, ordering_key)
-    return ordering_key
+        lock(connection, connection.execute(_KEY_OF, {"delivery": delivery}).scalar() or "")
 
 
 def opening_not_posted(connection: Connection, ordering_key: str) -> bool:
@@ -204,13 +199,42 @@ def log_held(level: int, row: Row[Any], why: str) -> None:
     )
 
 
-def why_over(connection: Connection, publication: str, *, by_end: bool) -> str:
-    """Return why nothing of a publication may be sent any more. Empty if it may.
+@cache
+def _over_by() -> CompoundSelect[str]:
+    event = schema.event
+    return (
+        select(event.c.kind)
+        .where(event.c.publication == bindparam("publication"), event.c.kind == _TAKEN_DOWN)
+        .union_all(
+            select(_closing.c.stage).where(
+                _publication.c.id == bindparam("publication"),
+                _publication.c.stage != Stage.CANCELLATION,
+                _closing.c.state == "published",
+                or_(*(_closing.c.stage == stage for stage in _CLOSING)),
+                or_(
+                    and_(_closing.c.incident == _publication.c.incident, _closing.c.sequence > _publication.c.sequence),
+                    and_(
+                        _publication.c.incident.is_(None),
+                        _closing.c.corrects == func.coalesce(_publication.c.corrects, _publication.c.id),
+                        _closing.c.id != _publication.c.id,
+                    ),
+                ),
+            )
+        )
+    )
+
+
+def over_by(connection: Connection, publication: str) -> set[str]:
+    """Return what has ended a publication: that it was withdrawn, and the stages of what closed its incident."""
+    return set(connection.execute(_over_by(), {"publication": publication}).scalars())
+
+
+def why_over(closed: Collection[str], *, by_end: bool) -> str:
+    """Return why nothing of a publication may be sent any more, given what has ended it. Empty if it may.
 
     It was withdrawn or cancelled, or with *by_end* its incident has ended.
     """
-    if is_recorded(connection, publication, "taken_down"):
+    if _TAKEN_DOWN in closed:
         return TAKEN_DOWN
-    stages = _CLOSING if by_end else (Stage.CANCELLATION,)
-    closed = connection.execute(_CLOSED_BY, {"publication": publication, "stages": stages}).first() is not None
-    return INCIDENT_OVER if closed else ""
+    over = Stage.CANCELLATION in closed or (by_end and Stage.END in closed)
+    return INCIDENT_OVER if over else ""

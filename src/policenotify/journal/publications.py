@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import CompoundSelect, Connection, Row, and_, bindparam, insert, literal, or_, select, text, update
+from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, literal, or_, select, text, update
 
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
@@ -22,10 +21,7 @@ from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
-from policenotify.journal.lists import recipients
 from policenotify.journal.lists.batches import first_cursor
-from policenotify.journal.lists.control import PAUSED
-from policenotify.journal.lists.progress import list_outcome
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
@@ -35,6 +31,7 @@ from policenotify.journal.order import (
 )
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import OPENING_MISSING, POSTPONED
+from policenotify.journal.receipts import FINDINGS, publication_of
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
@@ -52,30 +49,19 @@ from policenotify.model.history import Outcome, Target
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
-from policenotify.model.progress import ReasonCount
-from policenotify.model.receipt import Publication, Receipt
+from policenotify.model.receipt import Publication
 
 _log = logging.getLogger("policenotify")
 _CLOSING = {Stage.END, Stage.CANCELLATION}
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
-_FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
 
 _table, _delivery = schema.publication, schema.delivery
 _PUBLISHED = select(_table).where(_table.c.state == "published")
 _NAMED = _PUBLISHED.where(or_(_table.c.id == bindparam("name"), _table.c.key == bindparam("name")))
-_DELIVERIES = (
-    select(_delivery)
-    .where(_delivery.c.publication == bindparam("publication"), _delivery.c.parent.is_(None))
-    .order_by(_delivery.c.channel, _delivery.c.part)
-)
-_BEING_SENT = select(_delivery.c.parent).where(
-    _delivery.c.parent.in_(bindparam("lists", expanding=True)), _delivery.c.state == Outcome.SENDING
-)
 _PLACE = ("publication", "channel", "account", "part")
 _CHANGED = select(_delivery.c.id).where(
     *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
 )
-_CHANNELS = select(schema.channel)
 _PENDING = (
     select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, POSTPONED.label("postponed"))
     .where(_delivery.c.publication == bindparam("publication"))
@@ -130,10 +116,9 @@ class Publications:
             PublishingStopped: Everything is stopped.
         """
         journal = self._journal
-        seen = journal.newest_event
         try:
             with journal.write() as connection:
-                if (error := journal.standing(connection, seen).stopped) is not None:
+                if (error := journal.standing(connection).stopped) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first
@@ -221,17 +206,16 @@ class Publications:
             rows = connection.execute(query).all()
             return tuple(publication_of(connection, row) for row in rows)
 
-    def unfinished(self) -> tuple[Publication, ...]:
-        """Return the publications with a delivery that is pending or held, newest first."""
-        with self._journal.read() as connection:
-            names = sorted(_unfinished(connection), reverse=True)
-            publications = [self._named(connection, name) for name in names]
-            return tuple(publication for publication in publications if publication is not None)
-
     def unfinished_ids(self) -> Mapping[str, bool]:
-        """Return the ids of these publications, oldest first, and whether a person must settle a delivery."""
+        """Return the publications with a delivery that is pending or held, by id, and whether a person must settle it.
+
+        The oldest comes first.
+        """
+        unfinished: dict[str, bool] = {}
         with self._journal.read() as connection:
-            return _unfinished(connection)
+            for row in sorted(connection.execute(_UNFINISHED)):
+                unfinished[row.publication] = unfinished.get(row.publication, False) or row.state == Outcome.HELD
+        return unfinished
 
     def by_key_prefix(self, prefix: str, since: datetime) -> tuple[PublicationSummary, ...]:
         """Return the publications since a time whose key starts with *prefix*, oldest first."""
@@ -259,16 +243,15 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str, *, postponed: bool = True) -> Mapping[str, datetime | None]:
+    def pending(self, publication: str) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
-        Without *postponed*, deliveries that wait until their list is tried again are left out.
+        Deliveries that wait until their list is tried again are left out.
         """
         values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
-            found = connection.execute(_PENDING, values).all()
-        rows = [row for row in found if postponed or row.state == Outcome.SENDING or not row.postponed]
-        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
+            rows = connection.execute(_PENDING, values).all()
+        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
     def picture(self, digest: str, alt: str) -> Picture:
@@ -289,81 +272,6 @@ class Publications:
     def _named(self, connection: Connection, name: str) -> Publication | None:
         row = connection.execute(_NAMED, {"name": name}).first()
         return publication_of(connection, row) if row else None
-
-
-# --- reading
-
-
-def _unfinished(connection: Connection) -> dict[str, bool]:
-    unfinished: dict[str, bool] = {}
-    for row in sorted(connection.execute(_UNFINISHED)):
-        unfinished[row.publication] = unfinished.get(row.publication, False) or row.state == Outcome.HELD
-    return unfinished
-
-
-def publication_of(connection: Connection, row: Row[Any]) -> Publication:
-    """Return a publication with its receipts from its row. A draft that a check refused has no key."""
-    rows = connection.execute(_DELIVERIES, {"publication": row.id}).all()
-    with_recipients = [delivery.id for delivery in rows if delivery.has_recipients]
-    counted = recipients.counts(connection, with_recipients)
-    sent: set[int] = set()
-    if with_recipients:
-        sent.update(connection.execute(_BEING_SENT, {"lists": with_recipients}).scalars())
-    channels = {channel.name: channel for channel in connection.execute(_CHANNELS)}
-    return Publication(
-        id=row.id,
-        key=row.key or "",
-        message=read_message(row.message),
-        sequence=row.sequence or 0,
-        at=moment(row.created_at),
-        actor=row.actor,
-        findings=_FINDINGS.validate_json(row.findings),
-        receipts=tuple(
-            _receipt(
-                delivery,
-                counted.get(delivery.id, ()),
-                channels.get(delivery.channel),
-                sending=delivery.id in sent,
-                stage=row.stage,
-            )
-            for delivery in rows
-        ),
-    )
-
-
-def _receipt(
-    row: Row[Any],
-    people: tuple[ReasonCount, ...],
-    channel: Row[Any] | None,
-    *,
-    sending: bool,
-    stage: str,
-) -> Receipt:
-    outcome = list_outcome(row, sending=sending)
-    unrendered = row.account == "" and outcome is Outcome.WAITING
-    waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
-    blocked = channel if waits and channel is not None and channel.blocked_at is not None else None
-    tried = row.attempts or row.reason
-    paused = channel.paused_until if channel is not None and channel.paused_until else 0
-    return Receipt(
-        channel=row.channel,
-        language=row.language,
-        operation=word(Operation, row.operation),
-        part=row.part,
-        outcome=outcome,
-        delivery=row.id,
-        ref=PostRef.read(row.ref) if row.ref else None,
-        reason=blocked.reason if blocked else row.reason,
-        remedy="" if outcome is Outcome.SENDING else blocked.remedy if blocked else row.remedy,
-        code=blocked.code if blocked else row.code,
-        retry_at=moment(max(row.not_before, paused)) if tried and waits and not blocked and not unrendered else None,
-        attempts=row.attempts,
-        standalone=row.wording == "standalone" and stage not in {Stage.OPENING, Stage.STANDALONE},
-        recipients=recipients.outcomes(people) if row.has_recipients else None,
-        reasons=recipients.reasons_in(people),
-        paused=waits and row.halt == PAUSED,
-        unrendered=unrendered,
-    )
 
 
 # --- writing
@@ -443,7 +351,7 @@ def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, A
         "corrects": lifecycle.corrects,
         "digest": new.digest,
         "message": new.message.model_dump_json(exclude_none=True),
-        "findings": _FINDINGS.dump_json(new.findings).decode(),
+        "findings": FINDINGS.dump_json(new.findings).decode(),
         "rules": tombstones.RULES.dump_json(dict(new.rules)).decode(),
         "actor": new.actor,
         "created_at": microseconds(new.at),
@@ -461,11 +369,8 @@ def _ensure_not_cancelled(connection: Connection, corrected: str) -> None:
 def _advance_incident(connection: Connection, new: NewPublication, incident: str) -> None:
     at, table = microseconds(new.at), schema.incident
     due = microseconds(new.due_at) if new.due_at else None
-    row = connection.execute(_INCIDENT, {"incident": incident}).first()
-    if (row.next_sequence if row else 1) != new.expected_sequence:
-        raise _changed(incident)
     columns: dict[str, object] = {"status": new.status, "next_sequence": new.expected_sequence + 1}
-    if row is None:
+    if new.expected_sequence == 1:
         opened = {
             "id": incident,
             "category": new.message.category,
@@ -477,6 +382,9 @@ def _advance_incident(connection: Connection, new: NewPublication, incident: str
         if not schema.insert_new(connection, table, [opened | columns]):
             raise _changed(incident)
         return
+    row = connection.execute(_INCIDENT, {"incident": incident}).first()
+    if row is None or row.next_sequence != new.expected_sequence:
+        raise _changed(incident)
     if not _keeps_deadline(new.message):
         closed = at if new.status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED} else None
         columns |= {"due_at": due, "closed_at": closed, "reminders": 0, "reminded_at": None}

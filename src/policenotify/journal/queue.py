@@ -41,6 +41,7 @@ from policenotify.journal.order import (
     hold_forged,
     log_held,
     opening_not_posted,
+    over_by,
     place_of,
     why_over,
 )
@@ -92,8 +93,6 @@ def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any
     return select(_table.c.channel, func.min(at)).where(on_channels, *which).group_by(_table.c.channel)
 
 
-_NEXT_READY = _earliest(_table.c.not_before, _NEXT_UP)
-_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED)
 # Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once. While a list is read,
 # another worker looks again soon, not only when the lease ends: each batch frees it.
 _NEXT_LEASE = _earliest(
@@ -103,6 +102,8 @@ _NEXT_LEASE = _earliest(
     ),
     _table.c.state == Outcome.SENDING,
 )
+_NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
+_NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
 _ON_CHANNEL = (
     select(_table, _publication.c.incident)
@@ -112,6 +113,7 @@ _ON_CHANNEL = (
     .limit(1)
 )
 _READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
+_IS_READY = _READY.with_only_columns(_table.c.id)
 _NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 _NEXT_BATCH = (  # before more people are read
     select(_table)
@@ -138,15 +140,16 @@ def next_due(
     """
     opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
     earliest: dict[str, int] = {}
-    for query in (_NEXT_READY if postponed else _NEXT_READABLE, _NEXT_LEASE):
-        for name, at in connection.execute(query, {"channels": list(opens), "now": now, "soon": now + _SOON}):
-            earliest[name] = min(at, earliest.get(name, at))
+    values = {"channels": list(opens), "now": now, "soon": now + _SOON}
+    for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
+        earliest[name] = min(at, earliest.get(name, at))
     return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
 
-def severe_is_ready(connection: Connection, channel: str, now: int) -> bool:
-    """Return True if a delivery of severity Severe or more can be sent now."""
-    return connection.execute(_READY, {"channel": channel, "now": now, "least": _SEVERE}).first() is not None
+def is_ready(connection: Connection, channel: str, now: int, *, severe_only: bool) -> bool:
+    """Return True if a delivery is due, whether or not the channel may send now."""
+    values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+    return connection.execute(_IS_READY, values).first() is not None
 
 
 # --- claims
@@ -259,8 +262,9 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     elif _continues_missing_part(connection, row):
         stale = PREVIOUS_PART_MISSING
     # Without its opening an end is skipped where the channel wants that, and what waits before an end is over.
-    unseen = opening_not_posted(connection, row.ordering_key)
-    if stale := stale or why_over(connection, row.publication, by_end=unseen):
+    closed = over_by(connection, row.publication)
+    unseen = bool(closed or row.needs_opening) and opening_not_posted(connection, row.ordering_key)
+    if stale := stale or why_over(closed, by_end=unseen):
         return Outcome.SUPERSEDED, stale
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
 
@@ -317,7 +321,7 @@ def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelive
         target=_ref(connection, keys, row.target),
         over=row.in_doubt
         and row.operation != Operation.DELETE
-        and bool(why_over(connection, row.publication, by_end=True)),
+        and bool(why_over(over_by(connection, row.publication), by_end=True)),
         reached=bool(row.reply)
         and Outcome.POSTED in connection.execute(_REACHED, {"delivery": row.id}).scalars().all(),
         trace=row.trace or "",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,48 +23,39 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 
-from policenotify.errors import JournalError, NotErasable
+from policenotify.errors import NotErasable
 from policenotify.journal import audit
 from policenotify.journal.database import schema
-from policenotify.journal.database.engine import explain
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.database.vacuum import truncate_log, vacuum_file, vacuum_server
+from policenotify.journal.database.vacuum import truncate_log, vacuum
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
 from policenotify.journal.order import cancel_pending, lock
 from policenotify.journal.pictures import forget_pictures, unused_pictures
 from policenotify.journal.records import microseconds, span
-from policenotify.journal.tombstones import (
-    Selection,
-    is_about,
-    is_whole,
-    purged_key,
-    without_content,
-)
+from policenotify.journal.tombstones import Selection, is_whole, purged_key, without_content
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
 
 _ERASED_EVERY = timedelta(hours=1)
-_KEYS = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
-_OLDEST = select(func.min(schema.person.c.stored_at)).where(schema.person.c.sealed.is_not(None))
-_PICTURES = 10  # rows in one transaction; erased images are overwritten, and they are large
-
+_PORTION: Final = 5_000  # values in one statement: SQLite takes 32,766 (sqlite.org/limits.html)
+_THREADS: Final = 100  # in one transaction, for which a writer waits some hundredths of a second
+_PICTURES: Final = 10  # in one transaction: what is erased is overwritten, and images are large
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
 _person = schema.person
+_OLDEST = select(func.min(_person.c.stored_at)).where(_person.c.sealed.is_not(None))
+_UNNAMED = ~exists().where(_recipient.c.person == _person.c.id)
 
 _THREAD = func.coalesce(_publication.c.incident, _publication.c.corrects, _publication.c.id)
 """A thread is purged as a whole: an incident, or a message outside incidents with its corrections."""
 
-_KIND = case((func.max(_publication.c.incident).is_(None), "messages"), else_="incidents")
-_UNNAMED = ~exists().where(_recipient.c.person == _person.c.id)
 _BUSY = exists().where(
     _delivery.c.publication == _publication.c.id,
     or_(
@@ -72,6 +63,7 @@ _BUSY = exists().where(
         exists().where(_recipient.c.delivery == _delivery.c.id, _recipient.c.state.in_(_UNSETTLED)),
     ),
 )
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +124,6 @@ class Retention:
         The keys of these recipients in settled deliveries are replaced by random ones: a telephone number could be
         found from its key by trying all numbers. How many had which outcome stays.
         """
-        erased = self._erase_addresses()
-        if (erased or self._log_holds_erased) and self._journal.is_file:
-            self._log_holds_erased = not truncate_log(self._engine)
-        return erased
-
-    def _erase_addresses(self) -> int:
         with self._journal.write() as connection:
             recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
             ahead = recent + 2 * span(KEPT_AFTER)  # later than any time that is not of a clock that was far ahead
@@ -160,9 +146,11 @@ class Retention:
             old = select(_person.c.id).where(
                 or_(stored <= recent, stored > ahead), _person.c.sealed.is_not(None), _person.c.id.not_in(needed)
             )
-            erased = list(connection.execute(old.with_for_update(skip_locked=True)).scalars())
-            for start in range(0, len(erased), _KEYS):
-                forget(connection, erased[start : start + _KEYS])
+            erased = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
+            for some in _portions(erased):
+                forget(connection, some)
+        if erased or self._log_holds_erased:
+            self._clear_log()
         return len(erased)
 
     def purge(self, before: datetime, actor: str, *, category: str | None = None, dry_run: bool = False) -> Purged:
@@ -170,7 +158,8 @@ class Retention:
 
         Purged are closed incidents whose publications are all that old, and messages outside incidents, but nothing
         with a delivery that is pending or held. What was published, when and by whom is kept. Event bodies are erased
-        with their salts: the seals, which chain the commitments, still verify. Each of them is one transaction.
+        with their salts: the seals, which chain the commitments, still verify. Some are purged in each transaction,
+        so that desks go on publishing.
 
         Args:
             before: The latest time at which all of it must have been published and closed.
@@ -193,19 +182,18 @@ class Retention:
         with journal.write() as connection:
             _empty_events(connection, ())  # asks a server for the right that only the owner of the tables has
             audit.record(connection, journal.now(), actor, "purge_begun", body)
-        done: Counter[str] = Counter(kept=planned.kept)
-        for thread in (row.thread for row in rows if not row.busy):
+        done = Counter(kept=planned.kept)
+        for some in _portions([row.thread for row in rows if not row.busy], _THREADS):
             with journal.write() as connection:
-                done.update(_purge_thread(connection, journal.keys, selection, thread, journal.now()))
+                done.update(_purge_threads(connection, journal.keys, selection, some, journal.now()))
         with journal.write() as connection:
             drafts = remove_drafts(connection, old_drafts(selection))
             done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
-            connection.execute(delete(_person).where(_person.c.sealed.is_(None), _UNNAMED))
         with journal.read() as connection:
             unused = sorted(unused_pictures(connection))
-        for start in range(0, len(unused), _PICTURES):
+        for images in _portions(unused, _PICTURES):
             with journal.write() as connection:
-                done["pictures"] += forget_pictures(connection, unused[start : start + _PICTURES])
+                done["pictures"] += forget_pictures(connection, images)
         self.erase_addresses()
         purged = Purged(**done)
         with journal.write() as connection:
@@ -231,21 +219,19 @@ class Retention:
         journal = self._journal
         journal.authorize(actor, "erase")
         with journal.write() as connection:
-            _empty_events(connection, ())  # as before a purge
             now = journal.now()
-            ids = _cancel_erased(connection, _to_erase(connection, journal.keys, name), microseconds(now))
+            ids = _to_erase(connection, journal.keys, name)
+            _cancel_erased(connection, ids, microseconds(now))
             drafts = remove_drafts(connection, drafts_to_erase(name, ids))
-            done = Counter(_count(connection, ids))
-            people = _erase_content(connection, journal.keys, ids, now)
-            for start in range(0, len(people), _KEYS):  # another incident may need an address
-                connection.execute(delete(_person).where(_person.c.id.in_(people[start : start + _KEYS]), _UNNAMED))
-            done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
+            done = _count(connection, ids)
+            _erase_content(connection, journal.keys, ids, now)
+            done["drafts"] = len(drafts)
+            done["events"] += _empty_events(connection, drafts)
             done["pictures"] = forget_pictures(connection, unused_pictures(connection))
             erased = Purged(**done)
             body = {"of": sorted(ids), "reason": reason, **asdict(erased)}
             audit.record(connection, now, actor, "erased", body)
-        if journal.is_file:
-            self._log_holds_erased = not truncate_log(self._engine)
+        self._clear_log()
         return erased
 
     def vacuum(self) -> tuple[int, int]:
@@ -254,33 +240,34 @@ class Retention:
         Raises:
             JournalError: Other processes use the journal for longer than this may wait.
         """
-        engine = self._engine
-        try:
-            return vacuum_file(engine) if self._journal.is_file else vacuum_server(engine)
-        except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
-            raise JournalError(
-                f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. "
-                "Try again later."
-            ) from error
+        return vacuum(self._engine)
+
+    def _clear_log(self) -> None:
+        self._log_holds_erased = not truncate_log(self._engine)
 
 
-# --- threads
+# --- what is old
 
 
 def _old(selection: Selection) -> Select[Any]:
     """Return the query for the threads that are over, all of them old enough and some of it not yet purged."""
-    is_open = _incident.c.status == IncidentStatus.OPEN
     conditions = [
         func.max(_publication.c.created_at) <= selection.before,
         func.coalesce(func.max(_incident.c.closed_at), 0) <= selection.before,
-        _any(is_open) == 0,
+        _any(_incident.c.status == IncidentStatus.OPEN) == 0,
         _any(is_whole()) == 1,
     ]
     if selection.category is not None:
-        alone = and_(_publication.c.stage == Stage.STANDALONE, is_about(selection.category))
-        conditions.append(_any(or_(_incident.c.category == selection.category, alone)) == 1)
+        category = func.coalesce(_incident.c.category, _publication.c.category)
+        conditions.append(_any(category == selection.category) == 1)
+    columns: dict[str, ColumnElement[Any]] = {
+        "thread": _THREAD,
+        "busy": _any(_BUSY),
+        "incident": func.max(_publication.c.incident),
+        "publications": func.aggregate_strings(_publication.c.id, " "),
+    }
     return (
-        select(_THREAD.label("thread"), _any(_BUSY).label("busy"), _KIND.label("kind"))
+        select(*(column.label(name) for name, column in columns.items()))
         .select_from(_publication)
         .outerjoin(_incident, _incident.c.id == _publication.c.incident)
         .where(_publication.c.state == "published")
@@ -294,39 +281,40 @@ def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.max(case((condition, 1), else_=0))
 
 
-def _is_of(thread: str) -> ColumnElement[bool]:
-    """Return the condition that a publication is of a thread, for which there are indexes."""
-    indexed = or_(*(_publication.c[name] == thread for name in ("incident", "corrects", "id")))
-    return and_(indexed, _THREAD.in_([thread]), _publication.c.state == "published")
-
-
 def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[Any]]) -> Purged:
-    old = _old(selection).subquery()
-    of_old = _THREAD.in_(select(old.c.thread).where(old.c.busy == 0))
-    published = select(_publication.c.id).where(_publication.c.state == "published", of_old)
-    ids = list(connection.execute(published).scalars())
-    drafts = list(connection.execute(old_drafts(selection)).scalars())
-    planned = Counter(row.kind for row in rows if not row.busy)
-    for start in range(0, len(ids), _KEYS):
-        planned.update(_count(connection, ids[start : start + _KEYS]))
-    planned.update({"drafts": len(drafts), "events": _count(connection, drafts)["events"]})
-    planned["pictures"] = len(unused_pictures(connection, {*ids, *drafts}))
+    drafts = connection.execute(old_drafts(selection)).scalars().all()
+    planned = _count_threads(connection, rows)
+    planned["drafts"] = len(drafts)
+    planned["events"] += _count(connection, drafts)["events"]
+    planned["pictures"] = len(unused_pictures(connection, {*_publications_of(rows), *drafts}))
     planned["kept"] = sum(row.busy for row in rows)
     return Purged(**planned)
 
 
-def _count(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+def _publications_of(rows: Sequence[Row[Any]]) -> list[str]:
+    """Return the publications of those threads that may be purged."""
+    return [publication for row in rows if not row.busy for publication in row.publications.split()]
+
+
+def _count_threads(connection: Connection, rows: Sequence[Row[Any]]) -> Counter[str]:
+    """Return how many threads may be purged, of which kinds, and how much there is to erase of their publications."""
+    kinds = Counter("messages" if row.incident is None else "incidents" for row in rows if not row.busy)
+    return kinds + _count(connection, _publications_of(rows))
+
+
+def _count(connection: Connection, ids: Collection[str]) -> Counter[str]:
     """Return how much there is to erase of some publications, or of some drafts."""
-    deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(ids), _delivery.c.parent.is_(None))
-    event = schema.event
-    about = event.c.publication.in_(_about(connection, ids))
-    counted = {
-        "publications": select(func.count()).where(_publication.c.id.in_(ids), is_whole()),
-        "deliveries": select(func.count()).select_from(deliveries.subquery()),
-        "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
-        "events": select(func.count()).where(about, event.c.body != ""),
-    }
-    return {name: connection.execute(query).scalar_one() for name, query in counted.items()}
+    event, counted = schema.event.c, Counter[str]()
+    for some in _portions([*ids]):
+        deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(some), _delivery.c.parent.is_(None))
+        queries = {
+            "publications": select(func.count()).where(_publication.c.id.in_(some), is_whole()),
+            "deliveries": select(func.count()).select_from(deliveries.subquery()),
+            "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
+            "events": select(func.count()).where(event.publication.in_(_about(connection, some)), event.body != ""),
+        }
+        counted.update({name: connection.execute(query).scalar_one() for name, query in queries.items()})
+    return counted
 
 
 def _about(connection: Connection, ids: Collection[str]) -> list[str]:
@@ -335,40 +323,24 @@ def _about(connection: Connection, ids: Collection[str]) -> list[str]:
     return [*ids, *connection.execute(select(draft.c.id).where(draft.c.publication.in_(ids))).scalars()]
 
 
-def _purge_thread(
-    connection: Connection, keys: Keys, selection: Selection, thread: str, now: datetime
-) -> dict[str, int]:
-    """Erase the text and the recipients of a thread, unless something was published there meanwhile."""
+def _portions(values: Sequence[_Value], length: int = _PORTION) -> Iterator[Sequence[_Value]]:
+    for start in range(0, len(values), length):
+        yield values[start : start + length]
+
+
+def _purge_threads(
+    connection: Connection, keys: Keys, selection: Selection, threads: Sequence[str], now: datetime
+) -> Counter[str]:
+    """Erase the texts and recipients of some threads, except where something was published meanwhile."""
     # After waiting for a lock, only the next statement sees what the other process has published.
     for table in (_incident, _publication):
-        connection.execute(select(table.c.id).where(table.c.id == thread).with_for_update()).all()
-    row = connection.execute(_old(selection).where(_is_of(thread))).first()
-    if row is None or row.busy:
-        return {}
-    ids = set(connection.execute(select(_publication.c.id).where(_is_of(thread))).scalars())
-    done = _count(connection, ids)
-    _erase_content(connection, keys, ids, now)
-    return done | {row.kind: 1}
-
-
-# --- recipients
-
-
-def _erase_recipients(connection: Connection, publications: Collection[str]) -> Sequence[int]:
-    """Erase who the recipients were, and return them. How many had which outcome is kept with each batch."""
-    deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(publications), _delivery.c.has_recipients)
-    of_them = _recipient.c.delivery.in_(deliveries)
-    named = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()
-    connection.execute(delete(_recipient).where(of_them))
-    return named
-
-
-def forget(connection: Connection, people: Sequence[int]) -> None:
-    """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
-    of_them = _person.c.id.in_(people)
-    connection.execute(delete(_person).where(of_them, _UNNAMED))
-    erased = {"sealed": None, "key": _random_key(connection)}
-    connection.execute(update(_person).where(of_them).values(**erased))
+        locked = select(table.c.id).where(table.c.id.in_(threads)).order_by(table.c.id)
+        connection.execute(locked.with_for_update()).all()
+    of_them = or_(*(_publication.c[name].in_(threads) for name in ("incident", "corrects", "id")))  # by indexes
+    rows = connection.execute(_old(selection).where(of_them, _THREAD.in_(threads))).all()
+    done = _count_threads(connection, rows)
+    _erase_content(connection, keys, _publications_of(rows), now)
+    return done
 
 
 # --- erasing one incident or publication
@@ -400,8 +372,8 @@ def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
     return {row.id, *connection.execute(corrections).scalars()}
 
 
-def _cancel_erased(connection: Connection, ids: set[str], at: int) -> set[str]:
-    """Cancel what waits of some publications. Return their ids.
+def _cancel_erased(connection: Connection, ids: set[str], at: int) -> None:
+    """Cancel what waits of some publications.
 
     Raises:
         NotErasable: A post is being sent, or may be out.
@@ -417,35 +389,48 @@ def _cancel_erased(connection: Connection, ids: set[str], at: int) -> set[str]:
         )
     for row in rows:
         cancel_pending(connection, row, Outcome.SUPERSEDED, "Its content was erased.", at)
-    return ids
 
 
-# --- text
+# --- texts and people
 
 
-def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> Sequence[int]:
-    """Erase the text of some publications, of their deliveries and drafts, and the bodies of their events.
+def forget(connection: Connection, people: Sequence[int]) -> None:
+    """Erase the addresses of some people, and who they were. Those whom nothing names any more are removed."""
+    of_them = _person.c.id.in_(people)
+    connection.execute(delete(_person).where(of_them, _UNNAMED))
+    erased = {"sealed": None, "key": _random_key(connection)}
+    connection.execute(update(_person).where(of_them).values(**erased))
 
-    Returns:
-        The people who were their recipients.
-    """
-    about = _about(connection, ids)
-    for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
-        kept = {"key": row.key and purged_key(keys, row.key)}
-        kept |= without_content(read_message(row.message), keys, row.digest, now)
-        connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
-    of_them = _delivery.c.publication.in_(ids)
-    people = _erase_recipients(connection, ids)
-    gone = {"standalone": None, "reply": None, "ref": None, "request": None, "cursor": None, "reason": "", "remedy": ""}
-    connection.execute(update(_delivery).where(of_them).values(**gone))
-    forget_reasons(connection, of_them)
-    attempt = schema.attempt
-    own = attempt.c.delivery.in_(select(_delivery.c.id).where(of_them))
-    connection.execute(update(attempt).where(own).values(reason=""))
-    erase_drafts(connection, keys, ids, now)
-    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(about)))
-    _empty_events(connection, about)
-    return people
+
+def _erase_content(connection: Connection, keys: Keys, publications: Collection[str], now: datetime) -> None:
+    """Erase the texts and recipients of some publications, of their deliveries and drafts, and their events' bodies."""
+    for ids in _portions([*publications]):
+        for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
+            kept = {"key": row.key and purged_key(keys, row.key)}
+            kept |= without_content(read_message(row.message), keys, row.digest, now)
+            connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
+        of_them = _delivery.c.publication.in_(ids)
+        deliveries = select(_delivery.c.id).where(of_them)
+        _erase_recipients(connection, _recipient.c.delivery.in_(deliveries.where(_delivery.c.has_recipients)))
+        texts = dict.fromkeys(("standalone", "reply", "ref", "request", "cursor"))
+        connection.execute(update(_delivery).where(of_them).values(**texts, reason="", remedy=""))
+        forget_reasons(connection, of_them)
+        own = schema.attempt.c.delivery.in_(deliveries)
+        connection.execute(update(schema.attempt).where(own).values(reason=""))
+        about = _about(connection, ids)
+        connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(about)))
+        _empty_events(connection, about)
+        erase_drafts(connection, keys, ids, now)
+
+
+def _erase_recipients(connection: Connection, of_them: ColumnElement[bool]) -> None:
+    """Erase who the recipients were, and who is not needed elsewhere. How many had which outcome is kept by batch."""
+    people = connection.execute(select(_recipient.c.person).where(of_them).distinct()).scalars().all()
+    connection.execute(delete(_recipient).where(of_them))
+    for some in _portions(people):
+        unused = select(_person.c.id).where(_person.c.id.in_(some)).with_for_update(skip_locked=True)
+        free = connection.execute(unused).scalars().all()  # whom no other process is just writing to
+        connection.execute(delete(_person).where(_person.c.id.in_(free), _UNNAMED))
 
 
 def _empty_events(connection: Connection, publications: Collection[str]) -> int:

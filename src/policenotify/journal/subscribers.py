@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
-from policenotify.errors import JournalError
 from policenotify.journal import clock_change, meta, workers
-from policenotify.journal.audit import (
-    EventCursor,
-    end_of_events,
-    events_after,
-    lowest_behind,
-    newest_event,
-    place_of,
-    seal,
-)
+from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
@@ -33,7 +22,6 @@ from policenotify.model.event import (
     ChannelBlocked,
     ClockSet,
     DeliveryDelayed,
-    DeliveryEvent,
     DeliveryHeld,
     DeliveryPosted,
     DeliveryRefused,
@@ -44,13 +32,11 @@ from policenotify.model.event import (
     PeopleSuppressed,
     PublicationRefused,
     SecondReadingOverdue,
-    WorkerEvent,
     WorkerLost,
     WorkerStarted,
     WorkerStopped,
 )
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 
 HANDING: Final = timedelta(minutes=1)
 """How long a process may hand over an event without a sign of life before another one does."""
@@ -60,31 +46,35 @@ LIMIT: Final = 200
 
 _FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
 
-_OUTCOMES: Final[Mapping[str, type[DeliveryEvent]]] = {
+_OUTCOMES: Final[Mapping[str, type[JournalEvent]]] = {
     Outcome.POSTED: DeliveryPosted,
     Outcome.REFUSED: DeliveryRefused,
     Outcome.HELD: DeliveryHeld,
 }
-_OF_WORKERS: Final[Mapping[str, type[WorkerEvent]]] = {
+_KINDS: Final[Mapping[str, type[JournalEvent]]] = {
+    "published": MessagePublished,
+    "refused_by_check": PublicationRefused,
+    "blocked": ChannelBlocked,
+    "overdue": IncidentOverdue,
+    "second_reading_overdue": SecondReadingOverdue,
+    "suppressed": PeopleSuppressed,
+    clock_change.SET: ClockSet,
     workers.STARTED: WorkerStarted,
     workers.STOPPED: WorkerStopped,
     workers.LOST: WorkerLost,
 }
+_ERASED: Final[Mapping[str, object]] = {
+    "category": "",
+    "stage": None,
+    "level": 1,
+    "source": "",
+    "host": "",
+    "attempt": 1,
+}
+"""What a purge has erased with the body of an event."""
 
-
-@dataclass(frozen=True, slots=True)
-class EventBatch:
-    """Events that one process hands to a subscriber, and no other one does meanwhile.
-
-    Attributes:
-        start: The cursor before all of them.
-        events: Each event, and the cursor once it was handed over. There may be none.
-        end: The cursor after all of them.
-    """
-
-    start: EventCursor
-    events: tuple[tuple[JournalEvent, EventCursor], ...]
-    end: EventCursor
+HandedEvents: TypeAlias = list[tuple[EventCursor, tuple[JournalEvent, ...]]]
+"""For each event of the journal its cursor, and what subscribers get of it, which may be nothing."""
 
 
 class _Stored(NamedTuple):
@@ -101,66 +91,57 @@ class Subscribers:
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
-    def add(self, name: str) -> bool:
-        """Make the cursor of a subscriber, unless there is one. It gets what happens from now on.
-
-        Returns:
-            Whether it is new.
-        """
+    def add(self, name: str) -> None:
+        """Make the cursor of a subscriber, unless there is one. It gets what happens from now on."""
         with self._journal.read() as connection:
             if meta.get(connection, _FACT + name) is not None:
-                return False
+                return
         with self._journal.write(durable=False) as connection:
             row = {"name": _FACT + name, "value": _text(_Stored(end_of_events(connection)))}
-            return bool(schema.insert_new(connection, schema.meta, [row]))
+            schema.insert_new(connection, schema.meta, [row])
 
-    def remove(self, name: str) -> None:
-        """Forget a subscriber."""
-        with self._journal.write(durable=False) as connection:
-            connection.execute(schema.meta.delete().where(schema.meta.c.name == _FACT + name))
-
-    def take(self, name: str, holder: str) -> EventBatch | None:
-        """Take the next events of a subscriber.
+    def take(self, name: str, holder: str) -> HandedEvents:
+        """Take the next events of a subscriber. No other process hands them over meanwhile.
 
         Args:
-            name: The subscriber.
+            name: The subscriber. If its cursor is missing, as in a journal that was emptied, it is made.
             holder: Who hands them over. It ends with the name of the process, after a blank.
 
         Returns:
-            Them, or None if there are none, or if another holder hands over events to the subscriber.
+            Them. Empty if there are none, or if another holder hands over events to the subscriber.
         """
         with self._journal.read() as connection:
-            stored = _read(meta.get(connection, _FACT + name))
-            if self._is_held(stored, holder) or not events_after(connection, stored.cursor, 1):
-                return None
+            stored = _stored(connection, name)
+            events = [] if stored is None or self._is_held(stored, holder) else _next_events(connection, stored.cursor)
+        if stored is None:
+            self.add(name)
+        if stored is None or not events:
+            return []
         with self._journal.write(durable=False) as connection:
-            stored = _locked(connection, name)
-            if self._is_held(stored, holder) or not (rows := events_after(connection, stored.cursor, LIMIT)):
-                return None
-            before, events = stored.cursor, list[tuple[JournalEvent, EventCursor]]()
-            meta.put(connection, _FACT + name, _text(_Stored(before, holder, self._until())))
-            for row in rows:
-                for event in (of_row := _readable(connection, row)):
-                    events.append((event, place_of(row) if event is of_row[-1] else before))
-                before = place_of(row)
-            return EventBatch(stored.cursor, tuple(events), before)
+            if _stored(connection, name, locked=True) != stored:
+                return []  # another process has taken them
+            meta.put(connection, _FACT + name, _text(_Stored(stored.cursor, holder, self._until())))
+        return events
 
-    def advance(self, name: str, holder: str, cursor: EventCursor, *, release: bool = False) -> bool:
+    def advance(self, name: str, holder: str, cursor: EventCursor | None, *, release: bool = False) -> bool:
         """Record that the events up to a cursor were handed over.
 
         Args:
             name: The subscriber.
             holder: Who has handed them over.
-            cursor: Behind the last of them.
+            cursor: Behind the last of them. None if no more were.
             release: Another holder may go on at once. Otherwise this one keeps the others for another while.
 
         Returns:
             False if another holder has taken over because this one was silent. Nothing is recorded then.
         """
-        kept = _Stored(cursor) if release else _Stored(cursor, holder, self._until())
         with self._journal.write(durable=False) as connection:
-            if _locked(connection, name).holder != holder:
+            stored = _stored(connection, name, locked=True)
+            if stored is None or stored.holder != holder:
                 return False
+            kept = _Stored(cursor or stored.cursor)
+            if not release:
+                kept = kept._replace(holder=holder, until=self._until())
             meta.put(connection, _FACT + name, _text(kept))
             return True
 
@@ -174,109 +155,90 @@ class Subscribers:
         return other and lasts and not is_dead(stored.holder.rpartition(" ")[2])
 
 
-def restart_order(connection: Connection, keys: Keys, at: datetime) -> None:
-    """Order all events by their numbers, as in a database whose transactions are counted otherwise.
+def restart_order(connection: Connection) -> None:
+    """Put all events, in their order, before those of a database whose transactions are counted otherwise.
 
-    No other process may add events meanwhile. All are sealed first. Each subscriber goes on before the first event that
-    it was not handed, and may get some again.
+    Their transactions get numbers below 0, and so do the cursors of seals and subscribers. No other process may add
+    events meanwhile.
     """
-    facts = select(schema.meta.c.name, schema.meta.c.value).where(schema.meta.c.name.startswith(_FACT))
-    newest = newest_event(connection)
-    for name, value in connection.execute(facts).all():
-        number = lowest_behind(connection, _read(value).cursor)
-        meta.put(connection, name, _text(_Stored(EventCursor(0, newest if number is None else number - 1))))
-    seal(connection, keys, at, closed=True)
-    connection.execute(update(schema.event).where(schema.event.c.xid > 0).values(xid=0))
-    connection.execute(update(schema.seal).values(last_xid=0, last_event=newest))
+    event, facts = schema.event, schema.meta
+    counted = (connection.execute(select(func.max(event.c.xid))).scalar() or 0) + 1
+    for name, value in connection.execute(select(facts).where(facts.c.name.startswith(_FACT))).all():
+        xid, number = _read(value).cursor
+        behind = EventCursor(xid - counted, number) if xid < counted else EventCursor(0, 0)
+        meta.put(connection, name, _text(_Stored(behind)))
+    connection.execute(update(event).values(xid=event.c.xid - counted))
+    connection.execute(update(schema.seal).values(last_xid=schema.seal.c.last_xid - counted))
 
 
 def _text(stored: _Stored) -> str:
     return json.dumps({**stored.cursor._asdict(), "holder": stored.holder, "until": stored.until})
 
 
-def _read(text: str | None) -> _Stored:
-    if text is None:
-        raise JournalError("The cursor of a subscriber of events is missing. It is made again when it subscribes.")
+def _read(text: str) -> _Stored:
     fields = json_object(text)
     return _Stored(EventCursor(int(fields["xid"]), int(fields["id"])), str(fields["holder"]), int(fields["until"]))
 
 
-def _locked(connection: Connection, name: str) -> _Stored:
-    query = select(schema.meta.c.value).where(schema.meta.c.name == _FACT + name).with_for_update()
-    return _read(connection.execute(query).scalar())
+def _stored(connection: Connection, name: str, *, locked: bool = False) -> _Stored | None:
+    query = select(schema.meta.c.value).where(schema.meta.c.name == _FACT + name)
+    text = connection.execute(query.with_for_update() if locked else query).scalar()
+    return None if text is None else _read(text)
 
 
 # --- what is handed over
 
 
+def _next_events(connection: Connection, cursor: EventCursor) -> HandedEvents:
+    return [(place_of(row), _readable(connection, row)) for row in events_after(connection, cursor, LIMIT)]
+
+
 def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]:
     """Return what subscribers get of an event: nothing if it is damaged, so that it does not stop those behind."""
     try:
-        return tuple(_events_of(connection, row))
+        return tuple(_events_of(connection, row, json_object(row.body) if row.body else {}))
     except (ValueError, TypeError, KeyError):  # `verify` reports it
         return ()
 
 
-def _events_of(connection: Connection, row: Row[Any]) -> Iterator[JournalEvent]:
+def _events_of(connection: Connection, row: Row[Any], body: Mapping[str, Any]) -> Iterator[JournalEvent]:
     """Yield what subscribers get of an event of the journal. The body of a purged one is empty."""
-    body = json_object(row.body) if row.body else {}
-    common: dict[str, Any] = {"number": row.id, "at": moment(row.at)}
-    about: dict[str, Any] = {**common, "publication": row.publication or ""}
-    match row.kind:
-        case "published":
-            stage = Stage(body["stage"]) if "stage" in body else None
-            yield MessagePublished(**about, category=str(body.get("category", "")), stage=stage)
-            if "overridden" in body:
-                yield FindingOverridden(**about, codes=_codes(body["overridden"]))
-        case "refused_by_check":
-            yield PublicationRefused(**about, codes=_codes(body.get("codes", ())))
-        case "settled" | "resolved":
-            about |= {"channel": row.channel, "delivery": row.delivery}
-            yield from _of_delivery(connection, row, body, about)
-        case control.BATCH_EVENT if body.get("delayed"):
-            about |= {"channel": row.channel, "delivery": int(body["list"])}
-            yield from _of_delivery(connection, row, {**body, "outcome": Outcome.WAITING}, about)
-        case "blocked":
-            yield ChannelBlocked(**common, channel=row.channel)
-        case "overdue" | "second_reading_overdue":
-            reminder = IncidentOverdue if row.kind == "overdue" else SecondReadingOverdue
-            yield reminder(**about, level=int(body.get("level", 1)))
-        case "suppressed":
-            channel = "" if row.channel == schema.EVERYWHERE else row.channel
-            people = len(body.get("recipients", ()))
-            yield PeopleSuppressed(**common, channel=channel, people=people, source=str(body.get("source", "")))
-        case _:
-            yield from _of_machine(row, body, common)
+    if (kind := _KINDS.get(row.kind)) is not None:
+        yield _made(kind, row, body)
+    if "overridden" in body:
+        yield _made(FindingOverridden, row, {"codes": body["overridden"]})
+    if row.kind in {"settled", "resolved"}:
+        yield from _of_delivery(connection, row, body)
+    elif row.kind == control.BATCH_EVENT and body.get("delayed"):
+        yield _made(DeliveryDelayed, row, body)
 
 
-def _of_machine(row: Row[Any], body: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[JournalEvent]:
-    if row.kind == clock_change.SET:
-        yield ClockSet(**common, seconds=float(body["seconds"]))
-    elif (kind := _OF_WORKERS.get(row.kind)) is not None:
-        yield kind(**common, host=str(body.get("host", "")))
-
-
-def _of_delivery(
-    connection: Connection, row: Row[Any], body: Mapping[str, Any], about: Mapping[str, Any]
-) -> Iterator[DeliveryEvent]:
+def _of_delivery(connection: Connection, row: Row[Any], body: Mapping[str, Any]) -> Iterator[JournalEvent]:
     """Yield the outcome of a delivery, and that some people of its list are held."""
-    outcome = body.get("outcome")
-    if outcome is None:  # purged
-        state = select(schema.delivery.c.state).where(schema.delivery.c.id == row.delivery)
-        outcome = connection.execute(state).scalar()
-    if row.kind == "resolved":
-        if outcome == Outcome.POSTED:
-            yield DeliveryPosted(**about)
-    elif (kind := _OUTCOMES.get(str(outcome))) is not None:
-        yield kind(**about)
-        recipient = schema.recipient
+    delivery, recipient = schema.delivery, schema.recipient
+    state = select(delivery.c.state).where(delivery.c.id == row.delivery)
+    outcome = Outcome(body["outcome"] if body else connection.execute(state).scalar_one())
+    if (kind := _OUTCOMES.get(outcome)) is not None:
+        yield _made(kind, row, body)
         held = select(recipient.c.person).where(recipient.c.delivery == row.delivery, recipient.c.state == Outcome.HELD)
         if kind is not DeliveryHeld and connection.execute(held.limit(1)).first() is not None:
-            yield DeliveryHeld(**about)
-    elif body.get("delayed") and not Outcome(str(outcome)).is_final:
-        code = shown_code(str(body.get("code", "")))
-        yield DeliveryDelayed(**about, attempt=int(body.get("attempt", 1)), code=code)
+            yield _made(DeliveryHeld, row, body)
+    elif body.get("delayed") and not outcome.is_final:
+        yield _made(DeliveryDelayed, row, body)
 
 
-def _codes(codes: Iterable[object]) -> tuple[str, ...]:
-    return tuple(filter(None, (shown_code(str(code)) for code in codes)))
+def _made(kind: type[JournalEvent], row: Row[Any], body: Mapping[str, Any]) -> JournalEvent:
+    """Return an event with those fields of the row and its body that its kind has."""
+    known: dict[str, Any] = {
+        **_ERASED,
+        **body,
+        "number": row.id,
+        "at": moment(row.at),
+        "publication": row.publication or "",
+        "delivery": body.get("list", row.delivery),  # of a batch, that of its list
+        "channel": "" if row.channel == schema.EVERYWHERE else row.channel,
+        "code": shown_code(str(body.get("code", ""))),
+        "codes": tuple(filter(None, (shown_code(str(code)) for code in body.get("codes", ())))),
+        "people": len(body.get("recipients", ())),
+    }
+    return kind.model_validate({name: known[name] for name in kind.model_fields if name in known})

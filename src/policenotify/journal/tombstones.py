@@ -1,4 +1,4 @@
-"""Select publications for exports and purges, and keep what remains of purged ones."""
+"""What remains of a purged publication."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from policenotify.errors import IdempotencyConflict, InvalidTransition
 from policenotify.journal.database import schema
@@ -35,7 +35,7 @@ _KEYED = select(_publication.c.id, _publication.c.key, _publication.c.digest).wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which publications are exported or purged.
+    """Which publications are purged.
 
     Attributes:
         before: Only those published or closed by then, in the journal's microseconds.
@@ -44,20 +44,6 @@ class Selection:
 
     before: int
     category: str | None = None
-
-
-def is_about(category: str) -> ColumnElement[bool]:
-    """Return the condition that a publication is about a category."""
-    # Inside a text value the quotes of the JSON would be escaped.
-    return _publication.c.message.contains(f'"category":"{category}"', autoescape=True)
-
-
-def is_selected(selection: Selection | None) -> ColumnElement[bool]:
-    """Return the condition that a publication is selected; all are if there is no selection."""
-    if selection is None:
-        return true()
-    old = _publication.c.created_at <= selection.before
-    return old if selection.category is None else and_(old, is_about(selection.category))
 
 
 def is_whole() -> ColumnElement[bool]:

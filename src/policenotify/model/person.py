@@ -64,7 +64,6 @@ class Suppression(_Part):
         key: The person's opaque key, from which no telephone number can be found in minutes.
         source: Why.
         evidence: What shows it, in words, without an address.
-        at: When it was first reported.
         since: From when on nothing is sent.
         until: When it ends by itself, if it does.
     """
@@ -73,7 +72,6 @@ class Suppression(_Part):
     key: str
     source: Source
     evidence: str
-    at: datetime
     since: datetime
     until: datetime | None = None
 
@@ -109,12 +107,12 @@ class PersonDelivery(_Part):
 
 
 class PersonReport(_Part):
-    """What came back about a person after a post was accepted.
+    """What came back about a person.
 
     Attributes:
         publication: The publication.
         channel: The channel.
-        kind: `gone`, `soft` or `complaint`.
+        kind: `refused` in the session, `gone` or `soft` after the post was accepted, or `complaint`.
         status: The network's own code.
         at: When.
     """

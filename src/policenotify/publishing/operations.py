@@ -282,7 +282,7 @@ class Operations(SendingControls):
         """Read the settings of unusable channels again, if that is due."""
 
     def _has_worker(self) -> bool:
-        return self.journal.workers.last_worker_heartbeat() is not None
+        return bool(self.journal.workers.running())
 
     def _unfinished(self, latest: Iterable[Publication]) -> list[str]:
         """Return the ids of other unfinished publications, those that need a person first."""

@@ -531,12 +531,16 @@ class PendingDeliveries:
         """Let the first delivery of each channel that waits for a list be tried at once, whatever its delay."""
         self.journal.deliveries.retry_lists(first_only=True)
 
-    def run(self) -> None:
-        """Reopen the channels that can be, and render what waits for them."""
+    def run(self, *, retries_lists: bool = False) -> None:
+        """Reopen the channels that can be, and render what waits for them; see `retry_lists`, too."""
         self.reopen_channels()
         usable = [name for name, channel in self.channels.items() if not channel.problem]
         closed: set[str] = set()
-        for delivery in self.journal.deliveries.unrendered(usable):
+        with self.journal.snapshot():
+            unrendered = self.journal.deliveries.unrendered(usable)
+            if retries_lists:
+                self.retry_lists()
+        for delivery in unrendered:
             if delivery.channel not in closed and not self._render(delivery):
                 closed.add(delivery.channel)
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
-from policenotify.delivery.attempt import backoff
+from policenotify.delivery.batch import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
-    InvalidTransition,
     JournalError,
     MessageRejected,
     SettingsError,
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.workers import Runner
 
-_TIDY_INTERVAL = 15.0  # seconds between two looks of a worker for reminders, drafts that expire and addresses to erase
+_TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, drafts that expire and addresses to erase
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
@@ -334,24 +333,13 @@ class Publisher(Operations):
             raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
         if connection is None:
             self.events.register()
-            self._pending.run()
-            self._pending.retry_lists()
+            self._pending.run(retries_lists=True)
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 names = file_names(message)
                 message, pictures = load_images(message, self.journal.publications.picture)
-                first = self.journal.publications.find_repeated(key, message.digest())
-                publication, new = first, False
-                if publication is None:
-                    naming = Naming(
-                        key=key,
-                        actor=actor,
-                        to=to,
-                        draft=draft,
-                        urgent=urgent,
-                        file_names=names,
-                    )
-                    publication, new = self._store(message, pictures, naming)
+                naming = Naming(key=key, actor=actor, to=to, draft=draft, urgent=urgent, file_names=names)
+                publication, new = self._store(message, pictures, naming)
             except JournalError as error:
                 error.mark_not_published()
                 raise
@@ -367,7 +355,7 @@ class Publisher(Operations):
         report = _noted(self._report(publication, repeated=not new))
         with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
             self.journal.retention.erase_when_due()
-            if self.journal.workers.misses_one:  # as the report has found
+            if self.journal.workers.lost:  # as the report has found
                 self.journal.workers.record_lost()
         return report
 
@@ -403,27 +391,23 @@ class Publisher(Operations):
         return self._report(found.id)
 
     def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
-        """Prepare and store a publication. Return its id, and whether this call stored it."""
+        """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         key, actor = naming.key, naming.actor
         for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with self.journal.snapshot():
-                    new = self._preparer.prepare(
-                        message,
-                        pictures,
-                        key=key,
-                        actor=actor,
-                        to=naming.to,
-                        file_names=naming.file_names,
-                        despite_findings=bool(naming.draft or naming.urgent),
-                    )
-            except InvalidTransition:
-                # Another process may have published under this key since it was looked up.
-                if (first := self.journal.publications.find_repeated(key, message.digest())) is None:
-                    raise
-                return first, False
+            with self.journal.snapshot():
+                if (first := self.journal.publications.find_repeated(key, message.digest())) is not None:
+                    return first, False
+                new = self._preparer.prepare(
+                    message,
+                    pictures,
+                    key=key,
+                    actor=actor,
+                    to=naming.to,
+                    file_names=naming.file_names,
+                    despite_findings=bool(naming.draft or naming.urgent),
+                )
             self.journal.authorize(actor, "publish", new.message)
             needed = self.drafts.needed(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
             new = replace(new, approval=needed)
@@ -469,21 +453,15 @@ class Publisher(Operations):
     def drain(self, budget: timedelta) -> datetime | None:
         """Deliver what is due, for at most *budget*. For timers and cron.
 
-        Then reminders of overdue incidents are raised, and addresses that are no longer needed erased. Messages to the
-        duty channels leave in what is left of the budget.
+        Meanwhile reminders of overdue incidents are raised, and addresses that are no longer needed erased. Messages to
+        the duty channels leave in what is left of the budget.
 
         Returns:
             When something is due next. `None` if nothing is.
         """
         budget = wait_of(budget, "budget")
-        self.events.register()
-        self._pending.run()
-        self._pending.retry_lists()
-        until = self.clock.monotonic() + budget.total_seconds()
-        self.events.wake()
-        due = self._dispatcher.drain(budget)
-        if self._tidy():
-            due = self._dispatcher.drain(timedelta(seconds=max(0.0, until - self.clock.monotonic())))
+        self._begin_to_deliver()
+        due = self._dispatcher.drain(budget, duties=self._look_around)
         self.events.wake()
         return due
 
@@ -496,20 +474,26 @@ class Publisher(Operations):
 
     def _deliver_until(self, stop: Callable[[], bool]) -> None:
         """Deliver as a worker until it is to stop."""
-        self.events.register()
-        self._pending.retry_lists()
+        self._begin_to_deliver()
         self.journal.workers.start_heartbeat()
         self._dispatcher.drain(None, stop=stop, duties=self._look_around)
 
-    def _look_around(self) -> None:
-        """Do what a worker does at each look, besides delivering."""
+    def _begin_to_deliver(self) -> None:
+        self.events.register()
+        self._pending.run(retries_lists=True)
+        self._tidied_at = -math.inf
+
+    def _look_around(self) -> bool:
+        """Do what a drain does at each look, besides delivering. Return whether there is more to deliver."""
         self.events.register()  # who has subscribed since gets what is written from now on
-        self.events.report_hangs()
         self.events.wake()
         self._pending.run()
-        if self.clock.monotonic() >= self._tidied_at + _TIDY_INTERVAL:
-            self._tidied_at = self.clock.monotonic()
-            self._tidy()
+        if self.clock.monotonic() < self._tidied_at + _TIDY_INTERVAL:
+            return False
+        self._tidied_at = self.clock.monotonic()
+        self.journal.retention.erase_addresses()
+        self.drafts.expire()
+        return self._duty.run()
 
     def _finish_worker(self, timeout: float) -> bool:
         """Take nothing new, and return whether all that is under way ends in time."""
@@ -517,12 +501,6 @@ class Publisher(Operations):
         with suppress(JournalError):  # others will notice the missing heartbeat
             self.journal.workers.stop_heartbeat()
         return finished
-
-    def _tidy(self) -> bool:
-        """Do what may follow the deliveries. Return whether there is more to deliver."""
-        self.journal.retention.erase_addresses()
-        self.drafts.expire()
-        return self._duty.run()
 
     # --- what operations need
 

@@ -281,7 +281,7 @@ class Scene:
         self.sms.latency = self.x.latency = 0
         self.mail.recover()
         last = self.start("work")
-        _until(lambda: not self.journal.publications.unfinished() or self._only_held(), "there is no end to it")
+        _until(lambda: not self.journal.publications.unfinished_ids() or self._only_held(), "there is no end to it")
         self.end(last)
 
     def _only_held(self) -> bool:

@@ -74,7 +74,8 @@ class _Verdict:
             for row in connection.execute(select(schema.attempt).order_by(schema.attempt.c.number)).all():
                 self.attempts.setdefault(whole[row.delivery], []).append(row)
                 self.of_batch.setdefault(row.delivery, []).append(row)
-        self.listed = {receipt.delivery for one in self.journal.publications.unfinished() for receipt in one}
+        open_ = map(self.journal.publications.get, self.journal.publications.unfinished_ids())
+        self.listed = {receipt.delivery for one in open_ if one is not None for receipt in one}
         self.turns = {row.id: Turn(int(row.key.removeprefix("turn "))) for row in said}
         interrupted = [one for rows in self.attempts.values() for one in rows if one.code == "interrupted"]
         self.counted["publications"] = len(said)

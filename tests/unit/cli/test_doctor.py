@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from policenotify.errors import JournalError
-from policenotify.journal.journal import AuditLog
+from policenotify.journal.seals import AuditLog
 from policenotify.render.locales import LOCALES
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run

@@ -13,7 +13,6 @@ from tests.support.shell import ACCIDENT, Run
 
 def test_rotation_leaves_an_installation_that_works(run: Run, desk: Desk) -> None:
     assert run("publish", *ACCIDENT).code == 0
-    pem = run("journal", "public-key").out
     ran = run("keys", "rotate", "--json")
     assert ran.code == 0
     keys = Keys.load(desk.folder / "keys")
@@ -23,7 +22,6 @@ def test_rotation_leaves_an_installation_that_works(run: Run, desk: Desk) -> Non
         assert database.execute("SELECT DISTINCT key_version FROM pn_person").fetchall() == [(2,)]
     assert run("journal", "seal").code == 0
     assert run("journal", "verify").code == 0
-    assert run("journal", "public-key").out.startswith(pem)
     assert "Copy " in run("keys", "rotate").out
     with closing(open_journal(str(desk.database), keys=Keys.load(desk.folder / "keys"))) as journal:
         assert journal.keys.version == 3
@@ -34,11 +32,10 @@ def test_the_rule_of_the_installation_is_asked_before_keys_change_and_before_an_
     rule = 'may = "tests.integration.test_authority:only_claire"\n'
     settings.write_text(f"{rule}{settings.read_text(encoding='utf-8')}", encoding="utf-8")
     before = (desk.folder / "keys").read_bytes()
-    for command in (("keys", "rotate"), ("journal", "export", "journal.jsonl")):
+    for command in (("keys", "rotate"), ("journal", "export")):
         refused = run("--actor", "Préfet", *command)
-        assert (refused.code, "only Claire is on duty" in refused.err) == (1, True)
+        assert (refused.code, refused.out, "only Claire is on duty" in refused.err) == (1, "", True)
     assert (desk.folder / "keys").read_bytes() == before
-    assert not (desk.folder / "journal.jsonl").exists()
     assert run("--actor", "claire", "keys", "rotate").code == 0
 
 

@@ -137,7 +137,7 @@ def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> 
 def test_a_postponed_delivery_has_the_time_of_the_next_attempt(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policenotify.delivery.attempt._SHORTEST_BACKOFF", 2 * LONG)
+    monkeypatch.setattr("policenotify.delivery.batch._SHORTEST_BACKOFF", 2 * LONG)
     desk.mail.refuse_connections()
     ran = run("publish", *ACCIDENT, "--wait", f"{PATIENCE}")
     assert ran.code == 3
@@ -223,7 +223,7 @@ def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
 ) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    monkeypatch.setattr("policenotify.journal.leases._started_once", lambda _pid: "")
+    monkeypatch.setattr("policenotify.journal.leases._started", lambda _pid: "")
     for _ in range(2):
         assert publisher.journal.deliveries.claim("presse", f"{this_process()}/slot", lease=LEASE)
         assert publisher.journal.deliveries.recover() == 1

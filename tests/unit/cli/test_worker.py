@@ -78,7 +78,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
             "Delivering on bluesky, presse.\nsky is no longer in the settings, and its readers know of old,"
         )
         assert noted.is_set(), notes
-        assert other.journal.workers.last_worker_heartbeat() is None
+        assert other.journal.workers.running() == ()
     listener.join(PATIENCE)
     shown = {note for note in told if note.startswith(b"STATUS=waiting ")}
     assert shown

@@ -27,8 +27,8 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.attempt import DeliveryAttempt, backoff
-from policenotify.delivery.batch import CHUNK, Chunk
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.delivery.batch import CHUNK, Chunk, backoff
 from policenotify.delivery.lease import Lease
 from policenotify.errors import (
     Blocked,
@@ -1234,7 +1234,7 @@ def test_no_recipient_is_ever_forgotten(data: st.DataObject) -> None:
     network.sends.append(outcomes_until_error)
     channel: Any = network.open(Book.__new__(Book), None)  # type: ignore[arg-type]  # neither is used
     request = Request(account=network.account, key="0" * 64, body={})
-    lease = Lease(journal=Mock(), claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
+    lease = Lease(claimed=Mock(channel="sky"), clock=FakeClock(), length=LEASE, renewed_at=0)
     chunk = Chunk(lease=lease, may_go_on=lambda: True, left=deque(people))
     failure = chunk.run(channel, request)
     assert list(chunk.begun) == [person.key for person in people]

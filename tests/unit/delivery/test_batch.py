@@ -363,27 +363,6 @@ def test_a_process_halted_in_a_list_requests_no_further_recipient(book: Book) ->
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
-def test_a_lease_that_the_store_calls_over_publishes_nothing(book: Book) -> None:
-    """The clock that measures our own time stood still: a paused machine whose journal is elsewhere."""
-    network = Scripted(capabilities=PLAIN)
-
-    class Still:
-        now = book.clock.now
-
-        def monotonic(self) -> float:
-            return 0.0
-
-        def sleep(self, seconds: float) -> None:
-            raise AssertionError(seconds)
-
-    network.sends.append(halted(book, network, taken_over=False))
-    published = book.publish("sky")
-    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    how = network.configured("sky")
-    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=Still(), lease=LEASE).run(claim(book))
-    assert book.receipt(published).outcome is Outcome.WAITING
-
-
 def test_outside_a_delivery_a_network_may_always_publish() -> None:
     before_publishing()
 
@@ -392,8 +371,7 @@ def test_outside_a_delivery_a_network_may_always_publish() -> None:
 
 
 def _dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_started", "_started_once"):
-        monkeypatch.setattr(leases, name, lambda _pid: "")
+    monkeypatch.setattr(leases, "_started", lambda _pid: "")
 
 
 def _on(monkeypatch: pytest.MonkeyPatch, machine: str) -> str:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -102,7 +103,8 @@ def test_a_worker_that_hangs_is_not_reported_alive(manager: socket.socket) -> No
     class Once:
         waited = 0
 
-        def wait(self, seconds: float) -> str:
+        def wait(self, seconds: float, *, during: Callable[[], bool]) -> str:
+            assert during()
             self.waited += 1
             assert seconds == 10.0
             return "SIGTERM" if self.waited == 3 else ""

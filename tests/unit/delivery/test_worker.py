@@ -243,7 +243,6 @@ def test_deliveries_under_way_have_time_to_finish_and_nothing_new_is_taken(tmp_p
         delivery = Dispatcher(journal=book.journal, channels={"sky": sky.configured("sky")}, clock=SystemClock())
         delivery.drain(timedelta(0))
         assert hang.begun.wait(PATIENCE)
-        assert not delivery.finish(timeout=0.01)
         threading.Timer(0.05, hang.go.set).start()
         assert delivery.finish()
         assert (book.receipt(first).outcome, book.receipt(second).outcome) == (Outcome.POSTED, Outcome.WAITING)
@@ -252,6 +251,13 @@ def test_deliveries_under_way_have_time_to_finish_and_nothing_new_is_taken(tmp_p
         assert book.receipt(second).outcome is Outcome.WAITING
         delivery.drain(LONG)  # it may be used again
         assert book.receipt(second).outcome is Outcome.POSTED
+        sky.sends.append(again := Hang())
+        third = book.publish("sky")
+        delivery.drain(timedelta(0))
+        assert again.begun.wait(PATIENCE)
+        assert not delivery.finish(timeout=0.01)
+        again.go.set()
+        assert _soon(lambda: book.receipt(third).outcome is Outcome.POSTED)
         delivery.close()
 
 

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from policenotify.errors import ApprovalMissing, DraftConflict, IdempotencyConflict, PolicenotifyError
 from policenotify.journal import audit, open_journal, publications
@@ -105,7 +105,7 @@ class ApprovalMachine(RuleBasedStateMachine):
 
     def _newest(self) -> int:
         with self.desk.journal.read() as connection:
-            return audit.newest_event(connection)
+            return connection.execute(select(func.max(schema.event.c.id))).scalar() or 0
 
     def _do(self, action: Callable[[], Any], *, allowed: bool, crashes: bool = False, quiet: bool = False) -> Any:
         """Do something that leaves exactly one event if it is allowed, and else none."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,8 +16,8 @@ from hypothesis import strategies as st
 
 import policenotify
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal import audit, meta, open_journal
-from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
+from policenotify.journal import audit, meta, open_journal, seals
+from policenotify.journal.audit import START, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Stage
@@ -37,7 +36,8 @@ _FORGETS = """    event = schema.event
 """
 """A purge forgets body and salt; who, what, when and the commitment stay."""
 
-_ORDERS = """    connection.execute(update(schema.event).where(schema.event.c.xid > 0).values(xid=0))
+_ORDERS = """    connection.execute(update(event).values(xid=event.c.xid - counted))
+    connection.execute(update(schema.seal).values(last_xid=schema.seal.c.last_xid - counted))
 """
 """A move, after which another database counts the transactions."""
 
@@ -51,12 +51,17 @@ def _changes_events(source: str) -> bool:
     inner = {part for function in functions for part in ast.walk(function)}
     scopes = [list(ast.walk(function)) for function in functions]
     scopes.append([node for node in ast.walk(tree) if node not in inner])
-    # Statements at module level are not needed and would escape this proof.
-    return _knows_events(scopes[-1]) or any(_knows_events(scope) and _changes(scope) for scope in scopes)
+    # At module level the table itself would escape this proof. A query of its columns does not.
+    return _names_the_table(scopes[-1]) or any(_knows_events(scope) and _changes(scope) for scope in scopes)
 
 
 def _knows_events(scope: list[ast.AST]) -> bool:
     return any(isinstance(node, ast.Attribute) and ast.unparse(node) == "schema.event" for node in scope)
+
+
+def _names_the_table(scope: list[ast.AST]) -> bool:
+    named = [ast.unparse(node) for node in scope if isinstance(node, ast.Attribute)]
+    return named.count("schema.event") > named.count("schema.event.c")
 
 
 def _changes(scope: list[ast.AST]) -> bool:
@@ -113,7 +118,7 @@ def test_events_are_read_from_a_cursor_on(desk: Desk) -> None:
     for number in range(5):
         desk.journal.audit.record("adm", str(number), {})
     with desk.journal.read() as connection:
-        first = events_after(connection, EventCursor(), 3)
+        first = events_after(connection, START, 3)
         rest = events_after(connection, place_of(first[-1]), 3)
         end = end_of_events(connection)
     assert [row.kind for row in (*first, *rest)] == ["0", "1", "2", "3", "4"]
@@ -200,13 +205,13 @@ def test_batches_are_closed_and_verified(desk: Desk) -> None:
     _desk_with(desk, batches=3)
     assert desk.journal.audit.seal() == 0
     assert desk.journal.audit.verify() == 3
-    seals = desk.dump("pn_seal")["pn_seal"]
-    assert [(row[0], row[1]) for row in seals] == [(1, "[[1, 2]]"), (2, "[[3, 4]]"), (3, "[[5, 6]]")]
-    assert [row[4] for row in seals] == ["", seals[0][5], seals[1][5]]
+    rows = desk.dump("pn_seal")["pn_seal"]
+    assert [(row[0], row[2]) for row in rows] == [(1, 2), (2, 4), (3, 6)]
+    assert [row[3] for row in rows] == ["", rows[0][4], rows[1][4]]
 
 
 def test_many_events_are_sealed_in_several_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_BATCH", 2)
+    monkeypatch.setattr(seals, "_BATCH", 2)
     for number in range(5):
         desk.journal.audit.record("adm", str(number), {})
     assert desk.journal.audit.seal() == 5
@@ -242,10 +247,11 @@ def test_batches_of_earlier_keys_are_still_verified(desk: Desk) -> None:
         "UPDATE pn_seal SET digest = 'aa' WHERE id = 2",
         "UPDATE pn_seal SET previous = '' WHERE id = 2",
         "UPDATE pn_seal SET signature = (SELECT signature FROM pn_seal WHERE id = 1) WHERE id = 2",
-        "UPDATE pn_seal SET events = '[[3, 3]]' WHERE id = 2",
-        "UPDATE pn_seal SET events = '[[4, 4], [3, 3]]' WHERE id = 2",
-        "UPDATE pn_seal SET events = '[[3, 5]]' WHERE id = 2",
-        "UPDATE pn_seal SET events = '[3]' WHERE id = 2",
+        "UPDATE pn_seal SET last_event = 3 WHERE id = 2",
+        "UPDATE pn_seal SET last_xid = last_xid + 99 WHERE id = 3",
+        "UPDATE pn_seal SET last_xid = last_xid - 9 WHERE id = 2",
+        "UPDATE pn_event SET xid = xid - 9 WHERE id = 4",
+        "UPDATE pn_event SET xid = xid - 9 WHERE id = 7",
         "UPDATE pn_seal SET at = at - 1 WHERE id = 2",
         "DELETE FROM pn_seal WHERE id = 1",
         "DELETE FROM pn_seal WHERE id = 2",
@@ -269,7 +275,7 @@ def test_an_event_added_among_the_sealed_ones_is_seen(desk: Desk) -> None:
     desk.change_directly(
         f"INSERT INTO pn_event (id, {columns}) SELECT 5, {columns} FROM pn_event WHERE id = 1"  # noqa: S608 - our own names
     )
-    with pytest.raises(JournalError, match="tampered with: an event was added among those that are sealed"):
+    with pytest.raises(JournalError, match=r"tampered with: seal 1, or an event before it"):
         desk.journal.audit.verify()
 
 
@@ -350,8 +356,6 @@ print("done")
     assert desk.journal.audit.seal() == 0
     assert desk.journal.audit.verify() > 0
     events = sorted(row[0] for row in desk.dump("pn_event")["pn_event"])
-    sealed = [range(a, b + 1) for row in desk.dump("pn_seal")["pn_seal"] for a, b in json.loads(row[1])]
-    assert sorted(number for numbers in sealed for number in numbers) == events
     desk.change_directly(f"DELETE FROM pn_event WHERE id = {events[len(events) // 2]}")  # noqa: S608 - a number
     with pytest.raises(JournalError, match="tampered with"):
         desk.journal.audit.verify()

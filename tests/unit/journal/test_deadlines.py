@@ -67,28 +67,32 @@ def test_where_something_of_an_open_incident_is_out(desk: Desk) -> None:
     assert desk.journal.incidents.open_by_channel() == {"sky": ("I2",)}
 
 
+def _workers(desk: Desk) -> list[datetime]:
+    return [worker.seen_at for worker in desk.journal.workers.running()]
+
+
 def test_a_runner_of_a_clock_that_was_set_back_keeps_no_alarm_silent(desk: Desk) -> None:
     desk.journal.workers.heartbeat(is_worker=True)
     seen = desk.clock.now()
     desk.clock._at -= timedelta(seconds=20)  # as clocks of two hosts may be apart
-    assert (desk.journal.workers.last_heartbeat(), desk.journal.workers.last_worker_heartbeat()) == (seen, seen)
+    assert (desk.journal.workers.last_heartbeat(), _workers(desk)) == (seen, [seen])
     desk.clock._at -= timedelta(hours=6)
-    assert (desk.journal.workers.last_heartbeat(), desk.journal.workers.last_worker_heartbeat()) == (None, None)
+    assert (desk.journal.workers.last_heartbeat(), _workers(desk)) == (None, [])
     desk.journal.workers.heartbeat(is_worker=True)  # who lives comes round again
-    assert desk.journal.workers.last_heartbeat() == desk.journal.workers.last_worker_heartbeat() == desk.clock.now()
+    assert [desk.journal.workers.last_heartbeat()] == _workers(desk) == [desk.clock.now()]
 
 
 def test_a_worker_is_distinguished_until_it_stops_or_is_silent(desk: Desk) -> None:
     desk.journal.workers.heartbeat()
-    assert desk.journal.workers.last_worker_heartbeat() is None
+    assert _workers(desk) == []
     desk.journal.workers.heartbeat(is_worker=True)
     desk.clock.pass_by(60)
     desk.journal.workers.heartbeat()  # a drain of the same process changes nothing of that
-    assert desk.journal.workers.last_worker_heartbeat() == desk.journal.workers.last_heartbeat() == desk.clock.now()
+    assert _workers(desk) == [desk.journal.workers.last_heartbeat()] == [desk.clock.now()]
     desk.journal.workers.stop_heartbeat()
-    assert desk.journal.workers.last_worker_heartbeat() is None
+    assert _workers(desk) == []
     desk.journal.workers.heartbeat(is_worker=True)
     desk.change_directly("UPDATE pn_runner SET owner = 'elsewhere/-/1/-'")
-    assert desk.journal.workers.last_worker_heartbeat() == desk.clock.now()  # of another host nothing is known
+    assert _workers(desk) == [desk.clock.now()]  # of another host nothing is known
     desk.clock.pass_by(121)
-    assert desk.journal.workers.last_worker_heartbeat() is None
+    assert _workers(desk) == []

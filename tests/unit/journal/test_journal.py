@@ -14,14 +14,13 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, event, insert, make_url, select, text, update
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from policenotify.channel import Picture
@@ -95,12 +94,15 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
 
 @pytest.mark.sqlite
 def test_a_turn_is_waited_for_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that hangs inside a transaction blocks others no longer than another process would."""
     monkeypatch.setattr(transactions, "BUSY", 0.01)
-    with desk.journal._turn(writes=True):
-        with desk.journal._turn(writes=True):
-            pass
-        assert desk.journal._writing.locked(), "given up by who never had it"
-    assert not desk.journal._writing.locked()
+    url = f"sqlite:///{desk.path}?timeout=0.01"
+    with closing(open_journal(url, keys=desk.keys)) as journal, ThreadPoolExecutor(1) as other:
+        with journal.write():
+            for _ in range(2):  # who gave up does not release what it never had
+                with pytest.raises(JournalError, match="another process keeps it locked"):
+                    other.submit(journal.stop, "cne Roux").result(PATIENCE)
+        other.submit(journal.stop, "cne Roux").result(PATIENCE)
 
 
 @pytest.mark.sqlite
@@ -212,7 +214,6 @@ def test_an_invalid_file_is_refused(url: str, says: str, keys: Keys, clock: Fake
         open_journal(url, keys=keys, clock=clock)
     assert says in str(caught.value)
     assert "geheim" not in str(caught.value)
-    assert isinstance(caught.value.__cause__, ArgumentError | ValueError | None)
     assert "geheim" not in "".join(traceback.format_exception(caught.value))
 
 
@@ -397,7 +398,7 @@ def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:
         connection.execute(insert(table).values(id="geheim", actor="geheim"))
     assert str(caught.value).startswith("The journal could not be written: NOT NULL constraint failed: pn_publication")
     assert "geheim" not in repr(caught.value)
-    assert "geheim" not in str(caught.value.__cause__)
+    assert caught.value.__suppress_context__
     with pytest.raises(JournalError, match="could not be read: no such table: nowhere"):
         _read(desk, "SELECT * FROM nowhere")
 
@@ -431,7 +432,7 @@ def test_a_file_system_without_write_ahead_logging_is_refused(
 
 @pytest.mark.sqlite
 def test_its_name_hides_a_password(journal: Journal, desk: Desk, clock: FakeClock, keys: Keys) -> None:
-    assert repr(journal) == f"Journal(sqlite:///{desk.path}?timeout=30)"
+    assert repr(journal) == f"Journal(sqlite:///{desk.path})"
     elsewhere = create_engine("sqlite://")
     elsewhere.url = make_url("postgresql://pn:geheim@db.example/pn")  # of which none is opened yet
     made = Journal(elsewhere, keys=keys, clock=clock, entropy=os.urandom)
@@ -577,7 +578,7 @@ def test_an_event_that_is_not_committed_yet_is_not_missed(desk: Desk) -> None:
     desk.publish()
     with ThreadPoolExecutor(1) as other, suppress(ZeroDivisionError), desk.journal.write() as connection:
         record(connection, desk.clock.now(), "desk", "noted", {})
-        desk.journal.standing(connection, desk.journal.newest_event)
+        desk.journal.standing(connection)
         assert other.submit(desk.journal.deliveries.due, ["sky"]).result(10)
         raise ZeroDivisionError
     assert desk.journal.deliveries.due(["sky"])

@@ -95,13 +95,13 @@ def test_each_channel_has_its_own(desk: Desk) -> None:
 def test_a_second_slot_takes_only_what_is_severe(desk: Desk) -> None:
     desk.publish(incident="I1", severity=Severity.MODERATE)
     assert desk.claim(severe_only=True) is None
-    assert not desk.journal.deliveries.severe_is_ready("sky")
+    assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
     severe = desk.publish(incident="I2", severity=Severity.SEVERE)
-    assert desk.journal.deliveries.severe_is_ready("sky")
+    assert desk.journal.deliveries.is_ready("sky", severe_only=True)
     claimed = desk.claim(severe_only=True)
     assert claimed is not None
     assert claimed.publication == severe
-    assert not desk.journal.deliveries.severe_is_ready("sky")
+    assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
 
 
 def test_not_before_its_time(desk: Desk) -> None:
@@ -109,7 +109,7 @@ def test_not_before_its_time(desk: Desk) -> None:
     later = desk.clock.now() + SOON
     desk.deliver(outcome=Outcome.WAITING, not_before=later, reason="Busy.")
     assert desk.claim() is None
-    assert not desk.journal.deliveries.severe_is_ready("sky")
+    assert not desk.journal.deliveries.is_ready("sky", severe_only=True)
     assert desk.journal.deliveries.due(["sky", "mail"]) == {"sky": later}
     desk.clock.pass_by(SOON.total_seconds())
     assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}

@@ -11,6 +11,7 @@ from sqlalchemy import event, select
 from policenotify.errors import JournalTakenAway
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
+from policenotify.model.event import MessagePublished
 from policenotify.model.history import Outcome
 from tests.support import journal as bench
 from tests.support.journal import Desk
@@ -66,6 +67,24 @@ def test_people_who_were_not_read_yet_are_in_doubt_too(desk: Desk) -> None:
     with desk.journal.read() as connection:
         doubts = connection.execute(select(schema.recipient.c.in_doubt)).scalars().all()
     assert doubts == [True, True]
+
+
+def test_the_order_of_events_outlives_each_restore(desk: Desk) -> None:
+    desk.journal.subscribers.add("radio-log")
+    publications = []
+    for number in range(3):
+        publications.append(desk.publish(incident=f"I{number}"))
+        if number == 1:
+            assert desk.journal.audit.seal() == 3
+        desk.journal.mark_restored("adj Petit")
+    exported = [each["id"] for each in desk.journal.audit.export()]
+    assert exported == sorted(set(exported))
+    assert len(exported) == 6
+    taken = desk.journal.subscribers.take("radio-log", "one host/boot/1/1")
+    told = [each.publication for _, events in taken for each in events if isinstance(each, MessagePublished)]
+    assert told == publications
+    assert desk.journal.audit.seal() == 3
+    assert desk.journal.audit.verify() == 2
 
 
 @pytest.mark.parametrize("does", ["publish", "claim", "begin"])

@@ -166,7 +166,7 @@ def test_each_word_keeps_the_lease(desk: Desk) -> None:
     claimed = desk.begin(desk.take("mail"))
     for _ in range(3):
         desk.clock.pass_by(100)
-        desk.journal.deliveries.take(claimed, 0, outcomes=[], hold_doubt=True, lease=timedelta(minutes=2))
+        desk.journal.deliveries.take(claimed, 25, outcomes=[], hold_doubt=True, lease=timedelta(minutes=2))
     assert desk.journal.deliveries.recover() == 0
     desk.clock.pass_by(120)
     assert desk.journal.deliveries.recover() == 1

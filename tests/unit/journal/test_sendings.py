@@ -251,7 +251,7 @@ def test_an_abort_is_settled_when_the_worker_exits(desk: Desk) -> None:
     desk.journal.sendings.abort(said, "cne Roux")
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     desk.journal.deliveries.recover(LEASE)
-    desk.journal.sendings.finish_aborts()  # as each drain does
+    desk.journal.sendings.finish(desk.journal.sendings.ended())  # as each drain does
     found = on_mail(desk, said)
     assert (found.people, found.outcome) == ({Outcome.HELD: 1, Outcome.SUPERSEDED: 3}, Outcome.HELD)
     desk.journal.audit.verify()
@@ -286,7 +286,7 @@ def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
     assert desk.claim("mail") is None  # nothing more is sent
     left.extend([True] * 10)
     if cut % 2:
-        desk.journal.sendings.finish_aborts()  # as each drain does
+        desk.journal.sendings.finish(desk.journal.sendings.ended())  # as each drain does
     else:
         assert desk.journal.sendings.abort(said, "cne Roux").channels == ()  # it was aborted before
     found = on_mail(desk, said)

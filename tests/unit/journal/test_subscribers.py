@@ -10,14 +10,14 @@ from subprocess import Popen
 
 import pytest
 
-from policenotify.errors import Blocked, JournalError
+from policenotify.errors import Blocked
 from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult
-from policenotify.journal.subscribers import HANDING, LIMIT, EventBatch
+from policenotify.journal.subscribers import HANDING, LIMIT, HandedEvents
 from policenotify.model.event import (
     ChannelBlocked,
     DeliveryHeld,
@@ -36,27 +36,27 @@ from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock
 from tests.support.journal import Desk
 
-NAME = "back-office"
+NAME, OTHER_NAME = "back-office", "radio-log"
 HOLDER, OTHER = (f"{name} {this_process()}" for name in ("one", "other"))
 
 
-def _take(journal: Journal, name: str = NAME, holder: str = HOLDER) -> EventBatch:
-    batch = journal.subscribers.take(name, holder)
-    assert batch is not None
-    return batch
+def _take(journal: Journal, name: str = NAME, holder: str = HOLDER) -> HandedEvents:
+    taken = journal.subscribers.take(name, holder)
+    assert taken
+    return taken
 
 
 def _all(journal: Journal, name: str = NAME) -> list[JournalEvent]:
     """Return what is handed to a subscriber until nothing is left."""
     handed: list[JournalEvent] = []
-    while (batch := journal.subscribers.take(name, HOLDER)) is not None:
-        handed += _events(batch)
-        assert journal.subscribers.advance(name, HOLDER, batch.end, release=True)
+    while taken := journal.subscribers.take(name, HOLDER):
+        handed += _events(taken)
+        assert journal.subscribers.advance(name, HOLDER, taken[-1][0], release=True)
     return handed
 
 
-def _events(batch: EventBatch) -> list[JournalEvent]:
-    return [event for event, _ in batch.events]
+def _events(taken: HandedEvents) -> list[JournalEvent]:
+    return [event for _, events in taken for event in events]
 
 
 def _kinds(events: list[JournalEvent]) -> list[type[JournalEvent]]:
@@ -65,9 +65,8 @@ def _kinds(events: list[JournalEvent]) -> list[type[JournalEvent]]:
 
 def test_a_new_subscriber_gets_what_happens_from_now_on(desk: Desk) -> None:
     desk.publish(incident="I1")
-    assert desk.journal.subscribers.add(NAME)
-    assert not desk.journal.subscribers.add(NAME)
-    assert desk.journal.subscribers.take(NAME, HOLDER) is None
+    desk.journal.subscribers.add(NAME)
+    assert desk.journal.subscribers.take(NAME, HOLDER) == []
     publication = desk.publish(incident="I2")
     claimed = desk.deliver()
     desk.deliver()
@@ -167,21 +166,21 @@ def test_people_are_counted_and_never_named(desk: Desk) -> None:
 def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> None:
     subscribers, other = desk.journal.subscribers, _other(desk)
     subscribers.add(NAME)
-    assert not other.subscribers.add(NAME)
     for number in range(2):
         desk.publish(incident=f"I{number}")
+        other.subscribers.add(NAME)  # which it is already
     batch = _take(desk.journal)
-    assert other.subscribers.take(NAME, OTHER) is None
+    assert other.subscribers.take(NAME, OTHER) == []
     desk.clock.pass_by(HANDING.total_seconds() - 1)
-    assert subscribers.advance(NAME, HOLDER, batch.events[0][1])  # a sign of life
+    assert subscribers.advance(NAME, HOLDER, batch[0][0])  # a sign of life
     desk.clock.pass_by(HANDING.total_seconds() - 1)
-    assert other.subscribers.take(NAME, OTHER) is None
+    assert other.subscribers.take(NAME, OTHER) == []
     desk.clock.pass_by(1)
     taken = _take(other, holder=OTHER)
     assert _events(taken) == _events(batch)[1:]
-    assert not subscribers.advance(NAME, HOLDER, batch.end, release=True)
-    assert other.subscribers.advance(NAME, OTHER, taken.end, release=True)
-    assert subscribers.take(NAME, HOLDER) is None
+    assert not subscribers.advance(NAME, HOLDER, batch[-1][0], release=True)
+    assert other.subscribers.advance(NAME, OTHER, taken[-1][0], release=True)
+    assert subscribers.take(NAME, HOLDER) == []
     other.close()
 
 
@@ -197,11 +196,11 @@ def test_a_process_that_was_killed_is_followed_at_once(desk: Desk, program: Call
     killed = program(
         "from policenotify.journal.leases import this_process\n"
         "desk = opened(); batch = desk.journal.subscribers.take('back-office', f'killed {this_process()}')\n"
-        "print(batch.events[0][0].publication, flush=True); sys.stdin.readline()"
+        "print(batch[0][1][0].publication, flush=True); sys.stdin.readline()"
     )
     assert killed.stdout is not None
     assert killed.stdout.readline().strip() == publication
-    assert desk.journal.subscribers.take(NAME, HOLDER) is None
+    assert desk.journal.subscribers.take(NAME, HOLDER) == []
     killed.kill()
     killed.wait()
     [event] = _all(desk.journal)
@@ -215,7 +214,7 @@ def test_a_clock_that_was_ahead_keeps_nothing_back(desk: Desk) -> None:
     desk.clock.jump(86_400)
     batch = _take(desk.journal)
     desk.clock.jump(-86_400)
-    assert _take(desk.journal, holder=OTHER).events == batch.events
+    assert _take(desk.journal, holder=OTHER) == batch
 
 
 def test_what_was_handed_over_is_not_handed_over_again(desk: Desk) -> None:
@@ -223,7 +222,7 @@ def test_what_was_handed_over_is_not_handed_over_again(desk: Desk) -> None:
     subscribers.add(NAME)
     publications = [desk.publish(incident=f"I{number}") for number in range(3)]
     batch = _take(desk.journal)
-    assert subscribers.advance(NAME, HOLDER, batch.events[0][1], release=True)
+    assert subscribers.advance(NAME, HOLDER, batch[0][0], release=True)
     left = [event.publication for event in _all(desk.journal) if isinstance(event, MessagePublished)]
     assert left == publications[1:]
 
@@ -232,10 +231,10 @@ def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk
     finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason="A name.", remedy="Leave it out.")
     desk.journal.subscribers.add(NAME)
     desk.journal.publications.add(desk.draft(findings=(finding,)))
-    for handed in (0, 1):
-        batch = _take(desk.journal)
-        assert [event.event for event in _events(batch)] == ["published", "finding_overridden"]
-        assert desk.journal.subscribers.advance(NAME, HOLDER, batch.events[handed][1], release=True)
+    for handed in (False, True):
+        [(cursor, events)] = _take(desk.journal)
+        assert [event.event for event in events] == ["published", "finding_overridden"]
+        assert desk.journal.subscribers.advance(NAME, HOLDER, cursor if handed else None, release=True)
     assert _all(desk.journal) == []
 
 
@@ -245,8 +244,8 @@ def test_many_events_come_in_batches(desk: Desk) -> None:
         desk.journal.audit.record("desk", "remarked", {"number": number})
     publication = desk.publish()
     batch = _take(desk.journal)
-    assert batch.events == ()
-    assert desk.journal.subscribers.advance(NAME, HOLDER, batch.end, release=True)
+    assert _events(batch) == []
+    assert desk.journal.subscribers.advance(NAME, HOLDER, batch[-1][0], release=True)
     [event] = _all(desk.journal)
     assert isinstance(event, MessagePublished)
     assert event.publication == publication
@@ -269,12 +268,12 @@ def test_purged_and_damaged_events_stop_nothing(desk: Desk) -> None:
     assert isinstance(posted, DeliveryPosted)
 
 
-def test_a_subscriber_can_be_forgotten(desk: Desk) -> None:
-    desk.journal.subscribers.add(NAME)
-    desk.journal.subscribers.remove(NAME)
-    with pytest.raises(JournalError, match="cursor"):
-        desk.journal.subscribers.take(NAME, HOLDER)
-    assert desk.journal.subscribers.add(NAME)
+def test_a_cursor_that_is_missing_is_made_again(desk: Desk) -> None:
+    desk.publish()
+    assert desk.journal.subscribers.take(NAME, HOLDER) == []
+    assert not desk.journal.subscribers.advance(OTHER_NAME, HOLDER, None)
+    desk.publish(incident="I2")
+    assert _kinds(_all(desk.journal)) == [MessagePublished]
 
 
 # --- transactions that end in another order than they began

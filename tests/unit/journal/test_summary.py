@@ -53,7 +53,7 @@ def test_deliveries_for_an_operator_are_marked_also_for_one_recipient(desk: Desk
     desk.mail({"b@x.example": "unconfirmed"})
     assert desk.journal.publications.unfinished_ids() == {waiting: False, for_one: True, held: True}
     assert done not in desk.journal.publications.unfinished_ids()
-    assert [one.id for one in desk.journal.publications.unfinished()] == [held, for_one, waiting]
+    assert [*desk.journal.publications.unfinished_ids()] == [waiting, for_one, held]
 
 
 def test_the_most_urgent_incidents_are_those_of_which_a_word_is_owed_first(desk: Desk) -> None:

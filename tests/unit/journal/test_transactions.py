@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 
-def _fork(child: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> int:
+def fork(child: Callable[[], object], meanwhile: Callable[[], object] = lambda: None) -> int:
     """Return the exit code of a forked child that does this: 0 if it returns, -14 if it hangs."""
     if (process := os.fork()) == 0:
         code = 1
@@ -72,18 +72,18 @@ def test_a_child_keeps_the_file_open_for_others_too(desk: Desk) -> None:
         os.close(close)
 
     desk.publish()
-    assert _fork(go_on, end) == 0
+    assert fork(go_on, end) == 0
     os.close(closed)
     assert _publications(desk.path) == 3
 
 
-def test_parent_and_child_write_after_a_fork(desk: Desk) -> None:
+def test_parent_and_child_write_after_afork(desk: Desk) -> None:
     def record() -> None:
         for number in range(20):
             desk.journal.audit.record("adm", "counted", {"number": number})
 
     desk.publish()
-    assert _fork(record, record) == 0
+    assert fork(record, record) == 0
     record()
     assert len(desk.journal.audit.events("counted", desk.clock.now())) == 60
 
@@ -108,11 +108,11 @@ def test_a_child_of_a_fork_within_a_transaction_refuses_the_journal(desk: Desk, 
     thread = threading.Thread(target=use)
     thread.start()
     assert begun.wait(PATIENCE)
-    assert _fork(lambda: _is_refused(desk)) == 0
+    assert fork(lambda: _is_refused(desk)) == 0
     go.set()
     thread.join()
     with desk.journal.read():
-        assert _fork(lambda: _is_refused(desk)) == 0
+        assert fork(lambda: _is_refused(desk)) == 0
     desk.publish()
     _open_and_close(desk.path)
     assert _publications(desk.path) == 1

@@ -32,11 +32,11 @@ def killed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Callable[[], None]:
 
 
 def _told(desk: Desk) -> list[JournalEvent]:
-    batch = desk.journal.subscribers.take(NAME, "one host/boot/1/1")
-    if batch is None:
+    taken = desk.journal.subscribers.take(NAME, "one host/boot/1/1")
+    if not taken:
         return []
-    assert desk.journal.subscribers.advance(NAME, "one host/boot/1/1", batch.end, release=True)
-    return [event for event, _ in batch.events]
+    assert desk.journal.subscribers.advance(NAME, "one host/boot/1/1", taken[-1][0], release=True)
+    return [event for _, events in taken for event in events]
 
 
 def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:

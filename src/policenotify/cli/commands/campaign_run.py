@@ -114,7 +114,6 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
         end_if_interrupted()
         call.may_have_published = True
         worker = publisher.worker()
-        worker.on_failure = signals.wake
         worker.start()
         supervisor.notify("READY=1")
         while True:

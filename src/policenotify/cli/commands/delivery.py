@@ -125,7 +125,6 @@ def worker(call: CliContext, grace: float) -> Exit:
     with closing(call.publisher()) as publisher, ended_by_signals() as signals:
         end_if_interrupted()
         running = publisher.worker()
-        running.on_failure = signals.wake
         running.start()
         usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
         note(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."))

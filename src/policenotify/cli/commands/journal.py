@@ -1,4 +1,4 @@
-"""`policenotify journal`: purge, vacuum, seal and move the journal."""
+"""`policenotify journal`: export, seal, verify, move, purge and erase the journal."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.ages import age_of, check_category, selection_options
-from policenotify.cli.commands.journal_export import UNCHANGED, export, public_key, verify
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.model.receipt import local_time
 
+_UNCHANGED = "6 no journal, or what was sealed was changed"
 
-@click.group("journal", epilog=exit_codes(UNCHANGED))
+
+@click.group("journal", epilog=exit_codes(_UNCHANGED))
 @common
 def journal() -> None:
     """Export, verify, move, purge and erase the journal.
 
     \b
     Examples:
-      policenotify journal export journal.jsonl
       policenotify journal verify
+      policenotify journal export > events.jsonl
       policenotify journal purge --older-than 3y --dry-run
       policenotify journal vacuum
     """
@@ -139,7 +140,7 @@ def vacuum(call: CliContext) -> Exit:
 @journal.command(
     "seal",
     short_help="Close and sign the events so far.",
-    epilog=exit_codes(f"1 no signing keys; {UNCHANGED}"),
+    epilog=exit_codes(f"1 no signing keys; {_UNCHANGED}"),
 )
 @click.option("--print", "prints", is_flag=True, help="Print only the line of the last seal, to be kept elsewhere.")
 @common
@@ -162,6 +163,56 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
         return Exit.OK
     last = [output.line(f"The last seal: {line}")] if line else []
     call.emit({"events": events, "line": line}, Text(f"{events} events sealed."), *last)
+    return Exit.OK
+
+
+@journal.command("verify", short_help="Verify that nothing was changed.", epilog=exit_codes(_UNCHANGED))
+@click.option("--against", metavar="LINE", help="The line of a seal that was kept elsewhere.")
+@common
+@pass_context
+def verify(call: CliContext, /, *, against: str | None) -> Exit:
+    """Verify that nothing was changed in the journal.
+
+    That is the events with their seals, and what was or will be sent:
+    wordings, accounts, requests, places of posts and approvals. With
+    --against, it also shows whether the journal was set back to an earlier
+    state.
+
+    \b
+    Examples:
+      policenotify journal verify
+      policenotify journal verify --against "$(cat last-seal)"
+    """
+    with call.journal() as (_, opened):
+        batches, line = opened.audit.verify(against or ""), opened.audit.printed_seal()
+    page = [Text(f"{batches} sealed batches, all unchanged.")]
+    if line:
+        page.append(output.line(f"The last seal: {line}"))
+    if against is not None:
+        page.append(Text("The seal that was kept is among them."))
+    call.emit({"batches": batches, "line": line}, *page)
+    return Exit.OK
+
+
+@journal.command("export", short_help="Print all events as JSON Lines.", epilog=exit_codes(_UNCHANGED))
+@common
+@pass_context
+def export(call: CliContext) -> Exit:
+    """Print all events, one JSON object a line: who did what and when.
+
+    They hold no wording and no address. The journal is verified first, and
+    records who exported it.
+
+    \b
+    Examples:
+      policenotify journal export > events.jsonl
+    """
+    with call.journal() as (_, opened):
+        opened.authorize(call.actor, "export")
+        opened.audit.verify()
+        for event in opened.audit.export():
+            click.echo(json_text(event, indent=None))
+        opened.audit.record(call.actor, "exported", {})
     return Exit.OK
 
 
@@ -234,7 +285,3 @@ def restored(call: CliContext) -> Exit:
     text = f"Marked as restored. {doubted} open deliveries count as in doubt."
     call.emit({"deliveries": doubted, "actor": call.actor}, Text(text))
     return Exit.OK
-
-
-for _command in (export, verify, public_key):
-    journal.add_command(_command)

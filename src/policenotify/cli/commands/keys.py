@@ -56,7 +56,6 @@ def rotate(call: CliContext) -> Exit:
     steps += [
         f"Copy {settings.keys_path} to every machine of this installation, and into the safe.",
         "Start all that publishes and delivers again, then: policenotify doctor",
-        "Give those who verify exports the new public key: policenotify journal public-key",
     ]
     head = f"Version {newer.version} of the keys, fingerprint {newer.fingerprint}. {sealed} values encrypted again."
     call.emit({**document, "next": steps}, Text(head), *(output.line(f"  {step}") for step in steps))

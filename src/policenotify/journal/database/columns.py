@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Boolean, Integer, String, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
@@ -27,20 +27,11 @@ def _number(_type: YesNo, _compiler: object, **_options: object) -> str:
     return "INTEGER"
 
 
-Whole: TypeEngine[int] = Integer()
-"""A whole number, in the range of PostgreSQL's `integer`."""
-
 RowNumber: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """The number of a row. SQLite counts rows itself in a column of type INTEGER."""
 
 Microseconds: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """A time since 1970, or an interval."""
-
-LongText: TypeEngine[str] = Text()
-"""A text of any length."""
-
-Binary: TypeEngine[bytes] = LargeBinary()
-"""Bytes."""
 
 
 def Name(length: int) -> TypeEngine[str]:  # noqa: N802 - stands where types stand

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -96,59 +96,54 @@ def without_password(url: str) -> str:
 def _parsed(url: str) -> URL:
     try:
         return make_url(url) if "://" in url else URL.create("sqlite", database=url)
-    except (SQLAlchemyError, ValueError) as error:
-        error.args = (type(error).__name__,)  # its text may quote the URL, and so a password
-        error.__traceback__ = None
+    except (SQLAlchemyError, ValueError):  # whose text may quote the URL, and so a password
         raise JournalError(
             "The journal cannot be opened: its URL is not understood. Nothing was sent. "
             "Give the path of a file, or postgresql://user@host/database."
-        ) from error
+        ) from None
 
 
 def _open_file(parsed: URL, *, create: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
-    path = Path(parsed.database).absolute()
+    path, timeout = Path(parsed.database).absolute(), _timeout(parsed)
     if not path.parent.is_dir():
         raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
-    _check_query(parsed)
-    if "timeout" not in parsed.query:
-        parsed = parsed.update_query_dict({"timeout": str(BUSY)})
     _refuse_exposed(path)
     if create:
         _create_file(path)
     else:
         _ensure_exists(path)
-    parsed = parsed.set(database=str(path))
 
-    def connect() -> Any:  # noqa: ANN401 - a driver's connection
-        """Keep SQLite from creating a file that was deleted meanwhile."""
-        _, named = engine.dialect.create_connect_args(parsed)
-        return engine.dialect.connect(_uri(path), **{**named, "uri": True, "cached_statements": _PREPARED})
-
-    # Errors and logs must not contain values.
-    # The connection used last knows the pages that it has just written.
-    engine = create_engine(parsed, hide_parameters=True, creator=connect, pool_use_lifo=True)
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            _uri(path), uri=True, timeout=timeout, check_same_thread=False, cached_statements=_PREPARED
+        )
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         _prepare(connection)
         record.info[LOG] = file_id(f"{path}-wal")
 
+    # Errors and logs must not contain values. The connection used last knows the pages that it has just written.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), hide_parameters=True, creator=connect, pool_use_lifo=True
+    )
     event.listen(engine, "connect", connected)
     return engine
 
 
-def _check_query(parsed: URL) -> None:
-    """Check what follows the path: the seconds that a writer waits for another one."""
+def _timeout(url: URL) -> float:
+    """Return the seconds that a writer waits for another one, which may follow the path."""
     try:
-        timeout = float(str(parsed.query.get("timeout", BUSY)))  # given twice, it is a tuple
+        timeout = float(str(url.query.get("timeout", BUSY)))  # given twice, it is a tuple
     except ValueError:
         timeout = math.nan
-    if parsed.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
+    if url.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
         raise JournalError(
             "The journal cannot be opened: its URL is not understood. Nothing was sent. After the path of a file only "
             f"?timeout={BUSY} may follow, with the seconds to wait for another process."
         )
+    return timeout
 
 
 def _refuse_exposed(path: Path) -> None:
@@ -187,7 +182,7 @@ def _ensure_exists(path: Path) -> None:
 
 
 def _uri(path: Path) -> str:
-    """Return the URI by which SQLite opens a file only if it exists."""
+    """Return the URI by which SQLite opens a file only if it exists: it may have been deleted meanwhile."""
     return f"{path.as_uri()}?mode=rw"
 
 
@@ -222,6 +217,14 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         )
 
 
+def open_connections(engine: Engine) -> set[object]:
+    """Return the driver's connections that are open. The set follows as they are opened and closed."""
+    opened: set[object] = set()
+    event.listen(engine, "connect", lambda connection, _record: opened.add(connection))
+    event.listen(engine, "close", lambda connection, _record: opened.discard(connection))
+    return opened
+
+
 def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     """Begin a transaction in a file.
 
@@ -236,17 +239,14 @@ def begin(connection: Connection, *, writes: bool, durable: bool) -> None:
     Raises:
         SQLAlchemyError: Another process writes, or the file cannot be read.
     """
-    if not writes:
-        _execute(connection, "BEGIN")
-        return
     # Acknowledged writes survive a power cut. Claims need not: after one, no process holds any. Both survive the end of
     # the process (sqlite.org/pragma.html#pragma_synchronous).
     level = "FULL" if durable else "NORMAL"
-    if connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
+    if writes and connection.info.get(_LEVEL, "FULL") != level:  # see _SETTINGS
         _execute(connection, f"PRAGMA synchronous={level}")
         connection.info[_LEVEL] = level
     # A writer locks at once: two that upgrade from reading to writing would fail instead of waiting.
-    _execute(connection, "BEGIN IMMEDIATE")
+    _execute(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _execute(connection: Connection, statement: str) -> None:
@@ -254,18 +254,14 @@ def _execute(connection: Connection, statement: str) -> None:
     try:
         raw.execute(statement).close()
     except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error, hide_parameters=True) from error
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
 def explain(error: BaseException) -> str:
-    """Return what a database error means and what to do. Statement and values are stripped from the error."""
-    cause: Any = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(error, StatementError):
-        error.hide_parameters = True  # also on the caller's own connection
+    """Return what a database error means and what to do, without statement, values, address or password."""
+    cause = _cause(error)
     if postgresql.is_server_error(cause):
-        explanation = postgresql.explain(error)
-        postgresql.strip(error)
-        return explanation
+        return postgresql.explain(error, cause)
     if isinstance(cause, NoConnectionFree):
         return "this process uses all its connections to it at once. Make fewer calls at once, then try again"
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
@@ -274,22 +270,22 @@ def explain(error: BaseException) -> str:
     if isinstance(cause, sqlite3.Error) and code:
         return str(cause)  # SQLite's text names tables and columns, never values
     if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
-        for quoting in (error, cause):
-            quoting.args = (type(cause).__name__,)
-        error.__traceback__ = None
         return _MEANINGS[sqlite3.SQLITE_CORRUPT]
     return type(cause).__name__
 
 
 def is_read_only(error: BaseException) -> bool:
     """Return True if a statement failed because SQLite has opened the file for reading only."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    return getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def is_missing_table(error: BaseException) -> bool:
     """Return True if a statement failed because one of the journal's tables is missing."""
-    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    cause = _cause(error)
     if postgresql.is_server_error(cause):
         return bool(cause.sqlstate == postgresql.NO_TABLE) and '"pn_' in str(cause)
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
+
+
+def _cause(error: BaseException) -> Any:  # noqa: ANN401 - a driver's error
+    return error.orig if isinstance(error, DBAPIError) else error

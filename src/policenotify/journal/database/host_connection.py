@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, StaticPool, create_engine, text
 
 from policenotify.errors import JournalError
+from policenotify.journal.database.engine import file_id
 
 # They would end the host's transaction, or change its connection for good.
 _WITHHELD = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
@@ -70,10 +70,8 @@ def ensure_transaction(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def place_of(connection: Connection) -> tuple[object, ...]:
+def place_of(connection: Connection) -> object:
     """Return what distinguishes the database of a connection, and its tables, from all others."""
     if connection.dialect.name != "sqlite":
         return tuple(connection.execute(_ON_A_SERVER).one())
-    # A database in memory has no path: this then is the folder, which is not a journal.
-    status = Path(str(connection.execute(_IN_A_FILE).scalar())).stat()
-    return status.st_dev, status.st_ino
+    return file_id(str(connection.execute(_IN_A_FILE).scalar()))  # None for one in memory

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, UnsupportedVersion, forget_locals
-from policenotify.journal import attempts, audit, clock_change, meta, subscribers
+from policenotify.errors import JournalError, forget_locals
+from policenotify.journal import attempts, audit, meta, seals, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
-from policenotify.journal.keys import Entropy, Keys
+from policenotify.journal.keys import Keys
 from policenotify.journal.records import LEASE, microseconds
 from policenotify.model.history import Outcome
 
 Step = Callable[[Connection], None]
 """Upgrades the tables from one version to the next. A released step is never changed."""
 
-STEPS: Mapping[int, Step] = MappingProxyType({})
-"""The step from each version to the next."""
+STEPS: Mapping[int, Step] = {}
+"""The step from each version to the next, up to that of these tables."""
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database
-_ROWS = 1_000  # rows copied at once
-_PICTURES = 10  # rows copied at once; an image is large
+_ROWS = 100  # rows copied at once; some hold an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Moved:
 
 
 @forget_locals
-def migrate(  # the last two are for tests
+def migrate(  # the steps are for tests
     url: str,
     *,
     keys: Keys,
@@ -70,7 +68,6 @@ def migrate(  # the last two are for tests
     grant_to: str | None = None,
     clock: Clock | None = None,
     steps: Mapping[int, Step] = STEPS,
-    target: int = schema.SCHEMA_VERSION,
 ) -> Migrated:
     """Create the tables of a journal, or upgrade older ones.
 
@@ -83,7 +80,6 @@ def migrate(  # the last two are for tests
         grant_to: The role on PostgreSQL that gets what publishing, delivering and sealing need.
         clock: The clock. By default the server's on PostgreSQL, else this machine's.
         steps: The step from each version to the next.
-        target: The version to reach.
 
     Raises:
         JournalError: It failed. Nothing was changed.
@@ -96,18 +92,14 @@ def migrate(  # the last two are for tests
         _lock_schema(connection)
         if grant_to is not None and connection.dialect.name != "postgresql":
             raise JournalError("A journal in a file has no roles to grant anything to. Nothing was changed.")
-        before = meta.version(connection)
+        before, after = meta.version(connection), 1 + len(steps)
         if before is None:
             meta.create(connection, keys, journal.entropy)
-        after = schema.SCHEMA_VERSION if before is None else before
-        if after > target:
-            raise UnsupportedVersion("journal", after, target)
-        while after < target:
-            steps[after](connection)
-            after += 1
-        meta.put(connection, meta.VERSION, str(after))
+        for version in range(before or after, after):
+            steps[version](connection)
+            meta.put(connection, meta.VERSION, str(version + 1))
         meta.ensure_id(connection, journal.entropy)
-        meta.check(connection, keys, required=target)
+        meta.check(connection, keys, required=after)
         if before not in {None, after}:
             audit.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
         for statement in grants(grant_to).splitlines() if grant_to is not None else ():
@@ -143,16 +135,22 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         new.write() as target,
     ):
         _lock_schema(target)
-        _create_empty(target, keys, new.entropy)
+        meta.create(target, keys, new.entropy)
+        meta.check(target, keys)
+        if audit.newest_event(target):
+            raise JournalError(
+                "There is a journal already where this one is to go, and it is in use. Nothing was moved. If it was "
+                "moved before, name the new place in the settings (journal = …); else empty it, or name another."
+            )
         with old.write() as source:  # committed first: no process can ever deliver from both
-            _lock_tables(source, keys, place)
+            _lock_tables(source)
+            meta.check(source, keys, moved_to=place)
             _ensure_nothing_is_sending(source, microseconds(old.now()))
             if meta.get(source, meta.MOVED) is None:
                 audit.record(source, old.now(), actor, "moved", {"to": place})
-            rows = {table.name: _copy(source, target, table) for table in schema.metadata.sorted_tables}
-            _set_sequences(target)
-            subscribers.restart_order(target, keys, old.now())
-            verified, stopped = audit.verify(target, keys), meta.stopped(target) is not None
+            rows = _copy(source, target)
+            subscribers.restart_order(target)
+            verified, stopped = seals.verify(target, keys), meta.stopped(target) is not None
             meta.put(source, meta.MOVED, place)
     return Moved(place, rows, verified, stopped)
 
@@ -186,37 +184,22 @@ def _lock_schema(connection: Connection) -> None:
             f"The journal's database is encoded in {encoding}, which not every name can be written in. "
             "Nothing was changed. Create it with: ENCODING 'UTF8' TEMPLATE template0"
         )
-    connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of years takes its time
-    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    _take_time(connection)
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-def _create_empty(target: Connection, keys: Keys, entropy: Entropy) -> None:
-    """Create the tables of the new place, or check that they are empty."""
-    meta.create(target, keys, entropy)
-    meta.check(target, keys)
-    for table in schema.metadata.sorted_tables:
-        query = select(func.count()).select_from(table)
-        if table is schema.meta:
-            query = query.where(
-                table.c.name.not_in(meta.INITIAL), ~table.c.name.startswith(clock_change.FACTS, autoescape=True)
-            )
-        if target.execute(query).scalar_one():
-            raise JournalError(
-                f"There is a journal already where this one is to go: {table.name} holds something. Nothing was moved. "
-                "If it was moved before, name the new place in the settings (journal = …); else empty it, or name "
-                "another."
-            )
-
-
-def _lock_tables(source: Connection, keys: Keys, place: str) -> None:
-    """Keep other processes from writing to the old journal."""
-    if source.dialect.name == "postgresql":  # a file is locked by its writer
+def _lock_tables(source: Connection) -> None:
+    """Keep other processes from writing to the old journal. A file is locked by its writer."""
+    if source.dialect.name == "postgresql":
+        _take_time(source)
         names = ", ".join(table.name for table in schema.metadata.sorted_tables)
-        source.execute(text("SET LOCAL statement_timeout = 0"))
-        source.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         source.execute(text(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE"))
-    meta.check(source, keys, moved_to=place)
+
+
+def _take_time(connection: Connection) -> None:
+    """Let this transaction take as long as a journal of years needs."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
@@ -229,22 +212,20 @@ def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
         )
 
 
-def _copy(source: Connection, target: Connection, table: Table) -> int:
-    """Copy a table. Return its number of rows."""
-    query, count = select(table).order_by(*table.primary_key.columns), 0  # a row follows those that it refers to
-    if table is schema.meta:
+def _copy(source: Connection, target: Connection) -> dict[str, int]:
+    """Replace the rows of all tables. Return their number by table."""
+    tables, counts = schema.metadata.sorted_tables, dict[str, int]()
+    for table in reversed(tables):
         target.execute(delete(table))
-        query = query.where(table.c.name != meta.MOVED)
-    batch = _PICTURES if table is schema.blob else _ROWS
-    for rows in source.execute(query, execution_options={"yield_per": batch}).mappings().partitions():
-        target.execute(insert(table), [dict(row) for row in rows])
-        count += len(rows)
-    return count
-
-
-def _set_sequences(target: Connection) -> None:
-    """Let the server continue after the numbers that are taken. SQLite finds them by itself."""
-    for table in schema.metadata.sorted_tables if target.dialect.name == "postgresql" else ():
-        if (number := table.autoincrement_column) is not None:
+    for table in tables:
+        query, counts[table.name] = select(table).order_by(*table.primary_key.columns), 0  # a row follows its parents
+        if table is schema.meta:
+            query = query.where(table.c.name != meta.MOVED)
+        for rows in source.execute(query, execution_options={"yield_per": _ROWS}).mappings().partitions():
+            target.execute(insert(table), [dict(row) for row in rows])
+            counts[table.name] += len(rows)
+        number = table.autoincrement_column
+        if number is not None and target.dialect.name == "postgresql":  # which goes on behind the numbers taken
             sequence = func.pg_get_serial_sequence(table.name, number.name)
             target.execute(select(func.setval(sequence, func.max(number))).having(func.max(number).is_not(None)))
+    return counts

@@ -105,9 +105,8 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
     if not url.database:
         raise JournalError("The journal's URL names no database: postgresql://user@host/database. Add its name.")
     # The URL's options come last, and so override these.
-    options = " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS.items())
-    own = url.query.get("options", "")
-    options = " ".join([options, *([own] if isinstance(own, str) else own)]).strip()
+    own = url.normalized_query.get("options", ())
+    options = " ".join([*(f"-c {name}={value}" for name, value in _TIMEOUTS.items()), *own])
     arguments: dict[str, Any] = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     if timeout is not None:
         url, arguments["connect_timeout"] = url.difference_update_query(["connect_timeout"]), timeout
@@ -147,12 +146,11 @@ def is_server_error(cause: object) -> bool:
     return hasattr(cause, "sqlstate") and hasattr(cause, "diag")
 
 
-def explain(error: BaseException) -> str:
-    """Return what a server error means and what to do, without statement, value, address or password."""
-    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+def explain(error: BaseException, cause: Any) -> str:  # noqa: ANN401 - psycopg is an extra
+    """Return what a server error means and what to do. The server's own text quotes values and addresses."""
     code = cause.sqlstate or ""
     if code:
-        meaning = next((_MEANINGS[code[:size]] for size in (5, 2) if code[:size] in _MEANINGS), type(cause).__name__)
+        meaning = _MEANINGS.get(code) or _MEANINGS.get(code[:2]) or type(cause).__name__
         constraint = cause.diag.constraint_name
         return f"{meaning} ({code}{f', {constraint}' if constraint else ''})"
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -162,21 +160,6 @@ def explain(error: BaseException) -> str:
     if type(cause).__name__ == "ProgrammingError":
         return "its URL has an option that the driver does not know. Correct the settings"
     return _UNREACHABLE  # the server's answer to a connection has no code for the client, only a text in its language
-
-
-def strip(error: BaseException) -> None:
-    """Remove the server's text, which quotes values and addresses, from an error and all its causes."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        current = waiting.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        waiting += [current.__cause__, current.__context__]
-        if isinstance(current, DBAPIError) or is_server_error(current):
-            current.args = (type(current).__name__,)
-            current.__traceback__ = None  # its frames hold the values
 
 
 class DatabaseClock(SystemClock):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -15,8 +14,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Insert,
+    Integer,
+    LargeBinary,
     MetaData,
     Table,
+    Text,
     UniqueConstraint,
     bindparam,
     exists,
@@ -26,15 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.event import listens_for
 
-from policenotify.journal.database.columns import (
-    Binary,
-    LongText,
-    Microseconds,
-    Name,
-    RowNumber,
-    Whole,
-    YesNo,
-)
+from policenotify.journal.database.columns import Microseconds, Name, RowNumber, YesNo
 
 SCHEMA_VERSION = 1
 """Version of these tables. It is stored in `pn_meta` and compared at every opening."""
@@ -42,29 +36,25 @@ SCHEMA_VERSION = 1
 metadata: MetaData = MetaData()
 
 
-def _rows(condition: str) -> dict[str, Any]:
-    """Return the options of an index of the rows that meet a condition."""
-    return {"sqlite_where": text(condition), "info": {"postgresql": {"where": text(condition)}}}
-
-
 @listens_for(metadata, "before_create")
 def _add_options(_: MetaData, connection: Connection, **_options: object) -> None:
     """Give tables and indexes the options of their database. PostgreSQL's dialect is imported only there."""
-    tables = metadata.tables.values()
-    if connection.dialect.name == "sqlite":
-        for table in tables:
+    for table in metadata.tables.values():
+        if connection.dialect.name == "sqlite":
             table.dialect_options["sqlite"]["strict"] = True
-    else:
-        parts: list[Table | Index] = [*tables, *(index for table in tables for index in table.indexes)]
-        for part in parts:
-            part.dialect_options["postgresql"].update(part.info.get("postgresql", {}))
+            continue
+        for index in table.indexes:
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+        # No index of recipients holds what changes, so that a changed row stays on its disk page.
+        if table is recipient:
+            table.dialect_options["postgresql"]["with"] = {"fillfactor": 70}
 
 
 meta: Table = Table(
     "pn_meta",
     metadata,
     Column("name", Name(64), primary_key=True),
-    Column("value", LongText, nullable=False),
+    Column("value", Text, nullable=False),
     comment="Facts about the whole journal: schema version, keys' fingerprint, stop.",
 )
 
@@ -74,13 +64,13 @@ incident: Table = Table(
     Column("id", Name(64), primary_key=True),
     Column("category", Name(64), nullable=False),
     Column("status", Name(16), nullable=False),
-    Column("next_sequence", Whole, nullable=False),
+    Column("next_sequence", Integer, nullable=False),
     Column("follows", Name(64)),
     Column("exercise", YesNo, nullable=False),
     Column("opened_at", Microseconds, nullable=False),
     Column("closed_at", Microseconds),
     Column("due_at", Microseconds),  # deadline of the next message
-    Column("reminders", Whole, nullable=False, server_default=text("0")),  # raised since that deadline passed
+    Column("reminders", Integer, nullable=False, server_default=text("0")),  # raised since that deadline passed
     Column("reminded_at", Microseconds),
     Index("pn_incident_open", "status", "due_at"),
     comment="One event. Its row lock makes the order of sequence the order of commit.",
@@ -93,15 +83,15 @@ publication: Table = Table(
     Column("key", Name(200), unique=True),  # NULL for a draft that a check refused
     Column("state", Name(20), nullable=False),
     Column("incident", ForeignKey("pn_incident.id")),
-    Column("sequence", Whole),
+    Column("sequence", Integer),
     Column("stage", Name(16), nullable=False),
     Column("category", Name(64), nullable=False),  # as in the message, like severity, so that both can be counted
     Column("severity", Name(8), nullable=False),
     Column("corrects", Name(26)),
     Column("digest", Name(64), nullable=False),  # of the message as the caller passed it
-    Column("message", LongText, nullable=False),  # with all defaults filled in
-    Column("findings", LongText, nullable=False),
-    Column("rules", LongText, nullable=False),  # versions of settings and locales
+    Column("message", Text, nullable=False),  # with all defaults filled in
+    Column("findings", Text, nullable=False),
+    Column("rules", Text, nullable=False),  # versions of settings and locales
     Column("actor", Name(200), nullable=False),
     Column("created_at", Microseconds, nullable=False),
     UniqueConstraint("incident", "sequence", name="pn_publication_sequence"),
@@ -111,7 +101,7 @@ publication: Table = Table(
         "pn_publication_one_opening",
         "incident",
         unique=True,
-        **_rows("stage = 'opening' AND state = 'published'"),
+        sqlite_where=text("stage = 'opening' AND state = 'published'"),
     ),
     CheckConstraint("state IN ('published', 'refused_by_check')", name="pn_publication_state"),
     comment="One message as published, or a draft that a check refused.",
@@ -134,9 +124,9 @@ draft: Table = Table(
     Column("publication", ForeignKey("pn_publication.id"), index=True),
     Column("due_at", Microseconds),  # of the second reading that is owed after an urgent publication
     Column("authenticated", YesNo, nullable=False),  # and who reads it must be
-    Column("content", LongText, nullable=False),  # all of it as JSON, with its revisions and reviews
+    Column("content", Text, nullable=False),  # all of it as JSON, with its revisions and reviews
     Column("mac", Name(80), nullable=False),  # of all of these
-    Column("reminders", Whole, nullable=False, server_default=text("0")),
+    Column("reminders", Integer, nullable=False, server_default=text("0")),
     Column("reminded_at", Microseconds),
     Index("pn_draft_state", "state", "expires_at"),
     Index("pn_draft_due", "due_at"),
@@ -149,56 +139,56 @@ delivery: Table = Table(
     Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("publication", ForeignKey("pn_publication.id"), nullable=False, index=True),
     Column("channel", Name(64), nullable=False),
-    Column("account", LongText, nullable=False),
+    Column("account", Text, nullable=False),
     Column("language", Name(35), nullable=False),
-    Column("part", Whole, nullable=False),
+    Column("part", Integer, nullable=False),
     Column("operation", Name(8), nullable=False),
     Column("target", ForeignKey("pn_delivery.id")),  # the delivery whose post is edited or deleted
     Column("parent", ForeignKey("pn_delivery.id")),  # of a batch: the delivery whose people it has
-    Column("number", Whole),  # of a batch, from 0
+    Column("number", Integer),  # of a batch, from 0
     Column("post_key", Name(64), nullable=False, unique=True),
-    Column("ordering_key", LongText, nullable=False),
-    Column("sequence", Whole, nullable=False),
-    Column("priority", Whole, nullable=False),  # 0 is the most urgent
+    Column("ordering_key", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),  # 0 is the most urgent
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
     Column("has_recipients", YesNo, nullable=False, default=False),
     Column("reading", YesNo, nullable=False, server_default=text("false")),  # people of its lists are to be stored
-    Column("cursor", LongText),  # how far its lists were read, as JSON
-    Column("counts", LongText),  # of a batch: its people by outcome and reason, as JSON, unless it is being sent
-    Column("held", Whole, nullable=False, server_default=text("0")),  # of a batch: people whom a person must settle
+    Column("cursor", Text),  # how far its lists were read, as JSON
+    Column("counts", Text),  # of a batch: its people by outcome and reason, as JSON, unless it is being sent
+    Column("held", Integer, nullable=False, server_default=text("0")),  # of a batch: people whom a person must settle
     Column("halt", Name(12), nullable=False, server_default=text("''")),  # paused, aborted, or what the others get
     Column("needs_opening", YesNo, nullable=False, default=False),  # skipped if the opening was never posted
     Column("not_before", Microseconds, nullable=False),
     Column("not_after", Microseconds),
-    Column("attempts", Whole, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
     Column("first_tried_at", Microseconds),
     Column("last_tried_at", Microseconds),
-    Column("owner", LongText),
+    Column("owner", Text),
     Column("lease_until", Microseconds),
-    Column("reply_to", LongText, nullable=False),  # ids of the publications above it in the thread
-    Column("standalone", LongText),  # the wording, frozen at publish, like reply
-    Column("reply", LongText),
+    Column("reply_to", Text, nullable=False),  # ids of the publications above it in the thread
+    Column("standalone", Text),  # the wording, frozen at publish, like reply
+    Column("reply", Text),
     Column("wording", Name(12), nullable=False, default=""),  # which of the two was sent
-    Column("request_version", Whole, nullable=False, default=0),
-    Column("request", LongText),  # frozen before the first attempt
+    Column("request_version", Integer, nullable=False, default=0),
+    Column("request", Text),  # frozen before the first attempt
     Column("mac", Name(80), nullable=False, default=""),  # of what is to be sent, see `authentication`
     Column("request_mac", Name(80), nullable=False, default=""),
-    Column("ref", LongText),
+    Column("ref", Text),
     Column("ref_mac", Name(80), nullable=False, default=""),
-    Column("reason", LongText, nullable=False, default=""),
-    Column("remedy", LongText, nullable=False, default=""),
-    Column("code", LongText, nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("remedy", Text, nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
     Column("settled_at", Microseconds),
     Column("unseen_at", Name(80)),  # first look-up since the last attempt that did not find it: boot and uptime
     Column("backoff", Microseconds, nullable=False, server_default=text("0")),  # the last wait after a failure
     Column("trace", Name(55)),  # of the span in which it was published (W3C Trace Context)
     UniqueConstraint("parent", "number", name="pn_delivery_batch"),
     Index("pn_delivery_due", "state", "channel", "priority", "id", "operation", "parent"),  # the last ones are counted
-    Index("pn_delivery_people", "state", "channel", **_rows("has_recipients")),
+    Index("pn_delivery_people", "state", "channel", sqlite_where=text("has_recipients")),
     Index("pn_delivery_order", "ordering_key", "id"),  # ids rise in sending order; a batch has its parent's place
-    Index("pn_delivery_held", "publication", "held", **_rows("held > 0")),
-    Index("pn_delivery_ended", "state", **_rows("has_recipients AND halt NOT IN ('', 'paused')")),
+    Index("pn_delivery_held", "publication", "held", sqlite_where=text("held > 0")),
+    Index("pn_delivery_ended", "state", sqlite_where=text("has_recipients AND halt NOT IN ('', 'paused')")),
     comment="One (publication, channel, language, part, operation), or a batch of its people: what is claimed.",
 )
 
@@ -209,14 +199,14 @@ attempt: Table = Table(
     "pn_attempt",
     metadata,
     Column("delivery", ForeignKey("pn_delivery.id"), primary_key=True),
-    Column("number", Whole, primary_key=True),
-    Column("owner", LongText, nullable=False),
+    Column("number", Integer, primary_key=True),
+    Column("owner", Text, nullable=False),
     Column("started_at", Microseconds, nullable=False),
     Column("ended_at", Microseconds),
     Column("outcome", Name(12)),
-    Column("reason", LongText, nullable=False, default=""),
-    Column("code", LongText, nullable=False, default=""),
-    Index("pn_attempt_failed", "delivery", "outcome", **_rows(NOT_POSTED)),
+    Column("reason", Text, nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
+    Index("pn_attempt_failed", "delivery", "outcome", sqlite_where=text(NOT_POSTED)),
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
 )
 
@@ -225,13 +215,13 @@ person: Table = Table(
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("key", Name(32), nullable=False, unique=True),
-    Column("key_version", Whole, nullable=False),
-    Column("sealed", Binary),  # the address, encrypted; NULL once erased, and the key is random then
+    Column("key_version", Integer, nullable=False),
+    Column("sealed", LargeBinary),  # the address, encrypted; NULL once erased, and the key is random then
     Column("stored_at", Microseconds, nullable=False),
     Index(
         "pn_person_stored",
         "stored_at",
-        **_rows("sealed IS NOT NULL"),
+        sqlite_where=text("sealed IS NOT NULL"),
     ),
     comment="People; their addresses are erased 30 days after the last incident that reached them has closed.",
 )
@@ -246,15 +236,13 @@ recipient: Table = Table(
     Column("person", ForeignKey("pn_person.id"), primary_key=True),
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
-    Column("attempts", Whole, nullable=False, default=0),
-    Column("reason", LongText, nullable=False, default=""),
-    Column("code", LongText, nullable=False, default=""),
-    Column("gone", Whole, nullable=False, server_default=text("0")),  # answers that this person does not exist
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("reason", Text, nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
+    Column("gone", Integer, nullable=False, server_default=text("0")),  # answers that this person does not exist
     Index("pn_recipient_person", "person", "delivery", unique=True),
-    Index("pn_recipient_gone", "delivery", "gone", **_rows("gone > 0")),
+    Index("pn_recipient_gone", "delivery", "gone", sqlite_where=text("gone > 0")),
     sqlite_with_rowid=False,  # the rows of a batch lie together
-    # No index holds what changes, so that a changed row stays on its disk page.
-    info={"postgresql": {"with": {"fillfactor": 70}}},
     comment="One person of a delivery with recipients, in one of its batches.",
 )
 
@@ -267,9 +255,8 @@ suppression: Table = Table(
     Column("channel", Name(64), primary_key=True),  # or EVERYWHERE
     Column("key", Name(32), primary_key=True),  # of the person
     Column("source", Name(16), nullable=False),
-    Column("evidence", LongText, nullable=False),
-    Column("at", Microseconds, nullable=False),  # when it was first reported
-    Column("confirmed_at", Microseconds),  # from when on nothing is sent; a single refusal is only remembered
+    Column("evidence", Text, nullable=False),
+    Column("at", Microseconds, nullable=False),  # from when on nothing is sent
     Column("expires_at", Microseconds),
     comment="People who must not be written to, on a channel or on all.",
 )
@@ -284,7 +271,7 @@ report: Table = Table(
     Column("status", Name(32), nullable=False),
     Column("at", Microseconds, nullable=False, index=True),
     Index("pn_report_key", "key", "channel"),
-    comment="What came back about a person after the network had accepted the post. Kept for 30 days.",
+    comment="What came back about a person, from the network at once or afterwards. Kept for 30 days.",
 )
 
 
@@ -294,7 +281,6 @@ def applies(channel: ColumnElement[str], key: ColumnElement[str]) -> ColumnEleme
     return exists().where(
         suppression.c.channel.in_([channel, literal(EVERYWHERE)]),
         suppression.c.key == key,
-        suppression.c.confirmed_at.is_not(None),
         lasts,
     )
 
@@ -306,10 +292,10 @@ channel: Table = Table(
     Column("tat", Microseconds),  # the limiter's theoretical arrival time (generic cell rate algorithm)
     Column("paused_until", Microseconds),
     Column("blocked_at", Microseconds),
-    Column("reason", LongText, nullable=False, default=""),
-    Column("remedy", LongText, nullable=False, default=""),
-    Column("code", LongText, nullable=False, default=""),
-    Column("facts", LongText, nullable=False, default="{}"),
+    Column("reason", Text, nullable=False, default=""),
+    Column("remedy", Text, nullable=False, default=""),
+    Column("code", Text, nullable=False, default=""),
+    Column("facts", Text, nullable=False, default="{}"),
     comment="Block, pause, limiter and facts of a channel, shared by all processes.",
 )
 
@@ -318,9 +304,9 @@ channel_state: Table = Table(
     metadata,
     Column("channel", Name(64), primary_key=True),
     Column("name", Name(64), primary_key=True),
-    Column("version", Whole, nullable=False),
-    Column("key_version", Whole, nullable=False),
-    Column("sealed", Binary, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
     comment="Sessions and rotating tokens, encrypted, changed by compare-and-swap.",
 )
 
@@ -339,9 +325,9 @@ blob: Table = Table(
     metadata,
     Column("digest", Name(64), primary_key=True),
     Column("media_type", Name(64), nullable=False),
-    Column("width", Whole, nullable=False),
-    Column("height", Whole, nullable=False),
-    Column("data", Binary, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
     Column("stored_at", Microseconds, nullable=False),
     comment="Images, named by their SHA-256.",
 )
@@ -357,10 +343,10 @@ picture: Table = Table(
 runner: Table = Table(
     "pn_runner",
     metadata,
-    Column("owner", LongText, primary_key=True),
+    Column("owner", Text, primary_key=True),
     Column("seen_at", Microseconds, nullable=False),
     Column("is_worker", YesNo, nullable=False, server_default=text("false")),  # it runs until it is stopped
-    Column("unusable", LongText),  # as JSON, the channels that it cannot use; null: it sends its own publications only
+    Column("unusable", Text),  # as JSON, the channels that it cannot use; null: it sends its own publications only
     comment="Heartbeats of the processes that deliver.",
 )
 
@@ -379,12 +365,12 @@ event: Table = Table(
     Column("publication", Name(26), index=True),  # or the draft
     Column("delivery", RowNumber),
     Column("channel", Name(64)),
-    Column("body", LongText, nullable=False),
+    Column("body", Text, nullable=False),
     Column("salt", Name(32), nullable=False),
     Column("commitment", Name(64), nullable=False),
     Column("xid", RowNumber, nullable=False, server_default=text("0")),  # the server's number of its transaction
-    Index("pn_event_order", "xid", "id").ddl_if(dialect="postgresql"),
-    Index("pn_event_counted", "kind", **_rows(COUNTED)),
+    Index("pn_event_order", "xid", "id"),
+    Index("pn_event_counted", "kind", sqlite_where=text(COUNTED)),
     sqlite_autoincrement=True,  # numbers are never reused
     comment="Who did what and when. Rows are only added. A purge empties body and salt.",
 )
@@ -393,13 +379,12 @@ seal: Table = Table(
     "pn_seal",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=False),  # counted from 1
-    Column("events", LongText, nullable=False),  # the first and last numbers of its ranges, as JSON
-    Column("last_xid", RowNumber, nullable=False),  # behind which the next batch begins, with last_event
+    Column("last_xid", RowNumber, nullable=False),  # the place of its last event, with last_event
     Column("last_event", RowNumber, nullable=False),
     Column("previous", Name(64), nullable=False),
     Column("digest", Name(64), nullable=False),
-    Column("key_version", Whole, nullable=False),
-    Column("signature", Binary, nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
     Column("at", Microseconds, nullable=False),
     comment="Closed batches of events, chained and signed.",
 )

@@ -5,23 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from json import JSONDecodeError
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from pydantic import ValidationError
-from sqlalchemy import (
-    Connection,
-    Dialect,
-    Engine,
-    delete,
-    or_,
-    update,
-)
+from sqlalchemy import Connection, Engine, delete, or_
 from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.channel import Clock
@@ -37,6 +30,7 @@ from policenotify.journal.database.engine import (
     file_id,
     is_missing_table,
     is_read_only,
+    open_connections,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
 from policenotify.journal.database.postgresql import DatabaseClock
@@ -54,7 +48,7 @@ _LOCK_INTERVAL = 0.05  # seconds between two tries to acquire a lock that anothe
 
 
 class _Current(NamedTuple):
-    """The transaction that this thread or task has open, or takes part in.
+    """The transaction that this thread or task has open.
 
     Attributes:
         writes: It may write.
@@ -69,8 +63,8 @@ class _Current(NamedTuple):
 
 _current: ContextVar[_Current | None] = ContextVar("policenotify_transaction", default=None)
 _journals: WeakSet[Transactions] = WeakSet()
-_left_open: set[tuple[int, int] | None] = set()  # files of which the parent of this process had a connection in use
-_inherited: list[object] = []  # what a forked child keeps of its parent's connections, and does not use
+_refused: set[object] = set()  # files, and journals on a server, that the parent of this process was using
+_inherited: list[object] = []  # connections of the parent, which are neither used nor closed here
 
 
 May: TypeAlias = Callable[[str, str, Message | None], bool | str]
@@ -82,16 +76,13 @@ class Transactions:
 
     def __init__(self, engine: Engine, *, keys: Keys, clock: Clock | None, entropy: Entropy) -> None:
         self._engine = engine
-        self._is_file = engine.dialect.name == "sqlite"
+        self.is_file: bool = engine.dialect.name == "sqlite"
         self._path = engine.url.database or ""
-        self._file = file_id(self._path) if self._is_file else None
+        self._file = file_id(self._path) if self.is_file else None
         self._writing = threading.Lock()  # SQLite has one writer at a time. A thread that waits here is woken at once
-        self._in_use: set[object] = set()  # one mark for each connection in use
-        self._idle = False  # no connection was opened since the last fork began
-        self._forked = self._file is not None and self._file in _left_open
-        self._server_clock = None if clock or self._is_file else DatabaseClock()
+        self._connections = open_connections(engine)
         self.keys = keys
-        self.clock: Clock = clock or self._server_clock or MachineClock()
+        self.clock: Clock = clock or (MachineClock() if self.is_file else DatabaseClock())
         self.entropy = entropy
         self.may: May | None = None
         self.id: str | None = None  # set once the tables were checked
@@ -100,16 +91,6 @@ class Transactions:
         self._taken_away = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
         _journals.add(self)
-
-    @property
-    def is_file(self) -> bool:
-        """The journal is a file of SQLite."""
-        return self._is_file
-
-    @property
-    def dialect(self) -> Dialect:
-        """The database's SQL."""
-        return self._engine.dialect
 
     def authorize(self, actor: str, action: str, message: Message | None = None) -> None:
         """Ask the installation's rule whether an actor may do something. A rule that fails refuses.
@@ -143,7 +124,7 @@ class Transactions:
 
     def now(self) -> datetime:
         """Return the journal's time: the server's on PostgreSQL, unless a clock was passed in."""
-        if self._server_clock is not None and not self._server_clock.fresh:
+        if isinstance(self.clock, DatabaseClock) and not self.clock.fresh:
             with self.read():
                 pass  # asks the server
         return self.clock.now()
@@ -155,39 +136,19 @@ class Transactions:
         Args:
             durable: In a file, the commit survives a power cut too.
         """
-        seen: list[meta.KnownEvent] = []
-        options = {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: seen}
-        ended = False
-        try:
-            with self._transaction(options, writes=True, durable=durable) as connection, _readable("written"):
-                yield connection
-                ended = True
-            self.newest_event = max([self.newest_event, *seen])
-        except SQLAlchemyError as error:
-            failure = self._failure(error, "written")
-            failure.at_commit = ended
-            raise failure from error
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Run one transaction that reads."""
-        with self._reading() as connection, _readable("read"):
+        with self._transaction(writes=True, durable=durable) as connection, _readable("written"):
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        # PostgreSQL then reads one snapshot, as SQLite does anyway.
-        options = {} if self._is_file else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        try:
-            with self._transaction(options) as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise self._failure(error, "read") from error
+    def read(self) -> Iterator[Connection]:
+        """Run one transaction that reads. Reads of this thread or task within it are part of it."""
+        with self._transaction() as connection, _readable("read"):
+            yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Run all reads of this thread or task in one transaction, so that they see one state."""
-        with self._reading() as connection, _entered(_Current(self, connection, writes=False)):
+        with self._transaction():
             yield
 
     @contextmanager
@@ -199,44 +160,32 @@ class Transactions:
         Raises:
             JournalError: The connection is not on this journal, or it commits every statement. Nothing was written.
         """
-        seen = self.newest_event
         try:
-            place = place_of(connection) if connection.dialect.name == self.dialect.name else None
+            place = place_of(connection) if connection.dialect.name == self._engine.dialect.name else None
             with self.read() as ours:
                 if place != place_of(ours):
                     raise JournalError(
                         "This connection is not on the journal's database, or does not find its tables. Nothing was "
                         "sent. Give one on the database (and search path) that the settings name as the journal."
                     )
-                if self.id is not None:
-                    self.standing(ours, seen)
+                self.standing(ours)
             ensure_transaction(connection)
-        except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from error
-        # What it adds is known only to the caller, who may roll it back.
-        options = {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: []}
+        except SQLAlchemyError as error:
+            raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from None
+        # It may have begun earlier than what is known now. What it adds is known only to the caller.
+        options = self._options(meta.KnownEvent())
         with _entered(_Current(self, connection.execution_options(**options), writes=True, joined=True)):
             yield
 
-    def standing(self, connection: Connection, seen: meta.KnownEvent) -> meta.Standing:
+    def standing(self, connection: Connection) -> meta.Standing:
         """Return whether anything may be sent now. Called before each claim, and before anything is sent.
-
-        Args:
-            connection: To the journal.
-            seen: The newest event known before the connection's snapshot began.
 
         Raises:
             JournalTakenAway: This is not the journal that was opened, or an older state of it.
         """
-        current = self._joinable(writes=False)
-        if current is not None and (current.joined or not current.writes):  # that snapshot may have begun earlier
-            seen = meta.KnownEvent()
-        found = meta.standing(connection, self.id, seen)
-        uncommitted: list[meta.KnownEvent] | None = connection.get_execution_options().get(meta.SEEN)
-        if uncommitted is not None:  # the event may be of this transaction, which others do not see yet
-            uncommitted.append(found.newest_event)
-        else:
-            self.newest_event = max(self.newest_event, found.newest_event)
+        seen: list[meta.KnownEvent] = connection.get_execution_options()[meta.SEEN]
+        found = meta.standing(connection, self.id, seen[0])
+        seen.append(found.newest_event)
         return found
 
     @contextmanager
@@ -270,84 +219,68 @@ class Transactions:
     def _acquire(self, name: str, holder: str, seconds: float) -> bool:
         table, now, length = schema.lock, microseconds(self.now()), span(timedelta(seconds=seconds))
         row = {"name": name, "owner": holder, "lease_until": now + length, "length": length}
+        # One that lasts longer than it was asked for was written by a clock that was ahead.
+        void = or_(table.c.lease_until <= now, table.c.lease_until > now + table.c.length + span(TOLERANCE))
         with self.write() as connection:
-            # One that lasts longer than it was asked for was written by a clock that was ahead.
-            void = or_(table.c.lease_until <= now, table.c.lease_until > now + table.c.length + span(TOLERANCE))
-            expired = update(table).where(table.c.name == name, void).values(row)
-            return bool(connection.execute(expired).rowcount or schema.insert_new(connection, table, [row]))
+            connection.execute(delete(table).where(table.c.name == name, void))
+            return bool(schema.insert_new(connection, table, [row]))
+
+    def _options(self, known: meta.KnownEvent) -> dict[str, Any]:
+        """Return what a connection carries. The *known* event is in the journal, or that was set back."""
+        return {"policenotify_keys": self.keys, "policenotify_entropy": self.entropy, meta.SEEN: [known]}
 
     @contextmanager
-    def _transaction(
-        self, options: Mapping[str, object], *, writes: bool = False, durable: bool = True
-    ) -> Iterator[Connection]:
-        if self._forked:
+    def _transaction(self, *, writes: bool = False, durable: bool = True) -> Iterator[Connection]:
+        """Take part in the transaction that this thread or task has open, or begin one."""
+        if (self._file or self) in _refused:
             raise JournalError(
                 "This process was forked while its parent was using the journal, and cannot use it. Nothing was sent. "
                 "Open the journal after the fork, or start the process in another way (multiprocessing: spawn)."
             )
-        if (current := self._joinable(writes=writes)) is not None:
-            if current.joined:
+        current, ended = _current.get(), False
+        try:
+            if current is None or current.journal is not self or (writes and not current.writes):
+                with self._begun(writes=writes, durable=durable) as connection:
+                    yield connection
+                    ended = True
+            elif current.joined:
                 with current.connection.begin_nested():
-                    self._ask_server(current.connection)
                     yield current.connection
             else:
-                if self._server_clock is not None and not self._server_clock.fresh:
-                    self._ask_server(current.connection)
                 yield current.connection
-            return
-        pool = self._engine.pool
+        except (SQLAlchemyError, JournalTakenAway) as error:
+            failure = self._failure(error, "written" if writes else "read")
+            failure.at_commit = failure.at_commit or ended
+            raise failure from None  # a database's own text may quote values
+
+    @contextmanager
+    def _begun(self, *, writes: bool, durable: bool) -> Iterator[Connection]:
+        options, pool = self._options(self.newest_event), self._engine.pool
+        if not writes and not self.is_file:  # one snapshot, as SQLite has anyway
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        # If another thread keeps its turn for too long, SQLite decides.
+        turn = writes and self.is_file and self._writing.acquire(timeout=BUSY)
         try:
-            with self._turn(writes=writes), self._using():
-                self._check_file()
-                with self._engine.connect().execution_options(**options) as connection, connection.begin():
-                    if self._is_file:
-                        begin(connection, writes=writes, durable=durable)
-                    log = connection.info.get(LOG)
-                    self._check_file(log)
-                    self._ask_server(connection)
-                    if writes:
-                        with _entered(_Current(self, connection, writes=True)):
-                            yield connection
-                    else:
-                        yield connection
-                if writes:
-                    self._check_file(log, at_commit=True)
-        except JournalTakenAway as error:
-            self._notice(error)
-            raise
+            self._check_files()
+            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                if self.is_file:
+                    begin(connection, writes=writes, durable=durable)
+                log = connection.info.get(LOG)
+                self._check_files(log)
+                if isinstance(self.clock, DatabaseClock):
+                    self.clock.ask(connection)
+                with _entered(_Current(self, connection, writes)):
+                    yield connection
+            if writes:
+                self._check_files(log)
+            self.newest_event = max(self.newest_event, *options[meta.SEEN])
         finally:
-            if self._closed:  # a transaction that was open at close() cleans up after itself
-                pool.dispose()
+            if turn:
+                self._writing.release()
+            if self._closed:
                 self._engine.dispose()
-
-    def _joinable(self, *, writes: bool) -> _Current | None:
-        """Return the open transaction that a read or write is part of, if there is one."""
-        current = _current.get()
-        if current is None or current.journal is not self:
-            return None
-        return current if current.writes or not writes else None
-
-    @contextmanager
-    def _turn(self, *, writes: bool) -> Iterator[None]:
-        """Wait for this thread's turn to write to a file. If another one keeps it for too long, SQLite decides."""
-        lock = self._writing
-        acquired = writes and self._is_file and lock.acquire(timeout=BUSY)
-        try:
-            yield
-        finally:
-            if acquired:
-                lock.release()
-
-    @contextmanager
-    def _using(self) -> Iterator[None]:
-        """Mark that a connection is in use, for a fork meanwhile."""
-        mark = object()
-        self._in_use.add(mark)
-        self._idle = False
-        try:
-            yield
-        finally:
-            self._in_use.discard(mark)
+            if pool is not self._engine.pool:  # it was replaced meanwhile: this connection is the last to go
+                pool.dispose()
 
     def before_fork(self) -> None:
         """Close idle connections.
@@ -355,68 +288,53 @@ class Transactions:
         SQLite keeps in the process's memory which lock it has on a file. A child that inherits that does not lock the
         file itself, and the last other process to close it deletes the log that the child writes.
         """
-        self._idle = True
-        if self._in_use:
-            self._idle = False
-        else:
-            self._engine.dispose()
+        self._engine.dispose()
 
     def after_fork(self) -> None:
         """Leave the parent's connections alone in the child (How to corrupt an SQLite database file, section 2.6).
 
-        Of a connection in use SQLite's locks would stay in the memory of the child, whichever connection that opens.
+        Of an open connection SQLite's locks would stay in the memory of the child, whichever connection that opens.
         """
-        if self._in_use or not self._idle:
-            self._forked = True
-            _left_open.add(self._file)
+        if self._connections:
+            _refused.add(self._file or self)
         self._writing = threading.Lock()
-        _inherited.append(self._engine.pool)  # the driver would complain about open connections that are deleted
+        _inherited.append([self._engine.pool, *self._connections])
+        self._connections.clear()
         self._engine.dispose(close=False)
 
-    def _ask_server(self, connection: Connection) -> None:
-        if self._server_clock is not None:
-            self._server_clock.ask(connection)
+    def _check_files(self, log: object = None) -> None:
+        """Check that the file, and the log of the connection in use, are still those that were opened."""
+        if event := self._change_of_files(log):
+            raise JournalTakenAway(event)
 
-    def _check_file(self, log: object = None, *, at_commit: bool = False) -> None:
-        """Check that the file, and the log of the connection in use, are still those that were opened.
+    def _change_of_files(self, log: object = None) -> str:
+        """Return what has happened to the files, or an empty text.
 
         SQLite continues to write to deleted files, which no other process reads (sqlite.org/howtocorrupt.html,
         section 4).
         """
-        if self._taken_away:
-            raise JournalTakenAway(self._taken_away)
-        if not self._is_file:
-            return
         for path, known in ((self._path, self._file), (f"{self._path}-wal", log)):
-            if known is not None and (found := file_id(path)) != known:
+            if not self._taken_away and known is not None and (found := file_id(path)) != known:
                 change = "was deleted or moved" if found is None else "was replaced by another file"
-                error = JournalTakenAway(f"The journal's file {path} {change} while it was in use.")
-                error.at_commit = at_commit
-                raise error
+                return f"The journal's file {path} {change} while it was in use."
+        return self._taken_away
 
-    def _failure(self, error: SQLAlchemyError, action: str) -> JournalError:
-        """Translate a database failure. Files that were taken away explain it first."""
-        try:
-            self._check_file()
-        except JournalTakenAway as taken_away:
-            explain(error)  # strips the values
-            self._notice(taken_away)
-            return taken_away
-        if self.id is not None and is_missing_table(error):
-            explain(error)  # strips the values
-            gone = JournalTakenAway("The journal's tables were deleted while it was in use.")
-            self._notice(gone)
-            return gone
-        if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
-            self._engine.dispose()
-        return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
-
-    def _notice(self, error: JournalTakenAway) -> None:
-        """Raise the alarm once and close all connections, whose writes would be lost."""
+    def _failure(self, error: SQLAlchemyError | JournalTakenAway, action: str) -> JournalError:
+        """Translate a failure. If the journal was taken away, raise the alarm once and write nothing more."""
+        taken_away = error if isinstance(error, JournalTakenAway) else None
+        if taken_away is None and (event := self._change_of_files()):
+            taken_away = JournalTakenAway(event)
+        if taken_away is None and self.id is not None and is_missing_table(error):
+            taken_away = JournalTakenAway("The journal's tables were deleted while it was in use.")
+        if taken_away is None:
+            if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
+                self._engine.dispose()
+            return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
         if self._alarm.acquire(blocking=False):
-            self._taken_away = error.event
-            _log.error("%s", error)
+            self._taken_away = taken_away.event
+            _log.error("%s", taken_away)
             self.close()
+        return taken_away
 
     def close(self) -> None:
         """Close all connections. Open transactions are still committed. May be called twice."""
@@ -426,11 +344,13 @@ class Transactions:
 
 @contextmanager
 def _entered(current: _Current) -> Iterator[None]:
-    before = _current.set(current)
+    before = _current.get()
+    _current.set(current)
     try:
         yield
     finally:
-        _current.reset(before)
+        if _current.get() is current:  # a generator may end in another context than it began in
+            _current.set(before)
 
 
 @contextmanager

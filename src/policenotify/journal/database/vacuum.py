@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from policenotify.errors import JournalError
 from policenotify.journal.database import schema
-from policenotify.journal.database.engine import BUSY
+from policenotify.journal.database.engine import explain
+
+
+def size(connection: Connection) -> int:
+    """Return the bytes of the journal's tables, with their indexes."""
+    if connection.dialect.name == "postgresql":
+        names = [func.pg_total_relation_size(table.name) for table in schema.metadata.sorted_tables]
+        return sum(connection.execute(select(*names)).one())
+    pages, bytes_each = (
+        connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("page_count", "page_size")
+    )
+    return int(pages) * int(bytes_each)
 
 
 def truncate_log(engine: Engine) -> bool:
     """Remove erased data from the write-ahead log of a file. Return False if another process is reading it."""
+    if engine.dialect.name != "sqlite":
+        return True
     pooled = engine.raw_connection()
     try:
         cursor = pooled.cursor()
@@ -27,44 +41,39 @@ def truncate_log(engine: Engine) -> bool:
     return not busy
 
 
-def vacuum_file(engine: Engine) -> tuple[int, int]:
-    """Give erased space of a file back to the disk. Return the size in bytes before and after."""
-    pooled = engine.raw_connection()  # VACUUM runs outside transactions, and the engine begins one by itself
+def vacuum(engine: Engine) -> tuple[int, int]:
+    """Give erased space back to the disk, or to the tables on a server. Return the size in bytes before and after.
+
+    Raises:
+        JournalError: Other processes use the journal for longer than this may wait.
+    """
     try:
-        cursor = pooled.cursor()
-
-        def ask(statement: str) -> int:
-            [answer, *_] = cursor.execute(statement).fetchone()
-            return int(answer)
-
-        before = ask("PRAGMA page_count") * ask("PRAGMA page_size")
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA optimize").fetchall()
-        # The write-ahead log holds the old pages until it is truncated (sqlite.org/pragma.html, wal_checkpoint).
-        if ask("PRAGMA wal_checkpoint(TRUNCATE)"):
-            raise JournalError(
-                "The journal was vacuumed, but another process is still reading it: erased data may still be in the "
-                "file that ends in -wal. Try again when no other process uses the journal."
-            )
-        return before, ask("PRAGMA page_count") * ask("PRAGMA page_size")
-    finally:
-        pooled.close()
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            before = size(connection)
+            if engine.dialect.name == "sqlite":
+                _vacuum_file(connection)
+            else:
+                _vacuum_server(connection)
+            return before, size(connection)
+    except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        raise JournalError(
+            f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. Try again later."
+        ) from None
 
 
-def vacuum_server(engine: Engine) -> tuple[int, int]:
-    """Free erased space of the tables on a server. Return the size in bytes before and after."""
+def _vacuum_file(connection: Connection) -> None:
+    connection.exec_driver_sql("VACUUM")
+    connection.exec_driver_sql("PRAGMA optimize").all()
+    # The write-ahead log holds the old pages until it is truncated (sqlite.org/pragma.html, wal_checkpoint).
+    if connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]:
+        raise JournalError(
+            "The journal was vacuumed, but another process is still reading it: erased data may still be in the "
+            "file that ends in -wal. Try again when no other process uses the journal."
+        )
+
+
+def _vacuum_server(connection: Connection) -> None:
+    connection.detach()  # the pool gets another one, without this setting
+    connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
     # Not FULL: that would lock all processes out while it copies the tables.
-    names = [table.name for table in schema.metadata.sorted_tables]
-    size = "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(string_to_array('{}', ',')) AS name"
-    size = size.format(",".join(names))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"SET lock_timeout = '{BUSY}s'")
-        connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
-        try:
-            before = connection.exec_driver_sql(size).scalar_one()
-            for name in names:
-                connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
-            return int(before), int(connection.exec_driver_sql(size).scalar_one())
-        finally:
-            for setting in ("lock_timeout", "statement_timeout"):  # the connection returns to the pool
-                connection.exec_driver_sql(f"RESET {setting}")
+    connection.exec_driver_sql(f"VACUUM (ANALYZE) {', '.join(schema.metadata.tables)}")

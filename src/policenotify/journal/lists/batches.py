@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, o
 from policenotify.journal.attempts import change, lock_owned
 from policenotify.journal.authentication import batch_mac
 from policenotify.journal.database import schema
+from policenotify.journal.lists import control
 from policenotify.journal.lists.control import ABORTED
 from policenotify.journal.lists.recipients import (
     count_batch,
@@ -41,18 +42,25 @@ _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _table, _recipient, _person, _publication = schema.delivery, schema.recipient, schema.person, schema.publication
 _earlier, _other, _batch = _table.alias("earlier"), _table.alias("other"), _table.alias("batch")
 _OF_LIST = _table.c.id == bindparam("of_list")
+_MAIN = (  # the language of the channel's first post
+    select(_other.c.language)
+    .where(_other.c.publication == _table.c.publication, _other.c.channel == _table.c.channel)
+    .order_by(_other.c.part)
+    .limit(1)
+    .scalar_subquery()
+)
+_HAS_PEOPLE = exists().where(_batch.c.parent == _table.c.id)
 _STATE = (
-    select(_table, _publication.c.message, _publication.c.stage)
+    select(
+        _table,
+        _publication.c.message,
+        _publication.c.stage,
+        (_table.c.language == _MAIN).label("main"),
+        _HAS_PEOPLE.label("has_people"),
+    )
     .join(_publication, _publication.c.id == _table.c.publication)
     .where(_OF_LIST)
 )
-_MAIN = (  # the language of the channel's first post
-    select(_other.c.language)
-    .where(_other.c.publication == bindparam("publication"), _other.c.channel == bindparam("channel"))
-    .order_by(_other.c.part)
-    .limit(1)
-)
-_HAS_PEOPLE = select(_batch.c.id).where(_batch.c.parent == bindparam("of_list")).limit(1)
 _IN_OWN_LANGUAGE = exists().where(  # who got an earlier message in a language that this one lacks gets the main one
     _other.c.publication == _table.c.publication,
     _other.c.channel == _table.c.channel,
@@ -109,7 +117,7 @@ _COPIED = (
     "not_after", "trace",
 )  # fmt: skip
 _ADD = insert(_table)
-_NUMBERED = select(_batch.c.id).where(_batch.c.parent == bindparam("of_list"), _batch.c.number == bindparam("number"))
+_NEXT_NUMBER = select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == bindparam("of_list"))
 _UNREADABLE = (
     select(_table.c.id, _table.c.publication, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
     .where(_table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == "")
@@ -129,16 +137,11 @@ def read_state(connection: Connection, delivery: int) -> ListState:
         cursor=read_cursor(row.cursor),
         message=read_message(row.message),
         language=row.language,
-        main=_is_main(connection, row),
+        main=row.main,
         reading=row.reading and not row.halt,
-        has_people=connection.execute(_HAS_PEOPLE, {"of_list": delivery}).first() is not None,
+        has_people=row.has_people,
         unreadable=row.code == UNREADABLE,
     )
-
-
-def _is_main(connection: Connection, row: Row[Any]) -> bool:
-    named = {"publication": row.publication, "channel": row.channel}
-    return bool(row.language == connection.execute(_MAIN, named).scalar())
 
 
 def add_earlier(
@@ -157,11 +160,11 @@ def add_earlier(
     row = _lock(connection, claimed)
     of_list, cursor = {"of_list": claimed.id}, read_cursor(row.cursor)
     context = connection.execute(_STATE, of_list).one()
-    values = {**of_list, "position": cursor.position, "main": _is_main(connection, row)}
+    values = {**of_list, "position": cursor.position, "main": context.main}
     batch = connection.execute(_EARLIER_BATCH, values).first()
     if batch is None:
-        closed = context.stage in _CLOSING and any(
-            connection.execute(query, of_list).first() is not None for query in (_HAS_PEOPLE, _ABORTED_BEFORE)
+        closed = context.stage in _CLOSING and (
+            context.has_people or connection.execute(_ABORTED_BEFORE, of_list).first() is not None
         )
         return _add(connection, claimed, row, (), siblings, StoredCursor(), reading=not closed, at=at, lease=lease)
     got_it = connection.execute(_GOT_IT, {"earlier": batch.parent, "of_batch": batch.id}).scalars().all()
@@ -194,13 +197,15 @@ def add_batch(
         wrong=len(read.wrong) + (0 if again else before.wrong),
         wrong_lines=tuple(lines[:_SHOWN]),
     )
-    people = store_people(connection, read.people, at).values()
+    keys = connection.get_execution_options()["policenotify_keys"]
+    people = store_people(connection, keys, read.addresses, at)
     return _add(connection, claimed, row, people, siblings, cursor, reading=not read.is_last, at=at, lease=lease)
 
 
 def _lock(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
     """Lock the claimed delivery, and its publication, so that no two deliveries take one person. Return its row."""
-    connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})  # as who corrects it does
+    if connection.dialect.name != "sqlite":  # a file has one writer at a time
+        connection.execute(_LOCK_PUBLICATION, {"publication": claimed.publication})  # as who corrects it does
     return lock_owned(connection, claimed)
 
 
@@ -248,9 +253,7 @@ def _insert(
     lease: timedelta,
 ) -> ClaimedDelivery | None:
     """Insert a batch and its people. Return it, claimed, unless all of them are suppressed: then it is settled."""
-    number = connection.execute(
-        select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == claimed.id)
-    ).scalar_one()
+    number = connection.execute(_NEXT_NUMBER, {"of_list": claimed.id}).scalar_one()
     columns = {
         **{name: row._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
         "parent": claimed.id,
@@ -263,14 +266,14 @@ def _insert(
         "reply_to": "",
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
-    connection.execute(_ADD, columns)
-    batch = connection.execute(_NUMBERED, {"of_list": claimed.id, "number": number}).scalar_one()
+    inserted: Any = connection.execute(_ADD, columns).inserted_primary_key
+    batch: int = inserted.id
     store_recipients(connection, row, batch, people, at)
     counted = count_batch(connection, claimed.id, batch)
     if outcomes(counted).get(Outcome.WAITING):
         return replace(claimed, id=batch, parent=claimed.id, attempts=0, backoff=timedelta(0))
     settled = {"state": overall_outcome(outcomes(counted)), "counts": to_text(counted), "settled_at": at}
-    connection.execute(update(_table).where(_table.c.id == batch).values(**settled, owner=None, lease_until=None))
+    control.change(connection, batch, **settled, owner=None, lease_until=None)
     return None
 
 

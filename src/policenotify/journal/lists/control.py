@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, select, text, update
 
 from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
@@ -28,7 +29,7 @@ from policenotify.journal.lists.recipients import (
     to_text,
 )
 from policenotify.journal.lists.state import UNREADABLE, read_cursor
-from policenotify.journal.persons.suppressions import suppress_reported
+from policenotify.journal.persons.reports import record_refusals
 from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
 from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
@@ -58,7 +59,6 @@ _REMEDIES = (  # the worst outcome first
 _table = schema.delivery
 _OF_LIST = _table.c.id == bindparam("of_list")
 _ROW = select(_table).where(_OF_LIST)
-_CHANGE = update(_table).where(_OF_LIST)
 _BATCHES = _table.c.parent == bindparam("of_list")
 _OPEN: Any = (
     select(_table.c.state, func.min(_table.c.not_before).label("due"))
@@ -83,6 +83,16 @@ _STEERABLE = (
 def row_of(connection: Connection, delivery: int) -> Row[Any]:
     """Return a delivery."""
     return connection.execute(_ROW, {"of_list": delivery}).one()
+
+
+def change(connection: Connection, delivery: int, **columns: object) -> None:
+    """Change columns of a delivery."""
+    connection.execute(_change(tuple(columns)), {"of_list": delivery, **columns})
+
+
+@cache
+def _change(columns: tuple[str, ...]) -> Update:
+    return update(_table).where(_OF_LIST).values({name: bindparam(name) for name in columns})
 
 
 def is_ended(halt: str) -> bool:
@@ -124,7 +134,7 @@ def settle_batch(
         "held": people.get(Outcome.HELD, 0),
         "settled_at": at if outcome.is_final else None,
     }
-    connection.execute(_CHANGE.values(**columns), {"of_list": batch.id})
+    change(connection, batch.id, **columns)
     return outcome
 
 
@@ -176,9 +186,9 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
     if row.request and (ref := _sent_as(connection, row)):
         columns |= ref
         stated["attempt"] = row.attempts
-    connection.execute(_CHANGE.values(**columns), {"of_list": delivery})
+    change(connection, delivery, **columns)
     record_delivery(connection, row, moment(at), "settled", stated)
-    suppress_reported(connection, row, moment(at))
+    record_refusals(connection, row, moment(at), refused=Outcome.REFUSED in people)
     return people
 
 
@@ -211,7 +221,7 @@ def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int)
             words["reason"] = f"{words['reason']} {MORE_TO_READ}"
         if words["reason"] or Outcome.SENDING not in open_batches:
             columns |= words
-    connection.execute(_CHANGE.values(**columns), {"of_list": row.id})
+    change(connection, row.id, **columns)
 
 
 def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
@@ -272,7 +282,7 @@ def _left_out_rows(row: Row[Any]) -> str:
 def end(connection: Connection, row: Row[Any], halt: str, reason: str, *, remedy: str = "", code: str = "") -> None:
     """Let nothing more be sent of a delivery: its people who wait get the outcome *halt*. `finish` settles them."""
     words = {"halt": halt, "reason": reason, "remedy": remedy, "code": code}
-    connection.execute(_CHANGE.values(**words), {"of_list": row.id})
+    change(connection, row.id, **words)
     halt_batches(connection, row.id, halt)
 
 
@@ -326,7 +336,7 @@ def pause(
     for row in paused:
         remedy = f"To go on: policenotify resume {row.publication}"
         words = {"reason": f"{actor} has paused it.", "remedy": remedy, "code": ""}
-        connection.execute(_CHANGE.values(halt=PAUSED, **words), {"of_list": row.id})
+        change(connection, row.id, halt=PAUSED, **words)
         halt_batches(connection, row.id, PAUSED)
         record_delivery(connection, row, now, PAUSE_EVENT, {"reason": storable(reason)}, actor=actor)
     return _steered(publication, paused, actor)
@@ -338,7 +348,7 @@ def resume(connection: Connection, publication: str, rows: Sequence[Row[Any]], a
     at = microseconds(now)
     for row in paused:
         due = {"not_before": at, "reason": "", "remedy": ""}
-        connection.execute(_CHANGE.values(halt="", **due), {"of_list": row.id})
+        change(connection, row.id, halt="", **due)
         batches = update(_table).where(_BATCHES, _table.c.state.in_(_UNSETTLED))
         connection.execute(batches.values(halt="", not_before=at), {"of_list": row.id})
         record_delivery(connection, row, now, RESUME_EVENT, {}, actor=actor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress as suppress_error
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     insert,
     select,
@@ -29,7 +28,6 @@ from sqlalchemy import (
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.journal.database import schema
 from policenotify.journal.keys import InvalidSeal, Keys
-from policenotify.journal.lists.state import SealedPeople
 from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import ClaimedDelivery, outcome_of, span, storable
 from policenotify.log import fields
@@ -48,22 +46,23 @@ NOBODY_CONCERNED = (
 _log = logging.getLogger("policenotify")
 _recipient, _delivery, _person = schema.recipient, schema.delivery, schema.person
 _OF_BATCH = and_(_recipient.c.delivery == bindparam("of_list"), _recipient.c.batch == bindparam("of_batch"))
-_SUPPRESS = (
-    update(_recipient)
-    .where(
-        _OF_BATCH,
-        exists().where(
-            _delivery.c.id == _recipient.c.delivery,
-            _person.c.id == _recipient.c.person,
-            schema.applies(_delivery.c.channel, _person.c.key),
-        ),
-    )
-    .values(state=Outcome.SUPPRESSED)
+_ADDED = select(
+    bindparam("of_list", type_=_recipient.c.delivery.type),
+    bindparam("of_batch", type_=_recipient.c.batch.type),
+    _person.c.id,
+    case(
+        (schema.applies(bindparam("channel", type_=_delivery.c.channel.type), _person.c.key), Outcome.SUPPRESSED),
+        else_=Outcome.WAITING,
+    ),
+    bindparam("doubt", type_=_recipient.c.in_doubt.type),
+)
+_ADD = insert(_recipient).from_select(
+    ["delivery", "batch", "person", "state", "in_doubt"],
+    _ADDED.where(_person.c.id.in_(bindparam("people", expanding=True))).order_by(_person.c.id),
 )
 _OF_KEYS = _person.c.key.in_(bindparam("keys", expanding=True))
-_KNOWN = select(_person.c.id, _person.c.key, _person.c.key_version, _person.c.sealed.is_(None).label("erased")).where(
-    _OF_KEYS
-)
+_ERASED = _person.c.sealed.is_(None).label("erased")
+_KNOWN = select(_person.c.id, _person.c.key, _person.c.key_version, _person.c.stored_at, _ERASED).where(_OF_KEYS)
 _LOCK_KNOWN = _KNOWN.order_by(_person.c.key).with_for_update(key_share=True)
 _A_DAY = span(timedelta(days=1))  # a list of thousands is not rewritten for each post of a day
 _REFRESH = update(_person).where(_OF_KEYS, _person.c.stored_at < bindparam("stale")).values(stored_at=bindparam("at"))
@@ -72,10 +71,10 @@ _SEAL_AGAIN = (  # with the newest keys
     .where(_person.c.key == bindparam("of_key"))
     .values({name: bindparam(name) for name in ("key_version", "sealed", "stored_at")})
 )
-_ID = select(_person.c.id).where(_person.c.key == bindparam("of_key")).scalar_subquery()
+_IDS = select(_person.c.id).where(_OF_KEYS)
 _RECORD = (
     update(_recipient)
-    .where(_OF_BATCH, _recipient.c.person == _ID, _recipient.c.state == Outcome.SENDING)
+    .where(_OF_BATCH, _recipient.c.person.in_(_IDS), _recipient.c.state == Outcome.SENDING)
     .values(
         {name: bindparam(name) for name in ("state", "reason", "code")}
         | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
@@ -126,69 +125,42 @@ def recipient_key(keys: Keys, address: str) -> str:
     return keys.tag(_PURPOSE, plain)[:PERSON_DIGITS]
 
 
-def seal_people(connection: Connection, keys: Keys, addresses: Iterable[str]) -> SealedPeople:
-    """Compute the keys of some people, and encrypt the addresses that are not stored with the newest keys.
+def store_people(connection: Connection, keys: Keys, addresses: Iterable[str], at: int) -> list[int]:
+    """Store people by their addresses, which are encrypted, or refresh the date of these. Return their numbers.
 
-    It takes most of the time that storing them takes, so that it is done outside the transaction that writes.
+    It goes in the order of their keys, so that no two processes deadlock.
     """
     by_key = {recipient_key(keys, address): address.strip() for address in addresses if address.strip()}
-    names, current = sorted(by_key), set()
+    names, numbers = sorted(by_key), list[int]()
     for start in range(0, len(names), _BATCH):
-        for row in connection.execute(_KNOWN, {"keys": names[start : start + _BATCH]}):
-            if row.key_version >= keys.version and not row.erased:
-                current.add(row.key)
-    sealed = {name: keys.seal(_bound(name), by_key[name]) for name in names if name not in current}
-    return SealedPeople(tuple(names), sealed)
-
-
-def store_people(connection: Connection, people: SealedPeople, at: int) -> dict[str, int]:
-    """Store people, or refresh the date of their addresses. Return their numbers by key.
-
-    It goes in the order of the keys, so that no two processes deadlock. A person whose address was erased after
-    `seal_people` is left out, and is found again when the list is read the next time.
-    """
-    numbers: dict[str, int] = {}
-    for start in range(0, len(people.keys), _BATCH):
-        batch = people.keys[start : start + _BATCH]
+        batch = names[start : start + _BATCH]
         known = {row.key: row for row in connection.execute(_LOCK_KNOWN, {"keys": batch})}
-        if known:
+        if any(row.stored_at < at - _A_DAY for row in known.values()):
             connection.execute(_REFRESH, {"keys": list(known), "at": at, "stale": at - _A_DAY})
-        rows = []
-        for key in batch:
-            if key in people.sealed:
-                version, sealed = people.sealed[key]
-                rows.append({"key": key, "key_version": version, "sealed": sealed, "stored_at": at})
-        schema.insert_new(connection, _person, [row for row in rows if row["key"] not in known])
-        again = [
-            {"of_key": row.pop("key"), **row}
-            for row in rows
-            if (old := known.get(str(row["key"]))) and (old.erased or old.key_version < row["key_version"])
-        ]
+        new, again = list[dict[str, object]](), list[dict[str, object]]()
+        for name in batch:
+            if (row := known.get(name)) is None or row.erased or row.key_version < keys.version:
+                version, sealed = keys.seal(_bound(name), by_key[name])
+                columns = {"key_version": version, "sealed": sealed, "stored_at": at}
+                (new if row is None else again).append({"key" if row is None else "of_key": name, **columns})
+        schema.insert_new(connection, _person, new)
         if again:
             connection.execute(_SEAL_AGAIN, again)
-        stored = connection.execute(_KNOWN, {"keys": batch}) if rows else known.values()
-        numbers.update({row.key: row.id for row in stored if not row.erased})
+        stored = connection.execute(_KNOWN, {"keys": batch}) if new else known.values()
+        numbers.extend(row.id for row in stored)
     return numbers
 
 
-def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Collection[int], at: int) -> None:
+def store_recipients(connection: Connection, delivery: Row[Any], batch: int, people: Sequence[int], at: int) -> None:
     """Store people as recipients of a batch, in the order of their numbers.
 
     Those who are known to be suppressed on the channel are stored as suppressed. Of a delivery in doubt, as in a
     journal that was restored from a copy, each may have been written to.
     """
-    rows = [
-        {
-            "delivery": delivery.id,
-            "batch": batch,
-            "person": person,
-            "state": Outcome.WAITING,
-            "in_doubt": delivery.in_doubt,
-        }
-        for person in sorted(people)
-    ]
-    connection.execute(insert(_recipient), rows)
-    connection.execute(_SUPPRESS, {"of_list": delivery.id, "of_batch": batch, "now": at})
+    of_batch = {"of_list": delivery.id, "of_batch": batch, "doubt": delivery.in_doubt}
+    for start in range(0, len(people), _BATCH):
+        chosen = {"people": people[start : start + _BATCH], "channel": delivery.channel, "now": at}
+        connection.execute(_ADD, of_batch | chosen)
 
 
 def seal_addresses_again(connection: Connection, keys: Keys) -> int:
@@ -283,26 +255,25 @@ def record(
         "unavailable": Outcome.WAITING,
         "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
     }
-    certain: list[dict[str, object]] = []
-    doubtful: list[dict[str, object]] = []
-    for outcome in outcomes:
-        state = states[outcome.outcome]
+    alike: dict[tuple[str, str, str, bool], list[str]] = {}
+    for each in outcomes:
+        of_them = each.outcome, storable(each.reason), storable(each.code), bool(each.gone)
+        alike.setdefault(of_them, []).append(each.key)
+    for (outcome, reason, code, gone), keys in alike.items():
+        state = states[outcome]
         values: dict[str, object] = {
             **_of(claimed),
             "of_attempt": claimed.attempts,
-            "of_key": outcome.key,
+            "keys": keys,
             "state": state.value,
-            "reason": storable(outcome.reason),
-            "code": storable(outcome.code),
-            "more_gone": int(state is Outcome.REFUSED and bool(outcome.gone)),
+            "reason": reason,
+            "code": code,
+            "more_gone": int(state is Outcome.REFUSED and gone),
         }
-        if outcome.outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
-            certain.append(values)
+        if outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
+            connection.execute(_RECORD, values)
         else:
-            doubtful.append({**values, "in_doubt": outcome.outcome == "unconfirmed"})
-    for statement, rows in ((_RECORD, certain), (_RECORD_DOUBT, doubtful)):
-        if rows:
-            connection.execute(statement, rows)
+            connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome == "unconfirmed"})
     return connection.execute(_RELEASE, _of(claimed)).rowcount
 
 

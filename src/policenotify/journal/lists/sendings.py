@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select
@@ -90,13 +90,16 @@ class Sendings:
         with self._journal.write() as connection:
             rows, now = _locked(connection, publication, channel), self._journal.now()
             done = control.start_abort(connection, publication, rows, actor, reason=reason, now=now)
-        self.finish_aborts()
+        self.finish(self.ended())
         return done
 
-    def finish_aborts(self) -> None:
-        """Settle what was aborted or has ended, as far as no worker is sending it. Without any, nothing is written."""
+    def ended(self) -> list[int]:
+        """Return the deliveries that were aborted or have ended, and are not settled."""
         with self._journal.read() as connection:
-            ended = control.unfinished(connection)
+            return control.unfinished(connection)
+
+    def finish(self, ended: Iterable[int]) -> None:
+        """Settle deliveries that were aborted or have ended, as far as no worker is sending them."""
         for delivery in ended:
             more = True
             while more:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -16,19 +16,6 @@ BATCH: Final = 1_000
 
 UNREADABLE: Final = "list_unreadable"
 """The code of a delivery whose people could not be read at the last try, or whose lists were emptied."""
-
-
-@dataclass(frozen=True, slots=True)
-class SealedPeople:
-    """Some people, ready to be stored: their keys, and the encrypted addresses of those who are not stored yet.
-
-    Attributes:
-        keys: The keys of all of them, each once.
-        sealed: By key, the version of the installation's keys, and the address encrypted with it.
-    """
-
-    keys: tuple[str, ...]
-    sealed: Mapping[str, tuple[int, bytes]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +87,7 @@ class ReadPeople:
     """Some people of the audiences of a delivery, and where reading goes on after them.
 
     Attributes:
-        people: Their keys and addresses.
+        addresses: Their addresses.
         wrong: Rows among them that name no person.
         after: The cursor behind them.
         revision: The revision of the audiences as these people were read.
@@ -108,7 +95,7 @@ class ReadPeople:
         is_last: No row follows.
     """
 
-    people: SealedPeople
+    addresses: Sequence[str] = field(repr=False)
     wrong: Sequence[WrongRow]
     after: Cursor
     revision: str

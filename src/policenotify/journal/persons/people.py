@@ -82,8 +82,7 @@ class StoredPeople:
             erased = ErasedPerson(address=stored, deliveries=unlinked, ended=ended, kept=kept)
             body = {"deliveries": unlinked, "ended": ended, "kept": len(kept)}
             record(connection, journal.now(), actor, "person_erased", body)
-        if self._engine.dialect.name == "sqlite":
-            truncate_log(self._engine)
+        truncate_log(self._engine)
         return erased
 
 
@@ -155,6 +154,6 @@ def _reports(connection: Connection, key: str) -> Iterable[PersonReport]:
 
 
 def _suppressions(connection: Connection, key: str) -> Iterable[Row[Any]]:
-    """Return the suppressions of a person, and first reports, which hold nothing up yet."""
-    held = select(_suppression).where(_suppression.c.key == key, _suppression.c.confirmed_at.is_not(None))
-    return connection.execute(held.order_by(_suppression.c.channel)).all()
+    return connection.execute(
+        select(_suppression).where(_suppression.c.key == key).order_by(_suppression.c.channel)
+    ).all()

@@ -134,7 +134,6 @@ class Bluesky:
                 been deleted since it was prepared.
             Blocked: The account cannot post, or the handle has become another account.
         """
-        self._check_account(self._sessions.current(), request)
         with without_side_effects("looking for the post to answer"):
             self._thread().check(request.body["record"])
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.

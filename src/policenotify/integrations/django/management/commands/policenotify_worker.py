@@ -43,7 +43,6 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
                 return
             with ended_by_signals() as signals, publisher() as current:
                 running = current.worker()
-                running.on_failure = signals.wake
                 end = Supervisor().serve(running.start(), signals, current.monitor.line)
         except PolicenotifyError as error:
             raise CommandError(str(error)) from error
