@@ -5,8 +5,8 @@ processor time of our own work is that of a mail less that of the bare pipeline'
 
 The goals are 0.8 of smtplib's mails a second without pipelining, twice as many with it, three times those of apprise,
 and 200 µs of our own work. What a relay's answer takes decides about the first two: on the loopback it is 15 µs, and
-smtplib's own work 65, so that the step of the journal before each mail counts. Where it is a millisecond, as in another
-machine's, three of four are saved. `docs/explanation/scale.md` has the figures.
+smtplib's own work 65, so that the processor decides. The journal is written once for each 25 mails. Where an answer
+takes a millisecond, as another machine's, three of four are saved. `docs/explanation/scale.md` has the figures.
 """
 
 from __future__ import annotations

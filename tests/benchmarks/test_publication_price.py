@@ -101,7 +101,7 @@ def test_commits_of_a_publication(five: Five) -> None:
 
 
 def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:
-    """Storing takes the processor longer than the disk: two fifths of it for checks and wording, as much for SQL."""
+    """Storing takes the processor longer than the disk: half of it for checks and wording, two fifths for SQL."""
     desk, text = Desk(five.publisher()), accident().model_dump_json()
     with closing(sqlite3.connect(tmp_path / "raw.db", isolation_level=None)) as raw:
         raw.execute("PRAGMA journal_mode=WAL")
@@ -120,14 +120,15 @@ def test_storing_beside_one_commit(five: Five, tmp_path: Path) -> None:
         f"\npublish(wait=0) {stored.wall:.1f} ms, one commit {once.wall:.2f} ms: {stored.wall / once.wall:.0f} of them"
     )
     print(f"processor: publish(wait=0) {stored.processor:.1f} ms, checks and wording {words.processor:.1f} ms")
-    assert stored.processor < 3 * words.processor
+    assert stored.processor < 2.2 * words.processor
 
 
 def test_to_the_fifth_post(five: Five) -> None:
-    """Missed: 40 ms more than the bare calls, 76 on a machine that is busy, all on the processor. The goal is 20.
+    """Missed: 3 times the bare calls, by the processor, on a machine that is busy. The goal is 2.2.
 
-    12 ms check, word and store, 16 ms are the transactions for each person on the lists of mail and SMS, and 10 ms
-    those of single posts. SQLAlchemy takes half of that: 100 microseconds for a transaction, 20 to 40 for a statement.
+    Of 70 ms of the processor the bare calls and their servers take 25, checks, wording and storing 8. The journal takes
+    25 in the threads of the channels: each of 230 statements costs SQLAlchemy 60 microseconds, and each of 32
+    transactions 200. Starting, looking and the report take 3, the locks and the threads that take turns the rest.
     """
     publisher, times = five.publisher(), 15
     desk = Desk(publisher)
@@ -136,12 +137,13 @@ def test_to_the_fifth_post(five: Five) -> None:
         directly, ours = _side_by_side(times, lambda: bare.send(wordings.pop()), lambda: desk.publish(LONG))
     print(f"\nto the fifth post {ours.wall:.1f} ms, bare {directly.wall:.1f} ms: {ours.wall - directly.wall:.1f} more")
     more = ours.processor - directly.processor
-    print(f"processor: {ours.processor:.1f} ms, bare {directly.processor:.1f} ms: {more:.1f} more (the goal: 20)")
-    assert more < 3 * directly.processor
+    print(f"processor: {ours.processor:.1f} ms, bare {directly.processor:.1f} ms: {more:.1f} more")
+    print(f"that is {ours.processor / directly.processor:.1f} times the bare calls (the goal: 2.2)")
+    assert ours.processor < 3.4 * directly.processor
 
 
 def test_publications_in_a_second(five: Five) -> None:
-    """Missed, for the same reason: by the processor 0.3 of the bare calls. The goal is 0.6."""
+    """Missed, for the same reason: by the processor 0.3 of the bare calls. The goal is 0.45."""
     publisher, count, times = five.publisher(), 5, 5
     desk = Desk(publisher)
     wordings = [publisher.preview(desk.opening()).posts for _ in range(count * (times + 2))]
@@ -160,5 +162,5 @@ def test_publications_in_a_second(five: Five) -> None:
         directly, ours = _side_by_side(times, bare_calls, journalled)
     print(f"\nbare {1000 * count / directly.wall:.1f}/s, ours {1000 * count / ours.wall:.1f}/s")
     share, of_processor = directly.wall / ours.wall, directly.processor / ours.processor
-    print(f"{share:.2f} of it, by the processor {of_processor:.2f} (the goal: 0.6)")
-    assert of_processor > 0.25
+    print(f"{share:.2f} of it, by the processor {of_processor:.2f} (the goal: 0.45)")
+    assert of_processor > 0.26

@@ -59,7 +59,7 @@ ACTIONS: dict[str, Callable[[Any, str], object]] = {
     "publish": lambda publisher, actor: publisher.publish(accident(), key="k", actor=actor, wait=NOW),
     "stop": lambda publisher, actor: publisher.journal.stop(actor),
     "resume": lambda publisher, actor: publisher.journal.resume(actor),
-    "resolve": lambda publisher, actor: publisher.journal.deliveries.resolve(1, actor, posted=True),
+    "resolve": lambda publisher, actor: publisher.journal.sendings.resolve(1, actor, posted=True),
     "rotate": lambda publisher, actor: publisher.journal.rotate_keys(publisher.journal.keys, actor),
     "restore": lambda publisher, actor: publisher.journal.mark_restored(actor),
     "suppress": lambda publisher, actor: publisher.people.suppress(

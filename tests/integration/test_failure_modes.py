@@ -255,7 +255,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
         _check_row(network, "disk, after", caught.value, readers, told.on(network))
         if outcome is HELD:
             assert f"resolve {told.on(network).delivery}" in told.on(network).remedy
-            publisher.journal.deliveries.resolve(told.on(network).delivery, "desk", posted=True)
+            publisher.journal.sendings.resolve(told.on(network).delivery, "desk", posted=True)
     publisher.drain(timedelta(seconds=8))
     settled = publisher.publication("open")
     assert settled is not None

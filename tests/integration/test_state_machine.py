@@ -141,7 +141,7 @@ class WholeMachine(RuleBasedStateMachine):
     def a_person_looks_at_what_is_held(self) -> None:
         for row in self._deliveries():
             if row.state == Outcome.HELD:
-                self.book.journal.deliveries.resolve(
+                self.book.journal.sendings.resolve(
                     row.id, "desk", posted=row.post_key in self.readers[row.channel].keys
                 )
 

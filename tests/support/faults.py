@@ -265,6 +265,6 @@ def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepte
         publisher = five.publisher(lost=network, astray=lambda _network: right(), backoff=later)
     if receipt.outcome is HELD or worst(receipt) is HELD:
         whole = len(five.read(network)) == len(PEOPLE.get(network, "1"))
-        publisher.journal.deliveries.resolve(receipt.delivery, "desk", posted=whole)
+        publisher.journal.sendings.resolve(receipt.delivery, "desk", posted=whole)
     publisher.journal.resume("desk", network)
     return publisher

@@ -13,7 +13,7 @@ from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
 from policenotify.errors import JournalError, SettingsError
-from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, ReadPeople
+from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
@@ -75,45 +75,44 @@ class AudienceReader:
     stored. Used by one thread.
     """
 
-    revision: str = field(default="", init=False)  # of the audiences whose stream is open
-    is_at_end: bool = field(default=False, init=False)  # no row follows
     _delivery: int | None = field(default=None, init=False)  # of the open stream
-    _cursor: Cursor = field(default_factory=Cursor, init=False)
+    _cursor: StoredCursor = field(default_factory=StoredCursor, init=False)
     _rows: Iterator[Selected] = field(default_factory=lambda: iter(()), init=False)
     _next: Selected | None = field(default=None, init=False)
     _restarts: tuple[int, int] = field(default=(0, 0), init=False)  # of a delivery
 
     def read(
         self, delivery: int, audiences: Sequence[Audience], known: ListState, count: int = BATCH
-    ) -> tuple[list[Selected], bool, Cursor]:
-        """Return the next rows behind the cursor, whether they are the first, and the cursor behind them.
+    ) -> tuple[list[Subscriber | WrongRow], StoredCursor, bool]:
+        """Return the next rows behind the cursor, the cursor behind them, and whether no row follows.
 
         Raises:
             Exception: Whatever an audience raises.
         """
-        state = (self._delivery, self._cursor, self.revision)
+        is_open = (self._delivery, self._cursor) == (delivery, known.cursor)
         self._delivery = None  # the stream is not used again if anything fails
-        if state != (delivery, known.cursor.place, known.cursor.revision):
+        if not is_open:
             self._open(audiences, known)
-        first = self._cursor == Cursor()
-        rows = [] if self._next is None else [self._next, *islice(self._rows, count - 1)]
+        selected = [] if self._next is None else [self._next, *islice(self._rows, count - 1)]
         self._next = next(self._rows, None)
-        self._cursor = rows[-1].after if rows else self._cursor
-        self.is_at_end = self._next is None and not self._restarts_for(delivery, audiences)
-        if self._next is not None or self.is_at_end:
+        rows = [usable(each.row) for each in selected]
+        self._cursor = self._cursor.behind(selected[-1].after if selected else self._cursor.place, rows)
+        is_last = self._next is None and not self._restarts_for(delivery, audiences)
+        if self._next is not None or is_last:
             self._delivery = delivery
-        return rows, first, self._cursor
+        return rows, self._cursor, is_last
 
     def _open(self, audiences: Sequence[Audience], known: ListState) -> None:
-        self.revision = _revision_of(audiences)
-        self._cursor = known.cursor.place if known.cursor.revision in {"", self.revision} else Cursor()
-        self._rows = select(audiences, known.message, language=known.language, main=known.main, start=self._cursor)
+        revision = _revision_of(audiences)
+        self._cursor = known.cursor if known.cursor.revision == revision else StoredCursor(revision=revision)
+        start = self._cursor.place
+        self._rows = select(audiences, known.message, language=known.language, main=known.main, start=start)
         self._next = next(self._rows, None)
 
     def _restarts_for(self, delivery: int, audiences: Sequence[Audience]) -> bool:
         """Return whether the audiences were changed while they were read, so that they are read again."""
         before = self._restarts[1] if self._restarts[0] == delivery else 0
-        if before >= _RESTARTS or _revision_of(audiences) == self.revision:
+        if before >= _RESTARTS or _revision_of(audiences) == self._cursor.revision:
             return False
         self._restarts = (delivery, before + 1)
         return True
@@ -174,23 +173,17 @@ class BatchMaker:
         if known.cursor.earlier:
             return self.journal.deliveries.add_earlier(claimed, self.siblings, lease=self.lease)
         try:
-            rows, is_first, after = self.reader.read(claimed.id, self.config.audiences, known, self.size)
+            rows, cursor, is_last = self.reader.read(claimed.id, self.config.audiences, known, self.size)
         except JournalError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
             raise unreadable(self.config.name, error) from None
-        if is_first and not rows and not known.has_people:
+        if not rows and cursor.place == Cursor() and not known.has_people:
             check_audiences(self.config, self.journal.deliveries.had_recipients)
-        found = [usable(each.row) for each in rows]
-        read = ReadPeople(
-            addresses=[row.address for row in found if isinstance(row, Subscriber)],
-            wrong=[row for row in found if isinstance(row, WrongRow)],
-            after=after,
-            revision=self.reader.revision,
-            is_from_start=is_first,
-            is_last=self.reader.is_at_end,
+        addresses = [row.address for row in rows if isinstance(row, Subscriber)]
+        batch = self.journal.deliveries.add_batch(
+            claimed, addresses, cursor, self.siblings, is_last=is_last, lease=self.lease
         )
-        batch = self.journal.deliveries.add_batch(claimed, read, self.siblings, lease=self.lease)
         if known.unreadable:  # now it can be read: the others that wait for the list follow
             self.journal.deliveries.retry_lists(self.config.name)
         return batch

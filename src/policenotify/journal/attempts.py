@@ -5,27 +5,40 @@ Only the process that owns an attempt may record its result.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, or_, select, update
 
-from policenotify.channel import Operation, Request
+from policenotify.channel import Operation, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
-from policenotify.journal.audit import RUNNER, record_delivery
+from policenotify.journal import clock_change, meta
+from policenotify.journal.audit import RUNNER, recent_events, record_delivery
 from policenotify.journal.audit import record as record_event
 from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
 from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
 from policenotify.journal.leases import is_dead, is_running
 from policenotify.journal.lists import control, recipients
-from policenotify.journal.order import EXPIRED, lock, lock_key_of, over_by, supersede_partial_sends, why_over
+from policenotify.journal.order import (
+    EXPIRED,
+    cancel_pending,
+    lock,
+    lock_key_of,
+    over_by,
+    supersede_partial_sends,
+    why_over,
+)
 from policenotify.journal.records import (
+    LEASE,
     AttemptResult,
     ClaimedDelivery,
     TakenBack,
@@ -37,6 +50,10 @@ from policenotify.journal.records import (
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
+from policenotify.model.status import Takeover
+
+RECENT = timedelta(hours=1)
+"""How long a repeated take-over stays an alarm."""
 
 INTERRUPTED = "interrupted"
 """The kind of event that records a recovered delivery."""
@@ -68,6 +85,152 @@ _OWNER = func.coalesce(_table.c.owner, "")
 _SENDING = select(_table.c.id, _table.c.ordering_key, _OWNER.label("owner"), _LEASE_UNTIL.label("lease_until")).where(
     _table.c.state == Outcome.SENDING
 )
+_EARLIER: Final = 2_000  # deliveries before one that may have been sent after its first attempt; all later ones count
+_KNOWN_POSTS = (
+    select(_table.c.ref)
+    .where(_table.c.id >= bindparam("first"), _table.c.id != bindparam("delivery"))
+    .where(_table.c.account == bindparam("on_account"), _table.c.ref.is_not(None), _table.c.has_recipients.is_(False))
+)
+_SPECIAL, _ESCAPED = r"[%_/]", r"/\g<0>"  # in a pattern of LIKE
+_KNOWN_POST = _KNOWN_POSTS.where(_table.c.ref.like(bindparam("post"), escape="/"))
+_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
+_EXPIRED = (
+    select(_table)
+    .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
+    .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
+    .where(_table.c.operation != Operation.DELETE, _table.c.parent.is_(None))
+    .order_by(_table.c.id)
+    .limit(_PAGE_OF_EXPIRED)
+    .with_for_update(key_share=True, skip_locked=True, of=_table)
+)
+
+
+class Attempts:
+    """Attempts at claimed deliveries, from their beginning to their result."""
+
+    _journal: Transactions
+
+    def begin(
+        self,
+        claimed: ClaimedDelivery,
+        request: Request,
+        wording: str,
+        *,
+        lease: timedelta = LEASE,
+        rate: Rate | None = None,
+    ) -> ClaimedDelivery:
+        """Store that *request* is about to be sent. Nothing may be sent before this returns.
+
+        The lease starts again, because an upload or a token renewal may have taken long. All batches of a delivery are
+        sent with the request that was stored first.
+
+        Raises:
+            RateReached: Other processes have used up the channel's rate since it was claimed.
+            PublishingStopped: Everything was stopped meanwhile.
+            TakenBack: It was withdrawn, cancelled or ended since it was claimed.
+
+        After an error a transaction around it must be rolled back.
+        """
+        journal = self._journal
+        with journal.write() as connection:
+            meta.pass_gate(connection, shared=True)
+            if (stopped := journal.standing(connection).stopped) is not None:
+                raise stopped
+            now = microseconds(journal.now())
+            number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
+            tried: dict[str, object] = {"last_tried_at": now, "first_tried_at": microseconds(first)}
+            held = {"attempts": number, "lease_until": now + span(lease)}
+            if claimed.parent is not None:  # before the batch: who locks both does it in this order
+                whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
+                if whole.request is not None and whole.request_version == claimed.request_version:
+                    request, wording = Request.read(whole.request), whole.wording
+                columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
+                if whole.request is None:
+                    columns |= _request_columns(journal.keys, claimed, request, wording)
+                control.change(connection, whole.id, **columns)
+            else:
+                tried |= _request_columns(journal.keys, claimed, request, wording)
+            change(connection, claimed, **tried, **held)
+            is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted instead
+            # A withdrawal and an end lock the delivery, too.
+            if is_post and (over := why_over(over_by(connection, claimed.publication), by_end=claimed.in_doubt)):
+                raise TakenBack(over)
+            if claimed.parent is None and rate is not None:
+                take_slot(connection, claimed.channel, rate, now)
+            row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
+            connection.execute(_ADD, row)
+        return replace(
+            claimed, attempts=number, request=request, wording=wording, first_tried_at=first, last_tried_at=moment(now)
+        )
+
+    def known_posts(self, claimed: ClaimedDelivery, *, post: str | None = None) -> frozenset[str]:
+        """Return the ids of the latest posts on the account that belong to other deliveries, or of *post* only.
+
+        None of them is ever taken for the post of this delivery.
+        """
+        values = {"first": claimed.id - _EARLIER, "delivery": claimed.id, "on_account": claimed.account}
+        query = _KNOWN_POSTS
+        if post is not None:
+            query, quoted = _KNOWN_POST, json.dumps(post, ensure_ascii=False)
+            values["post"] = f"%{re.sub(_SPECIAL, _ESCAPED, quoted)}%"
+        with self._journal.read() as connection:
+            known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
+        return known if post is None else known & {post}
+
+    def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
+        """Record the result of an attempt and release the delivery.
+
+        A result of a whole list, such as a refusal of its content, also counts for its other people who wait.
+
+        Returns:
+            How many posts, or people, have which outcome now. Empty if something of a list is left.
+        """
+        with self._journal.write() as connection:
+            at = microseconds(self._journal.now())
+            if claimed.parent is not None:
+                return _record_batch(connection, claimed, result, at)
+            if claimed.has_recipients:
+                return _record_list(connection, claimed, result, at)
+            return _record_post(connection, self._journal.keys, claimed, result, at)
+
+    def recover(self, lease: timedelta = LEASE, ended: Collection[str] = ()) -> int:
+        """Take back deliveries of processes that exited or are silent, and of *ended* threads. Return their number.
+
+        What waits is moved first if the clock was set. A delivery whose attempt had begun is in doubt, of a batch those
+        who were marked. A second recovery within one *lease* is an alarm; see `repeated_takeovers`.
+        """
+        with self._journal.write(durable=False) as connection:
+            clock_change.follow(connection, self._journal.clock)
+            return recover(connection, microseconds(self._journal.now()), lease, ended)
+
+    def repeated_takeovers(self) -> tuple[Takeover, ...]:
+        """Return the deliveries recovered twice within one lease in the last hour, newest first."""
+        since = microseconds(self._journal.now()) - span(RECENT)
+        with self._journal.read() as connection:
+            rows = recent_events(connection, RECOVERED_AGAIN, since=since)
+        newest: dict[int, Takeover] = {}
+        for row in rows:
+            takeover = Takeover(
+                delivery=row.delivery, channel=row.channel, publication=row.publication, at=moment(row.at)
+            )
+            newest.setdefault(row.delivery, takeover)
+        return tuple(newest.values())
+
+    def settle_expired(self) -> int:
+        """Settle a page of posts that had expired before they were tried. Return its length, 0 once there are none.
+
+        A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was
+        changed.
+        """
+        journal = self._journal
+        with journal.write() as connection:
+            now = microseconds(journal.now())
+            rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(journal.keys, row)]
+            if not rows or journal.standing(connection).stopped is not None:
+                return 0
+            for row in rows:
+                cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)
+        return len(rows)
 
 
 # --- what is claimed
@@ -104,58 +267,6 @@ def _lost(claimed: ClaimedDelivery) -> LostLease:
     return LostLease(f"Delivery {claimed.public_id} on {claimed.channel!r} was taken over by another runner.")
 
 
-# --- beginning
-
-
-def begin(
-    connection: Connection,
-    keys: Keys,
-    claimed: ClaimedDelivery,
-    request: Request,
-    wording: str,
-    *,
-    now: int,
-    lease: timedelta,
-    rate: Rate | None = None,
-) -> ClaimedDelivery:
-    """Store that *request* is about to be sent. Nothing may be sent before this is committed.
-
-    The lease starts again, because an upload or a token renewal may have taken long. All batches of a delivery are sent
-    with the request that was stored first.
-
-    Raises:
-        LostLease: Another process took the delivery over.
-        RateReached: Other processes have used up the channel's rate since it was claimed.
-        TakenBack: It was withdrawn, cancelled or ended since it was claimed.
-
-    After an error the transaction is to be rolled back.
-    """
-    number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
-    tried: dict[str, object] = {"last_tried_at": now, "first_tried_at": microseconds(first)}
-    if claimed.parent is not None:  # before the batch: who locks both does it in this order
-        whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
-        if whole.request is not None and whole.request_version == claimed.request_version:
-            request, wording = Request.read(whole.request), whole.wording
-        sent = _request_columns(keys, claimed, request, wording) if whole.request is None else {}
-        whole_tried = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
-        control.change(connection, whole.id, **whole_tried, **sent)
-        change(connection, claimed, **tried, attempts=number, lease_until=now + span(lease))
-    else:
-        sent = _request_columns(keys, claimed, request, wording)
-        change(connection, claimed, **tried, **sent, attempts=number, lease_until=now + span(lease))
-        if claimed.operation is not Operation.DELETE:  # a withdrawal and an end lock it, too; lists are halted
-            closed = over_by(connection, claimed.publication)
-            if over := why_over(closed, by_end=claimed.in_doubt):
-                raise TakenBack(over)
-        if rate is not None:
-            take_slot(connection, claimed.channel, rate, now)
-    row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
-    connection.execute(_ADD, row)
-    return replace(
-        claimed, attempts=number, request=request, wording=wording, first_tried_at=first, last_tried_at=moment(now)
-    )
-
-
 def _request_columns(keys: Keys, claimed: ClaimedDelivery, request: Request, wording: str) -> dict[str, object]:
     stored = request.model_dump_json()
     mac = request_mac(keys, claimed.key, claimed.request_version, stored)
@@ -165,37 +276,20 @@ def _request_columns(keys: Keys, claimed: ClaimedDelivery, request: Request, wor
 # --- results
 
 
-def record(
-    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, *, now: datetime
+def _record_post(
+    connection: Connection, keys: Keys, claimed: ClaimedDelivery, result: AttemptResult, at: int
 ) -> Mapping[Outcome, int]:
-    """Record the result of an attempt and release the delivery.
-
-    Returns:
-        How many posts, or people, have which outcome now. Empty if something of a list is left.
-    """
-    if claimed.parent is not None:
-        return _record_batch(connection, claimed, result, now)
-    if claimed.has_recipients:
-        return _record_list(connection, claimed, result, now)
-    at, unconfirmed = microseconds(now), result.outcome is Outcome.UNCONFIRMED
     waits = result.outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     columns: dict[str, object] = {
+        **_released(result, at),
         "state": Outcome.WAITING if waits else result.outcome,
-        "not_before": microseconds(result.not_before) if result.not_before else at,
-        "backoff": span(result.backoff),
-        "owner": None,
-        "lease_until": None,
-        "reason": result.reason,
-        "remedy": result.remedy,
-        "code": result.code,
         "settled_at": None if waits else at,
         "unseen_at": str(result.unseen_at) if result.unseen_at else None,
     }
     if result.outcome is not Outcome.REFUSED:  # a refusal does not settle an earlier attempt in doubt
-        columns["in_doubt"] = unconfirmed or result.outcome is Outcome.HELD
+        columns["in_doubt"] = result.outcome in {Outcome.UNCONFIRMED, Outcome.HELD}
     columns |= _next_request(claimed, result)
     if result.ref is not None:
-        keys = connection.get_execution_options()["policenotify_keys"]
         columns["ref"] = stored = result.ref.model_dump_json()
         columns["ref_mac"] = ref_mac(keys, claimed.key, stored)
     if result.resend_as_post:  # the edit was in doubt, the new post is not
@@ -205,42 +299,53 @@ def record(
         lock_key_of(connection, claimed.id)
     change(connection, claimed, **columns)
     if result.outcome is Outcome.DELETED and claimed.target is not None:
-        _mark_target_deleted(connection, claimed, now)
+        _mark_target_deleted(connection, claimed, at)
     _end_attempt(connection, claimed, result, at)
-    record_delivery(connection, claimed, now, "settled", _stated(claimed, result))
+    record_delivery(connection, claimed, moment(at), "settled", _stated(claimed, result))
     return {result.outcome: 1}
 
 
+def _released(result: AttemptResult, at: int) -> dict[str, object]:
+    """Return the columns of a delivery that its process holds no more, and why it goes on when."""
+    return {
+        "state": Outcome.WAITING,
+        "owner": None,
+        "lease_until": None,
+        "not_before": microseconds(result.not_before) if result.not_before else at,
+        "backoff": span(result.backoff),
+        "reason": result.reason,
+        "remedy": result.remedy,
+        "code": result.code,
+    }
+
+
 def _record_list(
-    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, now: datetime
+    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, at: int
 ) -> Mapping[Outcome, int]:
     """Release a delivery that was claimed to read its lists."""
-    at = microseconds(now)
     lock_key_of(connection, claimed.id)
     row = lock_owned(connection, claimed)
-    released: dict[str, object] = {"state": Outcome.WAITING, "owner": None, "lease_until": None}
-    if row.halt == "" and result.outcome not in _FOR_ALL:
-        released |= {"reason": result.reason, "remedy": result.remedy, "code": result.code}
-        released["not_before"] = microseconds(result.not_before) if result.not_before else at
-        released["backoff"] = span(result.backoff)
+    released = _released(result, at)
+    if row.halt or result.outcome in _FOR_ALL:  # the reason stands there, or follows
+        released = {name: released[name] for name in ("state", "owner", "lease_until")}
     change(connection, claimed, **released)
-    if result.outcome in _FOR_ALL and not control.is_ended(row.halt):
+    if result.outcome in _FOR_ALL:
         control.end(connection, row, result.outcome, result.reason, remedy=result.remedy, code=result.code)
-    return _settled(connection, claimed, at)
+    return control.settle(connection, claimed.id, at)
 
 
 def _record_batch(
-    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, now: datetime
+    connection: Connection, claimed: ClaimedDelivery, result: AttemptResult, at: int
 ) -> Mapping[Outcome, int]:
     """Record the result of an attempt at a batch and release it. The last one settles the delivery.
 
     A result of the whole delivery, such as a refusal of its content, also counts for its other people who wait.
     """
-    at, parent = microseconds(now), claimed.public_id
+    parent = claimed.public_id
     lock_key_of(connection, claimed.id)
     batch, whole = lock_owned(connection, claimed), control.row_of(connection, parent)
     recipients.record(connection, claimed, (), hold_doubt=False)  # nobody is being sent to any more
-    if result.outcome in _FOR_ALL and not control.is_ended(whole.halt):
+    if result.outcome in _FOR_ALL:
         control.end(connection, whole, result.outcome, result.reason, remedy=result.remedy, code=result.code)
         whole = control.row_of(connection, parent)
     if control.is_ended(whole.halt):
@@ -252,24 +357,13 @@ def _record_batch(
         control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
-    if people := _settled(connection, claimed, at):
+    if people := control.settle(connection, parent, at):  # whose event states it
         return people
-    whole = control.row_of(connection, parent)
-    if whole.state == Outcome.WAITING:  # else its own event states it
-        control.record_batch(connection, batch, at, **_stated(claimed, result))
+    control.record_batch(connection, batch, at, **_stated(claimed, result))
     if not control.is_ended(whole.halt):
-        control.go_on(connection, whole, result, at)
+        control.go_on(connection, control.row_of(connection, parent), result, at)
         supersede_partial_sends(connection, batch.ordering_key, at)
-    return people
-
-
-def _settled(connection: Connection, claimed: ClaimedDelivery, at: int) -> Mapping[Outcome, int]:
-    """Settle a delivery with recipients if nothing of it is left."""
-    people = control.settle(connection, claimed.public_id, at)
-    if not people and control.is_ended(control.row_of(connection, claimed.public_id).halt):
-        while control.finish(connection, claimed.public_id, at):
-            pass
-    return people
+    return {}
 
 
 def _next_request(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, object]:
@@ -291,53 +385,45 @@ def _stated(claimed: ClaimedDelivery, result: AttemptResult) -> dict[str, Any]:
     return {**stated, "delayed": True} if result.delayed else stated
 
 
-def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
+def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, at: int) -> None:
     target = select(_table.c.target).where(_table.c.id == claimed.id).scalar_subquery()
     row = connection.execute(select(_table).where(_table.c.id == target)).one()
-    connection.execute(update(_table).where(_table.c.id == row.id).values(state=Outcome.DELETED))
-    record_delivery(connection, row, now, "deleted", {"by": claimed.publication})
+    control.change(connection, row.id, state=Outcome.DELETED)
+    record_delivery(connection, row, moment(at), "deleted", {"by": claimed.publication})
 
 
 # --- recovery
 
 
 def recover(connection: Connection, now: int, lease: timedelta, ended: Collection[str] = ()) -> int:
-    """Return deliveries of processes that exited, or let their lease expire, to waiting. Return their number.
-
-    *ended* names further owners that send nothing any more: threads of this process.
-
-    A delivery whose attempt had begun is in doubt, of a batch those who were marked. A second recovery within one lease
-    raises an alarm: processes keep exiting in the middle of this delivery, or two of them take it from each other.
-    """
-    recovered = 0
+    """Take back abandoned deliveries; see `Attempts.recover`."""
     sending: list[Row[Any]] = list(connection.execute(_SENDING))
-    for seen in sorted(sending, key=lambda row: str(row.ordering_key)):
-        if not _is_abandoned(seen, now, ended):
-            continue
-        lock(connection, seen.ordering_key)
-        still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
-        row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
-        if row is None:  # settled, renewed, or recovered by another process meanwhile
-            continue
-        recovered += 1
-        begun = _end_interrupted(connection, row.id, row.attempts, now)
-        columns: dict[str, object] = {"state": Outcome.WAITING, "owner": None, "lease_until": None, "unseen_at": None}
-        if row.parent is None:
-            columns["in_doubt"] = row.in_doubt or begun
-        else:
-            recipients.interrupt(connection, row.parent, row.id, row.attempts)
-            columns["counts"] = recipients.to_text(recipients.count_batch(connection, row.parent, row.id))
-        connection.execute(update(_table).where(_table.c.id == row.id).values(**columns))
-        _alarm_if_repeated(connection, row, now, lease)
-        body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
-        record_delivery(connection, row, moment(now), INTERRUPTED, body)
-        if control.is_ended(row.halt):
-            while control.finish(connection, row.parent or row.id, now):
-                pass
-        elif row.has_recipients:  # all may have been read and sent before its process ended
-            control.settle(connection, row.id, now)
-        supersede_partial_sends(connection, row.ordering_key, now)
-    return recovered
+    abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
+    return sum(_recover(connection, row, now, lease) for row in sorted(abandoned, key=lambda row: row.ordering_key))
+
+
+def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta) -> bool:
+    """Return an abandoned delivery to waiting, unless it was settled, renewed or recovered meanwhile."""
+    lock(connection, seen.ordering_key)
+    still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
+    row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
+    if row is None:
+        return False
+    begun = _end_interrupted(connection, row.id, row.attempts, now)
+    columns: dict[str, object] = {"state": Outcome.WAITING, "owner": None, "lease_until": None, "unseen_at": None}
+    if row.parent is None:
+        columns["in_doubt"] = row.in_doubt or begun
+    else:
+        recipients.interrupt(connection, row.parent, row.id, row.attempts)
+        columns["counts"] = recipients.to_text(recipients.count_batch(connection, row.parent, row.id))
+    control.change(connection, row.id, **columns)
+    _alarm_if_repeated(connection, row, now, lease)
+    body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
+    record_delivery(connection, row, moment(now), INTERRUPTED, body)
+    if row.has_recipients or row.parent is not None:  # all may have been read and sent before its process ended
+        control.settle(connection, row.parent or row.id, now)
+    supersede_partial_sends(connection, row.ordering_key, now)
+    return True
 
 
 def _is_abandoned(seen: Row[Any], now: int, ended: Collection[str]) -> bool:
@@ -382,34 +468,6 @@ def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: t
         delivery=delivery,
         channel=row.channel,
     )
-
-
-_PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
-_EXPIRED = (
-    select(_table)
-    .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
-    .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
-    .where(_table.c.operation != Operation.DELETE, _table.c.parent.is_(None))
-    .order_by(_table.c.id)
-    .limit(_PAGE_OF_EXPIRED)
-    .with_for_update(key_share=True, skip_locked=True, of=_table)
-)
-
-
-def expired(connection: Connection, keys: Keys, now: int) -> list[Row[Any]]:
-    """Return a page of posts that had expired before they were tried. There may be more."""
-    return [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(keys, row)]
-
-
-def settle_expired(connection: Connection, rows: Sequence[Row[Any]], now: int) -> None:
-    """Settle posts that had expired before they were tried.
-
-    A claim would settle them one by one, before the first one that can be sent. It settles lists, and what was changed.
-    """
-    settled = {"state": Outcome.SUPERSEDED, "reason": EXPIRED, "remedy": "", "code": "", "settled_at": now}
-    connection.execute(update(_table).where(_table.c.id.in_([row.id for row in rows])).values(**settled))
-    for row in rows:
-        record_delivery(connection, row, moment(now), "settled", {"outcome": Outcome.SUPERSEDED, "reason": EXPIRED})
 
 
 def _is_ours(keys: Keys, row: Row[Any]) -> bool:

@@ -20,7 +20,7 @@ from policenotify.journal.drafts.drafts import StoredDrafts
 from policenotify.journal.figures import Figures
 from policenotify.journal.incidents import Incidents
 from policenotify.journal.keys import Entropy, Keys
-from policenotify.journal.lists import batches, control
+from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import seal_addresses_again
 from policenotify.journal.lists.sendings import Sendings
 from policenotify.journal.persons.people import StoredPeople
@@ -134,11 +134,9 @@ class Journal(Transactions):
         """
         self.authorize(actor, "resume")
         with self.write() as connection:
-            now = self.now()
-            waiting = batches.postponed(connection, microseconds(now), first_only=False, channel=channel)
-            batches.make_due(connection, waiting, microseconds(now))
+            now, waiting = self.now(), self.deliveries.retry_lists(channel)
             if channel is not None:
-                unblock(connection, channel, actor, now=now, waits=bool(waiting))
+                unblock(connection, channel, actor, now=now, waits=waiting > 0)
                 return
             meta.resume(connection)
             audit.record(connection, now, actor, "resumed", {})

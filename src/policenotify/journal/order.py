@@ -29,7 +29,6 @@ from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.lists import control
 from policenotify.journal.records import TAKEN_DOWN, moment
-from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
@@ -41,7 +40,6 @@ FORGED = (
     "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 
-_log = logging.getLogger("policenotify")
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _table, _recipient, _publication = schema.delivery, schema.recipient, schema.publication
@@ -174,29 +172,17 @@ def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reas
     if row.parent is not None:
         row = control.row_of(connection, row.parent)
     if row.has_recipients:
-        if not control.is_ended(row.halt):
-            control.end(connection, row, outcome, reason)
-        while control.finish(connection, row.id, at):
-            pass
+        control.end(connection, row, outcome, reason)
+        control.settle(connection, row.id, at)
         return
-    settled = {"state": outcome, "reason": reason, "remedy": "", "code": "", "settled_at": at}
-    connection.execute(update(_table).where(_table.c.id == row.id).values(**settled))
+    control.change(connection, row.id, state=outcome, reason=reason, remedy="", code="", settled_at=at)
     record_delivery(connection, row, moment(at), "settled", {"outcome": outcome, "reason": reason})
 
 
 def hold_forged(connection: Connection, row: Row[Any], now: int) -> None:
     """Hold a delivery that is not what was published, and raise the alarm."""
-    log_held(logging.ERROR, row, "forged")
+    control.log_held(logging.ERROR, row, "forged")
     cancel_pending(connection, row, Outcome.HELD, FORGED, now)
-
-
-def log_held(level: int, row: Row[Any], why: str) -> None:
-    """Log that a delivery is held."""
-    about = {"channel": row.channel, "delivery": row.parent or row.id, "publication": row.publication}
-    text = "Channel %s: publication %s, delivery %s: held [%s]"
-    _log.log(
-        level, text, row.channel, row.publication, about["delivery"], why, extra=fields("held", **about, outcome="held")
-    )
 
 
 @cache

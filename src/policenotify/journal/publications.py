@@ -22,6 +22,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.batches import first_cursor
+from policenotify.journal.lists.receipts import FINDINGS, publication_of
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
@@ -31,7 +32,6 @@ from policenotify.journal.order import (
 )
 from policenotify.journal.pictures import store_pictures
 from policenotify.journal.queue import OPENING_MISSING, POSTPONED
-from policenotify.journal.receipts import FINDINGS, publication_of
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,

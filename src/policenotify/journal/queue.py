@@ -6,7 +6,7 @@ One claim query decides order, urgency, "not before", staleness and doubt; see `
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,20 +32,21 @@ from policenotify.journal.authentication import is_authentic, is_whole_batch, re
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
 from policenotify.journal.database import schema
+from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.keys import Keys
+from policenotify.journal.lists.control import DAMAGED, log_held
 from policenotify.journal.lists.recipients import people_of
-from policenotify.journal.lists.state import UNREADABLE
+from policenotify.journal.lists.state import UNREADABLE, read_cursor
 from policenotify.journal.order import (
     EXPIRED,
     cancel_pending,
     hold_forged,
-    log_held,
     opening_not_posted,
     over_by,
     place_of,
     why_over,
 )
-from policenotify.journal.records import ClaimedDelivery, moment, priority, span, word
+from policenotify.journal.records import ClaimedDelivery, microseconds, moment, priority, span, word
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -57,10 +58,6 @@ OPENING_MISSING = (
 PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
 NEVER_APPEARED = "The post to be deleted never appeared."
 NOT_FOUND = "Whether the post to be deleted is out is not known. Look for it, and delete it by hand."
-DAMAGED = (
-    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
-    "policenotify resolve."
-)
 
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
@@ -105,14 +102,13 @@ _NEXT_LEASE = _earliest(
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
 _NEXT_READABLE = _earliest(_table.c.not_before, _NEXT_UP, ~POSTPONED).union_all(_NEXT_LEASE)
 _SOON = 1_000_000  # microseconds
-_ON_CHANNEL = (
-    select(_table, _publication.c.incident)
-    .join(_publication, _publication.c.id == _table.c.publication)
-    .where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
+_WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
+_READY = (
+    _WITH_INCIDENT.where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
+    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
-_READY = _ON_CHANNEL.where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
 _IS_READY = _READY.with_only_columns(_table.c.id)
 _NEXT = _READY.with_for_update(key_share=True, skip_locked=True, of=_table)
 _NEXT_BATCH = (  # before more people are read
@@ -123,34 +119,7 @@ _NEXT_BATCH = (  # before more people are read
     .limit(1)
     .with_for_update(key_share=True, skip_locked=True, of=_table)
 )
-_PARENT = (
-    select(_table, _publication.c.incident)
-    .join(_publication, _publication.c.id == _table.c.publication)
-    .where(_table.c.id == bindparam("of_list"))
-)
-
-
-def next_due(
-    connection: Connection, rates: Mapping[str, Rate | None], now: int, *, postponed: bool = True
-) -> dict[str, datetime]:
-    """Return the next due time of each channel, honouring its rate. Channels with nothing to do are left out.
-
-    A delivery that is being sent is due when its lease expires. Without *postponed*, deliveries that wait until their
-    list is tried again are left out.
-    """
-    opens = {name: at for name, at in opens_at(connection, rates, now).items() if at is not None}
-    earliest: dict[str, int] = {}
-    values = {"channels": list(opens), "now": now, "soon": now + _SOON}
-    for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
-        earliest[name] = min(at, earliest.get(name, at))
-    return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
-
-
-def is_ready(connection: Connection, channel: str, now: int, *, severe_only: bool) -> bool:
-    """Return True if a delivery is due, whether or not the channel may send now."""
-    values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
-    return connection.execute(_IS_READY, values).first() is not None
-
+_PARENT = _WITH_INCIDENT.where(_table.c.id == bindparam("of_list"))
 
 # --- claims
 
@@ -160,7 +129,8 @@ _REACHED = (  # the post that it refers to: what it corrects, else the opening. 
     select(_referred.c.state)
     .join(_table, and_(*(_referred.c[name] == _table.c[name] for name in ("channel", "account", "language"))))
     .join(_publication, _publication.c.id == _table.c.publication)
-    .where(_table.c.id == bindparam("delivery"), _referred.c.operation == Operation.POST)
+    # A correction by an edit is read where the post that was wrong is.
+    .where(_table.c.id == bindparam("delivery"), _referred.c.operation.in_([Operation.POST, Operation.EDIT]))
     .where(_referred.c.publication == func.coalesce(_publication.c.corrects, _opening.scalar_subquery()))
 )
 _TAKE = (
@@ -170,53 +140,83 @@ _TAKE = (
 )
 
 
-def take_next(
-    connection: Connection,
-    keys: Keys,
-    channel: str,
-    owner: str,
-    *,
-    now: int,
-    lease: timedelta,
-    severe_only: bool,
-    rate: Rate | None = None,
-) -> ClaimedDelivery | None:
-    """Claim the channel's next delivery, if any.
+class Queue:
+    """What is due, and the claims."""
 
-    An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify, or
-    of newer keys, is passed over.
+    _journal: Transactions
 
-    Raises:
-        UnsupportedVersion: Only deliveries of a newer policenotify are left.
-    """
-    opens = opens_at(connection, {channel: rate}, now)[channel]
-    if opens is None or opens > now:
-        return None
-    values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
-    newer: UnsupportedVersion | None = None
-    query = _NEXT
-    while (row := connection.execute(query, values).first()) is not None:
-        try:
-            taken = _take(connection, keys, row, owner, now=now, lease=lease)
-        except UnsupportedVersion as error:  # another host may know it
-            newer, taken = error, None
-        if isinstance(taken, ClaimedDelivery):
-            return taken
-        if taken is not None:  # it is settled
-            continue
-        query = query.where(_table.c.id != row.id)
-    if newer is not None:
-        raise newer
-    return None
+    def due(
+        self,
+        channels: Iterable[str],
+        *,
+        rates: Mapping[str, Rate | None] | None = None,
+        postponed: bool = True,
+    ) -> dict[str, datetime]:
+        """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
+
+        A delivery that is being sent is due when its lease expires. Channels with nothing to do are left out, and
+        without *postponed*, deliveries that wait until their list is tried again.
+        """
+        limits = {name: (rates or {}).get(name) for name in channels}
+        with self._journal.read() as connection:
+            if self._journal.standing(connection).stopped is not None:
+                return {}
+            now = microseconds(self._journal.now())
+            opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
+            earliest: dict[str, int] = {}
+            values = {"channels": list(opens), "now": now, "soon": now + _SOON}
+            for name, at in connection.execute(_NEXT_DUE if postponed else _NEXT_READABLE, values):
+                earliest[name] = min(at, earliest.get(name, at))
+        return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
+
+    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
+        """Return True if a delivery is due, whether or not the channel may send now."""
+        least = _SEVERE if severe_only else _LEAST
+        with self._journal.read() as connection:
+            values = {"channel": channel, "now": microseconds(self._journal.now()), "least": least}
+            return connection.execute(_IS_READY, values).first() is not None
+
+    def claim(
+        self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
+    ) -> ClaimedDelivery | None:
+        """Claim the channel's next delivery, if there is one and the rate allows it.
+
+        An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify,
+        or of newer keys, is passed over.
+
+        Raises:
+            UnsupportedVersion: Only deliveries of a newer policenotify are left.
+        """
+        with self._journal.write(durable=False) as connection:
+            if self._journal.standing(connection).stopped is not None:
+                return None
+            now, keys = microseconds(self._journal.now()), self._journal.keys
+            opens = opens_at(connection, {channel: rate}, now)[channel]
+            if opens is None or opens > now:
+                return None
+            values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+            newer: UnsupportedVersion | None = None
+            query = _NEXT
+            while (row := connection.execute(query, values).first()) is not None:
+                try:
+                    taken = _take(connection, keys, row, owner, now=now, lease=lease)
+                except UnsupportedVersion as error:  # another host may know it
+                    newer, query = error, query.where(_table.c.id != row.id)
+                    continue
+                if taken is not None:
+                    return taken
+            if newer is not None:
+                raise newer
+            return None
 
 
 def _take(
     connection: Connection, keys: Keys, row: Row[Any], owner: str, *, now: int, lease: timedelta
-) -> ClaimedDelivery | Outcome | None:
+) -> ClaimedDelivery | None:
     """Claim a delivery, or of one with recipients a batch that waits. Settle one that must not be sent.
 
-    Returns:
-        It, or how it was settled, or None if it is to be passed over.
+    Raises:
+        UnsupportedVersion: It was stored by a newer policenotify, or with newer keys.
     """
     if row.has_recipients:
         row = connection.execute(_NEXT_BATCH, {"of_list": row.id, "now": now}).first() or row
@@ -232,11 +232,10 @@ def _take(
         log_held(logging.WARNING, row, "damaged")
     if not authentic:  # nor is it skipped for what was changed
         hold_forged(connection, row, now)
-        return Outcome.HELD
+        return None
     if claimed is None:
-        outcome, reason = skip or (Outcome.HELD, DAMAGED)
-        cancel_pending(connection, row, outcome, reason, now)
-        return outcome
+        cancel_pending(connection, row, *(skip or (Outcome.HELD, DAMAGED)), now)
+        return None
     connection.execute(_TAKE, {"taken": row.id, "by": owner, "until": now + span(lease)})
     if row is whole:
         return claimed
@@ -294,6 +293,7 @@ def _continues_missing_part(connection: Connection, row: Row[Any]) -> bool:
 
 def _claimed(connection: Connection, keys: Keys, row: Row[Any]) -> ClaimedDelivery:
     """Read a delivery's row. Raise ValueError if it, or the post that it is about, is damaged or was changed."""
+    read_cursor(row.cursor)
     return ClaimedDelivery(
         id=row.id,
         owner=row.owner,

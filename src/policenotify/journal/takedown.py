@@ -20,6 +20,7 @@ from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
 _table, _publication = schema.delivery, schema.publication
+_COPIED = ("publication", "channel", "account", "language", "ordering_key", "sequence")
 
 
 def take_down(
@@ -86,16 +87,11 @@ def _deletions(
         parts[one.channel] += 1
         rows.append(
             {
-                "publication": one.publication,
-                "channel": one.channel,
-                "account": one.account,
-                "language": one.language,
+                **{name: one._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
                 "part": deletion.part,
                 "operation": Operation.DELETE,
                 "target": target,
                 "post_key": deletion.post_key(one.publication),
-                "ordering_key": one.ordering_key,
-                "sequence": one.sequence,
                 "priority": 0,  # before anything else
                 "state": Outcome.WAITING,
                 "has_recipients": False,

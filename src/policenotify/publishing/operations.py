@@ -266,10 +266,7 @@ class Operations(SendingControls):
             TypeError: *posted* is not a bool: the text "false" of a web form would mean that the post is there.
         """
         check_flags(posted=posted)
-        if people:
-            outcome = self.journal.sendings.resolve(delivery, actor, people, posted=posted)
-        else:
-            outcome = self.journal.deliveries.resolve(delivery, actor, posted=posted)
+        outcome = self.journal.sendings.resolve(delivery, actor, people, posted=posted)
         if not posted:
             self.wake()
         return Resolved(

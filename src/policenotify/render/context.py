@@ -269,7 +269,10 @@ class RenderContext:
 
     def has_reached(self, target: Target) -> bool:
         """Return True if what it refers to has certainly appeared to these readers, and is there still."""
-        posts = self.referred.posts if self.referred else ()
+        referred = self.referred
+        while referred and not referred.posts and (corrects := referred.message.lifecycle.corrects):
+            referred = self.history.entry(corrects)  # an edit has no post of its own
+        posts = referred.posts if referred else ()
         place = (target.account, target.language, Outcome.POSTED)
         return any((post.account, post.language, post.outcome) == place for post in posts)
 

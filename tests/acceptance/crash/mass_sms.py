@@ -167,7 +167,7 @@ class Mass:
         reached = len(self.reached())
         with self.publisher() as publisher:
             if held:
-                publisher.journal.deliveries.resolve(self.receipt().delivery, "desk", posted=False)
+                publisher.journal.sendings.resolve(self.receipt().delivery, "desk", posted=False)
             while publisher.drain(timedelta(seconds=_FOREVER)) is not None:
                 pass
         assert Counter(self.receipt().recipients) == {Outcome.POSTED: self.people}

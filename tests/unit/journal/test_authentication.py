@@ -64,7 +64,7 @@ def test_a_delivery_changed_in_the_database_is_held_and_never_sent(
     assert Outcome.HELD in row
     assert FORGED in row
     assert desk.take("x").standalone is not None
-    assert desk.journal.deliveries.resolve(1, "adj Petit", posted=False) is Outcome.WAITING
+    assert desk.journal.sendings.resolve(1, "adj Petit", posted=False) is Outcome.WAITING
     assert desk.claim() is None  # it cannot be released either
     assert publication
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -17,7 +18,7 @@ from policenotify.errors import Blocked
 from policenotify.findings import Finding, Level
 from policenotify.journal.database import schema
 from policenotify.journal.figures import JournalFigures
-from policenotify.journal.records import AttemptResult, microseconds
+from policenotify.journal.records import AttemptResult, TakenBack, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -108,7 +109,7 @@ def test_what_is_held_counts_once_a_person_has_resolved_it(desk: Desk) -> None:
     desk.publish()
     claimed = desk.deliver(outcome=Outcome.HELD, reason="Nobody knows.")
     assert (_read(desk).pending, _read(desk).deliveries) == ({("sky", Outcome.HELD): 1}, {})
-    desk.journal.deliveries.resolve(claimed.id, "adj Petit", posted=True)
+    desk.journal.sendings.resolve(claimed.id, "adj Petit", posted=True)
     assert (_read(desk).pending, _read(desk).deliveries) == ({}, {("sky", "post", "posted"): 1})
 
 
@@ -238,12 +239,19 @@ def _resolve(desk: Desk, *, posted: bool) -> None:
     with desk.journal.read() as connection:
         ids = connection.execute(held).scalars().all()
     for delivery in ids:
-        desk.journal.deliveries.resolve(delivery, "adj Petit", posted=posted)
+        desk.journal.sendings.resolve(delivery, "adj Petit", posted=posted)
 
 
 def _try(desk: Desk, outcome: Outcome) -> None:
     if (claimed := desk.claim()) is not None:
-        desk.settle(desk.begin(claimed), outcome, reason="x")
+        with suppress(TakenBack):  # it is recovered once its lease ends
+            desk.settle(desk.begin(claimed), outcome, reason="x")
+
+
+def _interrupt(desk: Desk) -> None:
+    if (claimed := desk.claim()) is not None:
+        with suppress(TakenBack):
+            desk.begin(claimed)
 
 
 def _mail(desk: Desk) -> None:
@@ -267,7 +275,7 @@ _ACTS: dict[str, _Act] = {
     "open": _open,
     "end": _end,
     "skip": lambda desk: desk.publish(Stage.STANDALONE, skip="no"),
-    "interrupt": lambda desk: (claimed := desk.claim()) and desk.begin(claimed),
+    "interrupt": _interrupt,
     "posted": partial(_try, outcome=Outcome.POSTED),
     "refused": partial(_try, outcome=Outcome.REFUSED),
     "held": partial(_try, outcome=Outcome.HELD),

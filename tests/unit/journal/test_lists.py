@@ -8,14 +8,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import ColumnElement, event, update
+from sqlalchemy.exc import OperationalError
 
 from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.errors import LostLease, SettingsError
+from policenotify.errors import JournalError, LostLease, SettingsError
+from policenotify.journal.database import schema
 from policenotify.journal.leases import this_process
-from policenotify.journal.lists.control import MORE_TO_READ
+from policenotify.journal.lists import control
+from policenotify.journal.lists.control import DAMAGED, MORE_TO_READ
 from policenotify.journal.lists.recipients import NOBODY_CONCERNED
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
@@ -534,3 +537,79 @@ def test_a_list_that_is_read_is_looked_at_again_soon_and_not_when_its_lease_ends
     assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=1)}
     desk.clock.pass_by(LEASE.total_seconds() + 1)
     assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now()}
+
+
+# --- what is damaged
+
+
+_DAMAGED: dict[str, tuple[ColumnElement[bool], str]] = {
+    "cursor that is not JSON": (schema.delivery.c.has_recipients, "{"),
+    "cursor without fields": (schema.delivery.c.has_recipients, "[]"),
+    "cursor with another field": (schema.delivery.c.has_recipients, '{"wrong_lines": [], "left": 1}'),
+    "counts": (schema.delivery.c.parent.is_not(None), "[[]]"),
+}
+
+
+def _damage(desk: Desk, publication: str, which: str) -> None:
+    rows, stored = _DAMAGED[which]
+    column = "counts" if which == "counts" else "cursor"
+    with desk.journal.write() as connection:
+        damaged = update(schema.delivery).where(schema.delivery.c.publication == publication, rows)
+        connection.execute(damaged.values({column: stored}))
+
+
+@pytest.mark.parametrize("which", _DAMAGED)
+def test_a_damaged_list_is_held_and_stops_no_other(desk: Desk, which: str) -> None:
+    """Its worker exits while the last batch is sent, the list has ended, and upkeep settles it."""
+    desk.size = 4
+    damaged = desk.publish(channels=("mail",), people={"mail": ALL}, incident="I1")
+    assert len(_send(desk, desk.take("mail"))) == 4
+    other = desk.publish(channels=("news",), people={"news": ALL}, incident="I2")
+    for channel in ("mail", "news"):
+        claimed = desk.begin(desk.take(channel, this_process()))
+        desk.journal.deliveries.take(claimed, 1, hold_doubt=True, lease=LEASE)
+    for publication in (damaged, other):
+        desk.journal.sendings.abort(publication, "cne Roux")
+    _damage(desk, damaged, which)
+    desk.clock.pass_by(LEASE.total_seconds() + 1)
+    assert desk.journal.deliveries.recover(LEASE) == 2
+    desk.journal.sendings.finish(desk.journal.sendings.ended())
+    assert desk.outcome(other, "news") is Outcome.HELD  # the person who was marked
+    receipt = _receipt(desk, damaged)
+    assert (receipt.outcome, receipt.reason) == (Outcome.HELD, DAMAGED)
+    assert receipt.recipients == {Outcome.POSTED: 4, Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
+    desk.journal.audit.verify()
+
+
+@pytest.mark.parametrize("which", ["cursor that is not JSON", "cursor without fields", "cursor with another field"])
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_damaged_list_is_not_read_until_a_person_lets_it_go_on(desk: Desk, which: str, batches: int) -> None:
+    desk.size = 4
+    damaged = desk.publish(channels=("mail",), people={"mail": ALL}, incident="I1")
+    written = [address for _ in range(batches) for address in _send(desk, desk.take("mail"))]
+    other = desk.publish(channels=("mail",), people={"mail": (A,)}, incident="I2")
+    _damage(desk, damaged, which)
+    assert _everyone(desk) == [A]
+    assert desk.outcome(other, "mail") is Outcome.POSTED
+    receipt = _receipt(desk, damaged)
+    assert (receipt.outcome, receipt.reason) == (Outcome.HELD, DAMAGED)
+    assert desk.journal.sendings.resolve(receipt.delivery, "cne Roux", posted=False) is Outcome.WAITING
+    assert sorted(written + _everyone(desk)) == list(ALL)
+    assert desk.outcome(damaged, "mail") is Outcome.POSTED
+    desk.journal.audit.verify()
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_list(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("database or disk is full"))
+
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
+    assert claimed is not None
+    desk.journal.sendings.abort(said, "cne Roux")
+    with monkeypatch.context() as broken:
+        broken.setattr(control, "counts", full)
+        with pytest.raises(JournalError):
+            desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
+    desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING))
+    assert desk.outcome(said, "mail") is Outcome.SUPERSEDED

@@ -110,7 +110,7 @@ def test_who_was_settled_by_a_person_does_not_look_like_a_change(desk: Desk, *, 
     desk.clock.pass_by(60)
     assert desk.mail({B: "unavailable"}) == [B]
     row = min(desk.dump("pn_delivery")["pn_delivery"])
-    desk.journal.deliveries.resolve(row[0], "adj Petit", posted=posted)
+    desk.journal.sendings.resolve(row[0], "adj Petit", posted=posted)
     desk.clock.pass_by(60)
     assert sorted(desk.mail()) == ([B] if posted else [A, B])
 
@@ -143,7 +143,7 @@ def test_whatever_becomes_of_a_delivery_leaves_a_journal_that_is_verified(desk: 
         assert desk.journal.audit.verify() >= 0
     for row in desk.dump("pn_delivery")["pn_delivery"]:
         if Outcome.HELD in row:
-            desk.journal.deliveries.resolve(row[0], "adj Petit", posted=bool(row[0] % 2))
+            desk.journal.sendings.resolve(row[0], "adj Petit", posted=bool(row[0] % 2))
     desk.publish(incident="I9", skip="Not here.")
     desk.publish(incident="I10", channels=("mail",), people={"mail": []})
     desk.journal.publications.add_refused(desk.draft(Stage.STANDALONE))

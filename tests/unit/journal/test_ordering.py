@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
-from policenotify.channel import RecipientOutcome
+from policenotify.channel import Operation, RecipientOutcome
+from policenotify.journal.database import schema
 from policenotify.journal.order import INCIDENT_OVER, NEWER_SENT
 from policenotify.journal.queue import OPENING_MISSING
 from policenotify.journal.records import LEASE
@@ -240,6 +242,28 @@ def test_a_refusal_after_a_doubt_leaves_the_doubt(desk: Desk) -> None:
     desk.deliver(outcome=Outcome.REFUSED)  # sent again blindly, and refused: the first may be published
     end = desk.publish(Stage.END, skips=("sky",))
     assert desk.take().publication == end
+
+
+@pytest.mark.parametrize(
+    ("operation", "outcome", "reached"),
+    [
+        (Operation.POST, Outcome.POSTED, True),
+        (Operation.EDIT, Outcome.POSTED, True),
+        (Operation.EDIT, Outcome.REFUSED, False),
+        (Operation.DELETE, Outcome.DELETED, False),
+    ],
+)
+def test_what_was_corrected_by_an_edit_has_reached_its_readers(
+    desk: Desk, operation: Operation, outcome: Outcome, *, reached: bool
+) -> None:
+    opening = desk.publish()
+    desk.deliver()
+    correction = desk.publish(Stage.CORRECTION, corrects=opening)
+    edit = desk.deliver(outcome=outcome)
+    with desk.journal.write() as connection:
+        connection.execute(update(schema.delivery).where(schema.delivery.c.id == edit.id).values(operation=operation))
+    desk.publish(Stage.CORRECTION, corrects=correction)
+    assert desk.take().reached == reached
 
 
 # --- many people

@@ -381,7 +381,7 @@ def test_a_damaged_delivery_is_held_and_its_lane_goes_on(desk: Desk, column: str
     with desk.journal.read() as connection:
         rows = connection.execute(select(schema.delivery).where(schema.delivery.c.publication == damaged)).all()
     assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal holds of it, o")] * 2
-    desk.journal.deliveries.resolve(rows[0].id, "cne Roux", posted=True)
+    desk.journal.sendings.resolve(rows[0].id, "cne Roux", posted=True)
 
 
 # --- fencing

@@ -285,7 +285,7 @@ def test_waiting_recipients_are_not_settled_with_held_ones(desk: Desk, *, posted
     """An operator may settle held recipients while others are still to be sent to."""
     said = _people(desk, _CUT, _GREY)
     assert "1 of 2 may or may not" in _receipt(desk, said, "mail").reason
-    desk.journal.deliveries.resolve(1, "cne Roux", posted=posted)
+    desk.journal.sendings.resolve(1, "cne Roux", posted=posted)
     receipt = _receipt(desk, said, "mail")
     assert receipt.outcome is Outcome.WAITING
     assert receipt.reason == "cne Roux has settled who was held; the others still wait."
@@ -299,7 +299,7 @@ def test_recipients_under_way_are_not_settled_with_held_ones(desk: Desk) -> None
     desk.clock.pass_by(SOON.total_seconds())
     claimed = desk.begin(desk.take("mail"))
     people = desk.journal.deliveries.take(claimed, 25, hold_doubt=True, lease=LEASE)
-    desk.journal.deliveries.resolve(1, "cne Roux", posted=True)
+    desk.journal.sendings.resolve(1, "cne Roux", posted=True)
     done = [RecipientOutcome(key=person.key, outcome="posted") for person in people]
     desk.journal.deliveries.take(claimed, 0, outcomes=done, hold_doubt=True, lease=SOON)
     assert desk.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING)) == {Outcome.POSTED: 2}
@@ -320,7 +320,7 @@ def test_an_overtaken_message_is_not_published_again(desk: Desk, stage: Stage) -
     desk.deliver()
     desk.mail()
     for delivery in (first.id, first.id + 1):
-        assert desk.journal.deliveries.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
+        assert desk.journal.sendings.resolve(delivery, "cne Roux", posted=False) is Outcome.SUPERSEDED
     assert desk.claim() is desk.claim("mail") is None
     assert set(desk.outcomes(held).values()) == {Outcome.SUPERSEDED}
     assert set(desk.outcomes(newer).values()) == {Outcome.POSTED}
@@ -330,5 +330,5 @@ def test_a_post_that_is_not_overtaken_yet_is_sent_again_first(desk: Desk) -> Non
     held = desk.publish()
     first = desk.deliver(outcome=Outcome.HELD)
     newer = desk.publish(Stage.UPDATE)
-    assert desk.journal.deliveries.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
+    assert desk.journal.sendings.resolve(first.id, "cne Roux", posted=False) is Outcome.WAITING
     assert [desk.deliver().publication for _ in range(2)] == [held, newer]

@@ -52,7 +52,7 @@ def doubted_one(person: Recipient) -> RecipientOutcome:
 
 
 def interrupted(desk: Desk, claimed: ClaimedDelivery) -> None:
-    """Release the page as a worker does that was cut between two people."""
+    """Release the batch as a worker does that stops between two chunks."""
     result = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now(), ref=desk.ref(claimed), reason="Cut.")
     desk.journal.deliveries.record_result(claimed, result)
 
@@ -155,7 +155,7 @@ def test_progress_of_100_000_people_takes_less_than_50_ms(desk: Desk) -> None:
 # --- steering
 
 
-def test_a_paused_sending_stops_between_two_people_and_goes_on(desk: Desk) -> None:
+def test_a_paused_sending_stops_after_the_people_who_are_marked_and_goes_on(desk: Desk) -> None:
     said = mailed(desk)
     claimed, people = begun(desk, marked=1)
     done = desk.journal.sendings.pause(said, "cne Roux", reason="Erreur de date")
@@ -268,9 +268,8 @@ def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
         left.pop()
         return finish(connection, delivery, at)
 
-    finish, left = control.finish, [True] * cut
+    finish, left = control.settle_ended_batches, [True] * cut
     monkeypatch.setattr(control, "_WAITING", control._WAITING.limit(_AT_ONCE))
-    monkeypatch.setattr(control, "finish", few)
     desk.size = 1
     said = mailed(desk, *(f"p{number}@x.example" for number in range(_PAGES + 1)))
     for page in range(_PAGES + 1):  # all but the first wait again
@@ -279,6 +278,7 @@ def test_an_abort_that_is_cut_between_pages_holds_and_is_continued(
             answer(desk, claimed, posted(people[0]))
         later = AttemptResult(outcome=Outcome.WAITING, not_before=desk.clock.now() + LEASE, of_people=True)
         desk.journal.deliveries.record_result(claimed, later)
+    monkeypatch.setattr(control, "settle_ended_batches", few)
     with pytest.raises(IndexError):  # the process ends here
         desk.journal.sendings.abort(said, "cne Roux")
     assert on_mail(desk, said).people.get(Outcome.SUPERSEDED, 0) == min(cut * _AT_ONCE, _PAGES)
@@ -469,6 +469,6 @@ def test_all_that_is_held_of_an_aborted_sending_is_resolved_too(desk: Desk) -> N
     said, delivery = doubted(desk)
     with desk.journal.write() as connection:
         connection.execute(update(schema.delivery).values(halt="paused"))
-    assert desk.journal.deliveries.resolve(delivery, "cne Roux", posted=False) is Outcome.WAITING
+    assert desk.journal.sendings.resolve(delivery, "cne Roux", posted=False) is Outcome.WAITING
     assert sorted(desk.mail()) == [A, B]  # a pause of what was settled is over
     assert on_mail(desk, said).in_doubt == 0

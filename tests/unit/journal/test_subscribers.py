@@ -89,7 +89,7 @@ def test_every_outcome_that_an_operator_waits_for_is_told(desk: Desk) -> None:
     desk.deliver(outcome=Outcome.UNCONFIRMED)
     desk.journal.channels.block("sky", Blocked("The token was revoked.", code="401"))
     desk.journal.channels.block("sky", Blocked("Again.", code="401"))
-    desk.journal.deliveries.resolve(held.public_id, "desk", posted=True)
+    desk.journal.sendings.resolve(held.public_id, "desk", posted=True)
     told = _all(desk.journal)
     assert _kinds(told[3:]) == [DeliveryRefused, DeliveryHeld, ChannelBlocked, DeliveryPosted]
     assert isinstance(told[-1], DeliveryPosted)
@@ -108,7 +108,7 @@ def test_people_of_a_list_who_are_held_are_told_until_they_are_settled(desk: Des
     told = _all(desk.journal)
     assert [event.event for event in told] == ["published", "posted", "held"]
     assert told[1].number == told[2].number
-    desk.journal.deliveries.resolve(held.public_id, "desk", posted=True)
+    desk.journal.sendings.resolve(held.public_id, "desk", posted=True)
     assert [event.event for event in _all(desk.journal, "late")] == ["published", "posted", "posted"]
 
 

@@ -1,4 +1,4 @@
-"""Store the people of a delivery in batches, after it was published.
+"""Store the people of a delivery in batches after it was published, and mark those who are sent to.
 
 A cursor in the delivery states how far its audiences were read. A batch, its people and the cursor behind them are
 stored in one transaction. So a process that is killed at any instant leaves no one out and stores no one twice.
@@ -15,27 +15,27 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, or_, select, update
 
+from policenotify.channel import Recipient, RecipientOutcome
+from policenotify.errors import Blocked
+from policenotify.journal import meta
 from policenotify.journal.attempts import change, lock_owned
 from policenotify.journal.authentication import batch_mac
+from policenotify.journal.channels import free_slots, use_slots
 from policenotify.journal.database import schema
-from policenotify.journal.lists import control
+from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.lists import control, recipients
 from policenotify.journal.lists.control import ABORTED
-from policenotify.journal.lists.recipients import (
-    count_batch,
-    outcomes,
-    overall_outcome,
-    store_people,
-    store_recipients,
-    to_text,
-)
-from policenotify.journal.lists.state import UNREADABLE, ListState, ReadPeople, StoredCursor, read_cursor
-from policenotify.journal.records import ClaimedDelivery, span
+from policenotify.journal.lists.recipients import store_people, store_recipients
+from policenotify.journal.lists.state import UNREADABLE, ListState, StoredCursor, read_cursor
+from policenotify.journal.order import lock_key_of
+from policenotify.journal.persons.reports import mass_fault
+from policenotify.journal.records import ClaimedDelivery, microseconds, span
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import read as read_message
+from policenotify.model.rate import Rate, RateReached
 from policenotify.model.status import WaitsForList
 
-_SHOWN: Final = 10  # wrong rows of which the line is kept
 _BATCH: Final = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
@@ -123,6 +123,12 @@ _UNREADABLE = (
     .where(_table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == "")
     .order_by(_table.c.priority, _table.c.id)
 )
+_POSTPONED = (
+    select(_table.c.id)
+    .where(_table.c.id.in_(bindparam("lists", expanding=True)), _table.c.not_before > bindparam("now"))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_HAD_PEOPLE = select(_table.c.id).where(_table.c.channel == bindparam("channel"), _table.c.parent.is_not(None)).limit(1)
 
 
 def first_cursor(*, follows: bool) -> str:
@@ -130,76 +136,197 @@ def first_cursor(*, follows: bool) -> str:
     return StoredCursor(earlier=follows).to_text()
 
 
-def read_state(connection: Connection, delivery: int) -> ListState:
-    """Return how far the people of a delivery are stored."""
-    row = connection.execute(_STATE, {"of_list": delivery}).one()
-    return ListState(
-        cursor=read_cursor(row.cursor),
-        message=read_message(row.message),
-        language=row.language,
-        main=row.main,
-        reading=row.reading and not row.halt,
-        has_people=row.has_people,
-        unreadable=row.code == UNREADABLE,
-    )
+class Batches:
+    """The people of deliveries: read, stored in batches, marked, and recorded."""
 
+    _journal: Transactions
 
-def add_earlier(
-    connection: Connection,
-    claimed: ClaimedDelivery,
-    siblings: Collection[str],
-    *,
-    at: int,
-    lease: timedelta,
-) -> ClaimedDelivery | None:
-    """Make a batch of the people of the next batch of an earlier delivery who got that one; see `add_batch`.
+    def list_state(self, claimed: ClaimedDelivery) -> ListState:
+        """Return how far the people of a delivery are stored."""
+        with self._journal.read() as connection:
+            row = connection.execute(_STATE, {"of_list": claimed.id}).one()
+            return ListState(
+                cursor=read_cursor(row.cursor),
+                message=read_message(row.message),
+                language=row.language,
+                main=row.main,
+                reading=row.reading and not row.halt,
+                has_people=row.has_people,
+                unreadable=row.code == UNREADABLE,
+            )
 
-    Behind the last one, the audiences follow. An end or a cancellation goes only to those who got something, unless
-    there were none, and no person has aborted the sending before.
-    """
-    row = _lock(connection, claimed)
-    of_list, cursor = {"of_list": claimed.id}, read_cursor(row.cursor)
-    context = connection.execute(_STATE, of_list).one()
-    values = {**of_list, "position": cursor.position, "main": context.main}
-    batch = connection.execute(_EARLIER_BATCH, values).first()
-    if batch is None:
-        closed = context.stage in _CLOSING and (
-            context.has_people or connection.execute(_ABORTED_BEFORE, of_list).first() is not None
-        )
-        return _add(connection, claimed, row, (), siblings, StoredCursor(), reading=not closed, at=at, lease=lease)
-    got_it = connection.execute(_GOT_IT, {"earlier": batch.parent, "of_batch": batch.id}).scalars().all()
-    following = replace(cursor, position=cursor.position + 1)
-    return _add(connection, claimed, row, got_it, siblings, following, reading=True, at=at, lease=lease)
+    def had_recipients(self, channel: str) -> bool:
+        """Return True if an earlier delivery on the channel had recipients, including purged ones."""
+        with self._journal.read() as connection:
+            return connection.execute(_HAD_PEOPLE, {"channel": channel}).first() is not None
 
+    def add_earlier(
+        self, claimed: ClaimedDelivery, siblings: Collection[str], *, lease: timedelta
+    ) -> ClaimedDelivery | None:
+        """Make a batch of the people of the next batch of an earlier delivery who got that one; see `add_batch`.
 
-def add_batch(
-    connection: Connection,
-    claimed: ClaimedDelivery,
-    read: ReadPeople,
-    siblings: Collection[str],
-    *,
-    at: int,
-    lease: timedelta,
-) -> ClaimedDelivery | None:
-    """Make a batch of people of the audiences, and move the cursor behind them.
+        Behind the last one, the audiences follow. An end or a cancellation goes only to those who got something, unless
+        there were none, and no person has aborted the sending before.
+        """
+        with self._journal.write(durable=False) as connection:
+            row = _lock(connection, claimed)
+            of_list, cursor = {"of_list": claimed.id}, read_cursor(row.cursor)
+            context = connection.execute(_STATE, of_list).one()
+            values = {**of_list, "position": cursor.position, "main": context.main}
+            people: Sequence[int] = ()
+            following, reading = replace(cursor, position=cursor.position + 1), True
+            if (batch := connection.execute(_EARLIER_BATCH, values).first()) is not None:
+                got_it = {"earlier": batch.parent, "of_batch": batch.id}
+                people = connection.execute(_GOT_IT, got_it).scalars().all()
+            else:
+                following, reading = (
+                    StoredCursor(),
+                    context.stage not in _CLOSING
+                    or not (context.has_people or connection.execute(_ABORTED_BEFORE, of_list).first()),
+                )
+            at = microseconds(self._journal.now())
+            return _add(connection, claimed, row, people, siblings, following, reading=reading, at=at, lease=lease)
 
-    Returns:
-        The batch, claimed by the same process, with the delivery released. None if no person of it waits: the delivery
-        stays claimed.
-    """
-    row = _lock(connection, claimed)
-    before, again = read_cursor(row.cursor), read.is_from_start
-    lines = [*(() if again else before.wrong_lines), *(f"{row.line}: {row.reason}" for row in read.wrong)]
-    cursor = StoredCursor(
-        audience=read.after.audience,
-        position=read.after.position,
-        revision=read.revision,
-        wrong=len(read.wrong) + (0 if again else before.wrong),
-        wrong_lines=tuple(lines[:_SHOWN]),
-    )
-    keys = connection.get_execution_options()["policenotify_keys"]
-    people = store_people(connection, keys, read.addresses, at)
-    return _add(connection, claimed, row, people, siblings, cursor, reading=not read.is_last, at=at, lease=lease)
+    def add_batch(
+        self,
+        claimed: ClaimedDelivery,
+        addresses: Iterable[str],
+        cursor: StoredCursor,
+        siblings: Collection[str],
+        *,
+        is_last: bool,
+        lease: timedelta,
+    ) -> ClaimedDelivery | None:
+        """Make a batch of people of the audiences, and move the cursor behind them.
+
+        Args:
+            claimed: The delivery.
+            addresses: The people's addresses.
+            cursor: The cursor behind them.
+            siblings: The channels of the same network. A person is taken by one of them.
+            is_last: No person follows.
+            lease: How long the batch is held from now on.
+
+        Returns:
+            The batch, claimed by the same process, with the delivery released. None if no person of it waits: the
+            delivery stays claimed.
+        """
+        with self._journal.write(durable=False) as connection:
+            row, at = _lock(connection, claimed), microseconds(self._journal.now())
+            people = store_people(connection, self._journal.keys, addresses, at)
+            return _add(connection, claimed, row, people, siblings, cursor, reading=not is_last, at=at, lease=lease)
+
+    def take(
+        self,
+        claimed: ClaimedDelivery,
+        limit: int,
+        *,
+        hold_doubt: bool,
+        lease: timedelta,
+        rate: Rate | None = None,
+        outcomes: Iterable[RecipientOutcome] | None = None,
+    ) -> tuple[Recipient, ...]:
+        """Record what became of the people marked before, and mark the next ones of a batch, in one transaction.
+
+        With people the lease is renewed. Nothing may be sent to them before this returns. No one is marked while
+        everything is stopped, or once this sending was paused or has ended.
+
+        Args:
+            claimed: The batch.
+            limit: How many to mark at most.
+            hold_doubt: People in doubt are held instead of being sent to again.
+            lease: How long the batch is held from now on.
+            rate: The channel's rate, which counts people.
+            outcomes: What became of those marked before. Who has no outcome was not begun, and waits again. `None`:
+                no one was marked since `begin`, which has renewed the lease.
+
+        Raises:
+            RateReached: The channel's rate is used up. The outcomes are recorded.
+            Blocked: The channel reports so many people as not existing that it is at fault. They wait again, and the
+                outcomes are recorded.
+        """
+        journal, people = self._journal, tuple[Recipient, ...]()
+        failure: RateReached | Blocked | None = None
+        ended = None if outcomes is None else tuple(outcomes)
+        with journal.write() as connection:
+            meta.pass_gate(connection, shared=True)
+            now = microseconds(journal.now())
+            gone = any(outcome.gone for outcome in ended or ())
+            if gone:  # it may concern the batches before
+                lock_key_of(connection, claimed.id)
+            row = lock_owned(connection, claimed)
+            if ended is not None:
+                unused = recipients.record(connection, claimed, ended, hold_doubt=hold_doubt)
+                if rate is not None and unused:
+                    use_slots(connection, claimed.channel, rate, now, -unused)
+            if gone and (failure := mass_fault(connection, replace(claimed, id=claimed.public_id))):
+                control.recount(connection, claimed.public_id, now)
+            if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
+                try:
+                    people = self._mark(connection, claimed, limit, hold_doubt=hold_doubt, rate=rate, now=now)
+                except RateReached as reached:
+                    failure = reached
+            if people and ended is not None:
+                change(connection, claimed, lease_until=now + span(lease))
+        if failure is not None:
+            raise failure
+        return people
+
+    def _mark(
+        self,
+        connection: Connection,
+        claimed: ClaimedDelivery,
+        limit: int,
+        *,
+        hold_doubt: bool,
+        rate: Rate | None,
+        now: int,
+    ) -> tuple[Recipient, ...]:
+        """Mark the next people, as many as the rate allows, which counts them."""
+        if rate is not None:
+            limit = free_slots(connection, claimed.channel, rate, now, limit)
+        people = recipients.take(connection, self._journal.keys, claimed, limit, hold_doubt=hold_doubt, now=now)
+        if rate is not None and people:
+            use_slots(connection, claimed.channel, rate, now, len(people))
+        return people
+
+    # --- deliveries whose people cannot be read
+
+    def waiting_for_lists(self) -> tuple[WaitsForList, ...]:
+        """Return the deliveries whose people could not be read at the last try, the most urgent first."""
+        with self._journal.read() as connection:
+            return tuple(
+                WaitsForList(
+                    delivery=row.id,
+                    publication=row.publication,
+                    channel=row.channel,
+                    reason=row.reason,
+                    remedy=row.remedy,
+                )
+                for row in connection.execute(_UNREADABLE)
+            )
+
+    def retry_lists(self, channel: str | None = None, *, first_only: bool = False) -> int:
+        """Let deliveries whose people could not be read be tried again at once.
+
+        Args:
+            channel: Those of one channel, or of all.
+            first_only: Of each channel only the most urgent one. If it can be read, the others should follow.
+
+        Returns:
+            Their number. Without any, nothing is written.
+        """
+        with self._journal.read() as connection:
+            now = microseconds(self._journal.now())
+            rows = [row for row in connection.execute(_UNREADABLE) if channel in {None, row.channel}]
+        first = {row.channel: row.id for row in reversed(rows)}
+        chosen = [row.id for row in rows if row.not_before > now and (not first_only or first[row.channel] == row.id)]
+        if not chosen:
+            return 0
+        with self._journal.write(durable=False) as connection:  # what another process has locked is left out
+            free = connection.execute(_POSTPONED, {"lists": chosen, "now": now}).scalars().all()
+            connection.execute(update(_table).where(_table.c.id.in_(free)).values(not_before=now))
+            return len(free)
 
 
 def _lock(connection: Connection, claimed: ClaimedDelivery) -> Row[Any]:
@@ -221,16 +348,25 @@ def _add(
     at: int,
     lease: timedelta,
 ) -> ClaimedDelivery | None:
-    """Make a batch of those people who are not recipients of the publication yet, and move the cursor."""
+    """Make a batch of those people who are not recipients of the publication yet, and move the cursor.
+
+    Returns:
+        The batch, claimed. None if there is none of them, or all are suppressed: then it is settled.
+    """
+    until, batch = at + span(lease), None
     added = [] if row.halt else _not_taken(connection, claimed.id, sorted(people), siblings)
-    columns: dict[str, object] = {"lease_until": at + span(lease)}
+    columns: dict[str, object] = {"lease_until": until}
     if not row.halt:  # else the next one goes on from here, if it was only paused
         columns |= {"cursor": cursor.to_text(), "reading": reading}
         if row.code == UNREADABLE:
             columns |= {"reason": "", "remedy": "", "code": ""}
-    batch = _insert(connection, claimed, row, added, at=at, lease=lease) if added else None
-    if batch is not None:
-        columns |= {"state": Outcome.WAITING, "owner": None, "lease_until": None, "not_before": at, "backoff": 0}
+    if added:
+        number = _insert(connection, row, added, at=at, until=until)
+        if recipients.outcomes(recipients.count_batch(connection, claimed.id, number)).get(Outcome.WAITING):
+            batch = replace(claimed, id=number, parent=claimed.id, attempts=0, backoff=timedelta(0))
+            columns |= {"state": Outcome.WAITING, "owner": None, "lease_until": None, "not_before": at, "backoff": 0}
+        else:
+            control.settle_batch(connection, control.row_of(connection, number), at)
     change(connection, claimed, **columns)
     return batch
 
@@ -243,65 +379,21 @@ def _not_taken(connection: Connection, delivery: int, people: Sequence[int], sib
     return [number for number in people if number not in taken]
 
 
-def _insert(
-    connection: Connection,
-    claimed: ClaimedDelivery,
-    row: Row[Any],
-    people: Sequence[int],
-    *,
-    at: int,
-    lease: timedelta,
-) -> ClaimedDelivery | None:
-    """Insert a batch and its people. Return it, claimed, unless all of them are suppressed: then it is settled."""
-    number = connection.execute(_NEXT_NUMBER, {"of_list": claimed.id}).scalar_one()
+def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at: int, until: int) -> int:
+    """Insert a batch that is being sent, and its people. Return its id."""
+    number = connection.execute(_NEXT_NUMBER, {"of_list": row.id}).scalar_one()
     columns = {
         **{name: row._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
-        "parent": claimed.id,
+        "parent": row.id,
         "number": number,
-        "post_key": f"{claimed.id}/{number}",
+        "post_key": f"{row.id}/{number}",
         "state": Outcome.SENDING,
-        "owner": claimed.owner,
-        "lease_until": at + span(lease),
+        "owner": row.owner,
+        "lease_until": until,
         "not_before": at,
         "reply_to": "",
         "mac": batch_mac(connection.get_execution_options()["policenotify_keys"], row.mac, number, people),
     }
     inserted: Any = connection.execute(_ADD, columns).inserted_primary_key
-    batch: int = inserted.id
-    store_recipients(connection, row, batch, people, at)
-    counted = count_batch(connection, claimed.id, batch)
-    if outcomes(counted).get(Outcome.WAITING):
-        return replace(claimed, id=batch, parent=claimed.id, attempts=0, backoff=timedelta(0))
-    settled = {"state": overall_outcome(outcomes(counted)), "counts": to_text(counted), "settled_at": at}
-    control.change(connection, batch, **settled, owner=None, lease_until=None)
-    return None
-
-
-# --- deliveries whose people cannot be read
-
-
-def unreadable(connection: Connection) -> list[WaitsForList]:
-    """Return the deliveries whose people could not be read at the last try, the most urgent first."""
-    return [
-        WaitsForList(
-            delivery=row.id, publication=row.publication, channel=row.channel, reason=row.reason, remedy=row.remedy
-        )
-        for row in connection.execute(_UNREADABLE)
-    ]
-
-
-def postponed(connection: Connection, now: int, *, first_only: bool, channel: str | None = None) -> list[int]:
-    """Return the deliveries that wait until their list is tried again, of each channel all or the first only."""
-    rows = [row for row in connection.execute(_UNREADABLE) if channel is None or row.channel == channel]
-    first = {row.channel: row.id for row in reversed(rows)}
-    chosen = [row for row in rows if not first_only or first[row.channel] == row.id]
-    return [row.id for row in chosen if row.not_before > now]
-
-
-def make_due(connection: Connection, deliveries: Collection[int], now: int) -> int:
-    """Let some deliveries be tried at once. Return their number. What another process has locked is left out."""
-    chosen = select(_table.c.id).where(_table.c.id.in_(deliveries), _table.c.not_before > now)
-    free = connection.execute(chosen.with_for_update(key_share=True, skip_locked=True)).scalars().all()
-    if free:
-        connection.execute(update(_table).where(_table.c.id.in_(free)).values(not_before=now))
-    return len(free)
+    store_recipients(connection, row, inserted.id, people, at)
+    return int(inserted.id)

@@ -1,4 +1,4 @@
-"""Settle, end, pause and abort the sending to the people of a delivery.
+"""Settle, end and halt the sending to the people of a delivery.
 
 A delivery with recipients waits until its last batch is settled. A person may halt it, and a newer message or a
 withdrawal ends it: from then on no batch of it is claimed or made, and a worker that sends one stops after the people
@@ -7,12 +7,12 @@ whom it has marked. People who have the message keep it, and get the end of its 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+import logging
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, select, update
 
 from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
@@ -28,10 +28,10 @@ from policenotify.journal.lists.recipients import (
     settle_waiting,
     to_text,
 )
-from policenotify.journal.lists.state import UNREADABLE, read_cursor
+from policenotify.journal.lists.state import UNREADABLE, StoredCursor, read_cursor
 from policenotify.journal.persons.reports import record_refusals
-from policenotify.journal.records import AttemptResult, microseconds, moment, span, storable
-from policenotify.model.decision import Steered
+from policenotify.journal.records import AttemptResult, microseconds, moment, outcome_of, span
+from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
 
@@ -49,6 +49,12 @@ MORE_TO_READ: Final = "More people of the list are still to be read."
 CORRECT: Final = "Correct these rows. Who is added gets the next message."
 """The remedy for rows that were left out."""
 
+DAMAGED: Final = (
+    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
+    "policenotify resolve."
+)
+
+_log = logging.getLogger("policenotify")
 _SHOWN_IN_REASON: Final = 3
 _AT_ONCE: Final = 10  # batches settled in one transaction, which others who publish wait for
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
@@ -60,24 +66,9 @@ _table = schema.delivery
 _OF_LIST = _table.c.id == bindparam("of_list")
 _ROW = select(_table).where(_OF_LIST)
 _BATCHES = _table.c.parent == bindparam("of_list")
-_OPEN: Any = (
-    select(_table.c.state, func.min(_table.c.not_before).label("due"))
-    .where(_BATCHES, _table.c.state.in_(_UNSETTLED))
-    .group_by(_table.c.state)
-)
+_OPEN = select(_table.c.id).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).limit(1)
+_NEXT_WAITING = select(func.min(_table.c.not_before)).where(_BATCHES, _table.c.state == Outcome.WAITING)
 _WAITING = select(_table).where(_BATCHES, _table.c.state == Outcome.WAITING).order_by(_table.c.number).limit(_AT_ONCE)
-# Plain text, as in the index: SQLite does not match a bound value with it.
-_ENDED = (
-    select(_table.c.id)
-    .where(text("has_recipients AND halt NOT IN ('', 'paused')"), _table.c.state.in_(_UNSETTLED))
-    .order_by(_table.c.id)
-)
-_STEERABLE = (
-    select(_table)
-    .where(_table.c.publication == bindparam("of_publication"), _table.c.has_recipients)
-    .where(_table.c.state.in_(_UNSETTLED))
-    .order_by(_table.c.id)
-)
 
 
 def row_of(connection: Connection, delivery: int) -> Row[Any]:
@@ -113,6 +104,21 @@ def halted_by(connection: Connection, delivery: Row[Any]) -> str:
     return connection.execute(newest).scalar() or ""
 
 
+def list_outcome(row: Row[*tuple[Any, ...]], *, sending: bool) -> Outcome:
+    """Return the outcome of a delivery. One that waits for its batches is being sent while one of them is."""
+    outcome = outcome_of(row.state, in_doubt=row.in_doubt)
+    return Outcome.SENDING if sending and outcome is Outcome.WAITING else outcome
+
+
+def log_held(level: int, row: Row[Any], why: str) -> None:
+    """Log that a delivery is held."""
+    about = {"channel": row.channel, "delivery": row.parent or row.id, "publication": row.publication}
+    text = "Channel %s: publication %s, delivery %s: held [%s]"
+    _log.log(
+        level, text, row.channel, row.publication, about["delivery"], why, extra=fields("held", **about, outcome="held")
+    )
+
+
 # --- settling
 
 
@@ -123,12 +129,11 @@ def settle_batch(
     counted = count_batch(connection, batch.parent, batch.id)
     people = outcomes(counted)
     outcome = overall_outcome(people)
-    due = batch.not_before if not_before is None else not_before
     columns: dict[str, object] = {
         "state": outcome,
         "owner": None,
         "lease_until": None,
-        "not_before": due,
+        "not_before": batch.not_before if not_before is None else not_before,
         "backoff": backoff,
         "counts": to_text(counted),
         "held": people.get(Outcome.HELD, 0),
@@ -166,21 +171,37 @@ def recount(
 
 
 def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, int]:
-    """Settle a delivery of which nothing is left to be read or sent.
+    """Settle a delivery of which nothing is left to be read or sent. If it has ended, first its batches that wait.
+
+    A batch that a worker has claimed is settled by that worker. The last of both settles the delivery. If what the
+    journal holds of it is damaged, it is held, and read from the start if a person lets it go on.
 
     Returns:
         How many people have which outcome. Empty if something is left.
     """
     row = row_of(connection, delivery)
+    while is_ended(row.halt) and settle_ended_batches(connection, delivery, at):
+        pass
     if row.state != Outcome.WAITING or (row.reading and not is_ended(row.halt)):
         return {}
     if connection.execute(_OPEN, {"of_list": delivery}).first() is not None:
         return {}
-    counted = counts(connection, [delivery]).get(delivery, ())
-    people = outcomes(counted)
-    without = end_outcome(row.halt) if is_ended(row.halt) else Outcome.SKIPPED
-    outcome = overall_outcome(people) if people else without
-    words = _final_words(row, counted, people)
+    try:
+        counted = counts(connection, [delivery]).get(delivery, ())
+        words = _final_words(row, counted)
+    except ValueError:  # of a stored value: the database's own errors are no `ValueError`
+        if row.reason != DAMAGED:
+            log_held(logging.WARNING, row, "damaged")
+        connection.execute(update(_table).where(_BATCHES).values(counts=None), {"of_list": delivery})
+        counted = counts(connection, [delivery]).get(delivery, ())
+        words = {"reason": DAMAGED, "remedy": "", "code": "damaged"}
+        again = {"cursor": StoredCursor(earlier=True).to_text(), "reading": True}
+        change(connection, delivery, **again)
+        outcome, people = Outcome.HELD, outcomes(counted) or {Outcome.HELD: 1}
+    else:
+        people = outcomes(counted)
+        without = end_outcome(row.halt) if is_ended(row.halt) else Outcome.SKIPPED
+        outcome = overall_outcome(people) if people else without
     stated: dict[str, object] = {"outcome": outcome, "code": words["code"], "reason": words["reason"]}
     columns: dict[str, object] = {**words, "state": outcome, "settled_at": at, "in_doubt": outcome is Outcome.HELD}
     if row.request and (ref := _sent_as(connection, row)):
@@ -190,6 +211,20 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
     record_delivery(connection, row, moment(at), "settled", stated)
     record_refusals(connection, row, moment(at), refused=Outcome.REFUSED in people)
     return people
+
+
+def settle_ended_batches(connection: Connection, delivery: int, at: int) -> bool:
+    """Settle some waiting batches of a delivery if it has ended. Return whether there may be more."""
+    row = row_of(connection, delivery)
+    if row.state not in _UNSETTLED or not is_ended(row.halt):
+        return False
+    if not (batches := connection.execute(_WAITING, {"of_list": delivery}).all()):
+        return False
+    outcome, names = end_outcome(row.halt), [batch.id for batch in batches]
+    settle_waiting(connection, delivery, names, outcome, row.reason, row.code)
+    for batch in batches:
+        record_batch(connection, batch, at, settle_batch(connection, batch, at))
+    return True
 
 
 def _sent_as(connection: Connection, row: Row[Any]) -> dict[str, str] | None:
@@ -206,21 +241,16 @@ def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int)
     """Note on a delivery of which something is left what an attempt at one of its batches means."""
     if row.code == UNREADABLE and row.not_before > at:  # it waits until its lists are tried again
         return
-    open_batches = {batch.state: batch.due for batch in connection.execute(_OPEN, {"of_list": row.id})}
     due = microseconds(result.not_before) if result.not_before else at
     if result.of_people:  # others may be due at once, although these people wait
-        due = at if row.reading else open_batches.get(Outcome.WAITING, at)
+        due = at if row.reading else connection.execute(_NEXT_WAITING, {"of_list": row.id}).scalar() or at
     columns: dict[str, object] = {"not_before": due, "backoff": 0 if result.of_people else span(result.backoff)}
     if row.halt == "":
-        busy = Outcome.SENDING in open_batches or (result.of_people and (row.reading or due <= at))
-        words = {"reason": result.reason, "remedy": result.remedy, "code": result.code}
-        if not busy or result.reason:
-            counted = counts(connection, [row.id]).get(row.id, ())
-            words = _words(row, counted, outcomes(counted), words)
+        given = {"reason": result.reason, "remedy": result.remedy, "code": result.code}
+        words = _words(row, counts(connection, [row.id]).get(row.id, ()), given)
         if words["reason"] and row.reading:
             words["reason"] = f"{words['reason']} {MORE_TO_READ}"
-        if words["reason"] or Outcome.SENDING not in open_batches:
-            columns |= words
+        columns |= words
     change(connection, row.id, **columns)
 
 
@@ -232,10 +262,9 @@ def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, 
     }
 
 
-def _words(
-    row: Row[Any], counted: Collection[ReasonCount], people: Mapping[Outcome, int], given: dict[str, str]
-) -> dict[str, str]:
+def _words(row: Row[Any], counted: Collection[ReasonCount], given: dict[str, str]) -> dict[str, str]:
     """Return reason, remedy and code: who is held, what was given, or the most frequent failure of its people."""
+    people = outcomes(counted)
     total = sum(people.values())
     if (held := people.get(Outcome.HELD, 0)) and row.halt != Outcome.HELD:
         words = held_words(row.id, row.channel, held, total)
@@ -251,14 +280,14 @@ def _words(
     return given
 
 
-def _final_words(row: Row[Any], counted: Collection[ReasonCount], people: Mapping[Outcome, int]) -> dict[str, str]:
+def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, str]:
     given = {"reason": "", "remedy": "", "code": ""}
     if is_ended(row.halt):
         given = {"reason": row.reason, "remedy": row.remedy, "code": row.code}
-    words = _words(row, counted, people, given)
+    words, people = _words(row, counted, given), {each.outcome for each in counted}
     if not words["reason"] and not people:
         words["reason"] = NOBODY_CONCERNED
-    elif not words["reason"] and people.keys() <= {Outcome.SUPPRESSED}:
+    elif not words["reason"] and people <= {Outcome.SUPPRESSED}:
         words |= {"reason": NOBODY, "remedy": f"See who: policenotify people list --suppressed {row.channel}"}
     if left_out := _left_out_rows(row):
         words["reason"] = f"{words['reason']} {left_out}".strip()
@@ -276,101 +305,22 @@ def _left_out_rows(row: Row[Any]) -> str:
     return f"Rows of the list that were left out: {cursor.wrong} ({shown}{more})."
 
 
-# --- ending
+# --- halting
 
 
 def end(connection: Connection, row: Row[Any], halt: str, reason: str, *, remedy: str = "", code: str = "") -> None:
-    """Let nothing more be sent of a delivery: its people who wait get the outcome *halt*. `finish` settles them."""
-    words = {"halt": halt, "reason": reason, "remedy": remedy, "code": code}
-    change(connection, row.id, **words)
-    halt_batches(connection, row.id, halt)
+    """Let nothing more be sent of a delivery: its people who wait get the outcome *halt*. `settle` settles them.
 
-
-def finish(connection: Connection, delivery: int, at: int) -> bool:
-    """Settle some batches of a delivery that has ended, or the delivery if no batch of it waits.
-
-    A batch that a worker has claimed is settled by that worker. The last of both settles the delivery.
-
-    Returns:
-        Whether there may be more to settle.
+    What has ended before stays as it is.
     """
-    row = row_of(connection, delivery)
-    if row.state not in _UNSETTLED or not is_ended(row.halt):
-        return False
-    if batches := connection.execute(_WAITING, {"of_list": delivery}).all():
-        settle_waiting(
-            connection, delivery, [batch.id for batch in batches], end_outcome(row.halt), row.reason, row.code
-        )
-        for batch in batches:
-            record_batch(connection, batch, at, settle_batch(connection, batch, at))
-        return True
-    settle(connection, delivery, at)
-    return False
+    if not is_ended(row.halt):
+        halt_list(connection, row.id, halt, reason=reason, remedy=remedy, code=code)
 
 
-def unfinished(connection: Connection) -> list[int]:
-    """Return the deliveries that have ended and are not settled."""
-    return list(connection.execute(_ENDED).scalars())
-
-
-def halt_batches(connection: Connection, delivery: int, halt: str) -> None:
-    """Halt the batches of a delivery that are not settled, or let them go on."""
+def halt_list(connection: Connection, delivery: int, halt: str, **columns: object) -> None:
+    """Halt a delivery and its batches that are not settled, or let them go on. Change columns of the delivery, too."""
+    change(connection, delivery, halt=halt, **columns)
     batches = update(_table).where(_BATCHES, _table.c.state.in_(_UNSETTLED)).values(halt=halt)
+    if "not_before" in columns:
+        batches = batches.values(not_before=columns["not_before"])
     connection.execute(batches, {"of_list": delivery})
-
-
-# --- decisions of a person
-
-
-def steerable(connection: Connection, publication: str, channel: str | None) -> Sequence[Row[Any]]:
-    """Return what of a publication is sent to people and not settled, on one channel or on all."""
-    query = _STEERABLE if channel is None else _STEERABLE.where(_table.c.channel == channel)
-    return connection.execute(query, {"of_publication": publication}).all()
-
-
-def pause(
-    connection: Connection, publication: str, rows: Sequence[Row[Any]], actor: str, *, reason: str, now: datetime
-) -> Steered:
-    """Stop sending to people until `resume`; see `Sendings.pause`."""
-    paused = [row for row in rows if not row.halt]
-    for row in paused:
-        remedy = f"To go on: policenotify resume {row.publication}"
-        words = {"reason": f"{actor} has paused it.", "remedy": remedy, "code": ""}
-        change(connection, row.id, halt=PAUSED, **words)
-        halt_batches(connection, row.id, PAUSED)
-        record_delivery(connection, row, now, PAUSE_EVENT, {"reason": storable(reason)}, actor=actor)
-    return _steered(publication, paused, actor)
-
-
-def resume(connection: Connection, publication: str, rows: Sequence[Row[Any]], actor: str, *, now: datetime) -> Steered:
-    """Go on with what was paused; see `Sendings.resume`."""
-    paused = [row for row in rows if row.halt == PAUSED]
-    at = microseconds(now)
-    for row in paused:
-        due = {"not_before": at, "reason": "", "remedy": ""}
-        change(connection, row.id, halt="", **due)
-        batches = update(_table).where(_BATCHES, _table.c.state.in_(_UNSETTLED))
-        connection.execute(batches.values(halt="", not_before=at), {"of_list": row.id})
-        record_delivery(connection, row, now, RESUME_EVENT, {}, actor=actor)
-    return _steered(publication, paused, actor)
-
-
-def start_abort(
-    connection: Connection, publication: str, rows: Sequence[Row[Any]], actor: str, *, reason: str, now: datetime
-) -> Steered:
-    """Stop sending to people for good: from now on no batch is claimed or made. `finish` settles those who wait."""
-    aborted = [row for row in rows if not is_ended(row.halt)]
-    counted = counts(connection, [row.id for row in aborted])
-    total = 0
-    for row in aborted:
-        end(connection, row, ABORTED, f"{actor} has aborted the sending.")
-        people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
-        total += people
-        body = {"reason": storable(reason), "people": people}
-        record_delivery(connection, row, now, ABORT_EVENT, body, actor=actor)
-    return _steered(publication, aborted, actor, people=total)
-
-
-def _steered(publication: str, rows: Sequence[Row[Any]], actor: str, *, people: int = 0) -> Steered:
-    channels = tuple(dict.fromkeys(str(row.channel) for row in rows))
-    return Steered(publication=publication, channels=channels, people=people, actor=actor)

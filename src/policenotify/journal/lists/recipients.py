@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress as suppress_error
 from datetime import timedelta
@@ -78,9 +79,9 @@ _RECORD = (
     .values(
         {name: bindparam(name) for name in ("state", "reason", "code")}
         | {"attempts": bindparam("of_attempt"), "gone": _recipient.c.gone + bindparam("more_gone")}
+        | {"in_doubt": func.coalesce(bindparam("doubt", type_=_recipient.c.in_doubt.type), _recipient.c.in_doubt)}
     )
 )
-_RECORD_DOUBT = _RECORD.values(in_doubt=bindparam("in_doubt"))
 _RELEASE = update(_recipient).where(_OF_BATCH, _recipient.c.state == Outcome.SENDING).values(state=Outcome.WAITING)
 _INTERRUPT = _RELEASE.values(in_doubt=True, attempts=bindparam("of_attempt"))
 _STILL_WAITING = update(_recipient).where(
@@ -218,24 +219,20 @@ def take(
     values = {**_of(claimed), "attempt": claimed.attempts, "count": limit, "now": now}
     delivery, recipients = claimed.public_id, list[Recipient]()
     while not recipients and (rows := connection.execute(_WAITING, values).all()):
-        others: dict[Outcome, list[int]] = {}
-        changed: list[int] = []
-        for person, in_doubt, key, version, sealed, suppressed in rows:
-            if suppressed:
-                others.setdefault(Outcome.SUPPRESSED, []).append(person)
-            elif in_doubt and hold_doubt:
-                others.setdefault(Outcome.HELD, []).append(person)
+        others = defaultdict[Outcome, list[int]](list)
+        for row in rows:
+            if row.suppressed:
+                others[Outcome.SUPPRESSED].append(row.person)
+            elif row.in_doubt and hold_doubt:
+                others[Outcome.HELD].append(row.person)
+            elif (address := address_of(keys, row)) is None:
+                others[Outcome.REFUSED].append(row.person)
             else:
-                try:
-                    address = keys.unseal(_bound(key), version, sealed or b"")
-                except InvalidSeal:
-                    changed.append(person)
-                    continue
-                sign = partial(make_token, keys, delivery=delivery, recipient=key)
-                recipients.append(Recipient(key=key, address=address, sign=sign))
+                sign = partial(make_token, keys, delivery=delivery, recipient=row.key)
+                recipients.append(Recipient(key=row.key, address=address, sign=sign))
         for state, marked in others.items():
             _mark(connection, claimed, marked, state=state)
-        if changed:
+        if changed := others[Outcome.REFUSED]:
             _refuse_changed(connection, claimed, changed)
         connection.execute(_TAKE, {**values, "first": rows[0].person, "last": rows[-1].person})
     return tuple(recipients)
@@ -255,25 +252,22 @@ def record(
         "unavailable": Outcome.WAITING,
         "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
     }
-    alike: dict[tuple[str, str, str, bool], list[str]] = {}
+    alike = defaultdict[tuple[str, str, str, bool], list[str]](list)
     for each in outcomes:
-        of_them = each.outcome, storable(each.reason), storable(each.code), bool(each.gone)
-        alike.setdefault(of_them, []).append(each.key)
+        alike[each.outcome, storable(each.reason), storable(each.code), bool(each.gone)].append(each.key)
     for (outcome, reason, code, gone), keys in alike.items():
-        state = states[outcome]
-        values: dict[str, object] = {
+        values = {
             **_of(claimed),
             "of_attempt": claimed.attempts,
             "keys": keys,
-            "state": state.value,
+            "state": states[outcome].value,
             "reason": reason,
             "code": code,
-            "more_gone": int(state is Outcome.REFUSED and gone),
+            "more_gone": int(outcome == "refused" and gone),
+            # A refusal does not settle an earlier attempt in doubt, nor does an answer that nothing was sent.
+            "doubt": None if outcome in {"refused", "unavailable"} else outcome == "unconfirmed",
         }
-        if outcome in {"refused", "unavailable"}:  # that does not settle an earlier attempt in doubt
-            connection.execute(_RECORD, values)
-        else:
-            connection.execute(_RECORD_DOUBT, {**values, "in_doubt": outcome == "unconfirmed"})
+        connection.execute(_RECORD, values)
     return connection.execute(_RELEASE, _of(claimed)).rowcount
 
 
@@ -316,7 +310,7 @@ def _refuse_changed(connection: Connection, claimed: ClaimedDelivery, changed: S
     delivery = claimed.public_id
     about = fields(delivery=delivery)
     _log.error("Delivery %d: the stored addresses of %d recipients were changed", delivery, len(changed), extra=about)
-    _mark(connection, claimed, changed, state=Outcome.REFUSED, reason=CHANGED_ADDRESS, code="changed")
+    _mark(connection, claimed, changed, reason=CHANGED_ADDRESS, code="changed")
     connection.execute(update(_person).where(_person.c.id.in_(changed)).values(sealed=None))
 
 

@@ -2,29 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, text, update
 
+from policenotify.channel import Operation
+from policenotify.errors import NotHeld
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.lists import control, doubts, progress
-from policenotify.journal.order import lock, lock_key_of
-from policenotify.journal.records import microseconds
+from policenotify.journal.keys import Keys
+from policenotify.journal.lists import control, recipients
+from policenotify.journal.lists.control import ABORTED, PAUSED, halted_by
+from policenotify.journal.lists.recipients import address_of, outcomes, recipient_key
+from policenotify.journal.lists.state import read_cursor
+from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
+from policenotify.journal.records import microseconds, moment, storable
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress
+from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount
 
 GATEWAY = "gateway"
 """The actor of an outcome that a gateway's delivery receipt states."""
 
+SHOWN: Final = 12
+"""Characters by which the keys of people differ, and the fewest by which one is named."""
+
+_table, _recipient, _person, _attempt = schema.delivery, schema.recipient, schema.person, schema.attempt
 _publication = schema.publication
+_UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _ID = select(_publication.c.id).where(
     _publication.c.state == "published",
     or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
 )
+_COLUMNS = (
+    "id", "publication", "channel", "language", "part", "state", "in_doubt", "has_recipients", "halt", "reason",
+    "reading", "cursor",
+)  # fmt: skip
+_DELIVERIES = (
+    select(*(_table.c[name] for name in _COLUMNS))
+    .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
+    .order_by(_table.c.channel, _table.c.part, _table.c.id)
+)
+_BATCHES = (
+    select(_table.c.parent, _table.c.state, func.count().label("number"))
+    .where(_table.c.parent.in_(bindparam("deliveries", expanding=True)))
+    .group_by(_table.c.parent, _table.c.state)
+)
+_STEERABLE = (
+    select(_table)
+    .where(_table.c.publication == bindparam("of_publication"), _table.c.has_recipients)
+    .where(_table.c.state.in_(_UNSETTLED))
+    .order_by(_table.c.id)
+)
+# Plain text, as in the index: SQLite does not match a bound value with it.
+_ENDED = (
+    select(_table.c.id)
+    .where(text("has_recipients AND halt NOT IN ('', 'paused')"), _table.c.state.in_(_UNSETTLED))
+    .order_by(_table.c.id)
+)
+_OF_DELIVERY = _recipient.c.delivery == bindparam("of_delivery")
+_HELD = and_(_OF_DELIVERY, _recipient.c.state == Outcome.HELD)
+_IN_DOUBT = and_(  # also who would be sent to again
+    _OF_DELIVERY,
+    or_(_recipient.c.state == Outcome.HELD, and_(_recipient.c.state == Outcome.WAITING, _recipient.c.in_doubt)),
+)
+_PEOPLE = (
+    select(_recipient.c.person, _recipient.c.state, _recipient.c.reason, _recipient.c.code)
+    .add_columns(_person.c.key, _person.c.key_version, _person.c.sealed, _attempt.c.started_at)
+    .join(_person, _person.c.id == _recipient.c.person)
+    .outerjoin(_attempt, and_(_attempt.c.delivery == _recipient.c.batch, _attempt.c.number == _recipient.c.attempts))
+    .where(_IN_DOUBT)
+    .order_by(_person.c.key)
+)
+_OF_KEY = _PEOPLE.where(_person.c.key == bindparam("of_key"))
+_ROW = select(_table).where(_table.c.id == bindparam("of_delivery"), _table.c.parent.is_(None))
 
 
 class Sendings:
@@ -43,7 +98,16 @@ class Sendings:
         with self._journal.read() as connection:
             names = {"name": publication, "purged": purged_key(self._journal.keys, publication)}
             found = connection.execute(_ID, names).scalar()
-            return found and progress.progress_of(connection, found, self._journal.now())
+            rows = connection.execute(_DELIVERIES, {"of_publication": found}).all() if found else ()
+            if not rows:
+                return None
+            lists = [row.id for row in rows if row.has_recipients]
+            people = recipients.counts(connection, lists)
+            batches: dict[int, dict[str, int]] = {}
+            for batch in connection.execute(_BATCHES, {"deliveries": lists}) if lists else ():
+                batches.setdefault(batch.parent, {})[batch.state] = batch.number
+            deliveries = [_progress(connection, row, people.get(row.id, ()), batches.get(row.id, {})) for row in rows]
+            return Progress(publication=found, at=self._journal.now(), deliveries=tuple(deliveries))
 
     # --- steering
 
@@ -60,16 +124,24 @@ class Sendings:
             reason: Why, for the journal.
         """
         self._journal.authorize(actor, "pause")
-        with self._journal.write() as connection:
-            rows, now = _locked(connection, publication, channel), self._journal.now()
-            return control.pause(connection, publication, rows, actor, reason=reason, now=now)
+        with self._steering(publication, channel) as (connection, rows):
+            paused = [row for row in rows if not row.halt]
+            for row in paused:
+                words = {"reason": f"{actor} has paused it.", "remedy": f"To go on: policenotify resume {publication}"}
+                control.halt_list(connection, row.id, PAUSED, **words, code="")
+                body = {"reason": storable(reason)}
+                record_delivery(connection, row, self._journal.now(), control.PAUSE_EVENT, body, actor=actor)
+            return _steered(publication, paused, actor)
 
     def resume(self, publication: str, actor: str, *, channel: str | None = None) -> Steered:
         """Go on with a publication that was paused, on one channel or on all."""
         self._journal.authorize(actor, "resume")
-        with self._journal.write() as connection:
-            rows, now = _locked(connection, publication, channel), self._journal.now()
-            return control.resume(connection, publication, rows, actor, now=now)
+        with self._steering(publication, channel) as (connection, rows):
+            paused, now = [row for row in rows if row.halt == PAUSED], self._journal.now()
+            for row in paused:
+                control.halt_list(connection, row.id, "", not_before=microseconds(now), reason="", remedy="")
+                record_delivery(connection, row, now, control.RESUME_EVENT, {}, actor=actor)
+            return _steered(publication, paused, actor)
 
     def abort(self, publication: str, actor: str, *, channel: str | None = None, reason: str = "") -> Steered:
         """Stop sending a publication to people, in all processes, for good. It takes effect as `pause` does.
@@ -87,16 +159,32 @@ class Sendings:
             reason: Why, for the journal.
         """
         self._journal.authorize(actor, "abort")
-        with self._journal.write() as connection:
-            rows, now = _locked(connection, publication, channel), self._journal.now()
-            done = control.start_abort(connection, publication, rows, actor, reason=reason, now=now)
+        with self._steering(publication, channel) as (connection, rows):
+            aborted = [row for row in rows if not control.is_ended(row.halt)]
+            counted = recipients.counts(connection, [row.id for row in aborted])
+            total = 0
+            for row in aborted:
+                control.end(connection, row, ABORTED, f"{actor} has aborted the sending.")
+                people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
+                total += people
+                body = {"reason": storable(reason), "people": people}
+                record_delivery(connection, row, self._journal.now(), control.ABORT_EVENT, body, actor=actor)
         self.finish(self.ended())
-        return done
+        return _steered(publication, aborted, actor, people=total)
 
-    def ended(self) -> list[int]:
+    @contextmanager
+    def _steering(self, publication: str, channel: str | None) -> Iterator[tuple[Connection, Sequence[Row[Any]]]]:
+        """Lock what of a publication is sent to people and not settled, on one channel or on all."""
+        query = _STEERABLE if channel is None else _STEERABLE.where(_table.c.channel == channel)
+        values = {"of_publication": publication}
+        with self._journal.write() as connection:
+            lock(connection, *{row.ordering_key for row in connection.execute(query, values).all()})
+            yield connection, connection.execute(query, values).all()
+
+    def ended(self) -> Sequence[int]:
         """Return the deliveries that were aborted or have ended, and are not settled."""
         with self._journal.read() as connection:
-            return control.unfinished(connection)
+            return connection.execute(_ENDED).scalars().all()
 
     def finish(self, ended: Iterable[int]) -> None:
         """Settle deliveries that were aborted or have ended, as far as no worker is sending them."""
@@ -105,7 +193,10 @@ class Sendings:
             while more:
                 with self._journal.write() as connection:
                     lock_key_of(connection, delivery)
-                    more = control.finish(connection, delivery, microseconds(self._journal.now()))
+                    at = microseconds(self._journal.now())
+                    more = control.settle_ended_batches(connection, delivery, at)
+                    if not more:
+                        control.settle(connection, delivery, at)
 
     # --- who is in doubt
 
@@ -116,7 +207,7 @@ class Sendings:
             NotHeld: There is no such delivery.
         """
         with self._journal.read() as connection:
-            return doubts.people_in_doubt(connection, delivery, None)
+            return _people_in_doubt(connection, _delivery(connection, delivery), None)
 
     def in_doubt_with_addresses(self, delivery: int, actor: str) -> tuple[DoubtfulPerson, ...]:
         """Return these people with their addresses, as far as they are stored. The journal records who saw them.
@@ -126,30 +217,33 @@ class Sendings:
         """
         self._journal.authorize(actor, "show")
         with self._journal.write() as connection:
-            found = doubts.people_in_doubt(connection, delivery, self._journal.keys)
-            doubts.record_shown(connection, delivery, actor, len(found), self._journal.now())
+            row = _delivery(connection, delivery)
+            found = _people_in_doubt(connection, row, self._journal.keys)
+            record_delivery(
+                connection, row, self._journal.now(), "addresses_shown", {"people": len(found)}, actor=actor
+            )
         return found
 
-    def resolve(self, delivery: int, actor: str, people: Collection[str], *, posted: bool) -> Outcome:
-        """Settle some people in doubt by a person's decision: they have it, or it is sent to them again.
+    def resolve(self, delivery: int, actor: str, people: Collection[str] = (), *, posted: bool) -> Outcome:
+        """Settle a held delivery, or people in doubt, by a person's decision: posted, or to be sent again.
 
         Args:
             delivery: The delivery.
             actor: Who decided it.
-            people: Addresses, numbers, keys or the first 12 characters of keys.
+            people: Addresses, numbers, keys or the first 12 characters of keys. By default all who are held.
             posted: They have it.
 
         Returns:
             Their outcome: posted, waiting, or superseded if it was aborted or a newer message was posted meanwhile.
 
         Raises:
-            NotHeld: One of them is not in doubt. Nothing was changed.
+            NotHeld: Nothing of it is held, one of the people is not in doubt, or there is no such delivery. Nothing was
+                changed.
         """
         self._journal.authorize(actor, "resolve")
         with self._journal.write() as connection:
-            found = doubts.find_in_doubt(connection, self._journal.keys, delivery, people)
-            now = self._journal.now()
-            return doubts.resolve(connection, delivery, actor, posted=posted, now=now, people=found)
+            named = _find_in_doubt(connection, self._journal.keys, delivery, people) if people else None
+            return self._resolve(connection, delivery, actor, named, posted=posted)
 
     def settle_person(self, delivery: int, person: str, *, posted: bool, actor: str = GATEWAY) -> bool:
         """Settle one person in doubt by what the gateway's delivery receipt states. Call it for every receipt.
@@ -163,19 +257,168 @@ class Sendings:
         Returns:
             Whether the person was in doubt. If not, nothing was changed, and nothing was written.
         """
+        named = {"of_delivery": delivery, "of_key": person}
         with self._journal.read() as connection:
-            if doubts.find_by_key(connection, delivery, person) is None:
-                return False
+            found = connection.execute(_OF_KEY, named).first()
+        if found is None:
+            return False
         with self._journal.write() as connection:
-            found = doubts.find_by_key(connection, delivery, person)  # it may have been settled meanwhile
+            found = connection.execute(_OF_KEY, named).first()  # the person may have been settled meanwhile
             if found is not None:
-                now = self._journal.now()
-                doubts.resolve(connection, delivery, actor, posted=posted, now=now, people=[found])
+                self._resolve(connection, delivery, actor, {found.person}, posted=posted)
         return found is not None
 
+    def _resolve(
+        self, connection: Connection, delivery: int, actor: str, people: Collection[int] | None, *, posted: bool
+    ) -> Outcome:
+        """Settle some people of a delivery who are in doubt, by their numbers. `None` stands for all that is held."""
+        lock_key_of(connection, delivery)
+        row, now = _delivery(connection, delivery), self._journal.now()
+        at, of_delivery = microseconds(now), {"of_delivery": delivery}
+        chosen: ColumnElement[bool] = (
+            _HELD if people is None else and_(_IN_DOUBT, _recipient.c.person.in_(list(people)))
+        )
+        touched = connection.execute(select(_recipient.c.batch).where(chosen).distinct(), of_delivery).scalars().all()
+        if not touched and (people is not None or row.state != Outcome.HELD):
+            raise NotHeld(delivery, outcome=row.state)
+        outcome = Outcome.POSTED if posted else Outcome.WAITING
+        keys = _keys_of(connection, chosen, of_delivery) if people is not None else ()
+        connection.execute(update(_recipient).where(chosen).values(state=outcome, in_doubt=False), of_delivery)
+        if touched:
+            control.recount(connection, delivery, at, touched, due=not posted)
+        columns = _resolved(connection, row, actor, posted=posted, some=people is not None, at=at)
+        control.change(connection, delivery, **columns)
+        body: dict[str, object] = {"posted": posted, "outcome": columns.get("state", row.state)}
+        if keys:
+            body["recipients"] = [key[:SHOWN] for key in keys]
+        record_delivery(connection, row, now, "resolved", body, actor=actor)
+        if row.has_recipients and columns.get("halt") == "":
+            control.halt_list(connection, delivery, "")
+        if row.has_recipients and row.state == Outcome.WAITING:
+            control.settle(connection, delivery, at)
+        if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
+            return outcome
+        return _unless_over(connection, row, at)
 
-def _locked(connection: Connection, publication: str, channel: str | None) -> Sequence[Row[Any]]:
-    """Lock what of a publication is sent to people and not settled, on one channel or on all."""
-    rows = control.steerable(connection, publication, channel)
-    lock(connection, *{row.ordering_key for row in rows})
-    return control.steerable(connection, publication, channel)
+
+def _progress(
+    connection: Connection, row: Row[*tuple[Any, ...]], counted: tuple[ReasonCount, ...], batches: dict[str, int]
+) -> DeliveryProgress:
+    outcome = control.list_outcome(row, sending=Outcome.SENDING in batches)
+    by_person = row.halt == ABORTED or (row.halt == PAUSED and not outcome.is_final)
+    halt = row.halt if by_person else ""
+    return DeliveryProgress(
+        delivery=row.id,
+        channel=row.channel,
+        language=row.language,
+        part=row.part,
+        outcome=outcome,
+        bulk=row.has_recipients,
+        people=outcomes(counted) if row.has_recipients else {outcome: 1},
+        reason=row.reason,
+        reasons=recipients.reasons_in(counted),
+        expanded=outcome.is_final or not row.has_recipients or not row.reading,
+        pages=sum(batches.values()),
+        pages_under_way=batches.get(Outcome.SENDING, 0),
+        wrong_rows=read_cursor(row.cursor).wrong,
+        halt=halt,
+        halted_by=halted_by(connection, row) if halt else "",
+    )
+
+
+def _steered(publication: str, rows: Sequence[Row[Any]], actor: str, *, people: int = 0) -> Steered:
+    channels = tuple(dict.fromkeys(str(row.channel) for row in rows))
+    return Steered(publication=publication, channels=channels, people=people, actor=actor)
+
+
+def _delivery(connection: Connection, delivery: int) -> Row[Any]:
+    """Return a delivery that is not a batch. Raise `NotHeld` if there is none."""
+    row = connection.execute(_ROW, {"of_delivery": delivery}).first()
+    if row is None:
+        raise NotHeld(delivery)
+    return row
+
+
+def _people_in_doubt(connection: Connection, delivery: Row[Any], keys: Keys | None) -> tuple[DoubtfulPerson, ...]:
+    """Return the people of a delivery who are in doubt, by key. With *keys*, also their addresses."""
+    return tuple(
+        DoubtfulPerson(
+            key=row.key,
+            outcome=Outcome.HELD if row.state == Outcome.HELD else Outcome.UNCONFIRMED,
+            tried_at=moment(row.started_at) if row.started_at is not None else None,
+            reason=row.reason,
+            code=row.code,
+            address=None if keys is None else address_of(keys, row),
+        )
+        for row in connection.execute(_PEOPLE, {"of_delivery": delivery.id})
+    )
+
+
+def _find_in_doubt(connection: Connection, keys: Keys, delivery: int, names: Collection[str]) -> set[int]:
+    """Return the numbers of people in doubt, each named by an address, a number, or the beginning of a key.
+
+    Raises:
+        NotHeld: One of them is not in doubt, or a beginning names several people.
+    """
+    rows = connection.execute(_PEOPLE, {"of_delivery": delivery}).all()
+    found: set[int] = set()
+    unknown = 0
+    for name in names:
+        key = recipient_key(keys, name)
+        named = [row for row in rows if row.key == key]
+        named = named or [row for row in rows if len(name) >= SHOWN and row.key.startswith(name)]
+        if len(named) == 1:
+            found.add(named[0].person)
+        else:
+            unknown += 1
+    if unknown:
+        raise NotHeld(delivery, outcome=_delivery(connection, delivery).state, people=unknown)
+    return found
+
+
+def _keys_of(connection: Connection, chosen: ColumnElement[bool], of_delivery: dict[str, int]) -> Sequence[str]:
+    query = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.id).where(chosen)
+    return connection.execute(query.order_by(_person.c.key), of_delivery).scalars().all()
+
+
+def _resolved(
+    connection: Connection, row: Row[Any], actor: str, *, posted: bool, some: bool, at: int
+) -> dict[str, object]:
+    """Return the columns of a delivery after people of it, or all of it, were settled."""
+    # Others may still wait, or may be sent to just now by the processes that have its batches.
+    if row.has_recipients and row.state in _UNSETTLED:
+        return {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
+    columns: dict[str, object] = {
+        "state": Outcome.POSTED if posted else Outcome.WAITING,
+        "in_doubt": False,
+        "not_before": at,
+        "settled_at": at if posted else None,
+        "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
+        "remedy": "",
+        "code": "",
+        "halt": row.halt if _is_over(row) else "",  # what goes on again is not paused
+    }
+    if not some:
+        return columns
+    people = outcomes(recipients.counts(connection, [row.id]).get(row.id, ()))
+    if posted:
+        columns |= {"state": recipients.overall_outcome(people), "reason": f"{actor} has settled who was held."}
+    if held := people.get(Outcome.HELD, 0):
+        columns |= control.held_words(row.id, row.channel, held, sum(people.values()))
+    return columns
+
+
+def _is_over(row: Row[Any]) -> bool:
+    """Return True if nothing more is sent of a list, whatever a person has found out. What is held may be sent."""
+    return control.is_ended(row.halt) and row.halt != Outcome.HELD
+
+
+def _unless_over(connection: Connection, row: Row[Any], at: int) -> Outcome:
+    """Send what was not posted again, unless its list has ended, or a newer message was posted instead."""
+    if _is_over(row):
+        words = f"{halted_by(connection, row)} has aborted the sending." if row.halt == ABORTED else NEWER_SENT
+        control.halt_list(connection, row.id, row.halt, reason=words, remedy="", code="")
+    elif not is_superseded(connection, row):
+        return Outcome.WAITING
+    cancel_pending(connection, control.row_of(connection, row.id), Outcome.SUPERSEDED, NEWER_SENT, at)
+    return Outcome.SUPERSEDED

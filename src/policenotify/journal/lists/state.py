@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
-from policenotify.audiences.model import WrongRow
+from policenotify.audiences.model import Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor
 from policenotify.model.message import Message
 
@@ -16,6 +16,8 @@ BATCH: Final = 1_000
 
 UNREADABLE: Final = "list_unreadable"
 """The code of a delivery whose people could not be read at the last try, or whose lists were emptied."""
+
+_SHOWN: Final = 10  # wrong rows of which the line is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,17 @@ class StoredCursor:
     def place(self) -> Cursor:
         """The place in the audiences."""
         return Cursor() if self.earlier else Cursor(self.audience, self.position)
+
+    def behind(self, place: Cursor, rows: Sequence[Subscriber | WrongRow]) -> StoredCursor:
+        """Return the cursor at a place, after these rows were read."""
+        wrong = [f"{row.line}: {row.reason}" for row in rows if isinstance(row, WrongRow)]
+        return replace(
+            self,
+            audience=place.audience,
+            position=place.position,
+            wrong=self.wrong + len(wrong),
+            wrong_lines=(*self.wrong_lines, *wrong)[:_SHOWN],
+        )
 
     def to_text(self) -> str:
         """Return it as it is stored."""
@@ -80,24 +93,3 @@ class ListState:
     reading: bool
     has_people: bool
     unreadable: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPeople:
-    """Some people of the audiences of a delivery, and where reading goes on after them.
-
-    Attributes:
-        addresses: Their addresses.
-        wrong: Rows among them that name no person.
-        after: The cursor behind them.
-        revision: The revision of the audiences as these people were read.
-        is_from_start: They are the first, perhaps because the audiences were changed since the cursor was stored.
-        is_last: No row follows.
-    """
-
-    addresses: Sequence[str] = field(repr=False)
-    wrong: Sequence[WrongRow]
-    after: Cursor
-    revision: str
-    is_from_start: bool
-    is_last: bool

@@ -11,8 +11,7 @@ from policenotify.channel import Operation, PostRef
 from policenotify.findings import Finding
 from policenotify.journal.database import schema
 from policenotify.journal.lists import recipients
-from policenotify.journal.lists.control import PAUSED
-from policenotify.journal.lists.progress import list_outcome
+from policenotify.journal.lists.control import PAUSED, list_outcome
 from policenotify.journal.records import moment, word
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
