@@ -1,19 +1,14 @@
-"""The web server of the page that shows what the readers of fake networks see, and lets the networks fail."""
+"""The page that shows what the readers of fake networks see, and lets the networks fail."""
 
 from __future__ import annotations
 
 import re
-import sys
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
-from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, Final, Self, cast
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from policenotify.cli.report.builder import draw_networks
 from policenotify.cli.report.file import DEV_POLICY, dev_html
 from policenotify.testing.dev.networks import DevNetworks
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.web.server import FeedFolder
 
 if TYPE_CHECKING:
@@ -21,8 +16,13 @@ if TYPE_CHECKING:
     from policenotify.testing.dev.network import Mode
 
 _LOCAL: Final = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
-_LENGTH: Final = re.compile(r"[0-9]{1,4}")  # bytes of a form: a channel and a mode
 _RELOAD: Final = 5  # seconds
+_HEADERS: Final = {
+    "Content-Security-Policy": f"{DEV_POLICY}; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # without a referrer, the origin of a form would be null
+    "Cache-Control": "no-store",
+}
 
 
 class DevPage:
@@ -47,50 +47,50 @@ class DevPage:
         self._networks = networks
         self._switches = switches
         self._catalogue = catalogue
-        self._changing = Lock()
+        self._server = FakeServer(self._answer).start(port)
         self._feed = next((network for network in networks if network.channel == "feed"), None)
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.page = self
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url: str = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        """The address of the page."""
         if self._feed:
             self._feed.site = f"{self.url}feed/"
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()
 
-    def get(self, path: str, query: str) -> tuple[bytes, str] | None:
-        """Return what a path shows, and its media type; `None` where there is nothing."""
-        if path == "/":
-            return self._html(reload=0 if query == "still" else _RELOAD).encode(), "text/html; charset=utf-8"
-        if path == "/settings.toml":
-            return self._networks.toml.encode(), "text/plain; charset=utf-8"
-        if self._feed and path.startswith("/feed/"):
-            file = FeedFolder(self._feed.server.folder).find(path.removeprefix("/feed/") or "index.html")
-            return (file.content, file.media_type) if file else None
-        return None
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"{self._server.url}/"
 
-    def post(self, form: list[tuple[str, str]]) -> HTTPStatus:
-        """Make a change."""
+    def _answer(self, request: RecordedRequest) -> Answer:
+        host = request.headers["Host"] or ""
+        changes = request.method == "POST"
+        if not _LOCAL.fullmatch(host) or (changes and request.headers["Origin"] != f"http://{host}"):
+            return Answer(403)
+        if changes:
+            return self._change(request)
+        if request.path == "/":
+            return _shown(self._html(reload=0 if "still" in request.query else _RELOAD).encode(), "text/html")
+        if request.path == "/settings.toml":
+            return _shown(self._networks.toml.encode(), "text/plain")
+        if self._feed and request.path.startswith("/feed/"):
+            file = FeedFolder(self._feed.server.folder).find(request.path.removeprefix("/feed/") or "index.html")
+            return _shown(file.content, file.media_type) if file else Answer(404)
+        return Answer(404)
+
+    def _change(self, request: RecordedRequest) -> Answer:
         if not self._switches:
-            return HTTPStatus.NOT_FOUND
-        with self._changing:
-            try:
-                [(channel, mode)] = form
-                if channel == "reset":
-                    self._networks.reset()
-                else:
-                    self._networks.set_mode(channel, cast("Mode", mode))
-            except (KeyError, ValueError):
-                return HTTPStatus.BAD_REQUEST
-        return HTTPStatus.SEE_OTHER
+            return Answer(404)
+        try:
+            [(channel, [mode])] = request.form().items()
+            if channel == "reset":
+                self._networks.reset()
+            else:
+                self._networks.set_mode(channel, cast("Mode", mode))
+        except (KeyError, ValueError):
+            return Answer(400)
+        return Answer.redirect("/?still" if "still" in request.query else "/", 303)
 
     def _html(self, *, reload: int) -> str:
         devices = draw_networks(((each.config, each.posts) for each in self._networks), "Police nationale")
@@ -98,52 +98,6 @@ class DevPage:
         return dev_html(devices, self._catalogue, modes=modes, reload=reload, feed=bool(self._feed))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    server_bind = TCPServer.server_bind  # the other one asks a name server
-    page: DevPage
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
-        if not isinstance(sys.exception(), OSError):  # a browser may leave in the middle of an answer
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = 30  # seconds
-    server: _Server
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        if not _LOCAL.fullmatch(self.headers["Host"] or ""):
-            self._answer(HTTPStatus.FORBIDDEN)
-        elif found := self.server.page.get(path, query):
-            self._answer(HTTPStatus.OK, *found)
-        else:
-            self._answer(HTTPStatus.NOT_FOUND)
-
-    def do_POST(self) -> None:
-        length, host = self.headers["Content-Length"] or "0", self.headers["Host"] or ""
-        if not _LENGTH.fullmatch(length):
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return
-        form = parse_qsl(self.rfile.read(int(length)).decode(errors="replace"), keep_blank_values=True)
-        if not _LOCAL.fullmatch(host) or self.headers["Origin"] != f"http://{host}":
-            self._answer(HTTPStatus.FORBIDDEN)
-            return
-        self._answer(self.server.page.post(form))
-
-    def _answer(self, status: HTTPStatus, content: bytes = b"", media_type: str = "text/plain") -> None:
-        self.send_response_only(status)
-        self.send_header("Content-Security-Policy", f"{DEV_POLICY}; frame-ancestors 'none'")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "same-origin")  # without it, the origin of a form would be null
-        self.send_header("Cache-Control", "no-store")
-        if status is HTTPStatus.SEE_OTHER:
-            self.send_header("Location", "/?still" if self.path == "/?still" else "/")
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
-        """Log nothing."""
+def _shown(content: bytes, media_type: str) -> Answer:
+    charset = "" if ";" in media_type or not media_type.startswith("text/") else "; charset=utf-8"
+    return Answer(200, content, {**_HEADERS, "Content-Type": f"{media_type}{charset}"})
