@@ -71,9 +71,10 @@ class DevPage:
         if changes:
             return self._change(request)
         if request.path == "/":
-            return _shown(self._html(reload=0 if "still" in request.query else _RELOAD).encode(), "text/html")
+            reload = 0 if "still" in request.query else _RELOAD
+            return _shown(self._html(reload=reload).encode(), "text/html; charset=utf-8")
         if request.path == "/settings.toml":
-            return _shown(self._networks.toml.encode(), "text/plain")
+            return _shown(self._networks.toml.encode(), "text/plain; charset=utf-8")
         if self._feed and request.path.startswith("/feed/"):
             file = FeedFolder(self._feed.server.folder).find(request.path.removeprefix("/feed/") or "index.html")
             return _shown(file.content, file.media_type) if file else Answer(404)
@@ -99,5 +100,4 @@ class DevPage:
 
 
 def _shown(content: bytes, media_type: str) -> Answer:
-    charset = "" if ";" in media_type or not media_type.startswith("text/") else "; charset=utf-8"
-    return Answer(200, content, {**_HEADERS, "Content-Type": f"{media_type}{charset}"})
+    return Answer(200, content, {**_HEADERS, "Content-Type": media_type})
