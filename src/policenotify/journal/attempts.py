@@ -402,12 +402,12 @@ def recover(connection: Connection, now: int, lease: timedelta, ended: Collectio
     """Take back abandoned deliveries; see `Attempts.recover`."""
     sending: list[Row[Any]] = list(connection.execute(_SENDING))
     abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
-    return sum(_recover(connection, row, now, lease) for row in sorted(abandoned, key=lambda row: row.ordering_key))
+    lock(connection, *{row.ordering_key for row in abandoned})
+    return sum(_recover(connection, row, now, lease) for row in abandoned)
 
 
 def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta) -> bool:
     """Return an abandoned delivery to waiting, unless it was settled, renewed or recovered meanwhile."""
-    lock(connection, seen.ordering_key)
     still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
     row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
     if row is None:
