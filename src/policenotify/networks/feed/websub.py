@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from policenotify.networks import import_lock
 
 _log = logging.getLogger("policenotify")
-_TIMEOUT: Final = 2.0  # seconds for one call: the post is out already, and its receipt waits
+_TIMEOUT: Final = 2.0  # seconds to connect, and again to answer: the post is out already, and its receipt waits
 
 
 def notify_hubs(hubs: Sequence[str], topics: Sequence[str]) -> None:
