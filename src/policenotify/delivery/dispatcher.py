@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from policenotify.channel import Channel, ChannelConfig, Clock
+from policenotify.channel import ChannelConfig, Clock
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.batch import backoff, waiting
@@ -33,7 +33,7 @@ LOOK_INTERVAL = 1.0
 
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
-_LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
+_LAST_CHUNK = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
 @dataclass(eq=False, slots=True)
@@ -63,8 +63,8 @@ class Dispatcher:
     that hangs does not delay a warning. The threads are daemons, start when there is work and stop when idle. A thread
     silent for longer than its lease is replaced, and its delivery is marked in doubt.
 
-    A single post that is under way when the time is up is completed. A bulk send ends between two recipients, and the
-    others wait.
+    A single post that is under way when the time is up is completed. A bulk send ends between two chunks of people, and
+    the others wait.
 
     Attributes:
         channels: The channels of the installation, by name.
@@ -110,8 +110,8 @@ class Dispatcher:
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
-        A single post that is under way then is completed in its thread. A bulk send ends between two recipients, and
-        the last of them is waited for.
+        A single post that is under way then is completed in its thread. A bulk send ends between two chunks of people,
+        and the last of them is waited for.
 
         Args:
             budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, and for
@@ -272,7 +272,7 @@ class Dispatcher:
             return not lists or self._lists_have_time()
 
         with self._changed:
-            self._changed.wait_for(ended, timeout=_LAST_RECIPIENT)
+            self._changed.wait_for(ended, timeout=_LAST_CHUNK)
 
     def _lists_have_time(self) -> bool:
         return self.clock.monotonic() < self._lists_until
@@ -345,7 +345,7 @@ class Dispatcher:
                 _log.error("Channel %s: %s", config.name, text, extra=about)  # a trace would hold values
         finally:
             if attempts is not None:  # closing may hang, too
-                _close(attempts.channel, config.name)
+                attempts.close()
             with self._changed:
                 self._lanes.pop(lane, None)
                 self._note_change()
@@ -388,7 +388,7 @@ class Dispatcher:
                 self._note_change()
 
     def _goes_on(self, lane: _Lane, *, people: bool = True) -> bool:
-        """Return whether a thread may take another delivery, or begin another of its *people*: a sign of life."""
+        """Return whether a thread may take another delivery, or begin more of its *people*: a sign of life."""
         with self._changed:
             lane.alive_at = self.clock.monotonic()
             return lane in self._living() and not self._closing and (not people or self._lists_have_time())
@@ -412,10 +412,3 @@ class Dispatcher:
     def _let_rest(self, channel: str) -> None:
         with self._changed:
             self._resting[channel] = self.clock.monotonic() + self.rest
-
-
-def _close(channel: Channel, name: str) -> None:
-    try:
-        channel.close()
-    except Exception as error:  # noqa: BLE001 - the delivery is settled already
-        _log.warning("Channel %s did not close: %s", name, type(error).__name__, extra=fields(channel=name))

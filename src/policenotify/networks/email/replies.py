@@ -177,24 +177,38 @@ class Reply:
         return self.enhanced.startswith("5.7.")
 
 
-def judge(reply: Reply | None, key: str) -> tuple[RecipientOutcome, ChannelError | None]:
-    """Return the outcome of a recipient, and an error that may concern all.
+class SessionLost(Exception):
+    """The session ended without a reply that decides about the mail, and is closed.
+
+    Attributes:
+        in_doubt: A part of the mail had been sent, so it may have been accepted.
+        silent: The server did not answer in time.
+    """
+
+    def __init__(self, *, in_doubt: bool, silent: bool = False) -> None:
+        self.in_doubt = in_doubt
+        self.silent = silent
+        super().__init__()
+
+
+def judge(reply: Reply | None, key: str) -> RecipientOutcome:
+    """Return the outcome of a recipient.
 
     Args:
         reply: The deciding reply, or `None` if none came after the mail was sent.
         key: The recipient's key.
 
     Raises:
-        ChannelError: The reply certainly concerns all recipients.
+        ChannelError: The reply concerns all recipients.
     """
     if reply is None:
         reason = "No answer came when the mail server had the mail: it may or may not have gone out."
-        return RecipientOutcome(key=key, outcome="unconfirmed", reason=reason), None
+        return RecipientOutcome(key=key, outcome="unconfirmed", reason=reason)
     if reply.accepted:
-        return RecipientOutcome(key=key, outcome="posted", code=reply.code), None
+        return RecipientOutcome(key=key, outcome="posted", code=reply.code)
     if error := _channel_error(reply):
         raise error
-    return _outcome(reply, key), _suspected_error(reply)
+    return _outcome(reply, key)
 
 
 def _channel_error(reply: Reply) -> ChannelError | None:
@@ -214,19 +228,6 @@ def _channel_error(reply: Reply) -> ChannelError | None:
     )
 
 
-def _suspected_error(reply: Reply) -> ChannelError | None:
-    code, words = reply.code, reply.quoted
-    if not reply.final or reply.gone or reply.full:
-        return None
-    if reply.to == "content":
-        remedy = "Ask the server's operator for the reason, or reword the message."
-        return Refused(f"The mail server does not take this mail{words}", code=code, remedy=remedy)
-    if reply.policy:
-        remedy = "Ask its operator to relay for this machine or login, then: policenotify doctor"
-        return Blocked(f"The mail server does not pass mail on for us{words}", code=code, remedy=remedy)
-    return None
-
-
 def _outcome(reply: Reply, key: str) -> RecipientOutcome:
     code, words = reply.code, reply.quoted
     if reply.full:
@@ -237,7 +238,8 @@ def _outcome(reply: Reply, key: str) -> RecipientOutcome:
         reason = f"This address does not exist{words}" if reply.gone else f"The mail server refused this mail{words}"
     if reply.for_now:
         return RecipientOutcome(key=key, outcome="unavailable", code=code, reason=reason)
-    return RecipientOutcome(key=key, outcome="refused", code=code, reason=reason, gone=reply.gone)
+    personal = not (reply.to == "content" or reply.policy) or reply.gone or reply.full
+    return RecipientOutcome(key=key, outcome="refused", code=code, reason=reason, gone=reply.gone, personal=personal)
 
 
 def not_opened(error: Exception, private: Private) -> ChannelError:

@@ -20,10 +20,10 @@ from policenotify.channel import (
     Post,
     PostRef,
     Request,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
@@ -61,7 +61,7 @@ class CoreContract(ContractCase):
         can = channel.capabilities
         claims: list[tuple[object, type]] = [
             (True, Channel),
-            (can.recipients, SupportsBulkSend),
+            (can.recipients, SupportsPeople),
             (not can.recipients, SupportsSend),
             (can.lookup_delay is not None, SupportsLookup),
             (can.edits, SupportsEdit),
@@ -72,6 +72,7 @@ class CoreContract(ContractCase):
         spans = (can.idempotency_window, can.lookup_delay or timedelta(0))
         assert can.budget.limit > 0, "A budget for no text makes no sense."
         assert can.images >= 0, "A negative number of pictures makes no sense."
+        assert min(can.people_per_call, can.calls_at_once, can.people_per_chunk) > 0, "Nobody could be sent to."
         assert min(spans) >= timedelta(0), "A negative time makes no sense."
 
     def test_no_secret_leaks(self, network: NetworkFixture, caplog: pytest.LogCaptureFixture) -> None:
