@@ -14,7 +14,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from policenotify.channel import (
     Channel,
@@ -43,8 +43,8 @@ _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and 
 _OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _UNKNOWN = "It may or may not have been taken."
 _SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
-_MOST_DOUBTS = 2  # people in doubt without an answer between, after which the network counts as unavailable
-_SUSPECTED: Final = 3  # refusals without a success, after which a refusal counts for everybody
+_MOST_DOUBTS = 2  # calls in doubt without an answer between, after which the network counts as unavailable
+_SUSPECTED = 3  # refusals without a success, after which a refusal counts for everybody
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
 
 
@@ -79,29 +79,38 @@ class Breaker:
     """
 
     def __init__(self, channel: str) -> None:
-        self._channel = channel
         self.served: bool = False
-        self._doubts = 0  # without an answer between them
-        self._refused: set[str] = set()  # domains, since one of them may refuse us alone, or whole numbers
+        self._channel = channel
+        self._doubts = 0  # calls without an answer, one after the other
+        self._refused: dict[str, RecipientOutcome] = {}  # by domain, which may refuse us alone, or by whole number
 
-    def record(self, outcome: RecipientOutcome, address: str) -> ChannelError | None:
-        """Record the outcome of the person at an address. Return the error of the whole channel, if it shows one."""
-        if outcome.outcome == "unconfirmed":
+    def record(self, call: Iterable[tuple[RecipientOutcome, str]]) -> ChannelError | None:
+        """Record the outcomes of a call, each with the person's address.
+
+        Returns:
+            The error of the whole channel, if they show one.
+        """
+        doubt: RecipientOutcome | None = None
+        for outcome, address in call:
+            if outcome.outcome == "unconfirmed":
+                doubt = outcome
+                continue
+            self._doubts = 0
+            self.served = self.served or outcome.outcome == "posted"
+            if outcome.outcome == "refused" and not (outcome.gone or outcome.personal):
+                self._refused[address.rpartition("@")[2].lower()] = outcome
+        if doubt is not None:
             self._doubts += 1
             if self._doubts >= _MOST_DOUBTS:
-                return Unavailable(f"{self._channel!r} does not answer.", code=outcome.code)
+                return Unavailable(f"{self._channel!r} does not answer.", code=doubt.code)
+        if self.served or len(self._refused) < _SUSPECTED:
             return None
-        self._doubts = 0
-        self.served = self.served or outcome.outcome == "posted"
-        if outcome.outcome == "refused" and not (self.served or outcome.gone or outcome.personal):
-            self._refused.add(address.rpartition("@")[2].lower())
-            if len(self._refused) >= _SUSPECTED:
-                return Blocked(
-                    f"{self._channel!r} refuses the message for all recipients. Its last answer: {outcome.reason}",
-                    code=outcome.code,
-                    remedy="Check sender, permissions, credit and text with its operator, then: policenotify doctor",
-                )
-        return None
+        last = list(self._refused.values())[-1]
+        return Blocked(
+            f"{self._channel!r} refuses the message for all recipients. Its last answer: {last.reason}",
+            code=last.code,
+            remedy="Check sender, permissions, credit and text with its operator, then: policenotify doctor",
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,17 +191,15 @@ class Chunk:
             self.useless.append(channel)
 
     def _record(self, people: Sequence[Recipient], outcomes: Iterable[RecipientOutcome]) -> None:
-        """Record the outcomes of a call. Its last one decides whether the batch goes on."""
+        """Record the outcomes of a call."""
         addresses = {person.key: person.address for person in people}
-        failure: ChannelError | None = None
         with self._lock:
             for outcome in outcomes:
                 if outcome.key in addresses:
-                    failure = self._add(outcome, addresses[outcome.key])
+                    self._add(outcome)
             for key in addresses.keys() - self.outcomes.keys():
-                missing = RecipientOutcome(key=key, outcome="unconfirmed", reason=_UNKNOWN)
-                failure = self._add(missing, addresses[key])
-            if failure is not None:
+                self._add(RecipientOutcome(key=key, outcome="unconfirmed", reason=_UNKNOWN))
+            if failure := self.breaker.record((self.outcomes[key], address) for key, address in addresses.items()):
                 self._stop(failure)
 
     def _fail(self, people: Sequence[Recipient], error: Exception) -> None:
@@ -217,13 +224,12 @@ class Chunk:
             with self._lock:
                 self._stop(failure)
 
-    def _add(self, outcome: RecipientOutcome, address: str) -> ChannelError | None:
+    def _add(self, outcome: RecipientOutcome) -> None:
         if outcome.outcome not in _OUTCOMES:  # an unknown word tells nothing
             outcome = RecipientOutcome(key=outcome.key, outcome="unconfirmed", reason=_UNKNOWN)
         known = self.outcomes.get(outcome.key)
         if known is None or _OUTCOMES.index(known.outcome) < _OUTCOMES.index(outcome.outcome):
             self.outcomes[outcome.key] = outcome
-        return self.breaker.record(outcome, address)
 
     def _stop(self, failure: ChannelError) -> None:
         if self.failure is None or isinstance(failure, Blocked):

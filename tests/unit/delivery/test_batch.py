@@ -252,40 +252,40 @@ def test_an_exception_of_a_helper_is_not_lost(book: Book) -> None:
 # --- when the network refuses everybody, or does not answer
 
 
-def outcome(word: Any, **more: Any) -> RecipientOutcome:
-    return RecipientOutcome(key="0", outcome=word, **more)
+def recorded(breaker: Breaker, word: Any, address: str, **more: Any) -> Any:
+    return breaker.record([(RecipientOutcome(key="0", outcome=word, **more), address)])
 
 
 def test_three_refusals_before_the_first_success_block_the_channel() -> None:
     breaker = Breaker("sms")
-    assert breaker.record(outcome("refused"), "+33600000001") is None
-    assert breaker.record(outcome("refused", gone=True), "+33600000002") is None
-    assert breaker.record(outcome("refused", personal=True), "+33600000003") is None
-    assert breaker.record(outcome("refused"), "+33600000004") is None
-    error = breaker.record(outcome("refused", reason="No credit.", code="402"), "+33600000005")
+    assert recorded(breaker, "refused", "+33600000001") is None
+    assert recorded(breaker, "refused", "+33600000002", gone=True) is None
+    assert recorded(breaker, "refused", "+33600000003", personal=True) is None
+    assert recorded(breaker, "refused", "+33600000004") is None
+    error = recorded(breaker, "refused", "+33600000005", reason="No credit.", code="402")
     assert isinstance(error, Blocked)
     assert (error.code, "No credit." in error.reason) == ("402", True)
 
 
 def test_refusals_of_one_domain_are_the_domains() -> None:
     breaker = Breaker("mail")
-    assert all(breaker.record(outcome("refused"), f"p{number}@One.example") is None for number in range(9))
-    assert breaker.record(outcome("refused"), "p@two.example") is None
-    assert isinstance(breaker.record(outcome("refused"), "p@three.example"), Blocked)
+    assert all(recorded(breaker, "refused", f"p{number}@One.example") is None for number in range(9))
+    assert recorded(breaker, "refused", "p@two.example") is None
+    assert isinstance(recorded(breaker, "refused", "p@three.example"), Blocked)
 
 
 def test_after_a_success_each_refusal_is_the_persons() -> None:
     breaker = Breaker("mail")
-    breaker.record(outcome("posted"), "p@one.example")
-    assert all(breaker.record(outcome("refused"), f"p@{number}.example") is None for number in range(9))
+    recorded(breaker, "posted", "p@one.example")
+    assert all(recorded(breaker, "refused", f"p@{number}.example") is None for number in range(9))
 
 
-def test_two_people_in_doubt_without_an_answer_between_pause_the_list() -> None:
+def test_two_calls_in_doubt_without_an_answer_between_pause_the_list() -> None:
     breaker = Breaker("mail")
-    assert breaker.record(outcome("unconfirmed"), "a@one.example") is None
-    breaker.record(outcome("unavailable"), "b@one.example")
-    assert breaker.record(outcome("unconfirmed"), "c@one.example") is None
-    assert isinstance(breaker.record(outcome("unconfirmed", code="X"), "d@one.example"), Unavailable)
+    assert recorded(breaker, "unconfirmed", "a@one.example") is None
+    recorded(breaker, "unavailable", "b@one.example")
+    assert breaker.record([(RecipientOutcome(key=key, outcome="unconfirmed"), key) for key in "cde"]) is None
+    assert isinstance(recorded(breaker, "unconfirmed", "f@one.example", code="X"), Unavailable)
 
 
 def test_those_whom_a_channel_at_fault_has_refused_wait(book: Book) -> None:

@@ -417,9 +417,7 @@ class _Session:
     async def handle_EHLO(self, server: Any, session: Any, _: Any, name: str, offers: list[str]) -> list[str]:
         session.host_name = name
         fault = await self._fault("EHLO", server)
-        if fault:
-            return [fault]
-        return offers
+        return [fault] if fault else offers
 
     async def handle_AUTH(self, server: Any, _session: Any, _envelope: Any, _arguments: list[str]) -> object:
         return await self._fault("AUTH", server) or self._script.missing
