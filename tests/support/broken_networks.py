@@ -58,6 +58,7 @@ class MemoryFixture:
         self.clock, self.state_store = FakeClock(), InMemoryStateStore()
         self.posts: dict[str, VisiblePost] = {}
         self.lock = threading.Lock()
+        self.objects = 0
         self._trouble: dict[Call, Fault] = {}
         self._refused: set[str] = set()
         self._lasting: Fault | None = None
@@ -751,9 +752,9 @@ class SendsAgainWithTheNext(PerfectMail):
 class IsAlone(PerfectMail):
     """Works only while there is no other channel object of its account."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: MemoryFixture) -> None:
         super().__init__(network)
-        network.objects = getattr(network, "objects", 0) + 1
+        network.objects += 1
 
     def send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
         if self.network.objects > 1:

@@ -148,7 +148,12 @@ class Chunk:
                 escaped.append(error)
 
         threads = [
-            threading.Thread(target=copy_context().run, args=(help_out, other), name="policenotify people", daemon=True)
+            threading.Thread(
+                target=copy_context().run,
+                args=(help_out, other),
+                name=f"policenotify {self.lease.claimed.channel}",
+                daemon=True,
+            )
             for other in others
         ]
         for thread in threads:

@@ -32,7 +32,7 @@ from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unc
 from policenotify.networks._apprise import plugin
 from policenotify.networks._apprise.plugin import plugin_of, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
-from policenotify.networks._bounds import ADDRESS, beginning, connect, rebound
+from policenotify.networks._bounds import ADDRESS, beginning, rebound
 from policenotify.networks._requests import BoundedRequests, last_headers
 from policenotify.transport import (
     error_for_exception,
@@ -328,11 +328,8 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
             if base_url:
                 BoundedRequests().head(base_url, timeout=timeout, allow_redirects=False).close()
             elif service.host and service.port:
-                port = int(service.port)
-                connect(
-                    lambda host, left: socket.create_connection((host, port), left), service.host, port, timeout
-                ).close()
-        except OSError as error:
+                socket.create_connection((service.host.strip("[]"), int(service.port)), timeout).close()
+        except (OSError, UnicodeError) as error:  # the latter of a name with an empty or too long label
             problem = error_for_exception(error, where=where)
     if isinstance(problem, Unavailable):
         raise problem
