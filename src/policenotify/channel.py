@@ -72,8 +72,7 @@ class Capabilities:
         recipients: A post goes to many people, with an outcome for each.
         people_per_call: How many people one call of `send_to` takes at most.
         calls_at_once: How many calls of `send_to` may run at once, each on a channel object of its own.
-        people_per_chunk: How many people are marked as being sent to at once. After a crash all of them are in doubt,
-            and a list ends only between two chunks.
+        people_per_chunk: How many people are marked as being sent to at once. After a crash all of them are in doubt.
         html: A post may carry a formatted version of its text.
         structured: A post carries the message itself, as far as it may be public, in all its languages. There is one
             post of each message, in the first of the channel's languages that the message has.
@@ -326,8 +325,8 @@ class SupportsPeople(Channel, Protocol):
             One outcome for each person, in any order. `unconfirmed` where it is in doubt, as after a cut connection.
 
         Raises:
-            ChannelError: As in `SupportsSend.send`. The others of the list wait, unless it is `Unconfirmed`, which leaves
-                these people in doubt. So does any other exception.
+            ChannelError: As in `SupportsSend.send`. The others of the list wait, unless it is `Unconfirmed`, which
+                leaves these people in doubt. So does any other exception.
         """
 
 

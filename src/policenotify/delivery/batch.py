@@ -121,6 +121,7 @@ class Chunk:
         request: What they get.
         lease: The batch's lease.
         breaker: The batch's breaker.
+        may_go_on: Returns whether another call may be made.
         left: Those who were not begun.
         outcomes: What became of the others, by key.
         failure: Why the batch cannot go on.
@@ -131,13 +132,14 @@ class Chunk:
     lease: Lease
     breaker: Breaker
     left: deque[Recipient]
+    may_go_on: Callable[[], bool] = lambda: True
     outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
     failure: ChannelError | None = None
     useless: list[SupportsPeople] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, channels: Sequence[SupportsPeople]) -> None:
-        """Send to all, unless there is a failure or the lease grows old. Each channel object has a thread."""
+        """Send to all, unless the batch must not go on or the lease grows old. Each channel object has a thread."""
         first, *others = channels
         escaped = list[BaseException]()
 
@@ -185,7 +187,7 @@ class Chunk:
     def _next(self, most: int) -> list[Recipient]:
         """Return who is begun now."""
         with self._lock:
-            if self.failure is not None or self.lease.is_over(_BEGUN_WITHIN):
+            if self.failure is not None or not self.may_go_on() or self.lease.is_over(_BEGUN_WITHIN):
                 return []
             return [self.left.popleft() for _ in range(min(most, len(self.left)))]
 
@@ -257,7 +259,7 @@ class ListSender(ABC):
         clock: Measures durations. The journal dates what happens.
         lease: How long a delivery is held after an attempt has begun, and after people of it were marked.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether another chunk may be begun.
+        may_go_on: Returns whether another person may be begun.
         on_result: Called in each transaction that stores a result.
         helpers: Further objects of the channel, opened when a list is worth them.
     """
@@ -304,7 +306,9 @@ class ListSender(ABC):
         ref = PostRef(account=request.account, id=request.key)
         breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
         while recipients:
-            chunk = Chunk(request=request, lease=lease, breaker=breaker, left=deque(recipients))
+            chunk = Chunk(
+                request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
+            )
             self._send_chunk(chunk, most)
             most -= len(chunk.useless)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):

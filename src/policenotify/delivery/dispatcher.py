@@ -33,7 +33,7 @@ LOOK_INTERVAL = 1.0
 
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
-_LAST_CHUNK = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
+_LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
 @dataclass(eq=False, slots=True)
@@ -63,8 +63,8 @@ class Dispatcher:
     that hangs does not delay a warning. The threads are daemons, start when there is work and stop when idle. A thread
     silent for longer than its lease is replaced, and its delivery is marked in doubt.
 
-    A single post that is under way when the time is up is completed. A bulk send ends between two chunks of people, and
-    the others wait.
+    A single post that is under way when the time is up is completed. A bulk send ends between two recipients, and the
+    others wait.
 
     Attributes:
         channels: The channels of the installation, by name.
@@ -110,8 +110,8 @@ class Dispatcher:
     ) -> datetime | None:
         """Deliver until nothing is due, the budget is used up, or it is stopped.
 
-        A single post that is under way then is completed in its thread. A bulk send ends between two chunks of people,
-        and the last of them is waited for.
+        A single post that is under way then is completed in its thread. A bulk send ends between two recipients, and
+        the last of them is waited for.
 
         Args:
             budget: How long to deliver at most. `None` makes it a worker: it waits for what is due later, and for
@@ -272,7 +272,7 @@ class Dispatcher:
             return not lists or self._lists_have_time()
 
         with self._changed:
-            self._changed.wait_for(ended, timeout=_LAST_CHUNK)
+            self._changed.wait_for(ended, timeout=_LAST_RECIPIENT)
 
     def _lists_have_time(self) -> bool:
         return self.clock.monotonic() < self._lists_until
@@ -388,7 +388,7 @@ class Dispatcher:
                 self._note_change()
 
     def _goes_on(self, lane: _Lane, *, people: bool = True) -> bool:
-        """Return whether a thread may take another delivery, or begin more of its *people*: a sign of life."""
+        """Return whether a thread may take another delivery, or begin another of its *people*: a sign of life."""
         with self._changed:
             lane.alive_at = self.clock.monotonic()
             return lane in self._living() and not self._closing and (not people or self._lists_have_time())
