@@ -120,10 +120,9 @@ class SmtpSession:
                 number, text = self._client.docmd(command)
                 if number not in goes_on:
                     return self._decided(mail, to, number, text)  # type: ignore[arg-type]  # one of the three words
-            written = True
-            for at in range(0, len(mail.content), _PIECE):
-                self._client.send(mail.content[at : at + _PIECE])
-            self._client.send(b".\r\n")
+            written, content = True, mail.content + b".\r\n"
+            for at in range(0, len(content), _PIECE):
+                self._client.send(content[at : at + _PIECE])
             number, text = self._client.getreply()
             return self._decided(mail, "content", number, text, written=True)
         except OSError as error:  # SMTPException is one
