@@ -136,7 +136,7 @@ class Sms:
             into others: one choice for every message, or one by severity. By default they are kept from severity Severe
             on. A URL that spells the call itself needs `{coding}` to keep them.
         parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
-            after a crash, and 3 at least.
+            after a crash.
         batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
             doubt if there is no answer.
         receipt_url: The address for delivery receipts, with `{token}` in place of what names person and post:
