@@ -314,15 +314,11 @@ class ListSender(ABC):
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), not self.may_go_on()
-            with self.journal.write():
-                recipients, result = self._following(claimed, chunk, ends=ends)
-                if result is not None:
-                    counts = self._store_of_people(claimed, replace(result, ref=ref))
+            # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
+            recipients, result = self._following(claimed, chunk, ends=ends)
             lease.renewed_at = at
-        if result is None:
-            result = self._waits(claimed)
-            counts = self._store_of_people(claimed, replace(result, ref=ref))
-        log_outcome(claimed, result.code, counts)
+        result = result or self._waits(claimed)
+        log_outcome(claimed, result.code, self._store_of_people(claimed, replace(result, ref=ref)))
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
@@ -379,7 +375,7 @@ class ListSender(ABC):
         close(self.channel, self.config.name)
 
     def _store_of_people(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}):
+        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
             counts = self.journal.deliveries.record_result(claimed, result)
             self.on_result()
         # A result is of a batch. Once the delivery is settled, the counts of all its people are known.

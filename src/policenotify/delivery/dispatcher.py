@@ -19,6 +19,7 @@ from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.batch import backoff, waiting
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
+from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
@@ -95,6 +96,7 @@ class Dispatcher:
         self._draining = 0  # drains under way
         self._closing = False
         self._lanes: dict[_Lane, threading.Thread] = {}
+        self._leaving: list[threading.Thread] = []  # which take nothing new, and may not have ended yet
         self._resting: dict[str, float] = {}  # until when, by channel
         self._lists_until = 0.0  # when bulk sends must end, a time that drains extend
         self._ended: set[str] = set()  # owners of claims whose threads a failure has ended
@@ -142,12 +144,15 @@ class Dispatcher:
     ) -> None:
         is_worker = deadline == math.inf
         interval, next_upkeep = LOOK_INTERVAL if is_worker else self.poll_interval, -math.inf
+        shown = 0.0
         while not stop() and not self._closing:
             with self._changed:
                 seen = self._changes, self._wakes
                 self._lists_until = max(self._lists_until, deadline)
+            was_set = abs(offset(self.journal.clock) - shown) >= SMALLEST_STEP
             # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
-            if self._ended or self.clock.monotonic() >= next_upkeep:
+            if was_set or self._ended or self.clock.monotonic() >= next_upkeep:
+                shown = offset(self.journal.clock)
                 self._look_after(is_worker=is_worker, whole=publication is None)
                 next_upkeep = self.clock.monotonic() + _UPKEEP
             due, may_happen = self._look(publication, deadline)
@@ -185,7 +190,8 @@ class Dispatcher:
         """Take nothing new, and wait for what is under way. Return whether all of it has ended."""
         self._leave_parent()
         with self._changed:
-            threads = list(self._lanes.values())
+            self._leaving = [*filter(threading.Thread.is_alive, (*self._leaving, *self._lanes.values()))]
+            threads = list(self._leaving)
             self._lists_until = 0.0
             self._lanes.clear()
             self.wake()

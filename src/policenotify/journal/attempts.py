@@ -153,8 +153,11 @@ class Attempts:
             change(connection, claimed, **tried, **held)
             is_post = claimed.parent is None and claimed.operation is not Operation.DELETE  # lists are halted instead
             # A withdrawal and an end lock the delivery, too.
-            if is_post and (over := why_over(over_by(connection, claimed.publication), by_end=claimed.in_doubt)):
-                raise TakenBack(over)
+            if is_post and (closed := over_by(connection, claimed.publication)):
+                # What was looked for in vain since is in doubt in the journal still.
+                doubted = control.row_of(connection, claimed.id).in_doubt
+                if over := why_over(closed, by_end=doubted):
+                    raise TakenBack(over)
             if claimed.parent is None and rate is not None:
                 take_slot(connection, claimed.channel, rate, now)
             row = {"delivery": claimed.id, "number": number, "owner": claimed.owner, "started_at": now}
@@ -399,12 +402,12 @@ def recover(connection: Connection, now: int, lease: timedelta, ended: Collectio
     """Take back abandoned deliveries; see `Attempts.recover`."""
     sending: list[Row[Any]] = list(connection.execute(_SENDING))
     abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
-    return sum(_recover(connection, row, now, lease) for row in sorted(abandoned, key=lambda row: row.ordering_key))
+    lock(connection, *{row.ordering_key for row in abandoned})
+    return sum(_recover(connection, row, now, lease) for row in abandoned)
 
 
 def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta) -> bool:
     """Return an abandoned delivery to waiting, unless it was settled, renewed or recovered meanwhile."""
-    lock(connection, seen.ordering_key)
     still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
     row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
     if row is None:

@@ -90,13 +90,12 @@ def _earliest(at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any
     return select(_table.c.channel, func.min(at)).where(on_channels, *which).group_by(_table.c.channel)
 
 
-# Without a lease and an owner, which only damage leaves behind, a delivery is recovered at once. While a list is read,
-# another worker looks again soon, not only when the lease ends: each batch frees it.
+# A delivery whose lease has ended, or that has none because of damage, cannot be claimed until it is recovered. While a
+# list is read, another worker looks again soon, too: each batch frees it.
+_LEASE_ENDS = func.coalesce(_table.c.lease_until, 0)
+_LOOK_SOON = or_(bindparam("now") >= _LEASE_ENDS, _table.c.reading & (bindparam("soon") < _LEASE_ENDS))
 _NEXT_LEASE = _earliest(
-    case(
-        (_table.c.reading & (_table.c.lease_until > bindparam("soon")), bindparam("soon")),
-        else_=func.coalesce(_table.c.lease_until, 0),
-    ),
+    case((_LOOK_SOON, bindparam("soon")), else_=_LEASE_ENDS),
     _table.c.state == Outcome.SENDING,
 )
 _NEXT_DUE = _earliest(_table.c.not_before, _NEXT_UP).union_all(_NEXT_LEASE)
@@ -120,6 +119,7 @@ _NEXT_BATCH = (  # before more people are read
     .with_for_update(key_share=True, skip_locked=True, of=_table)
 )
 _PARENT = _WITH_INCIDENT.where(_table.c.id == bindparam("of_list"))
+_FREE = select(_table.c.id).where(_table.c.id == bindparam("of_list")).with_for_update(key_share=True, skip_locked=True)
 
 # --- claims
 
@@ -138,6 +138,10 @@ _TAKE = (
     .where(_table.c.id == bindparam("taken"))
     .values(state=Outcome.SENDING, owner=bindparam("by"), lease_until=bindparam("until"), counts=None)
 )
+
+
+class _Busy(Exception):
+    """Another process has locked the list of a batch, and may wait for the batch."""
 
 
 class Queue:
@@ -203,6 +207,9 @@ class Queue:
                 except UnsupportedVersion as error:  # another host may know it
                     newer, query = error, query.where(_table.c.id != row.id)
                     continue
+                except _Busy:  # who has locked the list goes on with it
+                    query = query.where(_table.c.id != row.id)
+                    continue
                 if taken is not None:
                     return taken
             if newer is not None:
@@ -230,6 +237,8 @@ def _take(
     except ValueError:
         claimed, authentic, skip = None, True, (Outcome.HELD, DAMAGED)
         log_held(logging.WARNING, row, "damaged")
+    if (not authentic or claimed is None) and connection.execute(_FREE, {"of_list": whole.id}).first() is None:
+        raise _Busy
     if not authentic:  # nor is it skipped for what was changed
         hold_forged(connection, row, now)
         return None

@@ -109,29 +109,32 @@ class Workers:
 
         Drains are not workers.
         """
-        running = filter(_is_running, self._seen())
-        return tuple(RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at)) for row in running)
+        with self._journal.read():
+            running = filter(_is_running, self._seen())
+            return tuple(RunningWorker(host=host_of(row.owner), seen_at=moment(row.seen_at)) for row in running)
 
     def lost_at(self) -> datetime | None:
         """Return the last heartbeat of a worker that exited without a word, unless another process delivers since."""
-        rows = self._seen()
-        if not rows or not rows[0].is_worker or any(map(_is_running, rows)):
-            return None
-        return moment(rows[0].seen_at)
+        with self._journal.read():
+            rows = self._seen()
+            if not rows or not rows[0].is_worker or any(map(_is_running, rows)):
+                return None
+            return moment(rows[0].seen_at)
 
     def unusable_channels(self) -> dict[str, tuple[WorkerProblem, ...]]:
         """Return the channels that processes which deliver cannot use, each with their reasons.
 
         These are the workers that run. Without any, it is the last drain on each host, for two minutes.
         """
-        rows = [row for row in self._seen() if row.unusable is not None]
-        drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
         found: dict[str, dict[tuple[str, str], WorkerProblem]] = {}
-        for row in [*filter(_is_running, rows)] or drains.values():
-            host = host_of(row.owner)
-            for channel, reason in json_object(row.unusable).items():
-                problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
-                found.setdefault(channel, {}).setdefault((host, problem.reason), problem)
+        with self._journal.read():
+            rows = [row for row in self._seen() if row.unusable is not None]
+            drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
+            for row in [*filter(_is_running, rows)] or drains.values():
+                host = host_of(row.owner)
+                for channel, reason in json_object(row.unusable).items():
+                    problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
+                    found.setdefault(channel, {}).setdefault((host, problem.reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def last_heartbeat(self) -> datetime | None:

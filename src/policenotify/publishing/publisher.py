@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
     JournalError,
+    JournalTakenAway,
     MessageRejected,
     SettingsError,
     forget_locals_of,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.workers import Runner
 
+_log = logging.getLogger("policenotify")
 _TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, drafts that expire and addresses to erase
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
@@ -491,9 +494,15 @@ class Publisher(Operations):
         if self.clock.monotonic() < self._tidied_at + _TIDY_INTERVAL:
             return False
         self._tidied_at = self.clock.monotonic()
-        self.journal.retention.erase_addresses()
-        self.drafts.expire()
-        return self._duty.run()
+        try:
+            self.journal.retention.erase_addresses()
+            self.drafts.expire()
+            return self._duty.run()
+        except JournalTakenAway:
+            raise
+        except JournalError as error:  # one damaged row must not keep posts from going out
+            _log.error("Reminders, drafts or addresses could not be looked after: %s", error)
+            return False
 
     def _finish_worker(self, timeout: float) -> bool:
         """Take nothing new, and return whether all that is under way ends in time."""

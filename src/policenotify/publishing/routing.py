@@ -25,8 +25,8 @@ Contains = Callable[[str, str], bool]
 _FINAL: Final = frozenset({Stage.END, Stage.CANCELLATION})
 _BEGINNINGS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
 _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED})
-# What is in doubt is looked for first, and deleted if it is found.
-_MAY_BE_OUT: Final = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED})
+# What is in doubt is looked for first, and deleted if it is found. What waits may be sent before this is stored.
+_MAY_BE_OUT: Final = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.WAITING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

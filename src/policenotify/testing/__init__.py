@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from policenotify.cli.report.source import ReaderPost
     from policenotify.testing.contract.core import ChannelContract
     from policenotify.testing.contract.fixtures import (
         BulkFixture,
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
         OneCallFixture,
         VisiblePost,
     )
-    from policenotify.testing.dev.network import DevNetwork, ShownPost
+    from policenotify.testing.dev.network import DevNetwork
     from policenotify.testing.dev.networks import DevNetworks
-    from policenotify.testing.dev.server import DevPage
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
     from policenotify.testing.publisher import Recording, recording_publisher
     from policenotify.testing.recorder import RecordedPost
@@ -42,9 +42,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "servers.bluesky": ("FakeBlueskyServer",),
     "contract.core": ("ChannelContract",),
-    "dev.network": ("DevNetwork", "ShownPost"),
+    "dev.network": ("DevNetwork", "ReaderPost"),
     "dev.networks": ("DevNetworks",),
-    "dev.server": ("DevPage",),
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),
@@ -74,7 +73,6 @@ __all__ = [
     "ChannelContract",
     "DevNetwork",
     "DevNetworks",
-    "DevPage",
     "Disconnect",
     "FakeBlueskyServer",
     "FakeClock",
@@ -91,12 +89,12 @@ __all__ = [
     "NetworkFixture",
     "NoResponse",
     "OneCallFixture",
+    "ReaderPost",
     "ReceivedPush",
     "ReceivedSms",
     "RecordedPost",
     "RecordedRequest",
     "Recording",
-    "ShownPost",
     "VisiblePost",
     "recording_publisher",
 ]

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,8 @@ import pytest
 
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
-from policenotify.testing.dev.kinds import PHONES, READERS, MailDevNetwork
+from policenotify.testing.dev import networks as dev_networks
+from policenotify.testing.dev.kinds import KINDS, PHONES, READERS
 from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 
@@ -79,7 +81,7 @@ def test_the_demo_as_a_page(run: Run) -> None:
         assert text.count(f'id="s{section}-h"') == 1
     with demo.open_desk() as on:
         for network in on.networks:
-            look = look_of(network.network)
+            look = look_of(network.config.network)
             assert text.count(f'class="device {look.form} net-{look.network} ') == 4
     for reader in (*READERS, *PHONES):
         assert reader not in text
@@ -96,7 +98,8 @@ def test_an_impossible_page_is_reported_before_anything_runs(run: Run, monkeypat
 
 
 def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MailDevNetwork, "people", ("not an address",))
+    kinds = [replace(kind, people=("not an address",)) if kind.channel == "mail" else kind for kind in KINDS]
+    monkeypatch.setattr(dev_networks, "KINDS", kinds)
     monkeypatch.setattr(demo, "STORY", ("scam/info",))
     ran = run("demo", "--json", "--html", "page.html")
     assert ran.code == 3
@@ -120,9 +123,9 @@ def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> Non
             printed += line
         seen = re.search(r"What readers see: (http://127\.0\.0\.1:\d+/)", printed)
         assert seen
-        state = httpx.get(f"{seen[1]}state.json", trust_env=False).json()
-        assert [len(network["posts"]) for network in state["networks"]] == [len(demo.STORY) + 1] * 5
-        assert not state["switches"]
+        page = httpx.get(seen[1], trust_env=False).text
+        assert page.count("<article") == (len(demo.STORY) + 1) * 5
+        assert "<form" not in page
         assert printed.count("✔ feed: posted http://127.0.0.1:") == len(demo.STORY) + 1
         with httpx.Client(base_url=address[1], trust_env=False) as reader:
             assert reader.get("health").json()["status"] == "ok"

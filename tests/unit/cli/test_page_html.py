@@ -12,7 +12,7 @@ import pytest
 
 from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.cli.output import plain
-from policenotify.cli.report.file import POLICY, html
+from policenotify.cli.report.file import PAGE_POLICY, POLICY, html
 from tests.acceptance.browser.pages import ACCOUNTS, HOSTILE, LONG_WORD, READERS, hostile, previewed, stories
 
 _VOID = frozenset({"meta", "img", "br", "path", "rect", "circle", "base", "link", "input", "hr"})
@@ -90,8 +90,8 @@ def test_every_id_is_one_and_every_anchor_leads_somewhere(read: Read) -> None:
 
 def test_it_loads_nothing_from_outside(text: str, read: Read) -> None:
     policies = [attributes["content"] for _, attributes in read.tags if "http-equiv" in attributes]
-    assert policies == [POLICY]
-    assert "default-src 'none'" in POLICY
+    assert policies == [PAGE_POLICY]
+    assert "default-src 'none'" in PAGE_POLICY
     assert [src for src in read.all("src") if not src.startswith("data:image/png;base64,")] == []
     assert {tag for tag, _ in read.tags} & {"script", "link", "base", "object", "embed", "form", "input"} == set()
     assert not re.search(r"@import|@font-face|url\(", text)

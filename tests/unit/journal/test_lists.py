@@ -536,7 +536,7 @@ def test_a_list_that_is_read_is_looked_at_again_soon_and_not_when_its_lease_ends
     assert is_list(claimed)
     assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=1)}
     desk.clock.pass_by(LEASE.total_seconds() + 1)
-    assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now()}
+    assert desk.journal.deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=1)}
 
 
 # --- what is damaged
@@ -546,16 +546,14 @@ _DAMAGED: dict[str, tuple[ColumnElement[bool], str]] = {
     "cursor that is not JSON": (schema.delivery.c.has_recipients, "{"),
     "cursor without fields": (schema.delivery.c.has_recipients, "[]"),
     "cursor with another field": (schema.delivery.c.has_recipients, '{"wrong_lines": [], "left": 1}'),
-    "counts": (schema.delivery.c.parent.is_not(None), "[[]]"),
 }
 
 
 def _damage(desk: Desk, publication: str, which: str) -> None:
     rows, stored = _DAMAGED[which]
-    column = "counts" if which == "counts" else "cursor"
     with desk.journal.write() as connection:
         damaged = update(schema.delivery).where(schema.delivery.c.publication == publication, rows)
-        connection.execute(damaged.values({column: stored}))
+        connection.execute(damaged.values(cursor=stored))
 
 
 @pytest.mark.parametrize("which", _DAMAGED)
@@ -579,6 +577,18 @@ def test_a_damaged_list_is_held_and_stops_no_other(desk: Desk, which: str) -> No
     assert (receipt.outcome, receipt.reason) == (Outcome.HELD, DAMAGED)
     assert receipt.recipients == {Outcome.POSTED: 4, Outcome.HELD: 1, Outcome.SUPERSEDED: 2}
     desk.journal.audit.verify()
+
+
+def test_damaged_counts_of_a_batch_are_counted_again(desk: Desk) -> None:
+    desk.size = 4
+    publication = desk.publish(channels=("mail",), people={"mail": ALL})
+    assert len(_send(desk, desk.take("mail"))) == 4
+    with desk.journal.write() as connection:
+        of_batches = update(schema.delivery).where(schema.delivery.c.parent.is_not(None))
+        connection.execute(of_batches.values(counts="[[]]"))
+    assert _receipt(desk, publication).recipients == {Outcome.POSTED: 4}
+    _send(desk, desk.take("mail"))
+    assert _receipt(desk, publication).recipients == {Outcome.POSTED: 7}
 
 
 @pytest.mark.parametrize("which", ["cursor that is not JSON", "cursor without fields", "cursor with another field"])

@@ -194,7 +194,7 @@ def test_due_considers_a_claimed_delivery_when_its_lease_ends(desk: Desk) -> Non
     start = desk.clock.now()
     assert desk.journal.deliveries.due(["sky"]) == {"sky": start + timedelta(minutes=2)}
     desk.clock.pass_by(121)
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now()}
+    assert desk.journal.deliveries.due(["sky"]) == {"sky": desk.clock.now() + timedelta(seconds=1)}
     desk.deliver()
     assert desk.journal.deliveries.due(["sky"]) == {}
 
@@ -521,6 +521,17 @@ def test_what_is_taken_back_between_claim_and_attempt_is_not_begun(desk: Desk, h
     with pytest.raises(TakenBack):
         desk.begin(claimed)
     assert desk.journal.publications.get(opening)
+
+
+def test_a_post_that_was_looked_for_in_vain_is_not_sent_after_an_end_that_came_meanwhile(desk: Desk) -> None:
+    desk.publish()
+    begun = desk.begin(desk.take())
+    desk.journal.deliveries.record_result(begun, AttemptResult(outcome=Outcome.UNCONFIRMED))
+    claimed = desk.take()
+    assert (claimed.in_doubt, claimed.over) == (True, False)
+    desk.publish(stage=Stage.END)
+    with pytest.raises(TakenBack):
+        desk.begin(replace(claimed, in_doubt=False))
 
 
 def test_what_fails_after_it_was_taken_back_is_not_tried_again(desk: Desk) -> None:

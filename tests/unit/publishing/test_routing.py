@@ -488,6 +488,14 @@ def test_a_cancellation_that_deletes_all_deletes_nothing_twice() -> None:
     assert _deleted(targets) == [("wall", IDS[0])]
 
 
+@pytest.mark.parametrize("stage", ["end", "cancellation"])
+def test_what_waits_is_deleted_since_it_may_be_sent_before_that_is_stored(stage: Stage) -> None:
+    wall = replace(WALL, on_cancellation="delete")
+    waits = _pictured(("opening", (_part(wall, Outcome.WAITING),), True))
+    targets = choose_targets(_message(stage), waits, (wall,), (), contains=places.contains, deletes_images=True)
+    assert _deleted(targets) == [("wall", IDS[0])]
+
+
 def test_what_may_be_out_is_deleted_and_the_rest_named() -> None:
     """A post in doubt is looked for first; some networks cannot delete, and a channel is not configured any more."""
     frozen = _channel("frozen", capabilities=replace(_SHOWS, deletes=False))

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from policenotify.cli.output import people, printed
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import STAGES, Card
 from policenotify.cli.report.file import PageFile
-from policenotify.cli.report.source import ReaderPost, ReportEntry
+from policenotify.cli.report.source import ReportEntry
 from policenotify.delivery.service import ended_by_signals
 from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
@@ -38,7 +38,6 @@ from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
 
 if TYPE_CHECKING:
-    from policenotify.testing.dev.network import ShownPost
     from policenotify.testing.dev.networks import DevNetworks
 
 _Started = TypeVar("_Started")
@@ -102,15 +101,13 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
     Raises:
         MissingExtra: The library of a network or of its fake server is not installed.
     """
-    from policenotify.testing.dev.kinds import KINDS
     from policenotify.testing.dev.networks import DevNetworks
     from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
-        kinds = [kind for kind in KINDS if kind.channel in NETWORKS]
-        networks = stack.enter_context(DevNetworks(kinds=kinds, partial=False, now=clock.now))
+        networks = stack.enter_context(DevNetworks(channels=NETWORKS, partial=False, now=clock.now))
         keys = Keys.create(lambda count: bytes(range(count)))  # no secret: each demo has the same references
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
@@ -167,14 +164,10 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
         desk.clock.put_to(sample.at)
         preview = desk.publisher.preview(sample.message)
         publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
-        posts = {network.channel: tuple(map(_reader_post, network.posts)) for network in desk.networks}
+        posts = {network.channel: tuple(network.posts) for network in desk.networks}
         new = {name: shown[counts[name] :] for name, shown in posts.items()}
         counts.update({name: len(shown) for name, shown in new.items()})
         yield ReportEntry(at=publication.at, preview=preview, publication=publication, reader_posts=new)
-
-
-def _reader_post(post: ShownPost) -> ReaderPost:
-    return ReaderPost(**{field.name: getattr(post, field.name) for field in fields(ReaderPost)})
 
 
 @click.command("demo", epilog=exit_codes("3 a post is not as it should be"))
@@ -211,7 +204,7 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
       policenotify demo --serve
     """
-    from policenotify.testing.dev.server import DevPage
+    from policenotify.testing.dev.page import DevPage
 
     catalogue = desk_catalogue(None)
     say = catalogue.translate if catalogue else str
@@ -224,7 +217,9 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
             raise MissingExtra("The command 'demo'", "demo") from error
         page = None
         if port is not None:
-            page = stack.enter_context(_at_port(port and port + 1, partial(DevPage, desk.networks, switches=False)))
+            page = stack.enter_context(
+                _at_port(port and port + 1, partial(DevPage, desk.networks, switches=False, catalogue=catalogue))
+            )
         entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
         report = draw("demo", entries, desk.publisher)
         file.write(report, catalogue)
@@ -256,8 +251,8 @@ def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> It
             continue
         for device in section.devices if everything else section.devices[:1]:
             for card in device.cards:
-                parent = f" · {say('In reply to')} {card.parent.entry.at:%H:%M}" if card.parent else ""
-                title = f"{device.look.name} · {section.label} · {_moment(card.entry, say)}{parent}"
+                parent = f" · {say('In reply to')} {card.parent.clock}" if card.parent else ""
+                title = f"{device.look.name} · {section.label} · {say(card.stage)} {card.clock}{parent}"
                 yield Rule(Text(title, style="bold"), style="dim", align="left")
                 yield Text(f"{card.title}\n\n{card.text}".strip())
                 if everything and card.receipt:

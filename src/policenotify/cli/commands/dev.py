@@ -51,12 +51,12 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
       policenotify dev --port-base 9000 > policenotify.toml
     """
     from policenotify.testing.dev.networks import DevNetworks
-    from policenotify.testing.dev.server import DevPage
+    from policenotify.testing.dev.page import DevPage
 
     with ExitStack() as running:
         try:
             networks = running.enter_context(DevNetworks(port_base=port_base))
-            page = running.enter_context(DevPage(networks, port_base))
+            page = running.enter_context(DevPage(networks, port_base, catalogue=call.catalogue))
         except OSError as error:
             reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
             raise click.BadParameter(reason, param_hint="--port-base") from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import Literal, NamedTuple
 
+from policenotify.channel import ChannelConfig
 from policenotify.cli.report.cards import STAGES, Device, Tone, tone
 from policenotify.cli.report.networks import ORDER, Look, look_of
-from policenotify.cli.report.source import ReportEntry
+from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
@@ -203,7 +205,22 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
         for target in () if entry.publication else entry.preview.deletions:
             device(target.channel).add_without_post(entry, target.operation, target.language, None)
     names = list(publisher.channel_configs)
-    ordered = sorted(devices.values(), key=lambda shown: (_rank(shown.look), names.index(shown.channel.name)))
+    return _placed(sorted(devices.values(), key=lambda shown: names.index(shown.channel.name)))
+
+
+def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]], sender: str) -> list[Device]:
+    """Return what the readers of networks see, whose messages are not known."""
+    devices = []
+    for number, (config, posts) in enumerate(networks, 1):
+        look = look_of(config.network)
+        devices.append(Device(id=f"d{number}", channel=config, look=look, sender=sender, zone=UTC))
+        devices[-1].show(posts)
+    return _placed(devices)
+
+
+def _placed(devices: Iterable[Device]) -> list[Device]:
+    """Return the devices in the order of the page, with their widths."""
+    ordered = sorted(devices, key=lambda shown: _rank(shown.look))
     widths = columns([shown.look.form == "mailbox" for shown in ordered])
     for placed, width in zip(ordered, widths, strict=True):
         placed.columns = width

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from policenotify.channel import Capabilities, ChannelConfig, Operation, Picture, Post, Span
+from policenotify.channel import Capabilities, ChannelConfig, Operation, Post, Span
 from policenotify.cli.report.networks import Look
 from policenotify.cli.report.source import ReaderPost, ReportEntry
 from policenotify.model.cap import Severity
@@ -146,9 +146,10 @@ def link_card(address: str, title: str = "", about: str = "") -> LinkCard:
     return LinkCard(href=href, host=host or address, title=title, about=about)
 
 
-def data_url(picture: Picture) -> str:
-    """Return a picture as a `data:` URL, or an empty text without its bytes."""
-    return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}" if picture.data else ""
+def data_url(image: bytes) -> str:
+    """Return a JPEG or PNG image as a `data:` URL."""
+    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def initials(name: str) -> str:
@@ -163,6 +164,7 @@ class Card:
     """One post as readers see it.
 
     Attributes:
+        entry: Its message; `None`: only the network knows the post.
         wording: Which of two wordings it is, or what it does to an earlier post; else empty.
         post: The post; `None`: there is none, or an earlier one is deleted.
         receipt: Its receipt; `None`: this is a preview.
@@ -173,7 +175,7 @@ class Card:
 
     id: str
     device: Device
-    entry: ReportEntry
+    entry: ReportEntry | None
     language: str
     wording: str = ""
     post: Post | None = None
@@ -186,12 +188,24 @@ class Card:
     @property
     def stage(self) -> str:
         """Label of the stage."""
-        return STAGES[self.post.stage if self.post else self.entry.message.stage]
+        if self.post:
+            return STAGES[self.post.stage]
+        return STAGES[self.entry.message.stage if self.entry else Stage.STANDALONE]
+
+    @property
+    def tone(self) -> Tone:
+        """The urgency of its message."""
+        return tone(self.entry.message) if self.entry else "info"
+
+    @property
+    def clock(self) -> str:
+        """The time of its message, or an empty text."""
+        return f"{self.entry.at:%H:%M}" if self.entry else ""
 
     @property
     def reach(self) -> str:
         """How many people a previewed post reaches, and what that costs. Empty if the network has no recipients."""
-        counted = self.entry.preview.reach if self.receipt is None and self.post else ()
+        counted = self.entry.preview.reach if self.entry and self.post and self.receipt is None else ()
         return next(sentences(counted, self.device.channel.name, self.language), "")
 
     @property
@@ -216,6 +230,13 @@ class Card:
         """The text, split where the network links it."""
         # Where the network changed the text, the places of its links are not known.
         return pieces(self.text, self.post.spans if self.post and self.text == self.post.text else ())
+
+    @property
+    def pictures(self) -> Sequence[tuple[str, bytes]]:
+        """Alternative text and bytes of each of its pictures."""
+        if self.post:
+            return [(picture.alt, picture.data) for picture in self.post.pictures]
+        return self.reader_post.images if self.reader_post else ()
 
     @property
     def link(self) -> LinkCard | None:
@@ -290,7 +311,14 @@ class Device:
         """Add what has no text: nothing is published, or an earlier post is deleted."""
         self._add(entry, language, wording=_OPERATIONS[operation], receipt=receipt)
 
-    def _add(self, entry: ReportEntry, language: str, **fields: Any) -> None:  # noqa: ANN401 - the fields of a card
+    def show(self, posts: Iterable[ReaderPost]) -> None:
+        """Add posts of which nothing is known but what readers see."""
+        for shown in posts:
+            parent = self._cards_by_reference.get(shown.parent or "")
+            self._add(None, "", reader_post=shown, is_reply=shown.parent is not None, parent=parent)
+            self._cards_by_reference[shown.id] = self.cards[-1]
+
+    def _add(self, entry: ReportEntry | None, language: str, **fields: Any) -> None:  # noqa: ANN401 - the fields of a card
         name = f"{self.id}-{len(self.cards) + 1}"
         self.cards.append(Card(id=name, device=self, entry=entry, language=language, **fields))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from html.parser import HTMLParser
@@ -20,10 +21,11 @@ from policenotify.cli.output import people, plain
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
     from policenotify.catalogue.catalogue import Catalogue
     from policenotify.cli.report.builder import Report
+    from policenotify.cli.report.cards import Device
 
 
 OPTION: Final = "--html"
@@ -34,6 +36,14 @@ _BEGINNING = 2048  # characters in which it must be
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What a mail may load: only its own styles (*Content Security Policy Level 3*)."""
+
+PAGE_POLICY: Final = f"{POLICY}; img-src data:"
+"""What a page may load: its own styles and pictures."""
+
+DEV_POLICY: Final = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
+)
+"""That of a page of fake networks, whose form is sent to its server, and of the pages of its feed."""
 
 _WIDTHS: Final = (240, 360, 520, 670)
 _HEAD: Final = (
@@ -107,15 +117,30 @@ def html(report: Report, catalogue: Catalogue | None = None) -> str:
 
     Its labels are in the language of the catalogue. What the public reads keeps its own.
     """
+    return _rendered("page.html.j2", catalogue, page=report, policy=PAGE_POLICY)
+
+
+def dev_html(devices: Sequence[Device], catalogue: Catalogue | None = None, **shown: object) -> str:
+    """Return the page of fake networks, on which each post stands as in a report.
+
+    Args:
+        devices: Their posts.
+        catalogue: The language of the labels.
+        shown: What else its template shows.
+    """
+    page = {"kind": "dev", "devices": devices}
+    return _rendered("dev.html.j2", catalogue, page=page, policy=DEV_POLICY, **shown)
+
+
+def _rendered(name: str, catalogue: Catalogue | None, **shown: object) -> str:
     language = catalogue.language.partition("-")[0] if catalogue else "en"
     translate = catalogue.translate if catalogue else str
-    return _template(language).render(
-        page=report, policy=POLICY, version=version("policenotify"), language=language, t=translate
-    )
+    template = _environment(language).get_template(name)
+    return template.render(version=version("policenotify"), language=language, t=translate, **shown)
 
 
 @cache
-def _template(language: str) -> Template:
+def _environment(language: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from policenotify.cli.report.cards import STAGES, data_url, initials, notes_of, tone
@@ -151,7 +176,7 @@ def _template(language: str) -> Template:
     }
     levels = {"block": "bad", "second": "wait", "advise": "none"}
     environment.globals |= {"STAGES": STAGES, "LEVELS": levels, "notes_of": notes_of, "sms": sms}
-    return environment.get_template("page.html.j2")
+    return environment
 
 
 def _printable(value: object) -> object:

@@ -21,7 +21,14 @@ class ReaderPost:
     """A post as the network shows it to a reader.
 
     Attributes:
+        id: The network's id.
+        parent: The id of the post that it replies to, or `None`.
+        title: The subject, or empty.
+        html: The formatted version of a mail, or empty.
+        warning: The line above a post that is folded away, or empty.
         card: URL, title and text of the link card; `None`: as the network usually makes it.
+        images: Alternative text and bytes of each.
+        readers: How many people received it, on a network with recipients; else 0.
     """
 
     id: str
@@ -31,6 +38,8 @@ class ReaderPost:
     html: str = ""
     warning: str = ""
     card: tuple[str, str, str] | None = None
+    images: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    readers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

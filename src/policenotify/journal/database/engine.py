@@ -222,6 +222,7 @@ def open_connections(engine: Engine) -> set[object]:
     opened: set[object] = set()
     event.listen(engine, "connect", lambda connection, _record: opened.add(connection))
     event.listen(engine, "close", lambda connection, _record: opened.discard(connection))
+    event.listen(engine, "close_detached", opened.discard)  # as of `vacuum` on a server
     return opened
 
 

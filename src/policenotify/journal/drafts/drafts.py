@@ -6,7 +6,7 @@ Every transition is decided under the draft's row lock and recorded by exactly o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -227,10 +227,12 @@ class StoredDrafts:
         with journal.read() as connection:
             at = microseconds(journal.now())
             late = or_(_table.c.expires_at <= at, _table.c.changed_at > at + span(TOLERANCE))
-            query = select(_table.c.id).where(_table.c.state.in_(_READ), late).order_by(_table.c.id)
-            names = connection.execute(query).scalars().all()
+            rows = connection.execute(select(_table).where(_table.c.state.in_(_READ), late).order_by(_table.c.id))
+            # `verify` reports the others, and no one can publish them. They must not keep drains from delivering.
+            names = [row.id for row in rows if is_authentic(journal.keys, row)]
         for name in names:
-            with self._step(name, is_open=False) as step:
+            # Another process may have changed it since.
+            with suppress(DraftConflict), self._step(name, is_open=False) as step:
                 if step.has_expired:
                     step.store(state=DraftState.EXPIRED)
                     expired.append(step.record(RUNNER, "expired", {}))

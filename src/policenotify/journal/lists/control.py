@@ -56,7 +56,7 @@ DAMAGED: Final = (
 
 _log = logging.getLogger("policenotify")
 _SHOWN_IN_REASON: Final = 3
-_AT_ONCE: Final = 10  # batches settled in one transaction, which others who publish wait for
+_AT_ONCE: Final = 10  # batches that `Sendings.finish` settles in one transaction, for which others who publish wait
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _REMEDIES = (  # the worst outcome first
     ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
@@ -186,14 +186,12 @@ def settle(connection: Connection, delivery: int, at: int) -> Mapping[Outcome, i
         return {}
     if connection.execute(_OPEN, {"of_list": delivery}).first() is not None:
         return {}
+    counted = counts(connection, [delivery]).get(delivery, ())
     try:
-        counted = counts(connection, [delivery]).get(delivery, ())
         words = _final_words(row, counted)
     except ValueError:  # of a stored value: the database's own errors are no `ValueError`
         if row.reason != DAMAGED:
             log_held(logging.WARNING, row, "damaged")
-        connection.execute(update(_table).where(_BATCHES).values(counts=None), {"of_list": delivery})
-        counted = counts(connection, [delivery]).get(delivery, ())
         words = {"reason": DAMAGED, "remedy": "", "code": "damaged"}
         again = {"cursor": StoredCursor(earlier=True).to_text(), "reading": True}
         change(connection, delivery, **again)

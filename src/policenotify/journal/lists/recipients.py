@@ -337,7 +337,10 @@ def counts(connection: Connection, lists: Iterable[int]) -> dict[int, tuple[Reas
     ids = list(lists)
     counted: dict[int, list[ReasonCount]] = {}
     for row in connection.execute(_BATCHES, {"lists": ids}).all() if ids else ():
-        of_batch = count_batch(connection, row.parent, row.id) if row.counts is None else from_text(row.counts)
+        try:
+            of_batch = count_batch(connection, row.parent, row.id) if row.counts is None else from_text(row.counts)
+        except (TypeError, ValueError):  # damaged: the people are counted, so that it stops no list and no withdrawal
+            of_batch = count_batch(connection, row.parent, row.id)
         counted.setdefault(row.parent, []).extend(of_batch)
     return {delivery: merged(counted[delivery]) for delivery in counted}
 

@@ -1,4 +1,4 @@
-"""The fake networks, one for each network that posts to a server."""
+"""The fake networks, one for each network that posts to a server, and a feed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Final, Self
 
-from policenotify.testing.dev.network import DevNetwork, HttpDevNetwork, ShownPost
-from policenotify.testing.servers.bluesky import FakeBlueskyServer
-from policenotify.testing.servers.http import Answer, FakeServer
+from policenotify.cli.report.source import ReaderPost
+from policenotify.testing.dev.network import Kind
+from policenotify.testing.servers.bluesky import FakeBlueskyServer, VisibleBlueskyPost
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.testing.servers.mail import FakeMailServer, Mail
 from policenotify.testing.servers.mastodon import FakeMastodonServer
 from policenotify.testing.servers.push import FakePushServer
@@ -28,280 +28,191 @@ PHONES: Final = ("+33639980001", "+33639980002", "+33639980003")
 """Recipients of the SMS. ARCEP reserves 06 39 98 00 00 to 99 for films."""
 
 
-class XDevNetwork(HttpDevNetwork[FakeXServer]):
-    """X."""
-
-    channel = "x"
-    network = "x"
-    title = "X"
-    modules: ClassVar[tuple[str, ...]] = ("tweepy", "requests", "requests_oauthlib")
-    publishes: ClassVar[tuple[str, str]] = ("POST", "/2/tweets")
-    refusal: ClassVar[Answer] = Answer.json(
-        {"title": "Forbidden", "detail": "You are not permitted to perform this action.", "status": 403}, 403
-    )
-
-    def _make(self) -> FakeXServer:
-        return FakeXServer("police34", now=self._now)
+class FakeFeed(FakeServer):
+    """A folder for a feed, which stays the same for a port and a user. Nothing calls its server."""
 
     @property
-    def options(self) -> Mapping[str, str]:
-        """Keys of the app and tokens of the account (OAuth 1.0a)."""
-        names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
-        credentials = dict(zip(names, (*self.server.consumer, *self.server.access), strict=True))
-        return {"handle": self.server.handle, "service": self.server.url, **credentials}
+    def folder(self) -> Path:
+        """The folder."""
+        return Path(tempfile.gettempdir()) / f"policenotify-feed-{os.getuid()}-{self.url.rpartition(':')[2]}"
 
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The account's posts."""
-        return [
-            ShownPost(id=post.id, text=post.text, parent=post.parent, images=post.images) for post in self.server.posts
-        ]
+    def start(self, port: int = 0) -> Self:
+        """Reserve the port, and create the folder."""
+        super().start(port)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        return self
 
-
-class MastodonDevNetwork(HttpDevNetwork[FakeMastodonServer]):
-    """A Mastodon server."""
-
-    channel = "mastodon"
-    network = "mastodon"
-    title = "Mastodon"
-    modules: ClassVar[tuple[str, ...]] = ("mastodon", "requests")
-    publishes: ClassVar[tuple[str, str]] = ("POST", "/api/v1/statuses")
-    refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Text is not allowed on this server"}, 422)
-
-    def _make(self) -> FakeMastodonServer:
-        return FakeMastodonServer("police34", now=self._now)
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """A token."""
-        return {"server": self.server.url, "handle": self.server.handle, "token": self.server.token}
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The account's posts."""
-        return [
-            ShownPost(id=post.id, text=post.text, parent=post.parent, warning=post.warning, images=post.images)
-            for post in self.server.posts
-        ]
+    def close(self) -> None:
+        """Free the port, and remove the folder. May be called twice."""
+        super().close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class BlueskyDevNetwork(HttpDevNetwork[FakeBlueskyServer]):
-    """A server of Bluesky."""
+def _refusal(status: int, body: Mapping[str, str | int], path: str = "/") -> Callable[[FakeServer], None]:
+    """Return what lets a server answer each call that publishes with a status and a body."""
+    refusal = (Answer.json(body, status), False)
 
-    channel = "bluesky"
-    network = "bluesky"
-    title = "Bluesky"
-    modules: ClassVar[tuple[str, ...]] = ("atproto", "httpx")
-    publishes: ClassVar[tuple[str, str]] = ("POST", "/xrpc/com.atproto.repo.putRecord")
-    refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "Unacceptable text in record"}, 400)
+    def chosen(request: RecordedRequest) -> tuple[Answer, bool] | None:
+        return refusal if request.method == "POST" and request.path.startswith(path) else None
 
-    def _make(self) -> FakeBlueskyServer:
-        return FakeBlueskyServer("police34.example", now=self._now)
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """An app password."""
-        return {"handle": self.server.handle, "password": self.server.password, "service": self.server.url}
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The account's posts."""
-        return [
-            ShownPost(id=post.uri, text=post.text, parent=post.parent, card=post.card, images=post.images)
-            for post in self.server.posts
-        ]
+    return lambda server: server.disturb(chosen)
 
 
-class SmsDevNetwork(HttpDevNetwork[FakeSmsServer]):
-    """An SMS gateway, and the telephone of the first recipient."""
-
-    channel = "sms"
-    network = "sms"
-    title = "SMS"
-    modules: ClassVar[tuple[str, ...]] = ("apprise", "phonenumbers", "requests")
-    people: ClassVar[tuple[str, ...]] = PHONES
-    publishes: ClassVar[tuple[str, str]] = ("POST", FakeSmsServer.JSON)
-    refusal: ClassVar[Answer] = Answer.json({"error": "invalid recipient"}, 400)
-
-    def _make(self) -> FakeSmsServer:
-        return FakeSmsServer(now=self._now)
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """The URL of a gateway that takes JSON."""
-        gateway = self.server.url.replace("http://", f"json://{self.server.user}:{self.server.password}@")
-        return {"url": f"{gateway}{self.server.JSON}?:to={{recipient}}&:from={{sender}}", "sender": "POLICE34"}
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The messages of the first recipient's telephone."""
-        sent = self.server.messages
-        return [
-            ShownPost(id=str(number), text=each.text, readers=sum(other.text == each.text for other in sent))
-            for number, each in enumerate(self.server.phone(self.people[0]))
-        ]
+def _posts(server: FakeXServer | FakeMastodonServer | FakeBlueskyServer) -> list[ReaderPost]:
+    return [
+        ReaderPost(
+            id=post.uri if isinstance(post, VisibleBlueskyPost) else post.id,
+            text=post.text,
+            parent=post.parent,
+            warning=getattr(post, "warning", ""),
+            card=getattr(post, "card", None),
+            images=tuple((image.alt, image.data) for image in post.images),
+        )
+        for post in server.posts
+    ]
 
 
-class MailDevNetwork(DevNetwork[FakeMailServer]):
-    """A mail server, and the mailbox of the first recipient."""
-
-    channel = "mail"
-    network = "email"
-    title = "E-mail"
-    modules: ClassVar[tuple[str, ...]] = ("apprise", "email_validator", "aiosmtpd")
-    people: ClassVar[tuple[str, ...]] = READERS
-
-    @property
-    def port(self) -> int:
-        """The port of its server."""
-        return self.server.port
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """The URL of the server, without a login."""
-        return {
-            "url": f"mailto://{self.server.host}:{self.server.port}/?from=alerte@police34.example&mode=insecure",
-            "list_id": "alerte.police34.example",
-            "unsubscribe": "https://police34.example/stop/{recipient}",
-        }
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The mails of the first recipient."""
-        sent = [str(mail.message["Subject"]) for mail in self.server.mails]
-        return [_shown_mail(mail, sent) for mail in self.server.mailbox(self.people[0])]
-
-    def _make(self) -> FakeMailServer:
-        return FakeMailServer(now=self._now)
-
-    def _set_delay(self, seconds: float) -> None:
-        self.server.delay("DATA", seconds)
-
-    def _refuse(self) -> None:
-        self.server.refuse("*", 550, "5.7.1 Message rejected by policy")
+def _messages(server: FakeSmsServer) -> list[ReaderPost]:
+    """Return the messages of the first recipient's telephone."""
+    texts = [each.text for each in server.messages]
+    return [
+        ReaderPost(id=str(number), text=each.text, readers=texts.count(each.text))
+        for number, each in enumerate(server.phone(PHONES[0]))
+    ]
 
 
-def _shown_mail(mail: Mail, subjects: Sequence[str]) -> ShownPost:
+def _mails(server: FakeMailServer) -> list[ReaderPost]:
+    """Return the mails of the first recipient."""
+    subjects = [str(mail.message["Subject"]) for mail in server.mails]
+    return [_mail(mail, subjects.count(str(mail.message["Subject"]))) for mail in server.mailbox(READERS[0])]
+
+
+def _mail(mail: Mail, readers: int) -> ReaderPost:
     message = mail.message
     plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
-    return ShownPost(
+    return ReaderPost(
         id=str(message["Message-ID"]),
         text=plain.get_content() if plain else "",
         parent=message["In-Reply-To"] and str(message["In-Reply-To"]),
         title=str(message["Subject"]),
         html=html.get_content() if html else "",
-        readers=subjects.count(str(message["Subject"])),
+        readers=readers,
     )
 
 
-class PushDevNetwork(HttpDevNetwork[FakePushServer]):
-    """An ntfy server, for the network `apprise`."""
-
-    channel = "ntfy"
-    network = "apprise"
-    title = "ntfy (apprise)"
-    modules: ClassVar[tuple[str, ...]] = ("apprise", "requests")
-    refusal: ClassVar[Answer] = Answer.json(
-        {"code": 40014, "http": 400, "error": "invalid request: message rejected"}, 400
-    )
-
-    def _make(self) -> FakePushServer:
-        return FakePushServer()
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """The URL of a topic."""
-        place = self.server.url.removeprefix("http://")
-        return {"url": f"ntfy://{self.server.user}:{self.server.password}@{place}/alertes"}
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """What the subscribers of the topic see."""
-        return [ShownPost(id=each.id, text=each.text, title=each.title) for each in self.server.messages]
+def _items(server: FakeWebhookServer) -> list[ReaderPost]:
+    return [
+        ReaderPost(id=item["key"][:16], text=item["text"], title=item["title"], parent=item["answers"])
+        for item in server.items
+        if item["withdrawn_at"] is None
+    ]
 
 
-class WebhookDevNetwork(HttpDevNetwork[FakeWebhookServer]):
-    """A newsroom's system."""
-
-    channel = "webhook"
-    network = "webhook"
-    title = "Webhook"
-    modules: ClassVar[tuple[str, ...]] = ("requests",)
-    refusal: ClassVar[Answer] = Answer.json({"error": "the newsroom does not take this item"}, 422)
-
-    def _make(self) -> FakeWebhookServer:
-        return FakeWebhookServer(now=self._now)
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """The address and the secret of its calls."""
-        return {"url": f"{self.server.url}/police", "secret": self.server.secret}
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The items that were not taken down."""
-        return [
-            ShownPost(id=item["key"][:16], text=item["text"], title=item["title"], parent=item["answers"])
-            for item in self.server.items
-            if item["withdrawn_at"] is None
-        ]
+def _entries(feed: FakeFeed) -> list[ReaderPost]:
+    file = feed.folder / "feed.json"
+    entries = json.loads(file.read_bytes())["items"] if file.exists() else []
+    return [
+        ReaderPost(id=entry["id"], title=entry["title"], text=entry["content_text"], card=(entry["url"], "", ""))
+        for entry in reversed(entries)
+    ]
 
 
-class FeedDevNetwork(HttpDevNetwork[FakeServer]):
-    """A feed in a folder. Nothing calls its server, so that its modes change nothing."""
-
-    channel = "feed"
-    network = "feed"
-    title = "Flux (Atom, RSS, JSON)"
-    refusal: ClassVar[Answer] = Answer(404)
-    url: str = "https://alertes.police34.example/"
-    """The public address of the feed's pages."""
-
-    def _make(self) -> FakeServer:
-        return FakeServer()
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder, which stays the same for a port and a user."""
-        folder = Path(tempfile.gettempdir()) / f"policenotify-feed-{os.getuid()}-{self.port}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
-
-    @property
-    def options(self) -> Mapping[str, str]:
-        """The folder."""
-        return {"url": self.url, "publisher": "Police nationale", "folder": str(self.folder)}
-
-    def reset(self) -> None:
-        """Empty the folder."""
-        super().reset()
-        shutil.rmtree(self.folder)
-        self.folder.mkdir(mode=0o700)
-
-    def close(self) -> None:
-        """Stop the server and remove the folder. May be called twice."""
-        super().close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def posts(self) -> Sequence[ShownPost]:
-        """The entries of the feed, oldest first."""
-        file = self.folder / "feed.json"
-        entries = json.loads(file.read_bytes())["items"] if file.exists() else []
-        return [
-            ShownPost(id=entry["id"], title=entry["title"], text=entry["content_text"], card=(entry["url"], "", ""))
-            for entry in reversed(entries)
-        ]
-
-
-KINDS: Final[tuple[type[DevNetwork[Any]], ...]] = (
-    XDevNetwork,
-    MastodonDevNetwork,
-    BlueskyDevNetwork,
-    SmsDevNetwork,
-    MailDevNetwork,
-    PushDevNetwork,
-    WebhookDevNetwork,
-    FeedDevNetwork,
+KINDS: Final = (
+    Kind(
+        channel="x",
+        modules=("tweepy", "requests", "requests_oauthlib"),
+        server=lambda now: FakeXServer("police34", now=now),
+        settings="""network = "x"
+handle = "{0.handle}"
+service = "{0.url}"
+consumer_key = "{0.consumer[0]}"
+consumer_secret = "{0.consumer[1]}"
+access_token = "{0.access[0]}"
+access_token_secret = "{0.access[1]}"
+""",
+        posts=_posts,
+        refuse=_refusal(403, {"detail": "You are not permitted to perform this action."}, "/2/tweets"),
+    ),
+    Kind(
+        channel="mastodon",
+        modules=("mastodon", "requests"),
+        server=lambda now: FakeMastodonServer("police34", now=now),
+        settings="""network = "mastodon"
+server = "{0.url}"
+handle = "{0.handle}"
+token = "{0.token}"
+""",
+        posts=_posts,
+        refuse=_refusal(422, {"error": "Validation failed: Text is not allowed on this server"}, "/api/v1/statuses"),
+    ),
+    Kind(
+        channel="bluesky",
+        modules=("atproto", "httpx"),
+        server=lambda now: FakeBlueskyServer("police34.example", now=now),
+        settings="""network = "bluesky"
+handle = "{0.handle}"
+password = "{0.password}"
+service = "{0.url}"
+""",
+        posts=_posts,
+        refuse=_refusal(400, {"error": "InvalidRequest"}, "/xrpc/com.atproto.repo.putRecord"),
+    ),
+    Kind(
+        channel="sms",
+        modules=("apprise", "phonenumbers", "requests"),
+        server=lambda now: FakeSmsServer(now=now),
+        settings="""network = "sms"
+url = "json://{0.user}:{0.password}@127.0.0.1:{port}{0.JSON}?:to={{recipient}}&:from={{sender}}"
+sender = "POLICE34"
+""",
+        posts=_messages,
+        refuse=_refusal(400, {"error": "invalid recipient"}),
+        people=PHONES,
+    ),
+    Kind(
+        channel="mail",
+        modules=("apprise", "email_validator", "aiosmtpd"),
+        server=lambda now: FakeMailServer(now=now),
+        settings="""network = "email"
+url = "mailto://127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure"
+list_id = "alerte.police34.example"
+unsubscribe = "https://police34.example/stop/{{recipient}}"
+""",
+        posts=_mails,
+        refuse=lambda server: server.refuse("*", 550, "5.7.1 Message rejected by policy"),
+        people=READERS,
+    ),
+    Kind(
+        channel="ntfy",
+        modules=("apprise", "requests"),
+        server=lambda _: FakePushServer(),
+        settings="""network = "apprise"
+url = "ntfy://{0.user}:{0.password}@127.0.0.1:{port}/alertes"
+""",
+        posts=lambda server: [ReaderPost(id=each.id, text=each.text, title=each.title) for each in server.messages],
+        refuse=_refusal(400, {"code": 40014, "error": "invalid request: message rejected"}),
+    ),
+    Kind(
+        channel="webhook",
+        modules=("requests",),
+        server=lambda now: FakeWebhookServer(now=now),
+        settings="""network = "webhook"
+url = "{0.url}/police"
+secret = "{0.secret}"
+""",
+        posts=_items,
+        refuse=_refusal(422, {"error": "the newsroom does not take this item"}),
+    ),
+    Kind(
+        channel="feed",
+        server=lambda _: FakeFeed(),
+        settings="""network = "feed"
+url = "{site}"
+publisher = "Police nationale"
+folder = "{0.folder}"
+""",
+        posts=_entries,
+        refuse=None,
+    ),
 )
 """All of them, in the order of their ports."""

@@ -154,6 +154,15 @@ class FakeMailServer:
         self._script.drops_mails = value
 
     @property
+    def latency(self) -> float:
+        """Seconds before the answer to `DATA`."""
+        return self._script.delays.get("DATA", 0.0)
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self.delay("DATA", seconds)
+
+    @property
     def port(self) -> int:
         """The port; 0 before the start."""
         return self._port
