@@ -10,12 +10,12 @@ from __future__ import annotations
 import smtplib
 import ssl
 import warnings
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks._apprise import plugin
 from policenotify.networks.email.mime import OutgoingMail
-from policenotify.networks.email.replies import Private, Reply, SessionLost, not_opened, silent, timed_out
+from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, silent, timed_out
 from policenotify.transport import is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -112,14 +112,15 @@ class SmtpSession:
         written = False
         try:
             size = f" SIZE={len(mail.content)}" if self._takes_size else ""
-            for to, command, goes_on in (
+            commands: tuple[tuple[Command, str, set[int]], ...] = (
                 ("sender", f"MAIL FROM:<{mail.sender}>{size}", {250}),
                 ("recipient", f"RCPT TO:<{mail.address}>", {250, 251, 252}),
                 ("content", "DATA", {354}),
-            ):
+            )
+            for to, command, goes_on in commands:
                 number, text = self._client.docmd(command)
                 if number not in goes_on:
-                    return self._decided(mail, to, number, text)  # type: ignore[arg-type]  # one of the three words
+                    return self._decided(mail, to, number, text)
             written, content = True, mail.content + b".\r\n"
             for at in range(0, len(content), _PIECE):
                 self._client.send(content[at : at + _PIECE])
@@ -132,7 +133,7 @@ class SmtpSession:
     def _decided(
         self,
         mail: OutgoingMail,
-        to: Literal["sender", "recipient", "content"],
+        to: Command,
         number: int,
         text: bytes,
         *,
