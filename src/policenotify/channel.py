@@ -106,6 +106,11 @@ class Capabilities:
     severe_budget: Budget | None = None
     acceptance: Literal["verified", "unverified"] = "verified"
 
+    def __post_init__(self) -> None:
+        """Refuse numbers with which a list would reach no one."""
+        if min(self.people_per_call, self.calls_at_once, self.people_per_chunk) < 1:
+            raise ValueError("people_per_call, calls_at_once and people_per_chunk must be 1 at least")
+
     def for_severity(self, severity: Severity | None) -> Capabilities:
         """Return the capabilities for a message of this severity."""
         if self.severe_budget is None or not (severity or Severity.UNKNOWN).at_least(Severity.SEVERE):

@@ -244,6 +244,12 @@ def test_a_class_of_the_right_shape_is_a_channel() -> None:
     assert sends.send(sends.prepare(POST, (REF,))) == PostRef(account="desk.example", id=KEY[:8])
 
 
+@pytest.mark.parametrize("claim", ["people_per_call", "calls_at_once", "people_per_chunk"])
+def test_a_list_reaches_one_person_at_least_in_each_step(claim: str) -> None:
+    with pytest.raises(ValueError, match=claim):
+        Capabilities(budget=Budget(300), **{claim: 0})  # type: ignore[arg-type]  # of the parameter
+
+
 def test_an_unclaimed_capability_is_absent() -> None:
     capabilities = Capabilities(budget=Budget(300))
     assert (

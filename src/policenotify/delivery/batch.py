@@ -149,17 +149,15 @@ class Chunk:
             except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
                 escaped.append(error)
 
-        threads = [
-            threading.Thread(
-                target=copy_context().run,
-                args=(help_out, other),
-                name=f"policenotify {self.lease.claimed.channel}",
-                daemon=True,
-            )
-            for other in others
-        ]
-        for thread in threads:
-            thread.start()
+        threads = list[threading.Thread]()
+        for other in others:
+            run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
+            thread = threading.Thread(target=run, args=(help_out, other), name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the machine has no more threads
+                break
+            threads.append(thread)
         self._send(first)
         for thread in threads:
             thread.join()

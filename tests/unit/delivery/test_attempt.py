@@ -319,6 +319,15 @@ def test_a_wait_set_by_the_network_does_not_grow(book: Book, between: str) -> No
     assert retry_in(book, book.receipt(published)) == timedelta(seconds=3)
 
 
+def test_a_network_in_doubt_that_names_a_time_is_not_asked_before(book: Book) -> None:
+    network = Scripted(capabilities=KEYED)
+    network.sends.append(Unconfirmed("Overloaded.", retry_at=book.clock.now() + HOUR))
+    published = book.publish("sky")
+    attempt(book, network)
+    receipt = book.receipt(published)
+    assert (receipt.outcome, retry_in(book, receipt)) == (Outcome.UNCONFIRMED, HOUR)
+
+
 def test_a_list_that_goes_on_is_not_failing(book: Book) -> None:
     """A server that takes some and then asks for a pause, again and again, is not waited for longer each time."""
     published = book.publish("sky", people=[f"p{number}@x.example" for number in range(4)])

@@ -232,6 +232,19 @@ def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(book: Book)
     assert (network.opened, attempt.helpers) == (3, [])
 
 
+def test_a_machine_without_further_threads_serves_the_list_with_one(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    network = at_once(3)
+    published = book.publish("sky", people=PEOPLE)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    attempts(book, network).run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
+
+
 def test_an_exception_of_a_helper_is_not_lost(book: Book) -> None:
     network, busy = at_once(2), threading.Barrier(2)
 

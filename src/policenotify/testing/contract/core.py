@@ -72,7 +72,6 @@ class CoreContract(ContractCase):
         spans = (can.idempotency_window, can.lookup_delay or timedelta(0))
         assert can.budget.limit > 0, "A budget for no text makes no sense."
         assert can.images >= 0, "A negative number of pictures makes no sense."
-        assert min(can.people_per_call, can.calls_at_once, can.people_per_chunk) > 0, "Nobody could be sent to."
         assert min(spans) >= timedelta(0), "A negative time makes no sense."
 
     def test_no_secret_leaks(self, network: NetworkFixture, caplog: pytest.LogCaptureFixture) -> None:
