@@ -94,9 +94,6 @@ class TestKannel(Promises):
 class TestOctopush(Promises):
     """Several people are asked at once."""
 
-    # It wants everybody after the first to be unreached, but they are on their way: see test_parallel.py.
-    test_unreached_recipients_are_not_in_doubt = None  # type: ignore[assignment]
-
     def make_network(self) -> OctopushFixture:
         return OctopushFixture()
 
