@@ -28,6 +28,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
+from policenotify.delivery.lease import Lease
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import leases, open_journal
 from policenotify.journal.clock import SystemClock
@@ -80,6 +81,7 @@ class Orders:
     turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
     seconds: float = 0.0  # its wait or budget, by its own clock
     boot: str = ""  # it runs on a host of the same name, of another boot
+    halts: bool = False  # it does not get past the check of a lease until it was woken
 
     def publisher(self) -> Publisher:
         clock = _clock(self.start, fast=self.fast)
@@ -113,6 +115,8 @@ def obey(orders: Orders) -> None:
     if orders.boot:
         twin = f"{leases.host_of(leases.this_machine())}/{orders.boot}:1"
         leases.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
+    if orders.halts:
+        _wait_at_the_check(orders.folder / f"woken {os.getpid()}")
     with ExitStack() as stack:
         signals = stack.enter_context(ended_by_signals())
         publisher = stack.enter_context(closing(orders.publisher()))
@@ -131,6 +135,18 @@ def obey(orders: Orders) -> None:
                 (orders.folder / f"ready {os.getpid()}").touch()
                 signals.wait(_FOREVER)
     (orders.folder / f"ended {os.getpid()}").touch()
+
+
+def _wait_at_the_check(woken: Path) -> None:
+    """Let each lease be checked only once the process was woken. What is halted behind its check may still send."""
+    is_over = Lease.is_over
+
+    def late(lease: Lease, share: float) -> bool:
+        while not woken.exists():
+            time.sleep(0.001)
+        return is_over(lease, share)
+
+    Lease.is_over = late  # type: ignore[assignment,method-assign]  # of this process alone
 
 
 def _write(told: Any, turn: tuple[int, int], published: Any) -> None:
@@ -471,7 +487,7 @@ def halt(played: Scene, ends: int) -> str:
     other = played.start("work")
     for number in range(ends):
         played.latencies()
-        halted = played.start("work")
+        halted = played.start("work", halts=True)
         played.ready(halted)
         before = played.attempts()
         assert halted.pid is not None
@@ -486,6 +502,7 @@ def halt(played: Scene, ends: int) -> str:
         os.kill(other.pid, signal.SIGCONT)
         time.sleep(lease * 1.1)
         _until(played._only_held, "the other does not go on")
+        (played.orders.folder / f"woken {halted.pid}").touch()
         os.kill(halted.pid, signal.SIGCONT)
         time.sleep(0.1)
         played.end(halted)
