@@ -68,6 +68,8 @@ class BoundedAdapter(HTTPAdapter):
                     raise requests.ReadTimeout("the answer was not complete in time")
         except urllib3.exceptions.ReadTimeoutError as error:
             raise requests.ReadTimeout(error) from error
+        except urllib3.exceptions.ProtocolError as error:
+            raise requests.exceptions.ChunkedEncodingError(error) from error
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(error) from error
         return bytes(body)

@@ -134,10 +134,13 @@ class Bluesky:
                 been deleted since it was prepared.
             Blocked: The account cannot post, or the handle has become another account.
         """
-        with without_side_effects("looking for the post to answer"):
-            self._thread().check(request.body["record"])
+        record = request.body["record"]
+        if isinstance(record, dict) and "reply" in record:
+            self._check_account(self._sessions.current(), request)
+            with without_side_effects("looking for the post to answer"):
+                self._thread().check(record)
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
-        content = _json(_place(request) | {"record": request.body["record"], "swapRecord": None})
+        content = _json(_place(request) | {"record": record, "swapRecord": None})
 
         def put(session: BlueskySession) -> HttpAnswer:
             self._check_account(session, request)
