@@ -383,7 +383,7 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSms
     ("fault", "effect", "code"),
     [
         (Disconnect(), True, "ProxyError"),  # that is what urllib3 calls it
-        (Disconnect("half"), True, "ConnectionError"),
+        (Disconnect("half"), True, "ChunkedEncodingError"),
         (NoResponse(), False, "ReadTimeout"),
         (Answer.json({}, 500), False, "500"),
         (Answer.redirect("https://elsewhere.example/"), False, "302"),
