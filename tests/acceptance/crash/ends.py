@@ -28,7 +28,6 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from policenotify.channel import PostRef
-from policenotify.delivery.lease import Lease
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import leases, open_journal
 from policenotify.journal.clock import SystemClock
@@ -81,7 +80,6 @@ class Orders:
     turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
     seconds: float = 0.0  # its wait or budget, by its own clock
     boot: str = ""  # it runs on a host of the same name, of another boot
-    halts: bool = False  # it does not get past the check of a lease until it was woken
 
     def publisher(self) -> Publisher:
         clock = _clock(self.start, fast=self.fast)
@@ -115,8 +113,6 @@ def obey(orders: Orders) -> None:
     if orders.boot:
         twin = f"{leases.host_of(leases.this_machine())}/{orders.boot}:1"
         leases.this_machine = lambda: twin  # type: ignore[assignment]  # without its cache
-    if orders.halts:
-        _wait_at_the_check(orders.folder / f"woken {os.getpid()}")
     with ExitStack() as stack:
         signals = stack.enter_context(ended_by_signals())
         publisher = stack.enter_context(closing(orders.publisher()))
@@ -135,18 +131,6 @@ def obey(orders: Orders) -> None:
                 (orders.folder / f"ready {os.getpid()}").touch()
                 signals.wait(_FOREVER)
     (orders.folder / f"ended {os.getpid()}").touch()
-
-
-def _wait_at_the_check(woken: Path) -> None:
-    """Let each lease be checked only once the process was woken. What is halted behind its check may still send."""
-    is_over = Lease.is_over
-
-    def late(lease: Lease, share: float) -> bool:
-        while not woken.exists():
-            time.sleep(0.001)
-        return is_over(lease, share)
-
-    Lease.is_over = late  # type: ignore[assignment,method-assign]  # of this process alone
 
 
 def _write(told: Any, turn: tuple[int, int], published: Any) -> None:
@@ -309,8 +293,12 @@ class Scene:
             some = select(table.c.id).where(table.c.state.in_([Outcome.WAITING, Outcome.SENDING])).limit(1)
             return connection.execute(some).first() is None
 
-    def judge(self, *, doubts: int = 0) -> str:
-        """Return the figures. So many people, at most, may be in doubt."""
+    def judge(self, *, doubts: int = 0, halts: int = 0) -> str:
+        """Return the figures. So many people, at most, may be in doubt.
+
+        So many processes were halted past their lease. One that is halted between the check of the lease and the answer
+        sends late, which the guarantees state.
+        """
         reached, counted, again, held = self.reached(), Counter[str](), 0, 0
         for person in self._people():
             have = reached[person["channel"]].pop((*person["turn"], person["address"]), 0)
@@ -331,7 +319,7 @@ class Scene:
         self.must(held + again <= doubts, f"{held} held, {again} again, {doubts} may be in doubt")
         self.must(self.orders.on_unknown == "resend" or not again, f"{again} again though what is in doubt is held")
         self._all_are_on_their_lists()
-        self._posts_are_out_once(counted)
+        self._posts_are_out_once(counted, halts)
         assert not self.wrong, "\n".join(self.wrong)
         figures = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
         return f"seed {self.seed}: {self.ends} ends, {held} held, {again} again; {figures}"
@@ -371,8 +359,11 @@ class Scene:
             is_right = reached == set(people) if point == last[incident] else reached <= set(people)
             self.must(is_right, f"{channel} {incident}.{point}: its list")
 
-    def _posts_are_out_once(self, counted: Counter[str]) -> None:
-        """On X, which can be asked: what the journal calls posted is out once, and nothing else is."""
+    def _posts_are_out_once(self, counted: Counter[str], halts: int) -> None:
+        """On X, which can be asked: what the journal calls posted is out once, and nothing else is.
+
+        A second copy is of an attempt of a halted process, which began before another one took the post over.
+        """
         table = schema.delivery
         with self.journal.read() as connection:
             rows = connection.execute(select(table.c.state, table.c.ref).where(table.c.channel == "x")).all()
@@ -380,10 +371,29 @@ class Scene:
         counted |= Counter(f"x {row.state}" for row in rows)
         out = Counter(post.id for post in self.x.posts)
         marks = Counter(turn_of(post.text) for post in self.x.posts)
-        self.must(refs == out, f"x: {len(refs)} posted, {len(out)} out")
-        self.must(set(marks.values()) <= {1}, f"x: {[mark for mark in marks if marks[mark] > 1]} are out twice")
+        late = {mark: copies - 1 for mark, copies in marks.items() if copies > 1}
+        counted["x late"] += sum(late.values())
+        self.must(refs <= out and (out - refs).total() == sum(late.values()), f"x: {len(refs)} posted, {len(out)} out")
+        tried = self._owners_of_attempts() if late else {}
+        self.must(all(len(tried[_key(*mark)]) > again for mark, again in late.items()), f"x: {late} are out again")
+        self.must(sum(late.values()) <= halts, f"x: {late} are out again after {halts} halts")
         final = {Outcome.POSTED, Outcome.SUPERSEDED}
         self.must({row.state for row in rows} <= final, f"x: {Counter(row.state for row in rows)}")
+
+    def _owners_of_attempts(self) -> dict[str, set[str]]:
+        """Return which processes tried each publication on X, by its key."""
+        tried, one, said = schema.attempt, schema.delivery, schema.publication
+        query = (
+            select(said.c.key, tried.c.owner)
+            .join(one, one.c.id == tried.c.delivery)
+            .join(said, said.c.id == one.c.publication)
+            .where(one.c.channel == "x")
+        )
+        owners: dict[str, set[str]] = {}
+        with self.journal.read() as connection:
+            for row in connection.execute(query):
+                owners.setdefault(row.key, set()).add(row.owner)
+        return owners
 
 
 def turn_of_mail(mail: Mail) -> tuple[int, int]:
@@ -487,7 +497,7 @@ def halt(played: Scene, ends: int) -> str:
     other = played.start("work")
     for number in range(ends):
         played.latencies()
-        halted = played.start("work", halts=True)
+        halted = played.start("work")
         played.ready(halted)
         before = played.attempts()
         assert halted.pid is not None
@@ -502,14 +512,13 @@ def halt(played: Scene, ends: int) -> str:
         os.kill(other.pid, signal.SIGCONT)
         time.sleep(lease * 1.1)
         _until(played._only_held, "the other does not go on")
-        (played.orders.folder / f"woken {halted.pid}").touch()
         os.kill(halted.pid, signal.SIGCONT)
         time.sleep(0.1)
         played.end(halted)
         played.ends += 1
     played.end(other)
     played.finish()
-    return played.judge(doubts=_UNDER_WAY * ends)
+    return played.judge(doubts=_UNDER_WAY * ends, halts=ends)
 
 
 def twins(played: Scene, ends: int) -> str:
