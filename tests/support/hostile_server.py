@@ -6,7 +6,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -122,20 +122,6 @@ def hostile_mail_server(stage: str, answer: Answer) -> Iterator[int]:
             yield port
         finally:
             closed.set()
-
-
-@contextmanager
-def silent_port() -> Iterator[int]:
-    """Yield a port at which no address of this machine answers: its queue is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("", 0), backlog=0))
-        port: int = listener.getsockname()[1]
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.settimeout(0)
-            with suppress(BlockingIOError):
-                waiting.connect(("127.0.0.1", port))
-        yield port
 
 
 @contextmanager
