@@ -10,11 +10,11 @@ One thread at a time uses a channel object. Several objects of one account may e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from policenotify.audiences.model import Audience
 from policenotify.errors import printable
@@ -42,13 +42,17 @@ __all__ = [
     "Span",
     "StateStore",
     "StoredValue",
-    "SupportsBulkSend",
     "SupportsDelete",
     "SupportsEdit",
     "SupportsLookup",
+    "SupportsPeople",
     "SupportsReceipts",
     "SupportsSend",
 ]
+
+
+CHUNK: Final = 25
+"""People who are marked as being sent to at once, unless a network claims another number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,9 @@ class Capabilities:
         edits: A post can be changed.
         deletes: A post can be deleted.
         recipients: A post goes to many people, with an outcome for each.
-        looks_ahead: Recipients are taken before the outcomes of those before them. `before_publishing` is called with
-            each one's key.
+        people_per_call: How many people one call of `send_to` takes at most.
+        calls_at_once: How many calls of `send_to` may run at once, each on a channel object of its own.
+        people_per_chunk: How many people are marked as being sent to at once. After a crash all of them are in doubt.
         html: A post may carry a formatted version of its text.
         structured: A post carries the message itself, as far as it may be public, in all its languages. There is one
             post of each message, in the first of the channel's languages that the message has.
@@ -89,7 +94,9 @@ class Capabilities:
     edits: bool = False
     deletes: bool = False
     recipients: bool = False
-    looks_ahead: bool = False
+    people_per_call: int = 1
+    calls_at_once: int = 1
+    people_per_chunk: int = CHUNK
     html: bool = False
     structured: bool = False
     traffic: frozenset[str] = frozenset()
@@ -98,6 +105,11 @@ class Capabilities:
     refuses_repeats: bool = False
     severe_budget: Budget | None = None
     acceptance: Literal["verified", "unverified"] = "verified"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which a list would reach no one."""
+        if min(self.people_per_call, self.calls_at_once, self.people_per_chunk) < 1:
+            raise ValueError("people_per_call, calls_at_once and people_per_chunk must be 1 at least")
 
     def for_severity(self, severity: Severity | None) -> Capabilities:
         """Return the capabilities for a message of this severity."""
@@ -174,6 +186,8 @@ class RecipientOutcome:
         reason: In an officer's words, without the address.
         gone: The address does not exist or has opted out. After a second such outcome on another day, nothing is sent
             to it again on this channel. Many in one delivery block the channel.
+        personal: The refusal is about this person alone, such as a full mailbox. Three others before the first success
+            block the channel.
     """
 
     key: str
@@ -181,6 +195,7 @@ class RecipientOutcome:
     code: str = ""
     reason: str = ""
     gone: bool = False
+    personal: bool = False
 
     def __post_init__(self) -> None:
         """Take only what may be shown of a server's words."""
@@ -297,33 +312,26 @@ class SupportsSend(Channel, Protocol):
 
 
 @runtime_checkable
-class SupportsBulkSend(Channel, Protocol):
+class SupportsPeople(Channel, Protocol):
     """A channel that claims `recipients`."""
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Send the post to each person and yield each outcome as soon as it is known.
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        """Send the post to these people in one call, and return the outcome of each.
 
-        Take a recipient from *recipients* only right before the call to the network: a recipient that was taken counts
-        as tried. The iterator may end early (a time limit, a stop, a lost lease). Then finish as after the last
-        recipient. A network that takes many people in one call takes all of them first.
-
-        A channel that claims `looks_ahead` may take a recipient earlier, to prepare the call. It calls
-        `policenotify.transport.before_publishing` with the recipient's key right before what makes the post visible to
-        this person. Only then the recipient counts as tried. If the call raises, the post must not become visible: let
-        the exception pass, after the outcomes of the others that were tried.
-
-        Yield `unconfirmed` for a person whose outcome is in doubt, such as after a cut connection, and go on.
+        The core calls it for one chunk of a list after the other, with up to `people_per_call` people, and in up to
+        `calls_at_once` threads, each with a channel object of its own. It decides from the outcomes when a network
+        refuses everybody or does not answer.
 
         Args:
             request: The request to send.
-            recipients: Can be iterated once.
+            people: One person at least.
 
-        Yields:
-            One outcome for each recipient taken, in any order.
+        Returns:
+            One outcome for each person, in any order. `unconfirmed` where it is in doubt, as after a cut connection.
 
         Raises:
-            ChannelError: As in `SupportsSend.send`, for every recipient not yet yielded. `Unconfirmed` and any other
-                exception leave every recipient taken and not yet yielded in doubt.
+            ChannelError: As in `SupportsSend.send`. The others of the list wait, unless it is `Unconfirmed`, which
+                leaves these people in doubt. So does any other exception.
         """
 
 

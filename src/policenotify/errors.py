@@ -473,6 +473,14 @@ class Unavailable(ChannelError):
 
 
 class Unconfirmed(ChannelError):
-    """The post may or may not be out, as after a timeout or an unreadable answer."""
+    """The post may or may not be out, as after a timeout or an unreadable answer.
+
+    Attributes:
+        retry_at: The earliest time at which the network wants to be called again. `None` if it has named none.
+    """
 
     published: Literal["no", "unknown"] = "unknown"
+
+    def __init__(self, reason: str, *, retry_at: datetime | None = None, remedy: str = "", code: str = "") -> None:
+        self.retry_at = retry_at
+        super().__init__(reason, remedy=remedy, code=code)

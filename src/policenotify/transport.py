@@ -162,36 +162,6 @@ def _with_causes(error: BaseException, above: frozenset[int]) -> Iterator[BaseEx
             yield from _with_causes(cause, above)
 
 
-_allow: ContextVar[Callable[[str], None] | None] = ContextVar("policenotify_allow", default=None)
-
-
-@contextmanager
-def publishing_under(allow: Callable[[str], None]) -> Iterator[None]:
-    """Make `before_publishing` call *allow* with the recipient's key. It raises if nothing may be published."""
-    before = _allow.set(allow)
-    try:
-        yield
-    finally:
-        _allow.reset(before)
-
-
-def before_publishing(recipient: str = "") -> None:
-    """Check that this process still holds the delivery, right before it publishes.
-
-    A halted process or a paused machine may resume after its lease. By then another process may have sent the same
-    post. Outside a delivery it does nothing.
-
-    Args:
-        recipient: The key of the person whose copy is published, from a channel that claims `looks_ahead`. From now on
-            the copy counts as tried.
-
-    Raises:
-        LostLease: Nothing may be sent any more. Do not catch it.
-    """
-    if (allow := _allow.get()) is not None:
-        allow(recipient)
-
-
 @contextmanager
 def without_side_effects(where: str, doing: str) -> Iterator[None]:
     """Turn `Unconfirmed` into `Unavailable` for calls that publish nothing.

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from policenotify.channel import Recipient, SupportsBulkSend, SupportsSend
+from policenotify.channel import Recipient, SupportsPeople, SupportsSend
 from policenotify.model.history import RenderedPost
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import InMemoryStateStore
@@ -28,10 +28,10 @@ class Bare:
     def _send(self, wording: RenderedPost) -> None:
         channel = self._channels[wording.target.channel]
         request = channel.prepare(wording.standalone, ())
-        if isinstance(channel, SupportsBulkSend):
+        if isinstance(channel, SupportsPeople):
             addresses = ADDRESSES if wording.target.channel == "email" else NUMBERS
             people = tuple(Recipient(key=f"{number:064d}", address=one) for number, one in enumerate(addresses))
-            assert all(told.outcome == "posted" for told in channel.send_each(request, people))
+            assert all(told.outcome == "posted" for person in people for told in channel.send_to(request, [person]))
         else:
             assert isinstance(channel, SupportsSend)
             channel.send(request)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,10 +15,8 @@ from policenotify.errors import ChannelError
 from tests.support.hostile_server import (
     CALLS,
     LONG,
-    LONG_MAIL,
-    MAIL_STAGES,
+    LONG_REPLY,
     SLOW,
-    SLOW_MAIL,
     THREAD,
     Answer,
     hostile_mail_server,
@@ -28,17 +24,13 @@ from tests.support.hostile_server import (
     mail,
     mail_list,
     repeated,
-    silent_port,
     whole,
 )
 
 pytestmark = pytest.mark.benchmark
 
 TIMEOUT = 1.0
-OPENING = 4  # exchanges in which a session with a mail server is opened
-SENDING = 4  # exchanges of one mail: sender, recipient, DATA, content
 MOST = 64 * 1024  # kB
-CASES = {**CALLS, "email": mail}
 
 # What a child process measures: its peak of memory during the call, beyond what it had before.
 CHILD = """
@@ -46,13 +38,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from policenotify.errors import ChannelError
-from tests.support.hostile_server import CALLS, mail
+from tests.support.hostile_server import CALLS
 
 def read(name):
     rows = Path("/proc/self/status").read_text().splitlines()
     return next(int(row.split()[1]) for row in rows if row.startswith(name))
 
-call = {**CALLS, "email": mail}[sys.argv[1]]
+call = CALLS[sys.argv[1]]
 for port in (int(sys.argv[2]), int(sys.argv[3])):
     Path("/proc/self/clear_refs").write_text("5")  # the peak is the present size
     before = read("VmRSS")
@@ -64,87 +56,46 @@ print(used)
 
 
 def seconds(network: str, answer: Answer) -> float:
-    with hostile_server(answer, reads=network != "email") as port:
+    with hostile_server(answer) as port:
         begun = time.monotonic()
         with suppress(ChannelError):
-            CASES[network](port, TIMEOUT)
+            CALLS[network](port, TIMEOUT)
         return time.monotonic() - begun
 
 
-@pytest.mark.parametrize("network", CASES)
+@pytest.mark.parametrize("network", CALLS)
 def test_no_call_lasts_longer_than_its_deadline_and_a_second(network: str) -> None:
     seconds(network, whole(b"{}"))  # the libraries are loaded
-    answers = SLOW_MAIL if network == "email" else SLOW
-    took = {name: seconds(network, answer) for name, answer in answers.items()}
-    limit = OPENING * TIMEOUT if network == "email" else 2 * TIMEOUT
+    took = {name: seconds(network, answer) for name, answer in SLOW.items()}
+    limit = 2 * TIMEOUT
     print(f"\n{network}: {max(took.values()):.2f} s at the most, with a deadline of {limit:.0f} s")
     assert {name: each for name, each in took.items() if each > limit + 1} == {}
 
 
-@pytest.mark.parametrize("network", CASES)
+@pytest.mark.parametrize("network", CALLS)
 def test_an_answer_takes_at_most_64_mib(network: str) -> None:
-    answers = LONG_MAIL if network == "email" else LONG
-    used = {name: _kilobytes(network, answer) for name, answer in answers.items()}
+    used = {name: _kilobytes(network, answer) for name, answer in LONG.items()}
     print(f"\n{network}: {max(used.values()) / 1024:.0f} MiB at the most")
     assert {name: each for name, each in used.items() if each > MOST} == {}
 
 
 def _kilobytes(network: str, answer: Answer) -> int:
-    reads = network != "email"
-    with hostile_server(whole(b"{}"), reads=reads) as usual, hostile_server(answer, reads=reads) as port:
+    with hostile_server(whole(b"{}")) as usual, hostile_server(answer) as port:
         done = subprocess.run(  # noqa: S603 - our own code
             [sys.executable, "-c", CHILD, network, str(usual), str(port)], check=True, capture_output=True, text=True
         )
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("stage", MAIL_STAGES)
-def test_no_mail_lasts_longer_than_its_exchanges_and_a_second(stage: str) -> None:
-    seconds("email", whole(b""))  # the libraries are loaded
-    number = b"354" if stage == "DATA" else b"250"
-    answers = {
-        "no reply": SLOW["no answer"],
-        "a byte at a time": repeated(number + b" ", piece=b"x", pause=True),
-        "lines without an end": repeated(piece=number + b"-x\r\n", pause=True),
-    }
-    took: dict[str, float] = {}
-    for name, answer in answers.items():
-        with hostile_mail_server(stage, answer, refuses=stage == "RSET") as port, suppress(ChannelError):
-            begun = time.monotonic()
-            mail_list(port, TIMEOUT)
-        took[name] = time.monotonic() - begun
-    print(f"\n{stage}: {max(took.values()):.2f} s at the most")
-    assert {name: each for name, each in took.items() if each > (OPENING + SENDING) * TIMEOUT + 1} == {}
-
-
-def test_a_mail_server_with_many_addresses_does_not_lengthen_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds("email", whole(b"{}"))  # the libraries are loaded
-    resolved = socket.getaddrinfo
-
-    def twenty(host: str, port: int, *args: Any, **named: Any) -> Any:
-        found = resolved(host, port, *args, **named)
-        if host != "127.0.0.1":
-            return found
-        return [(*found[0][:4], (f"127.0.0.{last}", port)) for last in range(2, 22)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", twenty)
-    with silent_port() as port, suppress(ChannelError):
-        begun = time.monotonic()
-        CASES["email"](port, TIMEOUT)
-    took = time.monotonic() - begun
-    print(f"\n{took:.2f} s")
-    assert took <= 2 * TIMEOUT + 1
-
-
-@pytest.mark.parametrize("network", [*CASES, "a list of mails"])
+@pytest.mark.parametrize("network", [*CALLS, "email", "a list of mails"])
 def test_hundreds_of_calls_leak_no_thread_and_no_socket(network: str) -> None:
     def count() -> tuple[int, int]:
         ours = [each for each in threading.enumerate() if each.name != THREAD]
         return len(ours), len(list(Path("/proc/self/fd").iterdir()))
 
-    call = {**CASES, "a list of mails": mail_list}[network]
+    call = {**CALLS, "email": mail, "a list of mails": mail_list}[network]
     mails = call in {mail, mail_list}
-    long = LONG_MAIL["more than 100 lines"] if mails else LONG["a body without an end"]
+    long = LONG_REPLY if mails else LONG["a body without an end"]
     with ExitStack() as servers:
         ports = [
             servers.enter_context(hostile_server(answer, reads=not mails))

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -75,10 +75,9 @@ class Quick(Scripted):
 class _QuickMail(OnMail):
     network: Quick
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:  # noqa: ARG002 - the form of the contract
-        for person in recipients:
-            time.sleep(self.network.latency)
-            yield RecipientOutcome(key=person.key, outcome="posted")
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:  # noqa: ARG002 - the form of the contract
+        time.sleep(self.network.latency * len(people))
+        return [RecipientOutcome(key=person.key, outcome="posted") for person in people]
 
 
 class _QuickPlain(OnPlain):

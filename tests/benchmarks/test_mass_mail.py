@@ -1,12 +1,10 @@
-"""Mass mail beside bare clients and apprise, all against postfix's `smtp-sink`: `pytest -m benchmark -s`.
+"""Mass mail beside a bare client and apprise, all against postfix's `smtp-sink`: `pytest -m benchmark -s`.
 
-All take turns in one run, so that a busy machine slows each of them. What counts are medians and their ratios. The
-processor time of our own work is that of a mail less that of the bare pipeline's.
+All take turns in one run, so that a busy machine slows each of them. What counts are medians and their ratios.
 
-The goals are 0.8 of smtplib's mails a second without pipelining, twice as many with it, three times those of apprise,
-and 200 µs of our own work. What a relay's answer takes decides about the first two: on the loopback it is 15 µs, and
-smtplib's own work 65, so that the processor decides. The journal is written once for each 25 mails. Where an answer
-takes a millisecond, as another machine's, three of four are saved. `docs/explanation/scale.md` has the figures.
+The goals are 0.5 of smtplib's mails a second on the loopback, where a reply takes 15 µs and the processor decides, 0.85
+of them for each session where a reply takes a millisecond, as another machine's, 1.7 with two sessions, and twice those
+of apprise. The journal is written once for each 25 mails. `docs/explanation/scale.md` has the figures.
 """
 
 from __future__ import annotations
@@ -127,29 +125,6 @@ def by_smtplib(port: int) -> Turn:
     return turn
 
 
-def by_a_bare_pipeline(port: int) -> Turn:
-    """Send commands ahead without a look at what they are answered."""
-
-    def envelope(number: int) -> bytes:
-        return f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<p{number}@readers.example>\r\nDATA\r\n".encode()
-
-    def turn() -> None:
-        with socket.create_connection(("127.0.0.1", port)) as session, session.makefile("rb") as replies:
-            replies.readline()
-            session.sendall(b"EHLO bench\r\n")
-            while replies.readline()[3:4] == b"-":
-                pass
-            session.sendall(envelope(0))
-            for number in range(MAILS):
-                for _ in range(3):
-                    replies.readline()
-                content = b"To: <p%d@readers.example>\r\n" % number + BODY + b".\r\n"
-                session.sendall(content + (envelope(number + 1) if number + 1 < MAILS else b""))
-                assert replies.readline().startswith(b"250")
-
-    return turn
-
-
 def by_apprise(port: int) -> Turn:
     from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - loaded when it is measured
 
@@ -200,7 +175,7 @@ class Ours:
             assert self.book.receipt(published).recipients == {"posted": MAILS}
 
     def close(self) -> None:
-        self.channel.close()
+        self.attempt.close()
         self.book.journal.close()
 
 
@@ -224,54 +199,29 @@ def measured(ready: dict[str, Callable[[], Turn]], turns: int = TURNS) -> dict[s
     return result
 
 
-def test_mass_mail_keeps_up_with_bare_clients(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("delay", "mails"), [(0.0, 200), (0.001, 100), (0.005, 60)])
+def test_mass_mail_keeps_up_with_a_bare_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay: float, mails: int
+) -> None:
+    """The floors are far below the goals: on a busy machine the delay is longer, and the relay and the disk slower."""
+    monkeypatch.setattr(f"{__name__}.MAILS", mails)
     with ExitStack() as stack:
-        ahead, plain = stack.enter_context(sink()), stack.enter_context(sink("-p"))
-        ours = {
-            "ours": Ours(tmp_path / "one", ahead, 1),
-            "ours, two sessions": Ours(tmp_path / "two", ahead, 2),
-            "ours, no pipelining": Ours(tmp_path / "plain", plain, 1),
-        }
-        for each in ours.values():
-            stack.callback(each.close)
-        turns = {name: each.ready for name, each in ours.items()} | {
-            "smtplib": lambda: by_smtplib(plain),
-            "bare pipeline": lambda: by_a_bare_pipeline(ahead),
-            "apprise": lambda: by_apprise(ahead),
-        }
-        result = measured(turns)
-        for each in ours.values():
-            each.check()
-    rate = {name: mails for name, (mails, _) in result.items()}
-    cpu = {name: time_each for name, (_, time_each) in result.items()}
-    print(
-        f"beside smtplib: {rate['ours'] / rate['smtplib']:.2f}, without pipelining "
-        f"{rate['ours, no pipelining'] / rate['smtplib']:.2f}; beside apprise {rate['ours'] / rate['apprise']:.1f}; "
-        f"over the bare pipeline {cpu['ours'] - cpu['bare pipeline']:.0f} µs"
-    )
-    own = cpu["ours"] - cpu["bare pipeline"]
-    assert own < 4 * cpu["smtplib"]
-    assert cpu["ours"] < 0.6 * cpu["apprise"]
-    assert rate["ours"] > 1.2 * rate["apprise"]
-
-
-def test_pipelining_saves_three_of_four_waits_for_a_relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    delay = 0.005
-    monkeypatch.setattr(f"{__name__}.MAILS", 60)
-    with ExitStack() as stack:
-        ahead, plain = (
-            stack.enter_context(distant(stack.enter_context(sink(*options)), delay)) for options in ((), ("-p",))
-        )
-        ours = {
-            "ours": Ours(tmp_path / "one", ahead, 1),
-            "ours, two sessions": Ours(tmp_path / "two", ahead, 2),
-            "ours, no pipelining": Ours(tmp_path / "plain", plain, 1),
-        }
+        port = stack.enter_context(sink())
+        if delay:
+            port = stack.enter_context(distant(port, delay))
+        ours = {"ours": Ours(tmp_path / "one", port, 1), "ours, two sessions": Ours(tmp_path / "two", port, 2)}
         for each in ours.values():
             stack.callback(each.close)
         turns = {name: each.ready for name, each in ours.items()}
-        result = measured(turns | {"smtplib": lambda: by_smtplib(plain), "apprise": lambda: by_apprise(ahead)}, 3)
+        result = measured(turns | {"smtplib": lambda: by_smtplib(port), "apprise": lambda: by_apprise(port)})
+        for each in ours.values():
+            each.check()
     rate = {name: mails / result["smtplib"][0] for name, (mails, _) in result.items()}
+    cpu = {name: time_each for name, (_, time_each) in result.items()}
     print(f"{delay * 1000:g} ms: beside smtplib", {name: round(ratio, 2) for name, ratio in rate.items()})
-    assert rate["ours"] > 1.5  # 2.5 and 3 were measured; on a busy machine the delay is longer, and the relay slower
-    assert rate["ours, no pipelining"] > 0.6
+    if delay:
+        assert rate["ours"] > 0.6
+        assert rate["ours, two sessions"] > 1.1 * rate["ours"]
+    else:
+        assert cpu["ours"] < 4 * cpu["smtplib"]
+        assert cpu["ours"] < 0.6 * cpu["apprise"]

@@ -25,10 +25,10 @@ from policenotify.channel import (
     Recipient,
     RecipientOutcome,
     Request,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import ChannelError
@@ -145,8 +145,8 @@ class Calls:
         self.call(self.prepare)
         if self.request is None:
             return
-        if isinstance(self.channel, SupportsBulkSend):
-            self.call(partial(self.send_each, self.channel, self.request))
+        if isinstance(self.channel, SupportsPeople):
+            self.call(partial(self.send_to, self.channel, self.request))
             return
         assert isinstance(self.channel, SupportsSend)
         self.call(partial(self.keep, partial(self.channel.send, self.request)))
@@ -175,8 +175,8 @@ class Calls:
         self.request = self.channel.prepare(post, ())
         assert Request.model_validate_json(self.request.model_dump_json()) == self.request
 
-    def send_each(self, channel: SupportsBulkSend, request: Request) -> None:
-        outcomes = list(channel.send_each(request, PEOPLE))
+    def send_to(self, channel: SupportsPeople, request: Request) -> None:
+        outcomes = [each for person in PEOPLE for each in channel.send_to(request, [person])]
         assert all(isinstance(one, RecipientOutcome) for one in outcomes)
         assert not [secret for secret in self.secrets if secret in repr(outcomes)]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from policenotify.delivery.batch import CHUNK
+from policenotify.channel import CHUNK
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal

@@ -153,7 +153,7 @@ def recipient_of_a_mail(folder: Path) -> None:  # noqa: ARG001 - the form of all
         url = f"mailto://{server.host}:{server.port}/?from=alerte@police34.example&mode=insecure"
         with closing(_opened("email", {"url": url}, recipients=lambda: [ADDRESS])) as channel:
             request = channel.prepare(a_post(), ())
-            list(channel.send_each(request, iter([Recipient(key="0" * 64, address=ADDRESS)])))
+            channel.send_to(request, [Recipient(key="0" * 64, address=ADDRESS)])
 
 
 def sms_password(folder: Path) -> None:  # noqa: ARG001 - the form of all cases

@@ -12,7 +12,7 @@ import threading
 import time
 import unicodedata
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,12 +28,12 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.errors import Blocked, ChannelError, LostLease, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
 from policenotify.testing.contract.case import SLOTS
 from policenotify.testing.contract.fixtures import OUT
 from policenotify.text import Budget, graphemes
-from policenotify.transport import before_publishing, error_for_exception, error_for_status
+from policenotify.transport import error_for_exception, error_for_status
 
 TOKEN = "t0ken"
 _LONG = 300  # seconds for threads that are on their way
@@ -58,6 +58,7 @@ class MemoryFixture:
         self.clock, self.state_store = FakeClock(), InMemoryStateStore()
         self.posts: dict[str, VisiblePost] = {}
         self.lock = threading.Lock()
+        self.objects = 0
         self._trouble: dict[Call, Fault] = {}
         self._refused: set[str] = set()
         self._lasting: Fault | None = None
@@ -702,25 +703,26 @@ class DeletesOnce(Perfect):
 class PerfectMail(Perfect):
     """The same network with recipients."""
 
-    capabilities = Capabilities(budget=Budget(300, graphemes), title=True, recipients=True)
+    capabilities = Capabilities(budget=Budget(300, graphemes), title=True, recipients=True, calls_at_once=2)
     again = False
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        for person in recipients:
-            try:
-                self.network.ask("post", partial(self.deliver, request, person), person.address)
-            except ConnectionRefusedError as error:
-                raise self.lost(error) from None
-            except OSError:
-                if self.again:
-                    self.deliver(request, person)
-                yield RecipientOutcome(key=person.key, outcome="unconfirmed", reason="Lost.")
-            except No as no:
-                if no.status == 401:
-                    raise self.refusal(401, no.headers) from None
-                yield self.outcome(person, no)
-            else:
-                yield RecipientOutcome(key=person.key, outcome="posted")
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        return [self.send_one(request, person) for person in people]
+
+    def send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
+        try:
+            self.network.ask("post", partial(self.deliver, request, person), person.address)
+        except ConnectionRefusedError as error:
+            raise self.lost(error) from None
+        except OSError:
+            if self.again:
+                self.deliver(request, person)
+            return RecipientOutcome(key=person.key, outcome="unconfirmed", reason="Lost.")
+        except No as no:
+            if no.status == 401:
+                raise self.refusal(401, no.headers) from None
+            return self.outcome(person, no)
+        return RecipientOutcome(key=person.key, outcome="posted")
 
     def outcome(self, person: Recipient, no: No) -> RecipientOutcome:
         final = no.status in {550, 400}
@@ -732,29 +734,40 @@ class PerfectMail(Perfect):
 
 
 class PassesOverTheLast(PerfectMail):
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        first, *others = recipients
-        return super().send_each(request, [first, *others[:-1]])
+    capabilities = replace(PerfectMail.capabilities, people_per_call=2)
+
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        return super().send_to(request, people[:1])
 
 
-class SendsBeyondTheEnd(PerfectMail):
+class SendsAgainWithTheNext(PerfectMail):
     """Remembers its recipients, and sends to them again with the next ones."""
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        for outcome in super().send_each(request, recipients):
-            yield outcome
-            if len(self.network.posts) > 1:
-                self.deliver(
-                    request, Recipient(key=outcome.key, address=next(iter(self.network.posts.values())).reader)
-                )
+    def send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
+        for post in list(self.network.posts.values())[:1]:
+            self.deliver(request, Recipient(key="", address=post.reader))
+        return super().send_one(request, person)
+
+
+class IsAlone(PerfectMail):
+    """Works only while there is no other channel object of its account."""
+
+    def __init__(self, network: MemoryFixture) -> None:
+        super().__init__(network)
+        network.objects += 1
+
+    def send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
+        if self.network.objects > 1:
+            return RecipientOutcome(key=person.key, outcome="unavailable", reason="Another session is open.")
+        return super().send_one(request, person)
 
 
 class ShowsTheList(PerfectMail):
     everybody: tuple[Recipient, ...] = ()
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        self.everybody = tuple(recipients)
-        return super().send_each(request, self.everybody)
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        self.everybody += tuple(people)
+        return super().send_to(request, people)
 
     def deliver(self, request: Request, person: Recipient) -> None:
         super().deliver(request, person)
@@ -782,49 +795,6 @@ class MailsAgain(PerfectMail):
 class DoubtsEverybody(PerfectMail):
     def lost(self, error: OSError) -> Exception:
         return Unconfirmed(f"Lost: {type(error).__name__}")
-
-
-class LooksAhead(PerfectMail):
-    """The same network, which takes all of its recipients before it sends to the first."""
-
-    capabilities = replace(PerfectMail.capabilities, looks_ahead=True)
-
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        return super().send_each(request, tuple(recipients))
-
-    def deliver(self, request: Request, person: Recipient) -> None:
-        before_publishing(person.key)
-        super().deliver(request, person)
-
-
-class NamesAfterSending(LooksAhead):
-    def deliver(self, request: Request, person: Recipient) -> None:
-        PerfectMail.deliver(self, request, person)
-        before_publishing(person.key)
-
-
-class NamesAllAtOnce(LooksAhead):
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        people = tuple(recipients)
-        for person in people:
-            before_publishing(person.key)
-        return PerfectMail.send_each(self, request, people)
-
-    def deliver(self, request: Request, person: Recipient) -> None:
-        PerfectMail.deliver(self, request, person)
-
-
-class NamesNobody(LooksAhead):
-    def deliver(self, request: Request, person: Recipient) -> None:
-        before_publishing()
-        PerfectMail.deliver(self, request, person)
-
-
-class SendsWhatIsForbidden(LooksAhead):
-    def deliver(self, request: Request, person: Recipient) -> None:
-        with suppress(LostLease):
-            before_publishing(person.key)
-        PerfectMail.deliver(self, request, person)
 
 
 class MemoryContract(ChannelContract):

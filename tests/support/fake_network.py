@@ -7,7 +7,7 @@ import itertools
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -71,7 +71,11 @@ class Scripted:
     opened: int = 0
     closed: int = 0
     people: list[str] = field(default_factory=list)  # of its audience
-    one_by_one: bool = False  # a network of people takes each only when it asks for that person
+    one_by_one: bool = False  # a network of people takes one person in a call, and not a whole chunk
+
+    def __post_init__(self) -> None:
+        if self.capabilities.recipients and not self.one_by_one:
+            self.capabilities = replace(self.capabilities, people_per_call=self.capabilities.people_per_chunk)
 
     def configured(self, name: str, **how: Any) -> ChannelConfig:
         if self.capabilities.recipients:
@@ -154,21 +158,13 @@ class OnReadable(OnPlain):
 class OnMail(OnNetwork):
     """A channel with recipients."""
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        if self.network.one_by_one:
-            yield from self._each(request, recipients)
-            return
-        if not (people := tuple(recipients)):
-            return
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
         self.network.said.append(request)
         self.network.written_to.append(tuple(person.address for person in people))
-        yield from taken(self.network.sends, everybody, people)
-
-    def _each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        self.network.said.append(request)
-        for person in recipients:
-            self.network.written_to.append((person.address,))
-            yield taken(self.network.sends, lambda each: RecipientOutcome(key=each.key, outcome="posted"), person)
+        if not self.network.one_by_one:
+            return list(taken(self.network.sends, everybody, tuple(people)))
+        (person,) = people
+        return [taken(self.network.sends, lambda each: RecipientOutcome(key=each.key, outcome="posted"), person)]
 
 
 def everybody(people: Iterable[Recipient]) -> Iterator[RecipientOutcome]:

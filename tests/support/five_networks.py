@@ -78,8 +78,9 @@ class Five:
             "x": lambda: x_options(self.x),
             "mastodon": lambda: mastodon_options(self.mastodon),
             "bluesky": lambda: bluesky_options(self.bluesky),
-            "email": lambda: mail_options(self.mail, self.login),
-            "sms": lambda: {**sms_options(self.sms), "parallel": 1},  # a fault meets the first person
+            # A fault meets the first person.
+            "email": lambda: {**mail_options(self.mail, self.login), "sessions": 1},
+            "sms": lambda: {**sms_options(self.sms), "parallel": 1},
         }
         return {"timeout": self.timeout, **made[network]()}
 

@@ -6,7 +6,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -78,20 +78,7 @@ LONG: dict[str, Answer] = {
     "nested": whole(b"[" * 900_000),
     "100 long headers": repeated(HEAD, piece=b"X: " + b"x" * 65_000 + b"\r\n", pause=False, times=100),
 }
-SLOW_MAIL: dict[str, Answer] = {
-    "a greeting without an end": repeated(b"220 ", piece=b"x", pause=True),
-    "lines without an end": repeated(piece=b"220-hello\r\n", pause=True),
-    "no greeting": repeated(piece=b"", pause=True),
-}
-LONG_MAIL: dict[str, Answer] = {
-    "more than 100 lines": repeated(piece=b"220-hello\r\n", pause=False),
-    "long lines": repeated(piece=b"220-" + b"x" * 8_000 + b"\r\n", pause=False),
-    "a line without an end": repeated(b"220 ", piece=b"x" * 65_536, pause=False),
-}
-
-
-MAIL_STAGES = ("EHLO", "AUTH", "MAIL", "RCPT", "DATA", "content", "RSET", "QUIT")
-"""The commands to which a mail server's reply may not end."""
+LONG_REPLY: Answer = repeated(b"220 ", piece=b"x" * 65_536, pause=False)  # of a mail server
 
 _MAIL_REPLIES = {
     b"EHLO": b"250-here\r\n250 AUTH PLAIN\r\n",
@@ -102,13 +89,12 @@ _MAIL_REPLIES = {
 
 
 @contextmanager
-def hostile_mail_server(stage: str, answer: Answer, *, refuses: bool = False) -> Iterator[int]:
+def hostile_mail_server(stage: str, answer: Answer) -> Iterator[int]:
     """Yield the port of a mail server whose reply to one command is this answer.
 
     Args:
         stage: The command, or `content` for the reply to the mail.
         answer: The pieces of the reply.
-        refuses: It refuses each recipient, so that the session is reset.
     """
     closed = threading.Event()
 
@@ -123,8 +109,7 @@ def hostile_mail_server(stage: str, answer: Answer, *, refuses: bool = False) ->
             connection.sendall(b"220 here\r\n")
             while line := lines.readline():
                 command = line[:4].upper()
-                usual = b"550 no\r\n" if refuses and command == b"RCPT" else _MAIL_REPLIES.get(command, b"250 yes\r\n")
-                reply(connection, command.decode(), usual)
+                reply(connection, command.decode(), _MAIL_REPLIES.get(command, b"250 yes\r\n"))
                 if command == b"DATA":
                     while lines.readline() not in {b".\r\n", b""}:
                         pass
@@ -137,20 +122,6 @@ def hostile_mail_server(stage: str, answer: Answer, *, refuses: bool = False) ->
             yield port
         finally:
             closed.set()
-
-
-@contextmanager
-def silent_port() -> Iterator[int]:
-    """Yield a port at which no address of this machine answers: its queue is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("", 0), backlog=0))
-        port: int = listener.getsockname()[1]
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.settimeout(0)
-            with suppress(BlockingIOError):
-                waiting.connect(("127.0.0.1", port))
-        yield port
 
 
 @contextmanager
@@ -225,7 +196,7 @@ def _sms(port: int, timeout: float) -> None:
     url = SecretStr(f"form://127.0.0.1:{port}/send?:to={{recipient}}")
     with closing(Sms(url=url, timeout=timeout, clock=FakeClock())) as channel:
         person = Recipient(key="someone", address="+33639980001")
-        for outcome in channel.send_each(channel.prepare(a_post(), ()), [person]):
+        for outcome in channel.send_to(channel.prepare(a_post(), ()), [person]):
             assert outcome.outcome != "refused"
 
 
@@ -239,7 +210,7 @@ def mail_list(port: int, timeout: float) -> None:
     """Send a mail to one person."""
     url = SecretStr(f"mailto://desk:s3cretword@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
     with closing(Email(url=url, timeout=timeout, clock=FakeClock())) as channel:
-        list(channel.send_each(channel.prepare(a_post(), ()), [Recipient(key="a", address="a@journal.example")]))
+        channel.send_to(channel.prepare(a_post(), ()), [Recipient(key="a", address="a@journal.example")])
 
 
 _KEYS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from unittest.mock import Mock
 
 import pytest
 
-from policenotify.channel import Picture, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import Picture, Post, PostRef, Recipient, RecipientOutcome, Request, SupportsPeople
+from policenotify.delivery.batch import Breaker, Chunk
+from policenotify.delivery.lease import Lease
 from policenotify.errors import ChannelError
 from policenotify.model.lifecycle import Stage
+from policenotify.testing.fakes import FakeClock
 
 NOW = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
 JPEG = b"\xff\xd8\xff\xe0" + b"road\r\n--" * 100
@@ -23,12 +28,6 @@ class Sender(Protocol):
     def prepare(self, post: Post, replies_to: tuple[PostRef, ...], /) -> Request: ...
 
     def send(self, request: Request, /) -> PostRef: ...
-
-
-class BulkSender(Protocol):
-    """A channel that sends to a list of people."""
-
-    def send_each(self, request: Request, recipients: Iterable[Recipient], /) -> Iterable[RecipientOutcome]: ...
 
 
 def a_post(text: str = "Route barrée à Évian.", **other: Any) -> Post:
@@ -60,14 +59,30 @@ def error_of(call: Callable[[], object]) -> ChannelError:
     return caught.value
 
 
+def send_list(request: Request, people: Iterable[Recipient], *channels: SupportsPeople) -> Chunk:
+    """Send to people as one chunk, through these channel objects at once."""
+    clock = FakeClock()
+    claimed = Mock(channel="it", public_id=1)
+    lease = Lease(claimed=claimed, clock=clock, length=timedelta(minutes=2), renewed_at=clock.monotonic())
+    chunk = Chunk(request=request, lease=lease, breaker=Breaker("it"), left=deque(people))
+    chunk.run(channels)
+    return chunk
+
+
+def outcomes_of(channel: SupportsPeople, request: Request, people: Iterable[Recipient]) -> list[RecipientOutcome]:
+    """Return the outcomes of people, in the order in which they are known. There must be no failure."""
+    chunk = send_list(request, people, channel)
+    if chunk.failure is not None:
+        raise chunk.failure
+    assert not chunk.left
+    return list(chunk.outcomes.values())
+
+
 def until_error(
-    channel: BulkSender, request: Request, people: Iterable[Recipient]
+    channel: SupportsPeople, request: Request, people: Iterable[Recipient]
 ) -> tuple[dict[str, str], ChannelError]:
-    """Return the outcomes by person before the error that ended the list, and the error."""
-    outcomes: dict[str, str] = {}
-    try:
-        for recipient in channel.send_each(request, people):
-            outcomes[recipient.key.removeprefix("key-of-")] = recipient.outcome
-    except ChannelError as error:
-        return outcomes, error
-    raise AssertionError(f"no error, but {outcomes}")
+    """Return the outcomes by person of those who do not wait, and the error that ended the list."""
+    chunk = send_list(request, people, channel)
+    assert chunk.failure is not None, f"no error, but {chunk.outcomes}"
+    settled = [each for each in chunk.outcomes.values() if each.outcome != "unavailable"]
+    return {each.key.removeprefix("key-of-"): each.outcome for each in settled}, chunk.failure

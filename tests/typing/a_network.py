@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_type
 
@@ -22,10 +22,10 @@ from policenotify.channel import (
     Span,
     StateStore,
     StoredValue,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
@@ -92,12 +92,11 @@ class Pigeons:
 class Letters(Pigeons):
     """A post office: one letter for each person."""
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        for person in recipients:
-            yield RecipientOutcome(key=person.key, outcome="posted")
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        return [RecipientOutcome(key=person.key, outcome="posted") for person in people]
 
 
-Claims: TypeAlias = tuple[SupportsSend, SupportsLookup, SupportsEdit, SupportsDelete, SupportsBulkSend]
+Claims: TypeAlias = tuple[SupportsSend, SupportsLookup, SupportsEdit, SupportsDelete, SupportsPeople]
 KINDS: tuple[type[Channel], ...] = (Pigeons, Letters)
 
 
@@ -108,7 +107,7 @@ def open_lofts(clock: Clock, store: StateStore) -> Claims:
     channels: list[Channel] = [pigeons, letters]
     for channel in channels:
         assert_type(channel.capabilities, Capabilities)
-        if isinstance(channel, SupportsBulkSend):
+        if isinstance(channel, SupportsPeople):
             continue
         if isinstance(channel, SupportsSend):
             assert_type(channel, SupportsSend)

@@ -1,6 +1,6 @@
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -26,10 +26,10 @@ from policenotify.channel import (
     Request,
     Span,
     StoredValue,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import UnsupportedVersion
@@ -218,8 +218,8 @@ class Loud:
 
 
 class Quiet(Loud):
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        return (RecipientOutcome(key=one.key, outcome="posted", code=request.key[:3]) for one in recipients)
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        return [RecipientOutcome(key=one.key, outcome="posted", code=request.key[:3]) for one in people]
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         return PostRef(account=request.account, id="1") if since < AT and "1" not in known else None
@@ -236,12 +236,18 @@ def test_a_class_of_the_right_shape_is_a_channel() -> None:
     sends: SupportsSend = loud  # mypy proves the signatures, isinstance the names
     assert isinstance(sends, Channel)
     assert isinstance(loud, SupportsSend)
-    assert not isinstance(loud, SupportsBulkSend | SupportsLookup | SupportsEdit | SupportsDelete)
+    assert not isinstance(loud, SupportsPeople | SupportsLookup | SupportsEdit | SupportsDelete)
     assert all(
-        isinstance(quiet, protocol) for protocol in (SupportsBulkSend, SupportsLookup, SupportsEdit, SupportsDelete)
+        isinstance(quiet, protocol) for protocol in (SupportsPeople, SupportsLookup, SupportsEdit, SupportsDelete)
     )
     assert not isinstance(object(), Channel)
     assert sends.send(sends.prepare(POST, (REF,))) == PostRef(account="desk.example", id=KEY[:8])
+
+
+@pytest.mark.parametrize("claim", ["people_per_call", "calls_at_once", "people_per_chunk"])
+def test_a_list_reaches_one_person_at_least_in_each_step(claim: str) -> None:
+    with pytest.raises(ValueError, match=claim):
+        Capabilities(budget=Budget(300), **{claim: 0})  # type: ignore[arg-type]  # of the parameter
 
 
 def test_an_unclaimed_capability_is_absent() -> None:

@@ -13,10 +13,10 @@ from policenotify.channel import (
     PostRef,
     Recipient,
     Request,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
@@ -39,13 +39,13 @@ from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, span
-from policenotify.transport import publishing_under
 
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
+_CALLED_WITHIN = 1 / 2  # of a lease; the other half is for the call and its answer
 _LOOKUP_MARGIN = timedelta(days=1)  # before the first attempt, for a clock that was set since. Known posts do not count
 _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that disagree do not answer both look-ups
 
@@ -138,7 +138,7 @@ class DeliveryAttempt(ListSender):
         """Return why the channel as configured now cannot send the delivery, if so."""
         if claimed.account != self.config.account:
             return f"It was worded for {claimed.account!r}; {self.config.name!r} is now {self.config.account!r}."
-        posts = SupportsBulkSend if claimed.has_recipients else SupportsSend
+        posts = SupportsPeople if claimed.has_recipients else SupportsSend
         needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}
         if not isinstance(self.channel, needed[claimed.operation]):
             return f"The network of {self.config.name!r} cannot send it."
@@ -304,21 +304,18 @@ class DeliveryAttempt(ListSender):
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
+        if lease.is_over(_CALLED_WITHIN):  # if another process has it now, storing this raises `LostLease`
+            reason = "The sending process was halted for too long; this attempt sent nothing."
+            return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
         try:
-            with publishing_under(lease.allow):
-                lease.check()  # for networks that do not check before they write
-                if claimed.operation is Operation.DELETE:
-                    channel.delete(claimed.target)
-                    return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)
-                edits = claimed.operation is Operation.EDIT
-                ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
+            if claimed.operation is Operation.DELETE:
+                channel.delete(claimed.target)
+                return AttemptResult(outcome=Outcome.DELETED, ref=claimed.target)
+            edits = claimed.operation is Operation.EDIT
+            ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
         except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
-            if not lease.unwritten:
-                return self._failed(error, claimed)
-        # The lease was too old, so nothing was sent. If another process has it now, storing this raises `LostLease`.
-        reason = "The sending process was halted for too long; this attempt sent nothing."
-        return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
+            return self._failed(error, claimed)
 
     # --- failures
 
@@ -343,6 +340,11 @@ class DeliveryAttempt(ListSender):
         result = waiting(
             claimed, not_before=now + wait, backoff=wait, reason=error.reason, remedy=error.remedy, code=error.code
         )
+        if isinstance(error, Unavailable | Unconfirmed) and error.retry_at:
+            # The network's own time, from which our backoff does not grow.
+            at = error.retry_at if error.retry_at.tzinfo else error.retry_at.replace(tzinfo=UTC)
+            # A time that has passed already would have us ask without a pause.
+            result = replace(result, not_before=max(at, now + self.backoff(timedelta(0))), backoff=claimed.backoff)
         match error:
             case Blocked():
                 if self.journal.channels.block(self.config.name, error):
@@ -350,11 +352,6 @@ class DeliveryAttempt(ListSender):
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
                 result = replace(result, remedy=error.remedy or "It will be tried again.", delayed=True)
-                if error.retry_at:  # the network's own time, from which our backoff does not grow
-                    at = error.retry_at if error.retry_at.tzinfo else error.retry_at.replace(tzinfo=UTC)
-                    # A time that has passed already would have us ask without a pause.
-                    at = max(at, now + self.backoff(timedelta(0)))
-                    result = replace(result, not_before=at, backoff=claimed.backoff)
                 if error.whole_channel:
                     self.journal.channels.pause(self.config.name, result.not_before or now)
                 return result

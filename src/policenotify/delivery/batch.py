@@ -1,18 +1,20 @@
-"""One attempt at a batch of people: mark some of them, send, record what became of each, and go on.
+"""One attempt at a batch of people: mark a chunk of them, send, record what became of each, and go on.
 
-Who was marked is in doubt if the process is killed. If a drain ends, those who were marked and not begun wait again.
+Who was marked is in doubt if the process is killed. Those who were marked and not begun wait again.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from policenotify.channel import (
     Channel,
@@ -22,29 +24,27 @@ from policenotify.channel import (
     Recipient,
     RecipientOutcome,
     Request,
-    SupportsBulkSend,
+    SupportsPeople,
 )
 from policenotify.delivery.lease import Lease
 from policenotify.delivery.log_lines import log_outcome, measure_post, noted
-from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, measure, note, span
-from policenotify.transport import publishing_under
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
-
-CHUNK: Final = 25
-"""People marked for an attempt at once. After a kill so many may be in doubt, for each worker."""
 
 _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
 _OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _UNKNOWN = "It may or may not have been taken."
 _SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
+_MOST_DOUBTS = 2  # calls in doubt without an answer between, after which the network counts as unavailable
+_SUSPECTED = 3  # refusals without a success, after which a refusal counts for everybody
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
 
 
@@ -68,94 +68,166 @@ def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> Att
     return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
 
-@dataclass(slots=True, kw_only=True)
-class Chunk:
-    """An iterator over the people who are marked, pulled by the channel.
+class Breaker:
+    """Decides from the outcomes of single people whether a network refuses everybody, or does not answer.
 
-    It ends early if the batch must not go on, or the lease grows old. Who was not begun then has no outcome.
+    Args:
+        channel: The channel's name.
 
     Attributes:
-        lease: The batch's lease.
-        may_go_on: Returns whether another person may be begun.
-        left: Those who were not pulled yet.
-        looks_ahead: The channel pulls earlier, and names each person right before it asks the network.
-        begun: Keys of those whom the network was asked for, in order.
-        outcomes: What became of them, by key.
-        cut: The batch must not go on.
-        late: The lease was too old for another person.
+        served: The network has accepted the message for a person.
     """
 
-    lease: Lease
-    may_go_on: Callable[[], bool]
-    left: deque[Recipient]
-    looks_ahead: bool = False
-    begun: dict[str, None] = field(default_factory=dict)
-    outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
-    cut: bool = False
-    late: bool = False
+    def __init__(self, channel: str) -> None:
+        self.served: bool = False
+        self._channel = channel
+        self._doubts = 0  # calls without an answer, one after the other
+        self._refused: dict[str, RecipientOutcome] = {}  # by domain, which may refuse us alone, or by whole number
 
-    def __iter__(self) -> Iterator[Recipient]:
-        return self
-
-    def __next__(self) -> Recipient:
-        if not self.left or not self._begins():
-            raise StopIteration
-        recipient = self.left.popleft()
-        if not self.looks_ahead:
-            self._begin(recipient.key)
-        return recipient
-
-    def run(self, channel: SupportsBulkSend, request: Request) -> ChannelError | None:
-        """Let the channel send. Afterwards each person who was begun has an outcome.
+    def record(self, call: Iterable[tuple[RecipientOutcome, str]]) -> ChannelError | None:
+        """Record the outcomes of a call, each with the person's address.
 
         Returns:
-            The failure that ended it, if any.
+            The error of the whole channel, if they show one.
         """
-        failure: ChannelError | None = None
-        missing = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)
-        try:
-            with publishing_under(self._allow):
-                for outcome in channel.send_each(request, self):
+        doubt: RecipientOutcome | None = None
+        for outcome, address in call:
+            if outcome.outcome == "unconfirmed":
+                doubt = outcome
+                continue
+            self._doubts = 0
+            self.served = self.served or outcome.outcome == "posted"
+            if outcome.outcome == "refused" and not (outcome.gone or outcome.personal):
+                self._refused[address.rpartition("@")[2].lower()] = outcome
+        if doubt is not None:
+            self._doubts += 1
+            if self._doubts >= _MOST_DOUBTS:
+                return Unavailable(f"{self._channel!r} does not answer.", code=doubt.code)
+        if self.served or len(self._refused) < _SUSPECTED:
+            return None
+        last = list(self._refused.values())[-1]
+        return Blocked(
+            f"{self._channel!r} refuses the message for all recipients. Its last answer: {last.reason}",
+            code=last.code,
+            remedy="Check sender, permissions, credit and text with its operator, then: policenotify doctor",
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Chunk:
+    """The people who are marked together, on their way through one or more channel objects at once.
+
+    Attributes:
+        request: What they get.
+        lease: The batch's lease.
+        breaker: The batch's breaker.
+        may_go_on: Returns whether another call may be made.
+        left: Those who were not begun.
+        outcomes: What became of the others, by key.
+        failure: Why the batch cannot go on.
+        useless: Channel objects beyond the first that could not be used.
+    """
+
+    request: Request
+    lease: Lease
+    breaker: Breaker
+    left: deque[Recipient]
+    may_go_on: Callable[[], bool] = lambda: True
+    outcomes: dict[str, RecipientOutcome] = field(default_factory=dict)
+    failure: ChannelError | None = None
+    useless: list[SupportsPeople] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, channels: Sequence[SupportsPeople]) -> None:
+        """Send to all, unless the batch must not go on or the lease grows old. Each channel object has a thread."""
+        first, *others = channels
+        escaped = list[BaseException]()
+
+        def help_out(channel: SupportsPeople) -> None:
+            try:
+                self._send(channel, helps=True)
+            except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+                escaped.append(error)
+
+        threads = list[threading.Thread]()
+        for other in others:
+            run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
+            thread = threading.Thread(target=run, args=(help_out, other), name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the machine has no more threads
+                break
+            threads.append(thread)
+        self._send(first)
+        for thread in threads:
+            thread.join()
+        if escaped:
+            raise escaped[0]
+        if self.failure is not None and not self.breaker.served:  # what was refused may have the same cause
+            for key, each in self.outcomes.items():
+                if each.outcome == "refused" and not (each.gone or each.personal):
+                    self.outcomes[key] = replace(each, outcome="unavailable")
+
+    def _send(self, channel: SupportsPeople, *, helps: bool = False) -> None:
+        most = channel.capabilities.people_per_call
+        while people := self._next(most):
+            try:
+                outcomes = tuple(channel.send_to(self.request, people))
+                self._record(people, outcomes)
+            except Unavailable as error:
+                if helps and not error.whole_channel:  # a server may limit the sessions of a client
+                    self._leave(channel, people)
+                    return
+                self._fail(people, error)
+            except Exception as error:  # noqa: BLE001 - whatever escapes a channel leaves its people in doubt
+                self._fail(people, error)
+
+    def _next(self, most: int) -> list[Recipient]:
+        """Return who is begun now."""
+        with self._lock:
+            if self.failure is not None or not self.may_go_on() or self.lease.is_over(_BEGUN_WITHIN):
+                return []
+            return [self.left.popleft() for _ in range(min(most, len(self.left)))]
+
+    def _leave(self, channel: SupportsPeople, people: Sequence[Recipient]) -> None:
+        """Leave people to the other channel objects."""
+        with self._lock:
+            self.left.extendleft(reversed(people))
+            self.useless.append(channel)
+
+    def _record(self, people: Sequence[Recipient], outcomes: Iterable[RecipientOutcome]) -> None:
+        """Record the outcomes of a call."""
+        addresses = {person.key: person.address for person in people}
+        with self._lock:
+            for outcome in outcomes:
+                if outcome.key in addresses:
                     self._add(outcome)
-        except (Refused, Blocked, Unavailable) as error:
-            failure = error
-            missing = partial(RecipientOutcome, outcome="unavailable", reason=error.reason, code=error.code)
-        except Exception as error:  # noqa: BLE001 - any other exception leaves those without an outcome in doubt
-            if not self.cut and not self.lease.refused:
+            for key in addresses.keys() - self.outcomes.keys():
+                self._add(RecipientOutcome(key=key, outcome="unconfirmed", reason=_UNKNOWN))
+            if failure := self.breaker.record((self.outcomes[key], address) for key, address in addresses.items()):
+                self._stop(failure)
+
+    def _fail(self, people: Sequence[Recipient], error: Exception) -> None:
+        """Record what an exception means for the people of a call, and for the batch."""
+        outcome = partial(RecipientOutcome, outcome="unconfirmed", reason=_UNKNOWN)
+        failure: ChannelError | None = None
+        match error:
+            case Refused() | Blocked() | Unavailable():
+                failure, outcome = error, partial(outcome, outcome="unavailable", reason=error.reason, code=error.code)
+            case Unconfirmed():
+                outcome = partial(outcome, reason=error.reason, code=error.code)
+                if error.retry_at is not None:
+                    reason = f"{self.lease.claimed.channel!r} asks us to wait."
+                    failure = Unavailable(reason, retry_at=error.retry_at, whole_channel=True, code=error.code)
+            case _:
                 name, code = self.lease.claimed.channel, type(error).__name__
                 about = fields(channel=name, delivery=self.lease.claimed.public_id)
                 _log.warning("Channel %s: %s escaped in the middle of a list.", name, code, extra=about)
                 failure = Unavailable("The network failed unexpectedly in the middle.", code=code)
-        if self.lease.refused:
-            self.cut = True
-            if self.lease.unwritten and self.begun:
-                self._add(RecipientOutcome(key=next(reversed(self.begun)), outcome="unavailable"))
-        for key in self.begun:
-            if key not in self.outcomes:
-                self._add(missing(key=key))
-        return failure
-
-    def _begins(self) -> bool:
-        """Return whether another person may be begun."""
-        self.cut = self.cut or not self.may_go_on()
-        age = self.lease.clock.monotonic() - self.lease.renewed_at
-        self.late = age > self.lease.length.total_seconds() * _BEGUN_WITHIN
-        return not self.cut and not self.late
-
-    def _begin(self, key: str) -> None:
-        self.begun[key] = None
-        self.lease.writes = 0
-
-    def _allow(self, recipient: str) -> None:
-        """Allow to publish one person's copy.
-
-        Raises:
-            LostLease: It must not be published.
-        """
-        self.lease.check()
-        if self.looks_ahead and recipient not in self.begun:  # else again, as its connection was lost before
-            self._begin(recipient)
-        self.lease.writes += 1
+        self._record(people, [outcome(key=person.key) for person in people])
+        if failure is not None:
+            with self._lock:
+                self._stop(failure)
 
     def _add(self, outcome: RecipientOutcome) -> None:
         if outcome.outcome not in _OUTCOMES:  # an unknown word tells nothing
@@ -163,6 +235,18 @@ class Chunk:
         known = self.outcomes.get(outcome.key)
         if known is None or _OUTCOMES.index(known.outcome) < _OUTCOMES.index(outcome.outcome):
             self.outcomes[outcome.key] = outcome
+
+    def _stop(self, failure: ChannelError) -> None:
+        if self.failure is None or isinstance(failure, Blocked):
+            self.failure = failure
+
+
+def close(channel: Channel, name: str) -> None:
+    """Close a channel object. A failure is only logged: what was sent is settled already."""
+    try:
+        channel.close()
+    except Exception as error:  # noqa: BLE001 - see above
+        _log.warning("Channel %s did not close: %s", name, type(error).__name__, extra=fields(channel=name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +259,7 @@ class ListSender(ABC):
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         may_go_on: Returns whether another person may be begun.
         on_result: Called in each transaction that stores a result.
+        helpers: Further objects of the channel, opened when a list is worth them.
     """
 
     journal: Journal
@@ -185,6 +270,7 @@ class ListSender(ABC):
     backoff: Callable[[timedelta], timedelta] = backoff
     may_go_on: Callable[[], bool] = lambda: True
     on_result: Callable[[], object] = lambda: None
+    helpers: list[Channel] = field(default_factory=list)
 
     @abstractmethod
     def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
@@ -205,7 +291,7 @@ class ListSender(ABC):
         """
         return self.journal.deliveries.take(
             claimed,
-            int(getattr(self.channel, "people_at_once", CHUNK)) if more else 0,
+            self.channel.capabilities.people_per_chunk if more else 0,
             hold_doubt=self._holds_doubt(claimed),
             lease=self.lease,
             rate=self.config.rate,
@@ -216,30 +302,29 @@ class ListSender(ABC):
         """Send to these people and the others of the batch, as long as it may go on."""
         claimed, result = lease.claimed, None
         ref = PostRef(account=request.account, id=request.key)
+        breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
         while recipients:
             chunk = Chunk(
-                lease=lease,
-                may_go_on=self.may_go_on,
-                left=deque(recipients),
-                looks_ahead=self.channel.capabilities.looks_ahead,
+                request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
             )
-            failure = self._send_chunk(chunk, request)
+            self._send_chunk(chunk, most)
+            most -= len(chunk.useless)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
-            at, ends = self.clock.monotonic(), chunk.cut or not self.may_go_on()
+            at, ends = self.clock.monotonic(), not self.may_go_on()
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
-            recipients, result = self._following(claimed, chunk, failure, ends=ends)
+            recipients, result = self._following(claimed, chunk, ends=ends)
             lease.renewed_at = at
         result = result or self._waits(claimed)
         log_outcome(claimed, result.code, self._store_of_people(claimed, replace(result, ref=ref)))
 
     def _following(
-        self, claimed: ClaimedDelivery, chunk: Chunk, failure: ChannelError | None, *, ends: bool
+        self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
     ) -> tuple[tuple[Recipient, ...], AttemptResult | None]:
         """Store what became of a chunk. Return the people who follow it, or without any the result of the batch."""
-        left_over = chunk.left and not chunk.late  # the network took no more
+        failure = chunk.failure
         try:
-            people = self._mark(claimed, chunk.outcomes, more=not (failure or ends or left_over))
+            people = self._mark(claimed, chunk.outcomes, more=not (failure or ends))
         except Blocked as error:
             people, failure = (), error
         except RateReached as reached:
@@ -259,15 +344,33 @@ class ListSender(ABC):
         at_last = self.journal.now() + wait
         return AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
 
-    def _send_chunk(self, chunk: Chunk, request: Request) -> ChannelError | None:
+    def _send_chunk(self, chunk: Chunk, most: int) -> None:
+        """Send to the people of a chunk in up to so many calls at once."""
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            failure = chunk.run(cast("SupportsBulkSend", self.channel), request)  # the attempt has checked it
+            chunk.run(self._channels(len(chunk.left), most))
+            failure = chunk.failure
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
         took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
         measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
-        return failure
+        for channel in chunk.useless:
+            self.helpers.remove(channel)
+            close(channel, self.config.name)
+
+    def _channels(self, people: int, most: int) -> list[SupportsPeople]:
+        """Return the channel objects for so many people, opening what is missing."""
+        helpers = min(most, -(-people // self.channel.capabilities.people_per_call)) - 1
+        while len(self.helpers) < helpers:
+            state_store = self.journal.channels.state_store(self.config.name)
+            self.helpers.append(self.config.open(self.clock, state_store))
+        return cast("list[SupportsPeople]", [self.channel, *self.helpers[:helpers]])  # the attempt has checked it
+
+    def close(self) -> None:
+        """Close all objects of the channel."""
+        while self.helpers:
+            close(self.helpers.pop(), self.config.name)
+        close(self.channel, self.config.name)
 
     def _store_of_people(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from policenotify.channel import Channel, ChannelConfig, Clock
+from policenotify.channel import ChannelConfig, Clock
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.audience_reader import AudienceReader
 from policenotify.delivery.batch import backoff, waiting
@@ -351,7 +351,7 @@ class Dispatcher:
                 _log.error("Channel %s: %s", config.name, text, extra=about)  # a trace would hold values
         finally:
             if attempts is not None:  # closing may hang, too
-                _close(attempts.channel, config.name)
+                attempts.close()
             with self._changed:
                 self._lanes.pop(lane, None)
                 self._note_change()
@@ -418,10 +418,3 @@ class Dispatcher:
     def _let_rest(self, channel: str) -> None:
         with self._changed:
             self._resting[channel] = self.clock.monotonic() + self.rest
-
-
-def _close(channel: Channel, name: str) -> None:
-    try:
-        channel.close()
-    except Exception as error:  # noqa: BLE001 - the delivery is settled already
-        _log.warning("Channel %s did not close: %s", name, type(error).__name__, extra=fields(channel=name))

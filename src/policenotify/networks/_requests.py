@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
@@ -20,7 +19,6 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from policenotify.networks._bounds import MAX_ANSWER, PIECE, call_seconds
-from policenotify.transport import before_publishing
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
 # Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
@@ -39,7 +37,6 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._publishes = False
         self.max_bytes = MAX_ANSWER
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
@@ -47,8 +44,6 @@ class BoundedAdapter(HTTPAdapter):
         request.headers["Accept-Encoding"] = "identity"
         sent = len(request.body) if isinstance(request.body, bytes | str) else 0
         seconds = call_seconds(kwargs.get("timeout"), sent)
-        if self._publishes:
-            before_publishing()
         end = None if seconds is None else time.monotonic() + seconds
         response = super().send(request, *args, **{**kwargs, "stream": True})
         with response:
@@ -78,15 +73,6 @@ class BoundedAdapter(HTTPAdapter):
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(error) from error
         return bytes(body)
-
-    @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Check the lease before each request that is made within."""
-        self._publishes = True
-        try:
-            yield
-        finally:
-            self._publishes = False
 
 
 class RawAnswer(NamedTuple):
@@ -176,11 +162,11 @@ def last_headers() -> Iterator[dict[str, str]]:
         _heard.reset(before)
 
 
-class KeptSessions:
-    """Sessions whose connections stay open from one call of `BoundedRequests` to the next.
+class KeptSession:
+    """A session whose connections stay open from one call of `BoundedRequests` to the next.
 
-    One thread at a time uses a session. A connection that was idle for long may be closed by the server just when the
-    next request is written, which would leave that request in doubt. So it is not used again.
+    A connection that was idle for long may be closed by the server just when the next request is written, which would
+    leave that request in doubt. So it is not used again.
 
     Args:
         monotonic: The time in seconds, as `Clock.monotonic`.
@@ -188,33 +174,24 @@ class KeptSessions:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._idle: deque[tuple[float, requests.Session]] = deque()
+        self._used_at = 0.0
+        self._session = _bounded_session()
 
     @contextmanager
     def use(self) -> Iterator[None]:
-        """Make this thread's calls of `BoundedRequests` through one of the sessions."""
-        session = self._take()
-        before = _through.set(session)
+        """Make this thread's calls of `BoundedRequests` through the session."""
+        if self._monotonic() - self._used_at > _MAX_IDLE:
+            self.close()
+        before = _through.set(self._session)
         try:
             yield
         finally:
             _through.reset(before)
-            self._idle.append((self._monotonic(), session))
+            self._used_at = self._monotonic()
 
     def close(self) -> None:
-        """Close all that are idle. They open again with the next call."""
-        while self._idle:
-            with suppress(IndexError):  # another thread has it
-                self._idle.pop()[1].close()
-
-    def _take(self) -> requests.Session:
-        try:
-            since, session = self._idle.pop()
-        except IndexError:
-            return _bounded_session()
-        if self._monotonic() - since > _MAX_IDLE:
-            session.close()  # its pools stay, without connections
-        return session
+        """Close the connections. They open again with the next call."""
+        self._session.close()
 
 
 def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -36,10 +36,10 @@ from policenotify.channel import (
     Clock,
     StateStore,
     StoredValue,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
@@ -327,7 +327,7 @@ def _check_claims(channel: object, capabilities: object, account: object, subjec
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
         raise SettingsError(f"{subject} states no Capabilities, or its account is not a text. Update its package.")
     claims: list[tuple[object, type]] = [
-        (capabilities.recipients, SupportsBulkSend),
+        (capabilities.recipients, SupportsPeople),
         (not capabilities.recipients, SupportsSend),
         (capabilities.lookup_delay is not None, SupportsLookup),
         (capabilities.edits, SupportsEdit),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -202,10 +202,11 @@ class Recorder:
 
 def opener(recorder: Recorder, config: ChannelConfig) -> Callable[[Clock, StateStore], Channel]:
     """Return a function that opens recording channel objects in place of *config*."""
+    capabilities = replace(config.capabilities, calls_at_once=1)  # so that people come in order
     kind = _BulkRecordingChannel if config.capabilities.recipients else _PostRecordingChannel
 
     def opened(_clock: Clock, _keep: StateStore) -> Channel:
-        return kind(recorder, config.name, config.network, config.capabilities)
+        return kind(recorder, config.name, config.network, capabilities)
 
     return opened
 
@@ -294,19 +295,18 @@ class _PostRecordingChannel(_RecordingChannel):
 class _BulkRecordingChannel(_RecordingChannel):
     """A channel with recipients."""
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        return [self._send_one(request, person) for person in people]
+
+    def _send_one(self, request: Request, person: Recipient) -> RecipientOutcome:
         fault = self.recorder.fault(self.account)
-        if fault and not fault.published:
-            raise fault.error
-        for person in recipients:
-            own = self.recorder.fault(self.account, person.address)
-            if own is None or own.published:
-                self.recorder.add_reader(self._recorded(request, post_id=request.key), person.address)
-            if own:
-                yield RecipientOutcome(
-                    key=person.key, outcome=_OUTCOMES[type(own.error)], code=own.error.code, reason=own.error.reason
-                )
-            elif not fault:
-                yield RecipientOutcome(key=person.key, outcome="posted")
+        own = self.recorder.fault(self.account, person.address)
+        if all(each is None or each.published for each in (fault, own)):
+            self.recorder.add_reader(self._recorded(request, post_id=request.key), person.address)
         if fault:
             raise fault.error
+        if own:
+            return RecipientOutcome(
+                key=person.key, outcome=_OUTCOMES[type(own.error)], code=own.error.code, reason=own.error.reason
+            )
+        return RecipientOutcome(key=person.key, outcome="posted")

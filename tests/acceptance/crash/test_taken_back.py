@@ -23,8 +23,7 @@ from typing import Literal
 import pytest
 from sqlalchemy import exists, func, select
 
-from policenotify.channel import Operation
-from policenotify.delivery.batch import CHUNK
+from policenotify.channel import CHUNK, Operation
 from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message

@@ -12,8 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from policenotify.channel import PostRef
-from policenotify.delivery.batch import CHUNK
+from policenotify.channel import CHUNK, PostRef
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.journal.lists.recipients import recipient_key

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import func, select
 
-from policenotify.delivery.batch import CHUNK
+from policenotify.channel import CHUNK
 from policenotify.delivery.service import ended_by_signals
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.delivery.batch import CHUNK
+from policenotify.channel import CHUNK
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from tests.acceptance.peers.mail_server import MailServer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from tests.acceptance.peers.kannel_server import Kannel
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.sms_centre import Sms as Arrived
 from tests.support.installation import accident
+from tests.support.network_calls import outcomes_of
 from tests.support.patience import short
 
 pytestmark = pytest.mark.peers
@@ -94,7 +95,7 @@ def test_a_text_arrives_as_written_in_as_many_parts_as_counted(
     before = len(kannel.centre.messages)
     channel = _channel(kannel, accents=accents)
     request = channel.prepare(_post(channel, text), ())
-    told = list(channel.send_each(request, (Recipient(key="ana", address=NUMBERS[0]),)))
+    told = channel.send_to(request, [Recipient(key="ana", address=NUMBERS[0])])
     assert [each.outcome for each in told] == ["posted"]
     [got] = arrived(kannel, before, 1)
     assert got.text == request.body["text"]
@@ -120,7 +121,7 @@ def test_kannel_does_not_report_a_later_refusal_of_the_operator(kannel: Kannel) 
     channel = _channel(kannel)
     assert channel.capabilities.acceptance == "unverified"
     request = channel.prepare(_post(channel, "Route barrée"), ())
-    told = list(channel.send_each(request, (Recipient(key="ana", address="+33639980888"),)))
+    told = channel.send_to(request, [Recipient(key="ana", address="+33639980888")])
     assert [each.outcome for each in told] == ["posted"]
 
 
@@ -128,7 +129,7 @@ def test_a_wrong_password_blocks_the_channel(kannel: Kannel) -> None:
     channel = Sms(url=SecretStr(address(kannel.port, "another")), clock=SystemClock())
     request = channel.prepare(_post(channel, "Route barrée"), ())
     with pytest.raises(Blocked):
-        list(channel.send_each(request, (Recipient(key="ana", address=NUMBERS[0]),)))
+        channel.send_to(request, [Recipient(key="ana", address=NUMBERS[0])])
 
 
 def test_each_person_has_a_delivery_receipt(kannel: Kannel) -> None:
@@ -140,7 +141,7 @@ def test_each_person_has_a_delivery_receipt(kannel: Kannel) -> None:
             Recipient(key=token, address=number, sign=partial("{}-{}".format, token))
             for token, number in {**people, "wrong": "+33639980888"}.items()
         ]
-        told = list(channel.send_each(channel.prepare(_post(channel, "Route barrée"), ()), persons))
+        told = outcomes_of(channel, channel.prepare(_post(channel, "Route barrée"), ()), persons)
         assert {each.outcome for each in told} == {"posted"}
         calls = desk.wait_for(5, 20)
         receipts = {call.path.rpartition("/")[2]: read_receipt("kannel", "", call.body, _query(call)) for call in calls}
@@ -274,9 +275,9 @@ class Directory(Sms):
 
     network: KannelFixture
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        numbers = (replace(one, address=self.network.number(one.address)) for one in recipients)
-        return super().send_each(request, numbers)
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        numbers = [replace(one, address=self.network.number(one.address)) for one in people]
+        return super().send_to(request, numbers)
 
 
 class TestKannel(ChannelContract):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,18 +13,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from policenotify.channel import ChannelConfig, Recipient, RecipientOutcome
+from policenotify.channel import CHUNK, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.delivery.batch import CHUNK
-from policenotify.errors import LostLease, Refused, Unconfirmed
+from policenotify.delivery.batch import Breaker
+from policenotify.delivery.lease import Lease
+from policenotify.errors import Blocked, LostLease, Refused, Unavailable, Unconfirmed
 from policenotify.journal import leases
 from policenotify.journal.database import schema
+from policenotify.journal.deliveries import Deliveries
 from policenotify.journal.leases import this_machine, this_process
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.transport import before_publishing
 from tests.support.fake_network import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
+from tests.support.patience import PATIENCE
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
 
@@ -165,164 +167,250 @@ def test_after_a_kill_only_those_who_were_marked_are_in_doubt(
     assert book.receipt(published).recipients == {Outcome.POSTED: 60 - sum(held.values()), **held}
 
 
-def test_a_network_that_leaves_people_untaken_leaves_them_waiting(book: Book) -> None:
+def test_people_without_an_outcome_are_in_doubt(book: Book) -> None:
     network = Scripted(capabilities=MAIL)
-    channel: Any = network.open(book.clock, book.journal.channels.state_store("sky"))
-
-    def first_only(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
-        yield RecipientOutcome(key=next(iter(recipients)).key, outcome="posted")
-
-    channel.send_each = first_only
+    network.sends.append(lambda people: everybody(people[:1]))
     published = book.publish("sky", people=PEOPLE[:3])
-    how = network.configured("sky")
-    DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claim(book))
-    assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.WAITING: 2}
+    attempts(book, network).run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 1, Outcome.HELD: 2}
 
 
-# --- a network that looks ahead
+# --- several channel objects at once
 
 
-def looking_ahead(*steps: Any, ahead: int = 2) -> tuple[Any, list[str]]:
-    """A network's `send_each` that takes *ahead* people more than it has sent to, and the addresses it has sent to."""
-    written: list[str] = []
-    left = list(steps)
-
-    def send_each(_request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
-        people, taken = iter(recipients), list[Recipient]()
-        while True:
-            taken += itertools.islice(people, ahead + 1 - len(taken))
-            if not taken:
-                return
-            person = taken.pop(0)
-            before_publishing(person.key)
-            written.append(person.address)
-            step = left.pop(0) if left else None
-            if step is not None:
-                step(person)
-            yield RecipientOutcome(key=person.key, outcome="posted")
-
-    return send_each, written
+def at_once(calls: int, **more: Any) -> Scripted:
+    return Scripted(capabilities=replace(MAIL, calls_at_once=calls), one_by_one=True, **more)
 
 
-def ahead_of(book: Book, network: Scripted, send_each: Any, **more: Any) -> DeliveryAttempt:
-    attempt = attempts(book, network, **more)
-    attempt.channel.send_each = send_each  # type: ignore[attr-defined] # on a network of the tests
-    return attempt
-
-
-AHEAD = replace(MAIL, looks_ahead=True)
-
-
-@pytest.mark.parametrize("ahead", [0, 1, 7, 30])
-def test_a_network_that_looks_ahead_reaches_everybody_once(book: Book, ahead: int) -> None:
-    send_each, written = looking_ahead(ahead=ahead)
+@pytest.mark.parametrize("calls", [2, 5, 40])
+def test_several_objects_of_a_channel_reach_everybody_once(book: Book, calls: int) -> None:
+    network = at_once(calls)
     published = book.publish("sky", people=PEOPLE)
-    ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book))
-    assert sorted(written) == sorted(PEOPLE)
+    attempt = attempts(book, network)
+    attempt.run(claim(book))
+    assert sorted(asked(network)) == sorted(PEOPLE)
+    assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
+    assert network.opened == min(calls, CHUNK)
+    attempt.close()
+    assert network.closed == network.opened
+
+
+def test_calls_are_made_at_the_same_time(book: Book) -> None:
+    network, meet = at_once(3), threading.Barrier(3)
+
+    def together(person: Recipient) -> RecipientOutcome:
+        meet.wait(PATIENCE)
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    network.sends.extend([together] * 3)
+    published = book.publish("sky", people=PEOPLE[:3])
+    attempts(book, network).run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: 3}
+
+
+def test_a_short_list_opens_no_more_objects_than_it_has_people(book: Book) -> None:
+    network = at_once(5)
+    book.publish("sky", people=PEOPLE[:2])
+    attempts(book, network).run(claim(book))
+    assert network.opened == 2
+
+
+def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(book: Book) -> None:
+    network, busy = at_once(3), threading.Barrier(3)
+
+    def from_one_only(person: Recipient) -> RecipientOutcome:
+        busy.wait(PATIENCE)
+        if threading.current_thread() is not threading.main_thread():
+            raise Unavailable("Too many sessions.")
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    network.sends.extend([from_one_only] * 3)
+    published = book.publish("sky", people=PEOPLE)
+    attempt = attempts(book, network)
+    attempt.run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
+    assert (network.opened, attempt.helpers) == (3, [])
+
+
+def test_a_machine_without_further_threads_serves_the_list_with_one(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    network = at_once(3)
+    published = book.publish("sky", people=PEOPLE)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    attempts(book, network).run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
 
 
-def test_people_that_were_only_taken_ahead_wait_when_a_list_is_cut(book: Book) -> None:
-    send_each, written = looking_ahead()
-    network = Scripted(capabilities=AHEAD)
-    published = book.publish("sky", people=PEOPLE)
-    attempt = ahead_of(book, network, send_each, may_go_on=lambda: len(written) < 10)
-    attempt.run(claim(book))
-    assert len(written) == 10 + 2  # those taken already are sent to
-    assert book.receipt(published).recipients == {Outcome.POSTED: 12, Outcome.WAITING: 48}
-    attempt = ahead_of(book, network, looking_ahead()[0])
-    attempt.run(claim(book))
-    assert book.receipt(published).recipients == {Outcome.POSTED: 60}
+def test_an_exception_of_a_helper_is_not_lost(book: Book) -> None:
+    network, busy = at_once(2), threading.Barrier(2)
+
+    def dies(person: Recipient) -> RecipientOutcome:
+        busy.wait(PATIENCE)
+        if threading.current_thread() is not threading.main_thread():
+            raise KilledError
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    network.sends.extend([dies] * 2)
+    book.publish("sky", people=PEOPLE[:2])
+    with pytest.raises(KilledError):
+        attempts(book, network).run(claim(book))
 
 
-def test_a_stop_lets_nobody_through_behind_those_who_are_marked(book: Book) -> None:
-    send_each, written = looking_ahead(None, lambda _person: book.journal.stop("cne Roux"))
-    published = book.publish("sky", people=PEOPLE)
-    ahead_of(book, Scripted(capabilities=AHEAD), send_each).run(claim(book))
-    assert len(written) == CHUNK
-    assert book.receipt(published).recipients == {Outcome.POSTED: CHUNK, Outcome.WAITING: 60 - CHUNK}
+# --- when the network refuses everybody, or does not answer
 
 
-@pytest.mark.parametrize("wrong", [None, Unconfirmed("The library failed."), Refused("It says no.")])
-def test_a_process_halted_between_two_people_taken_ahead_sends_nothing_more(
-    book: Book, wrong: Exception | None
-) -> None:
-    def halt(_person: Recipient) -> None:
-        book.pass_by(LEASE.total_seconds() + 1)
-        book.journal.deliveries.recover()
-        others, theirs = looking_ahead()
-        ahead_of(book, Scripted(capabilities=AHEAD), others).run(claim(book))
-        written.extend(theirs)
+def recorded(breaker: Breaker, word: Any, address: str, **more: Any) -> Any:
+    return breaker.record([(RecipientOutcome(key="0", outcome=word, **more), address)])
 
-    send_each, written = looking_ahead(None, halt)
 
-    def hides(request: Any, recipients: Any) -> Iterator[RecipientOutcome]:
-        try:
-            yield from send_each(request, recipients)
-        except LostLease:
-            raise wrong or AssertionError from None
+def test_three_refusals_before_the_first_success_block_the_channel() -> None:
+    breaker = Breaker("sms")
+    assert recorded(breaker, "refused", "+33600000001") is None
+    assert recorded(breaker, "refused", "+33600000002", gone=True) is None
+    assert recorded(breaker, "refused", "+33600000003", personal=True) is None
+    assert recorded(breaker, "refused", "+33600000004") is None
+    error = recorded(breaker, "refused", "+33600000005", reason="No credit.", code="402")
+    assert isinstance(error, Blocked)
+    assert (error.code, "No credit." in error.reason) == ("402", True)
 
-    published = book.publish("sky", people=PEOPLE)
-    attempt = ahead_of(book, Scripted(capabilities=AHEAD), hides if wrong else send_each)
-    with pytest.raises(LostLease):
-        attempt.run(claim(book, f"{this_process()}/slot"))
-    assert len(written) == len(set(written)) == 60 - CHUNK + 2
-    assert book.receipt(published).recipients == {Outcome.POSTED: 60 - CHUNK, Outcome.HELD: CHUNK}
+
+def test_refusals_of_one_domain_are_the_domains() -> None:
+    breaker = Breaker("mail")
+    assert all(recorded(breaker, "refused", f"p{number}@One.example") is None for number in range(9))
+    assert recorded(breaker, "refused", "p@two.example") is None
+    assert isinstance(recorded(breaker, "refused", "p@three.example"), Blocked)
+
+
+def test_after_a_success_each_refusal_is_the_persons() -> None:
+    breaker = Breaker("mail")
+    recorded(breaker, "posted", "p@one.example")
+    assert all(recorded(breaker, "refused", f"p@{number}.example") is None for number in range(9))
+
+
+def test_two_calls_in_doubt_without_an_answer_between_pause_the_list() -> None:
+    breaker = Breaker("mail")
+    assert recorded(breaker, "unconfirmed", "a@one.example") is None
+    recorded(breaker, "unavailable", "b@one.example")
+    assert breaker.record([(RecipientOutcome(key=key, outcome="unconfirmed"), key) for key in "cde"]) is None
+    assert isinstance(recorded(breaker, "unconfirmed", "f@one.example", code="X"), Unavailable)
+
+
+def test_those_whom_a_channel_at_fault_has_refused_wait(book: Book) -> None:
+    network = list_network()
+    network.sends.extend([lambda person: RecipientOutcome(key=person.key, outcome="refused")] * 3)
+    people = [f"p@{number}.example" for number in range(9)]
+    published = book.publish("sky", people=people)
+    attempts(book, network).run(claim(book))
+    assert len(asked(network)) == 3
+    assert book.receipt(published).recipients == {Outcome.WAITING: 9}
+    assert "refuses the message for all" in book.receipt(published).reason
+
+
+def test_a_call_in_doubt_leaves_its_people_in_doubt_and_the_list_goes_on(book: Book) -> None:
+    network = list_network()
+    network.sends.append(Unconfirmed("Cut."))
+    published = book.publish("sky", people=PEOPLE[:5])
+    attempts(book, network).run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.HELD: 1, Outcome.POSTED: 4}
+
+
+def test_a_network_in_doubt_that_asks_to_wait_is_not_called_before(book: Book) -> None:
+    network = list_network()
+    network.sends.append(Unconfirmed("Overloaded.", retry_at=book.clock.now() + timedelta(minutes=5)))
+    published = book.publish("sky", people=PEOPLE[:5])
+    attempts(book, network).run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.HELD: 1, Outcome.WAITING: 4}
+    book.pass_by(290)
+    assert book.claim() is None
+    book.pass_by(11)
+    attempts(book, network).run(claim(book))
+    assert book.receipt(published).recipients == {Outcome.HELD: 1, Outcome.POSTED: 4}
 
 
 # --- a process that was halted for longer than its lease
 
 
-def halted(
-    book: Book,
-    network: Scripted,
-    *,
-    taken_over: bool = True,
-    wrong: Exception | None = None,
-    seconds: float = LEASE.total_seconds() + 1,
-) -> Any:
-    """A step of a network that asks before it writes, of a process that is halted before."""
+def halted(book: Book, monkeypatch: pytest.MonkeyPatch, *, seconds: float, then: Any = lambda: None) -> None:
+    """Halt the process once, after its attempt was committed and before the network is called."""
+    begin = Deliveries.begin
 
-    def step(*_given: Any) -> Any:
-        book.pass_by(seconds)
-        if taken_over:
-            book.journal.deliveries.recover()
-            attempts(book, network).run(claim(book))
-            if network.asked:  # "not there" is believed of the second answer
-                book.pass_by(60)
-                attempts(book, network).run(claim(book))
-        try:
-            before_publishing()
-        except LostLease:
-            if wrong is not None:
-                raise wrong from None
-            raise
-        raise AssertionError("it was written")
+    def slow(*given: Any, **named: Any) -> Any:
+        begun = begin(*given, **named)
+        monkeypatch.setattr(Deliveries, "begin", begin)
+        halts.append((seconds, then))
+        return begun
 
-    return step
+    halts: list[Any] = []
+    is_over = Lease.is_over
+
+    def after_the_halt(lease: Lease, share: float) -> bool:
+        if halts:
+            seconds, then = halts.pop()
+            book.pass_by(seconds)
+            then()
+        return is_over(lease, share)
+
+    monkeypatch.setattr(Deliveries, "begin", slow)
+    monkeypatch.setattr(Lease, "is_over", after_the_halt)
 
 
-@pytest.mark.parametrize("wrong", [None, Unconfirmed("The library failed."), Refused("It says no.")])
-def test_a_process_that_was_halted_past_its_lease_publishes_nothing(book: Book, wrong: Exception | None) -> None:
+def test_a_process_that_was_halted_past_its_lease_publishes_nothing(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = Scripted(capabilities=READABLE)
-    network.sends.append(halted(book, network, wrong=wrong))
+
+    def take_over() -> None:
+        book.journal.deliveries.recover()
+        attempts(book, network).run(claim(book))
+        book.pass_by(60)  # "not there" is believed of the second answer
+        attempts(book, network).run(claim(book))
+
+    halted(book, monkeypatch, seconds=LEASE.total_seconds() + 1, then=take_over)
     published = book.publish("sky")
     with pytest.raises(LostLease):
         attempts(book, network).run(claim(book))
     receipt = book.receipt(published)
-    assert (receipt.outcome, receipt.attempts) == (Outcome.POSTED, 2)
+    assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.POSTED, 2, 1)
     assert len(network.asked) == 2  # the other one has looked for it, and then sent it
 
 
 @pytest.mark.parametrize("leases", [0.51, 1.01])
-def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(book: Book, leases: float) -> None:
-    """Half a lease is for what precedes the write, the other half for its answer."""
+def test_a_process_that_was_halted_and_not_taken_over_sends_it_again_without_a_doubt(
+    book: Book, leases: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a lease is for what precedes the call, the other half for its answer."""
     network = Scripted(capabilities=PLAIN)
-    network.sends.append(halted(book, network, taken_over=False, seconds=leases * LEASE.total_seconds()))
+    halted(book, monkeypatch, seconds=leases * LEASE.total_seconds())
     published = book.publish("sky")
     attempts(book, network).run(claim(book))
     assert book.receipt(published).outcome is Outcome.WAITING
+    assert not network.said
     attempts(book, network).run(claim(book))
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
+def test_a_process_halted_in_a_list_sends_to_nobody_else(book: Book) -> None:
+    network = list_network()
+
+    def halt(person: Recipient) -> RecipientOutcome:
+        book.pass_by(LEASE.total_seconds() + 1)
+        book.journal.deliveries.recover()
+        other = list_network()
+        attempts(book, other, other.configured("sky", on_unknown="resend")).run(claim(book))
+        others.extend(asked(other))
+        return RecipientOutcome(key=person.key, outcome="posted")
+
+    others: list[str] = []
+    network.sends.append(halt)
+    published = book.publish("sky", people=PEOPLE)
+    with pytest.raises(LostLease):
+        attempts(book, network).run(claim(book, f"{this_process()}/slot"))
+    assert len(asked(network)) == 1
+    assert sorted(others) == sorted(PEOPLE)
     assert book.receipt(published).outcome is Outcome.POSTED
 
 
@@ -341,30 +429,6 @@ def test_a_post_absent_before_an_interrupted_attempt_is_looked_up_twice_again(bo
     attempts(book, network).run(claim(book))
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.attempts, len(network.said)) == (Outcome.UNCONFIRMED, 2, 1)
-
-
-def test_a_process_halted_in_a_list_requests_no_further_recipient(book: Book) -> None:
-    network = list_network()
-
-    def halt(person: Recipient) -> RecipientOutcome:
-        book.pass_by(LEASE.total_seconds() + 1)
-        book.journal.deliveries.recover()
-        other = list_network()
-        attempts(book, other, other.configured("sky", on_unknown="resend")).run(claim(book))
-        network.written_to.extend(other.written_to)
-        before_publishing()
-        return RecipientOutcome(key=person.key, outcome="posted")
-
-    network.sends.append(halt)
-    published = book.publish("sky", people=PEOPLE)
-    with pytest.raises(LostLease):
-        attempts(book, network).run(claim(book, f"{this_process()}/slot"))
-    assert len(set(asked(network))) == 60
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-def test_outside_a_delivery_a_network_may_always_publish() -> None:
-    before_publishing()
 
 
 # --- two hosts of one name

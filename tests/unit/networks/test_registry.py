@@ -300,7 +300,7 @@ def test_a_channel_without_capabilities_is_refused(shelf: Shelf, ours: str, thei
 
 @pytest.mark.parametrize(
     ("claim", "protocol"),
-    [("recipients=True", "SupportsBulkSend"), ("deletes=True", "SupportsDelete"), ("edits=True", "SupportsEdit")],
+    [("recipients=True", "SupportsPeople"), ("deletes=True", "SupportsDelete"), ("edits=True", "SupportsEdit")],
 )
 def test_a_claim_without_its_method_is_refused_at_once(shelf: Shelf, claim: str, protocol: str) -> None:
     shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("title=True", claim))

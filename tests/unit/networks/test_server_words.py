@@ -222,7 +222,7 @@ def test_the_rest_of_a_reply_stays_readable() -> None:
 def test_a_masked_word_still_decides() -> None:
     private = Private(address="unknown.user@c.example")
     reply = Reply.of("recipient", 550, b"user unknown", private=private)
-    assert reply.gone
+    assert reply.about == "gone"
     assert "unknown" not in reply.text
 
 

@@ -28,14 +28,13 @@ from apprise.common import NotifyFormat, OverflowMode
 from apprise.plugins.base import NotifyBase
 from requests.utils import get_environ_proxies, select_proxy
 
-from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._apprise import plugin
 from policenotify.networks._apprise.plugin import plugin_of, schemes
 from policenotify.networks._apprise.url import GENERIC, scheme_of
-from policenotify.networks._bounds import ADDRESS, beginning, connect, rebound
+from policenotify.networks._bounds import ADDRESS, beginning, rebound
 from policenotify.networks._requests import BoundedRequests, last_headers
 from policenotify.transport import (
-    before_publishing,
     error_for_exception,
     error_for_status,
     is_loopback,
@@ -76,14 +75,6 @@ class CapturedLog:
     messages: list[str] = field(default_factory=list)
     wait: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class Overloaded(Unconfirmed):
-    """The service may or may not have taken the post, and does not want to be called before `retry_at`."""
-
-    def __init__(self, reason: str, *, remedy: str = "", code: str = "", retry_at: datetime) -> None:
-        self.retry_at = retry_at
-        super().__init__(reason, remedy=remedy, code=code)
 
 
 ReplyReader = Callable[[CapturedLog], ChannelError | None]
@@ -134,8 +125,6 @@ class _NoSleep(NotifyBase):  # type: ignore[no-untyped-call]  # apprise is not f
         if wait:
             self.logger.captured.wait = wait
             raise _RateLimited
-        if self.logger.captured.calls:
-            before_publishing()
         self.logger.captured.calls += 1
 
 
@@ -254,7 +243,6 @@ def send(
     Returns:
         `None` if apprise reports success and *reader* finds no error, else the error.
     """
-    before_publishing()  # and again before each further call of a plugin that makes several
     log, accepted = service.logger.start(), False
     escaped: OSError | None = None
     body, body_format = text, NotifyFormat.TEXT if plain_text else None
@@ -266,8 +254,6 @@ def send(
             accepted = service.notify(body=body, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
         except _RateLimited:
             pass
-        except JournalError:  # the lease has expired
-            raise
         except OSError as error:
             escaped = error
         except Exception:  # noqa: BLE001 - a plugin may fail in any way
@@ -324,7 +310,7 @@ def _judge_status(status: int, headers: Mapping[str, str], *, where: str, now: d
     problem = error_for_words(status, words, headers, where=where, now=now)
     wait = {name: value for name, value in headers.items() if name in {"retry-after", "date"}}
     if status == _OVERLOADED and (at := retry_at(wait, now=now)) is not None:
-        return Overloaded(problem.reason, remedy=problem.remedy, code=problem.code, retry_at=at)
+        return Unconfirmed(problem.reason, remedy=problem.remedy, code=problem.code, retry_at=at)
     return problem
 
 
@@ -342,11 +328,8 @@ def reach(service: Any, *, timeout: float, where: str) -> None:  # noqa: ANN401 
             if base_url:
                 BoundedRequests().head(base_url, timeout=timeout, allow_redirects=False).close()
             elif service.host and service.port:
-                port = int(service.port)
-                connect(
-                    lambda host, left: socket.create_connection((host, port), left), service.host, port, timeout
-                ).close()
-        except OSError as error:
+                socket.create_connection((service.host.strip("[]"), int(service.port)), timeout).close()
+        except (OSError, UnicodeError) as error:  # the latter of a name with an empty or too long label
             problem = error_for_exception(error, where=where)
     if isinstance(problem, Unavailable):
         raise problem

@@ -23,7 +23,7 @@ from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable
 from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import HttpAnswer, judge_common, redact
-from policenotify.transport import before_publishing, error_for_exception
+from policenotify.transport import error_for_exception
 
 if TYPE_CHECKING:
     from atproto import Client
@@ -42,7 +42,6 @@ CLOSED = {
 }
 # tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
 _PRIVATE = re.compile(rf"eyJ[\w.-]*|{ADDRESS}")
-_VISIBLE = frozenset({"com.atproto.repo.putRecord", "com.atproto.repo.deleteRecord"})  # what readers see changes
 
 
 class Xrpc:
@@ -76,14 +75,8 @@ class Xrpc:
     def post(
         self, host: str, name: str, content: bytes = b"", *, media_type: str = "application/json", token: str = ""
     ) -> HttpAnswer:
-        """Call the procedure *name* (NSID) of *host*, with *content* as it is.
-
-        Raises:
-            JournalError: The call would publish, and the lease is over. It was not made.
-        """
+        """Call the procedure *name* (NSID) of *host*, with *content* as it is."""
         body: dict[str, Any] = {"content": content, "input_encoding": media_type} if content else {}
-        if name in _VISIBLE:
-            before_publishing()
         return self._call("invoke_procedure", host, name, token, **body)
 
     def error(self, answer: HttpAnswer) -> ChannelError:

@@ -14,7 +14,6 @@ from policenotify.errors import SettingsError, Unavailable, Unconfirmed
 from policenotify.networks.options import default_capabilities
 from policenotify.networks.registry import network
 from policenotify.text import Budget
-from policenotify.transport import before_publishing
 
 _ID: Final = 16  # digits of the key that name a post
 _REMEDY: Final = "Start the process from a terminal, or with its output in a log."
@@ -82,7 +81,6 @@ class Console:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = str(request.body["shown"]).encode(encoding, "replace").decode(encoding)
         with _lock:
-            before_publishing()
             try:
                 stream.write(text)
                 stream.flush()

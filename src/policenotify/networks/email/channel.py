@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import parseaddr
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.errors import ChannelError, JournalError, MissingExtra, Refused, SettingsError, forget_locals_of
+from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
-from policenotify.networks.email.pipeline import OutgoingMail
-from policenotify.networks.email.replies import judge
+from policenotify.networks.email.replies import SessionLost, judge, silent
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
-    from policenotify.networks.email.sessions import Result, Sessions
     from policenotify.networks.email.smtp import SmtpSession
 
-_CAPABILITIES = Capabilities(
-    budget=Budget(100_000, displayed=mime.plain),  # our own limit: no standard has one
-    title=True,
-    html=True,
-    recipients=True,
-    looks_ahead=True,
-    replies=True,
-    images=10,
-)
 _URL_OPTIONS = frozenset({"user", "pass", "from", "name", "smtp", "mode", "verify"})
 _LABELS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _IDLE = 10.0  # seconds until the next chunk of a list; after more, a firewall may have dropped the connection
 _MOST_SESSIONS = 50  # that postfix lets a client have (postconf(5), smtpd_client_connection_count_limit)
-_SUSPECTED = 3  # domains refused without a success, after which a refusal counts for all recipients
+_SESSIONS = 2
+_MOST_LOST = 2  # sessions in a row, without a reply to the mail, before the server counts as unavailable
 _WRITE = "Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded"
 
 
@@ -64,13 +55,23 @@ class Email:
         domain: The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
             threads of open incidents.
         timeout: Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2.
-        sessions: The most sessions with the server at once. A list of up to 20 people has one.
+        sessions: The most sessions with the server at once.
         clock: Measures how long a session has been idle.
 
     Raises:
         SettingsError: An option is not valid.
         MissingExtra: The extra `email` is not installed.
     """
+
+    default_capabilities: ClassVar[Capabilities] = Capabilities(
+        budget=Budget(100_000, displayed=mime.plain),  # our own limit: no standard has one
+        title=True,
+        html=True,
+        recipients=True,
+        calls_at_once=_SESSIONS,
+        replies=True,
+        images=10,
+    )
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Email:
         reply_to: str = "",
         domain: str = "",
         timeout: float = 30.0,
-        sessions: int = 2,
+        sessions: int = _SESSIONS,
         clock: Clock,
     ) -> None:
         if not (find_spec("apprise") and find_spec("email_validator")):
@@ -103,7 +104,7 @@ class Email:
         self._unsubscribe = unsubscribe
         self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
         self._timeout = timeout
-        self._number = sessions
+        self._capabilities = replace(self.default_capabilities, calls_at_once=sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
             domain=domain or sender.address.rpartition("@")[2],
@@ -112,13 +113,14 @@ class Email:
         )
         self._clock = clock
         self._service: Any = None
-        self._sessions: Sessions | None = None
+        self._session: SmtpSession | None = None
         self._used_at = 0.0
+        self._prepared: tuple[Request, mime.PersonalHead, bytes] | None = None  # of the last call
 
     @property
     def capabilities(self) -> Capabilities:
         """The capabilities of e-mail."""
-        return _CAPABILITIES
+        return self._capabilities
 
     @property
     def account(self) -> str:
@@ -143,74 +145,71 @@ class Email:
             body={"mime": mime.compose(post, self._headers), "thread": thread, "domain": self._headers.domain},
         )
 
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Send the mail to each recipient, in as few sessions as possible.
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        """Send the mail to each person, in the session of the last call if it is still open.
 
-        A session that ends before the mail is sent is opened again for the same recipient. One that ends after it
-        leaves this recipient in doubt. A second one without a reply in between ends the attempt for all who are left.
+        A session that ends before the mail is sent is opened again. One that ends after it leaves the person in doubt.
 
         Raises:
-            Refused: The server rejects this mail for all: it is too large, or its content.
-            Blocked: The server rejects our login or sender, or does not relay for us.
+            Refused: The server rejects this mail for all: it is too large.
+            Blocked: The server rejects our login or sender.
             Unavailable: The server cannot be reached, or accepts no mail now.
         """
-        sessions, unmailable, done = self._open_sessions(), list[RecipientOutcome](), False
+        head, content = self._prepare_for(request)
+        return [self._send_one(head, content, person) for person in people]
+
+    def _prepare_for(self, request: Request) -> tuple[mime.PersonalHead, bytes]:
+        """Return what the mails of a request share."""
+        if self._prepared is None or self._prepared[0] is not request:
+            body = request.body
+            thread = body["thread"] if isinstance(body["thread"], list) else []
+            head = mime.PersonalHead(
+                key=request.key,
+                thread=[str(key) for key in thread],
+                domain=str(body["domain"]),
+                unsubscribe=self._unsubscribe,
+            )
+            content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
+            self._prepared = request, head, content
+        return self._prepared[1:]
+
+    def _send_one(self, head: mime.PersonalHead, content: bytes, person: Recipient) -> RecipientOutcome:
         try:
-            for result in self._judged(sessions.deliver(self._mails(request, recipients, unmailable))):
-                yield from _emptied(unmailable)
-                yield result
-            yield from unmailable
-            done = True
-        except (ChannelError, JournalError):  # in another session a mail may just be accepted
-            yield from _last(sessions.under_way())
-            raise
-        finally:
-            self._used_at = self._clock.monotonic()
-            if not done:
+            address = mime.ascii_address(person.address)
+        except mime.BadAddress as error:
+            return RecipientOutcome(key=person.key, outcome="refused", reason=str(error), personal=True)
+        back = self._bounces.address(person) if self._bounces else self._headers.sender.address
+        return self._deliver(mime.OutgoingMail(person.key, back, address, head.of(person, address) + content))
+
+    def _deliver(self, mail: mime.OutgoingMail) -> RecipientOutcome:
+        """Send a mail, if need be in a new session, and return its outcome."""
+        lost = 0
+        while True:
+            session = self._alive()
+            used = session.used
+            try:
+                reply = session.send(mail)
+            except SessionLost as end:
+                lost += 1
+                if end.in_doubt:
+                    return judge(None, mail.key)
+                if lost == _MOST_LOST:
+                    problem = Unavailable("The mail server ends every session.", remedy="It will be tried again.")
+                    raise (silent() if end.silent else problem) from None
+            else:
+                if not (used and reply.session_spent):  # the reply of a new session is final
+                    return judge(reply, mail.key)
                 self.close()
 
-    def _judged(self, results: Iterator[Result]) -> Iterator[RecipientOutcome]:
-        """Yield the outcomes of replies. Refusals that may concern all wait for a mail that is accepted.
-
-        Raises:
-            ChannelError: The server refuses all.
-        """
-        served, pending, domains = False, list[RecipientOutcome](), set[str]()
-        for mail, reply in results:
-            outcome, suspected = judge(reply, mail.key)
-            if suspected is not None and not served:
-                pending.append(outcome)
-                domains.add(mail.address.rpartition("@")[2].lower())
-                if len(domains) == _SUSPECTED:
-                    raise suspected
-                continue
-            served = served or outcome.outcome == "posted"
-            yield outcome
-            if served:
-                yield from _emptied(pending)
-        yield from pending
-
-    def _mails(
-        self, request: Request, recipients: Iterable[Recipient], unmailable: list[RecipientOutcome]
-    ) -> Iterator[OutgoingMail]:
-        """Yield the mail of each recipient. Those whose address cannot get one are added to *unmailable*."""
-        body, sender, bounces = request.body, self._headers.sender.address, self._bounces
-        content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
-        thread = body["thread"] if isinstance(body["thread"], list) else []
-        head = mime.PersonalHead(
-            key=request.key,
-            thread=[str(key) for key in thread],
-            domain=str(body["domain"]),
-            unsubscribe=self._unsubscribe,
-        )
-        for recipient in recipients:
-            try:
-                address = mime.ascii_address(recipient.address)
-            except mime.BadAddress as error:
-                unmailable.append(RecipientOutcome(key=recipient.key, outcome="refused", reason=str(error)))
-                continue
-            back = bounces.address(recipient) if bounces else sender
-            yield OutgoingMail(recipient.key, back, address, head.of(recipient, address) + content)
+    def _alive(self) -> SmtpSession:
+        """Return an open session: the last one, unless it has ended, or may have without our knowledge."""
+        now = self._clock.monotonic()
+        if self._session is not None and now - self._used_at > _IDLE:
+            self._session.drop()
+        if self._session is None or not self._session.alive:
+            self._session = self._open()
+        self._used_at = now
+        return self._session
 
     def spell(self, address: str) -> str:
         """Return an address in the form by which the journal recognises the person."""
@@ -228,20 +227,9 @@ class Email:
 
     def close(self) -> None:
         """End the session. May be called twice."""
-        sessions, self._sessions = self._sessions, None
-        if sessions is not None:
-            sessions.close()
-
-    def _open_sessions(self) -> Sessions:
-        """Return the sessions of the last call unless it was too long ago."""
-        with import_lock():
-            from policenotify.networks.email.sessions import Sessions  # noqa: PLC0415 - loads apprise
-
-        if self._sessions is None:
-            self._sessions = Sessions(self._open, self._number)
-        elif self._clock.monotonic() - self._used_at > _IDLE:
-            self._sessions.hang_up()
-        return self._sessions
+        session, self._session = self._session, None
+        if session is not None:
+            session.quit()
 
     def _open(self) -> SmtpSession:
         with import_lock():
@@ -254,18 +242,6 @@ class Email:
                 allow_plain=self._allow_plain,
             )
         return smtp.SmtpSession.open(self._service, self._timeout)
-
-
-def _emptied(outcomes: list[RecipientOutcome]) -> Iterator[RecipientOutcome]:
-    while outcomes:
-        yield outcomes.pop()
-
-
-def _last(results: Iterator[Result]) -> Iterator[RecipientOutcome]:
-    """Yield the outcomes of mails that were accepted, or may have been, when the list ended in an error."""
-    for mail, reply in results:
-        if reply is None or reply.accepted:
-            yield judge(reply, mail.key)[0]
 
 
 def _is_domain(text: str) -> bool:

@@ -180,6 +180,26 @@ def compose(post: Post, headers: SenderHeaders) -> str:
     return "\r\n".join(head) + "\r\n" + _content(post)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OutgoingMail:
+    """A mail to one recipient.
+
+    Attributes:
+        key: The recipient's opaque key.
+        sender: The envelope's sender, which gets bounces, in ASCII.
+        address: The recipient's address in ASCII.
+        content: The whole mail, 7-bit, with CR LF line ends and doubled leading dots (RFC 5321, section 4.5.2).
+    """
+
+    key: str
+    sender: str
+    address: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"OutgoingMail({self.key[:8]}…)"
+
+
 class PersonalHead:
     """The header lines that differ between the recipients of a post. A recipient's are always the same.
 

@@ -15,7 +15,7 @@ from smtplib import (
     SMTPResponseException,
     SMTPServerDisconnected,
 )
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
@@ -80,36 +80,39 @@ def _parts(value: str, encoded: str) -> Iterator[str]:
         yield from (lower[at : at + size] for at in range(len(lower) - size + 1))
 
 
+Command: TypeAlias = Literal["sender", "recipient", "content"]
+"""What a reply answers: the sender's address, the recipient's, or the mail."""
+
+_About: TypeAlias = Literal["gone", "full", "large", "policy", "content", ""]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A reply of the server.
 
     Attributes:
-        to: The command that it answers: the sender's address, the recipient's, or the mail.
+        to: The command that it answers.
         number: The reply code (RFC 5321, section 4.2).
         enhanced: The enhanced status code (RFC 3463), or empty.
         text: The text in one line, without private values.
-        unknown_user: The text describes a mailbox that does not exist.
-        over_quota: The text describes a full mailbox.
+        about: What it is about: a mailbox that does not exist or is full, the size of the mail, us (`policy`), the
+            mail, or something else.
     """
 
-    to: Literal["sender", "recipient", "content"]
+    to: Command
     number: int
     enhanced: str
     text: str
-    unknown_user: bool
-    over_quota: bool
+    about: _About
 
     @classmethod
-    def of(
-        cls, to: Literal["sender", "recipient", "content"], number: int, text: bytes, *, private: Private | None = None
-    ) -> Self:
+    def of(cls, to: Command, number: int, text: bytes, *, private: Private | None = None) -> Self:
         """Parse a reply, and remove private values from its text."""
         if number < 400:  # nobody reads it
-            return cls(to, number, _enhanced(text), "", unknown_user=False, over_quota=False)
+            return cls(to, number, _enhanced(text), "", "")
         enhanced, line = _parse(text)
-        unknown, full = names_unknown_user(line), names_full_mailbox(line)
-        return cls(to, number, enhanced, (private or Private()).mask(line)[:_MAX_TEXT], unknown, full)
+        about = _about(to, number, enhanced, line)
+        return cls(to, number, enhanced, (private or Private()).mask(line)[:_MAX_TEXT], about)
 
     @property
     def code(self) -> str:
@@ -142,27 +145,6 @@ class Reply:
         return self.number in _LOGIN
 
     @property
-    def too_large(self) -> bool:
-        """The mail is too large (RFC 1870, section 6.1, RFC 3463, section 3.4)."""
-        bare = self.number == 552 and not self.enhanced  # RFC 1870, section 6.1
-        return self.to != "recipient" and (bare or self.enhanced == "5.3.4") and not self.full
-
-    @property
-    def gone(self) -> bool:
-        """The mailbox does not exist."""
-        if self.enhanced:
-            return self.enhanced in GONE
-        return self.number in {550, 551, 553} and self.to == "recipient" and self.unknown_user
-
-    @property
-    def full(self) -> bool:
-        """The recipient's mailbox is full (RFC 3463, 3.3, RFC 5321, 4.2.3)."""
-        if self.to == "sender" or self.gone:
-            return False
-        bare = self.to == "recipient" and self.number == 552 and not self.enhanced
-        return bare or self.enhanced in FULL or self.over_quota
-
-    @property
     def session_spent(self) -> bool:
         """A temporary failure that may concern only the session.
 
@@ -171,37 +153,61 @@ class Reply:
         """
         return self.for_now and (self.to == "sender" or self.enhanced == _SPENT)
 
-    @property
-    def policy(self) -> bool:
-        """The server refuses us, not the mailbox or the content (RFC 3463, section 3.8)."""
-        return self.enhanced.startswith("5.7.")
+
+def _about(to: Command, number: int, enhanced: str, line: str) -> _About:
+    """Return what a refusal is about, by its enhanced code, else by its number and words."""
+    bare = number if not enhanced else 0
+    if enhanced in GONE or (to == "recipient" and bare in {550, 551, 553} and names_unknown_user(line)):
+        return "gone"
+    if to != "sender" and (enhanced in FULL or names_full_mailbox(line) or (to == "recipient" and bare == 552)):
+        return "full"  # RFC 5321, section 4.2.3
+    if to != "recipient" and (enhanced == "5.3.4" or bare == 552):
+        return "large"  # RFC 1870, section 6.1
+    if enhanced.startswith("5.7."):
+        return "policy"
+    return "content" if to == "content" else ""
 
 
-def judge(reply: Reply | None, key: str) -> tuple[RecipientOutcome, ChannelError | None]:
-    """Return the outcome of a recipient, and an error that may concern all.
+class SessionLost(Exception):
+    """The session ended without a reply that decides about the mail, and is closed.
+
+    Attributes:
+        in_doubt: A part of the mail had been sent, so it may have been accepted.
+        silent: The server did not answer in time.
+    """
+
+    def __init__(self, *, in_doubt: bool, silent: bool = False) -> None:
+        self.in_doubt = in_doubt
+        self.silent = silent
+        super().__init__()
+
+
+def judge(reply: Reply | None, key: str) -> RecipientOutcome:
+    """Return the outcome of a recipient.
 
     Args:
         reply: The deciding reply, or `None` if none came after the mail was sent.
         key: The recipient's key.
 
     Raises:
-        ChannelError: The reply certainly concerns all recipients.
+        ChannelError: The reply concerns all recipients.
     """
     if reply is None:
         reason = "No answer came when the mail server had the mail: it may or may not have gone out."
-        return RecipientOutcome(key=key, outcome="unconfirmed", reason=reason), None
+        return RecipientOutcome(key=key, outcome="unconfirmed", reason=reason)
     if reply.accepted:
-        return RecipientOutcome(key=key, outcome="posted", code=reply.code), None
+        return RecipientOutcome(key=key, outcome="posted", code=reply.code)
     if error := _channel_error(reply):
         raise error
-    return _outcome(reply, key), _suspected_error(reply)
+    return _outcome(reply, key)
 
 
 def _channel_error(reply: Reply) -> ChannelError | None:
+    """Return the error of a refusal that concerns all recipients."""
     code, words = reply.code, reply.quoted
     if reply.wants_login:
         return Blocked(_NO_LOGIN, code=code, remedy=_CHECK_LOGIN)
-    if reply.too_large:
+    if reply.about == "large":
         return Refused("The mail is larger than the mail server takes.", code=code, remedy="Use fewer pictures.")
     if reply.to != "sender":
         return None
@@ -214,30 +220,18 @@ def _channel_error(reply: Reply) -> ChannelError | None:
     )
 
 
-def _suspected_error(reply: Reply) -> ChannelError | None:
-    code, words = reply.code, reply.quoted
-    if not reply.final or reply.gone or reply.full:
-        return None
-    if reply.to == "content":
-        remedy = "Ask the server's operator for the reason, or reword the message."
-        return Refused(f"The mail server does not take this mail{words}", code=code, remedy=remedy)
-    if reply.policy:
-        remedy = "Ask its operator to relay for this machine or login, then: policenotify doctor"
-        return Blocked(f"The mail server does not pass mail on for us{words}", code=code, remedy=remedy)
-    return None
-
-
 def _outcome(reply: Reply, key: str) -> RecipientOutcome:
-    code, words = reply.code, reply.quoted
-    if reply.full:
+    words, gone = reply.quoted, reply.about == "gone"
+    if reply.about == "full":
         reason = f"The mailbox of this person is full{words}"
     elif reply.for_now:
         reason = f"The mail server takes no mail for this person now{words}"
     else:
-        reason = f"This address does not exist{words}" if reply.gone else f"The mail server refused this mail{words}"
+        reason = f"This address does not exist{words}" if gone else f"The mail server refused this mail{words}"
     if reply.for_now:
-        return RecipientOutcome(key=key, outcome="unavailable", code=code, reason=reason)
-    return RecipientOutcome(key=key, outcome="refused", code=code, reason=reason, gone=reply.gone)
+        return RecipientOutcome(key=key, outcome="unavailable", code=reply.code, reason=reason)
+    personal = reply.about not in {"policy", "content"}
+    return RecipientOutcome(key=key, outcome="refused", code=reply.code, reason=reason, gone=gone, personal=personal)
 
 
 def not_opened(error: Exception, private: Private) -> ChannelError:

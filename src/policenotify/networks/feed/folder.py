@@ -25,7 +25,6 @@ from policenotify.formats.feed import Feed, Site, picture_path
 from policenotify.formats.item import Item, ItemId
 from policenotify.networks._http import parse_json
 from policenotify.networks.feed.store import Store
-from policenotify.transport import before_publishing
 
 _ITEMS: Final = "items"
 _ARCHIVE: Final = "archive"
@@ -97,7 +96,6 @@ class Folder:
                     remedy="It will be prepared again.",
                     fallback="prepare",
                 )
-        before_publishing()
         owner = {"account": self._account, "exercise": item.message.exercise, "schema_version": _VERSION}
         self._store.replace(_OWNER, _document(owner))
         self._store.create(f"{_ITEMS}/{item.key}.json", _bytes(item))
@@ -120,7 +118,6 @@ class Folder:
         if found is None:
             return False
         path, item = found
-        before_publishing()
         if item.withdrawn_at is None:
             # First, because nothing names them once the item has no pictures.
             shared = {picture.digest for each in items.values() if each.key != item.key for picture in each.pictures}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import Blocked, ChannelError, JournalError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks._http import HttpAnswer, judge_common, parse_json, redact
@@ -42,7 +42,6 @@ _CHECK_ACCOUNT = (
     "Log in on the server's website to see whether the account may still post, and check that the token has the "
     "scopes read:accounts, read:statuses, write:statuses and write:media. Then: policenotify doctor"
 )
-_VISIBLE = frozenset({"status_post", "status_update", "status_delete"})  # the calls that change what readers see
 _CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
 _MAIL = re.compile(ADDRESS)
 _TIMELINES = frozenset({"account_statuses"})  # the calls with long answers
@@ -70,14 +69,12 @@ class Api:
         Raises:
             Unavailable: It never reached the server.
             Unconfirmed: No whole answer came.
-            JournalError: The call would publish, and the lease is over. It was not made.
         """
         library, session, failure = self._library, self._session, None
         session.answer = None
         session.adapter.max_bytes = MAX_TIMELINE if call in _TIMELINES else MAX_ANSWER
         try:
-            with session.adapter.publishing() if call in _VISIBLE else nullcontext():
-                getattr(library, call)(*args, **kwargs)
+            getattr(library, call)(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever the library makes of it: what came over the wire counts
             failure = error
         # Each call has a connection of its own: a server may close a waiting one just as the next call goes out (snac
@@ -87,8 +84,6 @@ class Api:
             return self._read(*session.answer)
         # The library's own error carries the real one only as its context.
         cause = (failure and failure.__context__) or failure or RuntimeError()  # the last: no call was made
-        if isinstance(cause, JournalError):
-            raise cause
         # Raised outside of the handler, so that neither its text nor its causes go along.
         raise error_for_exception(cause, where=WHERE)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
@@ -37,8 +37,6 @@ from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway, passes_coding
 from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, Answers
-from policenotify.networks.sms.calls import Calls
-from policenotify.networks.sms.course import GATEWAY, SUSPECTED, Course
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
@@ -46,12 +44,13 @@ from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url
 
 if TYPE_CHECKING:
-    from policenotify.networks._requests import KeptSessions
+    from policenotify.networks._requests import KeptSession
 
+_WHERE = "The SMS gateway"  # in error texts
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
 _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
-_LONGEST_CALL = 60.0  # seconds: half a lease, for plugins that do not call by HTTP
-_PARALLEL = 5  # a fifth of the people whom the journal marks at once
+_PARALLEL = 5
+_FEWEST_MARKED = 3  # as many refusals show that the gateway refuses everybody
 _MOST_PARALLEL = 32  # each is a thread and a connection
 _REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
     ReceiptStatus.DELIVERED: "delivered",
@@ -158,6 +157,8 @@ class Sms:
         severe_budget=_budget(_SEGMENTS, DEFAULT_ACCENTS.severe),
         recipients=True,
         hashtags=False,
+        calls_at_once=_PARALLEL,
+        people_per_chunk=_PARALLEL,
         acceptance="unverified",
     )
 
@@ -210,9 +211,7 @@ class Sms:
         _check_receipts(receipt_url, receipt_format, self._gateway.scheme, unencrypted=unencrypted)
         self._receipt_url = receipt_url
         self._receipt_format = receipt_format
-        self._parallel = parallel
-        self._batch = batch
-        self._sessions: KeptSessions | None = None
+        self._session: KeptSession | None = None
         self._segments = segments
         self._country_code = country_code
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
@@ -224,6 +223,9 @@ class Sms:
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),
             severe_budget=None if chosen.severe == chosen.minor else _budget(segments, chosen.severe),
+            people_per_call=batch,
+            calls_at_once=parallel,
+            people_per_chunk=max(parallel * batch, _FEWEST_MARKED),
             acceptance="verified" if self._gateway.scheme in VERIFIED else "unverified",
         )
 
@@ -260,56 +262,25 @@ class Sms:
             )
         return Request(account=self.account, key=post.key, body={"text": text})
 
-    @property
-    def people_at_once(self) -> int:
-        """How many people are marked at once: as many as are asked for at once, and enough to suspect the gateway."""
-        return max(self._parallel * self._batch, SUSPECTED)
-
-    def send_each(self, request: Request, recipients: Iterable[Recipient]) -> Iterator[RecipientOutcome]:
-        """Send the text to each recipient, in `parallel` requests at once of `batch` recipients each.
+    def send_to(self, request: Request, people: Sequence[Recipient]) -> Sequence[RecipientOutcome]:
+        """Send the text to these people in one request.
 
         Raises:
-            Blocked: The gateway rejects our credentials, does not exist, has no credit, or refuses all recipients.
-            Unavailable: It cannot be reached, asks us to wait, or twice in a row gives no answer.
+            Blocked: The gateway rejects our credentials, does not exist, or has no credit.
+            Unavailable: It cannot be reached, or asks us to wait.
+            Unconfirmed: It asks us to wait, and may or may not have taken the text.
         """
-        if self._sessions is None:
-            with import_lock():
-                from policenotify.networks._requests import KeptSessions  # noqa: PLC0415 - loads requests
-
-            self._sessions = KeptSessions(self._clock.monotonic)
-        course, people, more = Course(), iter(recipients), True
-        deliver = partial(self._deliver, str(request.body["text"]), self._sessions)
-        with Calls(deliver, self._parallel, _LONGEST_CALL) as calls:
-            while True:
-                if not calls.flying:
-                    course.pause()
-                if more and course.failure is None and calls.free and not (course.cautious and calls.flying):
-                    batch, refused, more = self._take(people)
-                    yield from refused
-                    if batch:
-                        calls.start(batch)
-                    ended = calls.next(wait=False)
-                elif calls.flying:
-                    ended = calls.next(wait=True)
-                else:
-                    break
-                while ended is not None:
-                    yield from course.record(_results(*ended))
-                    ended = calls.next(wait=False)
-        yield from course.finish()
-
-    def _take(self, people: Iterator[Recipient]) -> tuple[_Batch, list[RecipientOutcome], bool]:
-        """Return the next people with their numbers, those whose number is wrong, and whether there may be more."""
-        batch, refused = _Batch(), list[RecipientOutcome]()
-        while len(batch) < self._batch:
-            if (person := next(people, None)) is None:
-                return batch, refused, False
+        batch, outcomes = _Batch(), list[RecipientOutcome]()
+        for person in people:
             try:
                 batch.append((person, e164(person.address, self._country_code, self._countries)))
             except BadNumber as problem:
-                refused.append(RecipientOutcome(key=person.key, outcome="refused", reason=str(problem)))
-                break  # tell it first
-        return batch, refused, True
+                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=str(problem), personal=True)
+                outcomes.append(outcome)
+        if batch:
+            errors = self._deliver(str(request.body["text"]), batch)
+            outcomes += (_outcome(person, error) for (person, _), error in zip(batch, errors, strict=True))
+        return outcomes
 
     def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
@@ -350,13 +321,13 @@ class Sms:
                 "apprise finds no telephone number where the channel's url has {recipient}.",
                 remedy=f"Write it as described at {service.setup_url}, then: policenotify doctor",
             )
-        reach(service, timeout=self._timeout, where=GATEWAY)
+        reach(service, timeout=self._timeout, where=_WHERE)
         return Account(id=self.account, name=str(service.service_name))
 
     def close(self) -> None:
         """Close the connections that are kept open. May be called twice."""
-        if self._sessions is not None:
-            self._sessions.close()
+        if self._session is not None:
+            self._session.close()
 
     def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
         with import_lock():
@@ -368,10 +339,11 @@ class Sms:
         url = self._gateway.url_for(numbers, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
         return open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
 
-    def _deliver(self, text: str, sessions: KeptSessions, batch: _Batch) -> list[ChannelError | None]:
-        """Return for each person the error, or `None` if the gateway accepted the text. Several threads run it."""
+    def _deliver(self, text: str, batch: _Batch) -> list[ChannelError | None]:
+        """Return for each person the error, or `None` if the gateway accepted the text."""
         with import_lock():
             from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
+            from policenotify.networks._requests import KeptSession  # noqa: PLC0415 - loads requests
 
         numbers = [number for _, number in batch]
         token = batch[0][0].token("receipt") if self._receipt_url else ""
@@ -379,8 +351,9 @@ class Sms:
         if len(_targets(service)) < len(batch):
             return [Refused("apprise takes no telephone numbers of this length.")] * len(batch)
         answers = Answers(self._gateway.scheme, numbers)
-        with sessions.use():
-            error = send(service, text, where=GATEWAY, now=self._clock.now(), reader=answers.read)
+        self._session = self._session or KeptSession(self._clock.monotonic)
+        with self._session.use():
+            error = send(service, text, where=_WHERE, now=self._clock.now(), reader=answers.read)
         return answers.of_each(error)
 
 
@@ -406,13 +379,17 @@ def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> N
         raise SettingsError(f"receipt_url: must begin with https://, such as {_RECEIPT_EXAMPLE}")
 
 
-def _results(
-    batch: _Batch, errors: list[ChannelError | None] | Exception
-) -> Iterator[tuple[Recipient, Exception | None]]:
-    if isinstance(errors, TimeoutError):
-        errors = Unconfirmed(f"{GATEWAY} gave no answer in time.", code="TimeoutError")
-    people = [person for person, _ in batch]
-    return zip(people, [errors] * len(people) if isinstance(errors, Exception) else errors, strict=True)
+def _outcome(person: Recipient, error: ChannelError | None) -> RecipientOutcome:
+    """Return what the error of a call means for a person, or raise it if it concerns everybody."""
+    match error:
+        case None:
+            return RecipientOutcome(key=person.key, outcome="posted")
+        case Refused():
+            return RecipientOutcome(key=person.key, outcome="refused", code=error.code, reason=error.reason)
+        case Unconfirmed() if error.retry_at is None:
+            return RecipientOutcome(key=person.key, outcome="unconfirmed", code=error.code, reason=error.reason)
+        case _:
+            raise error
 
 
 def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -19,7 +18,6 @@ from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Re
 from policenotify.errors import (
     Blocked,
     ChannelError,
-    JournalError,
     MissingExtra,
     Refused,
     SettingsError,
@@ -203,10 +201,8 @@ class Webhook:
         if body:
             headers["Content-Type"] = "application/json"
         try:
-            with _quiet(), session.adapter.publishing() if method == "POST" else nullcontext():
+            with _quiet():
                 session.request(method, self._url.get_secret_value(), data=body, headers=headers)
-        except JournalError:  # the lease is over: nothing was sent
-            raise
         except Exception as error:  # noqa: BLE001 - whatever the library makes of it
             failure = error
         session.close()  # a server may close a waiting connection just as the next call goes out

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Clock, StateStore
-from policenotify.errors import ChannelError, JournalError, Unconfirmed
+from policenotify.errors import ChannelError, Unconfirmed
 from policenotify.networks import import_lock
 from policenotify.networks._bounds import MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks.x.auth import Credentials, TokenStore
@@ -35,7 +35,6 @@ _LOGGERS = (
     "oauthlib.oauth1.rfc5849",
     "oauthlib.oauth1.rfc5849.signature",
 )
-_VISIBLE = frozenset({"create_tweet", "delete_tweet"})  # the calls that change what readers see
 
 hush: Callable[[], AbstractContextManager[None]] = mute_loggers(*map(logging.getLogger, _LOGGERS))
 """Mute the loggers of tweepy and of what signs for it in this thread: they would log keys, tokens and signatures."""
@@ -90,15 +89,13 @@ class Client:
             Unavailable: The call never reached X, or there is no token for it.
             Unconfirmed: No answer came, or only a part of one.
             Blocked: X does not accept the refresh token.
-            JournalError: The call would publish, and the lease is over. It was not made.
         """
 
         def call(token: str) -> XAnswer:
             self._tweepy.bearer_token = token or None
             bound = getattr(self._tweepy, method)
             self._session.adapter.max_bytes = MAX_TIMELINE if method == "request" else MAX_ANSWER
-            with self._session.adapter.publishing() if method in _VISIBLE else nullcontext():
-                answer = self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
+            answer = self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
             return replace(answer, signed=not token)
 
         answer = self._tokens.ask(lambda pair: call(pair.access)) if self._tokens else call("")
@@ -145,8 +142,6 @@ class Client:
         with hush():
             try:
                 call()
-            except JournalError:  # the lease is over
-                raise
             except Exception as error:  # noqa: BLE001 - tweepy lets its libraries' errors through, and fails on lists
                 failure = error_for_exception(error, where=WHERE)
         answer = self._session.answer

@@ -20,10 +20,10 @@ from policenotify.channel import (
     Post,
     PostRef,
     Request,
-    SupportsBulkSend,
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
@@ -61,7 +61,7 @@ class CoreContract(ContractCase):
         can = channel.capabilities
         claims: list[tuple[object, type]] = [
             (True, Channel),
-            (can.recipients, SupportsBulkSend),
+            (can.recipients, SupportsPeople),
             (not can.recipients, SupportsSend),
             (can.lookup_delay is not None, SupportsLookup),
             (can.edits, SupportsEdit),

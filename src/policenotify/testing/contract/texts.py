@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from html import escape
 from typing import Final, TypeVar, cast
@@ -18,7 +18,7 @@ from policenotify.channel import (
     Recipient,
     RecipientOutcome,
     Request,
-    SupportsBulkSend,
+    SupportsPeople,
     SupportsSend,
 )
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
@@ -137,10 +137,24 @@ def send_post(channel: Channel, request: Request) -> PostRef:
     """
     if not channel.capabilities.recipients:
         return cast("SupportsSend", channel).send(request)
-    outcomes = list(cast("SupportsBulkSend", channel).send_each(request, PEOPLE[:1]))
-    if [each.key for each in outcomes] != [PEOPLE[0].key]:
-        raise AssertionError(f"send_each must yield one outcome for each recipient, with its key; got {outcomes}.")
+    outcomes = send_to(channel, request, PEOPLE[:1])
     return _ref_or_error(outcomes[0], PostRef(account=request.account, id=request.key))
+
+
+def send_to(channel: Channel, request: Request, people: Sequence[Recipient]) -> list[RecipientOutcome]:
+    """Send a request to people, in calls of as many as the channel takes, and check that each has one outcome.
+
+    Raises:
+        ChannelError: As `send_to` raises it.
+    """
+    most, outcomes = channel.capabilities.people_per_call, list[RecipientOutcome]()
+    for at in range(0, len(people), most):
+        called = people[at : at + most]
+        returned = list(cast("SupportsPeople", channel).send_to(request, called))
+        if sorted(each.key for each in returned) != sorted(each.key for each in called):
+            raise AssertionError(f"send_to must return one outcome for each person, with its key; got {returned}.")
+        outcomes += returned
+    return outcomes
 
 
 def error_of(call: Callable[[], T]) -> ChannelError:

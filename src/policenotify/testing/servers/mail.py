@@ -71,7 +71,6 @@ class FakeMailServer:
             535, and a mail without login with 530 (RFC 4954, section 6).
         size_limit: The largest mail in bytes, announced as SIZE; 552 beyond (RFC 1870). The default is aiosmtpd's, 32
             MiB.
-        pipelining: Announce that a client may send commands ahead (RFC 2920).
         now: The clock for `Mail.at`.
 
     Attributes:
@@ -89,7 +88,6 @@ class FakeMailServer:
         login: tuple[str, str] | None = None,
         *,
         size_limit: int = 33_554_432,
-        pipelining: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         try:
@@ -100,7 +98,7 @@ class FakeMailServer:
         self._smtp = smtp
         self.login = login
         self._size_limit = size_limit
-        self._script = _Script(now, login is not None, smtp.MISSING, pipelining=pipelining)
+        self._script = _Script(now, login is not None, smtp.MISSING)
         self._protocols: WeakSet[Any] = WeakSet()
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -383,7 +381,6 @@ class _Script:
     now: Callable[[], datetime]
     login_needed: bool
     missing: object
-    pipelining: bool = True
     changed: Condition = field(default_factory=Condition)
     mails: list[Mail] = field(default_factory=list)
     sessions: int = 0
@@ -429,9 +426,7 @@ class _Session:
     async def handle_EHLO(self, server: Any, session: Any, _: Any, name: str, offers: list[str]) -> list[str]:
         session.host_name = name
         fault = await self._fault("EHLO", server)
-        if fault:
-            return [fault]
-        return [*offers[:-1], "250-PIPELINING", offers[-1]] if self._script.pipelining else offers
+        return [fault] if fault else offers
 
     async def handle_AUTH(self, server: Any, _session: Any, _envelope: Any, _arguments: list[str]) -> object:
         return await self._fault("AUTH", server) or self._script.missing

@@ -14,7 +14,7 @@ from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect
 from policenotify.testing.servers.sms import FakeSmsServer
-from tests.support.network_calls import a_post, until_error
+from tests.support.network_calls import a_post, outcomes_of, until_error
 
 PATH = "/v1.0/message"
 
@@ -37,7 +37,7 @@ def cm(server: FakeSmsServer, **options: Any) -> Sms:
 
 
 def send(by: Sms, to: list[Recipient]) -> dict[str, str]:
-    return {each.key: each.outcome for each in by.send_each(by.prepare(a_post(), ()), to)}
+    return {each.key: each.outcome for each in outcomes_of(by, by.prepare(a_post(), ()), to)}
 
 
 def test_a_batch_is_one_request_and_everybody_gets_one_message(server: FakeSmsServer) -> None:
@@ -51,7 +51,7 @@ def test_a_batch_is_one_request_and_everybody_gets_one_message(server: FakeSmsSe
 def test_a_refused_number_costs_no_other_of_its_batch_the_message(server: FakeSmsServer) -> None:
     for person in people(10)[3:6]:
         server.refuse(person.address)
-    outcomes = list((by := cm(server)).send_each(by.prepare(a_post(), ()), people(10)))
+    outcomes = outcomes_of((by := cm(server)), by.prepare(a_post(), ()), people(10))
     assert {each.key for each in outcomes if each.outcome == "refused"} == {"003", "004", "005"}
     assert sum(each.outcome == "posted" for each in outcomes) == 7
     assert not any("3363998" in repr(each) for each in outcomes)
@@ -91,7 +91,7 @@ def test_wrong_credentials_block_a_batch_for_all(server: FakeSmsServer) -> None:
     assert isinstance(error, Blocked)
 
 
-def test_an_impossible_number_ends_a_batch_and_is_told_at_once(server: FakeSmsServer) -> None:
+def test_an_impossible_number_of_a_batch_is_refused_alone(server: FakeSmsServer) -> None:
     told = send(cm(server), [*people(2), Recipient(key="bad", address="112"), *people(5)[2:]])
     assert told.pop("bad") == "refused"
     assert set(told.values()) == {"posted"}

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from policenotify.channel import BySeverity, Post, Recipient, Request, SupportsBulkSend
+from policenotify.channel import BySeverity, Post, Recipient, RecipientOutcome, Request, SupportsPeople
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.model.cap import Severity
 from policenotify.networks._apprise.url import gateway
@@ -86,8 +86,12 @@ def post(text: str = "Évitez le secteur.", **other: object) -> Post:
 
 
 def send(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict[str, str]:
-    told = {each.key: each for each in by.send_each(by.prepare(post(text), ()), people or PEOPLE)}
-    return {key.removeprefix("key-of-"): each.outcome for key, each in told.items()}
+    return {name: each.outcome for name, each in outcomes_of(by, *people, text=text).items()}
+
+
+def outcomes_of(by: Sms, *people: Recipient, text: str = "Évitez le secteur.") -> dict[str, RecipientOutcome]:
+    told = network_calls.outcomes_of(by, by.prepare(post(text), ()), people or PEOPLE)
+    return {each.key.removeprefix("key-of-"): each for each in told}
 
 
 def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelError]:
@@ -100,7 +104,7 @@ def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelErr
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_every_person_gets_the_text_whole_under_our_name(server: FakeSmsServer, name: str) -> None:
     by = channel(server, name)
-    assert isinstance(by, SupportsBulkSend)
+    assert isinstance(by, SupportsPeople)
     text = "Évacuation levée : accès rétabli [A9] à 14h30, où vous voulez. " * 3
     assert set(send(by, text=text.strip()).values()) == {"posted"}
     assert [each.to for each in server.messages] == list(NUMBERS.values())
@@ -158,7 +162,7 @@ def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeSmsServer
     by = channel(server, "seven", segments=8)  # its plugin declares that it takes 160
     text = "Évitez le secteur et laissez passer les secours. " * 24
     request = by.prepare(post(text.strip(), title="Titre"), ())
-    assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
+    assert [each.outcome for each in by.send_to(request, PEOPLE[:1])] == ["posted"]
     assert [each.text for each in server.messages] == [text.strip()]
     assert server.messages[0].segments == 8
 
@@ -191,7 +195,7 @@ def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
 ) -> None:
     by = channel(server, name)
     server.refuse(NUMBERS["ana"])
-    outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
+    outcomes = outcomes_of(by)
     refused = outcomes.pop("ana")
     assert (refused.outcome, refused.code) == ("refused", code)
     assert not re.search(r"\d{5}", refused.reason)
@@ -354,7 +358,9 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
     for answer in (Answer(412, echo.encode()), Answer.html(page, 412), Answer.json({"why": [echo]}, 412)):
         server.fail_next("*", "*", answer)
         by = channel(server, name)
-        ana = {each.key: each for each in by.send_each(by.prepare(post("Évitez"), ()), PEOPLE[:2])}["key-of-ana"]
+        ana = {each.key: each for each in network_calls.outcomes_of(by, by.prepare(post("Évitez"), ()), PEOPLE[:2])}[
+            "key-of-ana"
+        ]
         assert (ana.outcome, ana.code) == ("refused", "412")
         quoted = ana.reason.replace("+<…>", "<…>")
         said = "The SMS gateway refused the message: No route to <…> (<…>) for <…>:<…>, <…>, <…>: <…>"
@@ -387,7 +393,7 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSms
 def test_a_doubt_is_the_persons_alone(server: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
     by = channel(server, timeout=timeout_for(fault))
     server.fail_next("POST", OCTOPUSH, fault, effect=effect)
-    outcomes = {each.key.removeprefix("key-of-"): each for each in by.send_each(by.prepare(post(), ()), PEOPLE)}
+    outcomes = outcomes_of(by)
     doubt = outcomes.pop("ana")
     assert (doubt.outcome, doubt.code) == ("unconfirmed", code)
     assert {each.outcome for each in outcomes.values()} == {"posted"}
@@ -552,7 +558,7 @@ def test_a_number_that_cannot_be_right_is_refused_for_that_person(
     with pytest.raises(BadNumber, match=why):
         e164(written, "33")
     by = channel(server)
-    outcomes = list(by.send_each(by.prepare(post(), ()), (person("bad", written or "-"), PEOPLE[0])))
+    outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("bad", written or "-"), PEOPLE[0]))
     assert [(each.outcome, each.gone) for each in outcomes] == [("refused", False), ("posted", False)]
     assert (written or "-") not in outcomes[0].reason
 
@@ -579,7 +585,7 @@ TOLLS = (
 @pytest.mark.parametrize("written", TOLLS)
 def test_premium_and_satellite_numbers_are_refused_in_any_country(server: FakeSmsServer, written: str) -> None:
     by = channel(server, countries=("33", "1", "44", "371", "979", "882", "883", "800", "870", "881"))
-    outcomes = list(by.send_each(by.prepare(post(), ()), (person("toll", written), PEOPLE[0])))
+    outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("toll", written), PEOPLE[0]))
     assert [each.outcome for each in outcomes] == ["refused", "posted"]
     assert len(server.messages) == 1
 
@@ -612,7 +618,7 @@ def test_a_list_of_countries_holds_country_codes(server: FakeSmsServer) -> None:
 
 def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeSmsServer) -> None:
     by = channel(server, countries=("33", "290"))
-    outcomes = list(by.send_each(by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0])))
+    outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0]))
     assert {each.key: each.outcome for each in outcomes} == {"key-of-jon": "refused", PEOPLE[0].key: "posted"}
     assert "apprise takes no telephone numbers of this length." in {each.reason for each in outcomes}
 
@@ -750,7 +756,7 @@ def test_a_request_that_was_stored_is_sent_as_it_is(server: FakeSmsServer) -> No
     by = channel(server)
     request = Request.read(by.prepare(post("L’accès"), ()).model_dump_json())
     assert request.body == {"text": "L'accès"}
-    assert [each.outcome for each in by.send_each(request, PEOPLE[:1])] == ["posted"]
+    assert [each.outcome for each in by.send_to(request, PEOPLE[:1])] == ["posted"]
 
 
 # --- settings
@@ -979,7 +985,7 @@ by.capabilities, by.account
 request, person = Request(account="", key="0" * 64, body={"text": "x"}), Recipient(key="a", address="+33612345678")
 before = [name for name in sys.modules if name.split(".")[0] in {"apprise", "requests"}]
 try:
-    list(by.send_each(request, (person,)))
+    by.send_to(request, [person])
 except Exception as error:
     plugins = {name.split(".")[2] for name in sys.modules if name.startswith("apprise.plugins.")}
     print(json.dumps([before, len(plugins), type(error).__name__]))

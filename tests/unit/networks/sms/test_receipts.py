@@ -199,7 +199,7 @@ def test_each_request_names_the_address_for_its_receipt(form: str, fields: dict[
         known = Recipient(key="ana", address=f"+{NUMBER}", sign=signed)
         unknown = Recipient(key="bob", address=f"+{NUMBER}")
         for person in (known, unknown):
-            assert [each.outcome for each in by.send_each(by.prepare(a_post(), ()), [person])] == ["posted"]
+            assert [each.outcome for each in by.send_to(by.prepare(a_post(), ()), [person])] == ["posted"]
         asked, plain = (request.query for request in server.requests)
         assert {name: asked[name] for name in asked.keys() - plain.keys()} == {
             name: [value] for name, value in fields.items()
