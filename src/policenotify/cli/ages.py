@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from policenotify.cli import completion
+from policenotify.cli.usage import BadParameter
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -63,7 +64,7 @@ def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> dateti
     try:
         return parse_age(typed, now.astimezone(UTC))
     except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint=option) from None
+        raise BadParameter(f"{error}.", param_hint=option) from None
 
 
 def selection_options(*, required: bool) -> Callable[[_Command], _Command]:
@@ -89,6 +90,4 @@ def check_category(category: str | None, settings: Settings, journal: Journal) -
         return
     known = {*profiles_of(settings), *(incident.category for incident in journal.incidents.list(only_open=False))}
     if category not in known:
-        raise click.BadParameter(
-            f"{category!r} is not a category. {did_you_mean(category, known)}", param_hint="--category"
-        )
+        raise BadParameter(f"{category!r} is not a category. {did_you_mean(category, known)}", param_hint="--category")

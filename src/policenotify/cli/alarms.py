@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta, tzinfo
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from policenotify.cli import output
 from policenotify.cli.exit_codes import Exit, worst
+from policenotify.cli.output import Part
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
@@ -30,16 +28,16 @@ def exit_of(alarms: Iterable[Alarm]) -> Exit:
     return worst(*(_EXITS[alarm] for alarm in alarms))
 
 
-def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     """Yield the alarms, the most severe first, then the open incidents."""
     if status.stopped:
-        yield Text(output.plain(f"STOPPED. {status.stopped}"), style="bold")
+        yield output.prose(output.plain(f"STOPPED. {status.stopped}"), style="bold")
     if status.no_worker:
         when = f"since {local_time(status.last_heartbeat, zone)}" if status.last_heartbeat else "yet"
         if status.worker_lost_at is not None:
             when = f"since {local_time(status.worker_lost_at, zone)}, when the last one was killed"
         names = ", ".join(sorted(status.waiting))
-        yield Text(
+        yield output.prose(
             f"NO WORKER: deliveries wait ({names}), and no worker has run {when}. "
             "Run: policenotify drain, or see that policenotify worker runs",
             style="bold",
@@ -47,51 +45,51 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
     for running in status.workers:
         yield output.line(f"A worker runs on {running.host}, seen {local_time(running.seen_at, zone, seconds=True)}.")
     for step in status.clock_steps:
-        yield Text(output.plain(f"CLOCK: {clock_was_set(step, zone)}"), style="bold")
+        yield output.prose(output.plain(f"CLOCK: {clock_was_set(step, zone)}"), style="bold")
     yield from _channel_lines(status, zone)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
     count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
     head = "Open incidents:" if status.open_incidents else "No incident is open."
-    yield Text(f"{count} The most urgent:" if left else head, style="bold")
+    yield output.prose(f"{count} The most urgent:" if left else head, style="bold")
     for incident in status.incidents:
         yield from incident_lines(incident, zone)
     if left:
         yield output.line(f"  … and {left:,} more: policenotify incidents")
 
 
-def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     for name, blocked in status.blocked.items():
         code = f" [{blocked.code}]" if blocked.code else ""
         cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
-        yield Text(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
+        yield output.prose(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
         yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
     for name, problem in status.channel_problems.items():
-        yield Text(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
+        yield output.prose(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
         yield output.paragraph(problem.remedy, "→ ")
     for name, elsewhere in status.other_worker_problems.items():
         for problem in elsewhere:
             text = f"CANNOT BE USED by the process that delivers on {problem.host}: {name}. {problem.reason}"
-            yield Text(output.plain(text), style="bold")
+            yield output.prose(output.plain(text), style="bold")
             yield output.paragraph(problem.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
-        yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
+        yield output.prose(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
     for takeover in status.taken_over_again:
-        yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+        yield output.prose(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
 
 
-def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     for reading in status.second_readings:
         overdue = "OVERDUE · " if reading.due_at <= status.at else ""
         due = local_time(reading.due_at, zone)
-        yield Text(output.plain(f"{overdue}SECOND READING owed by {due}: {reading.headline}"), style="bold")
+        yield output.prose(output.plain(f"{overdue}SECOND READING owed by {due}: {reading.headline}"), style="bold")
         yield output.paragraph(f"Published urgently by {reading.published_by}: {reading.reason}")
         yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
     if status.submitted_drafts:
         yield output.line(waiting_drafts(status))
 
 
-def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[RenderableType]:
+def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Part]:
     """Yield an incident with its place, its deadline and what to do."""
     marks = f"{'OVERDUE · ' if incident.overdue else ''}{'exercise · ' if incident.exercise else ''}"
     place = f" · {incident.place}" if incident.place else ""

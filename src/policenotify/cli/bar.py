@@ -87,7 +87,7 @@ def drawn(samples: Samples, say: Callable[[str], str]) -> RenderableType:
     """Return a bar for each delivery, above its line."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
-    from rich.text import Text
+    from rich.text import Text as RichText
 
     from policenotify.cli.output import plain
 
@@ -95,7 +95,7 @@ def drawn(samples: Samples, say: Callable[[str], str]) -> RenderableType:
     for found, line in samples.lines():
         whole = max(found.known - found.suppressed, 1)
         rows.add_row(ProgressBar(total=whole, completed=whole - found.left, width=60, pulse=not found.known))
-        rows.add_row(Text(plain(say(line))))
+        rows.add_row(RichText(plain(say(line))))
     return rows
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from policenotify.cli.usage import UsageError
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import RenderableType
@@ -102,7 +104,7 @@ class CliContext:
         try:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):  # a container without a name for its user
-            raise click.UsageError(f"Say who you are: --actor NAME, or the variable {ACTOR_VARIABLE}.") from None
+            raise UsageError(f"Say who you are: --actor NAME, or the variable {ACTOR_VARIABLE}.") from None
 
     def set_up_log(self) -> None:
         """Write the log in the form and from the level that `--log` and `--log-level` name."""
@@ -195,7 +197,7 @@ def printable_name(option: str, value: str) -> str:
     from policenotify.validation import LONGEST_NAME, is_name
 
     if not is_name(value):
-        raise click.UsageError(f"{option} needs 1 to {LONGEST_NAME} printable characters.")
+        raise UsageError(f"{option} needs 1 to {LONGEST_NAME} printable characters.")
     return value
 
 

@@ -10,13 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import click
-
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.options import OPTIONS, Typed, option_label, option_of
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
 from policenotify.cli.times import TIMES, is_span, parse_future, parse_near
+from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
@@ -59,7 +58,7 @@ class MessageFile:
         if not named:
             return None
         if len(named) > 1:
-            raise click.UsageError("Give one file: as FILE, or as --file FILE.")
+            raise UsageError("Give one file: as FILE, or as --file FILE.")
         name = str(getattr(named[0], "name", "<stdin>"))
         name = "standard input" if name == "<stdin>" else name
         wrong = f"Nothing was sent. {name} does not hold a message"
@@ -89,11 +88,11 @@ class MessageFile:
         if stated is None:
             return
         if not isinstance(stated, Mapping):
-            raise click.UsageError(f"{self.name}: lifecycle: is not an object.")
+            raise UsageError(f"{self.name}: lifecycle: is not an object.")
         for field, value in stated.items():
             expected = getattr(lifecycle, field, None)
             if value != expected:
-                raise click.UsageError(
+                raise UsageError(
                     f"{self.name}: lifecycle.{field}: is {value!r} there, but {str(expected)!r} by the command. "
                     "Leave it out of the file, or give another command."
                 )
@@ -119,9 +118,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
     lifecycle = _lifecycle(typed)
     if file is None:
         if not typed["category"] or not typed["headline"]:
-            raise click.UsageError(
-                "Give a message: --category and --headline, or a JSON file (- reads standard input)."
-            )
+            raise UsageError("Give a message: --category and --headline, or a JSON file (- reads standard input).")
         opens = not typed["standalone"] and profile_of(typed["category"], publisher.profiles).opens_incident
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
@@ -143,7 +140,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
     """
     file = MessageFile.read(typed, publisher.pictures)
     if not headline and not (file and file.fields.get("headline")):
-        raise click.UsageError(f"The {stage} has no headline. Give its HEADLINE, or a --file that has one.")
+        raise UsageError(f"The {stage} has no headline. Give its HEADLINE, or a --file that has one.")
     last = _followed(stage, name, publisher)
     fields = _fields(typed, publisher, last.message.location)
     if headline:
@@ -204,7 +201,7 @@ def default_key(message: Message, spans: Mapping[str, str]) -> str:
 def _lifecycle(typed: Typed) -> dict[str, object]:
     """Return the lifecycle as far as it was typed."""
     if typed["standalone"] and (conflicting := [name for name in ("incident", "follows") if typed[name]]):
-        raise click.UsageError(f"A standalone message belongs to no incident: leave out --{conflicting[0]}.")
+        raise UsageError(f"A standalone message belongs to no incident: leave out --{conflicting[0]}.")
     if typed["standalone"]:
         return {"stage": Stage.STANDALONE}
     if typed["incident"] or typed["follows"]:
@@ -218,7 +215,7 @@ def _merged(file: MessageFile | None, fields: dict[str, object], typed: Typed) -
         return fields
     if twice := [field for field in file.fields if field in fields]:
         names = ", ".join(f"{field} ({_typed_as(field, typed)})" for field in twice)
-        raise click.UsageError(f"Given twice, in {file.name} and on the command line: {names}. Give it once.")
+        raise UsageError(f"Given twice, in {file.name} and on the command line: {names}. Give it once.")
     return {**file.fields, **fields}
 
 
@@ -239,7 +236,7 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         if typed[option]:
             fields[field] = _moment(option, typed[option], now, publisher)
     if len(typed["images"]) != len(typed["alts"]):
-        raise click.UsageError("Each --image needs its --alt: what it shows, for those who cannot see it.")
+        raise UsageError("Each --image needs its --alt: what it shows, for those who cannot see it.")
     if typed["images"]:
         pairs = zip(typed["images"], typed["alts"], strict=True)
         fields["images"] = [{"path": Path(path), "alt": alt} for path, alt in pairs]
@@ -260,4 +257,4 @@ def _moment(option: str, typed: str, now: datetime, publisher: Publisher) -> dat
     try:
         return parse(typed, now=now, zone=publisher.zone)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option_label("--" + option.replace("_", "-"))) from None
+        raise BadParameter(str(error), param_hint=option_label("--" + option.replace("_", "-"))) from None

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from policenotify.cli import completion
 from policenotify.cli.context import Seconds
+from policenotify.cli.usage import UsageError
 from policenotify.model.cap import Severity
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -101,7 +102,7 @@ def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Comman
 
 def _only(_context: click.Context, parameter: click.Parameter, values: tuple[Any, ...]) -> object:
     if len(values) > 1:
-        raise click.UsageError(f"{option_label(parameter.opts[0])} is given {len(values)} times. Give it once.")
+        raise UsageError(f"{option_label(parameter.opts[0])} is given {len(values)} times. Give it once.")
     return values[0] if values else None
 
 

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.panel import Panel
-from rich.text import Text
+from rich.text import Text as RichText
 
 from policenotify.channel import Operation
 from policenotify.findings import Finding
@@ -23,6 +23,7 @@ from policenotify.model.receipt import UNVERIFIED as NOTE
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.text import Budget
 from policenotify.text.characters import visible
+from policenotify.translation import AnyText
 
 UNVERIFIED: Final = f"{NOTE[0].lower()}{NOTE[1:-1]}"
 """The meaning of success on a channel whose acceptance is `unverified`."""
@@ -46,36 +47,49 @@ def _console() -> _Console:
     return _Console(highlight=False, markup=False, emoji=False)
 
 
-def printed(page: Iterable[RenderableType], translate: Callable[[str], str] = str) -> str:
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a page in the desk's own words.
+
+    Attributes:
+        text: The text. It is in the desk's language once it is printed.
+        style: Rich's style of all of it.
+        mark: What stands before it.
+        indent: Columns at its left.
+        copied: It is never wrapped, because it may be copied.
+    """
+
+    text: AnyText
+    style: str = ""
+    mark: str = ""
+    indent: int = 0
+    copied: bool = False
+
+    def rendered(self, say: Callable[[AnyText], str]) -> RenderableType:
+        """Return it in a language."""
+        text = RichText(plain(f"{self.mark}{say(self.text)}"), style=self.style, no_wrap=self.copied or None)
+        return Padding(text, (0, 0, 0, self.indent)) if self.indent else text
+
+
+Part: TypeAlias = Block | RenderableType
+"""A part of a page: what is not a `Block` stays as it is."""
+
+
+def printed(page: Iterable[Part], say: Callable[[AnyText], str] = str) -> str:
     """Return a page as text, at most 80 columns wide.
 
     Args:
-        page: Its parts. Text of the desk is translated, and what is in a panel is not: the public reads it.
-        translate: Returns a text in the desk's language.
+        page: Its parts.
+        say: Returns a text in the desk's language.
     """
     console = _console()
     console.width = min(console.width, _COLUMNS)
     with console.capture() as captured:
-        for part in (_translated(part, translate) for part in page):
+        for part in page:
             # A line to copy, such as an address, may be longer than the page.
-            console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+            copied = isinstance(part, Block) and part.copied
+            console.print(part.rendered(say) if isinstance(part, Block) else part, soft_wrap=copied)
     return "\n".join(row.rstrip() for row in captured.get().splitlines())
-
-
-def _translated(part: RenderableType, translate: Callable[[str], str]) -> RenderableType:
-    match part:
-        case _AsTyped():
-            return part
-        case Text():
-            return Text(translate(part.plain), style=part.style, no_wrap=part.no_wrap)
-        case Padding(renderable=Text() as text):
-            inside = Text(translate(text.plain), style=text.style)
-            return Padding(inside, (part.top, part.right, part.bottom, part.left))
-        case Panel(title=Text() as title):
-            part.title = Text(translate(title.plain))
-        case _:
-            pass
-    return part
 
 
 def out(text: str) -> None:
@@ -89,30 +103,31 @@ def plain(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-def line(text: str, style: str = "") -> Text:
+def line(text: AnyText, style: str = "") -> Block:
     """Return a line that is never wrapped, because it may be copied."""
-    return Text(plain(text), style=style, no_wrap=True)
+    return Block(text, style, copied=True)
 
 
-def paragraph(text: str, mark: str = "") -> Padding:
+def prose(text: AnyText = "", style: str = "") -> Block:
+    """Return a text that is wrapped."""
+    return Block(text, style)
+
+
+def paragraph(text: AnyText, mark: str = "") -> Block:
     """Return an indented paragraph."""
-    return Padding(Text(plain(f"{mark}{text}")), (0, 0, 0, 4))
-
-
-class _AsTyped(Padding):
-    """A paragraph that is not the desk's own text: it is not translated."""
+    return Block(text, mark=mark, indent=4)
 
 
 def quoted(text: str) -> Padding:
     """Return an indented paragraph of what a person or another program wrote. It is not translated."""
-    return _AsTyped(Text(plain(text)), (0, 0, 0, 4))
+    return Padding(RichText(plain(text)), (0, 0, 0, 4))
 
 
-def steps(made: Iterable[object], to_do: Iterable[str]) -> list[RenderableType]:
+def steps(made: Iterable[object], to_do: Iterable[str]) -> list[Part]:
     """Return the files that were made and the numbered steps that remain."""
     numbered = [paragraph(step, f"{number}. ") for number, step in enumerate(to_do, 1)]
     files = [line(f"  {path}") for path in made]
-    return [Text("Made:", style="bold"), *files, Text("Next:", style="bold"), *numbered]
+    return [prose("Made:", "bold"), *files, prose("Next:", "bold"), *numbered]
 
 
 def about(publication: Publication, zone: tzinfo) -> str:
@@ -122,7 +137,7 @@ def about(publication: Publication, zone: tzinfo) -> str:
     return f"{local_time(publication.at, zone)} · {stage} · {message.headline}"
 
 
-def heading(publication: Publication, zone: tzinfo) -> Text:
+def heading(publication: Publication, zone: tzinfo) -> Block:
     """Return the heading of a publication."""
     return line(about(publication, zone), "bold")
 
@@ -134,7 +149,7 @@ def use(budget: Budget, text: str) -> str:
     return f"{count} · {budget.describe(text)}" if budget.describe else count
 
 
-def receipts(publication: Publication, zone: tzinfo) -> Iterator[RenderableType]:
+def receipts(publication: Publication, zone: tzinfo) -> Iterator[Part]:
     """Yield the receipts of a publication, then its findings."""
     for receipt in publication:
         yield from _receipt(receipt, zone)
@@ -153,7 +168,7 @@ def in_short(publication: Publication) -> str:
     return f"{'✔' if publication.ok else '✘'} {', '.join(counts)}"
 
 
-def findings(remarks: Sequence[Finding], message: Message) -> Iterator[RenderableType]:
+def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
     """Yield the findings of the checks, with the words that they are about."""
     if not remarks:
         return
@@ -162,7 +177,7 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Renderabl
     texts = quotable_texts(message, remarks)
     for finding in remarks:
         excerpt = finding.excerpt(texts)
-        yield Padding(Text(plain(finding.quoting(excerpt) if excerpt else str(finding))), (0, 0, 0, 2))
+        yield Block(finding.quoting(excerpt) if excerpt else finding.text, indent=2)
 
 
 def people(receipt: Receipt) -> str:
@@ -176,7 +191,7 @@ def reason_line(reason: ReasonCount) -> str:
     return f"{reason.count} {reason.outcome}: {words}"
 
 
-def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[RenderableType]:
+def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[Part]:
     mark = "✔" if receipt.ok else "✘"
     operation = "" if receipt.operation is Operation.POST else f" · {receipt.operation}"
     counts = f" ({people(receipt)})" if people(receipt) else ""

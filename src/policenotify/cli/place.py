@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 from policenotify.cli.options import option_label
+from policenotify.cli.usage import BadParameter
 from policenotify.model import places
 from policenotify.model.location import Location
 
@@ -57,7 +56,7 @@ def location_of(typed: Mapping[str, Any], before: Location | None = None) -> dic
     if road := given.get("road"):
         place["road"] = {"road": road.upper().replace(" ", ""), "direction": given.get("direction")}
     elif "direction" in given:
-        raise click.BadParameter("goes with a road: --road A9", param_hint=option_label("--direction"))
+        raise BadParameter("goes with a road: --road A9", param_hint=option_label("--direction"))
     if point := given.get("point"):
         place["point"] = _point(point)
     if polyline := given.get("polyline"):
@@ -92,7 +91,7 @@ def commune_code(typed: str, department: str | None = None) -> str:
         shown, rest = list(places.suggest(typed, within)), []
         head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
     lines = [head, *map(_candidate, shown), *rest]
-    raise click.BadParameter("\n".join(lines), param_hint=option_label("--commune"))
+    raise BadParameter("\n".join(lines), param_hint=option_label("--commune"))
 
 
 def _candidate(place: places.Commune) -> str:
@@ -103,7 +102,7 @@ def _candidate(place: places.Commune) -> str:
 def _point(typed: str) -> dict[str, float]:
     match = _POINT.fullmatch(typed)
     if not match:
-        raise click.BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=option_label("--point"))
+        raise BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=option_label("--point"))
     return {"latitude": float(match[1]), "longitude": float(match[2])}
 
 
@@ -118,7 +117,7 @@ def _polyline(typed: str) -> object:
             content = file.read(_LARGEST + 1)
     except (OSError, ValueError) as error:  # a null byte in a path is a ValueError
         why = getattr(error, "strerror", None) or str(error)
-        raise click.BadParameter(
+        raise BadParameter(
             f"{typed}: {why}. Write positions, 43.6109,3.8772 43.6121,3.8790, or a file that holds a GeoJSON line.",
             param_hint=hint,
         ) from None
@@ -135,4 +134,4 @@ def _polyline(typed: str) -> object:
         case {"type": "LineString", "coordinates": positions}:
             return {"type": "LineString", "coordinates": positions}
         case _:
-            raise click.BadParameter(f"{typed} does not hold one GeoJSON LineString.", param_hint=hint)
+            raise BadParameter(f"{typed} does not hold one GeoJSON LineString.", param_hint=hint)

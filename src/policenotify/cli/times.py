@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from policenotify.cli.output import Part
+from policenotify.cli.usage import UsageError
 
+if TYPE_CHECKING:
     from policenotify.cli.context import CliContext
     from policenotify.cli.results import TypedTime
     from policenotify.model.message import Message
@@ -242,7 +243,7 @@ def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone
         )
 
 
-def time_lines(times: Sequence[TypedTime]) -> Iterator[RenderableType]:
+def time_lines(times: Sequence[TypedTime]) -> Iterator[Part]:
     """Yield a line for each typed time, with its warning."""
     from policenotify.cli import output
     from policenotify.render.locales import LOCALES
@@ -263,18 +264,18 @@ def confirm_times(call: CliContext, times: Sequence[TypedTime], now: datetime) -
     Raises:
         click.UsageError: It does not.
     """
-    from rich.text import Text
+    from rich.text import Text as RichText
 
     from policenotify.cli import output
 
     far = [time_ for time_ in times if time_.warning and abs(time_.at - now) > _SOON]
     if not far or call.json or not is_terminal():
         return
-    lines = [line for line in time_lines(far) if isinstance(line, Text)]
+    lines = [line for line in time_lines(far) if isinstance(line, RichText)]
     click.echo(output.printed(lines, call.say), err=True)
     answer = click.prompt(call.say("Publish it with that time? yes or no"), default=call.say("no"), err=True)
     if _folded(answer) not in _YES:
-        raise click.UsageError(f"{far[0].typed!r} was not confirmed. Write the time with its day, or count from now.")
+        raise UsageError(f"{far[0].typed!r} was not confirmed. Write the time with its day, or count from now.")
 
 
 def is_terminal() -> bool:

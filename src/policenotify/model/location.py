@@ -51,7 +51,7 @@ EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 ONE_LINE = BeforeValidator(_collapse_whitespace)
 PRINTABLE = AfterValidator(_require_printable)
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE, PRINTABLE]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), ONE_LINE, PRINTABLE]
 """Words of one line, of at most 200 characters."""
 
 # Boxes (south, west, north, east) in whole or half degrees around the territories of France, to detect a swapped
@@ -265,9 +265,9 @@ class RoadRef(FrozenModel):
 
     road: Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*$")]
     point: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}(?:\+[0-9]{1,4})?$")] | None = None
-    direction: Text | None = None
-    exit: Text | None = None
-    administrator: Text | None = None
+    direction: ShortText | None = None
+    exit: ShortText | None = None
+    administrator: ShortText | None = None
 
 
 class Location(FrozenModel):
@@ -295,16 +295,16 @@ class Location(FrozenModel):
     """
 
     commune: InseeCode | None = None
-    commune_name: Text | None = None
+    commune_name: ShortText | None = None
     department: DepartmentCode | None = None
-    department_name: Text | None = None
+    department_name: ShortText | None = None
     epci: EpciCode | None = None
-    street: Text | None = None
-    district: Text | None = None
+    street: ShortText | None = None
+    district: ShortText | None = None
     road: RoadRef | None = None
-    label: Text | None = None
-    between: tuple[Text, Text] | None = None
-    line: Text | None = None
+    label: ShortText | None = None
+    between: tuple[ShortText, ShortText] | None = None
+    line: ShortText | None = None
     point: Point | None = None
     area: Area | None = None
     polyline: Polyline | None = None

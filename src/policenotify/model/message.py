@@ -32,7 +32,7 @@ from policenotify.errors import UnsupportedVersion
 from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
-from policenotify.model.location import ONE_LINE, PRINTABLE, Location, Text
+from policenotify.model.location import ONE_LINE, PRINTABLE, Location, ShortText
 from policenotify.text.patterns import lazy_pattern
 
 SCHEMA_VERSION = 1
@@ -220,8 +220,8 @@ class Known(FrozenModel):
         unconfirmed: What readers ask and is not known yet: `L'origine du feu.`
     """
 
-    confirmed: Text | None = None
-    unconfirmed: Text | None = None
+    confirmed: ShortText | None = None
+    unconfirmed: ShortText | None = None
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -313,7 +313,7 @@ class Message(FrozenModel):
     description: Prose = ""
     instruction: Prose = ""
     known: Known | None = None
-    source: Text | None = None
+    source: ShortText | None = None
     starts_at: Moment | None = None
     expires_at: Moment | None = None
     next_update_at: Moment | None = None
@@ -323,7 +323,7 @@ class Message(FrozenModel):
     language: Language = "fr"
     translations: tuple[Translation, ...] = ()
     exercise: bool = False
-    sender: Text | None = None
+    sender: ShortText | None = None
     basis: tuple[Basis, ...] = ()
 
     @model_validator(mode="after")

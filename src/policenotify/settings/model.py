@@ -16,7 +16,7 @@ from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.languages import best_match
-from policenotify.model.location import Text
+from policenotify.model.location import ShortText
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
@@ -223,7 +223,7 @@ class Settings(SettingsTable):
     """
 
     schema_version: Literal[1] = 1
-    sender: Text
+    sender: ShortText
     zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
@@ -239,9 +239,9 @@ class Settings(SettingsTable):
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
     law: tuple[Name, ...] = ("fr",)
-    names: dict[AccountOrHashtag, Text] = Field(default_factory=dict)
+    names: dict[AccountOrHashtag, ShortText] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
-    certificates: dict[Text, Path] = Field(default_factory=dict)
+    certificates: dict[ShortText, Path] = Field(default_factory=dict)
     may: FunctionName | None = None
 
     _place: Path = PrivateAttr(default=Path())

@@ -10,8 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
+from rich.text import Text as RichText
 
 from policenotify.cli import output
 from policenotify.cli.ages import AGE_FORMS, age_of
@@ -21,6 +20,8 @@ from policenotify.cli.commands.draft import draft_lines, typed_reason
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
+from policenotify.cli.output import Part
+from policenotify.cli.usage import BadParameter
 from policenotify.model.receipt import local_time
 
 if TYPE_CHECKING:
@@ -75,14 +76,16 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
         "problems": result.problems,
         "remarks": result.remarks,
     }
-    count = Text(f"{len(campaigns)} campaigns, {result.occurrences} occurrences in the year ahead.", style="bold")
+    count = output.prose(
+        f"{len(campaigns)} campaigns, {result.occurrences} occurrences in the year ahead.", style="bold"
+    )
     call.emit(document, count, *_lines("✘ ", result.problems), *_lines("· ", result.remarks))
     return Exit.REJECTED if result.problems else Exit.OK
 
 
-def _lines(mark: str, texts: Sequence[str]) -> list[Text]:
-    lines = [Text(f"{mark}{text}") for text in texts[:_SHOWN]]
-    return [*lines, Text(f"{mark}and {len(texts) - _SHOWN} more")] if len(texts) > _SHOWN else lines
+def _lines(mark: str, texts: Sequence[str]) -> list[RichText]:
+    lines = [output.prose(f"{mark}{text}") for text in texts[:_SHOWN]]
+    return [*lines, output.prose(f"{mark}and {len(texts) - _SHOWN} more")] if len(texts) > _SHOWN else lines
 
 
 @dataclass(slots=True)
@@ -203,8 +206,8 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
         names = {variant.name for campaign in campaigns for variant in campaign.messages}
         if message is not None and message not in names:
             hint = did_you_mean(message, names)
-            raise click.BadParameter(f"{message!r} is not a message. {hint}", param_hint="--message")
-        page: list[RenderableType] = []
+            raise BadParameter(f"{message!r} is not a message. {hint}", param_hint="--message")
+        page: list[Part] = []
         previews = []
         for campaign in campaigns:
             for variant in campaign.messages:
@@ -212,7 +215,7 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
                     result = publisher.preview(variant.message, to=campaign.to or None)
                     answer = preview_answer(result, publisher)
                     previews.append(CampaignPreview(campaign=campaign.name, variant=variant.name, **vars(answer)))
-                    label = Text(f"{campaign.name} · {variant.name}", style="bold")
+                    label = output.prose(f"{campaign.name} · {variant.name}", style="bold")
                     page += [label, *preview_lines(result, publisher)]
     call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
     return Exit.OK if all(each.allowed for each in previews) else Exit.REJECTED
@@ -249,7 +252,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
             drafts = submit_campaigns(publisher, campaigns, actor=call.actor, reason=reason or "")
         page = [line for draft in drafts for line in draft_lines(draft, publisher)]
         document = {"drafts": [DraftResult.of(draft).model_dump(mode="json") for draft in drafts]}
-        call.emit(document, *(page or [Text("No message needs the approval of another person.")]))
+        call.emit(document, *(page or [output.prose("No message needs the approval of another person.")]))
     return Exit.OK
 
 
@@ -284,7 +287,7 @@ def report(call: CliContext, since: str | None) -> Exit:
         "channels": channels,
         "campaigns": campaigns,
     }
-    head = Text(f"{len(published)} publications of campaigns since {local_time(after, zone)}.", style="bold")
+    head = output.prose(f"{len(published)} publications of campaigns since {local_time(after, zone)}.", style="bold")
     call.emit(document, head, *map(output.line, _report_lines(themes, channels, campaigns)))
     return Exit.OK
 

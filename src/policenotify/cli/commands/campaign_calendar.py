@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
+from rich.text import Text as RichText
 
 from policenotify.cli import output
 from policenotify.cli.commands.campaign_run import campaign_files
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
+from policenotify.cli.output import Part
+from policenotify.cli.usage import BadParameter
 from policenotify.errors import SettingsError
 from policenotify.render.locales import LOCALES
 
@@ -66,7 +67,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
         if ics is not None:
             _write(ics, icalendar([entry for entry, _ in forecast], campaigns, now=now))
     entries = [entry for _, entry in forecast]
-    written = [Text(f"Written: {ics}")] if ics is not None else []
+    written = [output.prose(f"Written: {ics}")] if ics is not None else []
     answer = CalendarAnswer(first=first, last=last, occurrences=tuple(entries), ics=ics)
     call.emit(answer, *_page(entries, campaigns, first, last), *written)
     return Exit.OK
@@ -83,12 +84,12 @@ def _months(typed: str | None, months: int, today: date) -> tuple[date, date]:
     """Return the first and the last day of so many months."""
     match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", typed or f"{today:%Y-%m}", re.ASCII)
     if match is None or match[1] == "0000":
-        raise click.BadParameter(f"{typed!r} is not a month; write it as 2026-07.", param_hint="--month")
+        raise BadParameter(f"{typed!r} is not a month; write it as 2026-07.", param_hint="--month")
     first = date(int(match[1]), int(match[2]), 1)
     number = first.year * 12 + first.month - 1 + months - 1
     year, month = number // 12, number % 12 + 1
     if year > MAXYEAR:
-        raise click.BadParameter(f"{months} months from {typed} reach beyond all years.", param_hint="--months")
+        raise BadParameter(f"{months} months from {typed} reach beyond all years.", param_hint="--months")
     return first, date(year, month, monthrange(year, month)[1])
 
 
@@ -143,9 +144,7 @@ def _shown_at(entry: CalendarEntry) -> datetime:
     return entry.at or entry.due
 
 
-def _page(
-    entries: Sequence[CalendarEntry], campaigns: Sequence[Campaign], first: date, last: date
-) -> Iterator[RenderableType]:
+def _page(entries: Sequence[CalendarEntry], campaigns: Sequence[Campaign], first: date, last: date) -> Iterator[Part]:
     """Yield the months: a grid whose days with an entry are marked, then the entries."""
     zones = {campaign.name: campaign.zone for campaign in campaigns}
 
@@ -163,17 +162,17 @@ def _page(
         day = day.replace(day=monthrange(day.year, day.month)[1]) + timedelta(days=1)
 
 
-def _grid(month: date, marked: set[int]) -> Iterator[RenderableType]:
-    yield Text(f"{LOCALES['en'].months[month.month - 1]} {month.year}", style="bold")
+def _grid(month: date, marked: set[int]) -> Iterator[Part]:
+    yield output.prose(f"{LOCALES['en'].months[month.month - 1]} {month.year}", style="bold")
     yield output.line("  ".join(_DAYS))
     for week in Calendar().monthdayscalendar(month.year, month.month):
         cells = (f"{day or '':>2}{'*' if day in marked else ' '}" for day in week)
         yield output.line(" ".join(cells).rstrip())
 
 
-def _line(entry: CalendarEntry, at: datetime) -> Text:
+def _line(entry: CalendarEntry, at: datetime) -> RichText:
     mark = "✔" if entry.published else "✘" if entry.at is None else "·"
     text = f"{mark} {_DAYS[at.weekday()]} {at:%d %H:%M}  {entry.campaign}"
     text += f" · {entry.variant} · {entry.headline}" if entry.variant else ""
     text += f" ({entry.reason})" if entry.reason else ""
-    return Text(output.plain(text))
+    return output.prose(output.plain(text))

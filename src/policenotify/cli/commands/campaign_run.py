@@ -9,12 +9,11 @@ from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
 
 from policenotify.cli import completion, end_if_interrupted, output
 from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
+from policenotify.cli.output import Part
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import (
     JournalError,
@@ -167,10 +166,10 @@ class _Rounds:
         """Print an error unless it was printed last."""
         if self.printed.get(about) != str(error):
             document = {"error": {"kind": type(error).__name__, "text": str(error)}}
-            self._print(document, iter([Text(output.plain(str(error)))]))
+            self._print(document, iter([output.prose(output.plain(str(error)))]))
         self.printed[about] = str(error)
 
-    def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[RenderableType]) -> None:
+    def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[Part]) -> None:
         with suppress(OSError):  # a full disk, or a reader that has exited, stops no campaign
             if self.call.json:
                 click.echo(json_text(document, indent=None))  # a line at once, for a program that reads along
@@ -207,7 +206,7 @@ def _decisions(result: RunResult, verdict: str) -> tuple[CampaignDecision, ...]:
     )
 
 
-def _page(result: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
+def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
     for publication in result.published:
         yield output.heading(publication, zone)
         yield from output.receipts(publication, zone)
@@ -215,10 +214,10 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[RenderableType]:
         if decision.action in _VERDICTS:
             until = f", until {local_time(decision.until, zone)}" if decision.until else ""
             label = f"{decision.occurrence.campaign} · {decision.occurrence.day}"
-            yield Text(f"{label}: {_VERDICTS[decision.action]}: {decision.reason}{until}.")
+            yield output.prose(f"{label}: {_VERDICTS[decision.action]}: {decision.reason}{until}.")
     for name, problem in result.problems.items():
-        yield Text(output.plain(f"{name}: not published. {problem}"))
+        yield output.prose(output.plain(f"{name}: not published. {problem}"))
     if not result.published and not result.decisions and not result.problems:
-        yield Text("Nothing is due.")
+        yield output.prose("Nothing is due.")
     if result.next_at:
-        yield Text(f"Next: {local_time(result.next_at, zone)}.")
+        yield output.prose(f"Next: {local_time(result.next_at, zone)}.")

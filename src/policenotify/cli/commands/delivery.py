@@ -9,15 +9,14 @@ from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
 
-from policenotify.cli import collect_garbage_as_usual, completion, end_if_interrupted
+from policenotify.cli import collect_garbage_as_usual, completion, end_if_interrupted, output
 from policenotify.cli.context import CliContext, Seconds, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.output import plain
+from policenotify.cli.output import Part, plain
 from policenotify.cli.results import DrainAnswer
+from policenotify.cli.usage import UsageError
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import IncidentNotFound, SettingsError
 from policenotify.model.history import Outcome
@@ -83,17 +82,17 @@ def drain(call: CliContext, budget: float) -> Exit:
     return Exit.ATTENTION if acts else Exit.OK
 
 
-def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[RenderableType]:
+def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(answer.outcomes.items()))
-    yield Text(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
+    yield output.prose(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
     due = answer.next_due
-    yield Text(f"Something is due next at {local_time(due, zone)}." if due else "Nothing is due.")
+    yield output.prose(f"Something is due next at {local_time(due, zone)}." if due else "Nothing is due.")
     if answer.blocked:
-        yield Text(f"Blocked, until a person acts: {', '.join(answer.blocked)}. See: policenotify status")
+        yield output.prose(f"Blocked, until a person acts: {', '.join(answer.blocked)}. See: policenotify status")
     for delivery in answer.held:
-        yield Text(f"Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}")
+        yield output.prose(f"Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}")
     for problem in answer.channel_problems.values():
-        yield Text(plain(str(problem)))
+        yield output.prose(plain(str(problem)))
 
 
 @click.command(
@@ -137,11 +136,11 @@ def worker(call: CliContext, grace: float) -> Exit:
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
     if end.failure is not None:  # the journal's own alarm, in the log, says what to do
         ended_by = type(end.failure).__name__
-        call.emit({"ended_by": ended_by, "finished": end.finished}, Text(f"Ended: {end.failure.event}"))
+        call.emit({"ended_by": ended_by, "finished": end.finished}, output.prose(f"Ended: {end.failure.event}"))
         return Exit.TAKEN_AWAY
     left = "Posts under way have finished." if end.finished else f"A post was still under way after {grace:g} s."
     document = {"ended_by": end.signal, "finished": end.finished}
-    call.emit(document, Text(f"Ended by {end.signal}. {left} The next worker or drain sends what waits."))
+    call.emit(document, output.prose(f"Ended by {end.signal}. {left} The next worker or drain sends what waits."))
     return Exit.OK if end.finished else Exit.ATTENTION
 
 
@@ -162,7 +161,7 @@ def stop(call: CliContext, reason: str) -> Exit:
     with call.operations() as operations:
         done = operations.stop(actor=actor, reason=reason)
     text = f"Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: "
-    call.emit(done, Text(f"{text}policenotify resume"))
+    call.emit(done, output.prose(f"{text}policenotify resume"))
     return Exit.OK
 
 
@@ -192,12 +191,12 @@ def resume(call: CliContext, which: str | None, channel: str | None, reason: str
         if which is not None and which not in known:
             return _resume_sending(call, operations, which, channel=channel, reason=" ".join(reason.split()))
         if channel is not None:
-            raise click.UsageError("--channel goes with a publication that is paused.")
+            raise UsageError("--channel goes with a publication that is paused.")
         done = operations.resume(which, actor=actor, reason=reason)
     unchanged = "Nothing was stopped." if which is None else f"{which} was not blocked."
     resumed = "Everything is resumed." if which is None else f"{which} is resumed."
-    more = [Text(plain(f"But: {done.still_stopped}"))] if done.still_stopped else []
-    call.emit(done, Text(resumed if done.resumed else unchanged), *more)
+    more = [output.prose(plain(f"But: {done.still_stopped}"))] if done.still_stopped else []
+    call.emit(done, output.prose(resumed if done.resumed else unchanged), *more)
     return Exit.ATTENTION if more else Exit.OK
 
 
@@ -213,7 +212,7 @@ def _resume_sending(call: CliContext, operations: Operations, name: str, *, chan
         journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found.id})
     text = f"Resumed on {', '.join(done.channels)}." if done.channels else "Nothing of it was paused."
     document = {"resumed": bool(done.channels), "channel": None, "actor": call.actor}
-    call.emit(document | {"publication": found.id, "channels": done.channels}, Text(plain(text)))
+    call.emit(document | {"publication": found.id, "channels": done.channels}, output.prose(plain(text)))
     return Exit.OK
 
 
@@ -248,5 +247,5 @@ def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str
     text = f"Delivery {delivery} {result}."
     if done.people:
         text = f"Delivery {delivery}, {done.people} people named: it {result}."
-    call.emit(done, Text(text))
+    call.emit(done, output.prose(text))
     return Exit.OK

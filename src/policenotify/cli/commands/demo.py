@@ -18,7 +18,7 @@ import click
 from rich.console import RenderableType
 from rich.rule import Rule
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as RichText
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.context import json_text
@@ -29,6 +29,7 @@ from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import STAGES, Card
 from policenotify.cli.report.file import PageFile
 from policenotify.cli.report.source import ReportEntry
+from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
 from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
@@ -241,7 +242,7 @@ def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
         return start(port)
     except OSError as error:
         reason = f"port {port} of 127.0.0.1 cannot be used ({error.strerror}). Nothing was done."
-        raise click.BadParameter(reason, param_hint="--serve") from None
+        raise BadParameter(reason, param_hint="--serve") from None
 
 
 def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> Iterator[RenderableType]:
@@ -253,10 +254,10 @@ def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> It
             for card in device.cards:
                 parent = f" · {say('In reply to')} {card.parent.clock}" if card.parent else ""
                 title = f"{device.look.name} · {section.label} · {say(card.stage)} {card.clock}{parent}"
-                yield Rule(Text(title, style="bold"), style="dim", align="left")
-                yield Text(f"{card.title}\n\n{card.text}".strip())
+                yield Rule(RichText(title, style="bold"), style="dim", align="left")
+                yield RichText(f"{card.title}\n\n{card.text}".strip())
                 if everything and card.receipt:
-                    yield Text(say(f"{'✔' if card.receipt.ok else '✘'} {card.receipt}"))
+                    yield RichText(say(f"{'✔' if card.receipt.ok else '✘'} {card.receipt}"))
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in (say("Receipts"), *(_moment(entry, say) for entry in section.entries)):
             table.add_column(heading, header_style="bold")
@@ -268,10 +269,10 @@ def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> It
             table.add_row(device.look.name, *cells)
         yield from ("", table, "") if everything else ("", table)
     if not everything:
-        yield Text(say(f"All {len(report.entries)} messages on all networks: policenotify demo --all"))
+        yield RichText(say(f"All {len(report.entries)} messages on all networks: policenotify demo --all"))
     if report.concerns:
-        yield Text(say(report.closing))
-    yield from (Text(f"✘ {say(label)}: {say(reason)}") for _, label, reason in report.concerns)
+        yield RichText(say(report.closing))
+    yield from (RichText(f"✘ {say(label)}: {say(reason)}") for _, label, reason in report.concerns)
 
 
 def _moment(entry: ReportEntry, say: Callable[[str], str]) -> str:

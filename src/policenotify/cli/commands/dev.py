@@ -9,6 +9,7 @@ import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
             page = running.enter_context(DevPage(networks, port_base, catalogue=call.catalogue))
         except OSError as error:
             reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
-            raise click.BadParameter(reason, param_hint="--port-base") from None
+            raise BadParameter(reason, param_hint="--port-base") from None
         settings = str(networks.install(directory)) if directory else ""
         # Ctrl-C may come as soon as the address is known.
         signals = running.enter_context(ended_by_signals())

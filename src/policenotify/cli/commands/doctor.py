@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as RichText
 
 from policenotify.cli import output
 from policenotify.cli.alarms import exit_of
@@ -35,8 +35,8 @@ def doctor(call: CliContext) -> Exit:
     head = [call.say(name) for name in ("check", "state", "detail")]
     table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in found.lines:
-        detail = Text(output.plain(call.say(line.detail)), overflow="fold")
+        detail = RichText(output.plain(call.say(line.detail)), overflow="fold")
         table.add_row(output.plain(call.say(line.check)), call.say(line.state), detail)
     summary = "Everything is right." if found.ok else "Something is wrong: see the lines marked WRONG."
-    call.emit(found, table, Text(summary, style="bold"))
+    call.emit(found, table, RichText(summary, style="bold"))
     return exit_of(found.alarms)

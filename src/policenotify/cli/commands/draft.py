@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policenotify.cli import completion
+from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
+from policenotify.cli.output import Part
+from policenotify.cli.usage import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
@@ -57,7 +57,7 @@ def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: st
         message = first_message(typed, publisher)
         if revises is not None:
             if to or key:
-                raise click.UsageError("Channels and key of a draft do not change: leave out --to and --key.")
+                raise UsageError("Channels and key of a draft do not change: leave out --to and --key.")
             return publisher.drafts.revise(revises, message, actor=call.actor)
         return publisher.drafts.create(message, actor=call.actor, key=key, to=to or None)
 
@@ -117,7 +117,7 @@ def approve(  # the options of one command
         if second:
             return drafts.second_reading(draft, actor=call.actor, reason=reason or "")
         if digest is None:
-            raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
+            raise UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
         call.message, whole = drafts.get(draft).message, _whole(publisher, draft, digest)
         return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=not only, wait=span)
 
@@ -172,7 +172,7 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, second: bool,
         if second:
             return publisher.drafts.second_reading(draft, actor=call.actor, objects=True, reason=reason or "")
         if digest is None:
-            raise click.UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
+            raise UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
         whole = _whole(publisher, draft, digest)
         return publisher.drafts.reject(draft, digest=whole, actor=call.actor, reason=reason or "")
 
@@ -192,8 +192,6 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
       policenotify drafts
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
-    from rich.text import Text
-
     from policenotify.cli.results import DraftResult, DraftsAnswer
 
     with closing(call.publisher()) as publisher:
@@ -204,9 +202,9 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
             return Exit.OK
         known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
-        page: list[RenderableType] = [line for one in known for line in draft_lines(one, publisher)]
+        page: list[Part] = [line for one in known for line in draft_lines(one, publisher)]
         answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
-        call.emit(answer, *(page or [Text("There is no draft.")]))
+        call.emit(answer, *(page or [output.prose("There is no draft.")]))
     return Exit.OVERDUE if overdue else Exit.OK
 
 
@@ -279,7 +277,7 @@ def typed_reason() -> Iterator[None]:
         if type(error) is not ValueError:  # its own kinds are reported as they are
             raise
         name, _, problem = str(error).partition(": ")
-        raise click.UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
+        raise UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
 
 
 def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "") -> Exit:
@@ -307,7 +305,7 @@ def _whole(publisher: Publisher, name: str, digest: str) -> str:
     return known if len(digest) >= _SHORTEST_DIGEST and known.startswith(digest.lower()) else digest
 
 
-def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     """Yield the posts as their readers would read them."""
     from dataclasses import replace
 
@@ -319,7 +317,7 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=True)
 
 
-def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[RenderableType]:
+def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     """Yield a draft as a person reads it: what it is, who read it, and the next command."""
     from policenotify.cli import output
     from policenotify.model.receipt import local_time

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import click
-from rich.text import Text
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli import completion, output
@@ -63,9 +62,11 @@ def rebuild(call: CliContext, channel: str | None) -> Exit:
         except ChannelError as error:
             problems[config.name] = str(error)
     lines = [output.line(f"{name}  {path}") for name, paths in changed.items() for path in paths]
-    lines += [Text(f"{len(paths)} files of {name} have changed.") for name, paths in changed.items()]
-    lines += [Text(f"{name} could not be drawn: {problem}") for name, problem in problems.items()]
-    call.emit({"changed": changed, "problems": problems}, *(lines or [Text("No channel is on the network 'feed'.")]))
+    lines += [output.prose(f"{len(paths)} files of {name} have changed.") for name, paths in changed.items()]
+    lines += [output.prose(f"{name} could not be drawn: {problem}") for name, problem in problems.items()]
+    call.emit(
+        {"changed": changed, "problems": problems}, *(lines or [output.prose("No channel is on the network 'feed'.")])
+    )
     return Exit.ATTENTION if problems else Exit.OK
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +12,7 @@ from policenotify.cli import completion
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from policenotify.cli.output import Part
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -54,7 +51,7 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
             language=(settings.language or "fr"),
             certificates=settings.read_certificates(),
         )
-        page: list[RenderableType] = list(draft_lines(done.draft, publisher))
+        page: list[Part] = list(draft_lines(done.draft, publisher))
         if done.known:
             page.append(output.paragraph("The alert was imported before: this is its draft."))
         if done.signed:

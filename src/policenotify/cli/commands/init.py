@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
+from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
+from policenotify.cli.usage import UsageError
 
 _SHELLS = {
     "bash": "~/.local/share/bash-completion/completions/policenotify",
@@ -74,14 +76,13 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
       policenotify migrate --grant-to policenotify_app
     """
     if grants is not None and grant_to is not None:
-        raise click.UsageError("Give --grants or --grant-to: the one only prints what the other does.")
+        raise UsageError("Give --grants or --grant-to: the one only prints what the other does.")
     if grants is not None:
         from policenotify.journal.database.postgresql import grants as grants_for
 
         sql = grants_for(grants)
         call.answer({"sql": sql}, sql)
         return Exit.OK
-    from rich.text import Text
 
     from policenotify.journal.database.migrate import migrate as migrate_journal
     from policenotify.settings import read_settings
@@ -94,7 +95,7 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
         text = f"The journal's tables have version {done.after} already: nothing was changed."
     else:
         text = f"The journal's tables were upgraded from version {done.before} to {done.after}."
-    call.emit({"before": done.before, "after": done.after}, Text(text))
+    call.emit({"before": done.before, "after": done.after}, output.prose(text))
     return Exit.OK
 
 
@@ -117,7 +118,7 @@ def completion(call: CliContext, shell: str) -> Exit:
 
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover  # click ships all three
-        raise click.UsageError(f"This click has no completion for {shell}.")
+        raise UsageError(f"This click has no completion for {shell}.")
     script = kind(program, {}, "policenotify", COMPLETE_VARIABLE).source()
     call.answer({"shell": shell, "script": script, "put_into": _SHELLS[shell]}, script)
     return Exit.OK

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.usage import UsageError
 from policenotify.model.receipt import local_time
 
 _UNCHANGED = "6 no journal, or what was sealed was changed"
@@ -71,9 +71,9 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
     call.emit(
         document,
-        Text(head, style="bold"),
+        output.prose(head, style="bold"),
         *(output.line(f"  {line}") for line in lines),
-        *([Text(kept)] if done.kept else []),
+        *([output.prose(kept)] if done.kept else []),
     )
     return Exit.ATTENTION if done.kept else Exit.OK
 
@@ -105,12 +105,14 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         try:
             reason = checked_reason("reason", reason)
         except ValueError as error:
-            raise click.UsageError(f"--{error}.") from None
+            raise UsageError(f"--{error}.") from None
         done = opened.retention.erase(which, call.actor, reason)
     head = output.line(
         f"Erased: {done.publications} publications, {done.recipients} recipients, {done.pictures} pictures.", "bold"
     )
-    call.emit({"which": which, **asdict(done), "actor": call.actor}, head, Text("Then: policenotify journal vacuum"))
+    call.emit(
+        {"which": which, **asdict(done), "actor": call.actor}, head, output.prose("Then: policenotify journal vacuum")
+    )
     return Exit.OK
 
 
@@ -133,7 +135,7 @@ def vacuum(call: CliContext) -> Exit:
     with call.journal() as (_, opened):
         before, after = opened.retention.vacuum()
     text = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
-    call.emit({"before": before, "after": after}, Text(text))
+    call.emit({"before": before, "after": after}, output.prose(text))
     return Exit.OK
 
 
@@ -162,7 +164,7 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
         call.answer({"events": events, "line": line}, f"{line}\n" if line else "")
         return Exit.OK
     last = [output.line(f"The last seal: {line}")] if line else []
-    call.emit({"events": events, "line": line}, Text(f"{events} events sealed."), *last)
+    call.emit({"events": events, "line": line}, output.prose(f"{events} events sealed."), *last)
     return Exit.OK
 
 
@@ -185,11 +187,11 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
     """
     with call.journal() as (_, opened):
         batches, line = opened.audit.verify(against or ""), opened.audit.printed_seal()
-    page = [Text(f"{batches} sealed batches, all unchanged.")]
+    page = [output.prose(f"{batches} sealed batches, all unchanged.")]
     if line:
         page.append(output.line(f"The last seal: {line}"))
     if against is not None:
-        page.append(Text("The seal that was kept is among them."))
+        page.append(output.prose("The seal that was kept is among them."))
     call.emit({"batches": batches, "line": line}, *page)
     return Exit.OK
 
@@ -252,10 +254,10 @@ def move(call: CliContext, to: str) -> Exit:
         output.line(f"The journal is at {done.to} now:", style="bold"),
         output.line(f"  {rows['publication']} publications with {rows['delivery']} deliveries, {rows['event']} events"),
         output.line(f"  {sum(done.rows.values())} rows copied, {done.seals} sealed batches verified"),
-        Text("Put it into the settings of every machine (journal = …), then: policenotify doctor"),
+        output.prose("Put it into the settings of every machine (journal = …), then: policenotify doctor"),
     ]
     if done.stopped:
-        page.append(Text("Everything is stopped, as it was. To resume: policenotify resume"))
+        page.append(output.prose("Everything is stopped, as it was. To resume: policenotify resume"))
     document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
     call.emit(document, *page)
     return Exit.OK
@@ -283,5 +285,5 @@ def restored(call: CliContext) -> Exit:
     with call.journal() as (_, opened):
         doubted = opened.mark_restored(call.actor)
     text = f"Marked as restored. {doubted} open deliveries count as in doubt."
-    call.emit({"deliveries": doubted, "actor": call.actor}, Text(text))
+    call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
     return Exit.OK

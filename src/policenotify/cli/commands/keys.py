@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 import click
-from rich.text import Text
 
 from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
@@ -58,5 +57,5 @@ def rotate(call: CliContext) -> Exit:
         "Start all that publishes and delivers again, then: policenotify doctor",
     ]
     head = f"Version {newer.version} of the keys, fingerprint {newer.fingerprint}. {sealed} values encrypted again."
-    call.emit({**document, "next": steps}, Text(head), *(output.line(f"  {step}") for step in steps))
+    call.emit({**document, "next": steps}, output.prose(head), *(output.line(f"  {step}") for step in steps))
     return Exit.OK

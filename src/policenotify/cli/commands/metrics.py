@@ -10,6 +10,7 @@ import click
 
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.usage import UsageError
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.publishing.metrics import exposition, to_document
 from policenotify.publishing.monitor import Monitor
@@ -43,9 +44,9 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
       policenotify metrics --json | jq .policenotify_deliveries_pending
     """
     if textfile is not None and (openmetrics or call.json):
-        raise click.UsageError("node_exporter reads the text format only: leave out --openmetrics and --json.")
+        raise UsageError("node_exporter reads the text format only: leave out --openmetrics and --json.")
     if textfile is not None and textfile.suffix != ".prom":
-        raise click.UsageError("node_exporter reads only files whose names end in .prom.")
+        raise UsageError("node_exporter reads only files whose names end in .prom.")
     try:
         with call.operations() as installation:
             found = Monitor(installation).samples()

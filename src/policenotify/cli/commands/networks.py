@@ -18,14 +18,14 @@ import click
 from click.shell_completion import CompletionItem
 from pydantic import Field, InstanceOf, JsonValue, PlainSerializer, computed_field
 from pydantic_core import to_jsonable_python
-from rich.console import RenderableType
-from rich.text import Text
 
 from policenotify.channel import Capabilities
 from policenotify.cli import completion, output
 from policenotify.cli.commands.networks_new import new
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import Part
+from policenotify.cli.usage import UsageError
 from policenotify.errors import SettingsError, UnknownNetwork
 from policenotify.networks.options import default_capabilities, options_schema
 from policenotify.networks.registry import Network, check_networks
@@ -139,7 +139,7 @@ def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableType]:
+def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
     """Yield a network as text, with its options if it is shown as a *whole*."""
     yield output.line(f"{network.name} · of the package {network.package}", "bold")
     if network.about:
@@ -157,7 +157,7 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[RenderableTy
         yield output.paragraph("These are the capabilities of most servers; a channel asks its own server.")
     if not whole:
         return
-    yield Text("Options:" if network.options else "It has no options.")
+    yield output.prose("Options:" if network.options else "It has no options.")
     for option in network.options:
         default = "required" if option.required else f"default {default_as_text(option.default)}"
         yield output.line(f"  {option.name} · {option.type} · {default}")
@@ -334,9 +334,9 @@ def networks(context: click.Context, call: CliContext) -> Exit:
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand has the exit code
     if context.meta["example"]:
-        raise click.UsageError("Which network? policenotify networks NAME --example")
+        raise UsageError("Which network? policenotify networks NAME --example")
     infos = [network_info(network, problem) for network, problem in check_networks()]
-    more = Text("\nThe options of one: policenotify networks NAME")
+    more = output.prose("\nThe options of one: policenotify networks NAME")
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
     return Exit.OK
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
 
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import Part
+from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.errors import SettingsError
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
@@ -74,15 +74,15 @@ def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
         found, counts = people.suppressed(channel), people.counts(channel)
     listed = [_document(each) for each in found]
     if suppressed:
-        lines = [output.line(_line(each, settings.zone)) for each in found] or [Text("Nobody is suppressed.")]
+        lines = [output.line(_line(each, settings.zone)) for each in found] or [output.prose("Nobody is suppressed.")]
         call.emit({"suppressed": listed}, *lines)
         return Exit.OK
     lines = [output.line(f"{name}  {count} people") for name, count in counts.items() if count is not None]
-    lines += [Text(f"The list of {name} cannot be read.") for name, count in counts.items() if count is None]
+    lines += [output.prose(f"The list of {name} cannot be read.") for name, count in counts.items() if count is None]
     call.emit(
         {"people": counts, "suppressed": listed},
         *lines,
-        Text(f"{len(found)} suppressions. To show them: policenotify people list --suppressed"),
+        output.prose(f"{len(found)} suppressions. To show them: policenotify people list --suppressed"),
     )
     return Exit.OK
 
@@ -120,8 +120,10 @@ def add(call: CliContext, name: str, address: str, source: str) -> Exit:
         added = add_person(file, address, source=source, at=today, same=people.same)
         silent = any(people.is_suppressed(address, channel) for channel in channels)
     done = f"Added to the list of {name}." if added else f"The list of {name} has this person already."
-    notes = [Text("But this person is suppressed. To write again: policenotify people release")] if silent else []
-    call.emit({"list": name, "added": added, "suppressed": silent}, Text(done), *notes)
+    notes = (
+        [output.prose("But this person is suppressed. To write again: policenotify people release")] if silent else []
+    )
+    call.emit({"list": name, "added": added, "suppressed": silent}, output.prose(done), *notes)
     return Exit.OK
 
 
@@ -144,7 +146,7 @@ def remove(call: CliContext, name: str, address: str) -> Exit:
     with _opened(call) as (settings, people, _):
         removed = remove_person(_list(settings, name)[0], address, same=people.same)
     done = f"Removed from the list of {name}." if removed else f"The list of {name} does not have this person."
-    call.emit({"list": name, "removed": removed}, Text(done))
+    call.emit({"list": name, "removed": removed}, output.prose(done))
     return Exit.OK
 
 
@@ -197,16 +199,16 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
         try:
             end = parse_future(until, now=now, zone=settings.zone) if until else None
         except ValueError as error:
-            raise click.BadParameter(f"{error}.", param_hint="--until") from None
+            raise BadParameter(f"{error}.", param_hint="--until") from None
         try:
             newly = people.suppress(address, actor=actor, reason=reason, channel=channel, until=end)
         except SettingsError:  # which is a ValueError, too
             raise
         except ValueError as error:
-            raise click.UsageError(f"--{error}.") from None
+            raise UsageError(f"--{error}.") from None
     done = "Nothing is sent to this person any more." if newly else "This person was suppressed already."
     document = {"channel": channel, "suppressed": newly, "until": end.isoformat() if end else None, "actor": actor}
-    call.emit(document, Text(done))
+    call.emit(document, output.prose(done))
     return Exit.OK
 
 
@@ -228,12 +230,12 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
       policenotify people release --channel presse --all
     """
     if (address is None) is not everybody or (everybody and channel is None):
-        raise click.UsageError("Name one person, or give --channel and --all.")
+        raise UsageError("Name one person, or give --channel and --all.")
     actor = call.actor
     with _opened(call) as (_, people, _):
         count = people.release(address, actor=actor, channel=channel)
     done = f"{count} suppressions ended." if count else "Nobody like that is suppressed."
-    call.emit({"released": count, "channel": channel, "actor": actor}, Text(done))
+    call.emit({"released": count, "channel": channel, "actor": actor}, output.prose(done))
     return Exit.OK
 
 
@@ -257,15 +259,15 @@ def export(call: CliContext, address: str) -> Exit:
     return Exit.OK
 
 
-def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[RenderableType]:
+def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     if record.is_empty:
-        yield Text("The journal holds nothing about this person.")
+        yield output.prose("The journal holds nothing about this person.")
         return
     stored = record.address_stored_at
-    yield Text(
+    yield output.prose(
         f"The address is stored, encrypted, as of {local_time(stored, zone)}." if stored else "No address is stored."
     )
-    yield Text(f"{len(record.deliveries)} publications were for this person:", style="bold")
+    yield output.prose(f"{len(record.deliveries)} publications were for this person:", style="bold")
     for delivery in record.deliveries:
         when, what = local_time(delivery.published_at, zone), delivery.headline or delivery.category
         why = f"  {delivery.reason}" if delivery.reason else ""
@@ -275,7 +277,7 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[RenderableType
         when = local_time(report.at, zone)
         yield output.line(f"  {when}  {report.channel}  came back: {report.kind}{status}  {report.publication}")
     if not record.suppressions:
-        yield Text("The person is written to.")
+        yield output.prose("The person is written to.")
     for suppression in record.suppressions:
         yield output.line(f"Not written to: {_line(suppression, zone)}")
 
@@ -300,11 +302,13 @@ def erase(call: CliContext, address: str) -> Exit:
     head = "The address was erased" if erased.address else "No address was stored"
     lines = [output.line(f"{head}, and {erased.deliveries} publications are not linked to the person any more.")]
     if erased.ended:
-        lines.append(Text(f"{erased.ended} suppressions were erased."))
+        lines.append(output.prose(f"{erased.ended} suppressions were erased."))
     if erased.kept:
-        lines.append(Text("That the person left stays recorded, under a key, so that no list brings the person back."))
+        lines.append(
+            output.prose("That the person left stays recorded, under a key, so that no list brings the person back.")
+        )
     if erased.listed:
         named = ", ".join(erased.listed)
-        lines.append(Text(f"Still on the list of: {named}. Remove the person: policenotify people remove"))
+        lines.append(output.prose(f"Still on the list of: {named}. Remove the person: policenotify people remove"))
     call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *lines)
     return Exit.OK

@@ -12,7 +12,7 @@ import click
 from rich.box import HORIZONTALS
 from rich.console import RenderableType
 from rich.panel import Panel
-from rich.text import Text
+from rich.text import Text as RichText
 
 from policenotify.channel import Post
 from policenotify.cli import completion, output
@@ -23,6 +23,7 @@ from policenotify.cli.options import Typed, opening_options, reopen_option, sing
 from policenotify.cli.report.file import PageFile
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
+from policenotify.cli.usage import UsageError
 from policenotify.model.cap import Severity
 from policenotify.model.history import RenderedPost
 from policenotify.model.lifecycle import Stage
@@ -101,12 +102,12 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
 def _message(typed: Typed, publisher: Publisher) -> Message:
     named = [name for name in _FOLLOWING if typed[name]]
     if typed["reopen"] and named != ["correct"]:
-        raise click.UsageError("--reopen corrects a wrong end: give it with --correct.")
+        raise UsageError("--reopen corrects a wrong end: give it with --correct.")
     if not named:
         return first_message(typed, publisher)
     opening = ("file", "category", "incident", "follows", "standalone", "exercise")
     if len(named) > 1 or any(typed[name] for name in opening):
-        raise click.UsageError(f"Preview one message: --{named[0]} stands without FILE, --category or the like.")
+        raise UsageError(f"Preview one message: --{named[0]} stands without FILE, --category or the like.")
     return next_message(_FOLLOWING[named[0]], typed[named[0]], typed["headline"], typed, publisher)
 
 
@@ -168,7 +169,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
             title = f"{target.channel} · {target.language}{f' · {_KINDS[kind]}' if several else ''} · {length}"
             # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
             body = _body(post, titled=capabilities.title)
-            yield Panel(body, title=Text(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
+            yield Panel(body, title=RichText(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
         if capabilities.acceptance == "unverified":
             yield output.paragraph(f"What is posted here is {output.UNVERIFIED}.")
         for part in rendered.omitted:
@@ -178,21 +179,21 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
     for target in preview.deletions:
-        yield Text(output.plain(f"{target.channel} · {target.language} · {_DELETES}"))
+        yield RichText(output.plain(f"{target.channel} · {target.language} · {_DELETES}"))
     for pending in preview.pending:
-        yield Text(output.plain(f"✘ {pending.channel} · {pending.language} · {_WAITS}"), style="bold")
+        yield RichText(output.plain(f"✘ {pending.channel} · {pending.language} · {_WAITS}"), style="bold")
         yield output.paragraph(pending.problem)
         yield output.paragraph(pending.remedy, "→ ")
     if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
-        yield Text("It would be published on no channel: no route takes it.")
+        yield RichText("It would be published on no channel: no route takes it.")
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):
         text = "It may not be published as it is. Correct what blocks, or do what PN601 names."
         yield output.paragraph(text)
 
 
-def _body(post: Post, *, titled: bool) -> Text:
+def _body(post: Post, *, titled: bool) -> RichText:
     subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
     card = f"\n[link card: {output.plain(post.title)}]" if post.title and post.link and not titled else ""
     pictures = "".join(f"\n[picture: {output.plain(picture.alt)}]" for picture in post.pictures)
-    return Text.assemble((subject, "bold"), output.plain(post.text), (f"{card}{pictures}", "italic"))
+    return RichText.assemble((subject, "bold"), output.plain(post.text), (f"{card}{pictures}", "italic"))

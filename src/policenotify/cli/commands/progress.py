@@ -8,13 +8,12 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
 
 from policenotify.cli import bar, completion, output
 from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
+from policenotify.cli.output import Part
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
 
@@ -48,7 +47,7 @@ def progress(call: CliContext, which: str | None, once: bool, every: float | Non
     with call.journal() as (settings, journal):
         publication = _publication(journal, which, settings)
         if publication is None:
-            call.emit({"publication": None}, Text("Nothing was published yet."))
+            call.emit({"publication": None}, output.prose("Nothing was published yet."))
             return Exit.OK
         found = journal.sendings.progress(publication.id)
         if found is not None and found.bulk and not (once or call.json):
@@ -88,7 +87,7 @@ def _followed(call: CliContext, journal: Journal, found: Progress, every: float 
             found = journal.sendings.progress(found.publication) or found
 
 
-def _summary(found: Progress) -> Iterator[RenderableType]:
+def _summary(found: Progress) -> Iterator[Part]:
     """Yield the deliveries with recipients, each with its most frequent reasons."""
     samples = bar.Samples()
     samples.add(found)
@@ -105,4 +104,4 @@ def _summary(found: Progress) -> Iterator[RenderableType]:
         if delivery.people.get(Outcome.HELD):
             yield output.paragraph(f"Who is held: policenotify held {delivery.delivery}", "→ ")
     if not found.bulk:
-        yield Text("It is sent to no list of people.")
+        yield output.prose("It is sent to no list of people.")

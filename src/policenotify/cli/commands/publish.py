@@ -21,10 +21,10 @@ from policenotify.cli.options import (
     single_value,
     to_option,
 )
+from policenotify.cli.output import Part
+from policenotify.cli.usage import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from policenotify.cli.results import PublishAnswer, TypedTime
     from policenotify.model.message import Message
     from policenotify.model.receipt import Publication
@@ -65,7 +65,7 @@ def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed
 
     if draft is not None:
         if to or any(value for name, value in typed.items() if name not in {"wait", "urgent"}):
-            raise click.UsageError("A draft is published as it is: leave out all but --wait and --urgent.")
+            raise UsageError("A draft is published as it is: leave out all but --wait and --urgent.")
         return _publish_draft(call, draft, typed)
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
@@ -188,7 +188,7 @@ def _publish(
         confirm_times(call, times, publisher.journal.now())
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
         if typed["reason"] and not typed["submit"]:
-            raise click.UsageError("--reason is for the readers of a draft: with --submit. To publish now: --urgent.")
+            raise UsageError("--reason is for the readers of a draft: with --submit. To publish now: --urgent.")
         if typed["submit"]:
             return submit_message(call, publisher, message, typed, key=key, to=to)
         end_if_interrupted()
@@ -238,8 +238,7 @@ def _answered(call: CliContext, publisher: Publisher, publication: Publication, 
     return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
 
 
-def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
-    from rich.text import Text
+def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
 
     from policenotify.cli import output
     from policenotify.cli.times import time_lines
@@ -259,7 +258,13 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[RenderableType]:
         if name not in unrendered
     ]
     head = _headline(answer, local_time(publication.at, zone))
-    return [Text(head, style="bold"), *lines, *output.receipts(publication, zone), *problems, *time_lines(answer.times)]
+    return [
+        output.prose(head, style="bold"),
+        *lines,
+        *output.receipts(publication, zone),
+        *problems,
+        *time_lines(answer.times),
+    ]
 
 
 def _headline(answer: PublishAnswer, at: str) -> str:

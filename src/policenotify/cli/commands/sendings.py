@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
 
 from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
+from policenotify.cli.output import Part
+from policenotify.cli.usage import UsageError
 from policenotify.model.decision import Steered
 from policenotify.model.receipt import local_time
 
@@ -73,7 +73,7 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
 
 def _answered(call: CliContext, done: Steered, text: str) -> Exit:
     none = "Nothing was changed: nobody waits for it there, or it was done before."
-    call.emit(done, Text(output.plain(text if done.channels else none)))
+    call.emit(done, output.prose(output.plain(text if done.channels else none)))
     return Exit.OK
 
 
@@ -99,10 +99,10 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
       policenotify held 42 --show-addresses
     """
     if show_addresses and (call.json or not sys.stdout.isatty()):
-        raise click.UsageError("Addresses are shown on a terminal only: leave out --show-addresses.")
+        raise UsageError("Addresses are shown on a terminal only: leave out --show-addresses.")
     if delivery is None:
         if show_addresses:
-            raise click.UsageError("Give the number of a delivery: policenotify held 42 --show-addresses")
+            raise UsageError("Give the number of a delivery: policenotify held 42 --show-addresses")
         return _held_deliveries(call)
     with call.operations() as operations:
         found = operations.held_people(delivery)
@@ -110,14 +110,14 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
             people = operations.journal.sendings.in_doubt_with_addresses(delivery, call.actor)
             found = found.model_copy(update={"people": people})
         zone = operations.zone
-    lines: list[RenderableType] = []
+    lines: list[Part] = []
     for person in found.people:
         since = f"since {local_time(person.tried_at, zone)}" if person.tried_at else ""
         words = (person.key[:_SHOWN], person.address or "", person.outcome, since, person.reason)
         lines.append(output.line("  ".join(filter(None, words))))
-    lines = lines or [Text("Nobody is in doubt.")]
+    lines = lines or [output.prose("Nobody is in doubt.")]
     if (waits := found.waits_for_list) is not None:
-        lines += [Text(output.plain(f"It waits: {waits.reason}")), output.paragraph(waits.remedy, "→ ")]
+        lines += [output.prose(output.plain(f"It waits: {waits.reason}")), output.paragraph(waits.remedy, "→ ")]
     call.emit(found, *lines)
     return Exit.ATTENTION if found.held or waits else Exit.OK
 
@@ -127,7 +127,7 @@ def _held_deliveries(call: CliContext) -> Exit:
 
     with call.operations() as operations:
         found, zone = operations.held(), operations.zone
-    lines: list[RenderableType] = []
+    lines: list[Part] = []
     for each in found:
         people = f" · {each.people} people" if each.people else ""
         at = local_time(each.published_at, zone)
@@ -137,5 +137,5 @@ def _held_deliveries(call: CliContext) -> Exit:
             lines.append(output.paragraph(each.reason))
         look = f"policenotify held {each.delivery}" if each.people else f"policenotify resolve {each.delivery} --posted"
         lines.append(output.paragraph(look, "→ "))
-    call.emit(HeldAnswer(deliveries=found), *lines or [Text("Nothing is held.")])
+    call.emit(HeldAnswer(deliveries=found), *lines or [output.prose("Nothing is held.")])
     return Exit.ATTENTION if found else Exit.OK

@@ -7,13 +7,13 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import RenderableType
-from rich.text import Text
 
 from policenotify.cli import completion, output
 from policenotify.cli.alarms import exit_of, incident_lines, status_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import Part
+from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, local_time
@@ -55,13 +55,13 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     """
     if which is not None:
         if everything:
-            raise click.UsageError("Give --all, or an incident, a publication or a key.")
+            raise UsageError("Give --all, or an incident, a publication or a key.")
         return _status_of(call, which)
     with call.operations() as operations:
         zone = operations.zone
         answer = operations.status(last=last, limit=None if everything else _LIMIT)
-    settings_lines = [Text(output.plain(answer.settings), style="bold")] if answer.settings else []
-    top = [*settings_lines, *status_lines(answer, zone), *_counts(answer, zone), Text()]
+    settings_lines = [output.prose(output.plain(answer.settings), style="bold")] if answer.settings else []
+    top = [*settings_lines, *status_lines(answer, zone), *_counts(answer, zone), output.prose()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(answer, zone, rows))
     return exit_of(answer.alarms)
@@ -82,9 +82,9 @@ def _status_of(call: CliContext, name: str) -> Exit:
     return Exit.OK if all(publication.ok for publication in publications) else Exit.ATTENTION
 
 
-def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     if status.deliveries:
-        yield Text("\nDeliveries:", style="bold")
+        yield output.prose("\nDeliveries:", style="bold")
     for name, channel in status.deliveries.items():
         since = f"; the oldest waits since {local_time(channel.oldest_waiting, zone)}" if channel.oldest_waiting else ""
         yield output.line(f"  {name}: {counts(channel.outcomes)}{since}")
@@ -96,19 +96,19 @@ def counts(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count:,} {outcome}" for outcome, count in pressing)
 
 
-def _last(status: InstallationStatus, zone: tzinfo, rows: int | None) -> Iterator[RenderableType]:
+def _last(status: InstallationStatus, zone: tzinfo, rows: int | None) -> Iterator[Part]:
     latest, older = status.publications, status.unfinished
-    yield Text("Last publications:" if latest else "Nothing was published yet.", style="bold")
+    yield output.prose("Last publications:" if latest else "Nothing was published yet.", style="bold")
     newest = list(_publications(latest, zone, None if rows is None else rows - _SHORT * len(older)))
     yield from newest
     if older:
-        yield Text("\nOlder, and not finished yet:", style="bold")
+        yield output.prose("\nOlder, and not finished yet:", style="bold")
         yield from _publications(older, zone, None if rows is None else rows - len(newest))
     if status.unfinished_count > len(older):
         yield output.line(f"  … and {status.unfinished_count - len(older):,} more: policenotify status --all")
 
 
-def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[RenderableType]:
+def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[Part]:
     """Yield each in full while it and the others in short fit into *rows* lines."""
     for number, publication in enumerate(publications, 1):
         block = [
@@ -144,7 +144,7 @@ def channels(call: CliContext) -> Exit:
     with call.operations() as operations:
         zone, found = operations.zone, operations.channels()
         problem = operations.settings.problem() if operations.settings else ""
-    head = [Text(output.plain(problem), style="bold")] if problem else []
+    head = [output.prose(output.plain(problem), style="bold")] if problem else []
     lines = (line for channel in found for line in _channel(channel, zone))
     from policenotify.cli.results import ChannelsAnswer
 
@@ -154,7 +154,7 @@ def channels(call: CliContext) -> Exit:
     return Exit.OK if all(channel.ok for channel in found) else Exit.ATTENTION
 
 
-def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[RenderableType]:
+def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[Part]:
     network = f" ({channel.network})" if channel.network else ""
     waits = f" · {counts(channel.outcomes)}" if channel.outcomes else ""
     yield output.line(f"{'✔' if channel.ok else '✘'} {channel.name}{network}: {channel.state}{waits}")
@@ -189,7 +189,7 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
       policenotify incidents --all --json | jq '.incidents[].id'
     """
     if overdue and everything:
-        raise click.UsageError("Give --overdue or --all: an incident that has ended has no deadline.")
+        raise UsageError("Give --overdue or --all: an incident that has ended has no deadline.")
     with call.journal() as (settings, journal):
         now = journal.now()
         known = by_urgency(journal.incidents.list(only_open=not everything), now)
@@ -208,5 +208,5 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
 
         return IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
 
-    call.emit(answer, Text(count if shown else none, style="bold"), *lines)
+    call.emit(answer, output.prose(count if shown else none, style="bold"), *lines)
     return Exit.OVERDUE if overdue and late else Exit.OK

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 import click
 
 from policenotify.cli.output import people, plain
+from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _is_report(path: Path) -> bool:
 
 
 def _refused(why: str) -> click.BadParameter:
-    return click.BadParameter(why, param_hint=OPTION)
+    return BadParameter(why, param_hint=OPTION)
 
 
 def html(report: Report, catalogue: Catalogue | None = None) -> str:

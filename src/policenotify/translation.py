@@ -1,0 +1,134 @@
+"""Texts for officers: English where they arise, in the desk's language where a person reads them.
+
+A `Text` is a template and its arguments. `str(text)` is English, for logs, JSON and exceptions. `text.in_("fr")` looks
+the template up, exactly, in the catalogue that `gettext` reads. The decision is
+`docs/explanation/decisions/0014-texts-of-the-desk.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core.core_schema import CoreSchema
+
+Argument: TypeAlias = "Text | str | int | float"
+
+_COUNT: Final = "count"  # the argument that decides between one and several
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Text:
+    """A text for officers. It is not a `str`: what takes one shows that it knows no language.
+
+    Attributes:
+        template: The English text, with its arguments in braces, as `str.format` reads them.
+        args: The arguments by name. A text among them is translated, too. All others, such as a headline, a name, a
+            command or the words of a server, are repeated as they are.
+        plural: The template for other numbers than one, if there is one. The argument `count` decides.
+    """
+
+    template: str
+    args: tuple[tuple[str, Argument], ...]
+    plural: str
+
+    def __init__(self, template: str, /, **args: object) -> None:
+        _fill(self, template, "", args.items())
+
+    @classmethod
+    def counted(cls, one: str, several: str, /, count: int, **args: object) -> Self:
+        """Return a text that has another template for one than for several."""
+        text = cls.__new__(cls)
+        _fill(text, one, several, [(_COUNT, count), *args.items()])
+        return text
+
+    @classmethod
+    def join(cls, separator: Text | str, texts: Iterable[Text | str]) -> Self:
+        """Return one text of several, as `str.join` does."""
+        parts = list(texts)
+        args: list[tuple[str, object]] = [(f"part{number}", part) for number, part in enumerate(parts)]
+        between = "{separator}" if isinstance(separator, Text) else _literal(separator)
+        text = cls.__new__(cls)
+        _fill(text, between.join(f"{{{name}}}" for name, _ in args), "", [*args, ("separator", separator)])
+        return text
+
+    def __str__(self) -> str:
+        args = dict(self.args)
+        several = self.plural and args[_COUNT] != 1
+        return (self.plural if several else self.template).format_map(args)
+
+    def in_(self, language: str) -> str:
+        """Return the text in a language. In one without a catalogue, and where that lacks the text, it is English."""
+        translations = _translations(language.partition("-")[0].lower())
+        args = {name: value.in_(language) if isinstance(value, Text) else value for name, value in self.args}
+        if self.plural:
+            count = args[_COUNT]
+            template = translations.ngettext(self.template, self.plural, count if isinstance(count, int) else 2)
+        else:
+            template = translations.gettext(self.template) if self.template else ""
+        return template.format_map(args)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
+        from pydantic_core import core_schema  # noqa: PLC0415 - `import policenotify` loads no models
+
+        del source, handler
+        return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        del schema, handler
+        return {"type": "string"}
+
+
+AnyText: TypeAlias = Text | str
+"""A text for officers. A plain `str`, as other packages may write it, is never translated."""
+
+
+def in_language(text: object, language: str) -> str:
+    """Return a text in a language. What carries no template stays as it is."""
+    return text.in_(language) if isinstance(text, Text) else str(text)
+
+
+def quoted(name: object) -> Text:
+    """Return a name in the quotation marks of the language."""
+    return Text("'{name}'", name=name)
+
+
+def _fill(text: Text, template: str, plural: str, args: Iterable[tuple[str, object]]) -> None:
+    object.__setattr__(text, "template", template)
+    object.__setattr__(text, "plural", plural)
+    object.__setattr__(text, "args", tuple((name, _argument(value)) for name, value in args))
+
+
+def _argument(value: object) -> Argument:
+    if isinstance(value, StrEnum):  # a word of ours, such as an outcome or a stage
+        return Text(value.value)
+    return value if isinstance(value, (Text, str, int, float)) else str(value)
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+@cache
+def _translations(language: str) -> NullTranslations:
+    if language.isalnum() and language.isascii():
+        file = files("policenotify") / "locale" / language / "LC_MESSAGES" / "policenotify.mo"
+        if file.is_file():
+            with file.open("rb") as opened:
+                return GNUTranslations(opened)
+    return NullTranslations()
+
+
+def languages() -> list[str]:
+    """Return the languages that have a catalogue."""
+    return sorted(folder.name for folder in (files("policenotify") / "locale").iterdir() if folder.is_dir())
