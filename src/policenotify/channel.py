@@ -23,6 +23,7 @@ from policenotify.model.person import Delivered, Reported
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
 from policenotify.model.rate import Rate
 from policenotify.text import Budget
+from policenotify.translation import AnyText
 
 __all__ = [
     "Account",
@@ -132,7 +133,7 @@ class Account:
     id: str
     name: str
     url: str | None = None
-    note: str = ""
+    note: AnyText = ""
 
     def __post_init__(self) -> None:
         """Take only what may be shown of a server's words."""
@@ -193,7 +194,7 @@ class RecipientOutcome:
     key: str
     outcome: Literal["posted", "refused", "unavailable", "unconfirmed"]
     code: str = ""
-    reason: str = ""
+    reason: AnyText = ""
     gone: bool = False
     personal: bool = False
 
@@ -485,7 +486,7 @@ class ChannelConfig:
     most_people: int | None = None
     most_cost: float | None = None
     rate: Rate | None = None
-    problem: str = ""
+    problem: AnyText = ""
 
     @property
     def readers(self) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ from functools import wraps
 from inspect import isgeneratorfunction
 from traceback import clear_frames
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
+
+from policenotify.translation import AnyText, Text, in_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -111,11 +113,17 @@ def _clear(error: BaseException) -> None:
 _LONGEST_TEXT = 1_000  # characters: our own texts have half as many
 
 
-def printable(text: str) -> str:
+@overload
+def printable(text: str) -> str: ...
+@overload
+def printable(text: AnyText) -> AnyText: ...
+def printable(text: AnyText) -> AnyText:
     """Return the beginning of a text that may hold a server's words, on one line.
 
     Characters that move a cursor, change the direction of the text or are invisible become spaces.
     """
+    if isinstance(text, Text):
+        return text.map(lambda part: printable(part) if isinstance(part, str) else part)
     text = text[:_LONGEST_TEXT]
     if text.isprintable():
         return text
@@ -123,7 +131,26 @@ def printable(text: str) -> str:
 
 
 class PolicenotifyError(Exception):
-    """Any error that policenotify raises on purpose. It can be pickled."""
+    """Any error that policenotify raises on purpose. It can be pickled.
+
+    Attributes:
+        text: What happened, in an officer's words. `str(error)` is the same in English.
+    """
+
+    def __init__(self, text: AnyText = "") -> None:
+        super().__init__(text)
+
+    @property
+    def text(self) -> AnyText:
+        text: AnyText = self.args[0] if self.args else ""
+        return text
+
+    def in_(self, language: str) -> str:
+        """Return the text in a language, such as `fr`."""
+        return in_language(self.text, language)
+
+    def __str__(self) -> str:
+        return str(self.text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, pickle calls the class again with the finished text, but each class has its own arguments.
@@ -149,10 +176,18 @@ class MessageRejected(PolicenotifyError):
         self.findings: tuple[Finding, ...] = tuple(findings)
         self.publication = publication
         self.in_transaction = in_transaction
-        reasons = "\n".join(f"  {finding}" for finding in self.findings if finding.blocks)
-        condition = " if your transaction commits" if in_transaction else ""
-        draft = f" The refusal is recorded as {publication}{condition}." if publication else ""
-        super().__init__(f"Nothing was sent: the message may not go out as it is.{draft}\n{reasons}")
+        reasons = Text.join("\n", [Text("  {finding}", finding=finding) for finding in self.findings if finding.blocks])
+        condition = Text(" if your transaction commits") if in_transaction else ""
+        draft = (
+            Text(" The refusal is recorded as {publication}{condition}.", publication=publication, condition=condition)
+            if publication
+            else ""
+        )
+        super().__init__(
+            Text(
+                "Nothing was sent: the message may not go out as it is.{draft}\n{reasons}", draft=draft, reasons=reasons
+            )
+        )
 
 
 class ApprovalMissing(MessageRejected):
@@ -166,9 +201,9 @@ class DraftConflict(PolicenotifyError):
         draft: Id of the draft.
     """
 
-    def __init__(self, draft: str, text: str) -> None:
+    def __init__(self, draft: str, text: AnyText) -> None:
         self.draft = draft
-        super().__init__(f"Nothing was sent or changed. Draft {draft}: {text}")
+        super().__init__(Text("Nothing was sent or changed. Draft {draft}: {text}", draft=draft, text=text))
 
 
 class InvalidTransition(PolicenotifyError):
@@ -179,10 +214,10 @@ class InvalidTransition(PolicenotifyError):
         allowed_stages: The stages that may follow now.
     """
 
-    def __init__(self, text: str, *, incident: str | None, allowed_stages: Iterable[str] = ()) -> None:
+    def __init__(self, text: AnyText, *, incident: str | None, allowed_stages: Iterable[str] = ()) -> None:
         self.incident = incident
         self.allowed_stages: tuple[str, ...] = tuple(allowed_stages)
-        super().__init__(f"Nothing was sent. {text}")
+        super().__init__(Text("Nothing was sent. {text}", text=text))
 
 
 class IncidentNotFound(PolicenotifyError, LookupError):
@@ -193,10 +228,10 @@ class IncidentNotFound(PolicenotifyError, LookupError):
         nearest: The open incident whose id is most like it, if one is.
     """
 
-    def __init__(self, text: str, *, name: str, nearest: str | None = None) -> None:
+    def __init__(self, text: AnyText, *, name: str, nearest: str | None = None) -> None:
         self.name = name
         self.nearest = nearest
-        super().__init__(f"Nothing was sent. {text}")
+        super().__init__(Text("Nothing was sent. {text}", text=text))
 
 
 class IdempotencyConflict(PolicenotifyError):
@@ -206,8 +241,12 @@ class IdempotencyConflict(PolicenotifyError):
         self.key = key
         self.first = first
         super().__init__(
-            f"Nothing was sent: the key {key!r} already names publication {first}, whose content differs. "
-            "Use the same content to ask for its receipt, or another key for another message."
+            Text(
+                "Nothing was sent: the key {key!r} already names publication {first}, whose content differs. "
+                "Use the same content to ask for its receipt, or another key for another message.",
+                key=key,
+                first=first,
+            )
         )
 
 
@@ -225,8 +264,13 @@ class MessageTooLong(PolicenotifyError):
         self.used = used
         self.limit = limit
         super().__init__(
-            f"Nothing was sent: on {channel!r} what, where and the first thing to do take {used} of {limit}. "
-            "Shorten the headline, the street or the first sentence of the instruction."
+            Text(
+                "Nothing was sent: on {channel!r} what, where and the first thing to do take {used} of "
+                "{limit}. Shorten the headline, the street or the first sentence of the instruction.",
+                channel=channel,
+                used=used,
+                limit=limit,
+            )
         )
 
 
@@ -239,14 +283,20 @@ class UnsupportedVersion(PolicenotifyError):
         supported: The newest version that this installation reads.
     """
 
-    def __init__(self, kind: str, version: int, supported: int, *, where: str = "") -> None:
+    def __init__(self, kind: AnyText, version: int, supported: int, *, where: str = "") -> None:
         self.kind = kind
         self.version = version
         self.supported = supported
-        subject = f"The {kind} {where}" if where else f"This {kind}"
+        subject = Text("The {kind} {where}", kind=kind, where=where) if where else Text.word(f"This {kind}")
         super().__init__(
-            f"{subject} has schema version {version}; this policenotify reads up to {supported}. "
-            f"Install the release of policenotify that introduced {kind} version {version}, or a later one."
+            Text(
+                "{subject} has schema version {version}; this policenotify reads up to {supported}. Install "
+                "the release of policenotify that introduced {kind} version {version}, or a later one.",
+                subject=subject,
+                version=version,
+                supported=supported,
+                kind=kind,
+            )
         )
 
 
@@ -258,12 +308,22 @@ class NotHeld(PolicenotifyError):
         self.exists: bool = bool(outcome)
         if outcome and people:
             super().__init__(
-                f"{people} of the people named are not in doubt in delivery {delivery}, or a key is too short. "
-                f"Nothing was changed. Who is in doubt: policenotify held {delivery}"
+                Text.counted(
+                    "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
+                    "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",
+                    "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
+                    "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",
+                    count=people,
+                    delivery=delivery,
+                )
             )
             return
-        why = f"Delivery {delivery} is not held: it is {outcome}" if outcome else f"There is no delivery {delivery}"
-        super().__init__(f"{why}. Nothing was changed. Which are held: policenotify held")
+        why = (
+            Text("Delivery {delivery} is not held: it is {outcome}", delivery=delivery, outcome=outcome)
+            if outcome
+            else Text("There is no delivery {delivery}", delivery=delivery)
+        )
+        super().__init__(Text("{why}. Nothing was changed. Which are held: policenotify held", why=why))
 
 
 class NotAllowed(PolicenotifyError):
@@ -279,18 +339,23 @@ class NotAllowed(PolicenotifyError):
     def __init__(self, actor: str, action: str, reason: str = "") -> None:
         self.actor = actor
         self.action = action
-        why = f" ({reason.rstrip('.')})" if reason else ""
+        why = f" ({str(reason).rstrip('.')})" if reason else ""
         super().__init__(
-            f"Nothing was sent or changed: {actor!r} may not {action} here{why}. Let someone do it who may, or change "
-            "the rule of this installation (`may` in the settings)."
+            Text(
+                "Nothing was sent or changed: {actor!r} may not {action} here{why}. Let someone do it who "
+                "may, or change the rule of this installation (`may` in the settings).",
+                actor=actor,
+                action=action,
+                why=why,
+            )
         )
 
 
 class NotErasable(PolicenotifyError):
     """The incident or publication cannot be erased now. Nothing was erased."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(f"{text.rstrip()} Nothing was erased.")
+    def __init__(self, text: AnyText) -> None:
+        super().__init__(Text("{text} Nothing was erased.", text=text))
 
 
 class InvalidImage(PolicenotifyError):
@@ -304,9 +369,9 @@ class InvalidAlert(PolicenotifyError, ValueError):
         reason: The problem, with the element that has it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: AnyText) -> None:
         self.reason = reason
-        super().__init__(f"The alert was not imported, and nothing was stored: {reason}.")
+        super().__init__(Text("The alert was not imported, and nothing was stored: {reason}.", reason=reason))
 
 
 class PublishingStopped(PolicenotifyError):
@@ -315,7 +380,13 @@ class PublishingStopped(PolicenotifyError):
     def __init__(self, by: str, reason: str) -> None:
         self.by = by
         why = f" ({reason})" if reason else ""
-        super().__init__(f"Nothing was sent: everything was stopped by {by}{why}. Resume first: policenotify resume")
+        super().__init__(
+            Text(
+                "Nothing was sent: everything was stopped by {by}{why}. Resume first: policenotify resume",
+                by=by,
+                why=why,
+            )
+        )
 
 
 class SettingsError(PolicenotifyError, ValueError):
@@ -332,10 +403,17 @@ class UnknownNetwork(SettingsError):
 class MissingExtra(SettingsError, ImportError):
     """The library of a network or command is not installed: an extra of a package."""
 
-    def __init__(self, subject: str, extra: str, *, package: str = "policenotify") -> None:
+    def __init__(self, subject: AnyText, extra: str, *, package: str = "policenotify") -> None:
         self.extra = extra
         self.package = package
-        super().__init__(f"{subject} needs an extra. Install it: pip install '{package}[{extra}]'")
+        super().__init__(
+            Text(
+                "{subject} needs an extra. Install it: pip install '{package}[{extra}]'",
+                subject=subject,
+                package=package,
+                extra=extra,
+            )
+        )
 
 
 class JournalError(PolicenotifyError):
@@ -349,26 +427,28 @@ class JournalError(PolicenotifyError):
 
     published: Literal["no", "unknown"] = "no"
     at_commit: bool = False
-    _unknown: str = " Nothing was sent that is not in it."
-    _known: str = ""
+    _unknown: AnyText = Text("Nothing was sent that is not in it.")
+    _known: AnyText = ""
 
-    def __init__(self, text: str, *, published: Literal["no", "unknown"] = "no") -> None:
+    def __init__(self, text: AnyText, *, published: Literal["no", "unknown"] = "no") -> None:
         self.published = published
         super().__init__(text)
 
     @property
-    def cause(self) -> str:
+    def cause(self) -> AnyText:
         """The failure, without the sentence on what was published."""
-        return super().__str__()
+        return super().text
 
-    def __str__(self) -> str:
-        return self.cause + (self._unknown if self.published == "unknown" else self._known)
+    @property
+    def text(self) -> AnyText:
+        published = self._unknown if self.published == "unknown" else self._known
+        return Text.join(" ", (self.cause, published)) if published else self.cause
 
     def mark_not_published(self) -> None:
         """Record that the call stored nothing, unless the commit itself failed."""
         if self.published == "unknown" and not self.at_commit:
             self.published = "no"
-            self._known = " Nothing was sent."
+            self._known = Text("Nothing was sent.")
 
 
 class JournalMissing(JournalError):
@@ -380,9 +460,9 @@ class JournalMissing(JournalError):
         hint: The program whose commands find the journal, if it is not `policenotify`.
     """
 
-    def __init__(self, text: str, *, hint: str = "") -> None:
+    def __init__(self, text: AnyText, *, hint: str = "") -> None:
         self.hint = hint
-        super().__init__(f"{text} {hint}" if hint else text)
+        super().__init__(Text.join(" ", (text, hint)) if hint else text)
 
 
 class JournalTakenAway(JournalError):
@@ -393,8 +473,12 @@ class JournalTakenAway(JournalError):
     def __init__(self, event: str) -> None:
         self.event = event
         super().__init__(
-            f"{event} This process sends nothing more. Stop all that publishes and delivers, put the right journal "
-            "back (a file together with its -wal file), prove it (policenotify doctor), then start again.",
+            Text(
+                "{event} This process sends nothing more. Stop all that publishes and delivers, put the "
+                "right journal back (a file together with its -wal file), prove it (policenotify doctor), "
+                "then start again.",
+                event=event,
+            ),
             published="unknown",
         )
 
@@ -416,12 +500,11 @@ class ChannelError(PolicenotifyError):
 
     published: Literal["no", "unknown"] = "no"
 
-    def __init__(self, reason: str, *, remedy: str = "", code: str = "") -> None:
-        self.reason: str = printable(reason)
-        self.remedy: str = printable(remedy)
+    def __init__(self, reason: AnyText, *, remedy: AnyText = "", code: str = "") -> None:
+        self.reason: AnyText = printable(reason)
+        self.remedy: AnyText = printable(remedy)
         self.code: str = printable(code)
-        more = (f"[{self.code}]" if self.code else "", self.remedy)
-        super().__init__(" ".join(filter(None, (self.reason, *more))))
+        super().__init__(Text.join(" ", (self.reason, f"[{self.code}]" if self.code else "", self.remedy)))
 
 
 class Refused(ChannelError):
@@ -436,9 +519,9 @@ class Refused(ChannelError):
 
     def __init__(
         self,
-        reason: str,
+        reason: AnyText,
         *,
-        remedy: str = "",
+        remedy: AnyText = "",
         code: str = "",
         fallback: Literal["standalone", "prepare", "distinct"] | None = None,
     ) -> None:
@@ -460,11 +543,11 @@ class Unavailable(ChannelError):
 
     def __init__(
         self,
-        reason: str,
+        reason: AnyText,
         *,
         retry_at: datetime | None = None,
         whole_channel: bool = False,
-        remedy: str = "",
+        remedy: AnyText = "",
         code: str = "",
     ) -> None:
         self.retry_at = retry_at
@@ -481,6 +564,8 @@ class Unconfirmed(ChannelError):
 
     published: Literal["no", "unknown"] = "unknown"
 
-    def __init__(self, reason: str, *, retry_at: datetime | None = None, remedy: str = "", code: str = "") -> None:
+    def __init__(
+        self, reason: AnyText, *, retry_at: datetime | None = None, remedy: AnyText = "", code: str = ""
+    ) -> None:
         self.retry_at = retry_at
         super().__init__(reason, remedy=remedy, code=code)

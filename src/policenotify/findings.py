@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from policenotify.translation import AnyText, Text
+
 
 class Level(StrEnum):
     """The weight of a finding.
@@ -45,10 +47,10 @@ class Finding:
     code: str
     level: Level
     field: str
-    reason: str
-    remedy: str
+    reason: AnyText
+    remedy: AnyText
     span: tuple[int, int] | None = None
-    source: str = ""
+    source: AnyText = ""
     reason_fr: str = ""
     remedy_fr: str = ""
 
@@ -57,7 +59,7 @@ class Finding:
         """True if the message does not go out as it is: another person must approve it, or it must be urgent."""
         return self.level is not Level.ADVISE
 
-    def wording(self, language: str) -> tuple[str, str]:
+    def wording(self, language: str) -> tuple[AnyText, AnyText]:
         """Return reason and remedy in French for `fr`, else in English."""
         if language.partition("-")[0] == "fr" and self.reason_fr:
             return self.reason_fr, self.remedy_fr
@@ -68,12 +70,32 @@ class Finding:
         start, end = self.span or (0, 0)
         return texts.get(self.field, "")[start:end]
 
-    def quoting(self, excerpt: str) -> str:
-        """Return it as one line, in English, with the words that it is about."""
-        return f"{self.code} {self.level} · {self.field} “{excerpt}”: {self.reason} {self.remedy}"
+    def quoting(self, excerpt: str) -> Text:
+        """Return it as one line, with the words that it is about."""
+        return Text(
+            "{code} {level} · {field} “{excerpt}”: {reason} {remedy}",
+            code=self.code,
+            level=self.level,
+            field=Text.word(self.field),
+            excerpt=excerpt,
+            reason=self.reason,
+            remedy=self.remedy,
+        )
+
+    @property
+    def text(self) -> Text:
+        """The finding as one line."""
+        return Text(
+            "{code} {level} · {field}: {reason} {remedy}",
+            code=self.code,
+            level=self.level,
+            field=Text.word(self.field),
+            reason=self.reason,
+            remedy=self.remedy,
+        )
 
     def __str__(self) -> str:
-        return f"{self.code} {self.level} · {self.field}: {self.reason} {self.remedy}"
+        return str(self.text)
 
 
 def by_level(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -94,11 +116,11 @@ def are_blocking(findings: Iterable[Finding]) -> bool:
 APPROVAL_MISSING = "PN601"
 """The code of the finding that others must read a message before it is published."""
 
-APPROVAL_SOURCE = "The installation's own rules of approval, or a finding of level second or block."
+APPROVAL_SOURCE = Text("The installation's own rules of approval, or a finding of level second or block.")
 """The basis of that finding."""
 
 
-IMAGES_SOURCE = "RGPD, art. 17."
+IMAGES_SOURCE = Text("RGPD, art. 17.")
 """The basis of the finding that images stay."""
 
 
@@ -108,39 +130,57 @@ def images_left(channels: Iterable[str]) -> Finding:
         code="PN602",
         level=Level.ADVISE,
         field="images",
-        reason=f"Its pictures are on these channels, or may still be: {', '.join(channels)}. None is deleted there.",
-        remedy="Delete those posts there by hand. Ask the recipients of mails to delete the pictures.",
+        reason=Text(
+            "Its pictures are on these channels, or may still be: {channels}. None is deleted there.",
+            channels=", ".join(channels),
+        ),
+        remedy=Text("Delete those posts there by hand. Ask the recipients of mails to delete the pictures."),
         source=IMAGES_SOURCE,
     )
 
 
-LIMITS_SOURCE = "The installation's own limits of a channel: most_people, most_cost."
+LIMITS_SOURCE = Text("The installation's own limits of a channel: most_people, most_cost.")
 """The basis of the findings about the number of people and the cost."""
 
 
 def audience_too_large(channel: str, *, most_people: int | None = None, most_cost: float | None = None) -> Finding:
     """Return the finding that a message would reach more people on a channel, or cost more, than it may."""
-    reason = f"On {channel!r} it would go to more people than most_people allows, which is {most_people}."
+    reason = Text(
+        "On {channel!r} it would go to more people than most_people allows, which is {most_people}.",
+        channel=channel,
+        most_people=most_people,
+    )
     if most_cost is not None:
-        reason = f"On {channel!r} it would cost more than most_cost allows, which is {most_cost:.2f} €."
+        reason = Text(
+            "On {channel!r} it would cost more than most_cost allows, which is {most_cost:.2f} €.",
+            channel=channel,
+            most_cost=most_cost,
+        )
     return Finding(
         code="PN603",
         level=Level.BLOCK,
         field="message",
         reason=reason,
-        remedy="See how many: policenotify preview. Name a smaller place, or other channels (--to). If all of them "
-        "must get it, another person approves it first, or an administrator raises the limit in the settings.",
+        remedy=Text(
+            "See how many: policenotify preview. Name a smaller place, or other channels (--to). If all of "
+            "them must get it, another person approves it first, or an administrator raises the limit in the "
+            "settings."
+        ),
         source=LIMITS_SOURCE,
     )
 
 
-def audience_uncounted(channel: str, problem: str) -> Finding:
+def audience_uncounted(channel: str, problem: AnyText) -> Finding:
     """Return the finding that the people of a channel with a limit could not be counted."""
     return Finding(
         code="PN604",
         level=Level.ADVISE,
         field="message",
-        reason=f"The people of {channel!r} cannot be counted, so its limits are not checked. {problem}",
-        remedy="To check the list: policenotify doctor",
+        reason=Text(
+            "The people of {channel!r} cannot be counted, so its limits are not checked. {problem}",
+            channel=channel,
+            problem=problem,
+        ),
+        remedy=Text("To check the list: policenotify doctor"),
         source=LIMITS_SOURCE,
     )

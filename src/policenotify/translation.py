@@ -7,7 +7,7 @@ the template up, exactly, in the catalogue that `gettext` reads. The decision is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -40,7 +40,7 @@ class Text:
     args: tuple[tuple[str, Argument], ...]
     plural: str
 
-    def __init__(self, template: str, /, **args: object) -> None:
+    def __init__(self, template: AnyText, /, **args: object) -> None:
         _fill(self, template, "", args.items())
 
     @classmethod
@@ -51,9 +51,14 @@ class Text:
         return text
 
     @classmethod
+    def word(cls, word: str) -> Self:
+        """Return a text of one word or phrase that is not written where it is used, as of a table or the system."""
+        return cls(_literal(word))
+
+    @classmethod
     def join(cls, separator: Text | str, texts: Iterable[Text | str]) -> Self:
-        """Return one text of several, as `str.join` does."""
-        parts = list(texts)
+        """Return one text of several, as `str.join` does, but without empty ones."""
+        parts = [part for part in texts if part]
         args: list[tuple[str, object]] = [(f"part{number}", part) for number, part in enumerate(parts)]
         between = "{separator}" if isinstance(separator, Text) else _literal(separator)
         text = cls.__new__(cls)
@@ -67,7 +72,7 @@ class Text:
 
     def in_(self, language: str) -> str:
         """Return the text in a language. In one without a catalogue, and where that lacks the text, it is English."""
-        translations = _translations(language.partition("-")[0].lower())
+        translations = translations_of(language.partition("-")[0].lower())
         args = {name: value.in_(language) if isinstance(value, Text) else value for name, value in self.args}
         if self.plural:
             count = args[_COUNT]
@@ -75,6 +80,14 @@ class Text:
         else:
             template = translations.gettext(self.template) if self.template else ""
         return template.format_map(args)
+
+    def map(self, change: Callable[[Argument], Argument]) -> Text:
+        """Return it with its arguments changed, those of texts inside it too."""
+        args = [(name, change(value)) for name, value in self.args]
+        args = [(name, value.map(change) if isinstance(value, Text) else value) for name, value in args]
+        text = Text("")
+        _fill(text, self.template, self.plural, args)
+        return text
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
@@ -93,9 +106,10 @@ AnyText: TypeAlias = Text | str
 """A text for officers. A plain `str`, as other packages may write it, is never translated."""
 
 
-def in_language(text: object, language: str) -> str:
-    """Return a text in a language. What carries no template stays as it is."""
-    return text.in_(language) if isinstance(text, Text) else str(text)
+def in_language(value: object, language: str) -> str:
+    """Return a text, an error, a finding or a receipt in a language. A plain `str` stays as it is."""
+    text = text_of(value)
+    return text.in_(language) if isinstance(text, Text) else text
 
 
 def quoted(name: object) -> Text:
@@ -103,16 +117,26 @@ def quoted(name: object) -> Text:
     return Text("'{name}'", name=name)
 
 
-def _fill(text: Text, template: str, plural: str, args: Iterable[tuple[str, object]]) -> None:
+def _fill(text: Text, template: AnyText, plural: str, args: Iterable[tuple[str, object]]) -> None:
     object.__setattr__(text, "template", template)
     object.__setattr__(text, "plural", plural)
     object.__setattr__(text, "args", tuple((name, _argument(value)) for name, value in args))
 
 
+def text_of(value: object) -> AnyText:
+    """Return the text of an error, a finding or a receipt. The word of an enumeration is a text, too."""
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, StrEnum):
+        return Text.word(value.value)
+    own = getattr(value, "text", None) if not isinstance(value, str) else None
+    if own is None and isinstance(value, BaseException) and value.args:
+        own = value.args[0]
+    return own if isinstance(own, Text) else str(value)
+
+
 def _argument(value: object) -> Argument:
-    if isinstance(value, StrEnum):  # a word of ours, such as an outcome or a stage
-        return Text(value.value)
-    return value if isinstance(value, (Text, str, int, float)) else str(value)
+    return value if isinstance(value, (int, float)) or type(value) is str else text_of(value)
 
 
 def _literal(text: str) -> str:
@@ -120,13 +144,24 @@ def _literal(text: str) -> str:
 
 
 @cache
-def _translations(language: str) -> NullTranslations:
+def translations_of(language: str) -> NullTranslations:
+    """Return the catalogue of a language, or an empty one."""
     if language.isalnum() and language.isascii():
         file = files("policenotify") / "locale" / language / "LC_MESSAGES" / "policenotify.mo"
         if file.is_file():
             with file.open("rb") as opened:
                 return GNUTranslations(opened)
     return NullTranslations()
+
+
+def lines_of(text: AnyText) -> list[AnyText]:
+    """Return the lines of a text: the parts of one that `Text.join` has made of them."""
+    if isinstance(text, str):
+        return [*text.splitlines()]
+    args = dict(text.args)
+    if args.pop("separator", None) != "\n":
+        return [text]
+    return [line for part in args.values() for line in lines_of(part if isinstance(part, Text) else str(part))]
 
 
 def languages() -> list[str]:

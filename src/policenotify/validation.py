@@ -5,27 +5,71 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, TypeGuard, get_args
+from typing import Any, Final, NamedTuple, TypeGuard, get_args, overload
 from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-_TEXTS = {"missing": "is missing.", "too_short": "must not be empty."}
+from policenotify.translation import AnyText, Text, text_of
+
+_TEXTS = {"missing": Text("is missing."), "too_short": Text("must not be empty.")}
+# The texts of pydantic by type of the error, with the names of its context.
+_OF_PYDANTIC = {
+    "string_type": Text("Input should be a valid string"),
+    "bool_type": Text("Input should be a valid boolean"),
+    "bool_parsing": Text("Input should be a valid boolean, unable to interpret input"),
+    "int_type": Text("Input should be a valid integer"),
+    "int_parsing": Text("Input should be a valid integer, unable to parse string as an integer"),
+    "int_from_float": Text("Input should be a valid integer, got a number with a fractional part"),
+    "finite_number": Text("Input should be a finite number"),
+    "float_type": Text("Input should be a valid number"),
+    "float_parsing": Text("Input should be a valid number, unable to parse string as a number"),
+    "tuple_type": Text("Input should be a valid tuple"),
+    "list_type": Text("Input should be a valid list"),
+    "dict_type": Text("Input should be a valid dictionary"),
+    "model_type": Text("Input should be a valid dictionary or instance of {class_name}"),
+    "model_attributes_type": Text("Input should be a valid dictionary or object to extract fields from"),
+    "literal_error": Text("Input should be {expected}"),
+    "enum": Text("Input should be {expected}"),
+    "greater_than": Text("Input should be greater than {gt}"),
+    "greater_than_equal": Text("Input should be greater than or equal to {ge}"),
+    "less_than": Text("Input should be less than {lt}"),
+    "less_than_equal": Text("Input should be less than or equal to {le}"),
+    "timezone_aware": Text("Input should have timezone info"),
+    "datetime_from_date_parsing": Text("Input should be a valid datetime or date, {error}"),
+    "date_type": Text("Input should be a valid date"),
+    "date_from_datetime_parsing": Text("Input should be a valid date or datetime, {error}"),
+    "url_parsing": Text("Input should be a valid URL, {error}"),
+    "string_too_short": Text("String should have at least {min_length} characters"),
+    "string_too_long": Text("String should have at most {max_length} characters"),
+    "string_pattern_mismatch": Text("String should match pattern '{pattern}'"),
+    "too_long": Text("{field_type} should have at most {max_length} items after validation, not {actual_length}"),
+}
 
 FORMS = {
-    "category": "write a code such as traffic_accident",
-    "language": "write a language such as fr, oc or pt-BR",
-    "location.commune": "write a code of INSEE such as 34172",
-    "location.department": "write a code such as 34, 2A or 974",
-    "location.road.road": "write a road such as A9, N113 or D612E7",
-    "lifecycle.incident": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
-    "lifecycle.follows": "write 1 to 64 letters, digits and . _ -, beginning with a letter or digit",
+    "category": Text("write a code such as traffic_accident"),
+    "language": Text("write a language such as fr, oc or pt-BR"),
+    "location.commune": Text("write a code of INSEE such as 34172"),
+    "location.department": Text("write a code such as 34, 2A or 974"),
+    "location.road.road": Text("write a road such as A9, N113 or D612E7"),
+    "lifecycle.incident": Text("write 1 to 64 letters, digits and . _ -, beginning with a letter or digit"),
+    "lifecycle.follows": Text("write 1 to 64 letters, digits and . _ -, beginning with a letter or digit"),
 }
 """How to write the fields of a message whose form pydantic would describe by a regular expression."""
 
 _MIN_SECRET = 3  # characters: a shorter secret is part of ordinary words
 _MIN_PART = 8  # characters of a part of a secret: a shorter part is a word of the language, such as `token`
+
+
+_AT_PLACE: Final = "{place}: {text}"
+
+
+class Problem(NamedTuple):
+    """A wrong value: its place, empty for the whole, and what is wrong with it."""
+
+    place: str
+    text: AnyText
 
 
 LONGEST_NAME: Final = 200
@@ -37,20 +81,27 @@ def is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
-def did_you_mean(wrong: str, right: Iterable[str], *, known: str = "Known here") -> str:
+def did_you_mean(wrong: str, right: Iterable[str], *, known: AnyText = Text("Known here")) -> AnyText:
     """Return the nearest known name, if any, and all known names.
 
     The hint reads `Did you mean 'handle'? Known here: handle, …`.
     """
     names = sorted(right)
     near = get_close_matches(wrong, names, n=1)
-    hint = [f"Did you mean {near[0]!r}?"] if near else []
-    return " ".join([*hint, f"{known}: {', '.join(names) or 'none'}."])
+    hint = [Text("Did you mean {near!r}?", near=near[0])] if near else []
+    listed = Text("{known}: {names}.", known=known, names=", ".join(names) or Text("none"))
+    return Text.join(" ", [*hint, listed])
 
 
 def format_validation_errors(
-    error: ValidationError, model: type[BaseModel], *, at: str = "", also: Iterable[str] = (), values: object = None
-) -> list[str]:
+    error: ValidationError,
+    model: type[BaseModel],
+    *,
+    at: str = "",
+    also: Iterable[str] = (),
+    values: object = None,
+    hidden: str = "",
+) -> list[AnyText]:
     """Return one line for each wrong value.
 
     Args:
@@ -58,22 +109,69 @@ def format_validation_errors(
         model: The model that was validated.
         at: The place of the model's values in the settings: `channels.bluesky`.
         also: Names that are allowed beside the model's own.
+        hidden: A part of a place that the user does not write, such as `.message`.
         values: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
     """
+    problems = validation_errors(error, model, at=at, also=also, values=values, hidden=hidden)
+    return [at_place(place, text) for place, text in problems]
+
+
+def validation_errors(
+    error: ValidationError,
+    model: type[BaseModel],
+    *,
+    at: str = "",
+    also: Iterable[str] = (),
+    values: object = None,
+    hidden: str = "",
+) -> list[Problem]:
+    """Return the place and text of each wrong value; see `format_validation_errors`."""
     secrets = secret_values(model, values)
-    details = error.errors(include_url=False, include_input=False, include_context=False)
+    details = error.errors(include_url=False, include_input=False)
     locations = [detail["loc"] for detail in details]
     return [
-        ": ".join(filter(None, (path(at, *detail["loc"]), _text(detail, model, also, secrets))))
+        Problem(path(at, *detail["loc"]).replace(hidden, ""), _text(detail, model, also, secrets))
         for detail in details
         # A list is wrong because one of its items is: only the item is reported.
         if not any(inner[: len(detail["loc"])] == detail["loc"] != inner for inner in locations)
     ]
 
 
-def sentence(text: str) -> str:
+@overload
+def sentence(text: str) -> str: ...
+@overload
+def sentence(text: AnyText) -> AnyText: ...
+def sentence(text: AnyText) -> AnyText:
     """Return the text with a full stop, unless it ends a sentence already."""
-    return text if text.endswith((".", "!", "?", "…", ".)")) else f"{text}."
+    if str(text).endswith((".", "!", "?", "…", ".)")):
+        return text
+    return f"{text}." if isinstance(text, str) else Text("{text}.", text=text)
+
+
+def place_in_file(error: ValueError) -> Text:
+    """Return where a file of JSON or TOML is wrong. The words of the parser are English, so they are left out."""
+    found = re.search(r"line (\d+),? column (\d+)", str(error))
+    line, column = found.groups() if found else ("?", "?")
+    return Text("line {line}, column {column}", line=line, column=column)
+
+
+def named_field(text: AnyText) -> Problem:
+    """Return the place that `at_place` has named, and the text."""
+    if isinstance(text, Text) and text.template == _AT_PLACE:
+        args = dict(text.args)
+        inner = args["text"]
+        return Problem(str(args["place"]), inner if isinstance(inner, Text) else str(inner))
+    return Problem("", text)
+
+
+def indented(text: AnyText) -> Text:
+    """Return a text as a line below a heading."""
+    return Text("  {text}", text=text)
+
+
+def at_place(place: str, text: AnyText) -> AnyText:
+    """Return an error text behind the place of the wrong value, `channels.bluesky.handle: …`."""
+    return Text(_AT_PLACE, place=Text.word(place), text=text) if place else text
 
 
 def path(*parts: str | int) -> str:
@@ -101,7 +199,7 @@ def _secrets(annotation: Any, value: object) -> Iterator[str]:  # noqa: ANN401 -
             yield from [str(value)] if _within(annotation, SecretStr, SecretBytes) else []
 
 
-def redact(text: str, secrets: Iterable[str], *, trusted: bool = False) -> str:
+def redact(text: AnyText, secrets: Iterable[str], *, trusted: bool = False) -> AnyText:
     """Return the text, unless it repeats a secret or a long part of one.
 
     The text of a validator outside this package may quote the value or a piece of it.
@@ -119,17 +217,25 @@ def redact(text: str, secrets: Iterable[str], *, trusted: bool = False) -> str:
         needles.update(whole for whole in wholes if len(whole) >= _MIN_SECRET)
         parts = () if trusted else re.split(r"\W+", unquote(secret))
         needles.update(part for part in parts if len(part) >= _MIN_PART)
-    if any(needle in text for needle in needles):
-        return "is not right (why is not repeated here: it would show a secret)."
+    if any(needle in str(text) for needle in needles):
+        return Text("is not right (why is not repeated here: it would show a secret).")
     return text
 
 
-def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], secrets: Iterable[str]) -> str:
+def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], secrets: Iterable[str]) -> AnyText:
     if detail["type"] == "extra_forbidden":
         *outer, name = detail["loc"]
         known = [*_names_at(model, outer), *(() if outer else also)]
-        return redact(f"is not known. {did_you_mean(str(name), known)}", secrets, trusted=True)
-    return _TEXTS.get(detail["type"]) or redact(detail["msg"].removeprefix("Value error, "), secrets)
+        return redact(
+            Text("is not known. {did_you_mean}", did_you_mean=did_you_mean(str(name), known)), secrets, trusted=True
+        )
+    if own := _TEXTS.get(detail["type"]):
+        return own
+    context = detail.get("ctx", {})
+    if detail["type"] == "value_error":
+        return redact(text_of(context["error"]), secrets)
+    worded = _OF_PYDANTIC.get(detail["type"])
+    return redact(Text(worded.template, **context) if worded else detail["msg"], secrets)
 
 
 def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable[str]:

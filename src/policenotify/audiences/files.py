@@ -15,6 +15,7 @@ from policenotify.audiences.model import Row, WrongRow
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -24,7 +25,7 @@ _SEPARATOR: Final = lazy_pattern(r"sep=(.)")  # Excel's first line that names th
 _DELIMITERS: Final = ";,\t"
 _BLOCK: Final = 1 << 16  # bytes read at once to count lines
 _MOST_LINES: Final = 20  # lines of one row: more are a quotation mark that is not closed
-_NOT_UTF8: Final = "is not UTF-8. Save the file as UTF-8 (in Excel: CSV UTF-8)."
+_NOT_UTF8: Final = Text("is not UTF-8. Save the file as UTF-8 (in Excel: CSV UTF-8).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class CsvFile:
             for position, line, cells in _records(file, header, start - 1 if start > header.end else header.end):
                 if position < start:
                     continue
-                if isinstance(cells, str):
+                if isinstance(cells, (str, Text)):
                     yield WrongRow(position=position, line=line, reason=cells)
                 elif any(cells):
                     yield self._row(header, cells, position, line)
@@ -108,7 +109,11 @@ class CsvFile:
 
     def _row(self, header: _Header, cells: Sequence[str], position: int, line: int) -> Row:
         if any(cells[header.width :]):
-            reason = f"has {len(cells)} cells, and the first line names {header.width} columns."
+            reason = Text(
+                "has {cells_count} cells, and the first line names {width} columns.",
+                cells_count=len(cells),
+                width=header.width,
+            )
             return WrongRow(position=position, line=line, reason=reason)
         values = {name: cells[at] for name, at in header.places.items() if at < len(cells)}
         return self.reader.mapping(values, position=position, line=line)
@@ -121,7 +126,9 @@ class CsvFile:
             if named := _SEPARATOR.fullmatch(text):
                 delimiter, text = named[1], file.readline().decode().strip("\r\n")
         except UnicodeDecodeError:
-            raise SettingsError(f"audiences.{self.name}: the file {self.path} {_NOT_UTF8}") from None
+            raise SettingsError(
+                Text("audiences.{name}: the file {path} {not_utf8}", name=self.name, path=self.path, not_utf8=_NOT_UTF8)
+            ) from None
         delimiter = delimiter or max(_DELIMITERS, key=text.count)
         try:
             names = [
@@ -137,8 +144,16 @@ class CsvFile:
             if theirs.casefold() in found:
                 places[column] = found[theirs.casefold()]
             elif column in self.columns or column == "address":
-                hint = did_you_mean(theirs, names, known="Its columns")
-                raise SettingsError(f"audiences.{self.name}: the file {self.path} has no column {theirs!r}. {hint}")
+                hint = did_you_mean(theirs, names, known=Text("Its columns"))
+                raise SettingsError(
+                    Text(
+                        "audiences.{name}: the file {path} has no column {theirs!r}. {hint}",
+                        name=self.name,
+                        path=self.path,
+                        theirs=theirs,
+                        hint=hint,
+                    )
+                )
         self._refuse_similar(names, places)
         return _Header(delimiter=delimiter, places=places, width=len(names), end=file.tell())
 
@@ -148,8 +163,14 @@ class CsvFile:
         for at, name in enumerate(names):
             if at not in places.values() and (meant := get_close_matches(name.casefold(), missing, n=1, cutoff=0.8)):
                 raise SettingsError(
-                    f"audiences.{self.name}: the file {self.path} has a column {name!r}. Call it {meant[0]!r} if it is "
-                    "that, or something else if it is not."
+                    Text(
+                        "audiences.{name}: the file {path} has a column {name_2!r}. Call it {meant!r} if it "
+                        "is that, or something else if it is not.",
+                        name=self.name,
+                        path=self.path,
+                        name_2=name,
+                        meant=meant[0],
+                    )
                 )
 
 
@@ -176,7 +197,7 @@ def _opened(at: str, path: Path) -> IO[bytes]:
         raise _unreadable(at, path, error) from None
     if first in _UTF_16:
         file.close()
-        raise SettingsError(f"{at}: the file {path} {_NOT_UTF8}")
+        raise SettingsError(Text("{at}: the file {path} {not_utf8}", at=at, path=path, not_utf8=_NOT_UTF8))
     file.seek(0)
     return file
 
@@ -197,8 +218,10 @@ def _revision(at: str, path: Path) -> str:
 
 def _unreadable(at: str, path: Path, error: OSError | ValueError) -> SettingsError:
     if isinstance(error, OSError):
-        return SettingsError(f"{at}: the file {path} cannot be read ({error.strerror}).")
-    return SettingsError(f"{at}: {str(path)!r} is not a file name.")  # a NUL in it
+        return SettingsError(
+            Text("{at}: the file {path} cannot be read ({strerror}).", at=at, path=path, strerror=error.strerror)
+        )
+    return SettingsError(Text("{at}: {path!r} is not a file name.", at=at, path=str(path)))  # a NUL in it
 
 
 def _lines(file: IO[bytes], start: int) -> Iterator[tuple[int, int, bytes]]:
@@ -218,7 +241,7 @@ def _lines(file: IO[bytes], start: int) -> Iterator[tuple[int, int, bytes]]:
         position += len(content)
 
 
-def _records(file: IO[bytes], header: _Header, start: int) -> Iterator[tuple[int, int, Sequence[str] | str]]:
+def _records(file: IO[bytes], header: _Header, start: int) -> Iterator[tuple[int, int, Sequence[str] | AnyText]]:
     """Yield place, first line and cells of each row that begins at *start* or later, or what is wrong with it.
 
     A cell in quotation marks may hold line ends (RFC 4180, section 2). But a mark that is not closed must not take
@@ -238,13 +261,17 @@ def _records(file: IO[bytes], header: _Header, start: int) -> Iterator[tuple[int
             for taken, (_, _, more) in enumerate(ahead, start=1):
                 content += more
                 joined = _cells(content, header.delimiter)
-                if joined is not None and not isinstance(joined, str) and "\n" not in joined[header.places["address"]]:
+                if (
+                    joined is not None
+                    and not isinstance(joined, (str, Text))
+                    and "\n" not in joined[header.places["address"]]
+                ):
                     cells, ahead = joined, ahead[taken:]
                     break
-        yield position, number, "a quotation mark is not closed." if cells is None else cells
+        yield position, number, Text("a quotation mark is not closed.") if cells is None else cells
 
 
-def _cells(content: bytes, delimiter: str) -> Sequence[str] | str | None:
+def _cells(content: bytes, delimiter: str) -> Sequence[str] | AnyText | None:
     """Return the cells of a row, what is wrong with it, or `None` if a quotation mark is not closed."""
     try:
         text = content.decode()
@@ -255,5 +282,5 @@ def _cells(content: bytes, delimiter: str) -> Sequence[str] | str | None:
     try:
         rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
-        return None if "unexpected end" in str(error) else "a quotation mark stands within a cell."
+        return None if "unexpected end" in str(error) else Text("a quotation mark stands within a cell.")
     return [cell.strip() for cell in rows[0]]

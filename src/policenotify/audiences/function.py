@@ -10,6 +10,7 @@ from itertools import islice
 from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.audiences.reader import RowReader
 from policenotify.errors import PolicenotifyError, SettingsError
+from policenotify.translation import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,12 @@ class FunctionAudience:
         if isinstance(value, Mapping):
             position = value["position"] if seeks else number
             return self.reader.mapping(value, position=position, line=position + 1)
-        reason = f"is neither an address nor a mapping, but {type(value).__name__}."
+        reason = Text("is neither an address nor a mapping, but {name}.", name=type(value).__name__)
         return WrongRow(position=number, line=number + 1, reason=reason)
 
     def _failed(self, error: BaseException) -> SettingsError:
         why = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
-        return SettingsError(f"audiences.{self.name}: the function failed: {why}")
+        return SettingsError(Text("audiences.{name}: the function failed: {why}", name=self.name, why=why))
 
 
 def _takes_start(function: Callable[..., object]) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from policenotify.model.cap import Severity
+from policenotify.translation import AnyText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class WrongRow:
 
     position: int
     line: int
-    reason: str
+    reason: AnyText
 
 
 Row: TypeAlias = Subscriber | WrongRow

@@ -13,6 +13,7 @@ from policenotify.audiences.model import Consent, Row, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 COLUMNS: Final = (
@@ -108,7 +109,11 @@ class RowReader:
         if self.known_categories and (unknown := codes.difference(self.known_categories)):
             code = min(unknown)
             raise ValueError(
-                f"categories: {code!r} is not a category here. {did_you_mean(code, self.known_categories)}"
+                Text(
+                    "categories: {code!r} is not a category here. {did_you_mean}",
+                    code=code,
+                    did_you_mean=did_you_mean(code, self.known_categories),
+                )
             )
         return codes
 
@@ -119,24 +124,28 @@ class RowReader:
         purpose = _text(values.get("consent_purpose")) or self.purpose
         return Consent(at=_moment(at), source=_text(values.get("consent_source")), purpose=purpose)
 
-    def _wrong_address(self, text: str) -> str:
+    def _wrong_address(self, text: str) -> AnyText:
         """Return what is wrong with an address, without the address."""
         if not text:
-            return "address: is missing."
+            return Text("address: is missing.")
         if len(text) > _LONGEST or _UNPRINTABLE.search(text):
-            return "address: is too long, or has characters that no address has. One line holds one address."
+            return Text("address: is too long, or has characters that no address has. One line holds one address.")
         return "" if not self.checked or _MAIL.fullmatch(text) else _wrong_number(text)
 
 
-def _wrong_number(text: str) -> str:
+def _wrong_number(text: str) -> AnyText:
     if "@" in text:
-        return "address: is not a mail address."
+        return Text("address: is not a mail address.")
     if _SHORTENED.fullmatch(text):
-        return "address: a spreadsheet has shortened the number. Format the column as text, and enter it again."
+        return Text("address: a spreadsheet has shortened the number. Format the column as text, and enter it again.")
     if not _NUMBER.fullmatch(text):
-        return "address: is neither a mail address nor a telephone number."
+        return Text("address: is neither a mail address nor a telephone number.")
     digits = sum(map(str.isdigit, text))
-    return "" if digits in _DIGITS else f"address: a telephone number of {digits} digits does not exist."
+    return (
+        ""
+        if digits in _DIGITS
+        else Text("address: a telephone number of {digits} digits does not exist.", digits=digits)
+    )
 
 
 def _text(value: object) -> str:
@@ -147,7 +156,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise ValueError("a cell is neither a text nor a whole number.")
+    raise ValueError(Text("a cell is neither a text nor a whole number."))
 
 
 def _joined(value: object) -> str:
@@ -165,10 +174,15 @@ def _areas(text: str) -> tuple[str, ...]:
         if not places.exists(area):
             if ":" not in area:
                 raise ValueError(
-                    f"areas: {area[:20]!r} is not an area. Write commune:34172 (the code of INSEE, not a postcode), "
-                    "epci:243400017 or dept:34."
+                    Text(
+                        "areas: {area!r} is not an area. Write commune:34172 (the code of INSEE, not a "
+                        "postcode), epci:243400017 or dept:34.",
+                        area=area[:20],
+                    )
                 )
-            raise ValueError(f"areas: there is no {area[:30]!r} in the COG {places.COG_YEAR}.")
+            raise ValueError(
+                Text("areas: there is no {area!r} in the COG {cog_year}.", area=area[:30], cog_year=places.COG_YEAR)
+            )
     return areas
 
 
@@ -176,7 +190,9 @@ def _areas(text: str) -> tuple[str, ...]:
 def _codes(text: str) -> frozenset[str]:
     codes = frozenset(filter(None, _LISTED.split(text)))
     if wrong := [code for code in codes if not _CATEGORY.fullmatch(code)]:
-        raise ValueError(f"categories: {min(wrong)[:30]!r} is not the code of a category, such as 'traffic_accident'.")
+        raise ValueError(
+            Text("categories: {min!r} is not the code of a category, such as 'traffic_accident'.", min=min(wrong)[:30])
+        )
     return codes
 
 
@@ -186,7 +202,9 @@ def _language(text: str) -> str:
         return ""
     found = _LANGUAGE.fullmatch(text)
     if found is None:
-        raise ValueError(f"language: {text[:20]!r} is not a language. Write one such as 'fr', 'en' or 'pt-BR'.")
+        raise ValueError(
+            Text("language: {text!r} is not a language. Write one such as 'fr', 'en' or 'pt-BR'.", text=text[:20])
+        )
     language, script, region = found.groups(default="")
     return "-".join(filter(None, (language.lower(), script.title(), region.upper())))
 
@@ -196,7 +214,13 @@ def _severity(text: str) -> Severity | None:
     if not text:
         return None
     if text.lower() not in _SEVERITIES:
-        raise ValueError(f"severity: {text[:20]!r} is not a severity. {did_you_mean(text[:20], Severity)}")
+        raise ValueError(
+            Text(
+                "severity: {text!r} is not a severity. {did_you_mean}",
+                text=text[:20],
+                did_you_mean=did_you_mean(text[:20], Severity),
+            )
+        )
     return _SEVERITIES[text.lower()]
 
 
@@ -214,7 +238,7 @@ def _degrees(value: object, limit: int, name: str) -> float:
     except (TypeError, ValueError):
         degrees = float("nan")
     if not -limit <= degrees <= limit:
-        raise ValueError(f"{name}: is not a number of degrees from -{limit} to {limit}.")
+        raise ValueError(Text("{name}: is not a number of degrees from -{limit} to {limit}.", name=name, limit=limit))
     return degrees
 
 
@@ -236,5 +260,7 @@ def _read_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(iso)
     except ValueError:
-        raise ValueError("consent_at: is not a date. Write 2026-03-14, 2026-03-14T10:30+01:00 or 14/03/2026.") from None
+        raise ValueError(
+            Text("consent_at: is not a date. Write 2026-03-14, 2026-03-14T10:30+01:00 or 14/03/2026.")
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -13,6 +13,7 @@ from policenotify.audiences.model import Row
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean, redact
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _CONNECT_SECONDS: Final = 10
 _LONGEST_REASON: Final = 200  # characters of a database's error text
 # Errors about the query, not about rows: their texts quote no value (PEP 249; sqlite3 has no finer class).
 _ABOUT_QUERY: Final = frozenset({"ProgrammingError", "OperationalError"})
-_NEEDS_POSITION: Final = "The query selects a whole number as position, best the primary key."
+_NEEDS_POSITION: Final = Text("The query selects a whole number as position, best the primary key.")
 _PRIVATE: Final = lazy_pattern(r"@|\d{5}")
 
 
@@ -68,7 +69,13 @@ class SqlQuery:
             for values in page:
                 position = values["position"]
                 if not isinstance(position, int) or position < start:
-                    raise SettingsError(f"audiences.{self.name}: {_NEEDS_POSITION} Each row needs its own.")
+                    raise SettingsError(
+                        Text(
+                            "audiences.{name}: {needs_position} Each row needs its own.",
+                            name=self.name,
+                            needs_position=_NEEDS_POSITION,
+                        )
+                    )
                 yield self.reader.mapping(values, position=position, line=position)
                 start = position + 1
 
@@ -101,12 +108,21 @@ class SqlQuery:
 
     def _check(self, names: list[str]) -> None:
         if "address" not in names:
-            hint = did_you_mean("address", names, known="Its columns")
-            raise SettingsError(f"audiences.{self.name}: the query selects no 'address'. {hint}")
+            hint = did_you_mean("address", names, known=Text("Its columns"))
+            raise SettingsError(
+                Text("audiences.{name}: the query selects no 'address'. {hint}", name=self.name, hint=hint)
+            )
         if unknown := [name for name in names if name not in {"position", *COLUMNS}]:
             # Without its areas, everybody would get everything.
             hint = did_you_mean(unknown[0], COLUMNS)
-            raise SettingsError(f"audiences.{self.name}: {unknown[0]!r} is not a column of an audience. {hint}")
+            raise SettingsError(
+                Text(
+                    "audiences.{name}: {unknown!r} is not a column of an audience. {hint}",
+                    name=self.name,
+                    unknown=unknown[0],
+                    hint=hint,
+                )
+            )
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -121,7 +137,10 @@ class SqlQuery:
         except (SQLAlchemyError, ImportError, ValueError) as error:
             if isinstance(error, SettingsError):
                 raise
-            reason = f"url: cannot be opened ({type(error).__name__}). Write an SQLAlchemy URL, and install its driver."
+            reason = Text(
+                "url: cannot be opened ({name}). Write an SQLAlchemy URL, and install its driver.",
+                name=type(error).__name__,
+            )
             raise SettingsError(f"audiences.{self.name}.{reason}") from None
 
     def _engine(self) -> Engine:
@@ -141,14 +160,14 @@ class SqlQuery:
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
         return engine.execution_options(postgresql_readonly=True) if backend == "postgresql" else engine
 
-    def _reason(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> AnyText:
         """Return why the database refuses, without a value of a row or a part of the URL."""
         original = getattr(error, "orig", None)
         text = " ".join(str(original).partition("\n")[0].split())
         if type(error).__name__ in _ABOUT_QUERY and len(text) <= _LONGEST_REASON and not _PRIVATE.search(text):
             hint = f". {_NEEDS_POSITION}" if "position" in text else ""
-            return redact(f"the database refuses: {text}{hint}", [self.url], trusted=True)
-        return f"the database refuses ({type(original).__name__})."
+            return redact(Text("the database refuses: {text}{hint}", text=text, hint=hint), [self.url], trusted=True)
+        return Text("the database refuses ({name}).", name=type(original).__name__)
 
 
 def _literal(query: str) -> str:

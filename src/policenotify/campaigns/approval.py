@@ -9,6 +9,7 @@ from policenotify.campaigns.schedule import KEY_PREFIX
 from policenotify.findings import APPROVAL_MISSING
 from policenotify.model.draft import Draft, DraftState
 from policenotify.publishing.publisher import Publisher
+from policenotify.translation import AnyText, Text
 
 
 def submit(
@@ -74,14 +75,21 @@ def is_approved(draft: Draft | None) -> bool:
     return draft is not None and draft.state is DraftState.APPROVED
 
 
-def missing_approval(draft: Draft | None, variant: Variant) -> str:
+def missing_approval(draft: Draft | None, variant: Variant) -> AnyText:
     """Return why a message that needs an approval is not published, and what to do."""
     name = variant.name
     if draft is None or draft.state is DraftState.DRAFT:
-        return f"Message {name!r} needs the approval of another person. Submit it: policenotify campaign submit FILE"
+        return Text(
+            "Message {name!r} needs the approval of another person. Submit it: policenotify campaign submit FILE",
+            name=name,
+        )
     if draft.state is DraftState.RETURNED:
-        return f"A reader returned message {name!r}. Change it in its file: policenotify drafts {draft.id}"
-    return f"Message {name!r} waits for its readers: policenotify drafts {draft.id}"
+        return Text(
+            "A reader returned message {name!r}. Change it in its file: policenotify drafts {id}",
+            name=name,
+            id=draft.id,
+        )
+    return Text("Message {name!r} waits for its readers: policenotify drafts {id}", name=name, id=draft.id)
 
 
 def _is_left(draft: Draft) -> bool:

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from policenotify.campaigns.model import Campaign
 from policenotify.campaigns.schedule import Occurrence, occurrences
 from policenotify.campaigns.scheduler import Action, PastPublication, Reach, SkipRecord, decide, past_publication
+from policenotify.translation import AnyText, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class ForecastEntry:
     occurrence: Occurrence
     variant: str = ""
     at: datetime | None = None
-    reason: str = ""
+    reason: AnyText = ""
 
 
 def forecast(
@@ -61,7 +62,7 @@ def forecast(
     memory = max(spans, default=timedelta(0)) + timedelta(days=2)
     times = [max(due, now) if now else due for due in sorted(set(dues))]
     history, records, entries = list(past), list(skips), list[ForecastEntry]()
-    reasons: dict[tuple[str, date], str] = {}
+    reasons: dict[tuple[str, date], AnyText] = {}
     while times:
         at = heappop(times)
         while times and times[0] <= at:
@@ -85,7 +86,7 @@ def forecast(
                 too_late = occurrence.due + campaign.late_for + timedelta(microseconds=1)
                 heappush(times, min(decision.until or too_late, too_late))
             else:
-                reason = ": ".join(filter(None, (decision.reason, waited)))
+                reason = Text.join(": ", (decision.reason, waited))
                 entries.append(ForecastEntry(occurrence=occurrence, reason=reason))
     return tuple(sorted(entries, key=lambda entry: (entry.at or entry.occurrence.due, entry.occurrence.campaign)))
 

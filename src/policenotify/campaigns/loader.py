@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import SPOKEN, read_closed
-from policenotify.validation import format_validation_errors
+from policenotify.translation import Text
+from policenotify.validation import format_validation_errors, indented
 
 SCHEMA_VERSION = 1
 """Version of a campaign's file that this release reads."""
@@ -38,15 +39,18 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
         raise UnsupportedVersion("campaign", version, SCHEMA_VERSION, where=os.fspath(file))
     shared = table.pop("message", {})
     if not isinstance(shared, dict):
-        raise SettingsError(f"The campaign {file} is wrong:\n  message: is not a table. Write [message].")
+        raise SettingsError(
+            Text("The campaign {file} is wrong:\n  message: is not a table. Write [message].", file=file)
+        )
     messages = table.get("messages")
     if isinstance(messages, list):
         table["messages"] = [_variant(shared, message, file.parent) for message in messages]
     try:
         return Campaign.model_validate(table)
     except ValidationError as error:
-        lines = "\n".join(format_validation_errors(error, Campaign)).replace("].message.", "].").splitlines()
-        raise SettingsError("\n".join([f"The campaign {file} is wrong:", *(f"  {line}" for line in lines)])) from None
+        lines = format_validation_errors(error, Campaign, hidden=".message")
+        wrong = Text("The campaign {file} is wrong:", file=file)
+        raise SettingsError(Text.join("\n", [wrong, *(indented(line) for line in lines)])) from None
 
 
 def load_campaigns(
@@ -67,7 +71,7 @@ def load_campaigns(
     for path in map(Path, paths):
         files += sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
-        raise SettingsError("There is no campaign: the folder holds no file that ends in .toml.")
+        raise SettingsError(Text("There is no campaign: the folder holds no file that ends in .toml."))
     campaigns: list[Campaign] = []
     for file in files:
         try:
@@ -97,10 +101,14 @@ def _read_table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_closed(file, SPOKEN).decode("utf-8-sig"))
     except SettingsError as error:
-        raise SettingsError(f"The campaign is not used, because others could publish by it. {error}") from None
+        raise SettingsError(
+            Text("The campaign is not used, because others could publish by it. {error}", error=error)
+        ) from None
     except OSError as error:
-        raise SettingsError(f"The campaign {file} cannot be read ({error.strerror}).") from error
+        raise SettingsError(
+            Text("The campaign {file} cannot be read ({strerror}).", file=file, strerror=error.strerror)
+        ) from error
     except UnicodeDecodeError:
-        raise SettingsError(f"The campaign {file} is not UTF-8. Save it as UTF-8.") from None
+        raise SettingsError(Text("The campaign {file} is not UTF-8. Save it as UTF-8.", file=file)) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The campaign {file} is not TOML: {error}.") from None
+        raise SettingsError(Text("The campaign {file} is not TOML: {error}.", file=file, error=error)) from None

@@ -25,6 +25,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.settings.fields import AreaCode, Name, Zone
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _SPAN = re.compile(r"(\d{1,6})\s*(m|h|d)", re.ASCII)
@@ -34,7 +35,7 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 def _span(value: object) -> object:
     """Read `90m`, `3h` or `2d`. Pydantic reads ISO 8601."""
     if isinstance(value, int | float):
-        raise ValueError("write a number with its unit: '90m', '3h' or '2d'")  # noqa: TRY004 - for pydantic
+        raise ValueError(Text("write a number with its unit: '90m', '3h' or '2d'"))  # noqa: TRY004 - for pydantic
     match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
     return int(match[1]) * _UNITS[match[2]] if match else value
 
@@ -48,13 +49,15 @@ def _day(value: object) -> object:
 
 def _day_or_event(value: object) -> object:
     if not isinstance(value, date | str):
-        raise ValueError("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")  # noqa: TRY004 - for pydantic
+        raise ValueError(
+            Text("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")
+        )  # noqa: TRY004 - for pydantic
     return value
 
 
 def _wall_time(value: time) -> time:
     if value.tzinfo is not None:
-        raise ValueError("write the time without a zone: the campaign has one")
+        raise ValueError(Text("write the time without a zone: the campaign has one"))
     return value
 
 
@@ -94,9 +97,11 @@ class Variant(_Part):
     @model_validator(mode="after")
     def _stands_alone(self) -> Self:
         if self.message.stage is not Stage.STANDALONE:
-            raise ValueError("message: a campaign's message belongs to no incident")
+            raise ValueError(Text("message: a campaign's message belongs to no incident"))
         if self.message.starts_at or self.message.expires_at or self.message.next_update_at:
-            raise ValueError("message: a campaign's message has no times of its own: it is published again and again")
+            raise ValueError(
+                Text("message: a campaign's message has no times of its own: it is published again and again")
+            )
         return self
 
     @property
@@ -133,11 +138,11 @@ class Schedule(_Part):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(map(bool, (self.dates, self.rrule, self.cron, self.event))) != 1:
-            raise ValueError("write exactly one of dates, rrule, cron and event")
+            raise ValueError(Text("write exactly one of dates, rrule, cron and event"))
         if self.event is None and self.days_before != (0,):
-            raise ValueError("days_before: goes with an event")
+            raise ValueError(Text("days_before: goes with an event"))
         if self.cron and self.at:
-            raise ValueError("at: the cron expression has a time already")
+            raise ValueError(Text("at: the cron expression has a time already"))
         return self
 
 
@@ -249,21 +254,21 @@ class Campaign(_Part):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if problems := [*self._problems()]:
-            raise ValueError("\n".join(problems))
+            raise ValueError(Text.join("\n", problems))
         return self
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[AnyText]:
         if self.end is not None and self.end < self.start:
-            yield "end: lies before start"
+            yield Text("end: lies before start")
         if self.name in self.yields_to:
-            yield f"yields_to: {self.name!r} is this very campaign"
+            yield Text("yields_to: {name!r} is this very campaign", name=self.name)
         if self.grace > self.late_for:
-            yield "grace: is longer than late_for"
+            yield Text("grace: is longer than late_for")
         names = [variant.name for variant in self.messages]
         if len(set(names)) < len(names):
-            yield "messages: each name once"
+            yield Text("messages: each name once")
         if len({variant.fingerprint for variant in self.messages}) < len(names):
-            yield "messages: two alternatives have the same words"
+            yield Text("messages: two alternatives have the same words")
         events = [(f"schedule[{number}].event", each.event) for number, each in enumerate(self.schedule) if each.event]
         events += [(f"excluded[{number}]", day) for number, day in enumerate(self.excluded) if isinstance(day, str)]
         for field, event in events:
@@ -314,12 +319,19 @@ def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = Fals
     given = {}
     for campaign in campaigns:
         if campaign.name in given:
-            raise SettingsError(f"Two campaigns have the name {campaign.name!r}. Give one of them another.")
+            raise SettingsError(
+                Text("Two campaigns have the name {name!r}. Give one of them another.", name=campaign.name)
+            )
         given[campaign.name] = campaign
     for campaign in given.values():
         for name in () if allow_missing else sorted(campaign.yields_to - set(given)):
             raise SettingsError(
-                f"Campaign {campaign.name!r} yields to {name!r}, which is not given. {did_you_mean(name, given)}"
+                Text(
+                    "Campaign {name!r} yields to {name_2!r}, which is not given. {did_you_mean}",
+                    name=campaign.name,
+                    name_2=name,
+                    did_you_mean=did_you_mean(name, given),
+                )
             )
     ordered: list[Campaign] = []
     waiting = sorted(given.values(), key=lambda campaign: campaign.name)
@@ -328,7 +340,11 @@ def order_campaigns(campaigns: Iterable[Campaign], *, allow_missing: bool = Fals
         free = [campaign for campaign in waiting if campaign.yields_to & set(given) <= placed]
         if not free:
             circle = ", ".join(campaign.name for campaign in waiting)
-            raise SettingsError(f"These campaigns yield to each other, in a circle: {circle}. Take one yields_to out.")
+            raise SettingsError(
+                Text(
+                    "These campaigns yield to each other, in a circle: {circle}. Take one yields_to out.", circle=circle
+                )
+            )
         ordered += free
         waiting = [campaign for campaign in waiting if campaign not in free]
     return tuple(ordered)

@@ -16,6 +16,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from policenotify.errors import MissingExtra
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 try:
@@ -53,14 +54,14 @@ def validate_rrule(rule: str) -> str:
         ValueError: It is not.
     """
     if "DTSTART" in rule.upper():
-        raise ValueError("leave DTSTART out: the campaign's start is it")
+        raise ValueError(Text("leave DTSTART out: the campaign's start is it"))
     try:
         parts = _parts(rule)
         _refuse_parts(parts)
         _until(parts, ZoneInfo("UTC"))
         _rule(parts, _ANY, _ANY)
     except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # dateutil raises what comes
-        raise ValueError(f"is not a recurrence rule (RFC 5545, section 3.3.10): {error}") from None
+        raise ValueError(Text("is not a recurrence rule (RFC 5545, section 3.3.10): {error}", error=error)) from None
     return rule
 
 
@@ -71,11 +72,15 @@ def validate_cron(expression: str) -> str:
         ValueError: It is not.
     """
     if len(expression.split()) != _FIELDS:
-        raise ValueError("is not a cron expression: Wrong number of fields. Write minute, hour, day, month, weekday")
+        raise ValueError(
+            Text("is not a cron expression: Wrong number of fields. Write minute, hour, day, month, weekday")
+        )
     try:
         CronSim(expression, _ANY)
     except CronSimError as error:
-        raise ValueError(f"is not a cron expression: {error}. Write minute, hour, day, month, weekday") from None
+        raise ValueError(
+            Text("is not a cron expression: {error}. Write minute, hour, day, month, weekday", error=error)
+        ) from None
     return expression
 
 
@@ -112,15 +117,17 @@ def _kind_of_year(year: int) -> tuple[int, bool]:
 
 def _refuse_parts(parts: dict[str, str]) -> None:
     if "BYEASTER" in parts:  # dateutil's own, and not the same in all years with one calendar
-        raise ValueError("BYEASTER is not part of it: name a public holiday as the event")
+        raise ValueError(Text("BYEASTER is not part of it: name a public holiday as the event"))
     if parts.get("FREQ") not in _DAILY:
-        raise ValueError("it needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY")
+        raise ValueError(Text("it needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY"))
     for name in ("INTERVAL", "COUNT"):
         if int(parts.get(name, 1)) < 1:
-            raise ValueError(f"{name} must be 1 or more")
+            raise ValueError(Text("{name} must be 1 or more", name=name))
     for name in parts.keys() & _WITHIN.keys():
         if not all(1 <= abs(int(each)) <= _WITHIN[name] for each in parts[name].split(",")):
-            raise ValueError(f"{name} must be from 1 to {_WITHIN[name]}, or negative, from the end")
+            raise ValueError(
+                Text("{name} must be from 1 to {within}, or negative, from the end", name=name, within=_WITHIN[name])
+            )
 
 
 def _parts(rule: str) -> dict[str, str]:
@@ -128,7 +135,7 @@ def _parts(rule: str) -> dict[str, str]:
     for part in rule.strip().upper().removeprefix("RRULE:").split(";"):
         name, sign, value = part.partition("=")
         if not sign or name in parts:
-            raise ValueError(f"{part!r} is not part of it: write NAME=VALUE, each name once")
+            raise ValueError(Text("{part!r} is not part of it: write NAME=VALUE, each name once", part=part))
         parts[name] = value
     return parts
 
@@ -139,7 +146,9 @@ def _until(parts: dict[str, str], zone: ZoneInfo) -> datetime | None:
         return None
     match = _UNTIL.fullmatch(parts["UNTIL"])
     if match is None:
-        raise ValueError(f"UNTIL={parts['UNTIL']} is neither a day, 20270831, nor a moment, 20270831T160000Z")
+        raise ValueError(
+            Text("UNTIL={parts} is neither a day, 20270831, nor a moment, 20270831T160000Z", parts=parts["UNTIL"])
+        )
     day, hour, utc = match.groups()
     if hour is None:
         return datetime.combine(date.fromisoformat(day), time.max)
@@ -171,13 +180,26 @@ def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:
         return
     if kind == "school_holidays":
         if part not in _ZONES:
-            raise ValueError(f"{name!r}: name the school zone, school_holidays:A, :B or :C")
+            raise ValueError(Text("{name!r}: name the school zone, school_holidays:A, :B or :C", name=name))
     elif kind in REGIONAL_CALENDARS:
         if part and part not in _REGIONS:
-            raise ValueError(f"{name!r}: there is no part of France {part!r}. {did_you_mean(part, _REGIONS)}")
+            raise ValueError(
+                Text(
+                    "{name!r}: there is no part of France {part!r}. {did_you_mean}",
+                    name=name,
+                    part=part,
+                    did_you_mean=did_you_mean(part, _REGIONS),
+                )
+            )
     else:
         known = [*REGIONAL_CALENDARS, "weekends", *_names(), *events]
-        raise ValueError(f"{name!r} is neither a calendar, a public holiday nor an event. {did_you_mean(name, known)}")
+        raise ValueError(
+            Text(
+                "{name!r} is neither a calendar, a public holiday nor an event. {did_you_mean}",
+                name=name,
+                did_you_mean=did_you_mean(name, known),
+            )
+        )
 
 
 def calendar_days(name: str, events: Mapping[str, tuple[date, ...]], first: date, last: date) -> frozenset[date]:

@@ -37,6 +37,7 @@ from policenotify.model.history import RenderedPost
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
+from policenotify.translation import AnyText, Text
 
 EVENT_KIND = "campaign"
 """Kind of the journal's events about occurrences that were late, waited, or were skipped or merged."""
@@ -62,7 +63,7 @@ class RunResult:
 
     decisions: tuple[Decision, ...] = ()
     published: tuple[Publication, ...] = ()
-    problems: dict[str, str]
+    problems: dict[str, AnyText]
     next_at: datetime | None = None
 
 
@@ -86,7 +87,7 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     now = journal.now()
     if (stopped := journal.stopped()) is not None:
         raise stopped
-    problems: dict[str, str] = {}
+    problems: dict[str, AnyText] = {}
     ids: list[str] = []
     with journal.lock("campaign run", seconds=_LOCKED):
         due, past, skips = due_window(campaigns, now), load_past(publisher, now), load_skips(publisher, campaigns, now)
@@ -147,7 +148,9 @@ def reach_for(publisher: Publisher) -> Reach:
             if are_blocking(preview.findings) and not is_approved(find_draft(publisher, campaign, variant)):
                 raise MessageRejected([finding for finding in preview.findings if finding.code != APPROVAL_MISSING])
             if not preview.posts and not preview.pending:
-                raise SettingsError(f"No route takes message {variant.name!r}. Add one, or name its channels in 'to'.")
+                raise SettingsError(
+                    Text("No route takes message {name!r}. Add one, or name its channels in 'to'.", name=variant.name)
+                )
             if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):
                 raise SettingsError(problem)
             targets = (*(post.target for post in preview.posts), *preview.pending)
@@ -157,7 +160,7 @@ def reach_for(publisher: Publisher) -> Reach:
     return reach
 
 
-def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> str:
+def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> AnyText:
     """Return what to change if another variant has the same text on a channel.
 
     Two messages that differ may have the same text in one language, or after they were shortened. The texts of this
@@ -168,9 +171,14 @@ def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[Rendere
         for post in (rendered.standalone, *rendered.continuations):
             first = texts.setdefault((campaign.name, target.channel, post.title, post.text), variant.name)
             if first != variant.name:
-                return (
-                    f"Messages {first!r} and {variant.name!r} read the very same on {target.channel} "
-                    f"({target.language}): {post.text!r}. Change the words of one of them."
+                return Text(
+                    "Messages {first!r} and {name!r} read the very same on {channel} ({language}): "
+                    "{text!r}. Change the words of one of them.",
+                    first=first,
+                    name=variant.name,
+                    channel=target.channel,
+                    language=target.language,
+                    text=post.text,
                 )
     return ""
 
@@ -239,7 +247,7 @@ def _valid_campaigns(
     past: Sequence[PastPublication],
     skips: Sequence[SkipRecord],
     reach: Reach,
-    problems: dict[str, str],
+    problems: dict[str, AnyText],
     now: datetime,
 ) -> list[Campaign]:
     """Return the campaigns that are due and valid. Add the problems of the others."""
@@ -260,7 +268,7 @@ def _valid_campaigns(
 
 
 def _publish(
-    publisher: Publisher, campaign: Campaign, decision: Decision, actor: str, problems: dict[str, str]
+    publisher: Publisher, campaign: Campaign, decision: Decision, actor: str, problems: dict[str, AnyText]
 ) -> tuple[str, ...]:
     """Publish a variant, and return the id of the publication, if any."""
     variant, key, draft = campaign.variant(decision.variant), decision.occurrence.key(decision.variant), None

@@ -15,6 +15,7 @@ from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import Occurrence, excluded_days, occurrences
 from policenotify.model.message import Message
 from policenotify.publishing.routing import Contains, Route
+from policenotify.translation import AnyText, Text
 
 LOOK_BACK = timedelta(days=31)
 """How long after its lateness limit an occurrence that no run has seen is still recorded as skipped."""
@@ -78,7 +79,7 @@ class Decision:
     occurrence: Occurrence
     action: Action
     variant: str = ""
-    reason: str = ""
+    reason: AnyText = ""
     until: datetime | None = None
 
 
@@ -139,12 +140,14 @@ def decide(
 def _skip(campaign: Campaign, occurrence: Occurrence, *, missed: bool, last: bool, now: datetime) -> Decision | None:
     late = now - occurrence.due
     if late > campaign.late_for:
-        reason = f"not published within {_length(campaign.late_for)}"
+        reason = Text("not published within {length}", length=_length(campaign.late_for))
         return Decision(occurrence=occurrence, action=Action.SKIP, reason=reason)
     if campaign.missed == "merge" and not last:
-        return Decision(occurrence=occurrence, action=Action.MERGE, reason="a later one is due as well")
+        return Decision(occurrence=occurrence, action=Action.MERGE, reason=Text("a later one is due as well"))
     if campaign.missed == "skip" and missed:
-        return Decision(occurrence=occurrence, action=Action.SKIP, reason=f"found {_length(late)} late")
+        return Decision(
+            occurrence=occurrence, action=Action.SKIP, reason=Text("found {length} late", length=_length(late))
+        )
     return None
 
 
@@ -157,25 +160,25 @@ def _wait(
     inhibited: Mapping[str, str],
     reach: Reach,
 ) -> Decision | None:
-    def wait(reason: str, until: datetime | None) -> Decision:
+    def wait(reason: AnyText, until: datetime | None) -> Decision:
         return Decision(occurrence=occurrence, action=Action.WAIT, reason=reason, until=until)
 
     local = campaign.local(now)
     today, tomorrow = local.date(), _next(campaign, now, time.min)
     if campaign.quiet.includes(local.time()):
-        return wait("quiet hours", _next(campaign, now, campaign.quiet.ends))
+        return wait(Text("quiet hours"), _next(campaign, now, campaign.quiet.ends))
     if campaign.name in inhibited:
-        return wait(f"incident {inhibited[campaign.name]} is open", None)
+        return wait(Text("incident {inhibited} is open", inhibited=inhibited[campaign.name]), None)
     if today in others:
-        return wait(f"today is for {others[today]}", tomorrow)
+        return wait(Text("today is for {others}", others=others[today]), tomorrow)
     if today in excluded_days(campaign, today, today):
-        return wait("today is excluded", tomorrow)
+        return wait(Text("today is excluded"), tomorrow)
     free_at = []
     for variant in campaign.messages:
         published = _published_at(campaign, variant, history, reach)
         free_at.append(published + campaign.pacing.repeat_after if published else now)
     if min(free_at) > now:
-        return wait("all its messages were published lately", min(free_at))
+        return wait(Text("all its messages were published lately"), min(free_at))
     # The pacing is that of all its channels, whichever of the variants goes there.
     channels = frozenset().union(*(reach(campaign, variant) for variant in campaign.messages))
     return next((wait(*full) for full in _full_channels(campaign, channels, now, history)), None)
@@ -183,16 +186,24 @@ def _wait(
 
 def _full_channels(
     campaign: Campaign, channels: frozenset[str], now: datetime, history: Sequence[PastPublication]
-) -> Iterator[tuple[str, datetime]]:
+) -> Iterator[tuple[AnyText, datetime]]:
     """Yield why a channel must not carry more now, and until when."""
     today = campaign.local(now).date()
     for channel in sorted(channels):
         pacing = campaign.pacing.for_channel(channel)
         times = [publication.at for publication in history if channel in publication.channels]
         if times and max(times) + pacing.spacing > now:
-            yield f"{channel} carried a post less than {_length(pacing.spacing)} ago", max(times) + pacing.spacing
+            yield (
+                Text(
+                    "{channel} carried a post less than {length} ago", channel=channel, length=_length(pacing.spacing)
+                ),
+                max(times) + pacing.spacing,
+            )
         if sum(campaign.local(at).date() == today for at in times) >= pacing.daily_cap:
-            yield f"{channel} has had its {pacing.daily_cap} of today", _next(campaign, now, time.min)
+            yield (
+                Text("{channel} has had its {daily_cap} of today", channel=channel, daily_cap=pacing.daily_cap),
+                _next(campaign, now, time.min),
+            )
 
 
 def _publish(
@@ -210,7 +221,7 @@ def _publish(
         published = _published_at(campaign, variant, history, reach)
         return published.timestamp() if published else 0
 
-    reason = f"found {_length(now - occurrence.due)} late" if missed else ""
+    reason = Text("found {length} late", length=_length(now - occurrence.due)) if missed else ""
     variant = min(campaign.messages, key=age).name
     return Decision(occurrence=occurrence, action=Action.PUBLISH, variant=variant, reason=reason)
 

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 from policenotify.catalogue.template import WORD, Slot, Template, is_number, whole_words
+from policenotify.translation import Text, text_of, translations_of
 
 _BRACE: Final = re.compile(r"[{}]")
 _MARKED: Final = re.compile(r"\s*[,;]")  # texts that have another form at the beginning of a part
@@ -31,6 +32,18 @@ _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _MOMENT: Final = re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)\b")
 _CLOSES: Final = re.compile(r"[^“]*”|[^(]*\)")  # a quotation or bracket that began before
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
+
+
+_PLACES: Final = re.compile(r"\{[^{}]*\}")
+
+
+@cache
+def _nested() -> Mapping[str, Sequence[str]]:
+    """Return the values of each template that are translated, where they are plain texts still."""
+    found: Mapping[str, Sequence[str]] = json.loads(
+        (files("policenotify") / "locale" / "nested.json").read_text("utf-8")
+    )
+    return found
 
 
 class _Match(NamedTuple):
@@ -115,6 +128,30 @@ class Catalogue:
         """Return the template of a whole text."""
         found = self._match(text, _DEEPEST)
         return found.template if found else None
+
+    def say(self, text: object) -> str:
+        """Return a text in the language: a `Text` exactly, and a plain text as `translate` finds it."""
+        own = text_of(text)
+        if not isinstance(own, Text):
+            return self.translate(str(text))
+        translations = translations_of(self.language.partition("-")[0].lower())
+        args = {
+            name: value if isinstance(value, (int, float)) else self._say_value(own, name, value)
+            for name, value in own.args
+        }
+        if own.plural:
+            template = translations.ngettext(own.template, own.plural, int(str(dict(own.args)["count"])))
+        else:
+            template = translations.gettext(own.template) if own.template else ""
+        if template == own.template and _LETTERS.search(_PLACES.sub("", template)):
+            return self.translate(str(own))  # not converted yet
+        return template.format_map(args)
+
+    def _say_value(self, text: Text, name: str, value: Text | str) -> str:
+        if isinstance(value, Text):
+            return self.say(value)
+        nested = _nested().get(text.template)
+        return self.translate(value) if nested is None or name in nested else value
 
     def translate(self, text: str) -> str:
         """Return a text in the language; what is not in the catalogue stays as it is."""

@@ -28,6 +28,7 @@ from policenotify.checks.text import TextPart
 from policenotify.checks.words import SHIPPED, Vocabulary, WordListChange
 from policenotify.errors import SettingsError
 from policenotify.findings import Finding
+from policenotify.translation import Text
 
 _WITHOUT_LAW: Final = rules_in(contradictions, links, message)
 
@@ -73,6 +74,8 @@ def checks_of(laws: Iterable[str] = ("fr",)) -> tuple[Rule, ...]:
     for name in laws:
         offered = {point.name: point for point in entry_points(group=LAW)} if name != "fr" else {}
         if name != "fr" and name not in offered:
-            raise SettingsError(f"law: no installed package offers {name!r} as an entry point of {LAW!r}.")
+            raise SettingsError(
+                Text("law: no installed package offers {name!r} as an entry point of {law!r}.", name=name, law=LAW)
+            )
         rules += offered[name].load() if name in offered else RULES
     return tuple(sorted(rules, key=lambda each: each.code))

@@ -21,6 +21,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import LOCALES, CategoryProfile, Locale
 from policenotify.text.characters import visible
+from policenotify.translation import Text
 
 FIVE_CONTENTS: Final = "A warning message's five contents"
 """The basis of several rules. See `policenotify.checks`."""
@@ -199,8 +200,8 @@ def to_finding(hit: Hit, code: str, level: Level, basis: str, texts: Texts) -> F
         code=code,
         level=level,
         field=hit.field,
-        reason=english["reason"].format_map(hit.values),
-        remedy=english["remedy"].format_map(hit.values),
+        reason=Text(english["reason"], **hit.values),
+        remedy=Text(english["remedy"], **hit.values),
         reason_fr=french["reason"].format_map(hit.values),
         remedy_fr=french["remedy"].format_map(hit.values),
         span=hit.span,

@@ -15,6 +15,7 @@ import click
 
 from policenotify.cli import completion
 from policenotify.cli.usage import BadParameter
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -45,9 +46,11 @@ def parse_age(typed: str, now: datetime) -> datetime:
     elif match := _ISO_AGE.fullmatch(typed.upper()):
         parts = {name: int(number) for name, number in match.groupdict().items() if number is not None}
     else:
-        raise ValueError(f"{typed!r} is not an age; write it as {AGE_FORMS}")
+        raise ValueError(Text("{typed!r} is not an age; write it as {age_forms}", typed=typed, age_forms=AGE_FORMS))
     if not any(parts.values()):
-        raise ValueError(f"{typed!r} is less than a day; write it as {AGE_FORMS}")
+        raise ValueError(
+            Text("{typed!r} is less than a day; write it as {age_forms}", typed=typed, age_forms=AGE_FORMS)
+        )
     month = now.year * 12 + now.month - 1 - parts.get("years", 0) * 12 - parts.get("months", 0)
     year, month = month // 12, month % 12 + 1
     try:
@@ -56,7 +59,9 @@ def parse_age(typed: str, now: datetime) -> datetime:
             weeks=parts.get("weeks", 0), days=parts.get("days", 0)
         )
     except (ValueError, OverflowError):
-        raise ValueError(f"{typed!r} is longer than there are years; write it as {AGE_FORMS}") from None
+        raise ValueError(
+            Text("{typed!r} is longer than there are years; write it as {age_forms}", typed=typed, age_forms=AGE_FORMS)
+        ) from None
 
 
 def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> datetime:
@@ -90,4 +95,11 @@ def check_category(category: str | None, settings: Settings, journal: Journal) -
         return
     known = {*profiles_of(settings), *(incident.category for incident in journal.incidents.list(only_open=False))}
     if category not in known:
-        raise BadParameter(f"{category!r} is not a category. {did_you_mean(category, known)}", param_hint="--category")
+        raise BadParameter(
+            Text(
+                "{category!r} is not a category. {did_you_mean}",
+                category=category,
+                did_you_mean=did_you_mean(category, known),
+            ),
+            param_hint="--category",
+        )

@@ -12,6 +12,7 @@ from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
 from policenotify.publishing.status import clock_was_set, removed_channel, repeated_takeover, waiting_drafts
+from policenotify.translation import Text
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 _EXITS = {
@@ -31,59 +32,94 @@ def exit_of(alarms: Iterable[Alarm]) -> Exit:
 def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     """Yield the alarms, the most severe first, then the open incidents."""
     if status.stopped:
-        yield output.prose(output.plain(f"STOPPED. {status.stopped}"), style="bold")
+        yield output.prose(Text("STOPPED. {stopped}", stopped=status.stopped), "bold")
     if status.no_worker:
-        when = f"since {local_time(status.last_heartbeat, zone)}" if status.last_heartbeat else "yet"
+        seen = status.last_heartbeat
+        when = Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet")
         if status.worker_lost_at is not None:
-            when = f"since {local_time(status.worker_lost_at, zone)}, when the last one was killed"
+            when = Text(
+                "since {worker_lost_at}, when the last one was killed",
+                worker_lost_at=local_time(status.worker_lost_at, zone),
+            )
         names = ", ".join(sorted(status.waiting))
         yield output.prose(
-            f"NO WORKER: deliveries wait ({names}), and no worker has run {when}. "
-            "Run: policenotify drain, or see that policenotify worker runs",
+            Text(
+                "NO WORKER: deliveries wait ({names}), and no worker has run {when}. Run: policenotify "
+                "drain, or see that policenotify worker runs",
+                names=names,
+                when=when,
+            ),
             style="bold",
         )
     for running in status.workers:
-        yield output.line(f"A worker runs on {running.host}, seen {local_time(running.seen_at, zone, seconds=True)}.")
+        yield output.line(
+            Text(
+                "A worker runs on {host}, seen {seen_at}.",
+                host=running.host,
+                seen_at=local_time(running.seen_at, zone, seconds=True),
+            )
+        )
     for step in status.clock_steps:
-        yield output.prose(output.plain(f"CLOCK: {clock_was_set(step, zone)}"), style="bold")
+        yield output.prose(Text("CLOCK: {step}", step=clock_was_set(step, zone)), "bold")
     yield from _channel_lines(status, zone)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
-    count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
-    head = "Open incidents:" if status.open_incidents else "No incident is open."
-    yield output.prose(f"{count} The most urgent:" if left else head, style="bold")
+    count = Text.counted(
+        "{count:,} incidents are open, {overdue:,} of them overdue.",
+        "{count:,} incidents are open, {overdue:,} of them overdue.",
+        count=status.open_incidents,
+        overdue=status.overdue_incidents,
+    )
+    head = Text("Open incidents:") if status.open_incidents else Text("No incident is open.")
+    yield output.prose(Text("{count} The most urgent:", count=count) if left else head, style="bold")
     for incident in status.incidents:
         yield from incident_lines(incident, zone)
     if left:
-        yield output.line(f"  … and {left:,} more: policenotify incidents")
+        yield output.line(Text("  … and {left:,} more: policenotify incidents", left=left))
 
 
 def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     for name, blocked in status.blocked.items():
-        code = f" [{blocked.code}]" if blocked.code else ""
-        cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
-        yield output.prose(output.plain(f"BLOCKED: {name}. {cause}"), style="bold")
-        yield output.paragraph(f"Then: policenotify doctor, or policenotify resume {name}", "→ ")
+        cause = Text.join(" ", (blocked.reason, f"[{blocked.code}]" if blocked.code else "", blocked.remedy))
+        yield output.prose(Text("BLOCKED: {name}. {cause}", name=name, cause=cause), "bold")
+        yield output.paragraph(Text("Then: policenotify doctor, or policenotify resume {name}", name=name), "→ ")
     for name, problem in status.channel_problems.items():
-        yield output.prose(output.plain(f"CANNOT BE USED: {name}. {problem.reason}"), style="bold")
+        yield output.prose(Text("CANNOT BE USED: {name}. {reason}", name=name, reason=problem.reason), "bold")
         yield output.paragraph(problem.remedy, "→ ")
     for name, elsewhere in status.other_worker_problems.items():
         for problem in elsewhere:
-            text = f"CANNOT BE USED by the process that delivers on {problem.host}: {name}. {problem.reason}"
-            yield output.prose(output.plain(text), style="bold")
+            text = Text(
+                "CANNOT BE USED by the process that delivers on {host}: {name}. {reason}",
+                host=problem.host,
+                name=name,
+                reason=problem.reason,
+            )
+            yield output.prose(text, "bold")
             yield output.paragraph(problem.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
-        yield output.prose(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
+        yield output.prose(Text("REMOVED: {removed}", removed=removed_channel(name, incidents)), "bold")
     for takeover in status.taken_over_again:
-        yield output.prose(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
+        takeover_text = repeated_takeover(takeover, zone)
+        yield output.prose(Text("TAKEN OVER TWICE: {takeover}", takeover=takeover_text), "bold")
 
 
 def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     for reading in status.second_readings:
-        overdue = "OVERDUE · " if reading.due_at <= status.at else ""
+        overdue = Text("OVERDUE · ") if reading.due_at <= status.at else ""
         due = local_time(reading.due_at, zone)
-        yield output.prose(output.plain(f"{overdue}SECOND READING owed by {due}: {reading.headline}"), style="bold")
-        yield output.paragraph(f"Published urgently by {reading.published_by}: {reading.reason}")
+        yield output.prose(
+            Text(
+                "{overdue}SECOND READING owed by {due}: {headline}", overdue=overdue, due=due, headline=reading.headline
+            ),
+            "bold",
+        )
+        yield output.paragraph(
+            Text(
+                "Published urgently by {published_by}: {reason}",
+                published_by=reading.published_by,
+                reason=reading.reason,
+            )
+        )
         yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
     if status.submitted_drafts:
         yield output.line(waiting_drafts(status))
@@ -91,32 +127,37 @@ def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
 
 def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Part]:
     """Yield an incident with its place, its deadline and what to do."""
-    marks = f"{'OVERDUE · ' if incident.overdue else ''}{'exercise · ' if incident.exercise else ''}"
-    place = f" · {incident.place}" if incident.place else ""
-    yield output.line(f"  {marks}{incident.id} · {incident.category}{place}")
+    marks = [Text("OVERDUE")] if incident.overdue else []
+    marks += [Text("exercise")] if incident.exercise else []
+    named = Text.join(" · ", [*marks, incident.id, incident.category, incident.place or ""])
+    yield output.line(Text("  {named}", named=named))
     yield output.quoted(incident.headline)
-    text = f"Opened {local_time(incident.opened_at, zone)}."
+    texts = [Text("Opened {at}.", at=local_time(incident.opened_at, zone))]
     if incident.status is not IncidentStatus.OPEN:
-        over = "It was cancelled." if incident.status is IncidentStatus.CANCELLED else "It has ended."
-        yield output.paragraph(f"{text} {over}")
+        over = Text("It was cancelled.") if incident.status is IncidentStatus.CANCELLED else Text("It has ended.")
+        yield output.paragraph(Text.join(" ", [*texts, over]))
         return
     if incident.due_at:
         due, late = local_time(incident.due_at, zone), incident.overdue_seconds
         if late is None:
-            text += f" The next message is due at {due}."
+            texts.append(Text("The next message is due at {due}.", due=due))
         else:
-            text += f" The next message was due at {due}, and is overdue for {duration(timedelta(seconds=late))}."
+            span = duration(timedelta(seconds=late))
+            texts.append(
+                Text("The next message was due at {due}, and is overdue for {duration}.", due=due, duration=span)
+            )
         if incident.reminded_at:
-            text += f" Reminder {incident.reminders} was raised {local_time(incident.reminded_at, zone)}."
-    yield output.paragraph(text)
+            at = local_time(incident.reminded_at, zone)
+            texts.append(Text("Reminder {number} was raised {at}.", number=incident.reminders, at=at))
+    yield output.paragraph(Text.join(" ", texts))
     if incident.overdue:
         yield output.paragraph(f'policenotify end {incident.id} "…", or policenotify update {incident.id} "…"', "→ ")
 
 
-def duration(span: timedelta) -> str:
+def duration(span: timedelta) -> Text:
     """Return a length of time in its two largest units: `1 h 20 min`."""
-    parts = []
+    parts: list[Text] = []
     for name, unit in _UNITS:
         count, span = divmod(span, unit)
-        parts += [f"{count} {name}"] if count else []
-    return " ".join(parts[:2]) or "less than a minute"
+        parts += [Text("{count} {unit}", count=count, unit=Text.word(name))] if count else []
+    return Text.join(" ", parts[:2]) if parts else Text("less than a minute")

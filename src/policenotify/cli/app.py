@@ -14,6 +14,8 @@ from click.shell_completion import CompletionItem
 from policenotify.cli.context import CliContext, common, json_text, note
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.cli.language import Context, in_desk_language
+from policenotify.cli.usage import UsageError
+from policenotify.translation import Text
 
 COMMANDS = {
     "init": ("init:init", "Create a new installation."),
@@ -63,7 +65,7 @@ COMMANDS = {
 The summary is repeated here, so that help and completion import no command.
 """
 
-_PAGE = "For the officer on duty, in French: docs/fr/permanence.md"
+_PAGE = Text("For the officer on duty, in French: docs/fr/permanence.md")
 
 COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 """The environment variable by which a shell asks for suggestions, named by click."""
@@ -91,7 +93,13 @@ class _Commands(click.Group):
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from policenotify.validation import did_you_mean
 
-            ctx.fail(f"No such command {args[0]!r}. {did_you_mean(args[0], COMMANDS, known='There are')}")
+            raise UsageError(
+                Text(
+                    "No such command {command!r}. {hint}",
+                    command=args[0],
+                    hint=did_you_mean(args[0], COMMANDS, known=Text("There are")),
+                )
+            )
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest
@@ -163,7 +171,7 @@ def run(args: Sequence[str]) -> int:
 
             note(traceback.format_exc())
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
-        text = plain(report.page(call.command, call.say, call.message))
+        text = plain(call.say(report.page(call.command, call.message)))
         if report.exit is Exit.USAGE and call.catalogue:
             text = call.catalogue.metavars(text)
         if call.json:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from policenotify.errors import PolicenotifyError
 from policenotify.model.history import Outcome
 from policenotify.model.progress import DeliveryProgress, Progress, pace
+from policenotify.model.receipt import counted
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,21 +39,25 @@ class Samples:
         begin = progress.at - _WINDOW
         self._samples = [*(sample for sample in self._samples if begin <= sample.at <= progress.at), progress]
 
-    def lines(self) -> list[tuple[DeliveryProgress, str]]:
+    def lines(self) -> list[tuple[DeliveryProgress, Text]]:
         """Return each delivery with recipients as a line: its counts, its rate, and how long it still takes."""
-        return [(found, "; ".join((counts_line(found), *self._more(found)))) for found in self._samples[-1].bulk]
+        return [(found, Text.join("; ", (counts_line(found), *self._more(found)))) for found in self._samples[-1].bulk]
 
-    def _more(self, found: DeliveryProgress) -> Iterator[str]:
+    def _more(self, found: DeliveryProgress) -> Iterator[AnyText]:
         if found.halt:
-            yield f"paused by {found.halted_by}" if found.halt == "paused" else f"aborted by {found.halted_by}"
+            yield (
+                Text("paused by {halted_by}", halted_by=found.halted_by)
+                if found.halt == "paused"
+                else Text("aborted by {halted_by}", halted_by=found.halted_by)
+            )
         elif not found.outcome.is_final:
             now = pace(self._samples, found.delivery)
             if now.rate:
-                yield f"{per_second(now.rate)} per second"
+                yield Text("{per_second} per second", per_second=per_second(now.rate))
             if not found.expanded:
-                yield "the list is still being read"
+                yield Text("the list is still being read")
             elif now.left:
-                yield f"time left: {duration(now.left)}"
+                yield Text("time left: {duration}", duration=duration(now.left))
 
 
 def per_second(rate: float) -> str:
@@ -59,18 +65,19 @@ def per_second(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}"  # noqa: PLR2004 - of digits
 
 
-def counts_line(found: DeliveryProgress) -> str:
+def counts_line(found: DeliveryProgress) -> Text:
     """Return what became of the people of a delivery so far: `presse (fr): 3 posted, 1 refused, 9 waiting of 13`."""
     shown = [
-        (found.accepted, Outcome.POSTED.value),
-        (found.refused, Outcome.REFUSED.value),
-        (found.in_doubt, Outcome.UNCONFIRMED.value),
-        (found.suppressed, Outcome.SUPPRESSED.value),
-        (found.people.get(Outcome.SUPERSEDED, 0), Outcome.SUPERSEDED.value),
-        (found.waiting, Outcome.WAITING.value),
+        (found.accepted, Outcome.POSTED),
+        (found.refused, Outcome.REFUSED),
+        (found.in_doubt, Outcome.UNCONFIRMED),
+        (found.suppressed, Outcome.SUPPRESSED),
+        (found.people.get(Outcome.SUPERSEDED, 0), Outcome.SUPERSEDED),
+        (found.waiting, Outcome.WAITING),
     ]
-    counts = ", ".join(f"{count} {word}" for count, word in shown if count)
-    return f"{found.channel} ({found.language}): {counts or 'nobody yet'}"
+    counts = [counted(outcome, count) for count, outcome in shown if count]
+    people = Text.join(", ", counts) if counts else Text("nobody yet")
+    return Text("{channel} ({language}): {people}", channel=found.channel, language=found.language, people=people)
 
 
 def duration(length: timedelta) -> str:
@@ -83,7 +90,7 @@ def duration(length: timedelta) -> str:
     return f"{seconds // _HOUR} h {seconds % _HOUR // _MINUTE:02} min"
 
 
-def drawn(samples: Samples, say: Callable[[str], str]) -> RenderableType:
+def drawn(samples: Samples, say: Callable[[AnyText], str]) -> RenderableType:
     """Return a bar for each delivery, above its line."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -130,7 +137,7 @@ def shown_while_sending(call: CliContext, publisher: Publisher, name: str) -> It
         thread.join(timeout=2.0)
 
 
-def _show(say: Callable[[str], str], publisher: Publisher, name: str, ended: threading.Event) -> None:
+def _show(say: Callable[[AnyText], str], publisher: Publisher, name: str, ended: threading.Event) -> None:
     samples = Samples()
     with live() as place:
         while not ended.wait(_LOOK):

@@ -18,6 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -32,7 +33,7 @@ Values: TypeAlias = Callable[[click.Context, click.Parameter, str], list[Complet
 """The function that click calls for the values of an option."""
 
 
-def _values(lookup: Callable[[CliContext, click.Context, str], Iterable[tuple[str, str]]]) -> Values:
+def _values(lookup: Callable[[CliContext, click.Context, str], Iterable[tuple[str, AnyText]]]) -> Values:
     """Make `Values` of a function that yields values, each with its meaning."""
 
     @wraps(lookup)
@@ -42,7 +43,9 @@ def _values(lookup: Callable[[CliContext, click.Context, str], Iterable[tuple[st
 
         def collect() -> None:
             with suppress(Exception):  # a failure gives no suggestion
-                items.extend(CompletionItem(value, help=_short(text)) for value, text in lookup(call, context, prefix))
+                items.extend(
+                    CompletionItem(value, help=_short(call.say(text))) for value, text in lookup(call, context, prefix)
+                )
 
         thread = Thread(target=collect, daemon=True)
         thread.start()
@@ -77,7 +80,7 @@ def categories(call: CliContext, _context: click.Context, prefix: str) -> Iterat
 
 
 @_values
-def communes(_call: CliContext, context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
+def communes(_call: CliContext, context: click.Context, prefix: str) -> Iterator[tuple[str, AnyText]]:
     """Yield communes by code or by name. A name is one word for the shell."""
     from policenotify.model import places
 
@@ -95,7 +98,12 @@ def communes(_call: CliContext, context: click.Context, prefix: str) -> Iterator
     matches = {name: codes for name, codes in named.items() if _letters(name).startswith(start)}
     # With several names that begin otherwise, a shell would replace what was typed by their common prefix.
     for name, codes in (matches or (named if len(named) == 1 else {})).items():
-        yield name, codes[0] if len(codes) == 1 else f"{len(codes)} of this name: add --department"
+        yield (
+            name,
+            codes[0]
+            if len(codes) == 1
+            else Text("{codes_count} of this name: add --department", codes_count=len(codes)),
+        )
 
 
 def _by_code(prefix: str) -> Iterator[tuple[str, str]]:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from rich.console import RenderableType
 
     from policenotify.catalogue.catalogue import Catalogue
+    from policenotify.cli.output import Part
     from policenotify.journal.journal import Journal
     from policenotify.model.message import Message
     from policenotify.publishing.operations import Operations
@@ -49,7 +50,15 @@ class Seconds(click.FloatRange):
         """Return the typed number."""
         seconds = float(super().convert(value, param, ctx))
         if not seconds <= _LONGEST_WAIT:
-            self.fail(f"{value!r} is not a number of seconds up to {_LONGEST_WAIT}, a week.", param, ctx)
+            raise BadParameter(
+                Text(
+                    "{value!r} is not a number of seconds up to {longest_wait}, a week.",
+                    value=value,
+                    longest_wait=_LONGEST_WAIT,
+                ),
+                param=param,
+                ctx=ctx,
+            )
         return seconds
 
 
@@ -87,9 +96,9 @@ class CliContext:
             self._catalogue = (desk_catalogue(self.settings),)
         return self._catalogue[0]
 
-    def say(self, text: str) -> str:
+    def say(self, text: AnyText) -> str:
         """Return a text in the desk's language."""
-        return self.catalogue.translate(text) if self.catalogue else text
+        return self.catalogue.say(text) if self.catalogue else str(text)
 
     @property
     def actor(self) -> str:
@@ -104,7 +113,9 @@ class CliContext:
         try:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):  # a container without a name for its user
-            raise UsageError(f"Say who you are: --actor NAME, or the variable {ACTOR_VARIABLE}.") from None
+            raise UsageError(
+                Text("Say who you are: --actor NAME, or the variable {actor_variable}.", actor_variable=ACTOR_VARIABLE)
+            ) from None
 
     def set_up_log(self) -> None:
         """Write the log in the form and from the level that `--log` and `--log-level` name."""
@@ -162,7 +173,7 @@ class CliContext:
             source = SettingsFile(settings.place, problem=problem)
             yield Operations(journal, channels, zone=settings.zone, settings=source)
 
-    def emit(self, document: BaseModel | Mapping[str, object] | Callable[[], BaseModel], *page: RenderableType) -> None:
+    def emit(self, document: BaseModel | Mapping[str, object] | Callable[[], BaseModel], *page: Part) -> None:
         """Print the document, or what a function returns as one, if `--json` was given, else the page."""
         from policenotify.cli.output import out, printed
 
@@ -197,7 +208,9 @@ def printable_name(option: str, value: str) -> str:
     from policenotify.validation import LONGEST_NAME, is_name
 
     if not is_name(value):
-        raise UsageError(f"{option} needs 1 to {LONGEST_NAME} printable characters.")
+        raise UsageError(
+            Text("{option} needs 1 to {longest_name} printable characters.", option=option, longest_name=LONGEST_NAME)
+        )
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import click
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policenotify.cli.exit_codes import Exit
 from policenotify.cli.options import option_of
+from policenotify.cli.usage import usage_text
 from policenotify.errors import (
     DraftConflict,
     IdempotencyConflict,
@@ -27,15 +28,16 @@ from policenotify.errors import (
 )
 from policenotify.findings import Finding
 from policenotify.model.message import Message
-from policenotify.validation import FORMS, format_validation_errors
+from policenotify.translation import AnyText, Text, text_of
+from policenotify.validation import FORMS, Problem, named_field, validation_errors
 
 PUBLISHING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
 
-_UNPUBLISHED = "Nothing was published."
-_IN_DOUBT = (
-    "It may have been published. Look before you publish it again: policenotify status "
-    "(the same command again publishes nothing twice)."
+_UNPUBLISHED = Text("Nothing was published.")
+_IN_DOUBT = Text(
+    "It may have been published. Look before you publish it again: policenotify status (the same command "
+    "again publishes nothing twice)."
 )
 # The attributes of an error that its report has, too.
 _DETAILS: dict[type[PolicenotifyError], tuple[str, ...]] = {
@@ -59,16 +61,15 @@ class ErrorReport(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     kind: str
-    text: str
+    text: AnyText
     published: Literal["no", "unknown"] = "no"
     exit: Exit = Field(default=Exit.REJECTED, exclude=True)
 
-    def page(self, command: str, translate: Callable[[str], str] = str, message: Message | None = None) -> str:
-        """Return the report as text, each line translated for itself.
+    def page(self, command: str, message: Message | None = None) -> AnyText:
+        """Return the report as text.
 
         Args:
             command: The command that failed.
-            translate: Returns a text in the desk's language.
             message: What the officer typed: its words, which no exception holds, are quoted.
         """
         text = self.text
@@ -80,36 +81,44 @@ class ErrorReport(BaseModel):
             texts = quotable_texts(message, findings)
         for finding in findings:
             if words := " ".join(finding.excerpt(texts).split()):
-                text = text.replace(str(finding), finding.quoting(words), 1)
+                text = _with_words(text, finding, words)
         if self.published == "unknown":
-            text = f"{text}\n{_IN_DOUBT}"
-        elif command in PUBLISHING and "othing was sent" not in text:
-            text = f"{text}\n{_UNPUBLISHED}"
-        return translate(text)
+            return Text.join("\n", (text, _IN_DOUBT))
+        if command in PUBLISHING and "othing was sent" not in str(text):
+            return Text.join("\n", (text, _UNPUBLISHED))
+        return text
+
+
+def _with_words(text: AnyText, finding: Finding, words: str) -> AnyText:
+    plain, quoting = finding.text, finding.quoting(words)
+    return text.map(lambda part: quoting if part == plain else part) if isinstance(text, Text) else text
 
 
 def missing_extra(command: str, module: str) -> MissingExtra:
     """Return the error of a command whose library is not installed."""
     extras = {"demo": "demo", "dev": "all,testing"}  # both start the servers of tests
-    return MissingExtra(f"The command {command!r} ({module} is not installed)", extras.get(command, "all"))
+    return MissingExtra(
+        Text("The command {command!r} ({module} is not installed)", command=command, module=module),
+        extras.get(command, "all"),
+    )
 
 
 def error_report(error: BaseException, *, may_have_published: bool, command: str = "") -> ErrorReport:
     """Return the report of an error of a command."""
-    kind, text, in_doubt, exit_code = type(error).__name__, str(error), False, Exit.REJECTED
+    kind, text, in_doubt, exit_code = type(error).__name__, text_of(error), False, Exit.REJECTED
     match error:
         case click.ClickException():
             return _usage(error, command)
         case click.Abort():
-            kind, text, in_doubt, exit_code = "Interrupted", "Interrupted.", may_have_published, Exit.INTERRUPTED
+            kind, text, in_doubt, exit_code = "Interrupted", Text("Interrupted."), may_have_published, Exit.INTERRUPTED
         case ValidationError():
             kind = "InvalidMessage"
-            text = "\n".join(_explained(line, command) for line in format_validation_errors(error, Message))
+            text = Text.join("\n", [_explained(problem, command) for problem in validation_errors(error, Message)])
         case JournalError():
             in_doubt = may_have_published and error.published == "unknown"
             text = error.cause if in_doubt else text
             if isinstance(error, JournalMissing) and error.hint:
-                text = f"{text} {command}"
+                text = Text.join(" ", (text, command))
             exit_code = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
         case UnsupportedVersion(kind="journal"):  # this release cannot use it, as if there were none
             exit_code = Exit.NO_JOURNAL
@@ -121,7 +130,8 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
             return error_report(missing_extra(command, name), may_have_published=may_have_published, command=command)
         case _:
             # Its own text is not repeated: it may hold a secret.
-            text = f"Unexpected: {kind}. Show where: policenotify --debug {command}".rstrip() + " …; then report it."
+            called = f"policenotify --debug {command}".rstrip()
+            text = Text("Unexpected: {kind}. Show where: {called} …; then report it.", kind=kind, called=called)
             in_doubt = may_have_published
             exit_code = Exit.ATTENTION if may_have_published else Exit.REJECTED
     published: Literal["no", "unknown"] = "unknown" if in_doubt else "no"
@@ -133,20 +143,24 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
 def _usage(error: click.ClickException, command: str) -> ErrorReport:
     context = getattr(error, "ctx", None)
     program = context.command_path.rstrip() if context else f"policenotify {command}".rstrip()
-    text = f"{error.format_message()}\nUsage: {program} --help"
+    usage = Text("Usage: {program} --help", program=program)
+    text = Text.join("\n", (usage_text(error), usage))
     return ErrorReport(kind=type(error).__name__, text=text, exit=Exit.USAGE)
 
 
-def _explained(line: str, command: str) -> str:
+def _explained(problem: Problem, command: str) -> AnyText:
     """Name the field, the option that sets it, and what to write there."""
-    field, colon, problem = line.partition(": ")
-    if not colon:
-        return line
-    form = FORMS.get(field) if problem.startswith("String should match") else None
-    option = option_of(field)
+    place, text = problem
+    if not place:  # what contradicts another field names one itself
+        place, text = named_field(text)
+    if not place:
+        return text
+    form = FORMS.get(place) if str(text).startswith("String should match") else None
+    option = option_of(place)
     if option == "--headline" and command in PUBLISHING - {"publish"}:
         option = "HEADLINE"
-    return f"{field}{f' ({option})' if option else ''}: {form or problem}"
+    field = Text("{field} ({option})", field=Text.word(place), option=option) if option else Text.word(place)
+    return Text("{place}: {text}", place=field, text=form or text)
 
 
 def _details(error: BaseException) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from policenotify.errors import InvalidTransition
 from policenotify.model.receipt import Publication
 from policenotify.publishing.operations import not_found
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -30,8 +31,13 @@ def find_publication(journal: Journal, name: str, zone: tzinfo) -> Publication:
     last_id = history.entries[-1].publication
     if named is not None and named.incident != name:
         raise InvalidTransition(
-            f"{name!r} is an incident, and also the key of publication {named.id}, which does not belong to it. "
-            f"Give the id of the publication, or that of the incident's last one: {last_id}.",
+            Text(
+                "{name!r} is an incident, and also the key of publication {id}, which does not belong to it. "
+                "Give the id of the publication, or that of the incident's last one: {last_id}.",
+                name=name,
+                id=named.id,
+                last_id=last_id,
+            ),
             incident=name,
         )
     last = journal.publications.get(last_id)

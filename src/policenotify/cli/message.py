@@ -23,7 +23,8 @@ from policenotify.model.message import SCHEMA_VERSION, Message, read, unique_nam
 from policenotify.model.receipt import Publication
 from policenotify.publishing.images import read_picture, with_pictures
 from policenotify.render.locales import profile_of
-from policenotify.validation import did_you_mean
+from policenotify.translation import AnyText, Text
+from policenotify.validation import did_you_mean, place_in_file
 
 if TYPE_CHECKING:
     from policenotify.publishing.publisher import Publisher
@@ -40,7 +41,7 @@ class InvalidMessage(PolicenotifyError):
 class MessageFile:
     """The fields of a message as a JSON file has them, not yet validated."""
 
-    name: str
+    name: AnyText
     fields: dict[str, Any]
 
     @classmethod
@@ -58,19 +59,19 @@ class MessageFile:
         if not named:
             return None
         if len(named) > 1:
-            raise UsageError("Give one file: as FILE, or as --file FILE.")
-        name = str(getattr(named[0], "name", "<stdin>"))
-        name = "standard input" if name == "<stdin>" else name
-        wrong = f"Nothing was sent. {name} does not hold a message"
+            raise UsageError(Text("Give one file: as FILE, or as --file FILE."))
+        path = str(getattr(named[0], "name", "<stdin>"))
+        name: AnyText = Text("standard input") if path == "<stdin>" else path
+        wrong = Text("Nothing was sent. {name} does not hold a message", name=name)
         try:
             fields = json.loads(named[0].read(), object_pairs_hook=unique_names)
         except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
-            why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise InvalidMessage(f"{wrong}. Invalid JSON: {why}.") from None
+            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else place_in_file(error)
+            raise InvalidMessage(Text("{wrong}. Invalid JSON: {why}.", wrong=wrong, why=why)) from None
         except RecursionError:
-            raise InvalidMessage(f"{wrong}: it is nested too deeply.") from None
+            raise InvalidMessage(Text("{wrong}: it is nested too deeply.", wrong=wrong)) from None
         if not isinstance(fields, dict):
-            raise InvalidMessage(f"{wrong}: write one JSON object, not a list or a text.")
+            raise InvalidMessage(Text("{wrong}: write one JSON object, not a list or a text.", wrong=wrong))
         return cls(name, cast("dict[str, Any]", with_pictures(fields, pictures)))
 
     def check_names(self) -> None:
@@ -81,20 +82,33 @@ class MessageFile:
         for name in self.fields:
             if name not in Message.model_fields:
                 hint = did_you_mean(name, Message.model_fields)
-                raise InvalidMessage(f"Nothing was sent. {self.name}: {name}: is not known. {hint}")
+                raise InvalidMessage(
+                    Text(
+                        "Nothing was sent. {name}: {name_2}: is not known. {hint}",
+                        name=self.name,
+                        name_2=name,
+                        hint=hint,
+                    )
+                )
 
     def check_lifecycle(self, stated: object, lifecycle: Lifecycle) -> None:
         """Reject a file whose lifecycle differs from that of the command."""
         if stated is None:
             return
         if not isinstance(stated, Mapping):
-            raise UsageError(f"{self.name}: lifecycle: is not an object.")
+            raise UsageError(Text("{name}: lifecycle: is not an object.", name=self.name))
         for field, value in stated.items():
             expected = getattr(lifecycle, field, None)
             if value != expected:
                 raise UsageError(
-                    f"{self.name}: lifecycle.{field}: is {value!r} there, but {str(expected)!r} by the command. "
-                    "Leave it out of the file, or give another command."
+                    Text(
+                        "{name}: lifecycle.{field}: is {value!r} there, but {expected!r} by the command. "
+                        "Leave it out of the file, or give another command.",
+                        name=self.name,
+                        field=field,
+                        value=value,
+                        expected=str(expected),
+                    )
                 )
 
 
@@ -118,7 +132,9 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
     lifecycle = _lifecycle(typed)
     if file is None:
         if not typed["category"] or not typed["headline"]:
-            raise UsageError("Give a message: --category and --headline, or a JSON file (- reads standard input).")
+            raise UsageError(
+                Text("Give a message: --category and --headline, or a JSON file (- reads standard input).")
+            )
         opens = not typed["standalone"] and profile_of(typed["category"], publisher.profiles).opens_incident
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
@@ -140,7 +156,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
     """
     file = MessageFile.read(typed, publisher.pictures)
     if not headline and not (file and file.fields.get("headline")):
-        raise UsageError(f"The {stage} has no headline. Give its HEADLINE, or a --file that has one.")
+        raise UsageError(Text("The {stage} has no headline. Give its HEADLINE, or a --file that has one.", stage=stage))
     last = _followed(stage, name, publisher)
     fields = _fields(typed, publisher, last.message.location)
     if headline:
@@ -170,9 +186,14 @@ def _followed(stage: Stage, name: str, publisher: Publisher) -> Publication:
     publication = find_publication(publisher.journal, name, publisher.zone)
     if stage is Stage.CANCELLATION and publication.incident not in {None, name}:
         raise InvalidTransition(
-            f"Publication {publication.id} belongs to incident {publication.incident!r}, and a cancellation is of a "
-            f'whole incident. All of it: policenotify cancel {publication.incident} "…"; only this: '
-            f'policenotify correct {name} "…".',
+            Text(
+                "Publication {id} belongs to incident {incident!r}, and a cancellation is of a whole "
+                'incident. All of it: policenotify cancel {incident} "…"; only this: policenotify correct '
+                '{name} "…".',
+                id=publication.id,
+                incident=publication.incident,
+                name=name,
+            ),
             incident=publication.incident,
         )
     return publication
@@ -201,7 +222,9 @@ def default_key(message: Message, spans: Mapping[str, str]) -> str:
 def _lifecycle(typed: Typed) -> dict[str, object]:
     """Return the lifecycle as far as it was typed."""
     if typed["standalone"] and (conflicting := [name for name in ("incident", "follows") if typed[name]]):
-        raise UsageError(f"A standalone message belongs to no incident: leave out --{conflicting[0]}.")
+        raise UsageError(
+            Text("A standalone message belongs to no incident: leave out --{conflicting}.", conflicting=conflicting[0])
+        )
     if typed["standalone"]:
         return {"stage": Stage.STANDALONE}
     if typed["incident"] or typed["follows"]:
@@ -215,7 +238,9 @@ def _merged(file: MessageFile | None, fields: dict[str, object], typed: Typed) -
         return fields
     if twice := [field for field in file.fields if field in fields]:
         names = ", ".join(f"{field} ({_typed_as(field, typed)})" for field in twice)
-        raise UsageError(f"Given twice, in {file.name} and on the command line: {names}. Give it once.")
+        raise UsageError(
+            Text("Given twice, in {name} and on the command line: {names}. Give it once.", name=file.name, names=names)
+        )
     return {**file.fields, **fields}
 
 
@@ -236,7 +261,7 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         if typed[option]:
             fields[field] = _moment(option, typed[option], now, publisher)
     if len(typed["images"]) != len(typed["alts"]):
-        raise UsageError("Each --image needs its --alt: what it shows, for those who cannot see it.")
+        raise UsageError(Text("Each --image needs its --alt: what it shows, for those who cannot see it."))
     if typed["images"]:
         pairs = zip(typed["images"], typed["alts"], strict=True)
         fields["images"] = [{"path": Path(path), "alt": alt} for path, alt in pairs]

@@ -12,8 +12,9 @@ from click.shell_completion import CompletionItem
 
 from policenotify.cli import completion
 from policenotify.cli.context import Seconds
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.model.cap import Severity
+from policenotify.translation import Text
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -67,8 +68,10 @@ class OneOf(click.Choice[str]):
         """Return the error for a value that is none of the words."""
         words = {word.casefold(): word for word in self.choices}
         near = [words[word] for word in get_close_matches(str(value).casefold(), words, n=1)]
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{value!r} is none of {', '.join(self.choices)}.{hint}"
+        text = Text("{value!r} is none of {choices}.", value=str(value), choices=", ".join(self.choices))
+        raise BadParameter(
+            Text.join(" ", (text, Text("Did you mean {near!r}?", near=near[0]) if near else "")), ctx=ctx
+        )
 
     def shell_complete(
         self,
@@ -102,7 +105,13 @@ def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Comman
 
 def _only(_context: click.Context, parameter: click.Parameter, values: tuple[Any, ...]) -> object:
     if len(values) > 1:
-        raise UsageError(f"{option_label(parameter.opts[0])} is given {len(values)} times. Give it once.")
+        raise UsageError(
+            Text(
+                "{option_label} is given {values_count} times. Give it once.",
+                option_label=option_label(parameter.opts[0]),
+                values_count=len(values),
+            )
+        )
     return values[0] if values else None
 
 

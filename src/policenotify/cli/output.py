@@ -19,13 +19,12 @@ from policenotify.findings import Finding
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
 from policenotify.model.progress import ReasonCount
-from policenotify.model.receipt import UNVERIFIED as NOTE
-from policenotify.model.receipt import Publication, Receipt, local_time
+from policenotify.model.receipt import Publication, Receipt, counted, local_time
 from policenotify.text import Budget
 from policenotify.text.characters import visible
-from policenotify.translation import AnyText
+from policenotify.translation import AnyText, Text
 
-UNVERIFIED: Final = f"{NOTE[0].lower()}{NOTE[1:-1]}"
+UNVERIFIED: Final = Text("accepted by the gateway, not verified")
 """The meaning of success on a channel whose acceptance is `unverified`."""
 
 TOP: Final = 5
@@ -123,18 +122,22 @@ def quoted(text: str) -> Padding:
     return Padding(RichText(plain(text)), (0, 0, 0, 4))
 
 
-def steps(made: Iterable[object], to_do: Iterable[str]) -> list[Part]:
+def steps(made: Iterable[object], to_do: Iterable[AnyText]) -> list[Part]:
     """Return the files that were made and the numbered steps that remain."""
     numbered = [paragraph(step, f"{number}. ") for number, step in enumerate(to_do, 1)]
     files = [line(f"  {path}") for path in made]
-    return [prose("Made:", "bold"), *files, prose("Next:", "bold"), *numbered]
+    return [prose(Text("Made:"), "bold"), *files, prose(Text("Next:"), "bold"), *numbered]
 
 
-def about(publication: Publication, zone: tzinfo) -> str:
+def about(publication: Publication, zone: tzinfo) -> Text:
     """Return which publication it is, in one line."""
     message = publication.message
-    stage = f"{message.stage} of {message.incident}" if message.incident else message.stage
-    return f"{local_time(publication.at, zone)} · {stage} · {message.headline}"
+    stage: AnyText = message.stage
+    if message.incident:
+        stage = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
+    return Text(
+        "{at} · {stage} · {headline}", at=local_time(publication.at, zone), stage=stage, headline=message.headline
+    )
 
 
 def heading(publication: Publication, zone: tzinfo) -> Block:
@@ -142,11 +145,11 @@ def heading(publication: Publication, zone: tzinfo) -> Block:
     return line(about(publication, zone), "bold")
 
 
-def use(budget: Budget, text: str) -> str:
+def use(budget: Budget, text: str) -> Text:
     """Return how much of a budget a text takes: `212 of 459 · GSM-7, 2 segments`."""
     used, limit = budget.usage(text)
-    count = f"{used} of {limit}"
-    return f"{count} · {budget.describe(text)}" if budget.describe else count
+    count = Text("{used} of {limit}", used=used, limit=limit)
+    return Text.join(" · ", (count, budget.describe(text))) if budget.describe else count
 
 
 def receipts(publication: Publication, zone: tzinfo) -> Iterator[Part]:
@@ -156,16 +159,18 @@ def receipts(publication: Publication, zone: tzinfo) -> Iterator[Part]:
     yield from findings(publication.findings, publication.message)
 
 
-def in_short(publication: Publication) -> str:
+def in_short(publication: Publication) -> Text:
     """Return its outcomes in a few words: `✘ 3 posted, 2 waiting (x, sms)`."""
     channels: dict[Outcome, list[str]] = {}
     for receipt in publication:
         channels.setdefault(receipt.outcome, []).append(receipt.channel)
     counts = [
-        f"{len(names)} {outcome}" + ("" if outcome.ok else f" ({', '.join(names)})")
+        counted(outcome, len(names))
+        if outcome.ok
+        else Text("{count} ({names})", count=counted(outcome, len(names)), names=", ".join(names))
         for outcome, names in channels.items()
     ]
-    return f"{'✔' if publication.ok else '✘'} {', '.join(counts)}"
+    return Text("{mark} {counts}", mark="✔" if publication.ok else "✘", counts=Text.join(", ", counts))
 
 
 def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
@@ -180,32 +185,36 @@ def findings(remarks: Sequence[Finding], message: Message) -> Iterator[Part]:
         yield Block(finding.quoting(excerpt) if excerpt else finding.text, indent=2)
 
 
-def people(receipt: Receipt) -> str:
+def people(receipt: Receipt) -> Text | None:
     """Return how many recipients have which outcome: `3 posted, 2 waiting`."""
-    return ", ".join(f"{count} {outcome}" for outcome, count in (receipt.recipients or {}).items() if count)
+    counts = [counted(outcome, count) for outcome, count in (receipt.recipients or {}).items() if count]
+    return Text.join(", ", counts) if counts else None
 
 
-def reason_line(reason: ReasonCount) -> str:
+def reason_line(reason: ReasonCount) -> Text:
     """Return a reason with its count: `1204 refused: The mailbox does not exist. [550]`."""
-    words = " ".join(filter(None, (reason.reason, f"[{reason.code}]" if reason.code else "")))
-    return f"{reason.count} {reason.outcome}: {words}"
+    words = Text.join(" ", (reason.reason, f"[{reason.code}]" if reason.code else ""))
+    return Text("{count}: {words}", count=counted(reason.outcome, reason.count), words=words)
 
 
 def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[Part]:
     mark = "✔" if receipt.ok else "✘"
-    operation = "" if receipt.operation is Operation.POST else f" · {receipt.operation}"
-    counts = f" ({people(receipt)})" if people(receipt) else ""
-    yield line(f"  {mark} {receipt.channel} ({receipt.language}){operation}: {receipt.outcome}{counts}")
+    where: AnyText = f"  {mark} {receipt.channel} ({receipt.language})"
+    if receipt.operation is not Operation.POST:
+        where = Text("{where} · {operation}", where=where, operation=receipt.operation)
+    text = Text("{where}: {outcome}", where=where, outcome=receipt.outcome)
+    counts = people(receipt)
+    yield line(Text("{text} ({counts})", text=text, counts=counts) if counts else text)
     if receipt.url:
         yield line(f"    {receipt.url}")
     if receipt.standalone and receipt.ref:
-        yield paragraph("It stands alone: there was nothing to answer, or it could not be answered.")
+        yield paragraph(Text("It stands alone: there was nothing to answer, or it could not be answered."))
     if receipt.reason:
-        yield paragraph(f"{receipt.reason}{f' [{receipt.code}]' if receipt.code else ''}")
+        yield paragraph(Text.join(" ", (receipt.reason, f"[{receipt.code}]" if receipt.code else "")))
     for reason in receipt.reasons[:TOP] if receipt.reasons[1:] else ():  # of one reason the receipt's own tells all
         yield paragraph(reason_line(reason))
     if receipt.retry_at and not receipt.outcome.is_final:
-        yield paragraph(f"Not before {local_time(receipt.retry_at, zone)}.")
+        yield paragraph(Text("Not before {retry_at}.", retry_at=local_time(receipt.retry_at, zone)))
     if receipt.remedy:
         yield paragraph(receipt.remedy, "→ ")
     if receipt.note:

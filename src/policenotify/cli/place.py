@@ -12,6 +12,7 @@ from policenotify.cli.options import option_label
 from policenotify.cli.usage import BadParameter
 from policenotify.model import places
 from policenotify.model.location import Location
+from policenotify.translation import Text
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
@@ -56,7 +57,7 @@ def location_of(typed: Mapping[str, Any], before: Location | None = None) -> dic
     if road := given.get("road"):
         place["road"] = {"road": road.upper().replace(" ", ""), "direction": given.get("direction")}
     elif "direction" in given:
-        raise BadParameter("goes with a road: --road A9", param_hint=option_label("--direction"))
+        raise BadParameter(Text("goes with a road: --road A9"), param_hint=option_label("--direction"))
     if point := given.get("point"):
         place["point"] = _point(point)
     if polyline := given.get("polyline"):
@@ -83,15 +84,27 @@ def commune_code(typed: str, department: str | None = None) -> str:
     if len(candidates) == 1:
         return candidates[0].code
     if candidates:
-        head = f"{len(candidates)} communes are named {typed!r}. Give the code, or --department as well:"
+        head = Text(
+            "{candidates_count} communes are named {typed!r}. Give the code, or --department as well:",
+            candidates_count=len(candidates),
+            typed=typed,
+        )
         shown = candidates[:_SHOWN]
-        rest = [f"  and {len(candidates) - _SHOWN} more"] if len(candidates) > _SHOWN else []
+        rest = (
+            [Text("  and {candidates_count} more", candidates_count=len(candidates) - _SHOWN)]
+            if len(candidates) > _SHOWN
+            else []
+        )
     else:
-        head = f"no commune is named {typed!r} in {within}." if within else f"no commune is named {typed!r}."
+        head = (
+            Text("no commune is named {typed!r} in {within}.", typed=typed, within=within)
+            if within
+            else Text("no commune is named {typed!r}.", typed=typed)
+        )
         shown, rest = list(places.suggest(typed, within)), []
-        head += " Did you mean one of these?" if shown else " Give its INSEE code, such as 34172."
-    lines = [head, *map(_candidate, shown), *rest]
-    raise BadParameter("\n".join(lines), param_hint=option_label("--commune"))
+        more = Text("Did you mean one of these?") if shown else Text("Give its INSEE code, such as 34172.")
+        head = Text.join(" ", (head, more))
+    raise BadParameter(Text.join("\n", [head, *map(_candidate, shown), *rest]), param_hint=option_label("--commune"))
 
 
 def _candidate(place: places.Commune) -> str:
@@ -102,7 +115,7 @@ def _candidate(place: places.Commune) -> str:
 def _point(typed: str) -> dict[str, float]:
     match = _POINT.fullmatch(typed)
     if not match:
-        raise BadParameter("write latitude,longitude: 43.6109,3.8772", param_hint=option_label("--point"))
+        raise BadParameter(Text("write latitude,longitude: 43.6109,3.8772"), param_hint=option_label("--point"))
     return {"latitude": float(match[1]), "longitude": float(match[2])}
 
 
@@ -118,7 +131,11 @@ def _polyline(typed: str) -> object:
     except (OSError, ValueError) as error:  # a null byte in a path is a ValueError
         why = getattr(error, "strerror", None) or str(error)
         raise BadParameter(
-            f"{typed}: {why}. Write positions, 43.6109,3.8772 43.6121,3.8790, or a file that holds a GeoJSON line.",
+            Text(
+                "{typed}: {why}. Write positions, 43.6109,3.8772 43.6121,3.8790, or a file that holds a GeoJSON line.",
+                typed=typed,
+                why=why,
+            ),
             param_hint=hint,
         ) from None
     try:
@@ -134,4 +151,4 @@ def _polyline(typed: str) -> object:
         case {"type": "LineString", "coordinates": positions}:
             return {"type": "LineString", "coordinates": positions}
         case _:
-            raise BadParameter(f"{typed} does not hold one GeoJSON LineString.", param_hint=hint)
+            raise BadParameter(Text("{typed} does not hold one GeoJSON LineString.", typed=typed), param_hint=hint)

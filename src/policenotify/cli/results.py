@@ -14,6 +14,7 @@ from policenotify.model.draft import Draft, DraftState, Review
 from policenotify.model.history import Outcome
 from policenotify.model.status import ChannelProblem, ChannelStatus, IncidentResult
 from policenotify.publishing.results import PreviewResult, Result
+from policenotify.translation import AnyText
 
 
 class TypedTime(Result):
@@ -28,7 +29,7 @@ class TypedTime(Result):
     typed: str
     at: AwareDatetime
     day: Literal["yesterday", "today", "tomorrow", ""]
-    warning: str
+    warning: AnyText
 
 
 class PublishAnswer(Result):
@@ -76,7 +77,7 @@ class ChannelsAnswer(Result):
         settings: What is wrong with the settings as a whole, so that nothing can be published.
     """
 
-    settings: str | None
+    settings: AnyText | None
     channels: tuple[ChannelStatus, ...]
 
 
@@ -116,7 +117,7 @@ class DraftResult(Result):
     authors: tuple[str, ...]
     approvals: tuple[str, ...]
     reviews: tuple[Review, ...]
-    reason: str
+    reason: AnyText
     submitted_by: str
     created_at: AwareDatetime
     expires_at: AwareDatetime | None
@@ -190,7 +191,7 @@ class CalendarEntry(Result):
     variant: str
     headline: str
     published: bool
-    reason: str
+    reason: AnyText
 
 
 class CalendarAnswer(Result):
@@ -208,7 +209,7 @@ class CampaignDecision(Result):
     campaign: str
     day: date
     outcome: str
-    reason: str
+    reason: AnyText
     until: AwareDatetime | None
 
 

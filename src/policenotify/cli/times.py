@@ -18,6 +18,8 @@ import click
 
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
+from policenotify.model.receipt import local_time
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.cli.context import CliContext
@@ -50,7 +52,7 @@ _FAR = timedelta(hours=18)  # an hour that is farther away means the night in be
 TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
 """The parameter of each time of the message."""
 
-TIME_FORMS = "18h30, +30min, demain 18h30, 26/11/2026 18:30, 2026-11-24T18:30"
+TIME_FORMS = Text("18h30, +30min, demain 18h30, 26/11/2026 18:30, 2026-11-24T18:30")
 """The forms of a time, for a help text."""
 
 
@@ -83,7 +85,7 @@ def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
         if moment > now:
             return moment
     if moment is not None:
-        raise ValueError(f"{typed!r} has passed already")
+        raise ValueError(Text("{typed!r} has passed already", typed=typed))
     raise _not_a_time(typed)
 
 
@@ -105,7 +107,7 @@ def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
 
 
 def _not_a_time(typed: str) -> ValueError:
-    return ValueError(f"{typed!r} is not a time; write it as {TIME_FORMS}")
+    return ValueError(Text("{typed!r} is not a time; write it as {time_forms}", typed=typed, time_forms=TIME_FORMS))
 
 
 def _dated(typed: str, *, now: datetime, zone: tzinfo) -> list[datetime]:
@@ -153,7 +155,7 @@ def _of_days(typed: str, match: re.Match[str], now: datetime, zone: tzinfo) -> I
         if word:
             days = [day for day in days if day.weekday() == weekdays[word]]
             if not days:
-                raise ValueError(f"{typed!r} is another day of the week; check the date")
+                raise ValueError(Text("{typed!r} is another day of the week; check the date", typed=typed))
     elif word in _DAYS:
         days = [today + timedelta(days=_DAYS[word])]
     else:
@@ -203,10 +205,10 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
     try:
         round_trips = [(local, local.astimezone(UTC).astimezone(zone)) for local in both]
     except OverflowError:  # the first and the last hours of all years, which do not exist in UTC
-        raise ValueError(f"{typed!r} lies outside the years 1 to 9999 in UTC") from None
+        raise ValueError(Text("{typed!r} lies outside the years 1 to 9999 in UTC", typed=typed)) from None
     real = [local for local, back in round_trips if back.replace(tzinfo=None) == local.replace(tzinfo=None)]
     if not real:
-        raise ValueError(f"{typed!r} does not exist on {day}: the clocks go forward")
+        raise ValueError(Text("{typed!r} does not exist on {day}: the clocks go forward", typed=typed, day=day))
     return sorted({local.astimezone(UTC) for local in real})
 
 
@@ -226,13 +228,14 @@ def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone
         text = typed[option].strip()
         days = (at.astimezone(zone).date() - now.astimezone(zone).date()) // timedelta(days=1)
         taken = (
-            f"No day was given, and {text} is taken as tomorrow's."
+            Text("No day was given, and {text} is taken as tomorrow's.", text=text)
             if days > 0
-            else (f"No day was given, and {text} is taken as yesterday's.")
+            else (Text("No day was given, and {text} is taken as yesterday's.", text=text))
         )
-        warning = (
-            f"{taken} If another time is meant, write its day (today 18:30, 24/11/2026 18:30) or count from now "
-            "(+30min). An update corrects what is published already."
+        warning = Text(
+            "{taken} If another time is meant, write its day (today 18:30, 24/11/2026 18:30) or count "
+            "from now (+30min). An update corrects what is published already.",
+            taken=taken,
         )
         yield TypedTime(
             field=field,
@@ -250,9 +253,11 @@ def time_lines(times: Sequence[TypedTime]) -> Iterator[Part]:
 
     for time_ in times:
         option = f"--{TIMES[time_.field].replace('_', '-')}"
-        day = f" ({time_.day})" if time_.day else ""
-        moment = f"{LOCALES['en'].weekdays[time_.at.weekday()]} {time_.at:%Y-%m-%d %H:%M}{day}"
-        text = f"Time: {option} {time_.typed}: {moment}"
+        weekday = Text.word(LOCALES["en"].weekdays[time_.at.weekday()])
+        moment = Text("{weekday} {at}", weekday=weekday, at=local_time(time_.at, time_.at.tzinfo))
+        if time_.day:
+            moment = Text("{moment} ({day})", moment=moment, day=Text.word(time_.day))
+        text = Text("Time: {option} {typed}: {moment}", option=option, typed=time_.typed, moment=moment)
         yield output.line(text, "bold" if time_.warning else "")
         if time_.warning:
             yield output.paragraph(time_.warning, "! ")
@@ -264,18 +269,20 @@ def confirm_times(call: CliContext, times: Sequence[TypedTime], now: datetime) -
     Raises:
         click.UsageError: It does not.
     """
-    from rich.text import Text as RichText
-
     from policenotify.cli import output
 
     far = [time_ for time_ in times if time_.warning and abs(time_.at - now) > _SOON]
     if not far or call.json or not is_terminal():
         return
-    lines = [line for line in time_lines(far) if isinstance(line, RichText)]
+    lines = [line for line in time_lines(far) if isinstance(line, output.Block) and not line.mark]
     click.echo(output.printed(lines, call.say), err=True)
-    answer = click.prompt(call.say("Publish it with that time? yes or no"), default=call.say("no"), err=True)
+    answer = click.prompt(
+        call.say(Text("Publish it with that time? yes or no")), default=call.say(Text("no")), err=True
+    )
     if _folded(answer) not in _YES:
-        raise UsageError(f"{far[0].typed!r} was not confirmed. Write the time with its day, or count from now.")
+        raise UsageError(
+            Text("{typed!r} was not confirmed. Write the time with its day, or count from now.", typed=far[0].typed)
+        )
 
 
 def is_terminal() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from policenotify.translation import AnyText
+from policenotify.translation import AnyText, Text
 
 
 class UsageError(click.UsageError):
@@ -15,6 +15,30 @@ class UsageError(click.UsageError):
     def __init__(self, text: AnyText, ctx: click.Context | None = None) -> None:
         super().__init__(str(text), ctx)
         self.text = text
+
+
+def usage_text(error: click.ClickException) -> AnyText:
+    """Return the text of an error of wrong usage. Those of click have the attributes from which it makes its own."""
+    own = getattr(error, "text", error.message)
+    match error:
+        case click.MissingParameter(param=click.Argument() as param):
+            return Text("Missing argument '{name}'.", name=param.human_readable_name)
+        case click.MissingParameter(param=click.Parameter() as param):
+            return Text("Missing option '{name}'.", name=" / ".join(param.opts))
+        case click.NoSuchOption():
+            text = Text("No such option {option!r}.", option=error.option_name)
+            near = error.possibilities or ()
+            return Text.join(" ", (text, Text("Did you mean {names}?", names=", ".join(near)) if near else ""))
+        case click.BadOptionUsage():
+            return Text("Option {option!r} is used wrongly: {problem}", option=error.option_name, problem=own)
+        case click.BadParameter():
+            place = error.param_hint or (error.param.get_error_hint(error.ctx) if error.param else None)
+            if not place:
+                return Text("Invalid value: {problem}", problem=own)
+            names = place if isinstance(place, str) else " / ".join(repr(name) for name in place)
+            return Text("Invalid value for {names}: {problem}", names=names, problem=own)
+        case _:
+            return own if isinstance(own, Text) else error.format_message()
 
 
 class BadParameter(click.BadParameter):

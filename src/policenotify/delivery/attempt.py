@@ -351,12 +351,12 @@ class DeliveryAttempt(ListSender):
                     log_blocked(self.config.name, error.code)
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
-                result = replace(result, remedy=error.remedy or "It will be tried again.", delayed=True)
+                result = replace(result, remedy=str(error.remedy) or "It will be tried again.", delayed=True)
                 if error.whole_channel:
                     self.journal.channels.pause(self.config.name, result.not_before or now)
                 return result
             case _:
-                remedy = error.remedy or self._unconfirmed_remedy(claimed)
+                remedy = str(error.remedy) or self._unconfirmed_remedy(claimed)
                 return replace(result, outcome=Outcome.UNCONFIRMED, remedy=remedy, delayed=True)
 
     def _unconfirmed_remedy(self, claimed: ClaimedDelivery) -> str:

@@ -14,6 +14,7 @@ from policenotify.formats.words import words_in
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span
+from policenotify.translation import Text
 
 SCHEMA_VERSION = 1
 """The version of the item's JSON that this release writes."""
@@ -77,7 +78,8 @@ class Item(FrozenModel):
         """
         if post.message is None:
             raise Refused(
-                "the post carries no message", remedy="The channel must claim the capability structured: report it."
+                Text("the post carries no message"),
+                remedy=Text("The channel must claim the capability structured: report it."),
             )
         ours = [ref.id for ref in reply_to if ref.account == account and _ID.fullmatch(ref.id)]
         return cls(

@@ -134,7 +134,7 @@ class Workers:
                 host = host_of(row.owner)
                 for channel, reason in json_object(row.unusable).items():
                     problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
-                    found.setdefault(channel, {}).setdefault((host, problem.reason), problem)
+                    found.setdefault(channel, {}).setdefault((host, reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 
     def last_heartbeat(self) -> datetime | None:

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.status import WaitsForList
+from policenotify.translation import AnyText
 
 
 class Stopped(FrozenModel):
@@ -34,7 +35,7 @@ class Resumed(FrozenModel):
     resumed: bool
     channel: str | None
     actor: str
-    still_stopped: str | None = None
+    still_stopped: AnyText | None = None
 
 
 class Steered(FrozenModel):
@@ -89,8 +90,8 @@ class HeldDelivery(FrozenModel):
     headline: str
     published_at: AwareDatetime
     people: int | None = None
-    reason: str = ""
-    remedy: str = ""
+    reason: AnyText = ""
+    remedy: AnyText = ""
 
 
 class DoubtfulPerson(FrozenModel):
@@ -108,7 +109,7 @@ class DoubtfulPerson(FrozenModel):
     key: str
     outcome: Outcome
     tried_at: AwareDatetime | None
-    reason: str = ""
+    reason: AnyText = ""
     code: str = ""
     address: str | None = Field(default=None, repr=False, exclude=True)
 

@@ -8,6 +8,7 @@ from pydantic import computed_field
 
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.status import Alarm
+from policenotify.translation import AnyText, text_of
 
 
 class DiagnosisLine(FrozenModel):
@@ -20,9 +21,9 @@ class DiagnosisLine(FrozenModel):
         alarm: The kind of help that is needed, if it is wrong.
     """
 
-    check: str
+    check: AnyText
     state: Literal["ok", "note", "WRONG"]
-    detail: str
+    detail: AnyText
     alarm: Alarm | None = None
 
 
@@ -45,16 +46,16 @@ class Diagnosis(FrozenModel):
         return tuple(alarm for alarm in Alarm if alarm in found)
 
 
-def right(check: str, detail: str) -> DiagnosisLine:
+def right(check: AnyText, detail: AnyText) -> DiagnosisLine:
     """Return the line of something that is as it should be."""
     return DiagnosisLine(check=check, state="ok", detail=detail)
 
 
-def note(check: str, detail: str) -> DiagnosisLine:
+def note(check: AnyText, detail: AnyText) -> DiagnosisLine:
     """Return the line of something to be known."""
     return DiagnosisLine(check=check, state="note", detail=detail)
 
 
-def wrong(check: str, problem: object, alarm: Alarm = Alarm.ATTENTION) -> DiagnosisLine:
+def wrong(check: AnyText, problem: object, alarm: Alarm = Alarm.ATTENTION) -> DiagnosisLine:
     """Return the line of something that a person must act on."""
-    return DiagnosisLine(check=check, state="WRONG", detail=str(problem), alarm=alarm)
+    return DiagnosisLine(check=check, state="WRONG", detail=text_of(problem), alarm=alarm)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from policenotify.model.lifecycle import IncidentStatus, Stage, status_after
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, Post, PostRef
+from policenotify.translation import AnyText
 
 
 class Outcome(StrEnum):
@@ -155,10 +156,10 @@ class Target:
     reply_to: tuple[str, ...] = ()
     target: str = ""
     target_part: int = 0
-    skip: str = ""
-    refused: str = ""
-    problem: str = ""
-    remedy: str = ""
+    skip: AnyText = ""
+    refused: AnyText = ""
+    problem: AnyText = ""
+    remedy: AnyText = ""
 
     def post_key(self, publication: str) -> str:
         """Return the key of the post, the same for each attempt.
@@ -187,7 +188,7 @@ class RenderedPost:
     reply: Post | None = None
     reached: bool = False
     continuations: tuple[Post, ...] = ()
-    omitted: tuple[str, ...] = ()
+    omitted: tuple[AnyText, ...] = ()
 
     @property
     def alone(self) -> Post:

@@ -28,6 +28,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from policenotify.errors import InvalidTransition
+from policenotify.translation import Text
+from policenotify.validation import at_place
 
 IncidentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """An incident's id: the caller's own, such as a dispatch number, or a generated one. Readers never see it."""
@@ -103,21 +105,33 @@ class Lifecycle(FrozenModel):
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if self.stage is Stage.STANDALONE and self.incident is not None:
-            raise ValueError("incident: a standalone message belongs to no incident; use stage='opening' to open one")
+            raise ValueError(
+                at_place(
+                    "incident", Text("a standalone message belongs to no incident; use stage='opening' to open one")
+                )
+            )
         if self.stage in {Stage.UPDATE, Stage.END} and self.incident is None:
-            raise ValueError(f"incident: an {self.stage} must name the incident it belongs to")
+            raise ValueError(
+                at_place("incident", Text("an {stage} must name the incident it belongs to", stage=self.stage))
+            )
         if self.stage is Stage.CANCELLATION and (self.incident is None) == (self.corrects is None):
-            raise ValueError("incident: a cancellation names its incident or, in corrects, one standalone publication")
+            raise ValueError(
+                at_place(
+                    "incident", Text("a cancellation names its incident or, in corrects, one standalone publication")
+                )
+            )
         if self.stage is Stage.CORRECTION and self.corrects is None:
-            raise ValueError("corrects: a correction must name the publication that it corrects")
+            raise ValueError(at_place("corrects", Text("a correction must name the publication that it corrects")))
         if self.follows is not None and self.stage is not Stage.OPENING:
-            raise ValueError("follows: only an opening follows an earlier incident")
+            raise ValueError(at_place("follows", Text("only an opening follows an earlier incident")))
         if self.corrects is not None and self.stage not in {Stage.CORRECTION, Stage.CANCELLATION}:
-            raise ValueError(f"corrects: {_a(self.stage)} corrects nothing")
+            raise ValueError(at_place("corrects", Text("{a} corrects nothing", a=_a(self.stage))))
         if self.reopens and (self.stage is not Stage.CORRECTION or self.incident is None):
-            raise ValueError("reopens: only the correction of an incident's end reopens the incident")
+            raise ValueError(at_place("reopens", Text("only the correction of an incident's end reopens the incident")))
         if self.follows is not None and self.follows == self.incident:
-            raise ValueError("follows: an incident does not follow itself; give the new one its own id")
+            raise ValueError(
+                at_place("follows", Text("an incident does not follow itself; give the new one its own id"))
+            )
         return self
 
 
@@ -162,19 +176,23 @@ def next_status(
     if status is IncidentStatus.ENDED and reopens:
         return IncidentStatus.OPEN
     allowed = tuple(each for each in allowed_stages(status) if incident is None or each is not Stage.STANDALONE)
-    subject = "The incident" if incident is None else f"Incident {incident!r}"
+    subject = Text("The incident") if incident is None else f"Incident {incident!r}"
     reason = {
-        IncidentStatus.UNKNOWN: f"{subject} was never opened, and {_a(stage)} needs one that was.",
-        IncidentStatus.OPEN: f"{subject} is already open.",
-        IncidentStatus.ENDED: f"{subject} has ended.",
-        IncidentStatus.CANCELLED: f"{'The message' if incident is None else subject} was cancelled, which is final.",
-        IncidentStatus.STANDALONE: "The message stands alone and belongs to no incident.",
+        IncidentStatus.UNKNOWN: Text(
+            "{subject} was never opened, and {a} needs one that was.", subject=subject, a=_a(stage)
+        ),
+        IncidentStatus.OPEN: Text("{subject} is already open.", subject=subject),
+        IncidentStatus.ENDED: Text("{subject} has ended.", subject=subject),
+        IncidentStatus.CANCELLED: Text(
+            "{subject} was cancelled, which is final.", subject=Text("The message") if incident is None else subject
+        ),
+        IncidentStatus.STANDALONE: Text("The message stands alone and belongs to no incident."),
     }[status]
-    may = f"What may follow: {', '.join(allowed)}." if allowed else "Nothing may follow."
+    may = Text("What may follow: {allowed}.", allowed=", ".join(allowed)) if allowed else Text("Nothing may follow.")
     returned = (
-        f"If the danger has returned, open a new incident with follows={incident!r}."
+        Text("If the danger has returned, open a new incident with follows={incident!r}.", incident=incident)
         if incident is not None and status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
         else ""
     )
-    text = " ".join(filter(None, (reason, details, may, returned)))
+    text = Text.join(" ", (reason, details, may, returned))
     raise InvalidTransition(text, incident=incident, allowed_stages=allowed)

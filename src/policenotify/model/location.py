@@ -20,6 +20,8 @@ from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.text.house_numbers import remove_house_numbers
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import Text
+from policenotify.validation import at_place
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
 _UNPRINTABLE = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -34,7 +36,13 @@ def _require_printable(value: str) -> str:
     """Reject control characters and halves of surrogate pairs."""
     # No network shows them, and no database stores them.
     if match := _UNPRINTABLE.search(value):
-        raise ValueError(f"character {match.start() + 1} is U+{ord(match[0]):04X}, which nobody can read: remove it")
+        raise ValueError(
+            Text(
+                "character {start} is U+{ord}, which nobody can read: remove it",
+                start=match.start() + 1,
+                ord=f"{ord(match[0]):04X}",
+            )
+        )
     return value
 
 
@@ -94,8 +102,12 @@ def _in_france(latitude: float, longitude: float) -> bool:
 def _refuse_swapped(latitude: float, longitude: float) -> None:
     if not _in_france(latitude, longitude) and _in_france(longitude, latitude):
         raise ValueError(
-            f"latitude and longitude look swapped: latitude {latitude}, longitude {longitude} is outside France, "
-            "the other way round it is inside"
+            Text(
+                "latitude and longitude look swapped: latitude {latitude}, longitude {longitude} is outside "
+                "France, the other way round it is inside",
+                latitude=latitude,
+                longitude=longitude,
+            )
         )
 
 
@@ -176,10 +188,12 @@ class Area(FrozenModel):
     @model_validator(mode="after")
     def _is_valid(self) -> Self:
         if _nesting(self.coordinates) != self.type:
-            raise ValueError(f"coordinates: not nested as a {self.type} is (RFC 7946, section 3.1)")
+            raise ValueError(
+                at_place("coordinates", Text("not nested as a {type} is (RFC 7946, section 3.1)", type=self.type))
+            )
         for ring in self.rings():
             if ring[0] != ring[-1]:
-                raise ValueError("coordinates: a ring ends where it begins (RFC 7946, section 3.1.6)")
+                raise ValueError(at_place("coordinates", Text("a ring ends where it begins (RFC 7946, section 3.1.6)")))
             for longitude, latitude in ring:
                 _refuse_swapped(latitude, longitude)
         return self
@@ -225,7 +239,7 @@ class Polyline(FrozenModel):
     @model_validator(mode="after")
     def _is_valid(self) -> Self:
         if len(set(self.coordinates)) == 1:
-            raise ValueError("coordinates: a line has at least two different positions")
+            raise ValueError(at_place("coordinates", Text("a line has at least two different positions")))
         for longitude, latitude in self.coordinates:
             _refuse_swapped(latitude, longitude)
         return self
@@ -314,7 +328,16 @@ class Location(FrozenModel):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.commune and self.department and _department_in(self.commune) != self.department:
-            raise ValueError(f"department: commune {self.commune} is not in department {self.department}")
+            raise ValueError(
+                at_place(
+                    "department",
+                    Text(
+                        "commune {commune} is not in department {department}",
+                        commune=self.commune,
+                        department=self.department,
+                    ),
+                )
+            )
         return self
 
     def blur(self, finest: Precision) -> Location:

@@ -34,6 +34,8 @@ from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
 from policenotify.model.location import ONE_LINE, PRINTABLE, Location, ShortText
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import Text
+from policenotify.validation import at_place
 
 SCHEMA_VERSION = 1
 """The version of the message's JSON that this release writes."""
@@ -77,19 +79,19 @@ def _tag(value: object) -> object:
 
 def _one_tag(value: str) -> str:
     if any(character.isspace() or character in "#＃" for character in value):
-        raise ValueError("a hashtag is one word: write SécuritéRoutière, and each hashtag for itself")
+        raise ValueError(Text("a hashtag is one word: write SécuritéRoutière, and each hashtag for itself"))
     if not any(character.isalpha() for character in value):
-        raise ValueError("a hashtag needs a letter: networks do not link digits and signs alone")
+        raise ValueError(Text("a hashtag needs a letter: networks do not link digits and signs alone"))
     return value
 
 
 def _web_address(value: str) -> str:
     if not _LINK.fullmatch(value):
         raise ValueError(
-            'a link begins with https:// or http:// and holds no white space and none of < > " { } | \\ ^ `'
+            Text('a link begins with https:// or http:// and holds no white space and none of < > " {{ }} | \\ ^ `')
         )
     if "@" in urlsplit(value).netloc:
-        raise ValueError("a link holds no user name and no password")
+        raise ValueError(Text("a link holds no user name and no password"))
     _URL.validate_python(value)
     return value
 
@@ -102,7 +104,7 @@ _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 def _written_time(value: object) -> object:
     """Reject a bare number: `20260726` would become a day of 1970."""
     if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
-        raise ValueError("write the time as RFC 3339 has it, with its zone: 2026-07-26T14:05:00+02:00")
+        raise ValueError(Text("write the time as RFC 3339 has it, with its zone: 2026-07-26T14:05:00+02:00"))
     return value
 
 
@@ -111,7 +113,7 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("this time lies outside the years 1 to 9999 in UTC") from error
+        raise ValueError(Text("this time lies outside the years 1 to 9999 in UTC")) from error
 
 
 _NUMBER = lazy_pattern(r"[+-]?[\d.,_]+")
@@ -124,7 +126,7 @@ def _file_bytes(value: object) -> object:
     try:
         return base64.b64decode(value, validate=True)
     except ValueError as error:
-        raise ValueError("not Base64 (RFC 4648, section 4)") from error
+        raise ValueError(Text("not Base64 (RFC 4648, section 4)")) from error
 
 
 def _base64_text(value: bytes) -> str:
@@ -142,10 +144,10 @@ def _python_path(value: object) -> object:
     path = getattr(value, "__fspath__", str)()
     if not path or not isinstance(path, str):
         raise ValueError(
-            "an image in JSON is given by its data or its digest; your program gives a file as pathlib.Path"
+            Text("an image in JSON is given by its data or its digest; your program gives a file as pathlib.Path")
         )
     if not path.isprintable():
-        raise ValueError("a path holds only characters that can be read")
+        raise ValueError(Text("a path holds only characters that can be read"))
     return value
 
 
@@ -208,7 +210,7 @@ class Image(FrozenModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.path, self.data, self.digest)) != 1:
-            raise ValueError("path: an image is given by exactly one of path, data and digest")
+            raise ValueError(at_place("path", Text("an image is given by exactly one of path, data and digest")))
         return self
 
 
@@ -226,7 +228,9 @@ class Known(FrozenModel):
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if not (self.confirmed or self.unconfirmed):
-            raise ValueError("confirmed: give what is known, or unconfirmed, what is not yet; else leave known out")
+            raise ValueError(
+                at_place("confirmed", Text("give what is known, or unconfirmed, what is not yet; else leave known out"))
+            )
         return self
 
 
@@ -329,13 +333,13 @@ class Message(FrozenModel):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if self.starts_at and self.expires_at and self.expires_at <= self.starts_at:
-            raise ValueError("expires_at: must be later than starts_at")
+            raise ValueError(at_place("expires_at", Text("must be later than starts_at")))
         languages = [self.language, *(translation.language for translation in self.translations)]
         if len(set(languages)) < len(languages):
-            raise ValueError("translations: each language once, and not the message's own")
+            raise ValueError(at_place("translations", Text("each language once, and not the message's own")))
         for translation in self.translations:
             if translation.alts and len(translation.alts) != len(self.images):
-                raise ValueError("translations: alts: one for each image, in the same order, or none")
+                raise ValueError(at_place("translations", Text("alts: one for each image, in the same order, or none")))
         return self
 
     @property
@@ -480,7 +484,7 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in pairs:
         if name in fields:
-            raise ValueError(f"{name[:64]!r} occurs twice, give it once")
+            raise ValueError(Text("{name!r} occurs twice, give it once", name=name[:64]))
         fields[name] = value
     return fields
 

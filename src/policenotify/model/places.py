@@ -33,6 +33,8 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, Literal, cast
 
+from policenotify.translation import Text
+
 COG_YEAR: Final = 2026
 """The year of the *Code officiel géographique*, as of 1 January."""
 
@@ -183,8 +185,12 @@ def communes_of(code: str) -> tuple[Commune, ...]:
         rows = cog.communes.holding(code)
     else:
         raise ValueError(
-            f"{code!r} is neither a department nor an EPCI in the COG {COG_YEAR}. "
-            "Give a department's code, such as '34', '2A' or '974', or the nine digits of an EPCI's SIREN."
+            Text(
+                "{code!r} is neither a department nor an EPCI in the COG {cog_year}. Give a department's "
+                "code, such as '34', '2A' or '974', or the nine digits of an EPCI's SIREN.",
+                code=code,
+                cog_year=COG_YEAR,
+            )
         )
     return tuple(_commune(row) for row in rows if row[_KIND] == "COM")
 
@@ -214,9 +220,17 @@ def contains(area: str, commune_code: str) -> bool:
     kind, _, code = area.partition(":")
     form = _AREA_FORMS.get(kind)
     if form is None:
-        raise ValueError(f"Area {area!r} is of no kind known here. Write commune:34172, epci:243400017 or dept:34.")
+        raise ValueError(
+            Text("Area {area!r} is of no kind known here. Write commune:34172, epci:243400017 or dept:34.", area=area)
+        )
     if not re.fullmatch(form, code, re.ASCII):
-        raise ValueError(f"Area {area!r} does not have the form of its kind, such as {_AREA_EXAMPLES[kind]}.")
+        raise ValueError(
+            Text(
+                "Area {area!r} does not have the form of its kind, such as {area_examples}.",
+                area=area,
+                area_examples=_AREA_EXAMPLES[kind],
+            )
+        )
     _check_commune_code(commune_code)
     if kind == "dept":
         return department_of(commune_code) == code
@@ -366,8 +380,11 @@ def _successor(code: str) -> str:
 def _check_commune_code(code: str) -> None:
     if not re.fullmatch(_AREA_FORMS["commune"], code, re.ASCII):
         raise ValueError(
-            f"{code!r} is not the INSEE code of a commune. Give its five characters, such as 01001, 2A004 or 97411, "
-            "not a postcode."
+            Text(
+                "{code!r} is not the INSEE code of a commune. Give its five characters, such as 01001, 2A004 "
+                "or 97411, not a postcode.",
+                code=code,
+            )
         )
 
 

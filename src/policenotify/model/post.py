@@ -27,6 +27,7 @@ from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import Text
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hexadecimal."""
@@ -66,7 +67,7 @@ class _Stored(FrozenModel):
         try:
             self.__pydantic_serializer__.to_json(self)  # half the cost of `model_dump_json` with its many options
         except PydanticSerializationError as error:  # half a surrogate pair in a network's answer
-            raise ValueError("holds a text that cannot be stored as UTF-8") from error
+            raise ValueError(Text("holds a text that cannot be stored as UTF-8")) from error
         return self
 
 

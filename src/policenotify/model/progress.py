@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, computed_field
 
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel
+from policenotify.translation import AnyText
 
 Halt: TypeAlias = Literal["", "paused", "aborted"]
 """Whether a person has paused or aborted a sending."""
@@ -30,7 +31,7 @@ class ReasonCount(FrozenModel):
 
     outcome: Outcome
     code: str = ""
-    reason: str = ""
+    reason: AnyText = ""
     count: int
 
 
@@ -62,7 +63,7 @@ class DeliveryProgress(FrozenModel):
     outcome: Outcome
     bulk: bool
     people: Mapping[Outcome, int]
-    reason: str = ""
+    reason: AnyText = ""
     reasons: tuple[ReasonCount, ...] = ()
     expanded: bool = True
     pages: int = 0
@@ -208,12 +209,12 @@ def merged(reasons: Iterable[ReasonCount], *, at_most: int | None = None) -> tup
         reasons: Reasons with their counts. Of the same code, the text of the first counts.
         at_most: How many to keep; the others of an outcome count together, without a text. `None`: all.
     """
-    found: dict[tuple[Outcome, str, str], ReasonCount] = {}
+    found: dict[tuple[Outcome, str, AnyText], ReasonCount] = {}
     for each in reasons:
         key = (each.outcome, each.code, "" if each.code else each.reason)
         before = found.get(key)
         found[key] = before.model_copy(update={"count": before.count + each.count}) if before else each
-    ordered = sorted(found.values(), key=lambda each: (-each.count, each.outcome, each.code, each.reason))
+    ordered = sorted(found.values(), key=lambda each: (-each.count, each.outcome, each.code, str(each.reason)))
     if at_most is None or len(ordered) <= at_most:
         return tuple(ordered)
     rest = (ReasonCount(outcome=each.outcome, count=each.count) for each in ordered[at_most:])

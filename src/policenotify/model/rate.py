@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Self
 
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import Text
 
 EXAMPLES = "'30 per 5 min' or '100 per day, 20 at once'"
 """Forms of a rate, for an error text."""
@@ -34,7 +35,7 @@ class RateReached(Exception):
     """
 
     def __init__(self, at: int) -> None:
-        super().__init__("The channel's rate is reached.")
+        super().__init__(Text("The channel's rate is reached."))
         self.at = at
 
 
@@ -62,10 +63,10 @@ class Rate:
 
     def __post_init__(self) -> None:
         if self.posts < 1 or not timedelta(0) < self.per <= _MAX_PER:
-            raise ValueError("a rate is at least 1 post, in more than no time and at most 366 days")
+            raise ValueError(Text("a rate is at least 1 post, in more than no time and at most 366 days"))
         together = self.at_once or (self.posts + 1) // 2
         if not 1 <= together <= self.posts:
-            raise ValueError(f"of {self.posts} posts no more can leave at once, and no fewer than 1")
+            raise ValueError(Text("of {posts} posts no more can leave at once, and no fewer than 1", posts=self.posts))
         object.__setattr__(self, "at_once", together)
         object.__setattr__(self, "_each", -(-(self.per // _MICROSECOND) // (self.posts - together + 1)))  # rounded up
 
@@ -78,10 +79,10 @@ class Rate:
         """
         match = _FORM.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is not a rate; write one such as {EXAMPLES}")
+            raise ValueError(Text("{text!r} is not a rate; write one such as {examples}", text=text, examples=EXAMPLES))
         per = timedelta(**{_UNITS[match["unit"][0].lower()]: int(match["count"] or 1)})
         if match["at_once"] and not int(match["at_once"]):
-            raise ValueError("with 0 at once nothing would ever leave")
+            raise ValueError(Text("with 0 at once nothing would ever leave"))
         return cls(int(match["posts"]), per, int(match["at_once"] or 0))
 
     def free(self, arrival: int | None, now: int) -> int:

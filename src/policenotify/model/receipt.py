@@ -15,8 +15,9 @@ from policenotify.model.lifecycle import FrozenModel, IncidentStatus, Stage, nex
 from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
 from policenotify.model.progress import ReasonCount
+from policenotify.translation import AnyText, Text
 
-UNVERIFIED = "Accepted by the gateway, not verified."
+UNVERIFIED = Text("Accepted by the gateway, not verified.")
 """The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
 
 
@@ -48,8 +49,8 @@ class Receipt(FrozenModel):
     outcome: Outcome
     delivery: int
     ref: PostRef | None = None
-    reason: str = ""
-    remedy: str = ""
+    reason: AnyText = ""
+    remedy: AnyText = ""
     code: str = ""
     retry_at: AwareDatetime | None = None
     attempts: int = 0
@@ -57,7 +58,7 @@ class Receipt(FrozenModel):
     recipients: Mapping[Outcome, int] | None = None
     reasons: tuple[ReasonCount, ...] = ()
     paused: bool = False
-    note: str = ""
+    note: AnyText = ""
     unrendered: bool = False
 
     @property
@@ -73,14 +74,25 @@ class Receipt(FrozenModel):
         nobody = people.get(Outcome.SUPPRESSED) and not people.get(Outcome.POSTED)
         return self.outcome.ok and not missed and not nobody
 
-    def __str__(self) -> str:
-        people = ", ".join(f"{count} {outcome}" for outcome, count in (self.recipients or {}).items() if count)
-        retry = ""
+    @property
+    def text(self) -> Text:
+        """The receipt as one line."""
+        people = Text.join(
+            ", ", [counted(outcome, count) for outcome, count in (self.recipients or {}).items() if count]
+        )
+        retry: AnyText = ""
         if self.retry_at and not self.outcome.is_final:
-            retry = f"Not before {local_time(self.retry_at, self.retry_at.tzinfo)}."
-        result = [f"{self.channel}: {self.outcome}", f"({people})" if people else "", self.url or ""]
+            retry = Text("Not before {retry_at}.", retry_at=local_time(self.retry_at, self.retry_at.tzinfo))
+        result = [
+            Text("{channel}: {outcome}", channel=self.channel, outcome=self.outcome),
+            Text("({people})", people=people) if people else "",
+            self.url or "",
+        ]
         details = [self.reason, f"[{self.code}]" if self.code else "", self.remedy, retry, self.note]
-        return " ".join(filter(None, (*result, *details)))
+        return Text.join(" ", (*result, *details))
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 class PublicationFailed(PolicenotifyError):
@@ -92,7 +104,7 @@ class PublicationFailed(PolicenotifyError):
 
     def __init__(self, receipts: Sequence[Receipt]) -> None:
         self.receipts: tuple[Receipt, ...] = tuple(receipts)
-        super().__init__("\n".join(str(receipt) for receipt in self.receipts))
+        super().__init__(Text.join("\n", [receipt.text for receipt in self.receipts]))
 
 
 class Publication(FrozenModel):
@@ -189,8 +201,15 @@ class Publication(FrozenModel):
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)
 
 
-def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> str:
+def counted(outcome: Outcome, count: int) -> Text:
+    """Return how many have an outcome: `3 posted`."""
+    template = f"{{count:,}} {outcome}"
+    return Text.counted(template, template, count=count)
+
+
+def local_time(at: datetime, zone: tzinfo | None, *, seconds: bool = False) -> Text:
     """Return a time in a zone, as `2026-07-26 14:05`. Only UTC is named."""
     at = at.astimezone(zone)
-    shown = f"{at:%Y-%m-%d %H:%M:%S}" if seconds else f"{at:%Y-%m-%d %H:%M}"
-    return f"{shown} UTC" if at.tzname() == "UTC" else shown
+    clock = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+    named = f"{clock} UTC" if at.tzname() == "UTC" else clock
+    return Text("{year}-{month}-{day} {clock}", year=f"{at:%Y}", month=f"{at:%m}", day=f"{at:%d}", clock=named)

@@ -12,11 +12,12 @@ from pydantic import AwareDatetime, computed_field
 from policenotify.model.documents import PublicationDocument
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus
+from policenotify.translation import AnyText, Text
 
 QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
 
-WAITS = "Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor"
+WAITS = Text("Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor")
 """What becomes of the messages of a channel that cannot be used."""
 
 
@@ -43,11 +44,16 @@ class ChannelProblem(FrozenModel):
         remedy: What to do now.
     """
 
-    reason: str
-    remedy: str
+    reason: AnyText
+    remedy: AnyText
+
+    @property
+    def text(self) -> Text:
+        """Both in one."""
+        return Text.join(" ", (self.reason, self.remedy))
 
     def __str__(self) -> str:
-        return f"{self.reason} {self.remedy}"
+        return str(self.text)
 
 
 class WorkerProblem(ChannelProblem):
@@ -89,8 +95,8 @@ class ClockStep(FrozenModel):
 class BlockedChannel(FrozenModel):
     """Why a channel sends nothing until a person acts, with the network's own code."""
 
-    reason: str
-    remedy: str
+    reason: AnyText
+    remedy: AnyText
     code: str
 
 
@@ -125,8 +131,8 @@ class ChannelStatus(FrozenModel):
     retired: bool = False
     exercise: bool = False
     state: ChannelState
-    reason: str = ""
-    remedy: str = ""
+    reason: AnyText = ""
+    remedy: AnyText = ""
     code: str = ""
     opens_at: AwareDatetime | None = None
     unusable_for: tuple[WorkerProblem, ...] = ()
@@ -210,8 +216,8 @@ class WaitsForList(FrozenModel):
     delivery: int
     publication: str
     channel: str
-    reason: str
-    remedy: str
+    reason: AnyText
+    remedy: AnyText
 
 
 class InstallationStatus(FrozenModel):
@@ -243,9 +249,9 @@ class InstallationStatus(FrozenModel):
         unfinished: The most pressing of them, or all.
     """
 
-    settings: str | None = None
+    settings: AnyText | None = None
     at: AwareDatetime
-    stopped: str | None
+    stopped: AnyText | None
     last_heartbeat: AwareDatetime | None
     workers: tuple[RunningWorker, ...] = ()
     worker_lost_at: AwareDatetime | None = None
@@ -279,7 +285,7 @@ class InstallationStatus(FrozenModel):
         """Those of `worker_problems` that `channel_problems` does not have for the same reason."""
         known = {name: problem.reason for name, problem in self.channel_problems.items()}
         found = {
-            name: tuple(problem for problem in problems if problem.reason not in known.get(name, ""))
+            name: tuple(problem for problem in problems if str(problem.reason) not in str(known.get(name, "")))
             for name, problems in self.worker_problems.items()
         }
         return {name: problems for name, problems in found.items() if problems}

@@ -51,6 +51,7 @@ from policenotify.networks.options import (
     options_model,
     options_schema,
 )
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"
@@ -259,7 +260,7 @@ def configure_channel(
         values = model.model_validate(given, extra="forbid")  # in nested tables too
     except ValidationError as error:
         lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=given)
-        raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
+        raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
     arguments = {option: getattr(values, option) for option in model.model_fields}
     injected = {name: service for name, hint, _ in constructor_parameters(kind) if (service := injected_type(hint))}
 

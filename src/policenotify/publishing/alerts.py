@@ -15,6 +15,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales.category import profile_of
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.formats.cap.alert import Alert, Reference
@@ -123,8 +124,8 @@ def _other_text(draft: Draft) -> Finding:
         code="PN708",
         level=Level.ADVISE,
         field="identifier",
-        reason=f"The draft {draft.id} has the name of this alert, and not its text.",
-        remedy="Compare the two, and ask the sender which is theirs.",
+        reason=Text("The draft {id} has the name of this alert, and not its text.", id=draft.id),
+        remedy=Text("Compare the two, and ask the sender which is theirs."),
     )
 
 
@@ -145,7 +146,7 @@ def _verified(content: bytes, alert: Alert, certificate: bytes) -> tuple[Alert, 
         return alert, False
     covered = read(signature.verified(content, signature.load_certificate(certificate, "certificates")))
     if covered.sender != alert.sender:
-        raise InvalidAlert("its signature covers the alert of another sender")
+        raise InvalidAlert(Text("its signature covers the alert of another sender"))
     return covered, True
 
 
@@ -162,14 +163,16 @@ def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lif
     published = next((draft for draft in known if draft.publication), None)
     if published is None:
         waiting = (
-            f"whose draft {known[0].id} is not published. Withdraw that" if known else "that was not imported here"
+            Text("whose draft {id} is not published. Withdraw that", id=known[0].id)
+            if known
+            else Text("that was not imported here")
         )
         if cancels or parts.ends:
-            raise InvalidAlert(f"it ends or cancels an alert {waiting}")
+            raise InvalidAlert(Text("it ends or cancels an alert {waiting}", waiting=waiting))
         text = (
-            f"It changes an alert whose draft {known[0].id} is not published: withdraw that."
+            Text("It changes an alert whose draft {id} is not published: withdraw that.", id=known[0].id)
             if known
-            else "It changes an alert that was not imported here: its draft opens an incident."
+            else Text("It changes an alert that was not imported here: its draft opens an incident.")
         )
         lifecycle = known[0].message.lifecycle if known else first
         return lifecycle, (_about_incident(text),)
@@ -187,8 +190,8 @@ def _first(publisher: Publisher, alert: Alert, parts: Imported) -> Lifecycle:
     return Lifecycle(stage=Stage.OPENING, incident=f"cap-{_digest(alert.reference)[:16]}")
 
 
-def _about_incident(reason: str) -> Finding:
-    remedy = "Compare the draft with the alert before you submit it."
+def _about_incident(reason: AnyText) -> Finding:
+    remedy = Text("Compare the draft with the alert before you submit it.")
     return Finding(code="PN706", level=Level.ADVISE, field="lifecycle", reason=reason, remedy=remedy)
 
 
@@ -197,6 +200,6 @@ def _not_signed() -> Finding:
         code="PN707",
         level=Level.ADVISE,
         field="signature",
-        reason="The alert is not signed, and its sender has a certificate here.",
-        remedy="Ask the sender whether it is theirs.",
+        reason=Text("The alert is not signed, and its sender has a certificate here."),
+        remedy=Text("Ask the sender whether it is theirs."),
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from policenotify.model.message import Message
+from policenotify.translation import Text
 from policenotify.validation import LONGEST_NAME, is_name
 
 SHORTEST_REASON: Final = 10
@@ -36,7 +37,14 @@ def checked_reason(name: str, text: str) -> str:
     """
     reason = " ".join(text.split())
     if not SHORTEST_REASON <= len(reason) <= _LONGEST_REASON or not reason.isprintable():
-        raise ValueError(f"{name}: write a reason of {SHORTEST_REASON} to {_LONGEST_REASON} characters")
+        raise ValueError(
+            Text(
+                "{name}: write a reason of {shortest_reason} to {longest_reason} characters",
+                name=name,
+                shortest_reason=SHORTEST_REASON,
+                longest_reason=_LONGEST_REASON,
+            )
+        )
     return reason
 
 
@@ -47,7 +55,9 @@ def wait_of(wait: timedelta | float | None, name: str = "wait") -> timedelta:
     try:
         return timedelta(seconds=0 if wait is None else wait)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name}: write a timedelta, or a number of seconds; nothing was sent") from None
+        raise ValueError(
+            Text("{name}: write a timedelta, or a number of seconds; nothing was sent", name=name)
+        ) from None
 
 
 def check_message(message: object) -> None:
@@ -68,7 +78,13 @@ def check_names(key: object, actor: object) -> None:
     """
     for name, value in (("key", key), ("actor", actor)):
         if not is_name(value):
-            raise ValueError(f"{name}: 1 to {LONGEST_NAME} printable characters are needed; nothing was sent")
+            raise ValueError(
+                Text(
+                    "{name}: 1 to {longest_name} printable characters are needed; nothing was sent",
+                    name=name,
+                    longest_name=LONGEST_NAME,
+                )
+            )
 
 
 def check_flags(**flags: object) -> None:

@@ -11,7 +11,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.errors import Blocked, JournalError, NotAllowed, PolicenotifyError
 from policenotify.journal.records import MASS_REFUSAL
 from policenotify.model.diagnosis import DiagnosisLine, note, right, wrong
-from policenotify.model.receipt import UNVERIFIED, local_time
+from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, InstallationStatus
 from policenotify.publishing.status import (
     clock_was_set,
@@ -21,13 +21,14 @@ from policenotify.publishing.status import (
     repeated_takeover,
     waiting_drafts,
 )
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from policenotify.journal.journal import Journal
 
-_UNVERIFIED = f"{UNVERIFIED[0].lower()}{UNVERIFIED[1:-1]}"
+_UNVERIFIED = Text("accepted by the gateway, not verified")
 
 
 def check_journal(
@@ -47,22 +48,26 @@ def check_journal(
         yield wrong("journal", error, Alarm.JOURNAL)
 
 
-def check_people(check: str, audience: Audience, *, may_be_empty: bool) -> DiagnosisLine:
+def check_people(check: AnyText, audience: Audience, *, may_be_empty: bool) -> DiagnosisLine:
     """Read an audience to its end, and return what is in it."""
     try:
         summary = summarize(audience)
     except Exception as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
-        return wrong(check, error if isinstance(error, PolicenotifyError) else f"Unexpected: {type(error).__name__}.")
-    parts = [f"{summary.people} people"]
-    parts += [f"{summary.consents} with a proof of consent"] if summary.consents else []
-    parts += [f"{summary.doubles} named more than once"] if summary.doubles else []
-    parts += [f"{summary.wrong} wrong rows"] if summary.wrong else []
-    detail = ", ".join(parts)
+        return wrong(
+            check,
+            error if isinstance(error, PolicenotifyError) else Text("Unexpected: {kind}.", kind=type(error).__name__),
+        )
+    parts = [Text.counted("{count} people", "{count} people", count=summary.people)]
+    parts += [Text("{consents} with a proof of consent", consents=summary.consents)] if summary.consents else []
+    parts += [Text("{doubles} named more than once", doubles=summary.doubles)] if summary.doubles else []
+    parts += [Text("{wrong} wrong rows", wrong=summary.wrong)] if summary.wrong else []
+    detail = Text.join(", ", parts)
     if summary.wrong:
-        detail += f": {' '.join(f'line {row.line}: {row.reason}' for row in summary.first_wrong)}"
-        detail += " …" if summary.wrong > len(summary.first_wrong) else ""
+        rows = [Text("line {line}: {reason}", line=row.line, reason=row.reason) for row in summary.first_wrong]
+        more = ["…"] if summary.wrong > len(summary.first_wrong) else []
+        detail = Text("{detail}: {rows}", detail=detail, rows=Text.join(" ", [*rows, *more]))
     if not summary.people and not may_be_empty:
-        return wrong(check, f"{detail}. It would reach nobody.")
+        return wrong(check, Text("{detail}. It would reach nobody.", detail=detail))
     return note(check, detail) if summary.wrong or not summary.people else right(check, detail)
 
 
@@ -71,9 +76,18 @@ def _soundness(journal: Journal) -> DiagnosisLine:
         # The answer is "ok" or what is wrong (sqlite.org/pragma.html#pragma_quick_check).
         sound = connection.dialect.name != "sqlite" or connection.exec_driver_sql("PRAGMA quick_check").scalar() == "ok"
     if not sound:
-        raise JournalError("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
+        raise JournalError(
+            Text("The journal's file is damaged. Stop all that uses it, put it aside, and restore a copy.")
+        )
     journal.check_writable()
-    return right("journal", f"can be read and written; {journal.audit.verify()} sealed batches, all unchanged")
+    return right(
+        "journal",
+        Text.counted(
+            "can be read and written; {count} sealed batches, all unchanged",
+            "can be read and written; {count} sealed batches, all unchanged",
+            count=journal.audit.verify(),
+        ),
+    )
 
 
 def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> Iterator[DiagnosisLine]:
@@ -83,11 +97,15 @@ def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
         return
     yield _account(config, journal, actor, block=block)
     if problem is not None:
-        yield wrong(f"recipients of {config.name}", problem)
+        yield wrong(Text("recipients of {name}", name=config.name), problem)
         return
     for audience in config.audiences:
         own = audience.name == config.name
-        check = f"recipients of {config.name}" if own else f"audience {audience.name} on {config.name}"
+        check = (
+            Text("recipients of {name}", name=config.name)
+            if own
+            else Text("audience {name} on {name_2}", name=audience.name, name_2=config.name)
+        )
         yield check_people(check, audience, may_be_empty=config.retired)
 
 
@@ -103,10 +121,19 @@ def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
         return wrong(check, error)
     except Exception as error:  # noqa: BLE001 - an outside network may raise anything; its text may hold a secret
         name = type(error).__name__
-        return wrong(check, f"Unexpected: {name}. Report it to the author of the network {config.network!r}.")
-    detail = " ".join(filter(None, (f"is {account.name} on {config.network}", account.url and f"({account.url})")))
+        return wrong(
+            check,
+            Text(
+                "Unexpected: {name}. Report it to the author of the network {network!r}.",
+                name=name,
+                network=config.network,
+            ),
+        )
+    detail = Text("is {name} on {network}", name=account.name, network=config.network)
+    if account.url:
+        detail = Text("{detail} ({url})", detail=detail, url=account.url)
     if config.capabilities.acceptance == "unverified":
-        detail += f"; what it posts is {_UNVERIFIED}"
+        detail = Text("{detail}; what it posts is {unverified}", detail=detail, unverified=_UNVERIFIED)
     if block is not None and block.code == MASS_REFUSAL:  # its login works, and its answers about recipients do not
         return wrong(check, block)
     if block is not None:
@@ -114,40 +141,61 @@ def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
             journal.resume(actor, config.name)
         except NotAllowed as error:
             return wrong(check, error)
-        resumed = "It was blocked, and is resumed"
-        detail = f"{detail}. {resumed}"
-    return note(check, f"{detail}. {account.note}") if account.note else right(check, detail)
+        detail = Text("{detail}. It was blocked, and is resumed", detail=detail)
+    if account.note:
+        return note(check, Text("{detail}. {note}", detail=detail, note=account.note))
+    return right(check, detail)
 
 
 def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]:
     if status.stopped:
         yield wrong("stop", status.stopped)
-    seen = f"last seen {local_time(status.last_heartbeat, zone)}" if status.last_heartbeat else "never seen"
+    seen = (
+        Text("last seen {last_heartbeat}", last_heartbeat=local_time(status.last_heartbeat, zone))
+        if status.last_heartbeat
+        else Text("never seen")
+    )
     if status.no_worker:
-        detail = f"deliveries wait, and no worker runs ({seen}). Run: policenotify drain, from a timer"
+        detail = Text("deliveries wait, and no worker runs ({seen}). Run: policenotify drain, from a timer", seen=seen)
         yield wrong("worker", detail, Alarm.NO_WORKER)
     else:
-        yield right("worker", f"{seen}; it is delivering" if status.waiting else f"{seen}; nothing is due")
+        yield right(
+            "worker",
+            Text("{seen}; it is delivering", seen=seen)
+            if status.waiting
+            else Text("{seen}; nothing is due", seen=seen),
+        )
     for step in status.clock_steps:
         yield wrong("clock", clock_was_set(step, zone))
     yield from _channel_alarms(status, zone)
     for reading in status.second_readings:
         due = local_time(reading.due_at, zone)
-        detail = f"It is owed by {due}. Read it: policenotify drafts {reading.publication}"
+        detail = Text(
+            "It is owed by {due}. Read it: policenotify drafts {publication}", due=due, publication=reading.publication
+        )
         overdue = reading.due_at <= status.at
-        yield wrong("second reading", detail, Alarm.OVERDUE) if overdue else note("second reading", detail)
+        yield wrong(Text("second reading"), detail, Alarm.OVERDUE) if overdue else note(Text("second reading"), detail)
     if status.submitted_drafts:
         yield note("drafts", waiting_drafts(status))
     for incident in status.incidents:
         if incident.overdue:
-            detail = f'{incident.headline}: its next message is overdue. policenotify end {incident.id} "…"'
+            detail = Text(
+                '{headline}: its next message is overdue. policenotify end {id} "…"',
+                headline=incident.headline,
+                id=incident.id,
+            )
             yield wrong(f"incident {incident.id}", detail, Alarm.OVERDUE)
 
 
 def _channel_alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]:
     for name, problems in status.other_worker_problems.items():
         for problem in problems:
-            yield wrong(f"channel {name}", f"The process that delivers on {problem.host} cannot use it: {problem}")
+            yield wrong(
+                f"channel {name}",
+                Text(
+                    "The process that delivers on {host} cannot use it: {problem}", host=problem.host, problem=problem
+                ),
+            )
     for name, incidents in status.removed_channels.items():
         yield wrong(f"channel {name}", removed_channel(name, incidents))
     for takeover in status.taken_over_again:

@@ -25,6 +25,7 @@ from policenotify.publishing.approval import ApprovalRule, rule_for
 from policenotify.publishing.arguments import check_flags, check_message, check_names, checked_reason
 from policenotify.publishing.images import file_names, load_images
 from policenotify.publishing.preparation import Preparer, ulid
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -72,7 +73,7 @@ class Drafts:
         """
         draft = self._journal.drafts.get(name)
         if draft is None:
-            raise DraftConflict(name, "there is none of that name. To list them: policenotify drafts")
+            raise DraftConflict(name, Text("there is none of that name. To list them: policenotify drafts"))
         return draft
 
     def list(self, *, only_open: bool = True) -> tuple[Draft, ...]:
@@ -287,9 +288,13 @@ class Drafts:
         connection: Connection | None = None,
     ) -> Publication:
         if known.key is None:
-            raise DraftConflict(known.id, f"it is published already as {known.publication}.")
+            raise DraftConflict(
+                known.id, Text("it is published already as {publication}.", publication=known.publication)
+            )
         if known.for_keys:
-            raise DraftConflict(known.id, f"it is for publications whose key begins with {known.for_keys!r}.")
+            raise DraftConflict(
+                known.id, Text("it is for publications whose key begins with {for_keys!r}.", for_keys=known.for_keys)
+            )
         return self._publish(
             known.message,
             key=known.key,
@@ -305,7 +310,7 @@ class Drafts:
         """Expire the drafts that no one approved in time. Those who wait for one learn it once, from the log."""
         expired = self._journal.drafts.expire()
         for draft in expired:
-            text = "its approval has ended." if draft.approvals else "no one approved it in time."
+            text = Text("its approval has ended.") if draft.approvals else Text("no one approved it in time.")
             _log.warning("Draft %s has expired: %s It is not published.", draft.id, text)
         return expired
 
@@ -368,9 +373,12 @@ class Drafts:
         alone = self._preparer.resolve_alone(draft.message)
         fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
         taken = ", ".join(name for name in fields if name != "lifecycle")
-        text = f"what it takes from its incident has changed since: {taken}."
-        text = text if taken else "what the settings add to it has changed since."
-        raise DraftConflict(draft.id, f"{text} Submit it again, and let it be read: policenotify submit {draft.id}")
+        text = Text("what it takes from its incident has changed since: {taken}.", taken=taken)
+        text = text if taken else Text("what the settings add to it has changed since.")
+        raise DraftConflict(
+            draft.id,
+            Text("{text} Submit it again, and let it be read: policenotify submit {id}", text=text, id=draft.id),
+        )
 
     def _asked(self, draft: str, actor: str, action: str) -> Draft:
         """Return a draft, after asking the installation's rule."""

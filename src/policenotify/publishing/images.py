@@ -20,6 +20,7 @@ from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, MissingExtra
 from policenotify.model.message import MAX_IMAGES, Message, PathLike
 from policenotify.model.message import Image as MessageImage
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,11 +50,15 @@ _SHRINK = 0.85  # of each side, when no quality is enough
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # a pipe is opened without waiting
 _BETWEEN_WORDS = re.compile(r"_|(?<=[^\W\d])[-.+](?=[^\W\d])|(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])")  # of a file's name
 _SMALLEST = 64  # pixels; below, nothing can be recognised
-_TOO_LARGE = f"{MAX_PIXELS // 1_000_000} million are allowed, and {MAX_INPUT_SIDE} on a side. Save it smaller."
+_TOO_LARGE = Text(
+    "{max_pixels} million are allowed, and {max_input_side} on a side. Save it smaller.",
+    max_pixels=MAX_PIXELS // 1_000_000,
+    max_input_side=MAX_INPUT_SIDE,
+)
 _KNOWN_OTHERS = {
-    b"ftyp": "HEIC or AVIF, as telephones store it",
+    b"ftyp": Text("HEIC or AVIF, as telephones store it"),
     b"%PDF": "a PDF",
-    b"<svg": "an SVG",
+    b"<svg": Text("an SVG"),
     b"II*\0": "a TIFF",
 }
 
@@ -126,8 +131,10 @@ def _with_content(image: object, folder: Path | None) -> object:
         return image  # the message's own check names it
     if folder is None:
         raise InvalidImage(
-            "Nothing was sent: a message in JSON gives a picture by its path. Give its data in Base64, or name the "
-            "folder of such pictures in the settings (pictures = …)."
+            Text(
+                "Nothing was sent: a message in JSON gives a picture by its path. Give its data in Base64, "
+                "or name the folder of such pictures in the settings (pictures = …)."
+            )
         )
     return {**image, "path": None, "data": _read_below(folder, path)}
 
@@ -166,8 +173,12 @@ def _content(descriptor: int) -> bytes:
 
 def _unusable(path: str) -> InvalidImage:
     return InvalidImage(
-        f"Nothing was sent: the picture {path[:200]!r} cannot be used. Give a picture's file that this user may read, "
-        f"of at most {MAX_INPUT // 1_000_000} MB."
+        Text(
+            "Nothing was sent: the picture {path!r} cannot be used. Give a picture's file that this user may "
+            "read, of at most {max_input} MB.",
+            path=path[:200],
+            max_input=MAX_INPUT // 1_000_000,
+        )
     )
 
 
@@ -189,12 +200,12 @@ def prepare_picture(data: bytes, alt: str, *, max_bytes: int = MAX_BYTES, max_si
         MissingExtra: Pillow is not installed.
     """
     if not alt.strip():
-        raise InvalidImage("Nothing was sent: a picture has no description. Say in `alt` what it shows.")
+        raise InvalidImage(Text("Nothing was sent: a picture has no description. Say in `alt` what it shows."))
     try:
         return _prepared(data, alt, max_bytes, max_side)
     except MemoryError:
         raise InvalidImage(
-            "Nothing was sent: a picture needs more memory than there is. Save it smaller, or leave it out."
+            Text("Nothing was sent: a picture needs more memory than there is. Save it smaller, or leave it out.")
         ) from None
 
 
@@ -205,7 +216,9 @@ def _prepared(data: bytes, alt: str, max_bytes: int, max_side: int) -> Picture:
             return Picture(
                 digest=digest, media_type=media_type, width=width, height=height, alt=alt.strip(), data=encoded
             )
-    raise InvalidImage(f"Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.")
+    raise InvalidImage(
+        Text("Nothing was sent: a picture does not fit {max_bytes} bytes. Choose another.", max_bytes=max_bytes)
+    )
 
 
 def _decoded(data: bytes, max_side: int) -> Image.Image:
@@ -216,8 +229,11 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
         raise MissingExtra("A picture", "images") from error
     if len(data) > MAX_INPUT:
         raise InvalidImage(
-            f"Nothing was sent: a picture has {len(data) // 1_000_000} MB, more than {MAX_INPUT // 1_000_000}. "
-            "Save it smaller."
+            Text(
+                "Nothing was sent: a picture has {data_count} MB, more than {max_input}. Save it smaller.",
+                data_count=len(data) // 1_000_000,
+                max_input=MAX_INPUT // 1_000_000,
+            )
         )
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
@@ -227,24 +243,40 @@ def _decoded(data: bytes, max_side: int) -> Image.Image:
             return _clean(_upright(image))
     except UnidentifiedImageError:
         known = next((kind for mark, kind in _KNOWN_OTHERS.items() if mark in data[:512]), "")
-        it_is = f" (it is {known})" if known else ""
+        it_is = Text(" (it is {known})", known=known) if known else ""
         raise InvalidImage(
-            f"Nothing was sent: a file is not a picture that can be read{it_is}. Save it as JPEG or PNG and give that."
+            Text(
+                "Nothing was sent: a file is not a picture that can be read{it_is}. Save it as JPEG or PNG "
+                "and give that.",
+                it_is=it_is,
+            )
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidImage(f"Nothing was sent: a picture has far too many pixels; {_TOO_LARGE}") from None
+        raise InvalidImage(
+            Text("Nothing was sent: a picture has far too many pixels; {too_large}", too_large=_TOO_LARGE)
+        ) from None
     except (InvalidImage, MemoryError):
         raise
     except Exception as error:  # decoders of damaged files raise many kinds of errors
         raise InvalidImage(
-            f"Nothing was sent: a picture is damaged or incomplete ({type(error).__name__}). Open it, save it as JPEG "
-            "or PNG, and give that; if it was being copied, copy it again."
+            Text(
+                "Nothing was sent: a picture is damaged or incomplete ({name}). Open it, save it as JPEG or "
+                "PNG, and give that; if it was being copied, copy it again.",
+                name=type(error).__name__,
+            )
         ) from error
 
 
 def _check_size(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_INPUT_SIDE:
-        raise InvalidImage(f"Nothing was sent: a picture has {image.width} x {image.height} pixels; {_TOO_LARGE}")
+        raise InvalidImage(
+            Text(
+                "Nothing was sent: a picture has {width} x {height} pixels; {too_large}",
+                width=image.width,
+                height=image.height,
+                too_large=_TOO_LARGE,
+            )
+        )
 
 
 def _upright(image: Image.Image) -> Image.Image:

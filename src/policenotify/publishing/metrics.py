@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from policenotify.errors import MissingExtra
 from policenotify.model.history import Outcome
 from policenotify.telemetry import HISTOGRAMS, PREFIX, measured
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as MetricFamily
@@ -265,7 +266,7 @@ def exposition(found: Samples, accept: str = "") -> Exposition:
     try:
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
-        raise MissingExtra("Writing metrics", "metrics") from None
+        raise MissingExtra(Text("Writing metrics"), "metrics") from None
     encode, media_type = choose_encoder(accept)
     return Exposition(encode(_Families(found)), media_type)
 

@@ -20,6 +20,7 @@ from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.defaults import latest
 from policenotify.publishing.sendings import SendingControls
 from policenotify.publishing.status import find_problems, problem_of, read_channels, read_status
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
 
-_UNTRANSLATED = "Readers get fixed phrases: the message has no translation."
+_UNTRANSLATED = Text("Readers get fixed phrases: the message has no translation.")
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
 
 
@@ -39,7 +40,7 @@ class SettingsSource(Protocol):
         """Make a channel from the current settings, or return `None` if they cannot be read."""
         ...
 
-    def problem(self) -> str:
+    def problem(self) -> AnyText:
         """Return what is wrong with the current settings as a whole, so that nothing could be published."""
         ...
 
@@ -227,7 +228,13 @@ class Operations(SendingControls):
         journal = self.journal
         halting = {*journal.channels.blocked(), *(each.channel for each in journal.deliveries.waiting_for_lists())}
         if channel is not None and channel not in {*self.channel_configs, *halting}:
-            raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, self.channel_configs)}")
+            raise SettingsError(
+                Text(
+                    "{channel!r} is not a channel. {did_you_mean}",
+                    channel=channel,
+                    did_you_mean=did_you_mean(channel, self.channel_configs),
+                )
+            )
         halted = journal.stopped() is not None if channel is None else channel in halting
         journal.resume(actor, channel)
         if reason := printable(reason).strip():
@@ -310,14 +317,14 @@ class Operations(SendingControls):
                 retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
                 words = publication.message.wording(receipt.language)
                 note = _UNTRANSLATED if words and words.untranslated else ""
-                note = " ".join(filter(None, (note, self._note(receipt, notes))))
+                note = Text.join(" ", (note, self._note(receipt, notes)))
                 update = {"note": note, "retry_at": retry_at}
                 receipts.append(receipt.model_copy(update=update))
             yield publication.model_copy(update={"receipts": tuple(receipts)})
 
-    def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> str:
+    def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> AnyText:
         if receipt.outcome is Outcome.SENDING:
-            return "It is being sent now."
+            return Text("It is being sent now.")
         if receipt.paused:
             return ""  # the reason states who
         channel = self.channel_configs.get(receipt.channel)
@@ -328,33 +335,41 @@ class Operations(SendingControls):
         verified = channel is None or channel.capabilities.acceptance == "verified"
         return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
 
-    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, str]:
+    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, Text]:
         """Return for each channel who sends what waits there, and when."""
         configs, journal = self.channel_configs, self.journal
         seen = journal.workers.last_heartbeat()
         time = local_time(seen, self.zone, seconds=True) if seen else ""
-        ran = f"the last one ran at {time}" if seen else "none has run yet"
-        sender = f"The next publish or `policenotify drain` sends it; {ran}."
+        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
+        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
         if self._has_worker():
-            sender = f"A worker sends it; {f'it was last seen at {time}' if time else 'it has just started'}."
+            sender = Text(
+                "A worker sends it; {text}.",
+                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
+            )
         rates = {name: configs[name].rate if name in configs else None for name in channels}
         limited = {
-            name: f" Nothing leaves on its channel before {local_time(at, self.zone, seconds=True)}."
+            name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))
             for name, at in journal.channels.opens_at(rates).items()
         }
         problems = {
-            name: f"It waits: {problem_of(channel, journal.deliveries.had_recipients)}"
+            name: Text("It waits: {problem_of}", problem_of=problem_of(channel, journal.deliveries.had_recipients))
             for name in rates
             if (channel := configs.get(name)) is not None and channel.problem
         }
         blocked = {
-            name: f"It waits until the channel may go on: policenotify doctor, or policenotify resume {name}"
+            name: Text(
+                "It waits until the channel may go on: policenotify doctor, or policenotify resume {name}", name=name
+            )
             for name in journal.channels.blocked()
         }
         if journal.stopped() is not None:
-            sender = "It waits, for everything is stopped. Go on with: policenotify resume"
+            sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
             limited, blocked = {}, {}
-        return {name: problems.get(name) or blocked.get(name) or sender + limited.get(name, "") for name in rates}
+        return {
+            name: problems.get(name) or blocked.get(name) or Text.join(" ", (sender, limited.get(name, "")))
+            for name in rates
+        }
 
 
 def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:
@@ -374,15 +389,17 @@ def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool
     """Return the error for an unknown name, with the nearest and the open incidents, or for a refused message."""
     if refusal := journal.publications.refusal(name):
         at, codes = refusal
-        text = f"{name}: message refused at {local_time(at, zone)} by {codes or 'a check'}."
+        text = Text(
+            "{name}: message refused at {at} by {codes}.", name=name, at=local_time(at, zone), codes=codes or "a check"
+        )
         return IncidentNotFound(text, name=name)
     open_now = journal.incidents.list(limit=_NEAR)
     nearest = next(iter(get_close_matches(name, [incident.id for incident in open_now], n=1)), None)
-    hint = f" Did you mean {nearest!r}?" if nearest else ""
+    hint = Text(" Did you mean {nearest!r}?", nearest=nearest) if nearest else ""
     known = describe_incidents(History(), open_now, zone, count=journal.incidents.count_open())
-    text = f"There is no incident, publication or key {name!r}.{hint} {known}"
+    text = Text("There is no incident, publication or key {name!r}.{hint} {known}", name=name, hint=hint, known=known)
     if only_incidents:
-        text = f"There is no incident {name!r}.{hint} {known}"
+        text = Text("There is no incident {name!r}.{hint} {known}", name=name, hint=hint, known=known)
     return IncidentNotFound(text, name=name, nearest=nearest)
 
 

@@ -14,6 +14,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.person import ErasedPerson, PersonRecord, ReportResult, Suppression
 from policenotify.networks.registry import NoStateStore
 from policenotify.publishing.arguments import checked_reason
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class People:
         """
         reason = checked_reason("reason", reason)
         if "@" in reason or _compared(address) in reason.casefold():
-            raise ValueError("reason: leave the address out, for it is kept. Nothing was changed")
+            raise ValueError(Text("reason: leave the address out, for it is kept. Nothing was changed"))
         self._check(channel)
         add = self._journal.suppressions.add
         newly = [add(form, channel, actor, evidence=reason, until=until) for form in self._forms(address, channel)]
@@ -112,7 +113,7 @@ class People:
             NotAllowed: The installation's rule refuses it.
         """
         if address is None and channel is None:
-            raise ValueError("release: name a person or a channel. Nothing was changed")
+            raise ValueError(Text("release: name a person or a channel. Nothing was changed"))
         forms: Sequence[str | None] = [None] if address is None else self._forms(address, channel)
         ended = sum(self._journal.suppressions.release(channel, form, actor) for form in forms)
         if not ended and channel != "*":
@@ -253,7 +254,13 @@ class People:
 
     def _check(self, channel: str | None) -> None:
         if channel is not None and channel not in self._channels:
-            raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, self._channels)}")
+            raise SettingsError(
+                Text(
+                    "{channel!r} is not a channel. {did_you_mean}",
+                    channel=channel,
+                    did_you_mean=did_you_mean(channel, self._channels),
+                )
+            )
 
     def _forms(self, address: str, channel: str | None) -> list[str]:
         """Return the forms by which the journal may know an address: each network has its own."""

@@ -39,6 +39,7 @@ from policenotify.publishing.status import MEND, problem_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 from policenotify.telemetry import span, traceparent
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -48,7 +49,7 @@ _ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, as i
 _DEADLINE = timedelta(hours=24)  # of an incident whose deadline neither the message nor the category gives
 _REOPEN_INTERVAL = 10.0  # seconds, at least, between two reads of the settings of a channel that cannot be used
 _OTHERS = 200  # open incidents with which the place of an end is compared, the newest
-_PUBLISH_AGAIN = "If it is still true, publish it again with another key."
+_PUBLISH_AGAIN = Text("If it is still true, publish it again with another key.")
 _log = logging.getLogger("policenotify")
 
 
@@ -336,8 +337,14 @@ class Preparer:
                     "Channel %s: its network fails to measure or spell a text (%s).", channel.name, name, extra=about
                 )
                 failures[target] = SettingsError(
-                    f"Nothing was sent: the network {channel.network!r} of {channel.name!r} fails on this text "
-                    f"({name}). Report it to the author of its package, and reach these readers in another way."
+                    Text(
+                        "Nothing was sent: the network {network!r} of {name!r} fails on this text "
+                        "({name_2}). Report it to the author of its package, and reach these readers in "
+                        "another way.",
+                        network=channel.network,
+                        name=channel.name,
+                        name_2=name,
+                    )
                 )
         deletes = any(target.operation is Operation.DELETE for target in without_post)
         if failures and not (fitting or deletes or may_be_empty):
@@ -351,8 +358,11 @@ class Preparer:
         message, locale = publication.message, best_match(language, self.locales)
         if locale is None:
             raise SettingsError(
-                f"Nothing was sent: there are no fixed phrases for the language {language!r}. "
-                f"Known: {', '.join(sorted(self.locales))}."
+                Text(
+                    "Nothing was sent: there are no fixed phrases for the language {language!r}. Known: {locales}.",
+                    language=language,
+                    locales=", ".join(sorted(self.locales)),
+                )
             )
         name = message.location.commune_name if message.location else None
         return RenderContext(
@@ -393,7 +403,7 @@ class Preparer:
         self.journal.publications.ensure_not_purged(message)
         history = self.journal.incidents.history_of(corrects)
         if history is None:
-            raise InvalidTransition(f"There is no publication {corrects}.", incident=None)
+            raise InvalidTransition(Text("There is no publication {corrects}.", corrects=corrects), incident=None)
         return history
 
     def _status_after(self, message: Message, history: History, incident: str | None) -> IncidentStatus:
@@ -402,15 +412,27 @@ class Preparer:
             first = history.opening
             if first is not None and first.stage is not Stage.STANDALONE:
                 raise InvalidTransition(
-                    f"Publication {first.publication} belongs to incident {first.message.incident!r}; name that one.",
+                    Text(
+                        "Publication {publication} belongs to incident {incident!r}; name that one.",
+                        publication=first.publication,
+                        incident=first.message.incident,
+                    ),
                     incident=first.message.incident,
                 )
             return next_status(history.status, stage, incident=None)
         if corrects is not None and history.entries and history.entry(corrects) is None:
-            raise InvalidTransition(f"Publication {corrects} is not of incident {incident!r}.", incident=incident)
+            raise InvalidTransition(
+                Text("Publication {corrects} is not of incident {incident!r}.", corrects=corrects, incident=incident),
+                incident=incident,
+            )
         if reopens and not any(history.is_end(entry) for entry in history.entries if entry.publication == corrects):
             raise InvalidTransition(
-                f"Publication {corrects} is not the end of incident {incident!r}, and only a wrong end is taken back.",
+                Text(
+                    "Publication {corrects} is not the end of incident {incident!r}, and only a wrong end is "
+                    "taken back.",
+                    corrects=corrects,
+                    incident=incident,
+                ),
                 incident=incident,
             )
         if stage in allowed_stages(history.status):
@@ -433,7 +455,9 @@ def _set_apart(
                 channel=target.channel,
                 account="",
                 language=target.language,
-                problem=f"The channel {target.channel!r} cannot be used: {problem}",
+                problem=Text(
+                    "The channel {channel!r} cannot be used: {problem}", channel=target.channel, problem=problem
+                ),
                 remedy=MEND,
             )
     usable = tuple(target for target in targets if target.skip or target.channel not in pending)
@@ -453,19 +477,24 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
         return
     incident = first.message.incident
     it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
-    kind, mark = ("an exercise", "True") if first.message.exercise else ("not an exercise", "False")
-    raise InvalidTransition(f"{it} is {kind}, and so is all that follows: exercise={mark}.", incident=incident)
+    kind, mark = (Text("an exercise"), "True") if first.message.exercise else (Text("not an exercise"), "False")
+    raise InvalidTransition(
+        Text("{it} is {kind}, and so is all that follows: exercise={mark}.", it=it, kind=kind, mark=mark),
+        incident=incident,
+    )
 
 
 def _refused_targets(failures: Mapping[Target, PolicenotifyError], posts: Sequence[RenderedPost]) -> Iterator[Target]:
     parts = Counter(post.target.channel for post in posts for _ in (post.standalone, *post.continuations))
     for target, error in failures.items():
-        reason = str(error).replace("Nothing was sent:", "Nothing was sent here:", 1)
+        reason = error.text
         if isinstance(error, MessageTooLong):
-            reason = (
-                f"Nothing was sent here: what, where and the first thing to do take {error.used} of {error.limit}. "
-                "Shorten the headline, the street or the first sentence of the instruction, and publish that on this "
-                "channel."
+            reason = Text(
+                "Nothing was sent here: what, where and the first thing to do take {used} of {limit}. "
+                "Shorten the headline, the street or the first sentence of the instruction, and publish "
+                "that on this channel.",
+                used=error.used,
+                limit=error.limit,
             )
         yield replace(target, part=parts[target.channel], refused=reason)
         parts[target.channel] += 1
@@ -563,7 +592,10 @@ class PendingDeliveries:
         others = (other for other in self.channels.values() if other.name != channel.name)
         same = next((other.name for other in others if other.readers == reopened.readers), "")
         if same and not reopened.problem:
-            reopened = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
+            reopened = replace(
+                channel,
+                problem=Text("channels.{name}: is the same account as channels.{same}.", name=channel.name, same=same),
+            )
         if channel.problem and not reopened.problem:
             _log.warning("Channel %s can be used again.", channel.name, extra=fields("usable", channel=channel.name))
         self.channels[channel.name] = with_consent(reopened, self.preparer.profiles)
@@ -579,7 +611,7 @@ class PendingDeliveries:
             raise
         except Exception as error:  # noqa: BLE001 - a delivery that cannot be rendered must not stop the others
             said = str(error) if isinstance(error, PolicenotifyError) else None
-            reason = said or f"It cannot be worded: {type(error).__name__}."
+            reason = said or Text("It cannot be worded: {name}.", name=type(error).__name__)
             name, publication_id = delivery.channel, delivery.publication
             about = fields("refused", channel=name, publication=publication_id, outcome="refused")
             _log.warning(  # without the reason, which may quote it

@@ -44,6 +44,7 @@ from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPo
 from policenotify.publishing.routing import Route, refuse_shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
 from policenotify.telemetry import note, span
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -155,7 +156,11 @@ class Publisher(Operations):
         for name in policy.to:
             if name not in self.channel_configs:
                 raise SettingsError(
-                    f"reminders.to: {name!r} is not a channel. {did_you_mean(name, self.channel_configs)}"
+                    Text(
+                        "reminders.to: {name!r} is not a channel. {did_you_mean}",
+                        name=name,
+                        did_you_mean=did_you_mean(name, self.channel_configs),
+                    )
                 )
         self._preparer = Preparer(
             journal=journal,
@@ -333,7 +338,7 @@ class Publisher(Operations):
         # Before anything is written: a wrong value must not come to light after that.
         wait = wait_of(self.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
-            raise ValueError("wait: nothing can be delivered before you commit; leave it out. Nothing was sent")
+            raise ValueError(Text("wait: nothing can be delivered before you commit; leave it out. Nothing was sent"))
         if connection is None:
             self.events.register()
             self._pending.run(retries_lists=True)
@@ -420,8 +425,11 @@ class Publisher(Operations):
                 raise ApprovalMissing(new.findings, new.id)
             if not (new.posts or new.targets):
                 raise SettingsError(
-                    f"Nothing was sent: no route takes this {new.message.category} message. "
-                    "Add a route for it, or name the channels in 'to'."
+                    Text(
+                        "Nothing was sent: no route takes this {category} message. Add a route for it, or "
+                        "name the channels in 'to'.",
+                        category=new.message.category,
+                    )
                 )
             try:
                 self.drafts.ask(new)

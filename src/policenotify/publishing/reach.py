@@ -17,6 +17,7 @@ from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile
+from policenotify.translation import Text
 
 _FOLLOWS = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
@@ -49,15 +50,27 @@ class Reach:
             return None
         return round(self.people * self.messages * self.price, 2)
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """The figures in one or two sentences."""
         if self.people is None:
-            return f"Its people cannot be counted. {self.problem}"
+            return Text("Its people cannot be counted. {problem}", problem=self.problem)
         messages = self.people * self.messages
         if self.cost is not None:
-            return f"It goes to {self.people} people: {messages} messages to pay for, {self.cost:.2f} €."
+            return Text(
+                "It goes to {people} people: {messages} messages to pay for, {cost:.2f} €.",
+                people=self.people,
+                messages=messages,
+                cost=self.cost,
+            )
         if self.messages > 1:
-            return f"It goes to {self.people} people: {messages} messages to pay for."
-        return f"It goes to {self.people} people."
+            return Text(
+                "It goes to {people} people: {messages} messages to pay for.", people=self.people, messages=messages
+            )
+        return Text("It goes to {people} people.", people=self.people)
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]) -> ChannelConfig:

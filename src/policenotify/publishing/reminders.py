@@ -19,6 +19,7 @@ from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile, Locale, best_match
 from policenotify.telemetry import span
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -51,9 +52,9 @@ class ReminderPolicy:
     def __post_init__(self) -> None:
         rising = all(delay < longer for delay, longer in zip(self.after, self.after[1:], strict=False))
         if not self.after or self.after[0] < timedelta(0) or not rising:
-            raise ValueError("after: give one time or more, each longer than the one before")
+            raise ValueError(Text("after: give one time or more, each longer than the one before"))
         if self.every < timedelta(minutes=1):
-            raise ValueError("every: give a minute or more")
+            raise ValueError(Text("every: give a minute or more"))
 
     def level_after(self, lateness: timedelta) -> int:
         """Return the number of the reminder due so long after the deadline, or 0."""
@@ -100,25 +101,39 @@ class Reminder:
     @property
     def key(self) -> str:
         """The publication key: one for each incident or second reading, deadline and level."""
-        what = f"second reading of {self.publication}" if self.publication else self.incident
+        what = (
+            Text("second reading of {publication}", publication=self.publication) if self.publication else self.incident
+        )
         return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def without_incident(self) -> str:
         """Return its text for the log: all but the incident's id, which is the desk's own."""
         return str(self) if self.publication else f"{replace(self, incident='…')} See: policenotify incidents"
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """The reminder in one or two sentences."""
         if self.publication:
-            return (
-                f"Publication {self.publication} ({self.category}) went out urgently, and its second reading is owed "
-                f"since {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, reminder {self.level}. Read it: "
-                f"policenotify drafts {self.publication}"
+            return Text(
+                "Publication {publication} ({category}) went out urgently, and its second reading is "
+                "owed since {due_at} UTC, reminder {level}. Read it: policenotify drafts {publication}",
+                publication=self.publication,
+                category=self.category,
+                due_at=f"{self.due_at.astimezone(UTC):%Y-%m-%d %H:%M}",
+                level=self.level,
             )
-        return (
-            f"Incident {self.incident} ({self.category}) is overdue since {self.due_at.astimezone(UTC):%Y-%m-%d %H:%M} "
-            f"UTC, reminder {self.level}: its end or an update is owed."
-            f"{f' So it is for {self.others} more: policenotify incidents' if self.others else ''}"
+        return Text(
+            "Incident {incident} ({category}) is overdue since {due_at} UTC, reminder {level}: its end "
+            "or an update is owed.{text}",
+            incident=self.incident,
+            category=self.category,
+            due_at=f"{self.due_at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            level=self.level,
+            text=Text(" So it is for {others} more: policenotify incidents", others=self.others) if self.others else "",
         )
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 @dataclass(slots=True, kw_only=True)

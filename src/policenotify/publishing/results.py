@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from policenotify.findings import Finding
 from policenotify.model.documents import MessageDocument
 from policenotify.model.history import Target
+from policenotify.translation import AnyText
 
 
 class Result(BaseModel):
@@ -40,7 +41,7 @@ class PreviewedPost(Result):
 
     channel: str
     language: str
-    omitted: tuple[str, ...]
+    omitted: tuple[AnyText, ...]
     wordings: tuple[PreviewedWording, ...]
 
 
@@ -49,8 +50,8 @@ class PreviewedTarget(Result):
 
     channel: str
     language: str
-    reason: str
-    remedy: str
+    reason: AnyText
+    remedy: AnyText
 
     @classmethod
     def of(cls, target: Target) -> Self:
@@ -68,7 +69,7 @@ class PreviewedReach(Result):
     messages: int
     price: float | None
     cost: float | None
-    problem: str
+    problem: AnyText
 
 
 class PreviewResult(Result):

@@ -17,6 +17,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, PostedPar
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 Contains = Callable[[str, str], bool]
@@ -109,7 +110,7 @@ def choose_targets(
     known = {channel.name for channel in channels}
     for name, parts in reached.items():
         if name not in known:
-            skip = f"{name!r} is not configured any more."
+            skip = Text("{name!r} is not configured any more.", name=name)
             targets += _numbered(
                 Target(channel=name, account=part.account, language=part.language, skip=skip) for part in parts
             )
@@ -137,12 +138,12 @@ def choose_targets_on(
     if parts:
         return tuple(_following(message, history, channel, parts, deletes_images=deletes_images))
     # Its use may have been among the settings that could not be read.
-    skip = f"{channel.name!r} is retired; nothing begins on it." if channel.retired else ""
+    skip = Text("{name!r} is retired; nothing begins on it.", name=channel.name) if channel.retired else ""
     if channel.exercise != message.exercise:
         skip = (
-            f"{channel.name!r} is for exercises only."
+            Text("{name!r} is for exercises only.", name=channel.name)
             if channel.exercise
-            else f"{channel.name!r} is not for exercises."
+            else Text("{name!r} is not for exercises.", name=channel.name)
         )
     return tuple(replace(target, skip=skip) for target in _beginning(message, channel))
 
@@ -167,7 +168,7 @@ def _routed(
 ) -> list[ChannelConfig]:
     """Return the channels of a beginning."""
     for number, route in enumerate(routes, start=1):
-        _refuse_unknown(route.to, channels, f"routes: route {number}")
+        _refuse_unknown(route.to, channels, Text("routes: route {number}", number=number))
     usable = [channel for channel in channels if channel.exercise == message.exercise and not channel.retired]
     if to is not None:
         _refuse_unknown(to, channels, "to")
@@ -183,12 +184,19 @@ def _is_named(channel: ChannelConfig, names: Iterable[str]) -> bool:
     return any(name == channel.name or name in channel.tags for name in names)
 
 
-def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], field: str) -> None:
+def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], field: AnyText) -> None:
     known = {name for channel in channels for name in (channel.name, *channel.tags)}
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known)
-            raise SettingsError(f"Nothing was sent. {field}: no channel has the name or tag {name!r}. {hint}")
+            raise SettingsError(
+                Text(
+                    "Nothing was sent. {field}: no channel has the name or tag {name!r}. {hint}",
+                    field=field,
+                    name=name,
+                    hint=hint,
+                )
+            )
 
 
 def _refuse_unusable(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
@@ -197,26 +205,31 @@ def _refuse_unusable(to: Iterable[str], channels: Iterable[ChannelConfig], messa
         if channel.name not in to:
             continue
         if channel.exercise != message.exercise:
-            kinds = "is not for exercises, and this is one" if message.exercise else "is for exercises only"
-            raise SettingsError(f"Nothing was sent. to: channel {channel.name!r} {kinds}.")
+            kinds = Text("is not for exercises, and this is one") if message.exercise else Text("is for exercises only")
+            raise SettingsError(Text("Nothing was sent. to: channel {name!r} {kinds}.", name=channel.name, kinds=kinds))
         if channel.retired and message.stage in _BEGINNINGS:
-            raise SettingsError(f"Nothing was sent. to: channel {channel.name!r} is retired; nothing begins on it.")
+            raise SettingsError(
+                Text("Nothing was sent. to: channel {name!r} is retired; nothing begins on it.", name=channel.name)
+            )
 
 
 def _refuse_silence(message: Message, to: Sequence[str] | None) -> None:
     severity = message.severity or Severity.UNKNOWN
-    text = f"this {message.category} message of severity {severity}"
+    text = Text("this {category} message of severity {severity}", category=message.category, severity=severity)
     if message.exercise and to is None:
         raise SettingsError(
-            "Nothing was sent: this is an exercise, and no channel is for exercises. Set exercise = true on one."
+            Text("Nothing was sent: this is an exercise, and no channel is for exercises. Set exercise = true on one.")
         )
     if to is not None:
-        kind = "this exercise" if message.exercise else text
-        raise SettingsError(f"Nothing was sent: of the channels named, none may carry {kind}.")
+        kind = Text("this exercise") if message.exercise else text
+        raise SettingsError(Text("Nothing was sent: of the channels named, none may carry {kind}.", kind=kind))
     if severity.at_least(Severity.SEVERE):
         raise SettingsError(
-            f"Nothing was sent: no route takes {text}, or its channels are retired or for exercises. "
-            "Add a route for it, or name the channels in 'to'."
+            Text(
+                "Nothing was sent: no route takes {text}, or its channels are retired or for exercises. Add "
+                "a route for it, or name the channels in 'to'.",
+                text=text,
+            )
         )
 
 
@@ -257,7 +270,7 @@ def _following(
 ) -> Iterator[Target]:
     """Yield a target for each language of the channel so far; more for an update."""
     if channel.exercise != message.exercise:
-        now = "for exercises only" if channel.exercise else "not for exercises any more"
+        now = Text("for exercises only") if channel.exercise else Text("not for exercises any more")
         skip = f"{channel.name!r} is {now}."
         return _numbered(replace(_target(channel, part.language), skip=skip) for part in parts)
     before = [part.language for part in parts]
@@ -275,7 +288,7 @@ def _following(
     if deletes_images and shows and message.stage in _FINAL and channel.capabilities.deletes:
         targets = _without_images(targets, history, channel)
     targets += [
-        replace(_target(channel, language), skip=f"The message does not speak {language!r}.")
+        replace(_target(channel, language), skip=Text("The message does not speak {language!r}.", language=language))
         for language in before
         if not message.wording(language)
     ]
@@ -409,4 +422,10 @@ def refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
             continue
         first = names.setdefault(channel.readers, channel.name)
         if first != channel.name:
-            raise SettingsError(f"The channels {first!r} and {channel.name!r} are the same account; keep one of them.")
+            raise SettingsError(
+                Text(
+                    "The channels {first!r} and {name!r} are the same account; keep one of them.",
+                    first=first,
+                    name=channel.name,
+                )
+            )

@@ -11,6 +11,7 @@ from policenotify.channel import Clock
 from policenotify.errors import printable
 from policenotify.model.decision import Steered
 from policenotify.model.progress import Progress
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -66,7 +67,7 @@ class SendingControls(ABC):
         """
         seconds = every.total_seconds() if isinstance(every, timedelta) else every
         if not seconds >= _SHORTEST_INTERVAL:  # nor is nan
-            raise ValueError(f"every: at least {_SHORTEST_INTERVAL} seconds")
+            raise ValueError(Text("every: at least {shortest_interval} seconds", shortest_interval=_SHORTEST_INTERVAL))
         return self._watch(self.progress(publication), seconds)
 
     def _watch(self, progress: Progress, seconds: float) -> Iterator[Progress]:

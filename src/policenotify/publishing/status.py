@@ -23,6 +23,7 @@ from policenotify.model.status import (
     SecondReading,
     Takeover,
 )
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _NAMED = 10  # incidents in one sentence
 
-MEND = f"Mend it: its settings, its secret or its library. {WAITS}"
+MEND = Text("Mend it: its settings, its secret or its library. {waits}", waits=WAITS)
 """What to do about a channel whose settings, secret or library do not let it be used."""
 
 
@@ -43,7 +44,7 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
     Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
     """
     if channel.problem:
-        reason = f"The channel {channel.name!r} cannot be used: {channel.problem}"
+        reason = Text("The channel {name!r} cannot be used: {problem}", name=channel.name, problem=channel.problem)
         return ChannelProblem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
@@ -145,8 +146,8 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
         ChannelStatus(
             name=name,
             state="removed",
-            reason="It is no longer in the settings.",
-            remedy="Restore it; with retired = true no new incident is published on it.",
+            reason=Text("It is no longer in the settings."),
+            remedy=Text("Restore it; with retired = true no new incident is published on it."),
             incidents=incidents,
             **_counts(summaries.get(name)),
         )
@@ -155,7 +156,7 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
     return tuple(statuses)
 
 
-def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
+def removed_channel(name: str, incidents: tuple[str, ...]) -> AnyText:
     """Return the alarm of a channel that is no longer in the settings.
 
     Args:
@@ -163,42 +164,53 @@ def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
         incidents: The open incidents that were published there; none: deliveries wait for it.
     """
     if not incidents:
-        return (
-            f"{name} is no longer in the settings, and messages wait for it. Restore it; with retired = true "
-            "no new incident is published on it."
+        return Text(
+            "{name} is no longer in the settings, and messages wait for it. Restore it; with retired = "
+            "true no new incident is published on it.",
+            name=name,
         )
     more = len(incidents) - _NAMED
-    names = ", ".join([*incidents[:_NAMED], *([f"{more:,} more incidents"] if more > 0 else [])])
-    return (
-        f"{name} is no longer in the settings, and its readers know of {names}, whose end would not reach them. "
-        "Restore it with retired = true until they are over."
+    names = Text.join(", ", [*incidents[:_NAMED], Text("{more:,} more incidents", more=more) if more > 0 else ""])
+    return Text(
+        "{name} is no longer in the settings, and its readers know of {names}, whose end would not reach "
+        "them. Restore it with retired = true until they are over.",
+        name=name,
+        names=names,
     )
 
 
-def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
+def repeated_takeover(takeover: Takeover, zone: tzinfo) -> AnyText:
     """Return what it means that a delivery was taken over twice, and what to do."""
-    return (
-        f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
-        f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
-        "been sent twice. Look into the workers' logs, and at the clocks of their machines."
+    return Text(
+        "delivery {delivery} on {channel} was taken over twice within one lease, the last time {at}: "
+        "workers end while they send it, or take it from each other. It may have been sent twice. Look "
+        "into the workers' logs, and at the clocks of their machines.",
+        delivery=takeover.delivery,
+        channel=takeover.channel,
+        at=local_time(takeover.at, zone),
     )
 
 
-def clock_was_set(step: ClockStep, zone: tzinfo) -> str:
+def clock_was_set(step: ClockStep, zone: tzinfo) -> AnyText:
     """Return that the clock was set, and what to do."""
     at, seconds = local_time(step.at, zone), f"{abs(step.seconds):,.0f}"
-    text = f"{at} the clock was set forward by {seconds} s."
+    text = Text("{at} the clock was set forward by {seconds} s.", at=at, seconds=seconds)
     if step.seconds < 0:
-        text = f"{at} the clock was set back by {seconds} s."
-    return (
-        f"{text} All that waits was moved with it. Check the time of the machine that holds the journal: timedatectl. "
-        "This note ends after an hour."
+        text = Text("{at} the clock was set back by {seconds} s.", at=at, seconds=seconds)
+    return Text(
+        "{text} All that waits was moved with it. Check the time of the machine that holds the journal: "
+        "timedatectl. This note ends after an hour.",
+        text=text,
     )
 
 
-def waiting_drafts(status: InstallationStatus) -> str:
+def waiting_drafts(status: InstallationStatus) -> AnyText:
     """Return how many drafts wait, and where they are read."""
-    return f"{status.submitted_drafts} drafts wait for their readers: policenotify drafts"
+    return Text.counted(
+        "{count} drafts wait for their readers: policenotify drafts",
+        "{count} drafts wait for their readers: policenotify drafts",
+        count=status.submitted_drafts,
+    )
 
 
 def _state(problem: ChannelProblem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:

@@ -24,6 +24,7 @@ from policenotify.text.fit import FitResult, shorten
 from policenotify.text.patterns import lazy_pattern
 from policenotify.text.urls import host_of
 from policenotify.text.wrap import wrap
+from policenotify.translation import AnyText, Text
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """How urgent a mail looks (ISO 22324): red for danger, yellow for caution, green for safe, neutral for the rest."""
@@ -167,15 +168,15 @@ def fit_mail(parts: MailParts, budget: Budget, *, whole: bool) -> tuple[FitResul
     The description is shortened or left out first, then the instruction is shortened, both after a sentence. With
     *whole* the description is left out at once.
     """
-    omitted: list[str] = []
+    omitted: list[AnyText] = []
     text, html = render_mail(parts)
     if not budget.fits(text) and parts.description:
         shorter = "" if whole else shorten(parts.description, _fits_with(parts, "description", budget))
         parts = replace(parts, description=shorter)
-        omitted.append(f"description {'shortened' if shorter else 'left out'}")
+        omitted.append(Text("description shortened") if shorter else Text("description left out"))
         text, html = render_mail(parts)
     if not budget.fits(text) and (shorter := shorten(parts.instruction, _fits_with(parts, "instruction", budget))):
-        omitted.append("instruction shortened")
+        omitted.append(Text("instruction shortened"))
         text, html = render_mail(replace(parts, instruction=shorter))
     return FitResult(text, tuple(omitted), *budget.usage(text)), html
 

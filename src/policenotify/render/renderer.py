@@ -21,6 +21,7 @@ from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
 from policenotify.text.spans import spans_of
+from policenotify.translation import AnyText, Text
 
 _NO_KEY = "0" * 64
 _UNSEEN = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED})
@@ -47,11 +48,22 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
-    notes = [f"{left_out} of {len(context.pictures)} pictures left out"] if left_out else []
+    notes: list[AnyText] = (
+        [
+            Text.counted(
+                "{count} of {pictures_count} pictures left out",
+                "{count} of {pictures_count} pictures left out",
+                count=left_out,
+                pictures_count=len(context.pictures),
+            )
+        ]
+        if left_out
+        else []
+    )
     notes += _unwritable(context, capabilities.budget)
-    notes += ["the text, which has no translation: fixed phrases stand in"] if context.is_untranslated else []
+    notes += [Text("the text, which has no translation: fixed phrases stand in")] if context.is_untranslated else []
 
-    def posts(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[str, ...]]:
+    def posts(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[AnyText, ...]]:
         fitted, title, html = _fitted_whole(context, channel, pictures, standalone=standalone)
         distinct = _distinct(context, channel, lambda short: short.standalone if standalone else short.reply)
         texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
@@ -122,7 +134,7 @@ def _fitted_whole(
 def _fit(parts: Sequence[Part], budget: Budget, more: str) -> FitResult:
     """Return the parts within the budget. Where the description gave way, *more* takes the place of the link."""
     result = fit(parts, budget)
-    if more and any(note.startswith(f"{DESCRIPTION} ") for note in result.omitted):
+    if more and any(str(note).startswith(f"{DESCRIPTION} ") for note in result.omitted):
         return fit([part._replace(text=more) if part.name == LINK else part for part in parts], budget)
     return result
 
@@ -161,7 +173,7 @@ def _fitted(parts: Sequence[Part], budget: Budget, more: str = "") -> FitResult:
     if budget.price(whole.text[:-size]) >= price:
         return whole
     cheaper = fitted([part for part in parts if part not in references])
-    without = replace(cheaper, omitted=(*cheaper.omitted, f"{REFERENCE} left out"))
+    without = replace(cheaper, omitted=(*cheaper.omitted, Text("{reference} left out", reference=REFERENCE)))
     return without if budget.price(cheaper.text) < price else whole
 
 
@@ -170,7 +182,9 @@ def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
     short = _short_post(context, channel)
     fitted = _fitted(short.brief(), channel.capabilities.budget)
     # The link stays, as the place of the rest.
-    left_out = [f"{part.name} left out" for part in short.standalone if part.name not in {"", "link", REFERENCE}]
+    left_out = [
+        Text("{name} left out", name=part.name) for part in short.standalone if part.name not in {"", "link", REFERENCE}
+    ]
     return replace(fitted, omitted=(*left_out, *fitted.omitted))
 
 
@@ -232,13 +246,15 @@ def _thread(context: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, 
     return None
 
 
-def _unwritable(context: RenderContext, budget: Budget) -> list[str]:
+def _unwritable(context: RenderContext, budget: Budget) -> list[AnyText]:
     """Return a note for each character that the network's alphabet lacks."""
     if budget.find_losses is None:
         return []
     text = context.text
     characters = budget.find_losses(f"{context.headline} {text.description} {text.instruction}")
-    return [f"“{character}” cannot be written there" for character in dict.fromkeys(characters)]
+    return [
+        Text("“{character}” cannot be written there", character=character) for character in dict.fromkeys(characters)
+    ]
 
 
 def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:

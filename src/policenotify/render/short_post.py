@@ -37,6 +37,7 @@ from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
 from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import hashtag, spans_of
+from policenotify.translation import Text
 
 MAX_TAGS: Final = 3
 """The most hashtags in a post: category, place, one more.
@@ -151,9 +152,9 @@ class Wording:
             Part(context.exercise_mark),
             Part(content.lead),
             Part(first, line=_Line.ACTION),
-            Part(rest, "sentences", _REST, "the rest of the instruction", _Line.ACTION),
+            Part(rest, "sentences", _REST, Text("the rest of the instruction"), _Line.ACTION),
             Part(content.rest, line=_Line.MORE),
-            Part(self._validity, "droppable", _VALIDITY, "when more will be said", _Line.UNTIL),
+            Part(self._validity, "droppable", _VALIDITY, Text("when more will be said"), _Line.UNTIL),
             Part(more if self._link else sentence(more), line=_Line.UNTIL),
             Part(identifier, name=REFERENCE, line=_Line.UNTIL),
             Part(source, line=_Line.SOURCE),
@@ -171,7 +172,7 @@ class Wording:
 
     @cached_property
     def _back_reference(self) -> tuple[Part, ...]:
-        text, name = self.context.back_reference, "what it refers to"
+        text, name = self.context.back_reference, Text("what it refers to")
         order = _FOLLOWS if self.context.message.stage in {Stage.UPDATE, Stage.END} else _TAKES_BACK
         return self._parts(Part(text, "droppable", order, name, _Line.REFERENCE))
 
@@ -203,7 +204,7 @@ class Wording:
             Part(self.context.exercise_mark),
             Part(content.lead),
             Part(content.instruction, "splittable", line=_Line.ACTION),
-            Part(self._by_text, "droppable", _BY_TEXT, "emergency number for deaf people", _Line.BY_TEXT),
+            Part(self._by_text, "droppable", _BY_TEXT, Text("emergency number for deaf people"), _Line.BY_TEXT),
             Part(content.rest, "splittable", line=_Line.MORE),
             Part(self.context.description, self._shortening, _DESCRIPTION, DESCRIPTION, _Line.MORE),
         )

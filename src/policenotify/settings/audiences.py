@@ -22,6 +22,7 @@ from policenotify.model.message import CategoryCode, Language
 from policenotify.networks.options import options_model
 from policenotify.networks.registry import entry_points_of
 from policenotify.settings.fields import AreaCode, Masked, SettingsTable
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
 
 ENTRY_POINT_GROUP: Final = "policenotify.audiences"
@@ -51,7 +52,7 @@ class RecipientSettings(SettingsTable):
         if isinstance(given, list):
             return {"addresses": given}
         if not isinstance(given, dict):
-            raise ValueError('write a list of addresses, or { file = "…" }')  # noqa: TRY004 - pydantic wants this one
+            raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))  # noqa: TRY004 - pydantic wants this one
         return given
 
     def audience(self, name: str, directory: Path) -> Audience:
@@ -113,7 +114,9 @@ class AudienceSettings(SettingsTable):
         if "source" not in given:
             known = cls.model_fields.keys() - {"options"}
             for name in given.keys() - known:
-                raise ValueError(f"{name!r} is not known. {did_you_mean(name, known)}")
+                raise ValueError(
+                    Text("{name!r} is not known. {did_you_mean}", name=name, did_you_mean=did_you_mean(name, known))
+                )
             return given
         return {"source": given["source"], "options": {name: given[name] for name in given if name != "source"}}
 
@@ -121,16 +124,24 @@ class AudienceSettings(SettingsTable):
     def _is_one_kind(self) -> AudienceSettings:
         kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
         if not kinds:
-            raise ValueError(f"write one of {', '.join(_KINDS)}")
+            raise ValueError(Text("write one of {kinds}", kinds=", ".join(_KINDS)))
         if len(kinds) > 1:
-            raise ValueError(f"write one of {', '.join(_KINDS)}, not {' and '.join(kinds)}")
+            raise ValueError(
+                Text("write one of {kinds}, not {kinds_2}", kinds=", ".join(_KINDS), kinds_2=" and ".join(kinds))
+            )
         for field, kind in _NEEDS.items():
             if field in self.model_fields_set and kinds != [kind]:
-                raise ValueError(f"{field} is for {kind} only")
+                raise ValueError(Text("{field} is for {kind} only", field=field, kind=kind))
         if self.query is not None and self.url is None:
-            raise ValueError("query needs the url of its database")
+            raise ValueError(Text("query needs the url of its database"))
         if unknown := [name for name in self.columns if name not in COLUMNS]:
-            raise ValueError(f"columns: {unknown[0]!r} is not known. {did_you_mean(unknown[0], COLUMNS)}")
+            raise ValueError(
+                Text(
+                    "columns: {unknown!r} is not known. {did_you_mean}",
+                    unknown=unknown[0],
+                    did_you_mean=did_you_mean(unknown[0], COLUMNS),
+                )
+            )
         return self
 
     def audience(self, name: str, directory: Path, categories: Collection[str]) -> Audience:
@@ -184,7 +195,11 @@ def _imported(name: str, target: str) -> Callable[..., Iterable[object]]:
     try:
         imported: Callable[..., Iterable[object]] = getattr(import_module(module), function)
     except Exception as error:  # another author's module may fail in any way
-        reason = f"{target!r} cannot be imported ({type(error).__name__}). Install it for this Python."
+        reason = Text(
+            "{target!r} cannot be imported ({name}). Install it for this Python.",
+            target=target,
+            name=type(error).__name__,
+        )
         raise SettingsError(f"audiences.{name}.function: {reason}") from error
     return imported
 
@@ -201,13 +216,15 @@ def _offered(name: str, offered: str, options: Mapping[str, object]) -> Audience
     except SettingsError as error:
         raise SettingsError(f"{at}.source: {error}") from error
     if "name" not in model.model_fields:
-        raise SettingsError(f"{at}.source: the class of {offered!r} takes no name. Update its package.")
+        raise SettingsError(
+            Text("{at}.source: the class of {offered!r} takes no name. Update its package.", at=at, offered=offered)
+        )
     given = {**options, "name": name}
     try:
         values = model.model_validate(given, extra="forbid")
     except ValidationError as error:
         lines = format_validation_errors(error, model, at=at, also=("source",), values=given)
-        raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
+        raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
     try:
         audience = kind(**{option: getattr(values, option) for option in model.model_fields})
     except Exception as error:  # noqa: BLE001 - another author's constructor may fail in any way
@@ -215,7 +232,13 @@ def _offered(name: str, offered: str, options: Mapping[str, object]) -> Audience
         text = redact(str(error) if ours else type(error).__name__, secret_values(model, given), trusted=ours)
         raise SettingsError(f"{at}: {text}") from None
     if not isinstance(audience, Audience):
-        raise SettingsError(f"{at}.source: {offered!r} lacks one of name, revision, rows. Update its package.")
+        raise SettingsError(
+            Text(
+                "{at}.source: {offered!r} lacks one of name, revision, rows. Update its package.",
+                at=at,
+                offered=offered,
+            )
+        )
     return audience
 
 
@@ -229,16 +252,24 @@ def source(name: str) -> type[Any]:
     claims = {package: target for each, package, target in offered if each == name}
     if not claims:
         hint = did_you_mean(name, {each for each, _, _ in offered}, known="Installed")
-        raise SettingsError(f"No installed package offers the audience {name!r}. {hint}")
+        raise SettingsError(Text("No installed package offers the audience {name!r}. {hint}", name=name, hint=hint))
     if len(claims) > 1:
         named = " and ".join(map(repr, sorted(claims)))
-        raise SettingsError(f"The audience {name!r} is offered by {named}: neither is used. Uninstall all but one.")
+        raise SettingsError(
+            Text(
+                "The audience {name!r} is offered by {named}: neither is used. Uninstall all but one.",
+                name=name,
+                named=named,
+            )
+        )
     [target] = claims.values()
     try:
         kind = EntryPoint(name, target, ENTRY_POINT_GROUP).load()
     except Exception as error:  # another author's module may fail in any way
         kind = type(error).__name__
-        raise SettingsError(f"The audience {name!r} cannot be loaded ({kind}). Update its package.") from error
+        raise SettingsError(
+            Text("The audience {name!r} cannot be loaded ({kind}). Update its package.", name=name, kind=kind)
+        ) from error
     if not isinstance(kind, type):
-        raise SettingsError(f"The audience {name!r} is not a class. Update its package.")
+        raise SettingsError(Text("The audience {name!r} is not a class. Update its package.", name=name))
     return kind

@@ -13,6 +13,8 @@ from policenotify.settings.init import exposed_audience, exposed_secret
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, ChannelSettings, Settings
 from policenotify.text import Budget
+from policenotify.translation import AnyText, Text, lines_of
+from policenotify.validation import at_place
 
 if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
@@ -34,7 +36,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
         MissingExtra: A network's library is not installed.
     """
     channels: list[ChannelConfig] = []
-    errors: list[str] = []
+    errors: list[AnyText] = []
     for name in settings.channels:
         try:
             channel = _channel(settings, name, readable=not tolerant)
@@ -55,9 +57,14 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
             other = readers.setdefault(channel.readers, channel.name)
         if other != channel.name:
             errors.append(
-                f"channels.{other} and channels.{channel.name}: are the same account of {channel.network!r}, so "
-                "everything would be posted twice. Join them (a channel may have several tags), or give one another "
-                "account, or on a network that writes to people other audiences."
+                Text(
+                    "channels.{other} and channels.{name}: are the same account of {network!r}, so "
+                    "everything would be posted twice. Join them (a channel may have several tags), or give "
+                    "one another account, or on a network that writes to people other audiences.",
+                    other=other,
+                    name=channel.name,
+                    network=channel.network,
+                )
             )
     if errors:
         raise settings.error(errors)
@@ -94,15 +101,16 @@ def _fields(channel: ChannelSettings) -> dict[str, Any]:
     return {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients", "audiences"}}
 
 
-def _lines(name: str, error: SettingsError) -> list[str]:
+def _lines(name: str, error: SettingsError) -> list[AnyText]:
     """Return the errors of a channel, each with its place in the settings."""
     at = f"channels.{name}"
     if isinstance(error, UnknownNetwork):
-        return [f"{at}.network: {error}"]
-    return [line if line.startswith((at, "audiences.")) else f"{at}: {line}" for line in str(error).splitlines()]
+        return [at_place(f"{at}.network", error.text)]
+    lines = lines_of(error.text)
+    return [line if str(line).startswith((at, "audiences.")) else at_place(at, line) for line in lines]
 
 
-def _unusable(settings: Settings, name: str, problem: str) -> ChannelConfig:
+def _unusable(settings: Settings, name: str, problem: AnyText) -> ChannelConfig:
     """Return a channel that cannot be used, without any capability."""
 
     def fail(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
@@ -151,6 +159,10 @@ def may_of(settings: Settings) -> May | None:
     try:
         rule: May = getattr(import_module(module), name)
     except Exception as error:  # another author's module may fail in any way
-        reason = f"may: {settings.may!r} cannot be imported ({type(error).__name__}). Install it for this Python"
+        reason = Text(
+            "may: {may!r} cannot be imported ({name}). Install it for this Python",
+            may=settings.may,
+            name=type(error).__name__,
+        )
         raise settings.error([reason]) from error
     return rule

@@ -24,6 +24,7 @@ from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN, BySe
 from policenotify.model.rate import EXAMPLES, Rate
 from policenotify.networks.options import by_severity
 from policenotify.text.spans import find_mentions, hashtag
+from policenotify.translation import Text
 
 
 def _seconds(value: object) -> object:
@@ -37,25 +38,34 @@ def _zone(value: object) -> object:
     try:
         return ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {value!r}; write one such as 'Europe/Paris'") from None
+        raise ValueError(
+            Text("there is no time zone {value!r}; write one such as 'Europe/Paris'", value=value)
+        ) from None
 
 
 def _rate(value: object) -> Rate:
     if not isinstance(value, str):
-        raise ValueError(f"write a rate such as {EXAMPLES}")  # noqa: TRY004 - pydantic wants this one
+        raise ValueError(Text("write a rate such as {examples}", examples=EXAMPLES))  # noqa: TRY004 - pydantic wants this one
     return Rate.read(value)
 
 
 def _area(value: str) -> str:
     if not re.fullmatch(r"commune:\d[\dAB]\d{3}|epci:\d{9}|dept:(\d[\dAB]|\d{3})", value):
-        raise ValueError(f"{value!r} is not an area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'")
+        raise ValueError(
+            Text(
+                "{value!r} is not an area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'",
+                value=value,
+            )
+        )
     return value
 
 
 def _handle(value: str) -> str:
     handle = value.removeprefix("@")
     if [mention.value for mention in find_mentions(f"@{handle}")] != [handle]:
-        raise ValueError(f"{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon")
+        raise ValueError(
+            Text("{value!r} is not an account; write one such as 'Prefet34', or 'name@server' on Mastodon", value=value)
+        )
     return handle
 
 
@@ -63,7 +73,9 @@ def _named(value: str) -> str:
     if value.startswith("@"):
         return f"@{_handle(value)}"
     if not value.startswith("#") or not hashtag(value) or hashtag(value) != value[1:]:
-        raise ValueError(f"{value!r} is neither an account nor a hashtag; write one such as '@Prefet34' or '#OTV'")
+        raise ValueError(
+            Text("{value!r} is neither an account nor a hashtag; write one such as '@Prefet34' or '#OTV'", value=value)
+        )
     return value
 
 

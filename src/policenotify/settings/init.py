@@ -19,6 +19,7 @@ from policenotify.networks.registry import network
 from policenotify.settings.audiences import AudienceSettings, keys_of_secrets, source
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import secret_values
 
 if TYPE_CHECKING:
@@ -74,14 +75,19 @@ def write_settings(
     settings, keys_file, journal, secrets_folder, ignored = (place / name for name in names)
     journals = () if django else (journal,)
     if present := [path for path in (settings, keys_file, *journals) if path.exists() or path.is_symlink()]:
-        done = f"{present[0]} is there already. Nothing was written: choose another directory."
+        done = Text("{present} is there already. Nothing was written: choose another directory.", present=present[0])
         if present == [settings]:
-            done += f" If an `init` was cut off here: delete {settings}, and run it again."
+            more = Text("If an `init` was cut off here: delete {settings}, and run it again.", settings=settings)
+            done = Text.join(" ", (done, more))
         elif present == [settings, keys_file] and not django:
-            done += f" If an `init` was cut off here, finish it: policenotify migrate --settings {settings}"
+            more = Text(
+                "If an `init` was cut off here, finish it: policenotify migrate --settings {settings}",
+                settings=settings,
+            )
+            done = Text.join(" ", (done, more))
         raise SettingsError(done)
     if exposed := [str(exposure) for exposure in exposures(settings)]:
-        raise SettingsError(f"Nothing was written. {' '.join(exposed)}")
+        raise SettingsError(Text("Nothing was written. {exposed}", exposed=" ".join(exposed)))
     written = [keys_file, settings, *journals]
     keys = Keys.create(entropy)
     try:
@@ -102,7 +108,9 @@ def write_settings(
                 open_journal(str(path), keys=keys, entropy=entropy, create=True).close()
             undo.pop_all()
     except OSError as error:
-        raise SettingsError(f"{error.filename} cannot be written ({error.strerror}).") from error
+        raise SettingsError(
+            Text("{filename} cannot be written ({strerror}).", filename=error.filename, strerror=error.strerror)
+        ) from error
     return tuple(written)
 
 
@@ -124,57 +132,57 @@ def _write(path: Path, text: str) -> None:
             raise
 
 
-def exposed_files(settings: Settings) -> dict[Exposure, str]:
+def exposed_files(settings: Settings) -> dict[Exposure, AnyText]:
     """Return the files and folders that others may read or change, each with what is private in it.
 
     Checks the settings, each file of a secret, of recipients or of a language, the keys, and a journal in a file.
     They are refused when they are used, except recipients: a list that is open must not keep an alert from them.
     """
-    exposed: dict[Exposure, str] = {}
+    exposed: dict[Exposure, AnyText] = {}
     for path, forbidden, content in _private_files(settings):
         for exposure in exposures(path, forbidden):
             exposed.setdefault(exposure, content)
     return exposed
 
 
-def _private_files(settings: Settings) -> Iterator[tuple[Path, int, str]]:
+def _private_files(settings: Settings) -> Iterator[tuple[Path, int, AnyText]]:
     folder = settings.place.parent
-    yield settings.place, READABLE, "the settings"
+    yield settings.place, READABLE, Text("the settings")
     if isinstance(url := _table(settings).get("journal"), dict) and isinstance(url.get("file"), str):
-        yield folder / url["file"], PRIVATE, "the journal's URL"
+        yield folder / url["file"], PRIVATE, Text("the journal's URL")
     for name, options in _written_options(settings):
         yield from _secret_files(settings, name, options, are_secret=_has_secrets(settings, name, options))
         recipients = settings.channels[name].recipients
         if recipients is not None:
             file = settings.place if recipients.file is None else folder / recipients.file
-            yield file, PRIVATE, f"the recipients of {name!r}"
+            yield file, PRIVATE, Text("the recipients of {name!r}", name=name)
     for name, audience in settings.audiences.items():
         options = _written_audience(settings, name)
         yield from _secret_files(settings, name, options, are_secret=_audience_has_secrets(audience, options))
         listed = settings.place if audience.addresses else audience.file or audience.csv
         if listed is not None:
-            yield folder / listed, PRIVATE, f"the people of {name!r}"
+            yield folder / listed, PRIVATE, Text("the people of {name!r}", name=name)
     for tag, file in settings.languages.items():
-        yield folder / file, READABLE, f"the phrases of {tag!r}"
-    yield settings.keys_path, PRIVATE, "the keys"
+        yield folder / file, READABLE, Text("the phrases of {tag!r}", tag=tag)
+    yield settings.keys_path, PRIVATE, Text("the keys")
     scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
     if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
         for end in _ENDS:
-            yield Path(f"{journal.partition('?')[0]}{end}"), SHARED, "every text, drafts too"
+            yield Path(f"{journal.partition('?')[0]}{end}"), SHARED, Text("every text, drafts too")
 
 
 def _secret_files(
     settings: Settings, name: str, options: dict[str, Any], *, are_secret: bool
-) -> Iterator[tuple[Path, int, str]]:
+) -> Iterator[tuple[Path, int, AnyText]]:
     """Yield where the secrets of a channel or an audience are."""
     if are_secret:
-        yield settings.place, PRIVATE, f"a secret of {name!r}"
+        yield settings.place, PRIVATE, Text("a secret of {name!r}", name=name)
     for value in options.values():
         if isinstance(value, dict) and isinstance(value.get("file"), str):
-            yield settings.place.parent / value["file"], PRIVATE, f"a secret of {name!r}"
+            yield settings.place.parent / value["file"], PRIVATE, Text("a secret of {name!r}", name=name)
 
 
-def exposed_secret(settings: Settings, name: str) -> str:
+def exposed_secret(settings: Settings, name: str) -> AnyText:
     """Return why a channel is not used of which a secret is written in settings that others may read, else ""."""
     found = _exposure(settings)
     if not found or not _has_secrets(settings, name, dict(_written_options(settings)).get(name, {})):
@@ -190,9 +198,9 @@ def exposed_audience(settings: Settings, name: str) -> str:
     return f"audiences.{name}: {found}"
 
 
-def _exposure(settings: Settings) -> str:
-    found = " ".join(map(str, exposures(settings.place))) if settings.place.is_file() else ""
-    return found and f"A secret is written in the settings. {found}"
+def _exposure(settings: Settings) -> AnyText:
+    found = Text.join(" ", map(text_of, exposures(settings.place))) if settings.place.is_file() else ""
+    return found and Text("A secret is written in the settings. {found}", found=found)
 
 
 def _written_audience(settings: Settings, name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from policenotify.settings.init import exposed_files
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.delivery.event_reader import OnEvent
@@ -41,7 +42,7 @@ class SettingsFile:
         problem: What is wrong with it as a whole, if it was read a moment ago. `problem` then does not read it again.
     """
 
-    def __init__(self, place: str | os.PathLike[str] | None = None, *, problem: str | None = None) -> None:
+    def __init__(self, place: str | os.PathLike[str] | None = None, *, problem: AnyText | None = None) -> None:
         self._place = place
         self._problem = problem
 
@@ -53,7 +54,7 @@ class SettingsFile:
             return None
         return next((channel for channel in channels if channel.name == name), None)
 
-    def problem(self) -> str:
+    def problem(self) -> AnyText:
         """See `SettingsSource.problem`."""
         if self._problem is not None:
             return self._problem
@@ -72,7 +73,9 @@ class SettingsFile:
             return
         yield right("settings", str(settings.place))
         for exposure, content in exposed_files(settings).items():
-            yield wrong(f"file {exposure.path.name}", f"{exposure} It holds {content}.")
+            yield wrong(
+                f"file {exposure.path.name}", Text("{exposure} It holds {content}.", exposure=exposure, content=content)
+            )
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
         if fault := configured_channels(settings)[1]:
@@ -188,8 +191,11 @@ def _keys(settings: Settings) -> DiagnosisLine:
         keys = settings.load_keys()
     except (SettingsError, UnsupportedVersion) as error:
         return wrong("keys", error, Alarm.SETTINGS)
-    where = f"file mode {stat.S_IMODE(settings.keys_path.stat().st_mode):04o}"
-    return right("keys", f"fingerprint {keys.fingerprint} (the same on every host), {where}")
+    where = Text("file mode {s_imode}", s_imode=f"{stat.S_IMODE(settings.keys_path.stat().st_mode):04o}")
+    return right(
+        "keys",
+        Text("fingerprint {fingerprint} (the same on every host), {where}", fingerprint=keys.fingerprint, where=where),
+    )
 
 
 def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
@@ -199,18 +205,21 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
             check = f"language {tag}"
             yield note(check, str(language)) if language.lent else right(check, str(language))
     if missing := list(missing_labels(profiles_of(settings), settings)):
-        yield note("categories", f"without a label, so that another language's is used: {', '.join(missing)}")
+        yield note(
+            "categories",
+            Text("without a label, so that another language's is used: {missing}", missing=", ".join(missing)),
+        )
 
 
 def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
     for network, problem in check_networks():
         check = f"network {network.name}"
         if not problem:
-            yield right(check, f"of the package {network.package}")
+            yield right(check, Text("of the package {package}", package=network.package))
         elif network.name in used:
             yield wrong(check, problem)
         else:
-            yield note(check, f"{problem} No channel uses it.")
+            yield note(check, Text("{problem} No channel uses it.", problem=problem))
 
 
 def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
@@ -224,4 +233,4 @@ def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
             except SettingsError as error:
                 line = wrong(f"audience {name}", error)
             yield line
-            yield note(f"audience {name}", "No channel uses it.")
+            yield note(f"audience {name}", Text("No channel uses it."))

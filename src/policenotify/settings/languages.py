@@ -15,6 +15,7 @@ from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean, path
 
 
@@ -25,7 +26,7 @@ def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
         SettingsError: A file cannot be read, or something in it is missing or wrong. There is one line for each.
     """
     languages = {tag: LoadedLocale(locale=locale) for tag, locale in LOCALES.items()}
-    errors: list[str] = []
+    errors: list[AnyText] = []
     tables = dict(_tables(settings, errors))
     bases = dict(_bases(settings, tables, errors))
     for tag in _in_order(settings, bases, errors):
@@ -88,29 +89,31 @@ def _labels(settings: Settings, code: str) -> Mapping[str, object]:
     return labels if isinstance(labels, dict) else {}
 
 
-def _tables(settings: Settings, errors: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _tables(settings: Settings, errors: list[AnyText]) -> Iterator[tuple[str, dict[str, Any]]]:
     for tag, name in settings.languages.items():
         file = settings.place.parent / name
         try:
             yield tag, _table(file)
         except ValueError as error:
-            errors.append(f"{path('languages', tag)}: the file {file} {error}.")
+            errors.append(
+                Text("{value}: the file {file} {error}.", value=path("languages", tag), file=file, error=error)
+            )
 
 
 def _table(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(unicodedata.normalize("NFC", read_closed(file, READABLE).decode("utf-8-sig")))
     except SettingsError as error:
-        raise ValueError(f"is not used. {error}".rstrip(".")) from None
+        raise ValueError(Text("is not used. {error}", error=error)) from None
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
+        raise ValueError(Text("cannot be read ({strerror})", strerror=error.strerror)) from None
     except UnicodeDecodeError:
-        raise ValueError("is not UTF-8; save it as UTF-8") from None
+        raise ValueError(Text("is not UTF-8; save it as UTF-8")) from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is not TOML: {error}") from None
+        raise ValueError(Text("is not TOML: {error}", error=error)) from None
 
 
-def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[str]) -> Iterator[tuple[str, str]]:
+def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[AnyText]) -> Iterator[tuple[str, str]]:
     """Yield for each language the one that lends what its file leaves out."""
     known = {*LOCALES, *settings.languages}
     for tag, table in tables.items():
@@ -119,14 +122,21 @@ def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[str]) -> 
         if named is None:
             yield tag, tag if tag in LOCALES else next((wider for wider in tags_for(tag) if wider in others), "")
         elif tag in LOCALES:
-            errors.append(f"{at}: what this file leaves out stays as it is shipped. Remove base.")
+            errors.append(Text("{at}: what this file leaves out stays as it is shipped. Remove base.", at=at))
         elif named in others:
             yield tag, str(named)
         else:
-            errors.append(f"{at}: {named!r} is not another language here. {did_you_mean(str(named), others)}")
+            errors.append(
+                Text(
+                    "{at}: {named!r} is not another language here. {did_you_mean}",
+                    at=at,
+                    named=named,
+                    did_you_mean=did_you_mean(str(named), others),
+                )
+            )
 
 
-def _in_order(settings: Settings, bases: Mapping[str, str], errors: list[str]) -> tuple[str, ...]:
+def _in_order(settings: Settings, bases: Mapping[str, str], errors: list[AnyText]) -> tuple[str, ...]:
     """Return each language after the one that lends to it."""
     graph = {tag: {base} - {tag, ""} for tag, base in bases.items()}
     try:
@@ -134,6 +144,11 @@ def _in_order(settings: Settings, bases: Mapping[str, str], errors: list[str]) -
     except CycleError as error:
         first, *rest = sorted(set(error.args[1]))
         errors.append(
-            f"{settings.languages[first]}: base: {first!r} lends from {' and '.join(rest)}, and they from it."
+            Text(
+                "{languages}: base: {first!r} lends from {rest}, and they from it.",
+                languages=settings.languages[first],
+                first=first,
+                rest=" and ".join(rest),
+            )
         )
         return ()

@@ -16,6 +16,7 @@ from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.audiences import keys_of_secrets
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, Settings, settings_error
+from policenotify.translation import AnyText, Text
 from policenotify.validation import path as field_path
 
 SCHEMA_VERSION: Final = 1
@@ -70,15 +71,15 @@ def read_settings(
     origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
-    faults: dict[str, list[str]] = {}
+        raise UnsupportedVersion(Text("settings file"), version, SCHEMA_VERSION)
+    faults: dict[str, list[AnyText]] = {}
     if secrets:
         faults = _resolve(table, place.parent, environ)
         problems += faults.pop("", [])
     else:
         _withhold(table)
     if problems or (faults and not tolerant):
-        raise settings_error(place, [*problems, *sorted(chain.from_iterable(faults.values()))], origins)
+        raise settings_error(place, [*problems, *sorted(chain.from_iterable(faults.values()), key=str)], origins)
     settings = Settings.from_table(table, place, origins, faults=faults if tolerant else None)
     profiles_of(settings)
     return settings
@@ -88,20 +89,26 @@ def _table(place: Path, *, secrets: bool, forbidden: int = READABLE) -> dict[str
     try:
         return tomllib.loads((read_closed(place, forbidden) if secrets else place.read_bytes()).decode("utf-8-sig"))
     except SettingsError as error:
-        raise SettingsError(f"The settings are not used. {error}") from None
+        raise SettingsError(Text("The settings are not used. {error}", error=error)) from None
     except FileNotFoundError:
         raise SettingsError(
-            f"There are no settings at {place}. Make some (policenotify init), or name the file in {FILE_VARIABLE}."
+            Text(
+                "There are no settings at {place}. Make some (policenotify init), or name the file in {file_variable}.",
+                place=place,
+                file_variable=FILE_VARIABLE,
+            )
         ) from None
     except OSError as error:
-        raise SettingsError(f"The settings {place} cannot be read ({error.strerror}).") from error
+        raise SettingsError(
+            Text("The settings {place} cannot be read ({strerror}).", place=place, strerror=error.strerror)
+        ) from error
     except UnicodeDecodeError:
-        raise SettingsError(f"The settings {place} are not UTF-8. Save them as UTF-8.") from None
+        raise SettingsError(Text("The settings {place} are not UTF-8. Save them as UTF-8.", place=place)) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The settings {place} are not TOML: {error}.") from None
+        raise SettingsError(Text("The settings {place} are not TOML: {error}.", place=place, error=error)) from None
 
 
-def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, str], list[AnyText]]:
     """Override values of the table by environment variables, in place.
 
     `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` is `channels.bluesky.handle`.
@@ -115,7 +122,13 @@ def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[st
         if first.lower() not in known:
             if similar := get_close_matches(first.lower(), known, n=1, cutoff=_SIMILAR):
                 meant = PREFIX + "__".join((similar[0].upper(), *rest))
-                errors.append(f"The environment variable {variable} is not known. Did you mean {meant}?")
+                errors.append(
+                    Text(
+                        "The environment variable {variable} is not known. Did you mean {meant}?",
+                        variable=variable,
+                        meant=meant,
+                    )
+                )
             continue
         node, place = table, []
         for part in (first, *rest[:-1]) if rest else ():
@@ -123,7 +136,11 @@ def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[st
             node = node.setdefault(place[-1], {})
             if not isinstance(node, dict):
                 errors.append(
-                    f"{field_path(*place)}: cannot be changed in part by the environment variable {variable}."
+                    Text(
+                        "{field_path}: cannot be changed in part by the environment variable {variable}.",
+                        field_path=field_path(*place),
+                        variable=variable,
+                    )
                 )
                 break
         else:
@@ -150,13 +167,13 @@ def _value(text: str) -> object:
     return read["value"] if set(read) == {"value"} else text
 
 
-def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[str]]:
+def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[AnyText]]:
     """Replace `{ file = "…" }` and `{ env = "…" }` by their values, in place.
 
     Returns:
         The errors by channel and by audience, as in `Settings.faults`, and those of the journal's URL under "".
     """
-    errors: dict[str, list[str]] = {}
+    errors: dict[str, list[AnyText]] = {}
     for node, key, at, channel in _references(table):
         try:
             node[key] = _read(node.get(key), directory, environ)
@@ -192,22 +209,26 @@ def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:
     match value:
         case {"env": str(variable), **rest} if not rest:
             if variable not in environ:
-                raise ValueError(f"the environment variable {variable} is not set.")
+                raise ValueError(Text("the environment variable {variable} is not set.", variable=variable))
             return environ[variable]
         case {"file": str(name), **rest} if not rest:
             file = directory / name
             try:
                 content = read_closed(file).decode("utf-8-sig").rstrip("\r\n")
             except SettingsError as error:
-                raise ValueError(f"is not used. {error}") from None
+                raise ValueError(Text("is not used. {error}", error=error)) from None
             except OSError as error:
-                why = f"the file {file} cannot be read ({error.strerror}). Write the value into it."
+                why = Text(
+                    "the file {file} cannot be read ({strerror}). Write the value into it.",
+                    file=file,
+                    strerror=error.strerror,
+                )
                 raise ValueError(why) from None
             except UnicodeDecodeError:
-                raise ValueError(f"the file {file} is not UTF-8.") from None
+                raise ValueError(Text("the file {file} is not UTF-8.", file=file)) from None
             except ValueError:  # a NUL in it
-                raise ValueError(f"{name!r} is not a file name.") from None
+                raise ValueError(Text("{name!r} is not a file name.", name=name)) from None
             if not content:
-                raise ValueError(f"the file {file} is empty. Write the value into it.")
+                raise ValueError(Text("the file {file} is empty. Write the value into it.", file=file))
             return content
     return value

@@ -39,7 +39,8 @@ from policenotify.settings.fields import (
     Zone,
     names_in,
 )
-from policenotify.validation import did_you_mean, format_validation_errors, path, sentence
+from policenotify.translation import AnyText, Text, lines_of
+from policenotify.validation import did_you_mean, format_validation_errors, indented, path, sentence
 
 if TYPE_CHECKING:
     from policenotify.checks.words import WordListChange
@@ -103,9 +104,9 @@ class ChannelSettings(SettingsTable):
     @model_validator(mode="after")
     def _names_its_people_once(self) -> Self:
         if self.recipients is not None and self.audiences:
-            raise ValueError("write recipients or audiences, not both: an audience may have addresses, or a file")
+            raise ValueError(Text("write recipients or audiences, not both: an audience may have addresses, or a file"))
         if self.most_cost is not None and self.price is None:
-            raise ValueError("most_cost needs a price: what one message to one person costs")
+            raise ValueError(Text("most_cost needs a price: what one message to one person costs"))
         return self
 
     @property
@@ -245,7 +246,7 @@ class Settings(SettingsTable):
     may: FunctionName | None = None
 
     _place: Path = PrivateAttr(default=Path())
-    _faults: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
+    _faults: dict[str, tuple[AnyText, ...]] = PrivateAttr(default_factory=dict)
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
@@ -260,18 +261,26 @@ class Settings(SettingsTable):
             *self._route_errors(),
         ]
         if errors:
-            raise ValueError("\n".join(errors))
+            raise ValueError(Text.join("\n", errors))
         return self
 
-    def _duty_errors(self) -> Iterator[str]:
+    def _duty_errors(self) -> Iterator[AnyText]:
         for name in self.reminders.to:
             if name not in self.channels:
-                yield f"reminders.to: {name!r} is not a channel. {did_you_mean(name, self.channels)}"
+                yield Text(
+                    "reminders.to: {name!r} is not a channel. {did_you_mean}",
+                    name=name,
+                    did_you_mean=did_you_mean(name, self.channels),
+                )
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} & {*self.reminders.to}):
-                yield f"routes[{number}].to: {name!r} is a duty channel (reminders.to); it carries nothing else."
+                yield Text(
+                    "routes[{number}].to: {name!r} is a duty channel (reminders.to); it carries nothing else.",
+                    number=number,
+                    name=name,
+                )
 
-    def _word_errors(self) -> Iterator[str]:
+    def _word_errors(self) -> Iterator[AnyText]:
         if not self.words:
             return
         from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
@@ -279,25 +288,49 @@ class Settings(SettingsTable):
         known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
             if name not in known:
-                yield f"words: there is no list {name!r}. {did_you_mean(name, known)}"
+                yield Text(
+                    "words: there is no list {name!r}. {did_you_mean}",
+                    name=name,
+                    did_you_mean=did_you_mean(name, known),
+                )
             entries = {entry for language in LANGUAGES for entry in shipped_words(language).get(name, ())}
             for entry in sorted(change.remove.keys() - entries):
-                yield f"words.{name}.remove: {entry!r} is not in the list. {did_you_mean(entry, entries)}"
+                yield Text(
+                    "words.{name}.remove: {entry!r} is not in the list. {did_you_mean}",
+                    name=name,
+                    entry=entry,
+                    did_you_mean=did_you_mean(entry, entries),
+                )
 
-    def _route_errors(self) -> Iterator[str]:
+    def _route_errors(self) -> Iterator[AnyText]:
         names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}
         named = any(route.categories for route in self.routes) or any(each.categories for each in self.approval)
         categories = {*PROFILES, *self.categories} if named else set()
         for number, approval in enumerate(self.approval):
             for code in sorted(approval.categories - categories):
                 hint = did_you_mean(code, categories)
-                yield f"approval[{number}].categories: there is no category {code!r}. {hint}"
+                yield Text(
+                    "approval[{number}].categories: there is no category {code!r}. {hint}",
+                    number=number,
+                    code=code,
+                    hint=hint,
+                )
         for number, route in enumerate(self.routes):
             for name in sorted({*route.to} - names):
-                yield f"routes[{number}].to: {name!r} is neither a channel nor a tag. {did_you_mean(name, names)}"
+                yield Text(
+                    "routes[{number}].to: {name!r} is neither a channel nor a tag. {did_you_mean}",
+                    number=number,
+                    name=name,
+                    did_you_mean=did_you_mean(name, names),
+                )
             for code in sorted(route.categories - categories):
                 hint = did_you_mean(code, categories)
-                yield f"routes[{number}].categories: there is no category {code!r}. {hint}"
+                yield Text(
+                    "routes[{number}].categories: there is no category {code!r}. {hint}",
+                    number=number,
+                    code=code,
+                    hint=hint,
+                )
 
     def read_certificates(self) -> dict[str, bytes]:
         """Return the certificates that verify imported alerts, by sender.
@@ -310,7 +343,11 @@ class Settings(SettingsTable):
             try:
                 read[sender] = (self._place.parent / file).read_bytes()
             except OSError as error:
-                raise SettingsError(f"certificates: the file {file} cannot be read ({error.strerror}).") from None
+                raise SettingsError(
+                    Text(
+                        "certificates: the file {file} cannot be read ({strerror}).", file=file, strerror=error.strerror
+                    )
+                ) from None
         return read
 
     @property
@@ -348,17 +385,19 @@ class Settings(SettingsTable):
         """
         if self.hosted:
             raise JournalMissing(
-                "The journal is in the database of a Django project, and only the project knows which. Nothing was "
-                "sent, and nothing was changed. Run the command there:",
+                Text(
+                    "The journal is in the database of a Django project, and only the project knows which. "
+                    "Nothing was sent, and nothing was changed. Run the command there:"
+                ),
                 hint="python manage.py policenotify",
             )
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
 
     @property
-    def faults(self) -> Mapping[str, str]:
+    def faults(self) -> Mapping[str, Text]:
         """The errors of the channels that cannot be used, in lines, by name, and of audiences by `audiences:NAME`."""
-        return {name: "\n".join(lines) for name, lines in self._faults.items()}
+        return {name: Text.join("\n", lines) for name, lines in self._faults.items()}
 
     @classmethod
     def from_table(
@@ -367,7 +406,7 @@ class Settings(SettingsTable):
         place: Path,
         origins: Mapping[str, str],
         *,
-        faults: Mapping[str, Iterable[str]] | None = None,
+        faults: Mapping[str, Iterable[AnyText]] | None = None,
     ) -> Self:
         """Validate a table of settings.
 
@@ -381,7 +420,9 @@ class Settings(SettingsTable):
         Raises:
             SettingsError: Something is wrong. There is one line for each.
         """
-        known = None if faults is None else {name: [*lines] for name, lines in faults.items()}
+        known: dict[str, list[AnyText]] | None = (
+            None if faults is None else {name: [*lines] for name, lines in faults.items()}
+        )
         try:
             settings = cls.model_validate(table if known is None else _with_valid_tables(table, known))
         except ValidationError as error:
@@ -391,48 +432,60 @@ class Settings(SettingsTable):
         settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
         return settings
 
-    def error(self, lines: list[str]) -> SettingsError:
+    def error(self, lines: Iterable[AnyText]) -> SettingsError:
         """Return an error that names the settings file and environment variables."""
         return settings_error(self._place, lines, self._origins)
 
-    def fault(self, lines: Iterable[str]) -> str:
+    def fault(self, lines: Iterable[AnyText]) -> Text:
         """Return the lines as one text of whole sentences, without the file."""
-        sentences = map(sentence, "\n".join(lines).splitlines())
-        return " ".join(_with_origins(sentences, self._origins))
+        return Text.join(" ", _with_origins(map(sentence, chain.from_iterable(map(lines_of, lines))), self._origins))
 
 
-def settings_error(place: Path, lines: list[str], origins: Mapping[str, str]) -> SettingsError:
+def settings_error(place: Path, lines: Iterable[AnyText], origins: Mapping[str, str]) -> SettingsError:
     """Return an error that names the file, and the environment variable of a value."""
-    indented = (f"  {line}" for line in _with_origins(lines, origins))
-    return SettingsError("\n".join([f"The settings {place} are wrong:", *indented]))
+    below = (indented(line) for line in _with_origins(lines, origins))
+    return SettingsError(Text.join("\n", [Text("The settings {place} are wrong:", place=place), *below]))
 
 
-def _with_origins(lines: Iterable[str], origins: Mapping[str, str]) -> Iterator[str]:
-    for line in "\n".join(lines).splitlines():
-        origin = origins.get(line.partition(": ")[0])
-        yield f"{line}{f' (It comes from the environment variable {origin}.)' if origin else ''}"
+def _with_origins(lines: Iterable[AnyText], origins: Mapping[str, str]) -> Iterator[AnyText]:
+    for line in chain.from_iterable(map(lines_of, lines)):
+        origin = origins.get(str(line).partition(": ")[0])
+        if origin:
+            yield Text("{line} (It comes from the environment variable {origin}.)", line=line, origin=origin)
+        else:
+            yield line
 
 
-def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) -> Iterator[str]:
+def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) -> Iterator[AnyText]:
     known = dict.fromkeys((*SHIPPED, *files), "")
     for language in channel.languages:
         if best_match(language, known) is None:
-            add = f'Add a file: [languages] {language} = "words/{language}.toml"'
+            add = Text('Add a file: [languages] {language} = "words/{language}.toml"', language=language)
             remedy = f"{did_you_mean(language, known)} {add}"
-            yield f"channels.{name}.languages: there are no phrases for {language!r}. {remedy}"
+            yield Text(
+                "channels.{name}.languages: there are no phrases for {language!r}. {remedy}",
+                name=name,
+                language=language,
+                remedy=remedy,
+            )
 
 
-def _audience_errors(name: str, channel: ChannelSettings, audiences: Iterable[str]) -> Iterator[str]:
+def _audience_errors(name: str, channel: ChannelSettings, audiences: Iterable[str]) -> Iterator[AnyText]:
     for audience in channel.audiences:
         if audience not in audiences:
             hint = did_you_mean(audience, audiences)
-            yield f"channels.{name}.audiences: there is no audience {audience!r}. {hint}"
+            yield Text(
+                "channels.{name}.audiences: there is no audience {audience!r}. {hint}",
+                name=name,
+                audience=audience,
+                hint=hint,
+            )
 
 
 _PAIRED = ("audiences", "most_cost")  # fields of a channel that depend on others
 
 
-def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[str]]) -> Mapping[str, object]:
+def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[AnyText]]) -> Mapping[str, object]:
     """Return the table without the errors of its channels and audiences, which *faults* gets."""
     channels, audiences, files = table.get("channels"), table.get("audiences"), table.get("languages")
     if isinstance(audiences, dict):
@@ -462,7 +515,7 @@ def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[str]]
     return {**table, "channels": valid}
 
 
-def _valid_audiences(audiences: Mapping[str, object], faults: dict[str, list[str]]) -> dict[str, object]:
+def _valid_audiences(audiences: Mapping[str, object], faults: dict[str, list[AnyText]]) -> dict[str, object]:
     """Return audiences that can be validated, and add the errors of the others to *faults*."""
     valid: dict[str, object] = {}
     for name, given in audiences.items():

@@ -16,6 +16,7 @@ from typing import Final
 
 from policenotify.errors import SettingsError
 from policenotify.journal.permissions import read_closed
+from policenotify.translation import Text
 
 _COMMENT: Final = re.compile(r"(?:^|\s)#")
 _NOT_AN_ADDRESS: Final = re.compile(r"[\x00-\x1f\x7f#\u2028\u2029]")
@@ -40,7 +41,7 @@ def add_person(path: Path, address: str, *, source: str, at: date, same: Callabl
     """
     address = address.strip()
     if not address or _NOT_AN_ADDRESS.search(address):
-        raise SettingsError("This is not an address or a number. The list was left as it was.")
+        raise SettingsError(Text("This is not an address or a number. The list was left as it was."))
     with _edited(path) as lines:
         if any(same(known) == same(address) for known in map(_address, lines) if known):
             return False
@@ -75,14 +76,16 @@ def _edited(path: Path) -> Iterator[list[str]]:
             try:
                 lines = read_closed(place).decode("utf-8-sig").splitlines()
             except UnicodeDecodeError:
-                raise SettingsError(f"The file {path} is not UTF-8. It was left as it was.") from None
+                raise SettingsError(Text("The file {path} is not UTF-8. It was left as it was.", path=path)) from None
             before = list(lines)
             yield lines
             if lines != before:
                 _replace(place, "".join(f"{line}\n" for line in lines).encode())
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise SettingsError(f"The file {path} cannot be changed ({why}). It was left as it was.") from None
+        raise SettingsError(
+            Text("The file {path} cannot be changed ({why}). It was left as it was.", path=path, why=why)
+        ) from None
 
 
 @contextmanager

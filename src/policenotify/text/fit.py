@@ -11,6 +11,7 @@ from policenotify.text.budget import Budget, grapheme_ends
 from policenotify.text.comparison import fold
 from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
+from policenotify.translation import AnyText, Text
 
 Rule = Literal["required", "splittable", "sentences", "droppable"]
 
@@ -71,7 +72,7 @@ class Part(NamedTuple):
     text: str
     rule: Rule = "required"
     order: int = 0
-    name: str = ""
+    name: AnyText = ""
     line: int = 0
 
 
@@ -83,7 +84,7 @@ class FitResult:
     """
 
     text: str
-    omitted: tuple[str, ...]
+    omitted: tuple[AnyText, ...]
     used: int
     limit: int
 
@@ -104,14 +105,15 @@ def fit(parts: Sequence[Part], budget: Budget) -> FitResult:
     if used <= limit:
         return FitResult(text, (), used, limit)
     kept = list(parts)
-    omitted: list[str] = []
+    omitted: list[AnyText] = []
     yielding = [index for index in reversed(range(len(kept))) if kept[index].rule in _GIVE_WAY and kept[index].text]
     for index in sorted(yielding, key=lambda index: kept[index].order):
         part = kept[index]
         fits = _fitting(kept, index, budget)
         shorter = "" if part.rule == "droppable" else shorten(part.text, fits)
         kept[index] = part._replace(text=shorter)
-        omitted.append(f"{part.name} {'shortened' if shorter else 'left out'}")
+        name = Text.word(str(part.name))
+        omitted.append(Text("{name} shortened", name=name) if shorter else Text("{name} left out", name=name))
         text = _joined(kept)
         used, limit = budget.usage(text)
         if used <= limit:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from policenotify.errors import JournalError, MissingExtra
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -82,7 +83,7 @@ def monitoring(monitor: MonitorService) -> Starlette:
         from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415 - an extra
         from starlette.routing import Route  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
-        raise MissingExtra("Monitoring over HTTP", "web") from None
+        raise MissingExtra(Text("Monitoring over HTTP"), "web") from None
 
     def route(path: str, ask: Callable[[Request], _Found], answer: Callable[[_Found], Response]) -> Route:
         """Return a route whose answer needs the journal, which is read in a thread."""

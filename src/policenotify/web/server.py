@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from policenotify.errors import MissingExtra
+from policenotify.translation import Text
 from policenotify.web.people import PeopleService
 from policenotify.web.people import routes as people_routes
 
@@ -86,7 +87,7 @@ def app(
         from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415 - an extra
         from starlette.routing import Route  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
-        raise MissingExtra("The feed's web server", "web") from None
+        raise MissingExtra(Text("The feed's web server"), "web") from None
     files = FeedFolder(folder) if folder is not None else None
 
     async def serve(request: Request) -> Response:

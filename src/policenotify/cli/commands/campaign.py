@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text as RichText
 
 from policenotify.cli import output
 from policenotify.cli.ages import AGE_FORMS, age_of
@@ -23,6 +22,7 @@ from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import BadParameter
 from policenotify.model.receipt import local_time
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.campaigns import Campaign, ForecastEntry
@@ -77,15 +77,25 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
         "remarks": result.remarks,
     }
     count = output.prose(
-        f"{len(campaigns)} campaigns, {result.occurrences} occurrences in the year ahead.", style="bold"
+        Text.counted(
+            "{count} campaigns, {occurrences} occurrences in the year ahead.",
+            "{count} campaigns, {occurrences} occurrences in the year ahead.",
+            count=len(campaigns),
+            occurrences=result.occurrences,
+        ),
+        style="bold",
     )
     call.emit(document, count, *_lines("✘ ", result.problems), *_lines("· ", result.remarks))
     return Exit.REJECTED if result.problems else Exit.OK
 
 
-def _lines(mark: str, texts: Sequence[str]) -> list[RichText]:
-    lines = [output.prose(f"{mark}{text}") for text in texts[:_SHOWN]]
-    return [*lines, output.prose(f"{mark}and {len(texts) - _SHOWN} more")] if len(texts) > _SHOWN else lines
+def _lines(mark: str, texts: Sequence[AnyText]) -> list[Part]:
+    lines: list[Part] = [output.Block(text, mark=mark) for text in texts[:_SHOWN]]
+    return (
+        [*lines, output.Block(Text("and {more} more", more=len(texts) - _SHOWN), mark=mark)]
+        if len(texts) > _SHOWN
+        else lines
+    )
 
 
 @dataclass(slots=True)
@@ -98,8 +108,8 @@ class _CheckResult:
     """
 
     occurrences: int = 0
-    problems: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    problems: list[AnyText] = field(default_factory=list)
+    remarks: list[AnyText] = field(default_factory=list)
 
 
 def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
@@ -109,7 +119,9 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
     names = {campaign.name for campaign in campaigns}
     for campaign in campaigns:
         for name in sorted(campaign.yields_to - names):
-            result.remarks.append(f"{campaign.name}: yields to {name!r}, which is not checked with it.")
+            result.remarks.append(
+                Text("{name}: yields to {name_2!r}, which is not checked with it.", name=campaign.name, name_2=name)
+            )
     if not result.problems:
         _check_calendar(campaigns, publisher, result)
     return result
@@ -122,11 +134,11 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
     from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
     from policenotify.findings import APPROVAL_MISSING, Level
 
-    remarks: list[str] = []
+    remarks: list[AnyText] = []
     texts: Texts = {}
     for campaign in campaigns:
         result.problems += [
-            f"{campaign.name}: pacing.channels names {name!r}, which is not a channel."
+            Text("{name}: pacing.channels names {name_2!r}, which is not a channel.", name=campaign.name, name_2=name)
             for name in sorted(set(campaign.pacing.channels) - set(publisher.channel_configs))
         ]
         for variant in campaign.messages:
@@ -134,24 +146,38 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
             try:
                 preview = publisher.preview(variant.message, to=campaign.to or None)
             except (MessageTooLong, InvalidImage, SettingsError) as error:
-                result.problems.append(f"{label}: {error}")
+                result.problems.append(Text("{label}: {error}", label=label, error=error))
                 continue
             if not preview.posts and not preview.pending:
-                result.problems.append(f"{label}: no route takes it. Add one, or name its channels in 'to'.")
+                result.problems.append(
+                    Text("{label}: no route takes it. Add one, or name its channels in 'to'.", label=label)
+                )
             if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
-                result.problems.append(f"{campaign.name}: {same}")
-            result.problems += [f"{label}: {target.channel}: {target.refused}" for target in preview.refusals]
+                result.problems.append(Text("{name}: {same}", name=campaign.name, same=same))
+            result.problems += [
+                Text("{label}: {channel}: {refused}", label=label, channel=target.channel, refused=target.refused)
+                for target in preview.refusals
+            ]
             others = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
             draft = find_draft(publisher, campaign, variant) if others != [*preview.findings] else None
             approved = is_approved(draft)
             if others != [*preview.findings] and not approved:
-                remarks.append(f"{label}: {missing_approval(draft, variant)}")
+                remarks.append(Text("{label}: {missing}", label=label, missing=missing_approval(draft, variant)))
             for finding in others:
                 blocks = finding.level is Level.BLOCK and not approved
-                (result.problems if blocks else remarks).append(f"{label}: {finding}")
-            pending = [(target.channel, f"{target.problem} {target.remedy}") for target in preview.pending]
-            remarks += [f"{label}: waits on {channel}: {problem}" for channel, problem in pending]
-            remarks += [f"{label}: left out on {w.target.channel}: {part}" for w in preview.posts for part in w.omitted]
+                (result.problems if blocks else remarks).append(
+                    Text("{label}: {finding}", label=label, finding=finding)
+                )
+            pending = [(target.channel, Text.join(" ", (target.problem, target.remedy))) for target in preview.pending]
+            remarks += [
+                Text("{label}: waits on {channel}: {problem}", label=label, channel=channel, problem=problem)
+                for channel, problem in pending
+            ]
+            remarks += [
+                Text("{label}: left out on {channel}: {part}", label=label, channel=w.target.channel, part=part)
+                for w in preview.posts
+                for part in w.omitted
+            ]
     result.remarks += dict.fromkeys(remarks)
 
 
@@ -166,18 +192,18 @@ def _check_calendar(campaigns: Sequence[Campaign], publisher: Publisher, result:
     for campaign in campaigns:
         entries = [entry for entry in forecast if entry.occurrence.campaign == campaign.name]
         if not entries:
-            result.remarks.append(f"{campaign.name}: nothing is due in the year ahead.")
+            result.remarks.append(Text("{name}: nothing is due in the year ahead.", name=campaign.name))
         for entry in entries:
             _check_entry(entry, campaign, result)
 
 
 def _check_entry(entry: ForecastEntry, campaign: Campaign, result: _CheckResult) -> None:
     label = f"{campaign.name} · {entry.occurrence.day}"
-    if entry.at is None and not entry.reason.startswith("a later one"):
-        result.problems.append(f"{label}: would never be published: {entry.reason}.")
+    if entry.at is None and not str(entry.reason).startswith("a later one"):
+        result.problems.append(Text("{label}: would never be published: {reason}.", label=label, reason=entry.reason))
     elif entry.at != entry.occurrence.due:
-        moved = f"waits until {local_time(entry.at, campaign.zone)}" if entry.at else "is merged"
-        result.remarks.append(f"{label}: {moved}: {entry.reason}.")
+        moved = Text("waits until {at}", at=local_time(entry.at, campaign.zone)) if entry.at else Text("is merged")
+        result.remarks.append(Text("{label}: {moved}: {reason}.", label=label, moved=moved, reason=entry.reason))
 
 
 @campaign.command(
@@ -206,7 +232,9 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
         names = {variant.name for campaign in campaigns for variant in campaign.messages}
         if message is not None and message not in names:
             hint = did_you_mean(message, names)
-            raise BadParameter(f"{message!r} is not a message. {hint}", param_hint="--message")
+            raise BadParameter(
+                Text("{message!r} is not a message. {hint}", message=message, hint=hint), param_hint="--message"
+            )
         page: list[Part] = []
         previews = []
         for campaign in campaigns:
@@ -252,7 +280,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
             drafts = submit_campaigns(publisher, campaigns, actor=call.actor, reason=reason or "")
         page = [line for draft in drafts for line in draft_lines(draft, publisher)]
         document = {"drafts": [DraftResult.of(draft).model_dump(mode="json") for draft in drafts]}
-        call.emit(document, *(page or [output.prose("No message needs the approval of another person.")]))
+        call.emit(document, *(page or [output.prose(Text("No message needs the approval of another person."))]))
     return Exit.OK
 
 
@@ -287,18 +315,32 @@ def report(call: CliContext, since: str | None) -> Exit:
         "channels": channels,
         "campaigns": campaigns,
     }
-    head = output.prose(f"{len(published)} publications of campaigns since {local_time(after, zone)}.", style="bold")
+    head = output.prose(
+        Text.counted(
+            "{count} publications of campaigns since {after}.",
+            "{count} publications of campaigns since {after}.",
+            count=len(published),
+            after=local_time(after, zone),
+        ),
+        style="bold",
+    )
     call.emit(document, head, *map(output.line, _report_lines(themes, channels, campaigns)))
     return Exit.OK
 
 
 def _report_lines(
     themes: list[dict[str, object]], channels: list[dict[str, object]], campaigns: list[dict[str, object]]
-) -> Iterator[str]:
+) -> Iterator[AnyText]:
     for theme in themes:
         yield f"  {theme['category']}: {theme['publications']} ({theme['share']:.0%})"
     for channel in channels:
-        yield f"  on {channel['channel']}: {channel['posts']} posts, {channel['posted']} posted"
+        yield Text.counted(
+            "  on {channel}: {count} posts, {posted} posted",
+            "  on {channel}: {count} posts, {posted} posted",
+            count=int(str(channel["posts"])),
+            channel=channel["channel"],
+            posted=channel["posted"],
+        )
     for row in campaigns:
         remarks = ", ".join(f"{row[name]} {name}" for name in _REMARKS if row[name])
         yield f"  {row['name']}: {row['published']} published{f'; {remarks}' if remarks else ''}"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text as RichText
 
 from policenotify.cli import output
 from policenotify.cli.commands.campaign_run import campaign_files
@@ -23,6 +22,7 @@ from policenotify.cli.output import Part
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import SettingsError
 from policenotify.render.locales import LOCALES
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.campaigns import Campaign, ForecastEntry
@@ -77,19 +77,24 @@ def _write(path: str, data: bytes) -> None:
     try:
         Path(path).write_bytes(data)
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}).") from error
+        raise SettingsError(
+            Text("{path} cannot be written ({strerror}).", path=path, strerror=error.strerror)
+        ) from error
 
 
 def _months(typed: str | None, months: int, today: date) -> tuple[date, date]:
     """Return the first and the last day of so many months."""
     match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", typed or f"{today:%Y-%m}", re.ASCII)
     if match is None or match[1] == "0000":
-        raise BadParameter(f"{typed!r} is not a month; write it as 2026-07.", param_hint="--month")
+        raise BadParameter(Text("{typed!r} is not a month; write it as 2026-07.", typed=typed), param_hint="--month")
     first = date(int(match[1]), int(match[2]), 1)
     number = first.year * 12 + first.month - 1 + months - 1
     year, month = number // 12, number % 12 + 1
     if year > MAXYEAR:
-        raise BadParameter(f"{months} months from {typed} reach beyond all years.", param_hint="--months")
+        raise BadParameter(
+            Text("{months} months from {typed} reach beyond all years.", months=months, typed=typed),
+            param_hint="--months",
+        )
     return first, date(year, month, monthrange(year, month)[1])
 
 
@@ -170,9 +175,12 @@ def _grid(month: date, marked: set[int]) -> Iterator[Part]:
         yield output.line(" ".join(cells).rstrip())
 
 
-def _line(entry: CalendarEntry, at: datetime) -> RichText:
+def _line(entry: CalendarEntry, at: datetime) -> output.Block:
     mark = "✔" if entry.published else "✘" if entry.at is None else "·"
-    text = f"{mark} {_DAYS[at.weekday()]} {at:%d %H:%M}  {entry.campaign}"
-    text += f" · {entry.variant} · {entry.headline}" if entry.variant else ""
-    text += f" ({entry.reason})" if entry.reason else ""
-    return output.prose(output.plain(text))
+    day = Text.word(_DAYS[at.weekday()])
+    text = Text("{day} {at}  {campaign}", day=day, at=f"{at:%d %H:%M}", campaign=entry.campaign)
+    if entry.variant:
+        text = Text.join(" · ", (text, entry.variant, entry.headline))
+    if entry.reason:
+        text = Text("{text} ({reason})", text=text, reason=entry.reason)
+    return output.Block(text, mark=f"{mark} ")

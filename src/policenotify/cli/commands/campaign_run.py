@@ -25,6 +25,7 @@ from policenotify.errors import (
 )
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
+from policenotify.translation import Text, text_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -166,7 +167,7 @@ class _Rounds:
         """Print an error unless it was printed last."""
         if self.printed.get(about) != str(error):
             document = {"error": {"kind": type(error).__name__, "text": str(error)}}
-            self._print(document, iter([output.prose(output.plain(str(error)))]))
+            self._print(document, iter([output.prose(text_of(error))]))
         self.printed[about] = str(error)
 
     def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[Part]) -> None:
@@ -212,12 +213,21 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
         yield from output.receipts(publication, zone)
     for decision in result.decisions:
         if decision.action in _VERDICTS:
-            until = f", until {local_time(decision.until, zone)}" if decision.until else ""
+            until = Text(", until {at}", at=local_time(decision.until, zone)) if decision.until else ""
             label = f"{decision.occurrence.campaign} · {decision.occurrence.day}"
-            yield output.prose(f"{label}: {_VERDICTS[decision.action]}: {decision.reason}{until}.")
+            verdict = _VERDICTS[decision.action]
+            yield output.prose(
+                Text(
+                    "{label}: {verdict}: {reason}{until}.",
+                    label=label,
+                    verdict=verdict,
+                    reason=decision.reason,
+                    until=until,
+                )
+            )
     for name, problem in result.problems.items():
-        yield output.prose(output.plain(f"{name}: not published. {problem}"))
+        yield output.prose(Text("{name}: not published. {problem}", name=name, problem=problem))
     if not result.published and not result.decisions and not result.problems:
-        yield output.prose("Nothing is due.")
+        yield output.prose(Text("Nothing is due."))
     if result.next_at:
         yield output.prose(f"Next: {local_time(result.next_at, zone)}.")

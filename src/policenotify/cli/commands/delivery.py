@@ -23,6 +23,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
 from policenotify.model.status import ChannelProblem
 from policenotify.publishing.status import read_status, removed_channel
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -84,13 +85,22 @@ def drain(call: CliContext, budget: float) -> Exit:
 
 def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(answer.outcomes.items()))
-    yield output.prose(f"Deliveries: {counts}." if counts else "Nothing was waiting.")
+    yield output.prose(f"Deliveries: {counts}." if counts else Text("Nothing was waiting."))
     due = answer.next_due
-    yield output.prose(f"Something is due next at {local_time(due, zone)}." if due else "Nothing is due.")
+    yield output.prose(
+        Text("Something is due next at {due}.", due=local_time(due, zone)) if due else Text("Nothing is due.")
+    )
     if answer.blocked:
-        yield output.prose(f"Blocked, until a person acts: {', '.join(answer.blocked)}. See: policenotify status")
+        yield output.prose(
+            Text("Blocked, until a person acts: {blocked}. See: policenotify status", blocked=", ".join(answer.blocked))
+        )
     for delivery in answer.held:
-        yield output.prose(f"Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}")
+        yield output.prose(
+            Text(
+                "Delivery {delivery} is held, wholly or for some people: policenotify held {delivery}",
+                delivery=delivery,
+            )
+        )
     for problem in answer.channel_problems.values():
         yield output.prose(plain(str(problem)))
 
@@ -126,11 +136,11 @@ def worker(call: CliContext, grace: float) -> Exit:
         running = publisher.worker()
         running.start()
         usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
-        note(call.say(f"Delivering on {', '.join(usable) or 'no channel'}."))
+        note(call.say(Text("Delivering on {usable}.", usable=", ".join(usable) or Text("no channel"))))
         installation = read_status(publisher.journal, publisher.channel_configs, limit=0)
         for name, problem in installation.channel_problems.items():
             if not publisher.channel_configs[name].problem:  # else the worker has logged it
-                note(plain(call.say(str(problem))))
+                note(plain(call.say(problem.text)))
         for name, incidents in installation.removed_channels.items():
             note(plain(call.say(removed_channel(name, incidents))))
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
@@ -138,9 +148,18 @@ def worker(call: CliContext, grace: float) -> Exit:
         ended_by = type(end.failure).__name__
         call.emit({"ended_by": ended_by, "finished": end.finished}, output.prose(f"Ended: {end.failure.event}"))
         return Exit.TAKEN_AWAY
-    left = "Posts under way have finished." if end.finished else f"A post was still under way after {grace:g} s."
+    left = (
+        Text("Posts under way have finished.")
+        if end.finished
+        else Text("A post was still under way after {grace} s.", grace=f"{grace:g}")
+    )
     document = {"ended_by": end.signal, "finished": end.finished}
-    call.emit(document, output.prose(f"Ended by {end.signal}. {left} The next worker or drain sends what waits."))
+    call.emit(
+        document,
+        output.prose(
+            Text("Ended by {signal}. {left} The next worker or drain sends what waits.", signal=end.signal, left=left)
+        ),
+    )
     return Exit.OK if end.finished else Exit.ATTENTION
 
 
@@ -160,8 +179,10 @@ def stop(call: CliContext, reason: str) -> Exit:
     actor = call.actor
     with call.operations() as operations:
         done = operations.stop(actor=actor, reason=reason)
-    text = f"Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: "
-    call.emit(done, output.prose(f"{text}policenotify resume"))
+    text = Text(
+        "Everything is stopped by {actor}. A post under way at this moment may still go out. To resume: ", actor=actor
+    )
+    call.emit(done, output.prose(Text("{text}policenotify resume", text=text)))
     return Exit.OK
 
 
@@ -191,10 +212,10 @@ def resume(call: CliContext, which: str | None, channel: str | None, reason: str
         if which is not None and which not in known:
             return _resume_sending(call, operations, which, channel=channel, reason=" ".join(reason.split()))
         if channel is not None:
-            raise UsageError("--channel goes with a publication that is paused.")
+            raise UsageError(Text("--channel goes with a publication that is paused."))
         done = operations.resume(which, actor=actor, reason=reason)
-    unchanged = "Nothing was stopped." if which is None else f"{which} was not blocked."
-    resumed = "Everything is resumed." if which is None else f"{which} is resumed."
+    unchanged = Text("Nothing was stopped.") if which is None else Text("{which} was not blocked.", which=which)
+    resumed = Text("Everything is resumed.") if which is None else Text("{which} is resumed.", which=which)
     more = [output.prose(plain(f"But: {done.still_stopped}"))] if done.still_stopped else []
     call.emit(done, output.prose(resumed if done.resumed else unchanged), *more)
     return Exit.ATTENTION if more else Exit.OK
@@ -206,13 +227,19 @@ def _resume_sending(call: CliContext, operations: Operations, name: str, *, chan
         found = find_publication(journal, name, operations.zone)
     except IncidentNotFound:
         known = did_you_mean(name, operations.channel_configs)
-        raise SettingsError(f"{name!r} is neither a channel nor a publication. {known}") from None
+        raise SettingsError(
+            Text("{name!r} is neither a channel nor a publication. {known}", name=name, known=known)
+        ) from None
     done = operations.resume_sending(found.id, actor=call.actor, channel=channel)
     if reason:
         journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found.id})
-    text = f"Resumed on {', '.join(done.channels)}." if done.channels else "Nothing of it was paused."
+    text = (
+        Text("Resumed on {channels}.", channels=", ".join(done.channels))
+        if done.channels
+        else Text("Nothing of it was paused.")
+    )
     document = {"resumed": bool(done.channels), "channel": None, "actor": call.actor}
-    call.emit(document | {"publication": found.id, "channels": done.channels}, output.prose(plain(text)))
+    call.emit(document | {"publication": found.id, "channels": done.channels}, output.prose(text))
     return Exit.OK
 
 
@@ -241,11 +268,17 @@ def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str
     actor = call.actor
     with call.operations() as operations:
         done = operations.resolve(delivery, actor=actor, posted=posted, people=recipients)
-    result = "counts as posted" if posted else "is sent again by the next publish or drain"
+    result = Text("counts as posted") if posted else Text("is sent again by the next publish or drain")
     if done.outcome is Outcome.SUPERSEDED:
-        result = "is not sent again: a newer message of its incident is published by now"
-    text = f"Delivery {delivery} {result}."
+        result = Text("is not sent again: a newer message of its incident is published by now")
+    text = Text("Delivery {delivery} {result}.", delivery=delivery, result=result)
     if done.people:
-        text = f"Delivery {delivery}, {done.people} people named: it {result}."
+        text = Text.counted(
+            "Delivery {delivery}, {count} people named: it {result}.",
+            "Delivery {delivery}, {count} people named: it {result}.",
+            delivery=delivery,
+            count=done.people,
+            result=result,
+        )
     call.emit(done, output.prose(text))
     return Exit.OK

@@ -37,6 +37,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.testing.dev.networks import DevNetworks
@@ -135,7 +136,7 @@ def served_feed(port: int) -> Iterator[ChannelConfig]:
     try:
         import uvicorn
     except ModuleNotFoundError:
-        raise MissingExtra("The feed's web server", "web") from None
+        raise MissingExtra(Text("The feed's web server"), "web") from None
     with tempfile.TemporaryDirectory(prefix="policenotify-feed-") as folder, socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
@@ -208,14 +209,14 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
     from policenotify.testing.dev.page import DevPage
 
     catalogue = desk_catalogue(None)
-    say = catalogue.translate if catalogue else str
+    say = catalogue.say if catalogue else str
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html))
         feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
         try:
             desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
         except MissingExtra as error:
-            raise MissingExtra("The command 'demo'", "demo") from error
+            raise MissingExtra(Text("The command 'demo'"), "demo") from error
         page = None
         if port is not None:
             page = stack.enter_context(
@@ -225,10 +226,10 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
         report = draw("demo", entries, desk.publisher)
         file.write(report, catalogue)
         click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say, everything=everything)))
-        click.echo(say(str(file)), err=as_json)
+        click.echo(say(file.text), err=as_json)
         if feed and page:
-            click.echo(say(f"\nWhat readers see: {page.url}"), err=as_json)
-            click.echo(say(f"The feed: http://{feed.account}/ (Ctrl-C ends it)"), err=as_json)
+            click.echo(say(Text("\nWhat readers see: {url}", url=page.url)), err=as_json)
+            click.echo(say(Text("The feed: http://{account}/ (Ctrl-C ends it)", account=feed.account)), err=as_json)
             with ended_by_signals() as signals:
                 while not signals.wait(3_600):
                     pass
@@ -241,11 +242,15 @@ def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
     try:
         return start(port)
     except OSError as error:
-        reason = f"port {port} of 127.0.0.1 cannot be used ({error.strerror}). Nothing was done."
+        reason = Text(
+            "port {port} of 127.0.0.1 cannot be used ({strerror}). Nothing was done.",
+            port=port,
+            strerror=error.strerror,
+        )
         raise BadParameter(reason, param_hint="--serve") from None
 
 
-def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> Iterator[RenderableType]:
+def _lines(report: Report, say: Callable[[AnyText], str], *, everything: bool) -> Iterator[RenderableType]:
     """Yield the posts of the incident on one network, or all posts on all, each incident with a table of receipts."""
     for section in report.sections:
         if not everything and section.incident != INCIDENT:
@@ -257,7 +262,9 @@ def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> It
                 yield Rule(RichText(title, style="bold"), style="dim", align="left")
                 yield RichText(f"{card.title}\n\n{card.text}".strip())
                 if everything and card.receipt:
-                    yield RichText(say(f"{'✔' if card.receipt.ok else '✘'} {card.receipt}"))
+                    yield RichText(
+                        say(Text("{mark} {receipt}", mark="✔" if card.receipt.ok else "✘", receipt=card.receipt))
+                    )
         table = Table(box=None, padding=(0, 2, 0, 0))
         for heading in (say("Receipts"), *(_moment(entry, say) for entry in section.entries)):
             table.add_column(heading, header_style="bold")
@@ -269,20 +276,27 @@ def _lines(report: Report, say: Callable[[str], str], *, everything: bool) -> It
             table.add_row(device.look.name, *cells)
         yield from ("", table, "") if everything else ("", table)
     if not everything:
-        yield RichText(say(f"All {len(report.entries)} messages on all networks: policenotify demo --all"))
+        yield RichText(
+            say(
+                Text(
+                    "All {entries_count} messages on all networks: policenotify demo --all",
+                    entries_count=len(report.entries),
+                )
+            )
+        )
     if report.concerns:
         yield RichText(say(report.closing))
     yield from (RichText(f"✘ {say(label)}: {say(reason)}") for _, label, reason in report.concerns)
 
 
-def _moment(entry: ReportEntry, say: Callable[[str], str]) -> str:
+def _moment(entry: ReportEntry, say: Callable[[AnyText], str]) -> str:
     return f"{say(STAGES[entry.message.stage])} {entry.at:%H:%M}"
 
 
-def _outcome(card: Card, say: Callable[[str], str]) -> str:
+def _outcome(card: Card, say: Callable[[AnyText], str]) -> str:
     if not card.receipt:
         return ""
-    return f"{'✔' if card.receipt.ok else '✘'} {say(people(card.receipt) or card.receipt.outcome)}"
+    return f"{'✔' if card.receipt.ok else '✘'} {say(people(card.receipt) or Text.word(card.receipt.outcome))}"
 
 
 def _document(report: Report) -> dict[str, object]:

@@ -11,6 +11,7 @@ from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.testing.dev.networks import DevNetworks
@@ -59,7 +60,11 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
             networks = running.enter_context(DevNetworks(port_base=port_base))
             page = running.enter_context(DevPage(networks, port_base, catalogue=call.catalogue))
         except OSError as error:
-            reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
+            reason = Text(
+                "a port from {port_base} on cannot be used ({strerror}). Nothing was started.",
+                port_base=port_base,
+                strerror=error.strerror,
+            )
             raise BadParameter(reason, param_hint="--port-base") from None
         settings = str(networks.install(directory)) if directory else ""
         # Ctrl-C may come as soon as the address is known.
@@ -76,11 +81,15 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
     return Exit.OK
 
 
-def _lines(networks: DevNetworks, url: str, settings: str) -> list[str]:
+def _lines(networks: DevNetworks, url: str, settings: str) -> list[Text]:
     """Return what is printed on standard error for a person."""
     left_out = [
-        f"Without {channel}, because this is not installed: {', '.join(modules)}"
+        Text("Without {channel}, because this is not installed: {modules}", channel=channel, modules=", ".join(modules))
         for channel, modules in networks.missing.items()
     ]
-    here = f"The installation: {settings}" if settings else "Copy these settings, and close them for others: chmod 600"
-    return [*left_out, here, f"What readers see: {url} (Ctrl-C ends it)"]
+    here = (
+        Text("The installation: {settings}", settings=settings)
+        if settings
+        else Text("Copy these settings, and close them for others: chmod 600")
+    )
+    return [*left_out, here, Text("What readers see: {url} (Ctrl-C ends it)", url=url)]

@@ -10,6 +10,7 @@ from policenotify.cli import output
 from policenotify.cli.alarms import exit_of
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.translation import Text
 
 _EXITS = exit_codes(
     "1 settings or keys wrong; 3 a channel is, or others may read a file; 4 overdue; 5 no worker; 6 no journal"
@@ -32,11 +33,11 @@ def doctor(call: CliContext) -> Exit:
     from policenotify.settings import diagnose
 
     found = diagnose(call.settings, actor=call.actor)
-    head = [call.say(name) for name in ("check", "state", "detail")]
+    head = [call.say(name) for name in (Text("check"), Text("state"), Text("detail"))]
     table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in found.lines:
         detail = RichText(output.plain(call.say(line.detail)), overflow="fold")
-        table.add_row(output.plain(call.say(line.check)), call.say(line.state), detail)
-    summary = "Everything is right." if found.ok else "Something is wrong: see the lines marked WRONG."
-    call.emit(found, table, RichText(summary, style="bold"))
+        table.add_row(output.plain(call.say(line.check)), call.say(Text.word(line.state)), detail)
+    summary = Text("Everything is right.") if found.ok else Text("Something is wrong: see the lines marked WRONG.")
+    call.emit(found, table, output.prose(summary, "bold"))
     return exit_of(found.alarms)

@@ -15,6 +15,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.model.draft import Draft
@@ -57,7 +58,7 @@ def draft(call: CliContext, /, to: tuple[str, ...], revises: str | None, key: st
         message = first_message(typed, publisher)
         if revises is not None:
             if to or key:
-                raise UsageError("Channels and key of a draft do not change: leave out --to and --key.")
+                raise UsageError(Text("Channels and key of a draft do not change: leave out --to and --key."))
             return publisher.drafts.revise(revises, message, actor=call.actor)
         return publisher.drafts.create(message, actor=call.actor, key=key, to=to or None)
 
@@ -117,7 +118,7 @@ def approve(  # the options of one command
         if second:
             return drafts.second_reading(draft, actor=call.actor, reason=reason or "")
         if digest is None:
-            raise UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
+            raise UsageError(Text("Give the --digest of what you read: policenotify drafts DRAFT."))
         call.message, whole = drafts.get(draft).message, _whole(publisher, draft, digest)
         return drafts.approve(draft, digest=whole, actor=call.actor, reason=reason or "", publish=not only, wait=span)
 
@@ -172,7 +173,7 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, second: bool,
         if second:
             return publisher.drafts.second_reading(draft, actor=call.actor, objects=True, reason=reason or "")
         if digest is None:
-            raise UsageError("Give the --digest of what you read: policenotify drafts DRAFT.")
+            raise UsageError(Text("Give the --digest of what you read: policenotify drafts DRAFT."))
         whole = _whole(publisher, draft, digest)
         return publisher.drafts.reject(draft, digest=whole, actor=call.actor, reason=reason or "")
 
@@ -204,7 +205,7 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
         page: list[Part] = [line for one in known for line in draft_lines(one, publisher)]
         answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
-        call.emit(answer, *(page or [output.prose("There is no draft.")]))
+        call.emit(answer, *(page or [output.prose(Text("There is no draft."))]))
     return Exit.OVERDUE if overdue else Exit.OK
 
 
@@ -244,8 +245,8 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         may_be_out = {Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD}
         posts = [receipt for receipt in publication if receipt.operation is not Operation.DELETE]
         left = sorted({receipt.channel for receipt in posts if receipt.outcome in may_be_out})
-        text = f"Still out, or perhaps: {', '.join(left)}. Delete it there by hand, or correct it."
-        text = text if left else "No post of it is out."
+        text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
+        text = text if left else Text("No post of it is out.")
         answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
         call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.zone))
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
@@ -327,42 +328,64 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
     yield output.quoted(message.headline)
     yield output.paragraph(
-        f"Written by {', '.join(draft.authors)}. Revision {draft.revision}, digest {draft.digest[:_SHORTEST_DIGEST]}"
+        Text(
+            "Written by {authors}. Revision {revision}, digest {digest}",
+            authors=", ".join(draft.authors),
+            revision=draft.revision,
+            digest=draft.digest[:_SHORTEST_DIGEST],
+        )
     )
     if draft.for_keys:
-        yield output.paragraph(f"For every publication with a key that begins so: {draft.for_keys}")
+        yield output.paragraph(
+            Text("For every publication with a key that begins so: {for_keys}", for_keys=draft.for_keys)
+        )
     for review in draft.reviews:
         said = f": {review.reason}" if review.reason else ""
-        text = f"{local_time(review.at, zone)} · {review.reader}: {review.verdict} of revision {review.revision}{said}"
+        text = Text(
+            "{at} · {reader}: {verdict} of revision {revision}{said}",
+            at=local_time(review.at, zone),
+            reader=review.reader,
+            verdict=review.verdict,
+            revision=review.revision,
+            said=said,
+        )
         yield output.paragraph(text)
     if draft.reason:
-        yield output.paragraph(f"To the readers: {draft.reason}")
+        yield output.paragraph(Text("To the readers: {reason}", reason=draft.reason))
     if draft.urgent:
-        yield output.paragraph(f"Published urgently by {draft.published_by}: {draft.urgent}")
+        yield output.paragraph(
+            Text("Published urgently by {published_by}: {urgent}", published_by=draft.published_by, urgent=draft.urgent)
+        )
     if draft.publication:
-        yield output.paragraph(f"Publication: {draft.publication}")
-    for text, mark in _next_step(draft, zone):
-        yield output.paragraph(text, mark)
+        yield output.paragraph(Text("Publication: {publication}", publication=draft.publication))
+    for step, mark in _next_step(draft, zone):
+        yield output.paragraph(step, mark)
 
 
-def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[str, str]]:
+def _next_step(draft: Draft, zone: tzinfo) -> Iterator[tuple[AnyText, str]]:
     """Yield what may be done with a draft now, and the mark before it."""
     from policenotify.model.draft import DraftState
     from policenotify.model.receipt import local_time
 
     command = "→ "
     if draft.second_due_at is not None:
-        yield f"Its second reading is owed by {local_time(draft.second_due_at, zone)}.", ""
-        yield f"policenotify approve {draft.id} --second, or policenotify reject {draft.id} --second", command
+        yield (
+            Text("Its second reading is owed by {second_due_at}.", second_due_at=local_time(draft.second_due_at, zone)),
+            "",
+        )
+        yield Text("policenotify approve {id} --second, or policenotify reject {id} --second", id=draft.id), command
     elif draft.state is DraftState.SUBMITTED and draft.expires_at is not None:
-        yield f"It waits for its readers until {local_time(draft.expires_at, zone)}.", ""
+        yield Text("It waits for its readers until {expires_at}.", expires_at=local_time(draft.expires_at, zone)), ""
         digest = draft.digest[:_SHORTEST_DIGEST]
         if draft.reason:  # a finding asked its author for one, and may ask its reader
-            yield f'policenotify approve {draft.id} --digest {digest} --reason "WHY"', command
+            yield (
+                Text('policenotify approve {id} --digest {digest} --reason "WHY"', id=draft.id, digest=digest),
+                command,
+            )
         else:
             yield f"policenotify approve {draft.id} --digest {digest}", command
     elif draft.for_keys and draft.state is DraftState.APPROVED and draft.expires_at is not None:
-        yield f"Its approval counts until {local_time(draft.expires_at, zone)}.", ""
+        yield Text("Its approval counts until {expires_at}.", expires_at=local_time(draft.expires_at, zone)), ""
     elif draft.state is DraftState.APPROVED:
         yield f"policenotify publish --draft {draft.id}", command
     elif draft.state is DraftState.DRAFT:

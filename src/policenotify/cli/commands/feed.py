@@ -15,6 +15,7 @@ from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
 from policenotify.settings import Settings, configured_channels, read_settings
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 
@@ -62,24 +63,43 @@ def rebuild(call: CliContext, channel: str | None) -> Exit:
         except ChannelError as error:
             problems[config.name] = str(error)
     lines = [output.line(f"{name}  {path}") for name, paths in changed.items() for path in paths]
-    lines += [output.prose(f"{len(paths)} files of {name} have changed.") for name, paths in changed.items()]
-    lines += [output.prose(f"{name} could not be drawn: {problem}") for name, problem in problems.items()]
+    lines += [
+        output.prose(Text("{paths_count} files of {name} have changed.", paths_count=len(paths), name=name))
+        for name, paths in changed.items()
+    ]
+    lines += [
+        output.prose(Text("{name} could not be drawn: {problem}", name=name, problem=problem))
+        for name, problem in problems.items()
+    ]
     call.emit(
-        {"changed": changed, "problems": problems}, *(lines or [output.prose("No channel is on the network 'feed'.")])
+        {"changed": changed, "problems": problems},
+        *(lines or [output.prose(Text("No channel is on the network 'feed'."))]),
     )
     return Exit.ATTENTION if problems else Exit.OK
 
 
 def _feeds(settings: Settings, channel: str | None) -> Iterator[ChannelConfig]:
     if channel is not None and channel not in settings.channels:
-        raise SettingsError(f"{channel!r} is not a channel. {did_you_mean(channel, settings.channels)}")
+        raise SettingsError(
+            Text(
+                "{channel!r} is not a channel. {did_you_mean}",
+                channel=channel,
+                did_you_mean=did_you_mean(channel, settings.channels),
+            )
+        )
     for config in configured_channels(settings)[0]:
         if config.network == "feed" and channel in {None, config.name}:
             if config.problem:
                 raise SettingsError(config.problem)
             yield config
         elif config.name == channel:
-            raise SettingsError(f"The channel {channel!r} is on {config.network!r}, which draws no files.")
+            raise SettingsError(
+                Text(
+                    "The channel {channel!r} is on {network!r}, which draws no files.",
+                    channel=channel,
+                    network=config.network,
+                )
+            )
 
 
 def _rebuilt(config: ChannelConfig) -> list[str]:

@@ -13,6 +13,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
+from policenotify.translation import Text
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -53,9 +54,9 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
         )
         page: list[Part] = list(draft_lines(done.draft, publisher))
         if done.known:
-            page.append(output.paragraph("The alert was imported before: this is its draft."))
+            page.append(output.paragraph(Text("The alert was imported before: this is its draft.")))
         if done.signed:
-            page.append(output.paragraph("Its signature is that of its sender."))
+            page.append(output.paragraph(Text("Its signature is that of its sender.")))
         for finding in done.findings:
             page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
         answer = ImportAnswer(
@@ -80,5 +81,5 @@ def _content(alert: str) -> bytes:
         with Path(alert).open("rb") as file:
             return file.read(MAX_BYTES)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "not a file name"
-        raise InvalidAlert(f"the file cannot be read ({why})") from None
+        why = getattr(error, "strerror", None) or Text("not a file name")
+        raise InvalidAlert(Text("the file cannot be read ({why})", why=why)) from None

@@ -12,6 +12,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
 from policenotify.cli.usage import UsageError
+from policenotify.translation import Text
 
 _SHELLS = {
     "bash": "~/.local/share/bash-completion/completions/policenotify",
@@ -47,12 +48,18 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
     settings = folder / "policenotify.toml"
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"
     steps = [
-        f"Add your accounts to {settings}: policenotify networks NAME --example",
-        f"Put each password into a file in {folder / 'secrets'}, with mode 600.",
-        f"Put a copy of {folder / 'policenotify.keys'} into a safe: without it the journal cannot be read.",
-        "Create the journal's tables: python manage.py migrate. Then check it all: python manage.py policenotify doctor"
+        Text("Add your accounts to {settings}: policenotify networks NAME --example", settings=settings),
+        Text("Put each password into a file in {folder}, with mode 600.", folder=folder / "secrets"),
+        Text(
+            "Put a copy of {folder} into a safe: without it the journal cannot be read.",
+            folder=folder / "policenotify.keys",
+        ),
+        Text(
+            "Create the journal's tables: python manage.py migrate. Then check it all: python manage.py "
+            "policenotify doctor"
+        )
         if django
-        else f"Check it all without posting anything: policenotify doctor{option}",
+        else Text("Check it all without posting anything: policenotify doctor{option}", option=option),
     ]
     call.emit({"written": written, "next": steps}, *output.steps(written, steps))
     return Exit.OK
@@ -76,7 +83,7 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
       policenotify migrate --grant-to policenotify_app
     """
     if grants is not None and grant_to is not None:
-        raise UsageError("Give --grants or --grant-to: the one only prints what the other does.")
+        raise UsageError(Text("Give --grants or --grant-to: the one only prints what the other does."))
     if grants is not None:
         from policenotify.journal.database.postgresql import grants as grants_for
 
@@ -90,11 +97,13 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
     settings = read_settings(call.settings, tolerant=True)
     done = migrate_journal(settings.journal_url, keys=settings.load_keys(), actor=call.actor, grant_to=grant_to)
     if done.before is None:
-        text = f"The journal's tables are created, in version {done.after}."
+        text = Text("The journal's tables are created, in version {after}.", after=done.after)
     elif done.before == done.after:
-        text = f"The journal's tables have version {done.after} already: nothing was changed."
+        text = Text("The journal's tables have version {after} already: nothing was changed.", after=done.after)
     else:
-        text = f"The journal's tables were upgraded from version {done.before} to {done.after}."
+        text = Text(
+            "The journal's tables were upgraded from version {before} to {after}.", before=done.before, after=done.after
+        )
     call.emit({"before": done.before, "after": done.after}, output.prose(text))
     return Exit.OK
 
@@ -118,7 +127,7 @@ def completion(call: CliContext, shell: str) -> Exit:
 
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover  # click ships all three
-        raise UsageError(f"This click has no completion for {shell}.")
+        raise UsageError(Text("This click has no completion for {shell}.", shell=shell))
     script = kind(program, {}, "policenotify", COMPLETE_VARIABLE).source()
     call.answer({"shell": shell, "script": script, "put_into": _SHELLS[shell]}, script)
     return Exit.OK

@@ -13,8 +13,9 @@ from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import UsageError
 from policenotify.model.receipt import local_time
+from policenotify.translation import Text
 
-_UNCHANGED = "6 no journal, or what was sealed was changed"
+_UNCHANGED = Text("6 no journal, or what was sealed was changed")
 
 
 @click.group("journal", epilog=exit_codes(_UNCHANGED))
@@ -63,12 +64,32 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     lines = [
-        f"{done.incidents} incidents, {done.messages} messages outside incidents",
-        f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
-        f"{done.recipients} recipients, {done.pictures} pictures, {done.drafts} drafts",
+        Text(
+            "{incidents} incidents, {messages} messages outside incidents",
+            incidents=done.incidents,
+            messages=done.messages,
+        ),
+        Text(
+            "{publications} publications with {deliveries} deliveries and {events} events",
+            publications=done.publications,
+            deliveries=done.deliveries,
+            events=done.events,
+        ),
+        Text(
+            "{recipients} recipients, {pictures} pictures, {drafts} drafts",
+            recipients=done.recipients,
+            pictures=done.pictures,
+            drafts=done.drafts,
+        ),
     ]
-    head = f"{'Would be purged' if dry_run else 'Purged'}, of before {local_time(before, zone)}:"
-    kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
+    head = Text(
+        "{text}, of before {before}:",
+        text=Text("Would be purged") if dry_run else "Purged",
+        before=local_time(before, zone),
+    )
+    kept = Text(
+        "Kept: {kept}, old enough, but something is to be sent or is held. See: policenotify status", kept=done.kept
+    )
     call.emit(
         document,
         output.prose(head, style="bold"),
@@ -108,10 +129,19 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
             raise UsageError(f"--{error}.") from None
         done = opened.retention.erase(which, call.actor, reason)
     head = output.line(
-        f"Erased: {done.publications} publications, {done.recipients} recipients, {done.pictures} pictures.", "bold"
+        Text.counted(
+            "Erased: {count} publications, {recipients} recipients, {pictures} pictures.",
+            "Erased: {count} publications, {recipients} recipients, {pictures} pictures.",
+            count=done.publications,
+            recipients=done.recipients,
+            pictures=done.pictures,
+        ),
+        "bold",
     )
     call.emit(
-        {"which": which, **asdict(done), "actor": call.actor}, head, output.prose("Then: policenotify journal vacuum")
+        {"which": which, **asdict(done), "actor": call.actor},
+        head,
+        output.prose(Text("Then: policenotify journal vacuum")),
     )
     return Exit.OK
 
@@ -134,7 +164,7 @@ def vacuum(call: CliContext) -> Exit:
     """
     with call.journal() as (_, opened):
         before, after = opened.retention.vacuum()
-    text = f"Vacuumed: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB now."
+    text = Text("Vacuumed: {before:.1f} MB before, {after:.1f} MB now.", before=before / 1e6, after=after / 1e6)
     call.emit({"before": before, "after": after}, output.prose(text))
     return Exit.OK
 
@@ -163,8 +193,12 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
     if prints:
         call.answer({"events": events, "line": line}, f"{line}\n" if line else "")
         return Exit.OK
-    last = [output.line(f"The last seal: {line}")] if line else []
-    call.emit({"events": events, "line": line}, output.prose(f"{events} events sealed."), *last)
+    last = [output.line(Text("The last seal: {line}", line=line))] if line else []
+    call.emit(
+        {"events": events, "line": line},
+        output.prose(Text.counted("{count} events sealed.", "{count} events sealed.", count=events)),
+        *last,
+    )
     return Exit.OK
 
 
@@ -187,11 +221,17 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
     """
     with call.journal() as (_, opened):
         batches, line = opened.audit.verify(against or ""), opened.audit.printed_seal()
-    page = [output.prose(f"{batches} sealed batches, all unchanged.")]
+    page = [
+        output.prose(
+            Text.counted(
+                "{count} sealed batches, all unchanged.", "{count} sealed batches, all unchanged.", count=batches
+            )
+        )
+    ]
     if line:
-        page.append(output.line(f"The last seal: {line}"))
+        page.append(output.line(Text("The last seal: {line}", line=line)))
     if against is not None:
-        page.append(output.prose("The seal that was kept is among them."))
+        page.append(output.prose(Text("The seal that was kept is among them.")))
     call.emit({"batches": batches, "line": line}, *page)
     return Exit.OK
 
@@ -251,13 +291,22 @@ def move(call: CliContext, to: str) -> Exit:
     done = move_journal(settings.journal_url, to, keys=settings.load_keys(), actor=call.actor)
     rows = {name.removeprefix("pn_"): count for name, count in done.rows.items()}
     page = [
-        output.line(f"The journal is at {done.to} now:", style="bold"),
-        output.line(f"  {rows['publication']} publications with {rows['delivery']} deliveries, {rows['event']} events"),
-        output.line(f"  {sum(done.rows.values())} rows copied, {done.seals} sealed batches verified"),
-        output.prose("Put it into the settings of every machine (journal = …), then: policenotify doctor"),
+        output.line(Text("The journal is at {to} now:", to=done.to), style="bold"),
+        output.line(
+            Text(
+                "  {rows} publications with {rows_2} deliveries, {rows_3} events",
+                rows=rows["publication"],
+                rows_2=rows["delivery"],
+                rows_3=rows["event"],
+            )
+        ),
+        output.line(
+            Text("  {sum} rows copied, {seals} sealed batches verified", sum=sum(done.rows.values()), seals=done.seals)
+        ),
+        output.prose(Text("Put it into the settings of every machine (journal = …), then: policenotify doctor")),
     ]
     if done.stopped:
-        page.append(output.prose("Everything is stopped, as it was. To resume: policenotify resume"))
+        page.append(output.prose(Text("Everything is stopped, as it was. To resume: policenotify resume")))
     document = {"to": done.to, "rows": rows, "seals": done.seals, "stopped": done.stopped, "actor": call.actor}
     call.emit(document, *page)
     return Exit.OK
@@ -284,6 +333,6 @@ def restored(call: CliContext) -> Exit:
     """
     with call.journal() as (_, opened):
         doubted = opened.mark_restored(call.actor)
-    text = f"Marked as restored. {doubted} open deliveries count as in doubt."
+    text = Text("Marked as restored. {doubted} open deliveries count as in doubt.", doubted=doubted)
     call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
     return Exit.OK

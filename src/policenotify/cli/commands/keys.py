@@ -10,8 +10,9 @@ from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import JournalError
+from policenotify.translation import Text
 
-_CODES = "1 settings or keys wrong; 6 no journal"
+_CODES = Text("1 settings or keys wrong; 6 no journal")
 
 
 @click.group("keys", epilog=exit_codes(_CODES))
@@ -47,15 +48,22 @@ def rotate(call: CliContext) -> Exit:
         try:
             journal.audit.seal()
         except JournalError as error:  # after an intrusion, new keys are needed all the more
-            steps.append(f"Not sealed before the rotation: {error}")
+            steps.append(Text("Not sealed before the rotation: {error}", error=error))
         newer = journal.keys.rotated(secrets.token_bytes)
         newer.replace(settings.keys_path)
         sealed = journal.rotate_keys(newer, actor)
     document = {"version": newer.version, "fingerprint": newer.fingerprint, "sealed_again": sealed, "actor": actor}
     steps += [
-        f"Copy {settings.keys_path} to every machine of this installation, and into the safe.",
-        "Start all that publishes and delivers again, then: policenotify doctor",
+        Text(
+            "Copy {keys_path} to every machine of this installation, and into the safe.", keys_path=settings.keys_path
+        ),
+        Text("Start all that publishes and delivers again, then: policenotify doctor"),
     ]
-    head = f"Version {newer.version} of the keys, fingerprint {newer.fingerprint}. {sealed} values encrypted again."
+    head = Text(
+        "Version {version} of the keys, fingerprint {fingerprint}. {sealed} values encrypted again.",
+        version=newer.version,
+        fingerprint=newer.fingerprint,
+        sealed=sealed,
+    )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(f"  {step}") for step in steps))
     return Exit.OK

@@ -14,6 +14,7 @@ from policenotify.cli.usage import UsageError
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.publishing.metrics import exposition, to_document
 from policenotify.publishing.monitor import Monitor
+from policenotify.translation import Text
 
 _OPEN_METRICS = "application/openmetrics-text"
 _READABLE = 0o644  # by the exporter, which has a user of its own; no value is confidential
@@ -44,9 +45,9 @@ def metrics(call: CliContext, /, *, openmetrics: bool, textfile: Path | None) ->
       policenotify metrics --json | jq .policenotify_deliveries_pending
     """
     if textfile is not None and (openmetrics or call.json):
-        raise UsageError("node_exporter reads the text format only: leave out --openmetrics and --json.")
+        raise UsageError(Text("node_exporter reads the text format only: leave out --openmetrics and --json."))
     if textfile is not None and textfile.suffix != ".prom":
-        raise UsageError("node_exporter reads only files whose names end in .prom.")
+        raise UsageError(Text("node_exporter reads only files whose names end in .prom."))
     try:
         with call.operations() as installation:
             found = Monitor(installation).samples()
@@ -77,4 +78,6 @@ def _replace(path: Path, content: bytes) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}).") from error
+        raise SettingsError(
+            Text("{path} cannot be written ({strerror}).", path=path, strerror=error.strerror)
+        ) from error

@@ -31,17 +31,18 @@ from policenotify.networks.options import default_capabilities, options_schema
 from policenotify.networks.registry import Network, check_networks
 from policenotify.networks.registry import networks as installed_networks
 from policenotify.publishing.results import Result
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _TYPES = {
-    "string": "text",
-    "password": "secret text",
-    "path": "path",
-    "duration": "time span, as PT30S",
-    "integer": "whole number",
-    "number": "number",
-    "boolean": "true or false",
-    "array": "list",
+    "string": Text("text"),
+    "password": Text("secret text"),
+    "path": Text("path"),
+    "duration": Text("time span, as PT30S"),
+    "integer": Text("whole number"),
+    "number": Text("number"),
+    "boolean": Text("true or false"),
+    "array": Text("list"),
 }
 _NAMED = re.compile(r"such as `([^`]+)`")  # a value in the description of an option
 _FOR_EVER = timedelta(days=3_650)  # longer than any incident
@@ -56,10 +57,10 @@ class NetworkOption(Result):
     """
 
     name: str
-    type: str
+    type: AnyText
     required: bool
     default: JsonValue
-    meaning: str
+    meaning: AnyText
 
 
 def _capabilities(capabilities: Capabilities | None) -> dict[str, JsonValue] | None:
@@ -85,7 +86,7 @@ class NetworkInfo(Result):
     name: str
     package: str
     target: str
-    problem: str
+    problem: AnyText
     missing: tuple[str, ...]
     about: str = ""
     capabilities: Annotated[InstanceOf[Capabilities] | None, PlainSerializer(_capabilities)] = None
@@ -100,7 +101,7 @@ class NetworkInfo(Result):
         return not self.problem and not self.missing
 
 
-def network_info(network: Network, problem: str) -> NetworkInfo:
+def network_info(network: Network, problem: AnyText) -> NetworkInfo:
     """Return what is known of a network and its *problem*. Imports no library."""
     known: dict[str, Any] = {}
     if not problem:
@@ -141,31 +142,31 @@ def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
 
 def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
     """Yield a network as text, with its options if it is shown as a *whole*."""
-    yield output.line(f"{network.name} · of the package {network.package}", "bold")
+    yield output.line(Text("{name} · of the package {package}", name=network.name, package=network.package), "bold")
     if network.about:
         yield output.paragraph(network.about)
     if network.problem:
         yield output.paragraph(network.problem, "✘ ")
     elif network.missing:
-        yield output.paragraph(f"Not installed: {', '.join(network.missing)}.", "✘ ")
+        yield output.paragraph(Text("Not installed: {missing}.", missing=", ".join(network.missing)), "✘ ")
         yield output.paragraph(f"pip install '{network.package}[{network.name}]'", "→ ")
     else:
-        yield output.paragraph("Its library is installed.", "✔ ")
+        yield output.paragraph(Text("Its library is installed."), "✔ ")
     if network.capabilities:
-        yield output.paragraph("; ".join(capabilities_in_words(network.capabilities)) + ".")
+        yield output.paragraph(Text("{words}.", words=Text.join("; ", capabilities_in_words(network.capabilities))))
     if network.discovers_capabilities:
-        yield output.paragraph("These are the capabilities of most servers; a channel asks its own server.")
+        yield output.paragraph(Text("These are the capabilities of most servers; a channel asks its own server."))
     if not whole:
         return
-    yield output.prose("Options:" if network.options else "It has no options.")
+    yield output.prose("Options:" if network.options else Text("It has no options."))
     for option in network.options:
         default = "required" if option.required else f"default {default_as_text(option.default)}"
-        yield output.line(f"  {option.name} · {option.type} · {default}")
+        yield output.line(Text.join(" · ", (f"  {option.name}", option.type, default)))
         if option.meaning:
             yield output.paragraph(option.meaning)
 
 
-def example(network: NetworkInfo, translate: Callable[[str], str] = str) -> str:
+def example(network: NetworkInfo, translate: Callable[[AnyText], str] = str) -> str:
     """Return the table of a channel on a network, for the settings.
 
     What the network requires stands first. Each other option has its default, and `#` before it.
@@ -173,10 +174,12 @@ def example(network: NetworkInfo, translate: Callable[[str], str] = str) -> str:
     lines = ["", *_comment(network.about, translate)]
     if network.missing:
         lines += ["# → " + f"pip install '{network.package}[{network.name}]'"]
-    lines += _comment("Every channel also has tags, languages, rate and more: docs/reference/settings.md", translate)
+    lines += _comment(
+        Text("Every channel also has tags, languages, rate and more: docs/reference/settings.md"), translate
+    )
     lines += [f"[channels.{network.name}]", f'network = "{network.name}"']
     if network.capabilities and network.capabilities.recipients:
-        lines += _comment("A file with one recipient a line. It is read at each publication.", translate)
+        lines += _comment(Text("A file with one recipient a line. It is read at each publication."), translate)
         lines += ["recipients = " + _in_a_file(f"{network.name}-recipients.txt")]
     for option in sorted(network.options, key=lambda option: not option.required):
         lines += _comment(option.meaning, translate)
@@ -184,7 +187,7 @@ def example(network: NetworkInfo, translate: Callable[[str], str] = str) -> str:
     return "\n".join((*lines, ""))
 
 
-def _comment(text: str, translate: Callable[[str], str]) -> list[str]:
+def _comment(text: AnyText, translate: Callable[[AnyText], str]) -> list[str]:
     lines = textwrap.wrap(translate(text), width=98, break_long_words=False, break_on_hyphens=False)
     return [f"# {line}" for line in lines]
 
@@ -194,33 +197,41 @@ def _in_a_file(name: str) -> str:
 
 
 def _example_value(option: NetworkOption, channel: str) -> str:
-    if "secret" in option.type:
+    if "secret" in str(option.type):
         return _in_a_file(f"{channel}-{option.name}")
-    named = _NAMED.search(option.meaning)
+    named = _NAMED.search(str(option.meaning))
     if option.default is None:
-        return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
+        return "{}" if str(option.type) == "table" else f'"{named[1] if named else "…"}"'
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
 
 
-def capabilities_in_words(capabilities: Capabilities) -> Iterator[str]:
+def capabilities_in_words(capabilities: Capabilities) -> Iterator[AnyText]:
     """Yield the capabilities of a network in words."""
     budget = capabilities.budget
-    yield f"{budget.limit} characters as it counts them" + (f", {budget.max_bytes} bytes" if budget.max_bytes else "")
-    yield "threads" if capabilities.replies else "no threads"
-    yield f"up to {capabilities.images} pictures" if capabilities.images else "no pictures"
+    characters = Text("{limit} characters as it counts them", limit=budget.limit)
+    size = Text("{count} bytes", count=budget.max_bytes) if budget.max_bytes else ""
+    yield Text.join(", ", (characters, size))
+    yield Text("threads") if capabilities.replies else Text("no threads")
+    yield Text("up to {images} pictures", images=capabilities.images) if capabilities.images else Text("no pictures")
     yield from (text for claimed, text in (
-        (capabilities.title, "a subject line"),
-        (capabilities.html, "formatted text"),
-        (capabilities.recipients, "an outcome for each person"),
-        (capabilities.edits, "posts can be changed"),
-        (capabilities.deletes, "posts can be deleted"),
+        (capabilities.title, Text("a subject line")),
+        (capabilities.html, Text("formatted text")),
+        (capabilities.recipients, Text("an outcome for each person")),
+        (capabilities.edits, Text("posts can be changed")),
+        (capabilities.deletes, Text("posts can be deleted")),
     ) if claimed)  # fmt: skip
     if capabilities.idempotency_window >= _FOR_EVER:
-        yield "one key posts once, for ever"
+        yield Text("one key posts once, for ever")
     elif capabilities.idempotency_window:
-        yield f"one key posts once, within {capabilities.idempotency_window}"
+        yield Text(
+            "one key posts once, within {idempotency_window}", idempotency_window=capabilities.idempotency_window
+        )
     asked = capabilities.lookup_delay is not None
-    yield "it can be asked whether a post is published" if asked else "it cannot be asked whether a post is published"
+    yield (
+        Text("it can be asked whether a post is published")
+        if asked
+        else Text("it cannot be asked whether a post is published")
+    )
     if capabilities.acceptance == "unverified":
         yield output.UNVERIFIED
 
@@ -254,23 +265,23 @@ def _meanings(kind: type) -> dict[str, str]:
     return {name: " ".join(meaning.split()) for name, meaning in arguments}
 
 
-def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> AnyText:
     """Return the type of an option in words, from its JSON Schema."""
     match option:
         case {"$ref": str(name)}:
             return _type(definitions.get(name.rpartition("/")[2], {}), definitions)
         case {"anyOf": [*several]}:
             types = (_type(option, definitions) for option in several if option.get("type") != "null")
-            return " or ".join(dict.fromkeys(types))
+            return Text.join(Text(" or "), dict.fromkeys(types))
         case {"enum": [*words]}:
-            return f"one of {', '.join(map(str, words))}"
+            return Text("one of {map}", map=", ".join(map(str, words)))
         case {"const": word}:
             return str(word)
         case {"type": "array", "items": inner}:
-            return f"list of {_type(inner, definitions)}"
+            return Text("list of {type}", type=_type(inner, definitions))
         case _:
             pass
-    return _TYPES.get(str(option.get("format")), "") or _TYPES.get(str(option.get("type")), "table")
+    return _TYPES.get(str(option.get("format"))) or _TYPES.get(str(option.get("type"))) or Text("table")
 
 
 def default_as_text(default: object) -> str:
@@ -334,9 +345,9 @@ def networks(context: click.Context, call: CliContext) -> Exit:
     if context.invoked_subcommand is not None:
         return Exit.OK  # the subcommand has the exit code
     if context.meta["example"]:
-        raise UsageError("Which network? policenotify networks NAME --example")
+        raise UsageError(Text("Which network? policenotify networks NAME --example"))
     infos = [network_info(network, problem) for network, problem in check_networks()]
-    more = output.prose("\nThe options of one: policenotify networks NAME")
+    more = output.prose(Text("\nThe options of one: policenotify networks NAME"))
     call.emit(_document(infos), *(line for info in infos for line in network_lines(info, whole=False)), more)
     return Exit.OK
 
@@ -353,7 +364,7 @@ def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
         hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
-        raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
+        raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if context.meta["example"] and not infos[0].problem:
         text = example(infos[0], call.say)
         call.answer({"example": text}, text)

@@ -17,6 +17,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError
 from policenotify.networks.registry import RESERVED_NAMES, networks
+from policenotify.translation import Text
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST: Final = 20  # characters: the module's name is written several times on a line
@@ -47,9 +48,11 @@ def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
     written = _write(name, place)
     [network] = (place / file for file in written if file.endswith("__init__.py"))
     steps = [
-        f"Try what is there: cd {place} && uv run pytest",
-        f"Replace the requests of the example by those of your network: {network}",
-        f"Install it beside policenotify: pip install {place if place.is_absolute() else f'./{place}'}",
+        Text("Try what is there: cd {place} && uv run pytest", place=place),
+        Text("Replace the requests of the example by those of your network: {network}", network=network),
+        Text(
+            "Install it beside policenotify: pip install {place}", place=place if place.is_absolute() else f"./{place}"
+        ),
     ]
     paths = [str(place / file) for file in written]
     call.emit({"written": paths, "next": steps}, *output.steps(paths, steps))
@@ -60,19 +63,30 @@ def _check_name(name: str) -> None:
     """Reject an invalid name. It becomes an option's value, an extra and a module."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         near = _valid_name(name)
-        hint = f" Did you mean {near!r}?" if near else ""
+        hint = Text(" Did you mean {near!r}?", near=near) if near else ""
         raise SettingsError(
-            f"{name!r} is not a network name: write 1 to {_LONGEST} of a-z, 0-9 and single hyphens, beginning with "
-            f"a letter.{hint}"
+            Text(
+                "{name!r} is not a network name: write 1 to {longest} of a-z, 0-9 and single hyphens, "
+                "beginning with a letter.{hint}",
+                name=name,
+                longest=_LONGEST,
+                hint=hint,
+            )
         )
     if name in RESERVED_NAMES:
         raise SettingsError(
-            f"{name!r} is a command of `policenotify networks`. Name the network otherwise: 'my-{name}'."
+            Text(
+                "{name!r} is a command of `policenotify networks`. Name the network otherwise: 'my-{name}'.", name=name
+            )
         )
     if known := next((network for network in networks() if network.name == name), None):
         raise SettingsError(
-            f"{name!r} is a network of the installed package {known.package!r}; a name that two "
-            f"packages claim is refused. Name yours otherwise: 'my-{name}'."
+            Text(
+                "{name!r} is a network of the installed package {package!r}; a name that two packages claim "
+                "is refused. Name yours otherwise: 'my-{name}'.",
+                name=name,
+                package=known.package,
+            )
         )
 
 
@@ -115,10 +129,14 @@ def _write(name: str, place: Path) -> tuple[str, ...]:
     try:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise SettingsError(
-                f"{place} exists already, and is not empty. Nothing was written: give another --folder."
+                Text(
+                    "{place} exists already, and is not empty. Nothing was written: give another --folder.", place=place
+                )
             )
         if not target.parent.is_dir():
-            raise SettingsError(f"There is no folder {target.parent}. Nothing was written: create it first.")
+            raise SettingsError(
+                Text("There is no folder {parent}. Nothing was written: create it first.", parent=target.parent)
+            )
         try:
             for file, template in files.items():
                 path = draft / file
@@ -129,7 +147,9 @@ def _write(name: str, place: Path) -> tuple[str, ...]:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
-        raise SettingsError(f"{place} cannot be written ({error.strerror}). Nothing was written.") from error
+        raise SettingsError(
+            Text("{place} cannot be written ({strerror}). Nothing was written.", place=place, strerror=error.strerror)
+        ) from error
     return tuple(files)
 
 

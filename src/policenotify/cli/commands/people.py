@@ -19,6 +19,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.settings import configured_channels
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -74,15 +75,27 @@ def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
         found, counts = people.suppressed(channel), people.counts(channel)
     listed = [_document(each) for each in found]
     if suppressed:
-        lines = [output.line(_line(each, settings.zone)) for each in found] or [output.prose("Nobody is suppressed.")]
+        lines = [output.line(_line(each, settings.zone)) for each in found] or [
+            output.prose(Text("Nobody is suppressed."))
+        ]
         call.emit({"suppressed": listed}, *lines)
         return Exit.OK
     lines = [output.line(f"{name}  {count} people") for name, count in counts.items() if count is not None]
-    lines += [output.prose(f"The list of {name} cannot be read.") for name, count in counts.items() if count is None]
+    lines += [
+        output.prose(Text("The list of {name} cannot be read.", name=name))
+        for name, count in counts.items()
+        if count is None
+    ]
     call.emit(
         {"people": counts, "suppressed": listed},
         *lines,
-        output.prose(f"{len(found)} suppressions. To show them: policenotify people list --suppressed"),
+        output.prose(
+            Text.counted(
+                "{count} suppressions. To show them: policenotify people list --suppressed",
+                "{count} suppressions. To show them: policenotify people list --suppressed",
+                count=len(found),
+            )
+        ),
     )
     return Exit.OK
 
@@ -119,9 +132,15 @@ def add(call: CliContext, name: str, address: str, source: str) -> Exit:
         file, channels = _list(settings, name)
         added = add_person(file, address, source=source, at=today, same=people.same)
         silent = any(people.is_suppressed(address, channel) for channel in channels)
-    done = f"Added to the list of {name}." if added else f"The list of {name} has this person already."
+    done = (
+        Text("Added to the list of {name}.", name=name)
+        if added
+        else Text("The list of {name} has this person already.", name=name)
+    )
     notes = (
-        [output.prose("But this person is suppressed. To write again: policenotify people release")] if silent else []
+        [output.prose(Text("But this person is suppressed. To write again: policenotify people release"))]
+        if silent
+        else []
     )
     call.emit({"list": name, "added": added, "suppressed": silent}, output.prose(done), *notes)
     return Exit.OK
@@ -145,7 +164,11 @@ def remove(call: CliContext, name: str, address: str) -> Exit:
 
     with _opened(call) as (settings, people, _):
         removed = remove_person(_list(settings, name)[0], address, same=people.same)
-    done = f"Removed from the list of {name}." if removed else f"The list of {name} does not have this person."
+    done = (
+        Text("Removed from the list of {name}.", name=name)
+        if removed
+        else Text("The list of {name} does not have this person.", name=name)
+    )
     call.emit({"list": name, "removed": removed}, output.prose(done))
     return Exit.OK
 
@@ -167,12 +190,22 @@ def _list(settings: Settings, name: str) -> tuple[Path, list[str]]:
             files = {settings.audiences[each].file for each in channels[name].audiences}
     else:
         known = {*channels, *settings.audiences}
-        raise SettingsError(f"{name!r} is neither a channel nor an audience. {did_you_mean(name, known)}")
+        raise SettingsError(
+            Text(
+                "{name!r} is neither a channel nor an audience. {did_you_mean}",
+                name=name,
+                did_you_mean=did_you_mean(name, known),
+            )
+        )
     [file, *others] = [*files] or [None]
     if file is None or others:
         raise SettingsError(
-            f"The people of {name!r} do not come from one text file. Nothing was changed. Name an audience that is "
-            "one, or change them where they come from: in the settings, the table, or the program."
+            Text(
+                "The people of {name!r} do not come from one text file. Nothing was changed. Name an "
+                "audience that is one, or change them where they come from: in the settings, the table, or "
+                "the program.",
+                name=name,
+            )
         )
     return settings.place.parent / file, users
 
@@ -206,7 +239,7 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
             raise
         except ValueError as error:
             raise UsageError(f"--{error}.") from None
-    done = "Nothing is sent to this person any more." if newly else "This person was suppressed already."
+    done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
     document = {"channel": channel, "suppressed": newly, "until": end.isoformat() if end else None, "actor": actor}
     call.emit(document, output.prose(done))
     return Exit.OK
@@ -230,11 +263,15 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
       policenotify people release --channel presse --all
     """
     if (address is None) is not everybody or (everybody and channel is None):
-        raise UsageError("Name one person, or give --channel and --all.")
+        raise UsageError(Text("Name one person, or give --channel and --all."))
     actor = call.actor
     with _opened(call) as (_, people, _):
         count = people.release(address, actor=actor, channel=channel)
-    done = f"{count} suppressions ended." if count else "Nobody like that is suppressed."
+    done = (
+        Text.counted("{count} suppressions ended.", "{count} suppressions ended.", count=count)
+        if count
+        else Text("Nobody like that is suppressed.")
+    )
     call.emit({"released": count, "channel": channel, "actor": actor}, output.prose(done))
     return Exit.OK
 
@@ -261,13 +298,22 @@ def export(call: CliContext, address: str) -> Exit:
 
 def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     if record.is_empty:
-        yield output.prose("The journal holds nothing about this person.")
+        yield output.prose(Text("The journal holds nothing about this person."))
         return
     stored = record.address_stored_at
     yield output.prose(
-        f"The address is stored, encrypted, as of {local_time(stored, zone)}." if stored else "No address is stored."
+        Text("The address is stored, encrypted, as of {stored}.", stored=local_time(stored, zone))
+        if stored
+        else Text("No address is stored.")
     )
-    yield output.prose(f"{len(record.deliveries)} publications were for this person:", style="bold")
+    yield output.prose(
+        Text.counted(
+            "{count} publications were for this person:",
+            "{count} publications were for this person:",
+            count=len(record.deliveries),
+        ),
+        style="bold",
+    )
     for delivery in record.deliveries:
         when, what = local_time(delivery.published_at, zone), delivery.headline or delivery.category
         why = f"  {delivery.reason}" if delivery.reason else ""
@@ -275,11 +321,20 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     for report in record.reports:
         status = f" ({report.status})" if report.status else ""
         when = local_time(report.at, zone)
-        yield output.line(f"  {when}  {report.channel}  came back: {report.kind}{status}  {report.publication}")
+        yield output.line(
+            Text(
+                "  {when}  {channel}  came back: {kind}{status}  {publication}",
+                when=when,
+                channel=report.channel,
+                kind=report.kind,
+                status=status,
+                publication=report.publication,
+            )
+        )
     if not record.suppressions:
-        yield output.prose("The person is written to.")
+        yield output.prose(Text("The person is written to."))
     for suppression in record.suppressions:
-        yield output.line(f"Not written to: {_line(suppression, zone)}")
+        yield output.line(Text("Not written to: {line}", line=_line(suppression, zone)))
 
 
 @people.command("erase", epilog=exit_codes("1 nothing was erased; 6 no journal"))
@@ -299,16 +354,37 @@ def erase(call: CliContext, address: str) -> Exit:
     """
     with _opened(call) as (_, people, _):
         erased = people.erase(address, actor=call.actor)
-    head = "The address was erased" if erased.address else "No address was stored"
-    lines = [output.line(f"{head}, and {erased.deliveries} publications are not linked to the person any more.")]
+    head = Text("The address was erased") if erased.address else Text("No address was stored")
+    lines = [
+        output.line(
+            Text.counted(
+                "{head}, and {count} publications are not linked to the person any more.",
+                "{head}, and {count} publications are not linked to the person any more.",
+                head=head,
+                count=erased.deliveries,
+            )
+        )
+    ]
     if erased.ended:
-        lines.append(output.prose(f"{erased.ended} suppressions were erased."))
+        lines.append(
+            output.prose(
+                Text.counted(
+                    "{count} suppressions were erased.", "{count} suppressions were erased.", count=erased.ended
+                )
+            )
+        )
     if erased.kept:
         lines.append(
-            output.prose("That the person left stays recorded, under a key, so that no list brings the person back.")
+            output.prose(
+                Text("That the person left stays recorded, under a key, so that no list brings the person back.")
+            )
         )
     if erased.listed:
         named = ", ".join(erased.listed)
-        lines.append(output.prose(f"Still on the list of: {named}. Remove the person: policenotify people remove"))
+        lines.append(
+            output.prose(
+                Text("Still on the list of: {named}. Remove the person: policenotify people remove", named=named)
+            )
+        )
     call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *lines)
     return Exit.OK

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 from rich.box import HORIZONTALS
-from rich.console import RenderableType
 from rich.panel import Panel
 from rich.text import Text as RichText
 
@@ -20,6 +19,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
+from policenotify.cli.output import Part
 from policenotify.cli.report.file import PageFile
 from policenotify.cli.results import PreviewAnswer, TypedTime
 from policenotify.cli.times import time_lines, typed_times
@@ -31,14 +31,15 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview, sentences
 from policenotify.publishing.results import PreviewedPost, PreviewedReach, PreviewedTarget, PreviewedWording
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.channel import Capabilities
 
-_KINDS = {"reply": "in the thread", "standalone": "alone", "continuation": "continues"}
+_KINDS = {"reply": Text("in the thread"), "standalone": "alone", "continuation": "continues"}
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
-_DELETES = "deletes an earlier post"
-_WAITS = "it would wait"
+_DELETES = Text("deletes an earlier post")
+_WAITS = Text("it would wait")
 _WIDTH = 80
 
 
@@ -102,12 +103,14 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
 def _message(typed: Typed, publisher: Publisher) -> Message:
     named = [name for name in _FOLLOWING if typed[name]]
     if typed["reopen"] and named != ["correct"]:
-        raise UsageError("--reopen corrects a wrong end: give it with --correct.")
+        raise UsageError(Text("--reopen corrects a wrong end: give it with --correct."))
     if not named:
         return first_message(typed, publisher)
     opening = ("file", "category", "incident", "follows", "standalone", "exercise")
     if len(named) > 1 or any(typed[name] for name in opening):
-        raise UsageError(f"Preview one message: --{named[0]} stands without FILE, --category or the like.")
+        raise UsageError(
+            Text("Preview one message: --{named} stands without FILE, --category or the like.", named=named[0])
+        )
     return next_message(_FOLLOWING[named[0]], typed[named[0]], typed["headline"], typed, publisher)
 
 
@@ -152,7 +155,7 @@ def _post(rendered: RenderedPost, severity: Severity | None, publisher: Publishe
     )
 
 
-def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | None = None) -> Iterator[RenderableType]:
+def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | None = None) -> Iterator[Part]:
     """Yield each post as its readers would read it, and the findings of the checks.
 
     Args:
@@ -171,29 +174,33 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
             body = _body(post, titled=capabilities.title)
             yield Panel(body, title=RichText(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
         if capabilities.acceptance == "unverified":
-            yield output.paragraph(f"What is posted here is {output.UNVERIFIED}.")
+            yield output.paragraph(Text("What is posted here is {unverified}.", unverified=output.UNVERIFIED))
         for part in rendered.omitted:
-            yield output.paragraph(part, "left out: ")
+            yield output.paragraph(Text("left out: {part}", part=part))
         yield from map(output.paragraph, sentences(preview.reach, target.channel, target.language))
     for target in preview.refusals:
         yield output.line(f"✘ {target.channel} · {target.language}")
         yield output.paragraph(target.refused)
     for target in preview.deletions:
-        yield RichText(output.plain(f"{target.channel} · {target.language} · {_DELETES}"))
+        yield output.prose(Text.join(" · ", (target.channel, target.language, _DELETES)))
     for pending in preview.pending:
-        yield RichText(output.plain(f"✘ {pending.channel} · {pending.language} · {_WAITS}"), style="bold")
+        yield output.Block(Text.join(" · ", (pending.channel, pending.language, _WAITS)), "bold", mark="✘ ")
         yield output.paragraph(pending.problem)
         yield output.paragraph(pending.remedy, "→ ")
     if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
-        yield RichText("It would be published on no channel: no route takes it.")
+        yield output.prose(Text("It would be published on no channel: no route takes it."))
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):
-        text = "It may not be published as it is. Correct what blocks, or do what PN601 names."
+        text = Text("It may not be published as it is. Correct what blocks, or do what PN601 names.")
         yield output.paragraph(text)
 
 
 def _body(post: Post, *, titled: bool) -> RichText:
     subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
-    card = f"\n[link card: {output.plain(post.title)}]" if post.title and post.link and not titled else ""
+    card = (
+        Text("\n[link card: {plain}]", plain=output.plain(post.title))
+        if post.title and post.link and not titled
+        else ""
+    )
     pictures = "".join(f"\n[picture: {output.plain(picture.alt)}]" for picture in post.pictures)
     return RichText.assemble((subject, "bold"), output.plain(post.text), (f"{card}{pictures}", "italic"))

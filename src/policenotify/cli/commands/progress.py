@@ -16,6 +16,7 @@ from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -47,7 +48,7 @@ def progress(call: CliContext, which: str | None, once: bool, every: float | Non
     with call.journal() as (settings, journal):
         publication = _publication(journal, which, settings)
         if publication is None:
-            call.emit({"publication": None}, output.prose("Nothing was published yet."))
+            call.emit({"publication": None}, output.prose(Text("Nothing was published yet.")))
             return Exit.OK
         found = journal.sendings.progress(publication.id)
         if found is not None and found.bulk and not (once or call.json):
@@ -98,10 +99,16 @@ def _summary(found: Progress) -> Iterator[Part]:
         for reason in delivery.reasons[: output.TOP]:
             yield output.paragraph(output.reason_line(reason))
         if (more := len(delivery.reasons) - output.TOP) > 0:
-            yield output.paragraph(f"… and {more} more reasons: --json")
+            yield output.paragraph(Text("… and {more} more reasons: --json", more=more))
         if delivery.wrong_rows:
-            yield output.paragraph(f"{delivery.wrong_rows} rows of the list name nobody.")
+            yield output.paragraph(
+                Text.counted(
+                    "{count} rows of the list name nobody.",
+                    "{count} rows of the list name nobody.",
+                    count=delivery.wrong_rows,
+                )
+            )
         if delivery.people.get(Outcome.HELD):
-            yield output.paragraph(f"Who is held: policenotify held {delivery.delivery}", "→ ")
+            yield output.paragraph(Text("Who is held: policenotify held {delivery}", delivery=delivery.delivery), "→ ")
     if not found.bulk:
-        yield output.prose("It is sent to no list of people.")
+        yield output.prose(Text("It is sent to no list of people."))

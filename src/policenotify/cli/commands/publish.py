@@ -23,6 +23,7 @@ from policenotify.cli.options import (
 )
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.cli.results import PublishAnswer, TypedTime
@@ -65,7 +66,7 @@ def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed
 
     if draft is not None:
         if to or any(value for name, value in typed.items() if name not in {"wait", "urgent"}):
-            raise UsageError("A draft is published as it is: leave out all but --wait and --urgent.")
+            raise UsageError(Text("A draft is published as it is: leave out all but --wait and --urgent."))
         return _publish_draft(call, draft, typed)
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
@@ -188,7 +189,7 @@ def _publish(
         confirm_times(call, times, publisher.journal.now())
         wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
         if typed["reason"] and not typed["submit"]:
-            raise UsageError("--reason is for the readers of a draft: with --submit. To publish now: --urgent.")
+            raise UsageError(Text("--reason is for the readers of a draft: with --submit. To publish now: --urgent."))
         if typed["submit"]:
             return submit_message(call, publisher, message, typed, key=key, to=to)
         end_if_interrupted()
@@ -249,7 +250,7 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
     if publication.incident:
         lines.append(output.line(f"Incident: {publication.incident}"))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
-        lines.append(output.line(f"Refers to: {wrong.id} · {output.about(wrong, zone)}"))
+        lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
     problems = [
@@ -267,18 +268,21 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
     ]
 
 
-def _headline(answer: PublishAnswer, at: str) -> str:
+def _headline(answer: PublishAnswer, at: AnyText) -> AnyText:
     publication = answer.publication
     if answer.repeated:
-        return (
-            f"Already published at {at} by {publication.actor}: nothing was published a second time. To publish the "
-            "same again on purpose, give another --key."
+        return Text(
+            "Already published at {at} by {actor}: nothing was published a second time. To publish the "
+            "same again on purpose, give another --key.",
+            at=at,
+            actor=publication.actor,
         )
     if publication.published == "no" and all(receipt.outcome.is_final for receipt in publication):
-        return "Stored, but it is published on no channel."
-    return {
-        "yes": "Published.",
-        "partly": "Published, but not everywhere.",
-        "no": "Stored, but not published on any channel yet.",
-        "unknown": "Stored; whether it is published everywhere is not known yet.",
-    }[publication.published]
+        return Text("Stored, but it is published on no channel.")
+    headings = {
+        "yes": Text("Published."),
+        "partly": Text("Published, but not everywhere."),
+        "no": Text("Stored, but not published on any channel yet."),
+        "unknown": Text("Stored; whether it is published everywhere is not known yet."),
+    }
+    return headings[publication.published]

@@ -14,6 +14,7 @@ from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.model.decision import Steered
 from policenotify.model.receipt import local_time
+from policenotify.translation import AnyText, Text
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.waiting_sendings)
@@ -42,7 +43,9 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
     with call.operations() as operations:
         found = find_publication(operations.journal, which, operations.zone)
         done = operations.pause_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
-    text = f"Paused on {', '.join(done.channels)}. To go on: policenotify resume {found.id}"
+    text = Text(
+        "Paused on {channels}. To go on: policenotify resume {id}", channels=", ".join(done.channels), id=found.id
+    )
     return _answered(call, done, text)
 
 
@@ -67,13 +70,18 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
     with call.operations() as operations:
         found = find_publication(operations.journal, which, operations.zone)
         done = operations.abort_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
-    text = f"Aborted on {', '.join(done.channels)}. {done.people} people who were known do not get it."
+    text = Text.counted(
+        "Aborted on {channels}. {count} people who were known do not get it.",
+        "Aborted on {channels}. {count} people who were known do not get it.",
+        channels=", ".join(done.channels),
+        count=done.people,
+    )
     return _answered(call, done, text)
 
 
-def _answered(call: CliContext, done: Steered, text: str) -> Exit:
-    none = "Nothing was changed: nobody waits for it there, or it was done before."
-    call.emit(done, output.prose(output.plain(text if done.channels else none)))
+def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
+    none = Text("Nothing was changed: nobody waits for it there, or it was done before.")
+    call.emit(done, output.prose(text if done.channels else none))
     return Exit.OK
 
 
@@ -99,10 +107,10 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
       policenotify held 42 --show-addresses
     """
     if show_addresses and (call.json or not sys.stdout.isatty()):
-        raise UsageError("Addresses are shown on a terminal only: leave out --show-addresses.")
+        raise UsageError(Text("Addresses are shown on a terminal only: leave out --show-addresses."))
     if delivery is None:
         if show_addresses:
-            raise UsageError("Give the number of a delivery: policenotify held 42 --show-addresses")
+            raise UsageError(Text("Give the number of a delivery: policenotify held 42 --show-addresses"))
         return _held_deliveries(call)
     with call.operations() as operations:
         found = operations.held_people(delivery)
@@ -112,12 +120,15 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
         zone = operations.zone
     lines: list[Part] = []
     for person in found.people:
-        since = f"since {local_time(person.tried_at, zone)}" if person.tried_at else ""
-        words = (person.key[:_SHOWN], person.address or "", person.outcome, since, person.reason)
-        lines.append(output.line("  ".join(filter(None, words))))
-    lines = lines or [output.prose("Nobody is in doubt.")]
+        since = Text("since {at}", at=local_time(person.tried_at, zone)) if person.tried_at else ""
+        words = (person.key[:_SHOWN], person.address or "", Text.word(person.outcome), since, person.reason)
+        lines.append(output.line(Text.join("  ", words)))
+    lines = lines or [output.prose(Text("Nobody is in doubt."))]
     if (waits := found.waits_for_list) is not None:
-        lines += [output.prose(output.plain(f"It waits: {waits.reason}")), output.paragraph(waits.remedy, "→ ")]
+        lines += [
+            output.prose(Text("It waits: {reason}", reason=waits.reason)),
+            output.paragraph(waits.remedy, "→ "),
+        ]
     call.emit(found, *lines)
     return Exit.ATTENTION if found.held or waits else Exit.OK
 
@@ -135,7 +146,11 @@ def _held_deliveries(call: CliContext) -> Exit:
         lines.append(output.quoted(each.headline))
         if each.reason:
             lines.append(output.paragraph(each.reason))
-        look = f"policenotify held {each.delivery}" if each.people else f"policenotify resolve {each.delivery} --posted"
+        look = (
+            Text("policenotify held {delivery}", delivery=each.delivery)
+            if each.people
+            else Text("policenotify resolve {delivery} --posted", delivery=each.delivery)
+        )
         lines.append(output.paragraph(look, "→ "))
-    call.emit(HeldAnswer(deliveries=found), *lines or [output.prose("Nothing is held.")])
+    call.emit(HeldAnswer(deliveries=found), *lines or [output.prose(Text("Nothing is held."))])
     return Exit.ATTENTION if found else Exit.OK

@@ -16,9 +16,10 @@ from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.receipt import Publication, local_time
+from policenotify.model.receipt import Publication, counted, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus
 from policenotify.publishing.status import by_urgency
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -55,12 +56,12 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     """
     if which is not None:
         if everything:
-            raise UsageError("Give --all, or an incident, a publication or a key.")
+            raise UsageError(Text("Give --all, or an incident, a publication or a key."))
         return _status_of(call, which)
     with call.operations() as operations:
         zone = operations.zone
         answer = operations.status(last=last, limit=None if everything else _LIMIT)
-    settings_lines = [output.prose(output.plain(answer.settings), style="bold")] if answer.settings else []
+    settings_lines = [output.prose(answer.settings, "bold")] if answer.settings else []
     top = [*settings_lines, *status_lines(answer, zone), *_counts(answer, zone), output.prose()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(answer, zone, rows))
@@ -84,28 +85,38 @@ def _status_of(call: CliContext, name: str) -> Exit:
 
 def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     if status.deliveries:
-        yield output.prose("\nDeliveries:", style="bold")
+        yield output.prose()
+        yield output.prose(Text("Deliveries:"), "bold")
     for name, channel in status.deliveries.items():
-        since = f"; the oldest waits since {local_time(channel.oldest_waiting, zone)}" if channel.oldest_waiting else ""
+        since = (
+            Text("; the oldest waits since {oldest_waiting}", oldest_waiting=local_time(channel.oldest_waiting, zone))
+            if channel.oldest_waiting
+            else ""
+        )
         yield output.line(f"  {name}: {counts(channel.outcomes)}{since}")
 
 
-def counts(outcomes: Mapping[Outcome, int]) -> str:
+def counts(outcomes: Mapping[Outcome, int]) -> Text:
     """Return how many deliveries have which outcome, those that need a person first."""
     pressing = sorted(outcomes.items(), key=lambda item: item[0].ok)
-    return ", ".join(f"{count:,} {outcome}" for outcome, count in pressing)
+    return Text.join(", ", [counted(outcome, count) for outcome, count in pressing])
 
 
 def _last(status: InstallationStatus, zone: tzinfo, rows: int | None) -> Iterator[Part]:
     latest, older = status.publications, status.unfinished
-    yield output.prose("Last publications:" if latest else "Nothing was published yet.", style="bold")
+    yield output.prose(Text("Last publications:") if latest else Text("Nothing was published yet."), style="bold")
     newest = list(_publications(latest, zone, None if rows is None else rows - _SHORT * len(older)))
     yield from newest
     if older:
-        yield output.prose("\nOlder, and not finished yet:", style="bold")
+        yield output.prose(Text("\nOlder, and not finished yet:"), style="bold")
         yield from _publications(older, zone, None if rows is None else rows - len(newest))
     if status.unfinished_count > len(older):
-        yield output.line(f"  … and {status.unfinished_count - len(older):,} more: policenotify status --all")
+        yield output.line(
+            Text(
+                "  … and {unfinished_count:,} more: policenotify status --all",
+                unfinished_count=status.unfinished_count - len(older),
+            )
+        )
 
 
 def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int | None) -> Iterator[Part]:
@@ -113,12 +124,14 @@ def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int |
     for number, publication in enumerate(publications, 1):
         block = [
             output.heading(publication, zone),
-            output.line(f"  {publication.id} · key {publication.key} · by {publication.actor}"),
+            output.line(
+                Text("  {id} · key {key} · by {actor}", id=publication.id, key=publication.key, actor=publication.actor)
+            ),
             *output.receipts(publication, zone),
         ]
         if rows is not None:
             if len(block) + _SHORT * (len(publications) - number) > rows:
-                short = f"  {publication.id} · {output.in_short(publication)}"
+                short = Text("  {id} · {outcomes}", id=publication.id, outcomes=output.in_short(publication))
                 block = [output.heading(publication, zone), output.line(short)]
             rows -= len(block)
         yield from block
@@ -144,7 +157,7 @@ def channels(call: CliContext) -> Exit:
     with call.operations() as operations:
         zone, found = operations.zone, operations.channels()
         problem = operations.settings.problem() if operations.settings else ""
-    head = [output.prose(output.plain(problem), style="bold")] if problem else []
+    head = [output.prose(problem, "bold")] if problem else []
     lines = (line for channel in found for line in _channel(channel, zone))
     from policenotify.cli.results import ChannelsAnswer
 
@@ -155,21 +168,31 @@ def channels(call: CliContext) -> Exit:
 
 
 def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[Part]:
-    network = f" ({channel.network})" if channel.network else ""
-    waits = f" · {counts(channel.outcomes)}" if channel.outcomes else ""
-    yield output.line(f"{'✔' if channel.ok else '✘'} {channel.name}{network}: {channel.state}{waits}")
+    named = f"{channel.name} ({channel.network})" if channel.network else channel.name
+    text = Text("{channel}: {state}", channel=named, state=Text.word(channel.state))
+    if channel.outcomes:
+        text = Text.join(" · ", (text, counts(channel.outcomes)))
+    yield output.Block(text, mark="✔ " if channel.ok else "✘ ", copied=True)
     if channel.reason:
-        yield output.paragraph(f"{channel.reason}{f' [{channel.code}]' if channel.code else ''}")
+        yield output.paragraph(Text.join(" ", (channel.reason, f"[{channel.code}]" if channel.code else "")))
     if channel.remedy:
         yield output.paragraph(channel.remedy, "→ ")
     if channel.opens_at:
-        yield output.paragraph(f"Nothing leaves before {local_time(channel.opens_at, zone)}.")
+        yield output.paragraph(Text("Nothing leaves before {opens_at}.", opens_at=local_time(channel.opens_at, zone)))
     for problem in channel.unusable_for:
-        if problem.reason not in channel.reason:
-            yield output.paragraph(f"The process that delivers on {problem.host} cannot use it: {problem.reason}")
+        if str(problem.reason) not in str(channel.reason):
+            yield output.paragraph(
+                Text(
+                    "The process that delivers on {host} cannot use it: {reason}",
+                    host=problem.host,
+                    reason=problem.reason,
+                )
+            )
             yield output.paragraph(problem.remedy, "→ ")
     if channel.oldest_waiting:
-        yield output.paragraph(f"The oldest waits since {local_time(channel.oldest_waiting, zone)}.")
+        yield output.paragraph(
+            Text("The oldest waits since {oldest_waiting}.", oldest_waiting=local_time(channel.oldest_waiting, zone))
+        )
 
 
 @click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))
@@ -189,18 +212,27 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
       policenotify incidents --all --json | jq '.incidents[].id'
     """
     if overdue and everything:
-        raise UsageError("Give --overdue or --all: an incident that has ended has no deadline.")
+        raise UsageError(Text("Give --overdue or --all: an incident that has ended has no deadline."))
     with call.journal() as (settings, journal):
         now = journal.now()
         known = by_urgency(journal.incidents.list(only_open=not everything), now)
         zone = settings.zone
     late = [incident for incident in known if incident.overdue]
     shown = late if overdue else known
-    none = "No incident is open."
+    none = Text("No incident is open.")
     if overdue or everything:
-        none = "No incident is overdue." if overdue else "There was no incident yet."
+        none = Text("No incident is overdue.") if overdue else Text("There was no incident yet.")
     open_now = sum(incident.status is IncidentStatus.OPEN for incident in known)
-    count = f"{len(late)} of {open_now} open incidents overdue:" if late else f"{open_now} open, none overdue:"
+    count = (
+        Text.counted(
+            "{count} of {open_now} open incidents overdue:",
+            "{count} of {open_now} open incidents overdue:",
+            count=len(late),
+            open_now=open_now,
+        )
+        if late
+        else Text.counted("{count} open, none overdue:", "{count} open, none overdue:", count=open_now)
+    )
     lines = (part for incident in shown for part in incident_lines(incident, zone))
 
     def answer() -> BaseModel:

@@ -17,6 +17,7 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import best_match, profile_of
 from policenotify.render.places import place_of
+from policenotify.translation import AnyText, Text
 
 _COLUMNS = 3  # of the widest page
 _MAILBOX = 2  # columns, where there is space
@@ -26,8 +27,8 @@ class Concern(NamedTuple):
     """What a person should look at: its id on the page, its label and its reason."""
 
     id: str
-    label: str
-    reason: str
+    label: AnyText
+    reason: AnyText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +69,16 @@ class Section:
         return None if self.first.severity is Severity.UNKNOWN else self.first.severity
 
     @property
-    def status(self) -> str:
+    def status(self) -> AnyText:
         """Where the incident stands."""
         last = self.entries[-1]
         match last.message.stage:
             case Stage.END:
-                return f"Over at {last.at:%H:%M}"
+                return Text("Over at {at}", at=f"{last.at:%H:%M}")
             case Stage.CANCELLATION:
-                return f"Cancelled at {last.at:%H:%M}"
+                return Text("Cancelled at {at}", at=f"{last.at:%H:%M}")
             case _ if last.message.incident:
-                return "Under way"
+                return Text("Under way")
             case _:
                 return "Standalone"
 
@@ -104,7 +105,7 @@ class Report:
         return sorted(looks.values(), key=_rank)
 
     @property
-    def figures(self) -> Iterator[tuple[str, str]]:
+    def figures(self) -> Iterator[tuple[str, AnyText]]:
         """Numbers, and what each counts."""
         incidents = [section for section in self.sections if section.incident]
         over = sum(section.tone == "clear" for section in incidents)
@@ -113,19 +114,27 @@ class Report:
         channels = len({device.channel.name for device in devices})
         yield (
             str(len(self.entries)),
-            "message, published once" if len(self.entries) == 1 else "messages, each published once",
+            Text("message, published once") if len(self.entries) == 1 else Text("messages, each published once"),
         )
         if incidents:
             counted = "incidents" if len(incidents) > 1 else "incident"
-            yield str(len(incidents)), f"{counted}, {over} over" if over else f"{counted}, none over"
+            yield (
+                str(len(incidents)),
+                f"{counted}, {over} over" if over else Text("{counted}, none over", counted=counted),
+            )
         if any(entry.publication for entry in self.entries):
-            published = "post published" if posts == 1 else "posts published"
+            published = Text("post published") if posts == 1 else Text("posts published")
             yield (
                 str(posts),
-                f"{published}, on {channels} channel" if channels == 1 else f"{published}, on {channels} channels",
+                Text("{published}, on {channels} channel", published=published, channels=channels)
+                if channels == 1
+                else Text("{published}, on {channels} channels", published=published, channels=channels),
             )
         else:
-            yield str(channels), "channel that would publish it" if channels == 1 else "channels that would publish it"
+            yield (
+                str(channels),
+                Text("channel that would publish it") if channels == 1 else Text("channels that would publish it"),
+            )
 
     @property
     def concerns(self) -> list[Concern]:
@@ -141,26 +150,30 @@ class Report:
             for finding in entry.findings
             if finding.blocks
         ]
-        alike: dict[tuple[str, str, str], list[str]] = {}
+        alike: dict[tuple[str, AnyText, AnyText], list[str]] = {}
         for card in (card for section in self.sections for device in section.devices for card in device.cards):
             if card.receipt and card.verdict and card.verdict.state in {"bad", "wait"}:
                 reason = card.receipt.reason or card.verdict.meaning
                 alike.setdefault((card.device.channel.name, card.verdict.label, reason), []).append(card.id)
         for (channel, label, reason), ids in alike.items():
-            count = f", {len(ids)} posts" if len(ids) > 1 else ""
-            concerns.append(Concern(ids[0], f"{channel}: {label.lower()}{count}", reason))
+            about = Text("{channel}: {label}", channel=channel, label=Text.word(str(label).lower()))
+            if len(ids) > 1:
+                about = Text.join(", ", (about, Text.counted("{count} post", "{count} posts", count=len(ids))))
+            concerns.append(Concern(ids[0], about, reason))
         return concerns
 
     @property
-    def closing(self) -> str:
+    def closing(self) -> AnyText:
         """What holds for the whole report, in a sentence."""
         if all(entry.publication for entry in self.entries):
             return (
-                "A person needs to act; see below." if self.concerns else "Everything is right: there is nothing to do."
+                Text("A person needs to act; see below.")
+                if self.concerns
+                else Text("Everything is right: there is nothing to do.")
             )
         if all(entry.preview.allowed for entry in self.entries):
-            return "Nothing was sent: this is how it would read."
-        return "It may not be published as it is; see below. Nothing was sent."
+            return Text("Nothing was sent: this is how it would read.")
+        return Text("It may not be published as it is; see below. Nothing was sent.")
 
 
 def draw(kind: Literal["demo", "preview"], entries: Sequence[ReportEntry], publisher: Publisher) -> Report:

@@ -19,6 +19,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Receipt, local_time
 from policenotify.publishing.reach import sentences
+from policenotify.translation import AnyText, Text
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """The urgency of a message (ISO 22324): red, yellow, green, neutral."""
@@ -38,8 +39,8 @@ STAGES: Final = {
 
 _OPERATIONS: Final = {
     Operation.POST: "",
-    Operation.EDIT: "Changes the earlier post",
-    Operation.DELETE: "Deletes an earlier post",
+    Operation.EDIT: Text("Changes the earlier post"),
+    Operation.DELETE: Text("Deletes an earlier post"),
 }
 _SMALL_WORDS = frozenset({"de", "du", "des", "la", "le", "les", "l", "d", "et", "of", "the", "and"})
 
@@ -48,29 +49,29 @@ class Verdict(NamedTuple):
     """An outcome for a person who was not there."""
 
     state: State
-    label: str
-    meaning: str
+    label: AnyText
+    meaning: AnyText
 
 
 _VERDICTS: Final = {
-    Outcome.WAITING: Verdict("wait", "Waiting", "It is not published yet; it will be tried again."),
-    Outcome.SENDING: Verdict("wait", "Being sent", "It is being sent at this moment."),
-    Outcome.POSTED: Verdict("good", "Published", "Readers have it."),
-    Outcome.REFUSED: Verdict("bad", "Refused", "The network does not take it. Readers do not have it."),
-    Outcome.UNCONFIRMED: Verdict("wait", "In doubt", "It may be published or not; that is being checked."),
-    Outcome.HELD: Verdict("bad", "Held", "It may be published or not; a person must look on the network."),
+    Outcome.WAITING: Verdict("wait", "Waiting", Text("It is not published yet; it will be tried again.")),
+    Outcome.SENDING: Verdict("wait", Text("Being sent"), Text("It is being sent at this moment.")),
+    Outcome.POSTED: Verdict("good", "Published", Text("Readers have it.")),
+    Outcome.REFUSED: Verdict("bad", "Refused", Text("The network does not take it. Readers do not have it.")),
+    Outcome.UNCONFIRMED: Verdict("wait", Text("In doubt"), Text("It may be published or not; that is being checked.")),
+    Outcome.HELD: Verdict("bad", "Held", Text("It may be published or not; a person must look on the network.")),
     Outcome.SUPERSEDED: Verdict(
-        "none", "Superseded", "The incident had ended before it could be sent: better silent than stale."
+        "none", "Superseded", Text("The incident had ended before it could be sent: better silent than stale.")
     ),
-    Outcome.SKIPPED: Verdict("none", "Skipped", "It is not for this channel, by a setting."),
-    Outcome.DELETED: Verdict("none", "Deleted", "It was published, and is deleted."),
-    Outcome.SUPPRESSED: Verdict("none", "Suppressed", "This recipient must not be written to."),
+    Outcome.SKIPPED: Verdict("none", "Skipped", Text("It is not for this channel, by a setting.")),
+    Outcome.DELETED: Verdict("none", "Deleted", Text("It was published, and is deleted.")),
+    Outcome.SUPPRESSED: Verdict("none", "Suppressed", Text("This recipient must not be written to.")),
 }
-_ACCEPTED: Final = Verdict("none", "Accepted", "The gateway accepted it.")
-_PARTLY: Final = Verdict("bad", "Published, not to everybody", "Some people do not have it.")
+_ACCEPTED: Final = Verdict("none", "Accepted", Text("The gateway accepted it."))
+_PARTLY: Final = Verdict("bad", Text("Published, not to everybody"), Text("Some people do not have it."))
 _DONE: Final = {
-    Operation.EDIT: Verdict("good", "Edited", "Readers have the new text."),
-    Operation.DELETE: Verdict("good", "Deleted", "Readers no longer have it."),
+    Operation.EDIT: Verdict("good", "Edited", Text("Readers have the new text.")),
+    Operation.DELETE: Verdict("good", "Deleted", Text("Readers no longer have it.")),
 }
 
 
@@ -84,12 +85,12 @@ def verdict_of(receipt: Receipt, capabilities: Capabilities) -> Verdict:
     return _DONE.get(receipt.operation, _VERDICTS[Outcome.POSTED] if verified else _ACCEPTED)
 
 
-def notes_of(receipt: Receipt, device: Device) -> Iterator[str]:
+def notes_of(receipt: Receipt, device: Device) -> Iterator[AnyText]:
     """Yield what else there is to know of a receipt."""
     if receipt.standalone and receipt.ref and device.channel.capabilities.replies:
-        yield "It stands alone: there was nothing to answer, or it could not be answered."
+        yield Text("It stands alone: there was nothing to answer, or it could not be answered.")
     if receipt.retry_at and not receipt.outcome.is_final:
-        yield f"Not before {local_time(receipt.retry_at, device.zone)}."
+        yield Text("Not before {retry_at}.", retry_at=local_time(receipt.retry_at, device.zone))
     if receipt.note:
         yield receipt.note
 
@@ -181,7 +182,7 @@ class Card:
     post: Post | None = None
     reader_post: ReaderPost | None = None
     receipt: Receipt | None = None
-    omitted: tuple[str, ...] = ()
+    omitted: tuple[AnyText, ...] = ()
     is_reply: bool = False
     parent: Card | None = None
 
@@ -323,11 +324,11 @@ class Device:
         self.cards.append(Card(id=name, device=self, entry=entry, language=language, **fields))
 
 
-def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, str]]:
+def _wordings(rendered: RenderedPost, receipt: Receipt | None) -> Iterator[tuple[Post, AnyText]]:
     if rendered.reply is None or rendered.reply is rendered.standalone or not rendered.target.reply_to:
         yield rendered.alone, ""
     elif receipt is not None:
         yield rendered.alone if receipt.standalone else rendered.reply, ""
     else:
-        yield rendered.reply, "Under the earlier post"
-        yield rendered.alone, "Where there is nothing to answer"
+        yield rendered.reply, Text("Under the earlier post")
+        yield rendered.alone, Text("Where there is nothing to answer")

@@ -20,6 +20,7 @@ import click
 from policenotify.cli.output import people, plain
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,15 +78,27 @@ class PageFile:
 
     def __enter__(self) -> Self:
         if find_spec("jinja2") is None:
-            raise MissingExtra(f"{OPTION} (jinja2 is not installed)", "cli")
+            raise MissingExtra(Text("{option} (jinja2 is not installed)", option=OPTION), "cli")
         if self.path.is_dir():
-            raise _refused(f"{self.path} is a folder; add a name, such as {self.path.name or 'page'}.html.")
+            raise _refused(
+                Text(
+                    "{path} is a folder; add a name, such as {name}.html.",
+                    path=self.path,
+                    name=self.path.name or "page",
+                )
+            )
         try:
             if self.path.exists() and not _is_report(self.path):
-                raise _refused(f"{self.path} exists already, and is not a page of policenotify. Give another name.")
+                raise _refused(
+                    Text("{path} exists already, and is not a page of policenotify. Give another name.", path=self.path)
+                )
             self._draft.touch(mode=0o600)  # proves that the page can be written; it may show drafts
         except OSError as error:
-            raise _refused(f"{self.path} cannot be written ({error.strerror}). Nothing was done.") from None
+            raise _refused(
+                Text(
+                    "{path} cannot be written ({strerror}). Nothing was done.", path=self.path, strerror=error.strerror
+                )
+            ) from None
         return self
 
     def __exit__(
@@ -98,8 +111,13 @@ class PageFile:
         self._draft.write_text(html(report, catalogue), encoding="utf-8", errors="replace")
         self._draft.replace(self.path)
 
+    @property
+    def text(self) -> Text:
+        """Where it is."""
+        return Text("The page: {path}", path=self.path)
+
     def __str__(self) -> str:
-        return f"The page: {self.path}"
+        return str(self.text)
 
 
 def _is_report(path: Path) -> bool:
@@ -109,7 +127,7 @@ def _is_report(path: Path) -> bool:
         return GENERATOR in file.read(_BEGINNING)
 
 
-def _refused(why: str) -> click.BadParameter:
+def _refused(why: AnyText) -> click.BadParameter:
     return BadParameter(why, param_hint=OPTION)
 
 

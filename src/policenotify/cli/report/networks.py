@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from policenotify.translation import AnyText, Text
+
 
 def _none(_account: str) -> str:
     return ""
@@ -39,13 +41,13 @@ class Look:
     network: str
     name: str
     form: Literal["timeline", "mailbox", "phone", "plain"]
-    unit: str = "characters"
+    unit: AnyText = "characters"
     handle: Callable[[str], str] = _none
     card: Literal["post", "page", "none"] = "none"
 
 
 def _timeline(network: str, name: str, handle: Callable[[str], str], card: Literal["post", "page"]) -> Look:
-    unit = f"characters as {name} counts"
+    unit = Text("characters as {name} counts", name=name)
     return Look(network=network, name=name, form="timeline", unit=unit, handle=handle, card=card)
 
 

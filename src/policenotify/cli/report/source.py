@@ -14,6 +14,7 @@ from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.publishing.reach import Preview
+from policenotify.translation import AnyText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ class ReportEntry:
         return (*refusals, *pending)
 
 
-def _receipt(target: Target, outcome: Outcome, reason: str, remedy: str = "") -> Receipt:
+def _receipt(target: Target, outcome: Outcome, reason: AnyText, remedy: AnyText = "") -> Receipt:
     return Receipt(
         channel=target.channel,
         language=target.language,

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.location import Latitude, Longitude
+from policenotify.translation import Text
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 
@@ -77,7 +78,7 @@ class Circle(FrozenModel):
 
 def _closed(value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     if value[0] != value[-1]:
-        raise ValueError("the last point of a polygon is its first one")
+        raise ValueError(Text("the last point of a polygon is its first one"))
     return value
 
 

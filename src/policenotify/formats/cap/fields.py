@@ -19,6 +19,7 @@ from policenotify.model.cap import CapCategory, ResponseType, Urgency
 from policenotify.model.location import Area, DepartmentCode, InseeCode, Location, Point
 from policenotify.model.message import Category, Language, Link
 from policenotify.text.characters import clean, one_line
+from policenotify.translation import AnyText, Text
 
 _HEADLINE: Final = 160  # characters, as a message has them
 _PROSE: Final = 10_000
@@ -66,13 +67,13 @@ def imported(alert: Alert, *, codes: Mapping[str, Sequence[str]], language: str,
         *missing(alert),
         *about_place,
         *(
-            _finding("PN702", "info", "Some parts of the alert were left out: another one has their language.")
+            _finding("PN702", "info", Text("Some parts of the alert were left out: another one has their language."))
             for _ in left_out
         ),
         *(_cut(own) if infos else ()),
     ]
     if own.web and link is None:
-        findings.append(_finding("PN703", "link", "The link of the alert is not one that may be published."))
+        findings.append(_finding("PN703", "link", Text("The link of the alert is not one that may be published.")))
     starts = own.onset or own.effective
     if starts and own.expires and starts >= own.expires:
         starts = None
@@ -98,15 +99,17 @@ def imported(alert: Alert, *, codes: Mapping[str, Sequence[str]], language: str,
 
 def _refuse(alert: Alert) -> None:
     if alert.scope is not Scope.PUBLIC:
-        raise InvalidAlert(f"its scope is {alert.scope}: it is not for the public")
+        raise InvalidAlert(Text("its scope is {scope}: it is not for the public", scope=alert.scope))
     if alert.status not in {AlertStatus.ACTUAL, AlertStatus.EXERCISE}:
-        raise InvalidAlert(f"its status is {alert.status}: it is not for the public")
+        raise InvalidAlert(Text("its status is {status}: it is not for the public", status=alert.status))
     if alert.message_type in {MessageType.ACK, MessageType.ERROR}:
-        raise InvalidAlert(f"its msgType is {alert.message_type}: it is an answer to another system")
+        raise InvalidAlert(
+            Text("its msgType is {message_type}: it is an answer to another system", message_type=alert.message_type)
+        )
     if not alert.infos:
-        raise InvalidAlert("it has no info")
+        raise InvalidAlert(Text("it has no info"))
     if len(alert.references) > _REFERENCES:
-        raise InvalidAlert(f"it names more than {_REFERENCES} earlier alerts")
+        raise InvalidAlert(Text("it names more than {references} earlier alerts", references=_REFERENCES))
 
 
 def _by_language(infos: Sequence[Info]) -> tuple[dict[str, Info], list[Info]]:
@@ -126,7 +129,7 @@ def _by_language(infos: Sequence[Info]) -> tuple[dict[str, Info], list[Info]]:
 def _words(info: Info) -> dict[str, str]:
     headline = next((line for text in (info.headline, info.event) if (line := one_line(text)[:_HEADLINE].strip())), "")
     if not headline:
-        raise InvalidAlert("a part of it has neither a headline nor an event that can be seen")
+        raise InvalidAlert(Text("a part of it has neither a headline nor an event that can be seen"))
     return {
         "headline": headline,
         "description": _prose(info.description),
@@ -141,21 +144,23 @@ def _prose(text: str) -> str:
 
 def _cut(info: Info) -> Iterator[Finding]:
     if len(one_line(info.headline)) > _HEADLINE:
-        yield _finding("PN704", "headline", "The headline of the alert is too long, and was cut.")
+        yield _finding("PN704", "headline", Text("The headline of the alert is too long, and was cut."))
     if max(len(clean(info.description)), len(clean(info.instruction))) > _PROSE:
-        yield _finding("PN704", "description", "The text of the alert is too long, and was cut.")
+        yield _finding("PN704", "description", Text("The text of the alert is too long, and was cut."))
 
 
 def _category(info: Info, codes: Mapping[str, Sequence[str]]) -> str:
     named = [pair.value for pair in info.event_codes if pair.name.partition(":")[0] == EVENT_CODES.partition(":")[0]]
     known = list(dict.fromkeys(chain.from_iterable(codes.get(code, ()) for code in named)))
     if len(known) > 1:
-        raise InvalidAlert(f"its event belongs to several categories here. Give one: --category {' or '.join(known)}")
+        raise InvalidAlert(
+            Text("its event belongs to several categories here. Give one: --category {known}", known=" or ".join(known))
+        )
     if known:
         return known[0]
     if info.categories == (CapCategory.MET,) or any(pair.name == "awareness_type" for pair in info.parameters):
         return Category.WEATHER_RELAY
-    raise InvalidAlert("no category here has its event. Give one: --category")
+    raise InvalidAlert(Text("no category here has its event. Give one: --category"))
 
 
 def _place(areas: Sequence[AlertArea]) -> tuple[dict[str, Any] | None, Iterator[Finding]]:
@@ -184,9 +189,9 @@ def _place(areas: Sequence[AlertArea]) -> tuple[dict[str, Any] | None, Iterator[
 
 def _about_place(*, unknown: bool, known: bool) -> Iterator[Finding]:
     if not known:
-        yield _finding("PN705", "location", "No place of the alert is known here.")
+        yield _finding("PN705", "location", Text("No place of the alert is known here."))
     elif unknown:
-        yield _finding("PN705", "location", "A part of the alert's area is not known here, and was left out.")
+        yield _finding("PN705", "location", Text("A part of the alert's area is not known here, and was left out."))
 
 
 def _shape(areas: Sequence[AlertArea]) -> tuple[dict[str, Any], bool]:
@@ -219,6 +224,6 @@ def _is(kind: TypeAdapter[str], value: str) -> bool:
     return True
 
 
-def _finding(code: str, field: str, reason: str) -> Finding:
-    remedy = "Compare the draft with the alert before you submit it."
+def _finding(code: str, field: str, reason: AnyText) -> Finding:
+    remedy = Text("Compare the draft with the alert before you submit it.")
     return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy)

@@ -30,6 +30,7 @@ from policenotify.formats.cap.alert import (
     Scope,
 )
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
+from policenotify.translation import Text
 
 MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
@@ -48,13 +49,13 @@ class _Tree(TreeBuilder):
     depth = 0
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:  # noqa: ARG002 - the parser's call
-        raise InvalidAlert("it has a document type (DOCTYPE), which an alert must not have")
+        raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
         """Open an element."""
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise InvalidAlert("its elements are nested too deeply")
+            raise InvalidAlert(Text("its elements are nested too deeply"))
         return super().start(tag, attrs)
 
     def end(self, tag: str, /) -> Element:
@@ -79,7 +80,7 @@ def parse(content: bytes) -> Element:
         InvalidAlert: It is too large or not well formed.
     """
     if len(content) >= MAX_BYTES:
-        raise InvalidAlert("it has 1 MB or more")
+        raise InvalidAlert(Text("it has 1 MB or more"))
     parser = XMLParser(target=_Tree())  # noqa: S314 - without a document type there are no entities
     try:
         parser.feed(content)
@@ -88,7 +89,7 @@ def parse(content: bytes) -> Element:
         if isinstance(error, InvalidAlert):
             raise
         line = error.position[0] if isinstance(error, ParseError) else 1
-        raise InvalidAlert(f"it is not well-formed XML (line {line})") from None
+        raise InvalidAlert(Text("it is not well-formed XML (line {line})", line=line)) from None
     return top
 
 
@@ -96,9 +97,9 @@ def read_element(top: Element) -> Alert:
     """Read an alert from its element, as `read`."""
     space, _, name = top.tag[1:].rpartition("}")
     if old := _OLD.fullmatch(space):
-        raise InvalidAlert(f"it is CAP {old[1] or old[2]}, and only CAP 1.2 is read")
+        raise InvalidAlert(Text("it is CAP {old}, and only CAP 1.2 is read", old=old[1] or old[2]))
     if space != NAMESPACE or name != "alert":
-        raise InvalidAlert("its top element is not the alert of CAP 1.2")
+        raise InvalidAlert(Text("its top element is not the alert of CAP 1.2"))
     into = _Reader(top, "alert")
     try:
         return Alert(
@@ -146,7 +147,7 @@ class _Reader:
     def required(self, name: str) -> str:
         if text := self.text(name):
             return text
-        raise InvalidAlert(f"{self._name} has no {name}")
+        raise InvalidAlert(Text("{name} has no {name_2}", name=self._name, name_2=name))
 
     def one(self, kind: type[_Enum], name: str) -> _Enum:
         return _member(kind, name, self.required(name))
@@ -166,7 +167,7 @@ class _Reader:
 def _info(of: _Reader) -> Info:
     categories = of.many(CapCategory, "category")
     if not categories:
-        raise InvalidAlert("info has no category")
+        raise InvalidAlert(Text("info has no category"))
     return Info(
         language=of.text("language") or "en-US",
         categories=categories,
@@ -213,7 +214,7 @@ def _member(kind: type[_Enum], name: str, text: str) -> _Enum:
     try:
         return kind(text)
     except ValueError:
-        raise InvalidAlert(f"{name} is none of {', '.join(kind)}") from None
+        raise InvalidAlert(Text("{name} is none of {kind}", name=name, kind=", ".join(kind))) from None
 
 
 def _time(text: str, name: str) -> datetime:
@@ -225,13 +226,13 @@ def _time(text: str, name: str) -> datetime:
             pass
         else:
             return moment
-    raise InvalidAlert(f"{name} is not a time with its offset, such as 2026-07-26T14:05:00+02:00")
+    raise InvalidAlert(Text("{name} is not a time with its offset, such as 2026-07-26T14:05:00+02:00", name=name))
 
 
 def _reference(text: str) -> Reference:
     parts = text.split(",")
     if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - sender, identifier and time
-        raise InvalidAlert("references are not triplets of sender, identifier and time")
+        raise InvalidAlert(Text("references are not triplets of sender, identifier and time"))
     return Reference(sender=parts[0], identifier=parts[1], sent=_time(parts[2], "references"))
 
 
@@ -239,7 +240,7 @@ def _polygon(text: str) -> tuple[tuple[float, float], ...]:
     """Return a closed ring, or an empty one for fewer than three corners: they enclose nothing."""
     points = tuple(_numbers(pair, "polygon") for pair in text.split())
     if not all(len(point) == 2 for point in points):  # noqa: PLR2004 - latitude and longitude
-        raise InvalidAlert("polygon is not a list of latitude,longitude")
+        raise InvalidAlert(Text("polygon is not a list of latitude,longitude"))
     ring = tuple((point[0], point[1]) for point in points)
     ring = ring if ring[:1] == ring[-1:] else (*ring, ring[0])
     return ring if len(ring) >= _RING else ()
@@ -249,7 +250,7 @@ def _circle(text: str) -> Circle:
     centre, _, radius = text.partition(" ")
     numbers = (*_numbers(centre, "circle"), *_numbers(radius.strip(), "circle"))
     if len(numbers) != 3:  # noqa: PLR2004 - latitude, longitude and radius
-        raise InvalidAlert("circle is not latitude,longitude and a radius")
+        raise InvalidAlert(Text("circle is not latitude,longitude and a radius"))
     return Circle(latitude=numbers[0], longitude=numbers[1], radius=numbers[2])
 
 
@@ -257,4 +258,4 @@ def _numbers(text: str, name: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InvalidAlert(f"{name} holds something else than numbers") from None
+        raise InvalidAlert(Text("{name} holds something else than numbers", name=name)) from None

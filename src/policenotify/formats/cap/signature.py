@@ -17,6 +17,7 @@ from signxml.exceptions import InvalidCertificate, SignXMLException
 
 from policenotify.errors import InvalidAlert, SettingsError
 from policenotify.formats.cap.reader import parse
+from policenotify.translation import Text
 
 _C14N: Final = CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0
 _SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
@@ -52,11 +53,11 @@ class Signer:
         try:
             private = load_pem_private_key(key, password=None)
         except (ValueError, TypeError):
-            raise SettingsError("cap_key: not a private key in PEM without a password") from None
+            raise SettingsError(Text("cap_key: not a private key in PEM without a password")) from None
         if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
-            raise SettingsError("cap_key: must be a key for ECDSA on the curve P-256")
+            raise SettingsError(Text("cap_key: must be a key for ECDSA on the curve P-256"))
         if load_certificate(certificate, "cap_certificate").public_key() != private.public_key():
-            raise SettingsError("cap_certificate: belongs to another key than cap_key")
+            raise SettingsError(Text("cap_certificate: belongs to another key than cap_key"))
         self._key = _Repeatable(private)
         self._certificate = certificate.decode("ascii")
 
@@ -84,7 +85,7 @@ def load_certificate(pem: bytes, name: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(pem)
     except ValueError:
-        raise SettingsError(f"{name}: not a certificate in PEM") from None
+        raise SettingsError(Text("{name}: not a certificate in PEM", name=name)) from None
 
 
 def is_signed(content: bytes) -> bool:
@@ -103,12 +104,14 @@ def verified(content: bytes, certificate: x509.Certificate) -> bytes:
         result = XMLVerifier().verify(_lxml(content), x509_cert=certificate)
     except InvalidCertificate:
         raise InvalidAlert(
-            "the certificate of its sender is not valid now. Ask the sender for the present one, and name that in "
-            "[certificates]"
+            Text(
+                "the certificate of its sender is not valid now. Ask the sender for the present one, and "
+                "name that in [certificates]"
+            )
         ) from None
     except (SignXMLException, WrongSignature, etree.LxmlError, ValueError, TypeError, LookupError):
         raise InvalidAlert(
-            "its signature is not that of the certificate, or it was changed after it was signed"
+            Text("its signature is not that of the certificate, or it was changed after it was signed")
         ) from None
     body: bytes = etree.tostring(result.signed_xml, encoding="utf-8")  # type: ignore[union-attr]  # one reference, one result
     return body

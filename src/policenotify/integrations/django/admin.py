@@ -44,6 +44,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.status import clock_was_set
+from policenotify.translation import Text
 
 # --- incidents
 
@@ -53,7 +54,7 @@ _Form = TypeVar("_Form", bound=PublishingForm)
 def _for_publishing(kind: type[_Form], data: Any, **how: Any) -> _Form:  # noqa: ANN401 - a QueryDict
     """Return a form whose message is published, urgently or not, or submitted to others, by the button pressed."""
     form = kind(data, as_draft=not {"_draft", "_urgent"}.isdisjoint(data or ()), **how)
-    form.fields["reason"] = forms.CharField(label=say("Reason, for its readers"), required=False, max_length=1000)
+    form.fields["reason"] = forms.CharField(label=say(Text("Reason, for its readers")), required=False, max_length=1000)
     return form
 
 
@@ -65,7 +66,11 @@ def _publish(form: PublishingForm, _row: object, actor: str) -> str | None:
     if "_draft" in form.data:
         # The user has logged in to the project.
         draft = form.submit(actor=actor, reason=form.cleaned_data["reason"], authenticated=True)
-        return None if draft is None else say(f"Submitted to its readers: {draft.message.headline}")
+        return (
+            None
+            if draft is None
+            else say(Text("Submitted to its readers: {headline}", headline=draft.message.headline))
+        )
     publication = form.publish(actor=actor, urgent=form.cleaned_data["reason"] if form.as_draft else "")
     return None if publication is None else say(f"Published: {publication.message.headline}")
 
@@ -131,7 +136,7 @@ class IncidentAdmin(JournalAdmin):
 def _withdraw(form: ReasonForm, row: PublicationRow, actor: str) -> str:
     reason = form.cleaned_data["reason"]
     take(lambda current: current.withdraw(row.pk, actor=actor, reason=reason, wait=0))
-    return say(f"The posts of {row} are being deleted, where the network can.")
+    return say(Text("The posts of {row} are being deleted, where the network can.", row=row))
 
 
 @admin.register(PublicationRow)
@@ -148,7 +153,7 @@ class PublicationAdmin(JournalAdmin):
     readonly_fields = ("shown_state", "shown_stage", "words", "receipts", "remarks")
     decisions: ClassVar[Mapping[str, RowDecision]] = {
         "withdraw": RowDecision(
-            label=say_later("Take down"),
+            label=say_later(Text("Take down")),
             permission="manage",
             applies=lambda row: bool(row.state == "published"),
             form=lambda data, _row: ReasonForm(data),
@@ -248,12 +253,12 @@ class DeliveryAdmin(JournalAdmin):
         """Ask for the permission `resolve`, for the actions."""
         return may(request, "resolve")
 
-    @admin.action(description=say_later("Settle: the post is there"), permissions=["resolve"])  # type: ignore[untyped-decorator]  # Django has no types
+    @admin.action(description=say_later(Text("Settle: the post is there")), permissions=["resolve"])  # type: ignore[untyped-decorator]  # Django has no types
     def resolve_posted(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Record that the posts are there."""
         self._resolve(request, rows, posted=True)
 
-    @admin.action(description=say_later("Settle: it is not there, send it again"), permissions=["resolve"])  # type: ignore[untyped-decorator]  # Django has no types
+    @admin.action(description=say_later(Text("Settle: it is not there, send it again")), permissions=["resolve"])  # type: ignore[untyped-decorator]  # Django has no types
     def resolve_again(self, request: HttpRequest, rows: Sequence[DeliveryRow]) -> None:
         """Send the posts again."""
         self._resolve(request, rows, posted=False)
@@ -345,12 +350,12 @@ class DraftAdmin(JournalAdmin):
             ("approve", say_later("Approve"), _is_submitted),
             ("return", say_later("Return"), _is_submitted),
             ("reject", say_later("Reject"), _is_submitted),
-            ("second", say_later("Second reading: nothing to change"), _is_owed),
-            ("objection", say_later("Second reading: to be changed"), _is_owed),
+            ("second", say_later(Text("Second reading: nothing to change")), _is_owed),
+            ("objection", say_later(Text("Second reading: to be changed")), _is_owed),
         )
     }
 
-    @admin.display(description=say_later("message and reviews"))  # type: ignore[untyped-decorator]  # Django has no types
+    @admin.display(description=say_later(Text("message and reviews")))  # type: ignore[untyped-decorator]  # Django has no types
     def words(self, row: DraftRow) -> str:
         """Return the words that are read, and what readers have decided."""
         return shown(lambda current: _words(current.drafts.get(row.pk)))
@@ -400,11 +405,16 @@ class ChannelAdmin(JournalAdmin):
         try:
             if what == "stop":
                 take(lambda current: current.stop(actor=actor, reason=reason))
-                messages.success(request, say("Everything is stopped."))
+                messages.success(request, say(Text("Everything is stopped.")))
             elif what == "resume":
                 take(lambda current: current.resume(channel, actor=actor, reason=reason))
                 messages.success(
-                    request, say("Everything is resumed." if channel is None else f"{channel} is resumed.")
+                    request,
+                    say(
+                        Text("Everything is resumed.")
+                        if channel is None
+                        else Text("{channel} is resumed.", channel=channel)
+                    ),
                 )
         except PolicenotifyError as error:
             messages.error(request, say(error))

@@ -16,6 +16,7 @@ from django.db import connections
 from policenotify.errors import MissingExtra, PolicenotifyError, SettingsError
 from policenotify.settings import Settings, read_settings
 from policenotify.settings.model import IN_DJANGO
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.database.migrate import Migrated
@@ -62,7 +63,7 @@ def journal_url(alias: str) -> str:
     try:
         from psycopg.pq import Conninfo  # noqa: PLC0415 - of an extra
     except ImportError as error:
-        raise MissingExtra("A journal on PostgreSQL", "postgres") from error
+        raise MissingExtra(Text("A journal on PostgreSQL"), "postgres") from error
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     given = {name: str(value) for name, value in database.get_connection_params().items() if name in known}
     return f"postgresql:///{quote(given.pop('dbname', ''), safe='')}?{urlencode(given)}"

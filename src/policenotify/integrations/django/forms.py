@@ -36,6 +36,7 @@ from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import check_names
 from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
+from policenotify.translation import AnyText, Text
 from policenotify.validation import FORMS
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
@@ -58,10 +59,17 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
         if len(found) == 1:
             return found[0].code
         if found:
-            raise FormError(say(f"Several communes have this name. Give the code: {_named(found)}."), code="ambiguous")
+            raise FormError(
+                say(Text("Several communes have this name. Give the code: {named}.", named=_named(found))),
+                code="ambiguous",
+            )
         near = places.suggest(typed)
-        hint = f"Did you mean {_named(near)}?" if near else "Give its INSEE code, not the postcode."
-        raise FormError(say(f"There is no such commune. {hint}"), code="unknown")
+        hint = (
+            Text("Did you mean {named}?", named=_named(near))
+            if near
+            else Text("Give its INSEE code, not the postcode.")
+        )
+        raise FormError(say(Text("There is no such commune. {hint}", hint=hint)), code="unknown")
 
 
 class TimeField(forms.DateTimeField):  # type: ignore[misc]  # Django has no types
@@ -217,9 +225,9 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
                 self.add_error(self._field(finding.field), FormError(text, code=finding.code))
         self.advice = tuple(advice)
 
-    def _field(self, path: str, text: str = "") -> str | None:
+    def _field(self, path: str, text: AnyText = "") -> str | None:
         """Return the field of the form for a field of the message, or `None` if it has none."""
-        for part in reversed([*(name for name, _, rest in [text.partition(":")] if rest), *path.split(".")]):
+        for part in reversed([*(name for name, _, rest in [str(text).partition(":")] if rest), *path.split(".")]):
             name = _FIELDS.get(part, part)
             if name in self.fields:
                 return name
@@ -229,13 +237,13 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 _FIELDS: Mapping[str, str] = {"location": "commune", "lifecycle": "incident"}
 
 
-def _remedy(finding: Finding) -> str:
+def _remedy(finding: Finding) -> AnyText:
     """Return what to do here, where there are no options of a command."""
     if finding.code != APPROVAL_MISSING:
         return finding.remedy
-    if "--urgent" in finding.remedy:
-        return "Submit it to its readers, or publish it urgently with a reason."
-    return "Submit it to its readers."
+    if "--urgent" in str(finding.remedy):
+        return Text("Submit it to its readers, or publish it urgently with a reason.")
+    return Text("Submit it to its readers.")
 
 
 def _texts(message: Message) -> dict[str, str]:
@@ -268,10 +276,10 @@ class MessageForm(PublishingForm):
     commune = CommuneField(label=say_later("Commune"), required=False)
     street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
     road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
-    label = forms.CharField(label=say_later("Place in your words"), required=False, max_length=200)
-    starts_at = TimeField(label=say_later("Begins at"), required=False)
-    expires_at = TimeField(label=say_later("Holds until"), required=False)
-    next_update_at = TimeField(label=say_later("Next message at"), required=False)
+    label = forms.CharField(label=say_later(Text("Place in your words")), required=False, max_length=200)
+    starts_at = TimeField(label=say_later(Text("Begins at")), required=False)
+    expires_at = TimeField(label=say_later(Text("Holds until")), required=False)
+    next_update_at = TimeField(label=say_later(Text("Next message at")), required=False)
     exercise = forms.BooleanField(label=say_later("Exercise"), required=False)
 
     field_order = ("category", "severity", "incident", "commune", "street", "road", "label", "headline")
@@ -311,7 +319,7 @@ class FollowUpForm(PublishingForm):
         stage: `update`, `end` or `cancellation`.
     """
 
-    next_update_at = TimeField(label=say_later("Next message at"), required=False)
+    next_update_at = TimeField(label=say_later(Text("Next message at")), required=False)
 
     def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from policenotify.integrations.django.database import alias
 from policenotify.integrations.django.language import say_later
+from policenotify.translation import Text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -105,7 +106,7 @@ class IncidentRow(JournalModel):
     exercise = models.BooleanField()
     opened_at = MicrosecondsField()
     closed_at = MicrosecondsField(null=True)
-    due_at = MicrosecondsField(say_later("next message due at"), null=True)
+    due_at = MicrosecondsField(say_later(Text("next message due at")), null=True)
     reminders = models.IntegerField()
     reminded_at = MicrosecondsField(null=True)
 
@@ -249,7 +250,7 @@ class DraftRow(JournalModel):
     publication = models.ForeignKey(
         PublicationRow, models.DO_NOTHING, db_column="publication", null=True, related_name="drafts"
     )
-    due_at = MicrosecondsField(say_later("second reading due at"), null=True)
+    due_at = MicrosecondsField(say_later(Text("second reading due at")), null=True)
 
     class Meta(JournalModel.Meta):
         """The table."""

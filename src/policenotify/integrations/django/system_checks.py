@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.integrations.django.database import NAMES, alias, check_journal, configured, in_memory, journal_url
 from policenotify.settings import configured_channels, read_settings
+from policenotify.translation import AnyText
 from policenotify.validation import did_you_mean
 
 
@@ -123,7 +124,7 @@ def check_channels(**_more: object) -> list[Any]:
     return found + [_fault(name, text) for name, text in wrong.items() if name not in known]
 
 
-def _fault(name: str, text: str) -> Any:  # noqa: ANN401 - Django has no types
+def _fault(name: str, text: AnyText) -> Any:  # noqa: ANN401 - Django has no types
     return checks.Warning(
         f"{name} cannot be used; the other channels can. {text}",
         hint="What is meant for it waits in the journal until its settings are mended.",

@@ -254,7 +254,7 @@ def record(
     }
     alike = defaultdict[tuple[str, str, str, bool], list[str]](list)
     for each in outcomes:
-        alike[each.outcome, storable(each.reason), storable(each.code), bool(each.gone)].append(each.key)
+        alike[each.outcome, storable(str(each.reason)), storable(each.code), bool(each.gone)].append(each.key)
     for (outcome, reason, code, gone), keys in alike.items():
         values = {
             **_of(claimed),

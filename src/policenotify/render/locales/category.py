@@ -12,6 +12,7 @@ from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Certainty, Precision, ResponseType, Severity, Urgency
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 _Value = TypeVar("_Value")
@@ -137,7 +138,13 @@ def profile_of(code: str, profiles: Mapping[str, CategoryProfile]) -> CategoryPr
     """
     if code in profiles:
         return profiles[code]
-    raise SettingsError(f"Nothing was sent. category: {code!r} is not a category here. {did_you_mean(code, profiles)}")
+    raise SettingsError(
+        Text(
+            "Nothing was sent. category: {code!r} is not a category here. {did_you_mean}",
+            code=code,
+            did_you_mean=did_you_mean(code, profiles),
+        )
+    )
 
 
 def _own(texts: Mapping[str, _Value], language: str, default: _Value) -> _Value:

@@ -28,7 +28,8 @@ from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale, Phrase, ReminderPhrases
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
-from policenotify.validation import did_you_mean, format_validation_errors, path
+from policenotify.translation import AnyText, Text
+from policenotify.validation import at_place, did_you_mean, format_validation_errors, path
 
 SHIPPED: Final = ("fr", "en")
 """The languages shipped."""
@@ -40,7 +41,7 @@ _CHOSEN: Final = frozenset({"plain_words", "severity_labels", "stage_marks"})
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 _SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
-_WRITE: Final = 'Write them, or name a language that lends them: base = "en"'
+_WRITE: Final = Text('Write them, or name a language that lends them: base = "en"')
 # The names in braces of each phrase. A name with ? may be left out.
 _PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -101,8 +102,17 @@ class LoadedLocale:
     lent: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        origin = self.file or "as shipped"
-        lent = f"; {len(self.lent)} phrases are in {self.base}: {', '.join(self.lent)}" if self.lent else ""
+        origin = self.file or Text("as shipped")
+        lent = (
+            Text(
+                "; {lent_count} phrases are in {base}: {lent}",
+                lent_count=len(self.lent),
+                base=self.base,
+                lent=", ".join(self.lent),
+            )
+            if self.lent
+            else ""
+        )
         return f"{origin}, version {self.locale.version}{lent}"
 
 
@@ -155,10 +165,14 @@ def read_profiles(
             errors += format_validation_errors(error, CategoryProfile, at=f"categories.{code}")
             if code not in shipped:
                 errors.append(
-                    f"categories.{code}: is not a shipped category, so it is new. {did_you_mean(code, shipped)}"
+                    Text(
+                        "categories.{code}: is not a shipped category, so it is new. {did_you_mean}",
+                        code=code,
+                        did_you_mean=did_you_mean(code, shipped),
+                    )
                 )
     if errors:
-        raise SettingsError("\n".join(errors))
+        raise SettingsError(Text.join("\n", errors))
     return profiles
 
 
@@ -209,16 +223,18 @@ def read_locale(
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
-        lines = format_validation_errors(error, Locale)
-        missing += [line.removesuffix(_IS_MISSING) for line in lines if line.endswith(_IS_MISSING)]
-        errors += [line.replace(".[key]", "") for line in lines if not line.endswith(_IS_MISSING)]
+        lines = format_validation_errors(error, Locale, hidden=".[key]")
+        missing += [str(line).removesuffix(_IS_MISSING) for line in lines if str(line).endswith(_IS_MISSING)]
+        errors += [line for line in lines if not str(line).endswith(_IS_MISSING)]
     else:
         unnamed = [code for code in shipped_categories() if code not in locale.labels and code not in named]
-        errors += [f"labels: lacks {', '.join(unnamed)}. {_WRITE}"] if unnamed else []
+        errors += (
+            [Text("labels: lacks {unnamed}. {write}", unnamed=", ".join(unnamed), write=_WRITE)] if unnamed else []
+        )
     if missing:
-        errors.append(f"lacks {', '.join(missing)}. {_WRITE}")
+        errors.append(Text("lacks {missing}. {write}", missing=", ".join(missing), write=_WRITE))
     if errors:
-        raise SettingsError("\n".join(errors))
+        raise SettingsError(Text.join("\n", errors))
     if locale.version == "":
         digest = hashlib.sha256(json.dumps(_values(locale), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
         locale = locale.model_copy(update={"version": digest[:12]})
@@ -236,7 +252,7 @@ def locale_schema() -> dict[str, Any]:
     """Return the JSON Schema of a language file, which may leave anything out."""
     schema = Locale.model_json_schema()
     del schema["required"]
-    lends = "The language that lends what this file leaves out."
+    lends = Text("The language that lends what this file leaves out.")
     schema["properties"]["base"] = {**schema["properties"]["language"], "title": "Base", "description": lends}
     comment: list[str] = []
     for line in template("en").splitlines():
@@ -269,19 +285,28 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -
     return combined
 
 
-def _origin_errors(tag: str, table: Mapping[str, Any], base: LoadedLocale | None) -> Iterator[str]:
+def _origin_errors(tag: str, table: Mapping[str, Any], base: LoadedLocale | None) -> Iterator[AnyText]:
     language = table.get("language", tag)
     if language != tag:
-        yield f"language: is {language!r}, but the settings name this file for {tag!r}."
+        yield Text(
+            "language: is {language!r}, but the settings name this file for {tag!r}.", language=language, tag=tag
+        )
     if base and base.locale.language == tag and str(table.get("version")) == str(base.locale.version):
-        yield f"version: {base.locale.version} is that of the language as shipped. Give another one, or none."
+        yield Text(
+            "version: {version} is that of the language as shipped. Give another one, or none.",
+            version=base.locale.version,
+        )
 
 
-def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Iterator[str]:
+def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Iterator[AnyText]:
     for kind in NAMES:
         for code in _table(table.get(kind)):
             if code not in codes:
-                yield f"{path(kind, code)}: there is no such category. {did_you_mean(code, codes)}"
+                yield Text(
+                    "{kind}: there is no such category. {did_you_mean}",
+                    kind=path(kind, code),
+                    did_you_mean=did_you_mean(code, codes),
+                )
 
 
 def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
@@ -293,7 +318,7 @@ def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
+def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
     """Yield what is wrong with each phrase and label of a table."""
     for name, value in table.items():
         field = Locale.model_fields.get(name)
@@ -305,7 +330,7 @@ def _text_errors(table: Mapping[str, Any]) -> Iterator[str]:
             if not errors and len(place) == _DEPTHS.get(field.annotation):
                 errors = placeholder_errors(text, *map(str, place))
             if errors:
-                yield f"{path(*place)}: {' '.join(errors)}"
+                yield at_place(path(*place), Text.join(" ", errors))
 
 
 def _texts(value: object, *place: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -317,18 +342,18 @@ def _texts(value: object, *place: str | int) -> Iterator[tuple[tuple[str | int, 
         yield from _texts(item, *place, name)
 
 
-def _visible_errors(text: str, *, spaces: bool) -> list[str]:
+def _visible_errors(text: str, *, spaces: bool) -> list[AnyText]:
     joined = " ".join(text.split())
     if not (text if spaces else joined):
-        return ["must not be empty."]
+        return [Text("must not be empty.")]
     if text.splitlines() != [text] or one_line(joined) != joined:
-        return ["holds a line break or an invisible character: remove it"]
+        return [Text("holds a line break or an invisible character: remove it")]
     if not spaces and text != text.strip():
-        return ["begins or ends with a space: remove it"]
+        return [Text("begins or ends with a space: remove it")]
     return []
 
 
-def placeholder_errors(form: str, field: str, part: str = "") -> list[str]:
+def placeholder_errors(form: str, field: str, part: str = "") -> list[AnyText]:
     """Return what is wrong with the names in braces of a phrase.
 
     If the field of `Locale` is a table, *part* is the key in it, such as `today`.
@@ -336,22 +361,29 @@ def placeholder_errors(form: str, field: str, part: str = "") -> list[str]:
     try:
         parsed = [field for field in Formatter().parse(form) if field[1] is not None]
     except ValueError:
-        return ["has a { or } without its other half. A brace for readers is written twice."]
+        return [Text("has a {{ or }} without its other half. A brace for readers is written twice.")]
     allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE.get(part, "")).split()
     known = {name.removesuffix("?") for name in allowed}
     names = dict.fromkeys(name for _, name, _, _ in parsed if name is not None)
     unknown = [name for name in names if name not in known]
-    errors = [f"{{{name}}} is not filled in here. {did_you_mean(name, known)}" for name in unknown]
+    errors: list[AnyText] = [
+        Text("{{{name}}} is not filled in here. {did_you_mean}", name=name, did_you_mean=did_you_mean(name, known))
+        for name in unknown
+    ]
     for _, name, spec, conversion in parsed:
         suffix = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
         suffixes = _SUFFIXES.get(name or "", ("",))
         if name in known and suffix not in suffixes:
             forms = " or ".join(f"{{{name}{suffix}}}" for suffix in suffixes)
-            errors.append(f"{{{name}}} is written {forms}, not {{{name}{suffix}}}.")
+            errors.append(
+                Text("{{{name}}} is written {forms}, not {{{name}{suffix}}}.", name=name, forms=forms, suffix=suffix)
+            )
     if missing := sorted(name for name in allowed if not name.endswith("?") and name not in names):
         examples = (getattr(locale, field) for locale in shipped_locales().values())
         shown = " or ".join(repr(getattr(example, part) if part else example) for example in examples)
-        errors.append(f"must hold {', '.join(f'{{{name}}}' for name in missing)}, as in {shown}.")
+        errors.append(
+            Text("must hold {name}, as in {shown}.", name=", ".join(f"{{{name}}}" for name in missing), shown=shown)
+        )
     return errors
 
 

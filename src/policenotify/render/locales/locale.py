@@ -15,6 +15,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import CategoryCode, Language
 from policenotify.text.spans import hashtag
+from policenotify.translation import Text
 
 EMOJIS: Final = MappingProxyType(
     {
@@ -36,16 +37,18 @@ def _hashtag(value: str) -> str:
     name = value.removeprefix("#")
     valid = hashtag(name)
     if not valid:
-        raise ValueError(f"{value!r} is not a hashtag: there is no letter in it")
+        raise ValueError(Text("{value!r} is not a hashtag: there is no letter in it", value=value))
     if valid != unicodedata.normalize("NFC", name):
-        raise ValueError(f"{value!r} is not a hashtag; write {valid!r}")
+        raise ValueError(Text("{value!r} is not a hashtag; write {valid!r}", value=value, valid=valid))
     return valid
 
 
 def _exactly(number: int) -> tuple[AfterValidator, FieldInfo]:
     def check(values: tuple[str, ...]) -> tuple[str, ...]:
         if len(values) != number:
-            raise ValueError(f"must have {number} items, not {len(values)}.")
+            raise ValueError(
+                Text("must have {number} items, not {values_count}.", number=number, values_count=len(values))
+            )
         return values
 
     return AfterValidator(check), Field(json_schema_extra={"minItems": number, "maxItems": number})

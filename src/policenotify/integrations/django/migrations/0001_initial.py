@@ -8,6 +8,7 @@ from django.db import migrations, models
 
 from policenotify.integrations.django.database import alias, in_memory, migrate_journal
 from policenotify.integrations.django.models import MicrosecondsField
+from policenotify.translation import Text
 
 
 def create_journal(_apps: object, schema_editor: Any) -> None:  # noqa: ANN401 - Django has no types
@@ -111,7 +112,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
                 ("created_at", MicrosecondsField()),
                 ("changed_at", MicrosecondsField()),
                 ("expires_at", MicrosecondsField(null=True)),
-                ("due_at", MicrosecondsField(null=True, verbose_name="second reading due at")),
+                ("due_at", MicrosecondsField(null=True, verbose_name=Text("second reading due at"))),
             ],
             options={
                 "verbose_name": "draft",
@@ -154,7 +155,7 @@ class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no ty
                 ("exercise", models.BooleanField()),
                 ("opened_at", MicrosecondsField()),
                 ("closed_at", MicrosecondsField(null=True)),
-                ("due_at", MicrosecondsField(null=True, verbose_name="next message due at")),
+                ("due_at", MicrosecondsField(null=True, verbose_name=Text("next message due at"))),
                 ("reminders", models.IntegerField()),
                 ("reminded_at", MicrosecondsField(null=True)),
             ],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from policenotify.integrations.django.command_line import CommandLine
+from policenotify.translation import Text
 
 
 class Command(CommandLine):
     """Deliver due messages once and exit."""
 
-    help = "Deliver due messages once and exit."
+    help = Text("Deliver due messages once and exit.")
     command = ("drain",)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from policenotify.integrations.django.command_line import CommandLine
+from policenotify.translation import Text
 
 
 class Command(CommandLine):
     """Resume after a stop, a blocked channel or a pause."""
 
-    help = "Resume after a stop, a blocked channel or a pause."
+    help = Text("Resume after a stop, a blocked channel or a pause.")
     command = ("resume",)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from policenotify.integrations.django.command_line import CommandLine
+from policenotify.translation import Text
 
 
 class Command(CommandLine):
     """Stop all publishing and delivery at once."""
 
-    help = "Stop all publishing and delivery at once."
+    help = Text("Stop all publishing and delivery at once.")
     command = ("stop",)
