@@ -7,7 +7,7 @@ the template up, exactly, in the catalogue that `gettext` reads. The decision is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -25,9 +25,11 @@ Argument: TypeAlias = "Text | str | int | float"
 _COUNT: Final = "count"  # the argument that decides between one and several
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, eq=False)
 class Text:
     """A text for officers. It is not a `str`: what takes one shows that it knows no language.
+
+    It equals its English text, so that programs may compare it, and one without any words is false.
 
     Attributes:
         template: The English text, with its arguments in braces, as `str.format` reads them.
@@ -70,6 +72,17 @@ class Text:
         several = self.plural and args[_COUNT] != 1
         return (self.plural if several else self.template).format_map(args)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (Text, str)):
+            return str(self) == str(other)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __bool__(self) -> bool:
+        return bool(self.template)
+
     def in_(self, language: str) -> str:
         """Return the text in a language. In one without a catalogue, and where that lacks the text, it is English."""
         translations = translations_of(language.partition("-")[0].lower())
@@ -80,6 +93,26 @@ class Text:
         else:
             template = translations.gettext(self.template) if self.template else ""
         return template.format_map(args)
+
+    def parts(self) -> dict[str, object]:
+        """Return template and arguments as JSON has them."""
+        args = {name: value.parts() if isinstance(value, Text) else value for name, value in self.args}
+        return {"template": self.template, "args": args, **({"plural": self.plural} if self.plural else {})}
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, Any]) -> Self:
+        """Return the text that `parts` has taken apart.
+
+        Raises:
+            LookupError: Something is missing, or an argument of the template.
+        """
+        args = [
+            (name, cls.of_parts(value) if isinstance(value, dict) else value) for name, value in parts["args"].items()
+        ]
+        text = cls.__new__(cls)
+        _fill(text, str(parts["template"]), str(parts.get("plural", "")), args)
+        str(text)
+        return text
 
     def map(self, change: Callable[[Argument], Argument]) -> Text:
         """Return it with its arguments changed, those of texts inside it too."""

@@ -112,7 +112,7 @@ def test_the_receiver_is_short() -> None:
 
 
 def test_it_shows_each_stage_and_a_withdrawal(newsroom: Newsroom, channel: Webhook) -> None:
-    assert channel.whoami().note == ""
+    assert str(channel.whoami().note) == ""
     assert newsroom.shown == []
     ref = send_post(channel, post())
     send_post(channel, post("Route rouverte."), ref)

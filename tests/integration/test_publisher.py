@@ -76,7 +76,7 @@ def test_a_receipt_has_the_time_at_which_the_next_post_may_leave(desk: Desk) -> 
     [(name, at)] = publisher.journal.channels.opens_at({"bluesky": hourly, "presse": None}).items()
     assert name == "bluesky"
     note = f"Nothing leaves on its channel before {at.astimezone(publisher.zone):%Y-%m-%d %H:%M:%S}."
-    assert second.on("bluesky").note.endswith(note)
+    assert str(second.on("bluesky").note).endswith(note)
 
 
 def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, publisher: Publisher) -> None:
@@ -104,8 +104,8 @@ def test_recruitment_goes_to_nobody_who_did_not_consent(desk: Desk, publisher: P
     posting = Message(category=Category.RECRUITMENT, headline="Concours de gardien", instruction="Inscrivez-vous.")
     said = publisher.publish(posting, key="one", actor="desk")
     assert (said.on("bluesky").outcome, said.on("presse").outcome) == (Outcome.POSTED, Outcome.SKIPPED)
-    assert "nobody there consented" in said.on("presse").reason
-    assert "suppressed" not in said.on("presse").remedy
+    assert "nobody there consented" in str(said.on("presse").reason)
+    assert "suppressed" not in str(said.on("presse").remedy)
     assert desk.mail.mails == []
 
 
@@ -363,7 +363,7 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
         assert trouble.retry_at > datetime.now(UTC) + timedelta(seconds=30)
     if outcome is not Outcome.REFUSED:
         sends = "policenotify resume bluesky" if down == "bad password" else "policenotify drain"
-        assert sends in trouble.note
+        assert sends in str(trouble.note)
     with pytest.raises(PublicationFailed, match="bluesky"):
         publication.raise_for_failures()
 
@@ -430,7 +430,7 @@ def test_continuations_are_not_sent_without_the_first_post(desk: Desk) -> None:
     first, *others = publication
     assert first.outcome is Outcome.REFUSED
     assert {receipt.outcome for receipt in others} == {Outcome.SUPERSEDED}
-    assert "continues another post" in others[0].reason
+    assert "continues another post" in str(others[0].reason)
     assert not desk.bluesky.posts
 
 
@@ -464,7 +464,7 @@ def test_before_the_first_attempt_the_receipt_has_reason_and_time(desk: Desk) ->
     publication = desk.publisher(backoff=later).publish(accident(), key="open", actor="desk")
     receipt = publication.on("bluesky")
     assert (receipt.outcome, receipt.attempts) == (Outcome.WAITING, 0)
-    assert "reached" in receipt.reason
+    assert "reached" in str(receipt.reason)
     assert receipt.retry_at is not None
 
 
@@ -673,7 +673,7 @@ def test_a_list_that_cannot_be_read_does_not_silence_the_others(desk: Desk) -> N
     publication = publisher.publish(accident(), key="open", actor="desk")
     assert publication.on("bluesky").outcome is Outcome.POSTED
     assert publication.on("presse").outcome is Outcome.WAITING
-    assert "presse.txt" in publication.on("presse").reason
+    assert "presse.txt" in str(publication.on("presse").reason)
 
 
 def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:

@@ -83,7 +83,7 @@ def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk
         assert found.people[Outcome.SUPERSEDED] == len(PEOPLE) - got >= done.people
         report = publisher.publication(said)
         assert report is not None
-        assert report.on("presse").reasons[0].reason == "cne Roux has aborted the sending."
+        assert str(report.on("presse").reasons[0].reason) == "cne Roux has aborted the sending."
         assert report.ok
         end = publisher.publish(report.end("Fin d’intervention"), key="end", actor="desk", wait=LONG)
     assert end.on("presse").recipients == {Outcome.POSTED: got}

@@ -81,8 +81,8 @@ def test_recipients_reported_in_masses_are_a_fault_of_the_channel(desk: MailDesk
     receipt = desk.publish("first").on("press")
     assert (receipt.outcome, receipt.ok) == (Outcome.WAITING, False)
     assert receipt.recipients == {Outcome.WAITING: len(people)}
-    assert "are reported as not existing" in receipt.reason
-    assert "policenotify resume press" in receipt.remedy
+    assert "are reported as not existing" in str(receipt.reason)
+    assert "policenotify resume press" in str(receipt.remedy)
     assert not any(address in str(receipt) for address in people)
     desk.server.recover()
     desk.journal.resume("brigadier", "press")
@@ -152,7 +152,7 @@ def test_a_list_of_which_nobody_was_served_needs_a_person(desk: MailDesk, caplog
         third = desk.publish("3")
     assert third.on("press").recipients == {Outcome.SUPPRESSED: 1}
     assert not third.ok
-    assert "policenotify people list --suppressed press" in third.on("press").remedy
+    assert "policenotify people list --suppressed press" in str(third.on("press").remedy)
     assert "gone@" not in caplog.text
 
 

@@ -491,7 +491,7 @@ class BelievesAnyPage(Perfect):
         try:
             return super().ask(call, effect)
         except Unconfirmed as error:
-            if "read" not in error.reason:
+            if "read" not in str(error.reason):
                 raise
             return "1"
 

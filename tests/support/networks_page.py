@@ -73,7 +73,7 @@ def _option(option: NetworkOption) -> str:
         if option.default
         else default_as_text(option.default)
     )
-    meaning = option.meaning.replace("|", "\\|")
+    meaning = str(option.meaning).replace("|", "\\|")
     return f"| `{option.name}` | {option.type} | {default} | {meaning} |"
 
 

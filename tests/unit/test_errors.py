@@ -185,7 +185,7 @@ def test_an_error_keeps_what_a_program_needs() -> None:
     assert MissingExtra("x", "email").extra == "email"
     assert PublicationFailed([RECEIPT]).receipts == (RECEIPT,)
     refused = Refused("r", remedy="m", code="c", fallback="prepare")
-    assert (refused.reason, refused.remedy, refused.code, refused.fallback) == ("r", "m", "c", "prepare")
+    assert (str(refused.reason), str(refused.remedy), refused.code, refused.fallback) == ("r", "m", "c", "prepare")
     unavailable = Unavailable("r", retry_at=AT, whole_channel=True)
     assert (unavailable.retry_at, unavailable.whole_channel) == (AT, True)
     assert (Unavailable("r").retry_at, Unavailable("r").whole_channel) == (None, False)

@@ -500,7 +500,7 @@ def test_a_servers_words_end_in_a_full_stop(said: str, end: str) -> None:
     assert quoted(said) == end
     for status in (400, 401, 403, 408, 429, 500):
         verdict = error_for_status(status, {}, now=NOW, where="X", detail=said)
-        assert verdict.reason.endswith(end)
+        assert str(verdict.reason).endswith(end)
 
 
 def test_too_many_requests_pauses_the_whole_account() -> None:

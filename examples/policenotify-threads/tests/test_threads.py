@@ -206,7 +206,7 @@ class TestThreads(ChannelContract):
     ) -> None:
         error = self.error_of(network, lambda: self.request(channel, text=text))
         assert isinstance(error, Refused)
-        assert words in error.reason
+        assert words in str(error.reason)
 
     def test_where_the_days_posts_are_used_up_it_waits(self, channel: Threads, network: ThreadsFixture) -> None:
         network.server.done["posts"] = [network.clock.now()] * 250

@@ -322,7 +322,7 @@ class Operations(SendingControls):
                 receipts.append(receipt.model_copy(update=update))
             yield publication.model_copy(update={"receipts": tuple(receipts)})
 
-    def _note(self, receipt: Receipt, waiting: Mapping[str, str]) -> AnyText:
+    def _note(self, receipt: Receipt, waiting: Mapping[str, AnyText]) -> AnyText:
         if receipt.outcome is Outcome.SENDING:
             return Text("It is being sent now.")
         if receipt.paused:

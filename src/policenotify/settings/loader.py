@@ -116,7 +116,9 @@ def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[st
     Returns:
         The variable of each field that comes from one, and the errors, which repeat no value.
     """
-    origins, errors, known = {}, [], list(Settings.model_fields)
+    origins: dict[str, str] = {}
+    errors: list[AnyText] = []
+    known = list(Settings.model_fields)
     for variable in sorted(name for name in environ if name.startswith(PREFIX) and name != FILE_VARIABLE):
         first, *rest = variable.removeprefix(PREFIX).split("__")
         if first.lower() not in known:

@@ -265,7 +265,7 @@ def test_the_commands_run_on_the_projects_journal(folder: Path) -> None:
     _run("stop", "--reason", "Compte compromis ?")
     stopped = publisher().status().stopped
     assert stopped is not None
-    assert "Compte compromis ?" in stopped
+    assert "Compte compromis ?" in str(stopped)
     _run("resume")
     assert publisher().status().stopped is None
     assert "1 posted" in _run("drain", "--budget", "20")

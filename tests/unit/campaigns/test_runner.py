@@ -78,7 +78,7 @@ def test_an_incident_that_became_graver_defers_it(desk: Desk) -> None:
     )
     publisher.publish(graver, key="u", actor="desk", wait=NOW)
     [waits] = run(publisher, [campaign(inhibition={"areas": ["dept:34"]})], actor="prévention", wait=NOW).decisions
-    assert waits.reason == "incident 2026-4711 is open"
+    assert str(waits.reason) == "incident 2026-4711 is open"
 
 
 @pytest.mark.parametrize(("missed", "became"), [("late", ["late", "late"]), ("skip", ["skip"]), ("merge", ["merge"])])
@@ -99,8 +99,8 @@ def test_one_campaign_that_is_wrong_silences_no_other(desk: Desk) -> None:
     forbidden = {"category": "fire", "headline": "Incendie", "severity": "Severe"}  # without a word of when
     refused = campaign(name="refus", messages=[{"name": "a", "message": forbidden}])
     done = run(publisher, [wrong, refused, campaign()], actor="prévention", wait=NOW)
-    assert "no channel has the name or tag 'nowhere'" in done.problems["faux"]
-    assert "PN104" in done.problems["refus"]
+    assert "no channel has the name or tag 'nowhere'" in str(done.problems["faux"])
+    assert "PN104" in str(done.problems["refus"])
     assert keys(publisher) == ["campaign ete 2026-01-01 a"] == [one.key for one in done.published]
 
 
@@ -114,7 +114,7 @@ def test_a_purge_that_deleted_its_key_does_not_publish_it_again(desk: Desk) -> N
     [again] = run(publisher, [campaign()], actor="prévention").published
     assert again.at < utc("2026-01-02T00:00")  # the first one
     other = campaign(messages=[{**tip("d"), "name": "a"}])
-    assert "already names publication" in run(publisher, [other], actor="prévention").problems["ete"]
+    assert "already names publication" in str(run(publisher, [other], actor="prévention").problems["ete"])
     assert len(desk.bluesky.posts) == 2
 
 
@@ -160,7 +160,7 @@ def test_an_equal_text_is_not_published_twice(desk: Desk) -> None:
     mine = campaign(messages=messages, pacing={"spacing": "0m"})
     done = run(publisher, [mine], actor="prévention", wait=NOW)
     assert (done.published, list(done.problems)) == ((), ["ete"])
-    assert "Messages 'a' and 'b' read the very same on bluesky (en): '🏠 Going on holiday?" in done.problems["ete"]
+    assert "Messages 'a' and 'b' read the very same on bluesky (en): '🏠 Going on holiday?" in str(done.problems["ete"])
     on_purpose = campaign(messages=messages, pacing={"spacing": "0m", "repeat_after": "0m"})
     assert len(run(publisher, [on_purpose], actor="prévention", wait=NOW).published) == 1
 
@@ -171,7 +171,7 @@ def test_a_text_equal_once_shortened_is_not_published_twice(desk: Desk) -> None:
     given = {"category": "burglary_prevention", "headline": "Fermez vos volets", "instruction": "Appelez le 17."}
     messages = [{"name": name, "message": {**given, "description": f"{long}{name}."}} for name in ("a", "b")]
     done = run(publisher, [campaign(messages=messages, pacing={})], actor="prévention", wait=NOW)
-    assert "read the very same on bluesky (fr)" in done.problems["ete"]
+    assert "read the very same on bluesky (fr)" in str(done.problems["ete"])
 
 
 def test_a_machine_that_stalled_leaves_it_to_those_that_did_not(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,12 +204,12 @@ def approve_all(publisher: Publisher, *campaigns: Any) -> list[str]:
 def test_what_others_must_read_is_published_when_one_has(desk: Desk) -> None:
     publisher, mine = reading(desk), campaign(messages=[tip("a"), tip("b")])
     refused = run(publisher, [mine], actor="cron", wait=NOW)
-    assert "Message 'a' needs the approval of another person" in refused.problems["ete"]
+    assert "Message 'a' needs the approval of another person" in str(refused.problems["ete"])
     drafts = submit(publisher, [mine], actor="claire")
     assert [each.state for each in drafts] == ["submitted", "submitted"]
     assert [each.id for each in submit(publisher, [mine], actor="claire")] == [each.id for each in drafts]
     waits = run(publisher, [mine], actor="cron", wait=NOW)
-    assert f"waits for its readers: policenotify drafts {drafts[0].id}" in waits.problems["ete"]
+    assert f"waits for its readers: policenotify drafts {drafts[0].id}" in str(waits.problems["ete"])
     assert keys(publisher) == []
     done = publisher.drafts.approve(drafts[0].id, digest=drafts[0].digest, actor="hugo")
     assert (done.state, done.publication) == ("approved", None)
@@ -217,7 +217,7 @@ def test_what_others_must_read_is_published_when_one_has(desk: Desk) -> None:
     assert (keys(publisher), published.problems) == (["campaign ete 2026-01-01 a"], {})
     assert run(publisher, [mine], actor="cron", wait=NOW).published == ()
     at(desk, "2026-01-02T17:30")
-    assert "Message 'b' waits" in run(publisher, [mine], actor="cron", wait=NOW).problems["ete"]
+    assert "Message 'b' waits" in str(run(publisher, [mine], actor="cron", wait=NOW).problems["ete"])
     publisher.drafts.approve(drafts[1].id, digest=drafts[1].digest, actor="hugo")
     for day in ("02", "03", "04"):
         at(desk, f"2026-01-{day}T17:40")
@@ -235,7 +235,7 @@ def test_an_approval_is_of_the_words_channels_and_campaign(desk: Desk) -> None:
         campaign(messages=[tip("a")], to=["bluesky"]),
         campaign(messages=[tip("a")], name="autre"),
     ):
-        assert "needs the approval" in run(publisher, [other], actor="cron", wait=NOW).problems[other.name]
+        assert "needs the approval" in str(run(publisher, [other], actor="cron", wait=NOW).problems[other.name])
         assert keys(publisher) == []
         assert approve_all(publisher, other) == ["approved"]
     assert len(run(publisher, [campaign(messages=[tip("a")])], actor="cron", wait=NOW).published) == 1
@@ -248,9 +248,9 @@ def test_what_a_reader_takes_back_is_published_no_more(desk: Desk) -> None:
     [draft] = submit(publisher, [mine], actor="claire")
     publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="Texte à revoir.")
     at(desk, "2026-01-02T17:30")
-    assert "A reader returned message 'a'" in run(publisher, [mine], actor="cron", wait=NOW).problems["ete"]
+    assert "A reader returned message 'a'" in str(run(publisher, [mine], actor="cron", wait=NOW).problems["ete"])
     publisher.drafts.withdraw(draft.id, actor="claire")
-    assert "needs the approval" in run(publisher, [mine], actor="cron", wait=NOW).problems["ete"]
+    assert "needs the approval" in str(run(publisher, [mine], actor="cron", wait=NOW).problems["ete"])
     assert len(keys(publisher)) == 1
 
 
@@ -270,11 +270,11 @@ def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_i
     publisher, mine = reading(desk, authenticated=True), [campaign(messages=[tip("a")])]
     with pytest.raises(ApprovalMissing, match="All must be authenticated"):
         submit(publisher, mine, actor="claire")
-    assert "Submit it:" in run(publisher, mine, actor="cron", wait=NOW).problems["ete"]
+    assert "Submit it:" in str(run(publisher, mine, actor="cron", wait=NOW).problems["ete"])
     [draft] = submit(publisher, mine, actor="oidc:1", authenticated=True)
     assert submit(publisher, mine, actor="oidc:1", authenticated=True)[0].id == draft.id
     with pytest.raises(DraftConflict, match="only a reader who is authenticated counts"):
         publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
-    assert "waits for its readers" in run(publisher, mine, actor="cron", wait=NOW).problems["ete"]
+    assert "waits for its readers" in str(run(publisher, mine, actor="cron", wait=NOW).problems["ete"])
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
     assert len(run(publisher, mine, actor="cron", wait=NOW).published) == 1

@@ -66,7 +66,7 @@ def test_a_missed_message_is_published_late_skipped_or_merged(
 def test_a_deferred_message_is_not_skipped() -> None:
     mine, machine = campaign(missed="skip", quiet={"begins": "17:30", "ends": "08:00"}), Machine()
     [waits] = machine.run([mine], utc("2026-01-01T17:00"))
-    assert (waits.action, waits.reason, waits.until) == (WAIT, "quiet hours", utc("2026-01-02T07:00"))
+    assert (waits.action, str(waits.reason), waits.until) == (WAIT, "quiet hours", utc("2026-01-02T07:00"))
     assert actions(machine.run([mine], utc("2026-01-02T06:59"))) == [(1, WAIT, "")]
     assert actions(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
@@ -83,7 +83,7 @@ def test_the_pace_of_a_channel_is_that_of_all_campaigns() -> None:
     assert actions(machine.run([first, second], utc("2026-01-01T17:00"))) == [(1, SAY, "a"), (1, WAIT, "")]
     assert actions(machine.run([first, second], utc("2026-01-01T19:59"))) == [(1, WAIT, "")]
     [said] = machine.run([first, second], utc("2026-01-01T20:00"))
-    assert (said.action, said.reason) == (SAY, "")
+    assert (said.action, str(said.reason)) == (SAY, "")
 
 
 def test_the_pace_of_one_channel_may_be_another() -> None:
@@ -96,7 +96,7 @@ def test_the_pace_of_one_channel_may_be_another() -> None:
     mine, machine = campaign(pacing=pacing, start="2026-01-04"), Machine()
     made = machine.run([mine], utc("2026-01-05T20:00"))
     assert actions(made) == [(4, SAY, "a"), (5, WAIT, "")]
-    assert made[1].reason == "x has had its 1 of today"
+    assert str(made[1].reason) == "x has had its 1 of today"
     assert made[1].until == utc("2026-01-05T23:00")
 
 
@@ -126,7 +126,7 @@ def test_a_burglary_tip_does_not_bury_an_alert() -> None:
     mine, machine = campaign(inhibition={"at_least": "Severe", "areas": ["dept:34"]}, missed="skip"), Machine()
     now = utc("2026-01-01T17:00")
     [waits] = machine.run([mine], now, [alert("Minor", commune="34172"), alert("Extreme", commune="34172")])
-    assert (waits.action, waits.reason, waits.until) == (WAIT, "incident 4711 is open", None)
+    assert (waits.action, str(waits.reason), waits.until) == (WAIT, "incident 4711 is open", None)
     elsewhere = alert("Extreme", commune="75056")
     assert actions(machine.run([mine], now + timedelta(hours=20), [elsewhere])) == [(1, SAY, "a")]
 
@@ -161,7 +161,7 @@ def test_a_campaign_yields_for_a_day_and_unplaced_messages_are_reported() -> Non
     weekend = campaign(name="route", messages=[tip("r")], schedule=[{"dates": ["2026-01-02", "2026-01-03"]}])
     mine = campaign(yields_to=["route"], end="2026-01-03", quiet={"begins": "21:00", "ends": "08:00"}, late_for="30h")
     plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)
-    assert [(one.occurrence.campaign, one.occurrence.day.day, one.at, one.reason) for one in plan] == [
+    assert [(one.occurrence.campaign, one.occurrence.day.day, one.at, str(one.reason)) for one in plan] == [
         ("ete", 1, utc("2026-01-01T17:00"), ""),
         ("ete", 2, None, "not published within 30 h: today is for route"),
         ("route", 2, utc("2026-01-02T17:00"), ""),

@@ -473,8 +473,8 @@ def test_right_messages_pass(code: str, draft: CheckContext) -> None:
 def test_wrong_messages_have_findings(code: str, draft: CheckContext, level: Level, field: str) -> None:
     (finding,) = _remarks(code, draft)
     assert (finding.code, finding.level, finding.field) == (code, level, field)
-    assert finding.reason.endswith(".")
-    assert finding.remedy.endswith((".", "!"))
+    assert str(finding.reason).endswith(".")
+    assert str(finding.remedy).endswith((".", "!"))
     if finding.span:
         start, end = finding.span
         assert 0 <= start < end <= len(draft.message.headline)
@@ -529,7 +529,7 @@ def test_a_finding_has_its_place_in_the_text_as_it_is_shown(typed: str, span: tu
 
 def test_times_are_written_in_the_readers_zone() -> None:
     (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
-    assert "2026-06-05 17:42" in finding.reason
+    assert "2026-06-05 17:42" in str(finding.reason)
 
 
 def test_the_severity_of_the_category_counts_where_the_message_gives_none() -> None:
@@ -555,4 +555,4 @@ def test_an_account_that_the_installation_names_in_words_is_only_reported() -> N
     draft = replace(_draft(_message(description="Merci aux @PompiersHerault")), names={"@pompiersherault": "pompiers"})
     (finding,) = _remarks("PN114", draft)
     assert finding.level is Level.ADVISE
-    assert "in words" in finding.reason
+    assert "in words" in str(finding.reason)

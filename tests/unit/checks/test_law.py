@@ -161,7 +161,7 @@ def test_a_rule_of_our_own_is_a_decorated_function() -> None:
         return [Hit("headline", (0, 1), values={"what": "loud"})] if each.message.headline.isupper() else []
 
     [finding] = run_checks(context(headline="FEU"), [quiet])
-    assert (finding.code, finding.level, finding.reason, finding.reason_fr) == (
+    assert (finding.code, finding.level, str(finding.reason), finding.reason_fr) == (
         "X1",
         Level.SECOND,
         "Too loud.",

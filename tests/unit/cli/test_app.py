@@ -167,13 +167,13 @@ def test_the_exit_code_of_each_error() -> None:
         JournalError("The journal could not be written: x.", published="unknown"), may_have_published=True
     )
     assert (late.published, late.exit) == ("unknown", Exit.NO_JOURNAL)
-    assert "Nothing was sent" not in late.page("publish")
+    assert "Nothing was sent" not in str(late.page("publish"))
     gone = error_report(JournalTakenAway("The journal was deleted."), may_have_published=True)
     assert (gone.published, gone.exit) == ("unknown", Exit.TAKEN_AWAY)
     assert (
         error_report(JournalError("It cannot be opened. Nothing was sent."), may_have_published=True).published == "no"
     )
-    assert error_report(click.UsageError("What?"), may_have_published=False, command="end").text.endswith(
+    assert str(error_report(click.UsageError("What?"), may_have_published=False, command="end").text).endswith(
         "policenotify end --help"
     )
 
@@ -184,7 +184,7 @@ def test_a_library_missing_while_a_command_runs_is_reported_as_missing() -> None
     )
     assert (lacking.kind, lacking.exit) == ("MissingExtra", Exit.REJECTED)
     assert lacking.model_extra == {"extra": "demo"}
-    assert "The command 'demo' (aiosmtpd.controller is not installed)" in lacking.text
+    assert "The command 'demo' (aiosmtpd.controller is not installed)" in str(lacking.text)
     ours = error_report(ModuleNotFoundError("x", name="policenotify.gone"), may_have_published=False, command="demo")
     assert ours.kind == "ModuleNotFoundError"
 

@@ -53,8 +53,11 @@ def test_whether_readers_have_it(became: list[tuple[Operation, Outcome]], told: 
 
 
 def test_a_budget_reports_what_the_count_alone_does_not() -> None:
-    assert use(Budget(459, describe=lambda text: f"GSM-7, {len(text)} septets"), "Feu") == "3 of 459 · GSM-7, 3 septets"
-    assert use(Budget(300), "Feu") == "3 of 300"
+    assert (
+        str(use(Budget(459, describe=lambda text: f"GSM-7, {len(text)} septets"), "Feu"))
+        == "3 of 459 · GSM-7, 3 septets"
+    )
+    assert str(use(Budget(300), "Feu")) == "3 of 300"
 
 
 @pytest.mark.usefixtures("pigeon_network")

@@ -174,7 +174,7 @@ def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], 
     for sample in (sampled(0, 0), sampled(40, 0), sampled(50, 50, **fields)):  # the first is too old
         samples.add(sample)
     [(_, line)] = samples.lines()
-    assert line == f"presse (fr): 50 posted, 50 waiting{more}"
+    assert str(line) == f"presse (fr): 50 posted, 50 waiting{more}"
 
 
 @pytest.mark.parametrize(("rate", "text"), [(0.254, "0.25"), (3.21, "3.2"), (450.4, "450"), (12_000.0, "12000")])
@@ -184,8 +184,8 @@ def test_rates(rate: float, text: str) -> None:
 
 def test_a_reason_has_its_count_and_code() -> None:
     refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
-    assert output.reason_line(refused) == "1204 refused: The mailbox does not exist. [550]"
-    assert output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2)) == "2 held: [x]"
+    assert str(output.reason_line(refused)) == "1204 refused: The mailbox does not exist. [550]"
+    assert str(output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2))) == "2 held: [x]"
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_an_end_that_is_withdrawn_is_still_the_end() -> None:
     at = END.published_at + timedelta(minutes=5)
     feed = feed_at(at, *ENDED[:-1], END.withdrawn(at))
     assert feed.open == ()
-    assert {each.note for each in feed.entries if not each.item.withdrawn_at} == {"Terminé à 18h55."}
+    assert {str(each.note) for each in feed.entries if not each.item.withdrawn_at} == {"Terminé à 18h55."}
     assert feed_at(at + KEPT, *feed.items).entries == ()
 
 
@@ -136,7 +136,7 @@ def test_cancelled_and_corrected_entries_are_amended_likewise(stage: Stage, note
     feed = make_feed(OPENING, item(stage, 30, OPENING, headline="Rue Fabre"))
 
     amended, by = feed.entries
-    assert (amended.note, amended.text) == (note, f"{note}\n\n{OPENING.text}")
+    assert (str(amended.note), amended.text) == (note, f"{note}\n\n{OPENING.text}")
     assert (amended.heading, by.heading) == (f"{mark} – Rue Foch fermée", "Rue Fabre")
 
 
@@ -147,7 +147,7 @@ def test_a_clock_that_is_set_back_turns_no_incident_round() -> None:
     assert feed.threads[0].items == (OPENING, late, end)
     by_title = {entry.title: entry for entry in feed.entries}
     opening = by_title[OPENING.title]
-    assert opening.note.startswith("Terminé")
+    assert str(opening.note).startswith("Terminé")
     assert opening.updated_at > OPENING.published_at  # else a reader keeps the old text
     assert not feed.open
 

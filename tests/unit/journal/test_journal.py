@@ -279,11 +279,11 @@ def test_doctor_reports_a_journal_that_may_only_be_read(keys: Keys, clock: FakeC
         path.chmod(0o400)
         journal = open_journal(str(path), keys=keys, clock=clock)
         found = list(check_journal(journal, {}, "cne Roux", UTC))
-        assert [(line.check, line.alarm) for line in found] == [("journal", Alarm.JOURNAL)]
-        assert "(-wal, -shm)" in found[0].detail
+        assert [(str(line.check), line.alarm) for line in found] == [("journal", Alarm.JOURNAL)]
+        assert "(-wal, -shm)" in str(found[0].detail)
         for each in folder.glob("journal.db*"):
             each.chmod(0o600)
-        assert "can be read and written" in next(check_journal(journal, {}, "cne Roux", UTC)).detail
+        assert "can be read and written" in str(next(check_journal(journal, {}, "cne Roux", UTC)).detail)
         journal.close()
 
 

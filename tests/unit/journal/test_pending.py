@@ -46,7 +46,7 @@ def test_an_unworded_delivery_is_not_claimed_and_reported_with_its_reason(desk: 
     assert found is not None
     [receipt] = found
     assert (receipt.outcome, receipt.unrendered, receipt.retry_at) == (Outcome.WAITING, True, None)
-    assert (receipt.reason, receipt.remedy) == ("The token cannot be read.", "Mend it.")
+    assert (str(receipt.reason), str(receipt.remedy)) == ("The token cannot be read.", "Mend it.")
 
 
 def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
@@ -58,7 +58,7 @@ def test_it_is_worded_once_and_then_goes_like_any_other(desk: Desk) -> None:
     assert desk.outcome(one.publication) is Outcome.POSTED
     found = desk.journal.publications.get(one.publication)
     assert found is not None
-    assert [(receipt.unrendered, receipt.reason) for receipt in found] == [(False, "")]
+    assert [(receipt.unrendered, str(receipt.reason)) for receipt in found] == [(False, "")]
 
 
 def test_a_follow_up_waits_behind_all_earlier_parts(desk: Desk) -> None:

@@ -127,7 +127,12 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
     assert desk.claim("sky") is None
     assert set(desk.journal.deliveries.due(["sky", "mail"])) == {"mail"}
     [(name, told)] = desk.journal.channels.blocked().items()
-    assert (name, told.reason, told.remedy, told.code) == ("sky", "The token was revoked.", "Make a new one.", "401")
+    assert (name, str(told.reason), str(told.remedy), told.code) == (
+        "sky",
+        "The token was revoked.",
+        "Make a new one.",
+        "401",
+    )
     desk.journal.resume("cne Roux", "sky")
     assert desk.journal.channels.blocked() == {}
     desk.take("sky")
@@ -164,7 +169,7 @@ def test_an_expired_delivery_is_not_sent(desk: Desk) -> None:
     assert desk.take().publication == other
     found = desk.journal.publications.get(said)
     assert found is not None
-    assert (found.on("sky").outcome, found.on("sky").reason) == (
+    assert (found.on("sky").outcome, str(found.on("sky").reason)) == (
         Outcome.SUPERSEDED,
         "It had expired before it could be sent.",
     )

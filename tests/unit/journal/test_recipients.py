@@ -64,8 +64,8 @@ def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
     found = desk.journal.publications.get(said)
     assert found is not None
     assert (found.on("mail").outcome, found.on("mail").recipients) == (Outcome.SKIPPED, {})
-    assert found.on("mail").reason.startswith("This message concerns nobody on this channel's list, or")
-    assert found.on("mail").remedy == "", "nobody is suppressed"
+    assert str(found.on("mail").reason).startswith("This message concerns nobody on this channel's list, or")
+    assert str(found.on("mail").remedy) == "", "nobody is suppressed"
 
 
 def test_a_mail_to_suppressed_recipients_only_is_skipped(desk: Desk) -> None:

@@ -105,14 +105,14 @@ def test_reasons_of_the_same_code_are_one() -> None:
         ReasonCount(outcome=Outcome.HELD, count=4),
     ]
     found = merged(reasons)
-    assert [(one.code, one.reason, one.count) for one in found] == [
+    assert [(one.code, str(one.reason), one.count) for one in found] == [
         ("550", "Unknown.", 5),
         ("", "", 4),
         ("552", "Full.", 2),
         ("", "Wrong number.", 1),
         ("", "Wrong prefix.", 1),
     ]
-    assert [(one.outcome, one.reason, one.count) for one in merged(reasons, at_most=3)[3:]] == [("refused", "", 2)]
+    assert [(one.outcome, str(one.reason), one.count) for one in merged(reasons, at_most=3)[3:]] == [("refused", "", 2)]
     assert sample(0, delivery(1, reasons=found), delivery(2, reasons=found[:1]), delivery(3, bulk=False)).reasons[
         0
     ] == ReasonCount(**gone, reason="Unknown.", count=10)

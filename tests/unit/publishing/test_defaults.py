@@ -206,7 +206,7 @@ def test_every_language_of_an_incident_gets_what_corrects_ends_or_cancels_it(cou
     for language, rendered in Step(last, resolved, history).posts():
         text = fold(f"{rendered.standalone.text} {rendered.standalone.title}")
         assert ("dernier" in text) == (language == "fr" or "en" not in {w.language for w in resolved.wordings})
-        noted = any("no translation" in note for note in rendered.omitted)
+        noted = any("no translation" in str(note) for note in rendered.omitted)
         assert noted == bool((words := resolved.wording(language)) and words.untranslated)
 
 

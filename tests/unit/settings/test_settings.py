@@ -599,7 +599,7 @@ def test_a_wrong_channel_is_kept_apart_where_requested(
         read_settings(place, environ=ENVIRON)
     settings = read_settings(place, environ=ENVIRON, tolerant=True)
     assert list(settings.faults) == [faulty]
-    assert told in settings.faults[faulty]
+    assert told in str(settings.faults[faulty])
     usable = {one.name: not one.problem for one in channels_of(settings, tolerant=True)}
     assert usable == {"bluesky": faulty != "bluesky", "presse-34": faulty != "presse-34"}
     with pytest.raises(SettingsError, match=re.escape(told)):

@@ -255,7 +255,7 @@ def test_with_more_space_nothing_more_is_left_out(pieces: list[tuple[str, str]],
         for number, (text, rule) in enumerate(pieces)
     ]
     less, room = fit(parts, Budget(limit)), fit(parts, Budget(limit + more))
-    lost = [{told for told in fitted.omitted if told.endswith("left out")} for fitted in (room, less)]
+    lost = [{told for told in fitted.omitted if str(told).endswith("left out")} for fitted in (room, less)]
     assert lost[0] <= lost[1]
 
 

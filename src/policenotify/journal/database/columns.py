@@ -10,10 +10,13 @@ import json
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Integer, String, Text
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from policenotify.journal.records import DamagedValue
+from policenotify.translation import AnyText
+from policenotify.translation import Text as Translatable
 
 _LARGEST: Final = 2**62  # a number can still be added to it
 
@@ -37,6 +40,40 @@ Microseconds: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 def Name(length: int) -> TypeEngine[str]:  # noqa: N802 - stands where types stand
     """Return the type of a text of limited length."""
     return String(length).with_variant(Text(), "sqlite")
+
+
+class OfficerText(TypeDecorator[AnyText]):
+    """A text for officers: in English, and behind it, after U+001E, its template and arguments as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: AnyText | None, dialect: Dialect) -> str | None:
+        """Return what is stored."""
+        del dialect
+        return None if value is None else stored_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> AnyText | None:
+        """Return what was stored."""
+        del dialect
+        return None if value is None else read_text(value)
+
+
+_BEHIND: Final = "\N{INFORMATION SEPARATOR TWO}"
+
+
+def stored_text(text: AnyText) -> str:
+    """Return a text as it is stored."""
+    return f"{text}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Translatable) else text
+
+
+def read_text(stored: str) -> AnyText:
+    """Return a text that is stored. Of one whose arguments are damaged only the English is left."""
+    english, _, parts = stored.partition(_BEHIND)
+    try:
+        return Translatable.of_parts(json.loads(parts)) if parts else english
+    except (ValueError, TypeError, LookupError):
+        return english
 
 
 def whole_number(stored: str) -> int:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.event import listens_for
 
-from policenotify.journal.database.columns import Microseconds, Name, RowNumber, YesNo
+from policenotify.journal.database.columns import Microseconds, Name, OfficerText, RowNumber, YesNo
 
 SCHEMA_VERSION = 1
 """Version of these tables. It is stored in `pn_meta` and compared at every opening."""
@@ -176,8 +176,8 @@ delivery: Table = Table(
     Column("request_mac", Name(80), nullable=False, default=""),
     Column("ref", Text),
     Column("ref_mac", Name(80), nullable=False, default=""),
-    Column("reason", Text, nullable=False, default=""),
-    Column("remedy", Text, nullable=False, default=""),
+    Column("reason", OfficerText(), nullable=False, default=""),
+    Column("remedy", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("settled_at", Microseconds),
     Column("unseen_at", Name(80)),  # first look-up since the last attempt that did not find it: boot and uptime
@@ -204,7 +204,7 @@ attempt: Table = Table(
     Column("started_at", Microseconds, nullable=False),
     Column("ended_at", Microseconds),
     Column("outcome", Name(12)),
-    Column("reason", Text, nullable=False, default=""),
+    Column("reason", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Index("pn_attempt_failed", "delivery", "outcome", sqlite_where=text(NOT_POSTED)),
     comment="Committed before anything is sent: an attempt without an end is in doubt.",
@@ -237,7 +237,7 @@ recipient: Table = Table(
     Column("state", Name(12), nullable=False),
     Column("in_doubt", YesNo, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("reason", Text, nullable=False, default=""),
+    Column("reason", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("gone", Integer, nullable=False, server_default=text("0")),  # answers that this person does not exist
     Index("pn_recipient_person", "person", "delivery", unique=True),
@@ -292,8 +292,8 @@ channel: Table = Table(
     Column("tat", Microseconds),  # the limiter's theoretical arrival time (generic cell rate algorithm)
     Column("paused_until", Microseconds),
     Column("blocked_at", Microseconds),
-    Column("reason", Text, nullable=False, default=""),
-    Column("remedy", Text, nullable=False, default=""),
+    Column("reason", OfficerText(), nullable=False, default=""),
+    Column("remedy", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
     Column("facts", Text, nullable=False, default="{}"),
     comment="Block, pause, limiter and facts of a channel, shared by all processes.",

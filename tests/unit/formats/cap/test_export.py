@@ -50,7 +50,7 @@ def test_each_stage_names_all_earlier_alerts_in_order() -> None:
     assert [each.message_type for each in (opening, update, correction, end)] == ["Alert", "Update", "Update", "Update"]
     assert opening.references == ()
     assert end.references == (opening.reference, update.reference, correction.reference)
-    assert (opening.note, bool(update.note)) == ("", True)
+    assert (str(opening.note), bool(update.note)) == ("", True)
     assert {each.incidents for each in (opening, end)} == {THREAD}
     assert f"{SENDER},{opening.identifier},2026-06-05T18:00:00+02:00 " in write(end).decode()
 

@@ -44,7 +44,7 @@ def test_real_alerts_are_read_and_the_others_say_why() -> None:
                 raise found
             alerts.append(read_element(found))
         except InvalidAlert as error:
-            if error.reason.startswith("it is CAP 1.1"):
+            if str(error.reason).startswith("it is CAP 1.1"):
                 old += 1
             else:
                 why[name] = error.reason

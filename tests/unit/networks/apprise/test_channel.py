@@ -248,7 +248,7 @@ def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin kn
     by = open_apprise(f"{scheme}://desk:s3cret@{server.url.removeprefix('http://')}/call/t0k?:key=k3y-of-desk")
     with pytest.raises(kind) as caught:
         send(by)
-    assert caught.value.reason.endswith(said)
+    assert str(caught.value.reason).endswith(said)
 
 
 def test_a_closed_port_is_unavailable(server: FakePushServer) -> None:

@@ -868,7 +868,7 @@ def test_an_unreadable_session_does_not_put_the_post_in_doubt(opened: Open, serv
     request = opened().prepare(a_post(), ())
     error = error_of(lambda: opened(store=Broken()).send(request))
     assert type(error) is Unavailable
-    assert "Nothing was posted" in error.reason
+    assert "Nothing was posted" in str(error.reason)
     assert server.posts == ()
 
 
@@ -921,7 +921,7 @@ def test_an_account_with_another_handle_goes_on_and_is_named(
     channel: Bluesky, opened: Open, server: FakeBlueskyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     opening = send_post(channel, a_post("Route barrée"))
-    assert channel.whoami().note == ""
+    assert str(channel.whoami().note) == ""
     server.handle = "nouvelle.example"
     server.expire_access()
     server.revoke_refresh()
@@ -933,8 +933,8 @@ def test_an_account_with_another_handle_goes_on_and_is_named(
     account = channel.whoami()
     assert account.name == "nouvelle.example"
     for text in (line, account.note):
-        assert "police.example is called nouvelle.example now" in text
-        assert "put the new handle into its settings" in text
+        assert "police.example is called nouvelle.example now" in str(text)
+        assert "put the new handle into its settings" in str(text)
 
 
 def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Open, server: FakeBlueskyServer) -> None:
@@ -953,8 +953,8 @@ def test_a_login_that_fails_by_id_and_handle_is_reported_once(opened: Open, serv
     server.password = "mnop-ijkl-efgh-abcd"
     error = error_of(opened().whoami)
     assert type(error) is Blocked
-    assert "Invalid identifier or password. Nothing can be posted." in error.reason
-    assert "handle" in error.remedy
+    assert "Invalid identifier or password. Nothing can be posted." in str(error.reason)
+    assert "handle" in str(error.remedy)
     assert server.logins == 3
 
 

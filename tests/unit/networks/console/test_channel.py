@@ -59,7 +59,7 @@ def test_a_process_without_a_terminal_prints_later(monkeypatch: pytest.MonkeyPat
 
 
 def test_doctor_learns_that_it_is_for_development() -> None:
-    assert "For development" in Console(label="terminal").whoami().note
+    assert "For development" in str(Console(label="terminal").whoami().note)
     assert Console(label="terminal").account == "terminal"
 
 

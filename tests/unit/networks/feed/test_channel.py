@@ -300,11 +300,11 @@ def test_a_damaged_item_is_reported_because_without_an_end_the_incident_looks_op
     (desk.folder / "items/notes.txt").write_text("not ours")
 
     assert f"1 of the feed's items cannot be read, so that it may show as open what is over: {path}" in (
-        desk.channel.whoami().note
+        str(desk.channel.whoami().note)
     )
     with pytest.raises(Blocked, match=path) as caught:
         desk.channel.rebuild()
-    assert caught.value.remedy == "Put it back from a copy. Then: policenotify feed rebuild"
+    assert str(caught.value.remedy) == "Put it back from a copy. Then: policenotify feed rebuild"
     (desk.folder / path).write_text(whole)
     desk.channel.rebuild()
     assert not desk.channel.whoami().note
@@ -467,7 +467,7 @@ def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: 
 
 def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryStateStore) -> None:
     plain = Desk(desk.folder, desk.clock, store, url="http://alertes.police.example/flux")
-    assert "not encrypted" in plain.channel.whoami().note
+    assert "not encrypted" in str(plain.channel.whoami().note)
     assert plain.channel.account == "alertes.police.example/flux"
     assert repr(plain.channel) == "PublicFeed(alertes.police.example/flux)"
 

@@ -198,7 +198,7 @@ def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
     outcomes = outcomes_of(by)
     refused = outcomes.pop("ana")
     assert (refused.outcome, refused.code) == ("refused", code)
-    assert not re.search(r"\d{5}", refused.reason)
+    assert not re.search(r"\d{5}", str(refused.reason))
     assert {each.outcome for each in outcomes.values()} == {"posted"}
     assert not server.phone(NUMBERS["ana"])
 
@@ -235,7 +235,7 @@ def test_wrong_credentials_block_the_channel_for_all(server: FakeSmsServer, name
     assert told == {}
     assert isinstance(error, Blocked)
     assert error.code in {"401", "403"}
-    assert "does not accept our credentials" in error.reason
+    assert "does not accept our credentials" in str(error.reason)
 
 
 def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(server: FakeSmsServer) -> None:
@@ -265,7 +265,7 @@ def test_an_empty_account_blocks_the_channel(server: FakeSmsServer) -> None:
     told, error = until_error(channel(server))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
-    assert (error.code, error.reason) == ("402", "The SMS gateway is out of credit.")
+    assert (error.code, str(error.reason)) == ("402", "The SMS gateway is out of credit.")
 
 
 def test_a_limit_pauses_the_channel(server: FakeSmsServer) -> None:
@@ -283,8 +283,8 @@ def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeSmsServer
     told, error = until_error(channel(server, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
     assert isinstance(error, Blocked)
-    assert (error.code, error.remedy) == ("403", "Buy credit, then: policenotify doctor")
-    assert error.reason == (
+    assert (error.code, str(error.remedy)) == ("403", "Buy credit, then: policenotify doctor")
+    assert str(error.reason) == (
         'The SMS gateway is out of credit: Error "Cannot charge submit_sm, check RouterPB log file for details".'
     )
 
@@ -297,8 +297,8 @@ def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeSmsServ
     assert isinstance(error, Unavailable)
     assert error.whole_channel
     assert error.retry_at == FakeClock().now() + timedelta(seconds=5)
-    assert error.reason == 'The SMS gateway asks us to wait: Error "User throughput exceeded".'
-    assert "`rate`" in error.remedy
+    assert str(error.reason) == 'The SMS gateway asks us to wait: Error "User throughput exceeded".'
+    assert "`rate`" in str(error.remedy)
 
 
 @pytest.mark.parametrize("name", ["jasmin", "json"])
@@ -333,7 +333,7 @@ def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
     told, error = until_error(channel(server, name))
     assert told == {}
     assert isinstance(error, kind)
-    assert said in error.reason
+    assert said in str(error.reason)
 
 
 def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeSmsServer) -> None:
@@ -341,7 +341,7 @@ def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeSmsS
     told, error = until_error(channel(server, "jasmin"))
     assert told == {}
     assert isinstance(error, Blocked)
-    assert error.reason.endswith(
+    assert str(error.reason).endswith(
         "refuses the message for all recipients. Its last answer: "
         "The SMS gateway refused the message: Mandatory argument [content] is not found."
     )
@@ -362,11 +362,11 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
             "key-of-ana"
         ]
         assert (ana.outcome, ana.code) == ("refused", "412")
-        quoted = ana.reason.replace("+<…>", "<…>")
+        quoted = str(ana.reason).replace("+<…>", "<…>")
         said = "The SMS gateway refused the message: No route to <…> (<…>) for <…>:<…>, <…>, <…>: <…>"
         assert quoted.startswith(said)
         assert len(ana.reason) < 210
-        assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", ana.reason)
+        assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", str(ana.reason))
 
 
 def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSmsServer) -> None:
@@ -560,7 +560,7 @@ def test_a_number_that_cannot_be_right_is_refused_for_that_person(
     by = channel(server)
     outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("bad", written or "-"), PEOPLE[0]))
     assert [(each.outcome, each.gone) for each in outcomes] == [("refused", False), ("posted", False)]
-    assert (written or "-") not in outcomes[0].reason
+    assert (written or "-") not in str(outcomes[0].reason)
 
 
 def test_another_country_has_numbers_of_its_own(server: FakeSmsServer) -> None:

@@ -206,7 +206,7 @@ def test_a_refusal_of_everybody_blocks_after_a_handful_of_requests(server: FakeS
     told, error = outcomes_of(server.url, people())
     assert told == {}
     assert isinstance(error, Blocked)
-    assert "for all recipients" in error.reason
+    assert "for all recipients" in str(error.reason)
     assert len(server.requests) <= 2 * DEFAULT
 
 

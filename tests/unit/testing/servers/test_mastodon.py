@@ -206,7 +206,7 @@ def test_an_edit_removes_what_it_does_not_contain(caller: Caller, server: FakeMa
     assert server.posts[0].images[0].alt == "Le pont"
     caller.edit(ref["id"], "y", sensitive="1")
     (seen,) = server.posts
-    assert (seen.text, seen.warning, seen.sensitive, seen.images) == ("y", "", True, ())
+    assert (seen.text, str(seen.warning), seen.sensitive, seen.images) == ("y", "", True, ())
     assert (seen.visibility, seen.language) == ("private", "oc")
     assert seen.edited_at == NOW + timedelta(seconds=60)
     assert seen.history[0] == PostVersion("x", "Accident", NOW)
@@ -333,7 +333,7 @@ def test_actions_by_hand(server: FakeMastodonServer) -> None:
     assert server.posts[0].edited_at is None
     server.rewrite(id_, "Deux")
     (seen,) = server.posts
-    assert (seen.text, seen.warning, seen.edited_at) == ("Deux", "Attention", NOW)
+    assert (seen.text, str(seen.warning), seen.edited_at) == ("Deux", "Attention", NOW)
     assert seen.history == (PostVersion("Une", "Attention", NOW - timedelta(days=1)),)
     server.remove(id_)
     assert server.posts == ()
