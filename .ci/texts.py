@@ -27,12 +27,13 @@ from babel.messages.pofile import read_po, write_po
 import policenotify
 from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.commands.networks import network_info
+from policenotify.cli.exit_codes import MEANINGS
 from policenotify.networks.registry import networks
 
 SOURCE = Path(policenotify.__file__).parent
 LOCALE = SOURCE / "locale"
 KEYWORDS = {"Text": None, "counted": (1, 2), "word": None, "t": None, "say": None, "say_later": None}
-METHODS = [("locale/**", "ignore"), ("**.py", "python"), ("**.j2", "jinja2"), ("**.html", "ignore")]
+METHODS = [("**.py", "python"), ("**.j2", "jinja2")]
 
 
 def source_texts() -> Iterator[str | tuple[str, str]]:
@@ -82,7 +83,10 @@ def template() -> Catalog:
     """Return all texts, without translations."""
     found = Catalog(project="policenotify", header_comment="# Officers' texts of policenotify.")
     summaries = (summary for _, summary in COMMANDS.values())
-    escaped = (text.replace("{", "{{").replace("}", "}}") for text in (*help_texts(program), *summaries, *network_texts()))
+    escaped = (
+        text.replace("{", "{{").replace("}", "}}")
+        for text in (*help_texts(program), *summaries, *MEANINGS.values(), *network_texts())
+    )
     texts: set[str | tuple[str, str]] = {*source_texts(), *filter(None, escaped)}
     for text in sorted(texts, key=lambda each: each if isinstance(each, str) else each[0]):
         found.add(text)

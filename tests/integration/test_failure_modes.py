@@ -275,7 +275,7 @@ def _check_row(network: str, way: str, first: Receipt | JournalError, readers: i
         said, why, then, tried = "an error", str(first), "", "0" if way == "disk, before" else "1"
     everybody = len(PEOPLE.get(network, "1"))
     row = [NAMES[network], said, why, then, tried, f"{_outcomes(alone)}; {readers} of {everybody} have it"]
-    _seen[way, network] = f"| {' | '.join(row)} |".replace("<", "\\<")  # else it is HTML
+    _seen[way, network] = f"| {' | '.join(map(str, row))} |".replace("<", "\\<")  # else it is HTML
     if not WRITES:
         assert _seen[way, network] in _page().get(WHAT[way], []), _seen[way, network]
 

@@ -113,7 +113,7 @@ def test_no_language_stays_behind(desk: Desk, publisher: Publisher, kind: str) -
     message = getattr(opened, kind)("La circulation est rétablie", instruction="Vous pouvez circuler.")
     preview = publisher.preview(message)
     notes = {post.target.language: post.omitted for post in preview.posts if post.target.channel == "bluesky"}
-    assert ["no translation" in " ".join(notes[language]) for language in ("fr", "en")] == [False, True]
+    assert ["no translation" in " ".join(map(str, notes[language])) for language in ("fr", "en")] == [False, True]
     done = publisher.publish(message, key="2", actor="claire")
     by_language = {receipt.language: receipt for receipt in done if receipt.channel == "bluesky"}
     assert {receipt.outcome for receipt in by_language.values()} == {Outcome.POSTED}

@@ -179,7 +179,7 @@ def journalled(publisher: Publisher, delivery: int) -> Held:
         unended=len(unended),
         asked=row.request is not None,
         retry_at=datetime.fromtimestamp(row.not_before / 1e6, UTC),
-        blocked=blocked.reason if blocked else "",
+        blocked=str(blocked.reason) if blocked else "",
         people=Counter((one.state, one.in_doubt) for one in told),
     )
 

@@ -118,7 +118,7 @@ def in_words(error: ChannelError) -> str:
     """The four kinds are distinguished."""
     match error:
         case Refused(fallback=fallback):
-            return fallback or error.reason
+            return fallback or str(error.reason)
         case Unavailable(retry_at=at) if at:
             return at.isoformat()
         case Unconfirmed() | Blocked():

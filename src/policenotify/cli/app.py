@@ -65,7 +65,7 @@ COMMANDS = {
 The summary is repeated here, so that help and completion import no command.
 """
 
-_PAGE = Text("For the officer on duty, in French: docs/fr/permanence.md")
+_PAGE = "For the officer on duty, in French: docs/fr/permanence.md"
 
 COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 """The environment variable by which a shell asks for suggestions, named by click."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policenotify.translation import Text
+
 if TYPE_CHECKING:
     from policenotify.catalogue.catalogue import Catalogue
 
@@ -53,7 +55,21 @@ class Formatter(click.HelpFormatter):
     catalogue: Catalogue | None = None
 
     def _translated(self, text: str) -> str:
-        return self.catalogue.translate(text) if self.catalogue else text
+        return Text.word(text).in_(self.catalogue.language) if self.catalogue else text
+
+    def _meaning(self, text: str) -> str:
+        """Translate the meaning of an option, and what click adds to it: `[default: 5]`, `[required]`."""
+        whole = self._translated(text)
+        meaning, bracket, more = text.rpartition("  [")
+        if whole != text or not bracket or not self.catalogue:
+            return whole
+        shown = "; ".join(self._addition(part) for part in more.removesuffix("]").split("; "))
+        return f"{self._translated(meaning)}  [{shown}]"
+
+    def _addition(self, text: str) -> str:
+        name, colon, value = text.partition(": ")
+        known = Text("default: {value}", value=value) if colon and name == "default" else Text.word(text)
+        return known.in_(self.catalogue.language) if self.catalogue else text
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the usage line."""
@@ -73,7 +89,7 @@ class Formatter(click.HelpFormatter):
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names with their meanings."""
         named = self.catalogue.metavars if self.catalogue else str
-        super().write_dl([(named(name), self._translated(meaning)) for name, meaning in rows], col_max, col_spacing)
+        super().write_dl([(named(name), self._meaning(meaning)) for name, meaning in rows], col_max, col_spacing)
 
     def _paragraph(self, text: str) -> str:
         if not text.lstrip().startswith("\b"):

@@ -22,7 +22,7 @@ def wrong(**values: object) -> str:
     row = READER.mapping({"address": "a@example.org", **values}, position=3, line=4)
     assert isinstance(row, WrongRow), row
     assert (row.position, row.line) == (3, 4)
-    return row.reason
+    return str(row.reason)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_a_request_for_one_network_imports_no_other(run: Run, monkeypatch: pytes
 
 def test_abilities_in_words() -> None:
     known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
-    assert "; ".join(capabilities_in_words(known)) == (
+    assert "; ".join(map(str, capabilities_in_words(known))) == (
         "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
         "one key posts once, within 1:00:00; it can be asked whether a post is published; "
         "accepted by the gateway, not verified"

@@ -213,7 +213,7 @@ def test_the_meaning_of_an_acceptance() -> None:
     for replies, notes in ((True, 1), (False, 0)):
         channel = replace(everywhere()[0], capabilities=replace(POSTS, replies=replies))
         device = Device(id="d", channel=channel, look=look_of("x"), sender="", zone=PARIS)
-        assert [note[:15] for note in notes_of(alone, device)] == ["It stands alone"] * notes
+        assert [str(note)[:15] for note in notes_of(alone, device)] == ["It stands alone"] * notes
     assert verdict_of(posted.model_copy(update={"operation": Operation.EDIT}), POSTS).label == "Edited"
     assert verdict_of(posted.model_copy(update={"operation": Operation.DELETE}), POSTS).label == "Deleted"
 

@@ -65,7 +65,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
         def delivered() -> bool:
             publication = other.publication("waits")
             assert publication is not None
-            notes.extend(receipt.note for receipt in publication if not receipt.outcome.is_final)
+            notes.extend(str(receipt.note) for receipt in publication if not receipt.outcome.is_final)
             if notes and notes[-1].startswith(UNDER_WAY):
                 noted.set()
             return publication.ok and b"WATCHDOG=1" in told

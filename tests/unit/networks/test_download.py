@@ -21,7 +21,7 @@ def server() -> Iterator[FakeServer]:
 def why(url: str, **how: float) -> str:
     with pytest.raises(InvalidAlert) as caught:
         download(url, limit=100, **how)
-    return caught.value.reason
+    return str(caught.value.reason)
 
 
 def test_a_file_is_read_even_after_a_redirect(server: FakeServer) -> None:

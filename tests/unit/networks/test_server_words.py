@@ -30,7 +30,7 @@ def is_plain(text: str) -> bool:
 def test_an_error_of_a_channel_holds_no_control_character(kind: type[ChannelError]) -> None:
     error = kind(f"Refused: {ODD}", code=f"400 {ODD}", remedy=ODD)
     for text in (error.reason, error.code, error.remedy, str(error)):
-        assert is_plain(text)
+        assert is_plain(str(text))
         assert "yes so last" in str(text)
     assert str(kind("Route barrée", code="1").reason) == "Route barrée"
 
@@ -41,7 +41,7 @@ def test_an_error_of_a_channel_is_of_limited_length() -> None:
 
 def test_outcomes_and_accounts_hold_no_control_character() -> None:
     outcome = RecipientOutcome(key="a", outcome="refused", code=ODD, reason=ODD)
-    assert is_plain(outcome.code + outcome.reason)
+    assert is_plain(outcome.code + str(outcome.reason))
     account = Account(id="1", name=ODD, url="javascript:alert(1)")
     assert is_plain(account.name)
     assert account.url is None

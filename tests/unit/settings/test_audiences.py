@@ -305,7 +305,8 @@ def test_settings_of_a_channel(write: Write) -> None:
 
 def noted(place: Path) -> dict[str, str]:
     return {
-        exposure.path.name: content for exposure, content in exposed_files(read_settings(place, environ={})).items()
+        exposure.path.name: str(content)
+        for exposure, content in exposed_files(read_settings(place, environ={})).items()
     }
 
 
@@ -337,7 +338,7 @@ def test_a_url_in_settings_that_others_may_read(write: Write, tmp_path: Path) ->
     settings = read_settings(place, environ={})
     with pytest.raises(SettingsError, match=f"audiences.people: A secret is written in the settings. {place} is open"):
         audience_of(settings, "people")
-    assert noted(place)["policenotify.toml"].startswith("a secret of ")
+    assert str(noted(place)["policenotify.toml"]).startswith("a secret of ")
     (tmp_path / "url").write_text(URL)
     (tmp_path / "url").chmod(0o604)
     place = write('query = "SELECT 1"\nurl = { file = "url" }', "recipients = []")

@@ -24,7 +24,7 @@ AREA = "<area><areaDesc>x</areaDesc>{}</area>"
 def reason(text: str | bytes) -> str:
     with pytest.raises(InvalidAlert) as caught:
         read(text if isinstance(text, bytes) else text.encode())
-    return caught.value.reason
+    return str(caught.value.reason)
 
 
 def changed(old: str, new: str) -> str:

@@ -1,0 +1,158 @@
+"""Texts for officers: English as they are, in a language by exact look-up, and a translation of every template."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from importlib.resources import files
+from string import Formatter
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from policenotify.errors import IdempotencyConflict, JournalError, Refused
+from policenotify.journal.database.columns import read_text, stored_text
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import counted
+from policenotify.translation import AnyText, Text, in_language, languages, lines_of, quoted
+
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def messages(language: str) -> list[Message]:
+    with (files("policenotify") / "locale" / language / "LC_MESSAGES" / "policenotify.po").open("rb") as file:
+        return [message for message in read_po(file) if message.id]
+
+
+def forms(texts: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts or ())
+
+
+def names(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def test_french_is_there() -> None:
+    assert languages() == ["fr"]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_each_template_has_a_translation_with_its_arguments(language: str) -> None:
+    """An argument left out would be a name or a command that the officer needs."""
+    wrong = [
+        message.id
+        for message in messages(language)
+        if not all(forms(message.string))
+        or any(names(form) | {"count"} != names(forms(message.id)[-1]) | {"count"} for form in forms(message.string))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_each_template_is_found_and_filled(language: str) -> None:
+    for message in messages(language):
+        for count in (1, 2):
+            *_, english = forms(message.id)
+            args = dict.fromkeys(names(english) - {"count"}, 7)
+            text = (
+                Text.counted(*message.id, count=count, **args)
+                if isinstance(message.id, tuple)
+                else Text(english, **args, **({"count": count} if "count" in names(english) else {}))
+            )
+            assert text.in_(language) in [
+                form.format_map({**args, "count": count}) for form in forms(message.string)
+            ], english
+
+
+def test_french_has_its_spaces_and_quotes() -> None:
+    texts = [form for message in messages("fr") for form in forms(message.string)]
+    assert [text for text in texts if re.search(r"\w [:;!?»](?=\s|$)|« ", text)] == []
+    assert [text for text in texts if re.search(rf"[^{SPACE}]»|«[^{SPACE}]", text)] == []
+
+
+def test_a_text_is_english_until_an_edge_looks_it_up() -> None:
+    text = Text("Nothing was sent. {text}", text=Text("The incident {incident} …", incident="t-1"))
+    assert str(text) == "Nothing was sent. The incident t-1 …"
+    assert text.in_("fr") == "Rien n'a été envoyé. The incident t-1 …"
+    assert text.in_("en") == text.in_("tlh") == text.in_("../fr") == str(text)
+
+
+def test_the_words_of_others_are_never_translated() -> None:
+    """A server may say what is a text of ours, too."""
+    said = Text("Nothing was sent. {text}", text="cancelled")
+    assert said.in_("fr") == "Rien n'a été envoyé. cancelled"
+    assert in_language("cancelled", "fr") == "cancelled"
+    assert in_language(Refused("cancelled", remedy="refused", code="7"), "fr") == "cancelled [7] refused"
+
+
+def test_braces_in_arguments_and_words_are_kept() -> None:
+    assert Text("{name}", name="{x} {0.__class__}").in_("fr") == "{x} {0.__class__}"
+    assert str(Text.word("a {b}")) == Text.word("a {b}").in_("fr") == "a {b}"
+    assert str(Text.join("{}", ("a", "b"))) == "a{}b"
+
+
+def test_numbers_decide_the_form() -> None:
+    assert [counted(Outcome.POSTED, number).in_("fr") for number in (0, 1, 2)] == ["0 publié", "1 publié", "2 publiés"]
+    assert str(counted(Outcome.POSTED, 2_000)) == "2,000 posted"
+
+
+def test_texts_are_joined_without_empty_ones() -> None:
+    joined = Text.join(", ", (Text("waiting"), "", "x", Text.join(" ", ())))
+    assert joined == "waiting, x"
+    assert joined.in_("fr") == "en attente, x"
+    assert not Text.join(" ", ())
+    assert lines_of(Text.join("\n", (Text("waiting"), "a\nb"))) == ["waiting", "a", "b"]
+
+
+def test_a_name_is_quoted_as_the_language_quotes() -> None:
+    assert (str(quoted("x")), quoted("x").in_("fr")) == ("'x'", f"«{SPACE}x{SPACE}»")
+
+
+def test_errors_carry_their_texts() -> None:
+    error = IdempotencyConflict("k", "01ABC")
+    assert str(error) == str(error.text)
+    assert "déjà" in error.in_("fr")
+    assert pickle.loads(pickle.dumps(error)).in_("fr") == error.in_("fr")  # noqa: S301 - our own
+    unknown = JournalError(Text("The incident"), published="unknown")
+    assert str(unknown) == "The incident Nothing was sent that is not in it."
+    assert unknown.in_("fr") == "L'incident Rien n'a été envoyé qui n'y soit inscrit."
+
+
+class Holder(BaseModel):
+    text: AnyText = ""
+
+
+def test_json_is_english() -> None:
+    assert Holder(text=Text("{a} left out", a="x")).model_dump(mode="json") == {"text": "x left out"}
+    assert Holder.model_json_schema()["properties"]["text"]["type"] == "string"
+    assert isinstance(Holder(text=Text("a")).text, Text)
+
+
+TEXTS = st.recursive(
+    st.builds(lambda a, b: Text("{a} of {b}", a=a, b=b), st.text(), st.integers()),
+    lambda inner: st.builds(lambda a, b: Text.join("; ", (a, b)), inner, inner | st.text(min_size=1)),
+    max_leaves=5,
+)
+
+
+@given(TEXTS)
+def test_a_stored_text_is_the_same(text: Text) -> None:
+    read = read_text(stored_text(text))
+    assert read == text
+    assert in_language(read, "fr") == text.in_("fr")
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\x1e")))
+def test_a_stored_plain_text_stays_plain(text: str) -> None:
+    assert read_text(stored_text(text)) == text
+
+
+@pytest.mark.parametrize(
+    "damage", ["\x1e", "\x1e{", '\x1e{"template": "{a}", "args": {}}', "\x1e[]", '\x1e{"args": {}}']
+)
+def test_of_damaged_arguments_the_english_is_left(damage: str) -> None:
+    assert read_text(f"x{damage}") == "x"
