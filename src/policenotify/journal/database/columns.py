@@ -69,9 +69,9 @@ def stored_text(text: AnyText) -> str:
 
 def read_text(stored: str) -> AnyText:
     """Return a text that is stored. Of one whose arguments are damaged only the English is left."""
-    english, _, parts = stored.partition(_BEHIND)
+    english, behind, parts = stored.rpartition(_BEHIND)
     try:
-        return Translatable.of_parts(json.loads(parts)) if parts else english
+        return Translatable.of_parts(json.loads(parts)) if behind else parts
     except (ValueError, TypeError, LookupError):
         return english
 
