@@ -114,7 +114,7 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     addresses = possible = 0
     if "://" in text:
         text, addresses = _without_addresses(text, schemes=True)
-        possible = min(text.count("://"), _possible_domains(text))
+        possible = sum(min(word.count("://"), _possible_domains(word)) for word in text.split())
     return _characters(spoiler + text) + (url - 1) * addresses + url * possible
 
 

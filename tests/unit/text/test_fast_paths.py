@@ -13,7 +13,6 @@ from policenotify.testing.strategies import nasty_text
 from policenotify.text import budget, characters
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.characters import clean, one_line, visible
-from policenotify.text.wrap import wrap
 
 ALL = "".join(chr(sign) for sign in range(0x110000) if not 0xD800 <= sign < 0xE000)
 NEVER = re.compile(r"(?!)")
@@ -89,10 +88,3 @@ def test_a_text_is_cleaned_alike(text: str) -> None:
     quickly = clean(text), one_line(text)
     with patch.multiple(characters, _PLAIN=NEVER, _VISIBLE=NEVER):
         assert (clean(text), one_line(text)) == quickly
-
-
-@given(TEXTS, st.integers(8, 80))
-def test_a_text_is_wrapped_alike(text: str, width: int) -> None:
-    quickly = wrap(text, width)
-    with patch("policenotify.text.wrap._plainly", return_value=[]):
-        assert wrap(text, width) == quickly
