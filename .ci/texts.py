@@ -20,7 +20,7 @@ from string import Formatter
 
 import click
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -32,6 +32,7 @@ from policenotify.networks.registry import networks
 
 SOURCE = Path(policenotify.__file__).parent
 LOCALE = SOURCE / "locale"
+WORDS = Path(__file__).with_name("words.py")
 KEYWORDS = {"Text": None, "counted": (1, 2), "word": None, "t": None, "say": None, "say_later": None}
 METHODS = [("**.py", "python"), ("**.j2", "jinja2")]
 
@@ -39,7 +40,9 @@ METHODS = [("**.py", "python"), ("**.j2", "jinja2")]
 def source_texts() -> Iterator[str | tuple[str, str]]:
     """Yield the texts of the source."""
     options = {"**.j2": {"silent": "false"}}
-    for _, _, message, _, _ in extract_from_dir(SOURCE, METHODS, options, KEYWORDS):
+    found = [message for _, _, message, _, _ in extract_from_dir(SOURCE, METHODS, options, KEYWORDS)]
+    found += [message for _, message, _, _ in extract_from_file("python", WORDS, keywords=KEYWORDS)]
+    for message in found:
         if message:
             yield message if isinstance(message, str) else (message[0], message[1])
 
@@ -155,11 +158,10 @@ def main(arguments: list[str]) -> int:
     result = 0
     for path, content, problems in files():
         name = path.relative_to(SOURCE)
-        if arguments == ["--check"]:
-            if not path.exists() or path.read_bytes() != content:
-                problems = [*problems, "is old: run python .ci/texts.py"]
-        else:
+        if arguments != ["--check"]:
             path.write_bytes(content)
+        elif not path.exists() or path.read_bytes() != content:
+            problems.append("is old: run python .ci/texts.py")
         for problem in problems:
             print(f"{name}: {problem}")
             result = 1

@@ -142,6 +142,7 @@ class PolicenotifyError(Exception):
 
     @property
     def text(self) -> AnyText:
+        """What happened, in an officer's words."""
         text: AnyText = self.args[0] if self.args else ""
         return text
 
@@ -441,6 +442,7 @@ class JournalError(PolicenotifyError):
 
     @property
     def text(self) -> AnyText:
+        """The failure, and what was published."""
         published = self._unknown if self.published == "unknown" else self._known
         return Text.join(" ", (self.cause, published)) if published else self.cause
 

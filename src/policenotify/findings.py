@@ -86,10 +86,10 @@ class Finding:
     def text(self) -> Text:
         """The finding as one line."""
         return Text(
-            "{code} {level} · {field}: {reason} {remedy}",
+            "{code} {level} · {place} {reason} {remedy}",
             code=self.code,
             level=self.level,
-            field=Text.word(self.field),
+            place=Text.word(f"{self.field}:"),
             reason=self.reason,
             remedy=self.remedy,
         )

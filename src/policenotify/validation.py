@@ -63,6 +63,7 @@ _MIN_PART = 8  # characters of a part of a secret: a shorter part is a word of t
 
 
 _AT_PLACE: Final = "{place}: {text}"
+_KNOWN: Final = Text("Known here")
 
 
 class Problem(NamedTuple):
@@ -81,7 +82,7 @@ def is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
-def did_you_mean(wrong: str, right: Iterable[str], *, known: AnyText = Text("Known here")) -> AnyText:
+def did_you_mean(wrong: str, right: Iterable[str], *, known: AnyText = _KNOWN) -> AnyText:
     """Return the nearest known name, if any, and all known names.
 
     The hint reads `Did you mean 'handle'? Known here: handle, …`.

@@ -49,9 +49,8 @@ def _day(value: object) -> object:
 
 def _day_or_event(value: object) -> object:
     if not isinstance(value, date | str):
-        raise ValueError(
-            Text("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")
-        )  # noqa: TRY004 - for pydantic
+        text = Text("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")
+        raise ValueError(text)  # noqa: TRY004 - for pydantic
     return value
 
 

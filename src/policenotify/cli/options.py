@@ -64,7 +64,7 @@ _FIELDS = {option: field for field, option in OPTIONS.items()} | {"--image": "im
 class OneOf(click.Choice[str]):
     """One of several words. A typo is answered with the nearest word."""
 
-    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's own signature
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
         """Return the error for a value that is none of the words."""
         words = {word.casefold(): word for word in self.choices}
         near = [words[word] for word in get_close_matches(str(value).casefold(), words, n=1)]

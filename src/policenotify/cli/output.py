@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, TypeAlias
 
+from rich.box import HORIZONTALS
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.text import Text as RichText
 
 from policenotify.channel import Operation
@@ -70,8 +72,22 @@ class Block:
         return Padding(text, (0, 0, 0, self.indent)) if self.indent else text
 
 
-Part: TypeAlias = Block | RenderableType
-"""A part of a page: what is not a `Block` stays as it is."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the public reads, below a title in the desk's own words. It is open at the sides, and may be wide."""
+
+    title: AnyText
+    body: RenderableType
+    width: int
+
+    def rendered(self, say: Callable[[AnyText], str]) -> RenderableType:
+        """Return it with its title in a language."""
+        title = RichText(say(self.title))
+        return Panel(self.body, title=title, title_align="left", width=self.width, box=HORIZONTALS, padding=0)
+
+
+Part: TypeAlias = Block | Frame | RenderableType
+"""A part of a page: any other part stays as it is."""
 
 
 def printed(page: Iterable[Part], say: Callable[[AnyText], str] = str) -> str:
@@ -87,7 +103,7 @@ def printed(page: Iterable[Part], say: Callable[[AnyText], str] = str) -> str:
         for part in page:
             # A line to copy, such as an address, may be longer than the page.
             copied = isinstance(part, Block) and part.copied
-            console.print(part.rendered(say) if isinstance(part, Block) else part, soft_wrap=copied)
+            console.print(part.rendered(say) if isinstance(part, (Block, Frame)) else part, soft_wrap=copied)
     return "\n".join(row.rstrip() for row in captured.get().splitlines())
 
 

@@ -17,7 +17,7 @@ class UsageError(click.UsageError):
         self.text = text
 
 
-def usage_text(error: click.ClickException) -> AnyText:
+def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one for each kind
     """Return the text of an error of wrong usage. Those of click have the attributes from which it makes its own."""
     own = getattr(error, "text", error.message)
     match error:

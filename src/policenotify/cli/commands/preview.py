@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import click
-from rich.box import HORIZONTALS
-from rich.panel import Panel
 from rich.text import Text as RichText
 
 from policenotify.channel import Post
@@ -169,10 +167,10 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         several = len(wordings) > 1
         for kind, post in wordings:
             length = output.use(capabilities.budget, post.text)
-            title = f"{target.channel} · {target.language}{f' · {_KINDS[kind]}' if several else ''} · {length}"
-            # Open at the sides: mails are wrapped at 78 columns, and a terminal has 80.
+            named = _KINDS[kind] if several else ""
+            title = Text.join(" · ", (target.channel, target.language, named, length))
             body = _body(post, titled=capabilities.title)
-            yield Panel(body, title=RichText(title), title_align="left", width=_WIDTH, box=HORIZONTALS, padding=0)
+            yield output.Frame(title, body, _WIDTH)
         if capabilities.acceptance == "unverified":
             yield output.paragraph(Text("What is posted here is {unverified}.", unverified=output.UNVERIFIED))
         for part in rendered.omitted:

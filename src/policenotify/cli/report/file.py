@@ -153,7 +153,7 @@ def dev_html(devices: Sequence[Device], catalogue: Catalogue | None = None, **sh
 
 def _rendered(name: str, catalogue: Catalogue | None, **shown: object) -> str:
     language = catalogue.language.partition("-")[0] if catalogue else "en"
-    translate = catalogue.translate if catalogue else str
+    translate = catalogue.say if catalogue else str
     template = _environment(language).get_template(name)
     return template.render(version=version("policenotify"), language=language, t=translate, **shown)
 

@@ -1,4 +1,4 @@
-"""Words and phrases that `Text.word` and tables make texts of: read by `.ci/texts.py`, never imported."""
+"""Words and phrases that `Text.word` and tables make texts of: read by `texts.py`, never imported."""
 
 from policenotify.translation import Text
 
