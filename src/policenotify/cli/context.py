@@ -196,7 +196,13 @@ def note(text: str) -> None:
 def json_text(document: BaseModel | Mapping[str, object], *, indent: int | None = 2) -> str:
     """Return a document as JSON, in one line if *indent* is `None`."""
     fields = document if isinstance(document, Mapping) else document.model_dump(mode="json", by_alias=True)
-    return json.dumps(fields, ensure_ascii=False, indent=indent)
+    return json.dumps(fields, ensure_ascii=False, indent=indent, default=_english)
+
+
+def _english(value: object) -> str:
+    if isinstance(value, Text):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def printable_name(option: str, value: str) -> str:

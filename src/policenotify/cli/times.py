@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
-from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.cli.context import CliContext
+    from policenotify.cli.output import Part
     from policenotify.cli.results import TypedTime
     from policenotify.model.message import Message
 
@@ -249,6 +248,7 @@ def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone
 def time_lines(times: Sequence[TypedTime]) -> Iterator[Part]:
     """Yield a line for each typed time, with its warning."""
     from policenotify.cli import output
+    from policenotify.model.receipt import local_time
     from policenotify.render.locales import LOCALES
 
     for time_ in times:

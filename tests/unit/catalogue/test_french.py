@@ -55,10 +55,6 @@ def test_no_text_of_the_source_lacks_its_translation() -> None:
     assert [f"{text.file}:{text.line} {text.template}" for text in TOOL.missing("fr")] == []
 
 
-def test_no_translation_is_stale() -> None:
-    assert TOOL.stale("fr") == []
-
-
 def test_each_option_of_a_network_of_ours_is_explained_in_french(french: Catalogue) -> None:
     explained = [
         text
@@ -67,7 +63,7 @@ def test_each_option_of_a_network_of_ours_is_explained_in_french(french: Catalog
         for info in [network_info(network, "")]
         for text in (info.about, *(option.meaning for option in info.options))
     ]
-    assert [text for text in explained if french.find(text) is None] == []
+    assert [text for text in explained if french.find(str(text)) is None] == []
 
 
 def test_each_template_finds_itself_in_its_own_example(french: Catalogue) -> None:

@@ -41,7 +41,7 @@ def _found(message: Message) -> list[tuple[str, str, str]]:
                 "instruction": message.instruction,
             }
             start, end = finding.span
-            found.append((finding.code, texts[finding.field][start:end], finding.remedy))
+            found.append((finding.code, texts[finding.field][start:end], str(finding.remedy)))
     return found
 
 

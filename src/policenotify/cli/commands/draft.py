@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policenotify.cli import completion, output
+from policenotify.cli import completion
 from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
-from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
+    from policenotify.cli.output import Part
     from policenotify.model.draft import Draft
     from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
@@ -193,6 +193,7 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
       policenotify drafts
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
+    from policenotify.cli import output
     from policenotify.cli.results import DraftResult, DraftsAnswer
 
     with closing(call.publisher()) as publisher:

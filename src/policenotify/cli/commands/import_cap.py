@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +13,12 @@ from policenotify.cli import completion
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
-from policenotify.cli.output import Part
 from policenotify.translation import Text
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+if TYPE_CHECKING:
+    from policenotify.cli.output import Part
 
 
 @click.command("import-cap", epilog=exit_codes("1 nothing was stored; 6 no journal"))

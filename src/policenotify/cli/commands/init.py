@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
@@ -82,6 +81,8 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
       policenotify migrate
       policenotify migrate --grant-to policenotify_app
     """
+    from policenotify.cli import output
+
     if grants is not None and grant_to is not None:
         raise UsageError(Text("Give --grants or --grant-to: the one only prints what the other does."))
     if grants is not None:

@@ -21,11 +21,11 @@ from policenotify.cli.options import (
     single_value,
     to_option,
 )
-from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
+    from policenotify.cli.output import Part
     from policenotify.cli.results import PublishAnswer, TypedTime
     from policenotify.model.message import Message
     from policenotify.model.receipt import Publication
