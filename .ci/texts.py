@@ -15,6 +15,7 @@ import io
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
 
@@ -34,6 +35,7 @@ SOURCE = Path(policenotify.__file__).parent
 LOCALE = SOURCE / "locale"
 WORDS = Path(__file__).with_name("words.py")
 KEYWORDS = {"Text": None, "counted": (1, 2), "word": None, "t": None, "say": None, "say_later": None}
+_NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # the same texts give the same file
 METHODS = [("**.py", "python"), ("**.j2", "jinja2")]
 
 
@@ -53,6 +55,7 @@ def help_texts(command: click.Command) -> Iterator[str]:
         if not paragraph.startswith("\b"):
             yield " ".join(paragraph.split())
     yield from (" ".join(part.split()) for part in (command.epilog or "").split("\n\n") if not part.startswith("\b"))
+    yield command.short_help or ""
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.help:
             yield parameter.help
@@ -149,7 +152,7 @@ def files() -> Iterator[tuple[Path, bytes, list[str]]]:
             yield folder / "LC_MESSAGES" / "policenotify.po", written(catalog, compiled=False), problems
             for english, translation in rule_texts(folder.name):
                 catalog.add(english, translation)
-            catalog.creation_date = catalog.revision_date = None
+            catalog.creation_date = catalog.revision_date = _NO_DATE
             yield folder / "LC_MESSAGES" / "policenotify.mo", written(catalog, compiled=True), []
 
 

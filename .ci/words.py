@@ -224,4 +224,7 @@ WORDS = (
     Text("Extra data"),
     Text("Options:"),
     Text("Commands:"),
+    Text("18h30, +30min, demain 18h30, 26/11/2026 18:30, 2026-11-24T18:30"),
+    Text("policenotify.toml, with the options of every network"),
+    Text("(the next drain sends it again)"),
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policenotify.catalogue.catalogue import Catalogue
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # POSIX.1-2017, section 8.2, in their order
-_ROW = re.compile(r"(?P<name>\s*\S.*?\s{2,})(?P<meaning>\S.*)")  # a name, at least two spaces, its meaning
+_ROW = re.compile(r"(?P<name>\s*\S.*\s{2,})(?P<meaning>\S.*)")  # a name, at least two spaces, its meaning
 _FILE_NAME = "policenotify.toml"  # as in `policenotify.settings.loader`, which help and completion do not import
 
 
@@ -63,7 +63,8 @@ class Formatter(click.HelpFormatter):
         meaning, bracket, more = text.rpartition("  [")
         if whole != text or not bracket or not self.catalogue:
             return whole
-        shown = "; ".join(self._addition(part) for part in more.removesuffix("]").split("; "))
+        parts = (self._addition(part) for part in more.removesuffix("]").split("; "))
+        shown = Text.join(Text("; "), parts).in_(self.catalogue.language)
         return f"{self._translated(meaning)}  [{shown}]"
 
     def _addition(self, text: str) -> str:

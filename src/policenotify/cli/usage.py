@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, quoted
 
 
 class UsageError(click.UsageError):
@@ -35,7 +35,8 @@ def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one f
             place = error.param_hint or (error.param.get_error_hint(error.ctx) if error.param else None)
             if not place:
                 return Text("Invalid value: {problem}", problem=own)
-            names = place if isinstance(place, str) else " / ".join(repr(name) for name in place)
+            several = (place,) if isinstance(place, str) else place
+            names = Text.join(" / ", [quoted(name.strip("'")) if name.startswith("'") else name for name in several])
             return Text("Invalid value for {names}: {problem}", names=names, problem=own)
         case _:
             return own if isinstance(own, Text) else error.format_message()
