@@ -59,7 +59,7 @@ def test_each_template_is_found_and_filled(language: str) -> None:
             *_, english = forms(message.id)
             args = dict.fromkeys(names(english) - {"count"}, 7)
             text = (
-                Text.counted(*message.id, count=count, **args)
+                Text.counted(message.id[0], message.id[1], count=count, **args)
                 if isinstance(message.id, tuple)
                 else Text(english, **args, **({"count": count} if "count" in names(english) else {}))
             )

@@ -29,12 +29,12 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview, sentences
 from policenotify.publishing.results import PreviewedPost, PreviewedReach, PreviewedTarget, PreviewedWording
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.channel import Capabilities
 
-_KINDS = {"reply": Text("in the thread"), "standalone": "alone", "continuation": "continues"}
+_KINDS = {"reply": Text("in the thread"), "standalone": Text("alone"), "continuation": Text("continues")}
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
 _DELETES = Text("deletes an earlier post")
 _WAITS = Text("it would wait")
@@ -167,7 +167,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         several = len(wordings) > 1
         for kind, post in wordings:
             length = output.use(capabilities.budget, post.text)
-            named = _KINDS[kind] if several else ""
+            named: AnyText = _KINDS[kind] if several else ""
             title = Text.join(" · ", (target.channel, target.language, named, length))
             body = _body(post, titled=capabilities.title)
             yield output.Frame(title, body, _WIDTH)
