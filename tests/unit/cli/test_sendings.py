@@ -184,7 +184,7 @@ def test_rates(rate: float, text: str) -> None:
 
 def test_a_reason_has_its_count_and_code() -> None:
     refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
-    assert str(output.reason_line(refused)) == "1204 refused: The mailbox does not exist. [550]"
+    assert str(output.reason_line(refused)) == "1,204 refused: The mailbox does not exist. [550]"
     assert str(output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2))) == "2 held: [x]"
 
 
