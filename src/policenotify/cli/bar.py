@@ -41,7 +41,8 @@ class Samples:
 
     def lines(self) -> list[tuple[DeliveryProgress, Text]]:
         """Return each delivery with recipients as a line: its counts, its rate, and how long it still takes."""
-        return [(found, Text.join(Text("; "), (counts_line(found), *self._more(found)))) for found in self._samples[-1].bulk]
+        bulk = self._samples[-1].bulk
+        return [(found, Text.join(Text("; "), (counts_line(found), *self._more(found)))) for found in bulk]
 
     def _more(self, found: DeliveryProgress) -> Iterator[AnyText]:
         if found.halt:
