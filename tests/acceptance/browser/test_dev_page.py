@@ -36,7 +36,7 @@ def found() -> Iterator[dict[str, Any]]:
         publisher = running.enter_context(FakeServer())
         x = networks["x"].server
         opening = x.write("🚨 Accident à Montpellier.\n\nÉvitez le secteur.")
-        x._put("Plan", opening, (VisibleImage("Plan du secteur", png(600, 300), "image/png"),), x._clock())
+        x._put("Plan", opening, (VisibleImage("Plan du secteur", png(600, 300), "image/png"),), x._now())
         for text in (*HOSTILE, LONG_WORD):
             networks["mastodon"].server.write(text)
 

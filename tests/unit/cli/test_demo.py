@@ -16,7 +16,7 @@ import pytest
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
 from policenotify.testing.dev import networks as dev_networks
-from policenotify.testing.dev.kinds import KINDS, PHONES, READERS
+from policenotify.testing.dev.fake_networks import KINDS, PHONES, READERS
 from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from policenotify.testing.dev.kinds import KINDS
+from policenotify.testing.dev.fake_networks import KINDS
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 

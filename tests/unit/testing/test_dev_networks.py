@@ -15,7 +15,7 @@ from policenotify import Publisher, open_publisher
 from policenotify.errors import MissingExtra, SettingsError
 from policenotify.testing import DevNetworks
 from policenotify.testing.dev import networks as dev_networks
-from policenotify.testing.dev.kinds import KINDS, PHONES
+from policenotify.testing.dev.fake_networks import KINDS, PHONES
 from policenotify.testing.dev.network import MODES, Mode
 from tests.support.installation import accident
 from tests.support.patience import PATIENCE

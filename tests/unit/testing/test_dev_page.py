@@ -54,7 +54,7 @@ def test_posts_stand_as_in_a_preview(client: httpx.Client, networks: DevNetworks
 
 def test_pictures_are_shown(client: httpx.Client, networks: DevNetworks) -> None:
     server = networks["x"].server
-    server._put("Plan", None, (VisibleImage("Plan du secteur", b"\x89PNG", "image/png"),), server._clock())
+    server._put("Plan", None, (VisibleImage("Plan du secteur", b"\x89PNG", "image/png"),), server._now())
     assert '<img src="data:image/png;base64,iVBORw==" alt="Plan du secteur"' in client.get("").text
     assert "img-src 'self' data:" in client.get("").headers["content-security-policy"]
 

@@ -14,7 +14,7 @@ from policenotify.errors import SettingsError
 from policenotify.settings import write_settings
 from policenotify.settings.init import JOURNAL_NAME, KEYS_NAME
 from policenotify.settings.loader import FILE_NAME
-from policenotify.testing.dev.kinds import KINDS
+from policenotify.testing.dev.fake_networks import KINDS
 from policenotify.testing.dev.network import DevNetwork, Mode
 from policenotify.validation import did_you_mean
 

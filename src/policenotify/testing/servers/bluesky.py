@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from threading import RLock
 from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage
@@ -77,8 +76,6 @@ class FakeBlueskyServer(FakeServer):
         self.logins_left: int = _LOGINS
         self.points_left: int = _WRITES
         self.commits: int = 0
-        self._clock = now
-        self._lock = RLock()
         self._request_count = 0
         self._tokens: dict[str, Literal["access", "refresh", "expired", "revoked"]] = {}
         self._records: dict[str, dict[str, Any]] = {}
@@ -181,7 +178,7 @@ class FakeBlueskyServer(FakeServer):
         return {
             "RateLimit-Limit": str(limit),
             "RateLimit-Remaining": str(max(self.points_left if scarce else left, 0)),
-            "RateLimit-Reset": str(int(self._clock().timestamp()) + window),
+            "RateLimit-Reset": str(int(self._now().timestamp()) + window),
             "RateLimit-Policy": f"{limit};w={window}",
         }
 
@@ -238,7 +235,7 @@ class FakeBlueskyServer(FakeServer):
 
     def _token(self, kind: Literal["access", "refresh"]) -> str:
         """Return a token that looks like a JWT (RFC 7519)."""
-        now = int(self._clock().timestamp())
+        now = int(self._now().timestamp())
         scope, lifetime = ("com.atproto.appPass", 7200) if kind == "access" else ("com.atproto.refresh", 90 * 86400)
         claims = {"scope": scope, "sub": self.did, "iat": now, "exp": now + lifetime, "jti": str(len(self._tokens))}
         parts = [json.dumps(part).encode() for part in ({"typ": "at+jwt", "alg": "HS256"}, claims)]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 from collections import deque
@@ -27,10 +28,12 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from tempfile import TemporaryDirectory
 from threading import Condition, Event, RLock, Thread, current_thread
 from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+from policenotify.errors import MissingExtra
 from policenotify.testing.servers import bound_socket
 
 
@@ -138,8 +141,16 @@ class Disconnect:
 
 
 Reply: TypeAlias = Answer | NoResponse | Disconnect
-Turn: TypeAlias = Reply | Callable[[RecordedRequest], Reply]
-Behaviour: TypeAlias = Turn | Sequence[Turn]
+Route: TypeAlias = Reply | Callable[[RecordedRequest], Reply]
+Script: TypeAlias = Route | Sequence[Route]
+
+
+class Refusal(Exception):
+    """Raised by a callable of a script: the request is answered with *answer*."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 class FakeServer:
@@ -162,12 +173,13 @@ class FakeServer:
     drops_posts: bool = False
 
     def __init__(
-        self, answer: Behaviour | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, answer: Script | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._now = now
-        self._changed = Condition(RLock())
+        self._lock = RLock()  # held while a callable runs
+        self._changed = Condition(self._lock)
         self._requests: list[RecordedRequest] = []
-        self._routes = [_Route("*", "*", _not_found if answer is None else answer)]
+        self._routes = [_Rule("*", "*", _not_found if answer is None else answer)]
         self._faults: list[_Fault] = []
         self._choose: Callable[[RecordedRequest], tuple[Reply, bool] | None] | None = None
         self._broken: list[BaseException] = []
@@ -175,6 +187,7 @@ class FakeServer:
         self._started = False
         self._server: _Server | None = None
         self._reserved: socket.socket | None = None
+        self._authority: _Authority | None = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -204,6 +217,9 @@ class FakeServer:
             self._started = False
             server, self._server = self._server, None
             reserved, self._reserved = self._reserved, None
+            authority, self._authority = self._authority, None
+        if authority is not None:
+            authority.folder.cleanup()
         if server is not None:
             server.stop()
         if reserved is not None:
@@ -213,6 +229,24 @@ class FakeServer:
     def url(self) -> str:
         """The URL for the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables by which an unmodified client finds this server at every https address.
+
+        They name it as the proxy of an office whose firewall inspects TLS, with a certificate authority of its own.
+        They hold until `close()`.
+
+        Raises:
+            MissingExtra: trustme is not installed. It is in `policenotify[testing]`.
+        """
+        with self._lock:
+            self._authority = self._authority or _Authority()
+        return {
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.url),
+            **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"), ""),
+            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), self._authority.file),
+        }
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -231,18 +265,18 @@ class FakeServer:
                 raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout} seconds.")
             return list(self._requests)
 
-    def on(self, method: str, path: str, behaviour: Behaviour) -> None:
+    def on(self, method: str, path: str, script: Script) -> None:
         """Set the answer of a route. Of several matching routes the last one set is used.
 
         Args:
             method: `"POST"`, or `"*"` for any.
             path: As sent, without query. A `*` stands for one segment (`/api/v1/statuses/*/context`); `"*"` alone for
                 any path.
-            behaviour: A value, a sequence of values (one for each request, the last one repeated), or a callable from
+            script: A value, a sequence of values (one for each request, the last one repeated), or a callable from
                 `RecordedRequest` to a value.
         """
         with self._changed:
-            self._routes.insert(0, _Route(method, path, behaviour))
+            self._routes.insert(0, _Rule(method, path, script))
 
     def fail_next(self, method: str, path: str, fault: Reply, *, effect: bool = False, times: int = 1) -> None:
         """Answer the next `times` requests of a route with `fault`.
@@ -294,7 +328,11 @@ class FakeServer:
 
     def _listen(self, bound: socket.socket) -> None:
         self._port = bound.getsockname()[1]
-        self._server = _Server(bound, self._reply, self._broken.append, self._now)
+        self._server = _Server(bound, self._reply, self._broken.append, self._now, self._context)
+
+    def _context(self, host: str) -> ssl.SSLContext | None:
+        with self._lock:
+            return self._authority.context(host) if self._authority else None
 
     def _reply(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Reply:
         url = urlsplit(target)
@@ -319,31 +357,33 @@ class FakeServer:
             return fault.reply
 
     def _run(self, request: RecordedRequest) -> Reply:
-        turn = next(route for route in self._routes if _matches(route.method, route.path, request)).turn()
-        if not callable(turn):
-            return turn
+        route = next(rule for rule in self._routes if _matches(rule.method, rule.path, request)).route()
+        if not callable(route):
+            return route
         try:
-            reply = turn(request)
+            reply = route(request)
             if not isinstance(reply, Answer | NoResponse | Disconnect):
                 raise TypeError(f"{request.method} {request.path} was answered with {reply!r}.")  # noqa: TRY301 - stored like any other
+        except Refusal as refusal:
+            return refusal.answer
         except Exception as error:  # noqa: BLE001 - a route may fail in any way; __exit__ raises it
             self._broken.append(error)
             return Answer.json({"error": "RouteFailed", "message": f"{type(error).__name__}: {error}"}, 500)
         return reply
 
 
-class _Route:
-    """The answers of a method and a path."""
+class _Rule:
+    """The script of a method and a path."""
 
-    def __init__(self, method: str, path: str, behaviour: Behaviour) -> None:
+    def __init__(self, method: str, path: str, script: Script) -> None:
         self.method = method
         self.path = path
-        self._turns = deque(behaviour if isinstance(behaviour, Sequence) else (behaviour,))
-        if not self._turns:
+        self._routes = deque(script if isinstance(script, Sequence) else (script,))
+        if not self._routes:
             raise ValueError(f"{method} {path} has no answer: the sequence is empty.")
 
-    def turn(self) -> Turn:
-        return self._turns.popleft() if len(self._turns) > 1 else self._turns[0]
+    def route(self) -> Route:
+        return self._routes.popleft() if len(self._routes) > 1 else self._routes[0]
 
 
 @dataclass(eq=False)
@@ -363,6 +403,27 @@ class _Fault:
         return self.left <= 0
 
 
+class _Authority:
+    """A certificate authority, and its certificate in a temporary file."""
+
+    def __init__(self) -> None:
+        try:
+            from trustme import CA  # noqa: PLC0415 - needs the extra
+        except ImportError as error:
+            raise MissingExtra("FakeServer.environment", "testing") from error
+        self._authority = CA()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.folder = TemporaryDirectory(prefix="policenotify-authority-")
+        self.file = f"{self.folder.name}/authority.pem"
+        self._authority.cert_pem.write_to_path(self.file)
+
+    def context(self, host: str) -> ssl.SSLContext:
+        if host not in self._contexts:
+            self._contexts[host] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._authority.issue_cert(host).configure_cert(self._contexts[host])
+        return self._contexts[host]
+
+
 class _Server(ThreadingHTTPServer):
     """The listener and the threads of its connections."""
 
@@ -374,6 +435,7 @@ class _Server(ThreadingHTTPServer):
         reply: Callable[[str, str, HTTPMessage, bytes], Reply],
         broken: Callable[[BaseException], None],
         now: Callable[[], datetime],
+        context: Callable[[str], ssl.SSLContext | None],
     ) -> None:
         super().__init__(bound.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
@@ -382,6 +444,7 @@ class _Server(ThreadingHTTPServer):
         self.reply = reply
         self.broken = broken
         self.now = now
+        self.context = context
         self.closing = Event()
         self._handlers: dict[Thread, socket.socket] = {}
         # seconds between checks for the end
@@ -393,6 +456,10 @@ class _Server(ThreadingHTTPServer):
         alive = {known: each for known, each in self._handlers.items() if known.is_alive()}
         self._handlers = alive | {thread: request}
         thread.start()
+
+    def replace_connection(self, connection: socket.socket) -> None:
+        """Let `stop` close this connection in place of the calling thread's first one."""
+        self._handlers[current_thread()] = connection
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
         self.close_request(request)  # the parent would send FIN first, which prevents a reset
@@ -437,6 +504,24 @@ class _Handler(BaseHTTPRequestHandler):
                 self._hang_up(reply)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the parent's names
+
+    def do_CONNECT(self) -> None:
+        """Serve the https address that a client asks a proxy for (RFC 9110, section 9.3.6)."""
+        context = self.server.context(self.path.partition(":")[0])
+        if context is None:
+            self._serve()
+            return
+        self.send_response_only(200)
+        self.end_headers()
+        self.rfile.close()
+        self.request = context.wrap_socket(self.connection, server_side=True)
+        self.server.replace_connection(self.request)
+        self.setup()
+        self.close_connection = False
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the server knows only the one below TLS
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

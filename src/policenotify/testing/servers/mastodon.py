@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import RLock
 from typing import Any, Literal
 
 from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
@@ -72,8 +71,6 @@ class FakeMastodonServer(FakeServer):
         self.polls = 0
         self.processing_fails = False
         self.hides_limits = False
-        self._clock = now
-        self._lock = RLock()
         self._made = 0
         self._statuses: dict[str, Status] = {}
         self._media: dict[str, Media] = {}
@@ -140,7 +137,7 @@ class FakeMastodonServer(FakeServer):
                     "visibility": "public",
                     "language": self.language,
                     "parent": None,
-                    "created_at": at or self._clock(),
+                    "created_at": at or self._now(),
                     **more,
                 }
             )
@@ -150,7 +147,7 @@ class FakeMastodonServer(FakeServer):
     def rewrite(self, id_: str, text: str) -> None:
         """Edit a post as if by hand."""
         with self._lock:
-            self._statuses[id_].change(self._clock(), text=text)
+            self._statuses[id_].change(self._now(), text=text)
 
     def remove(self, id_: str) -> None:
         """Delete a post as if by hand."""
@@ -167,7 +164,7 @@ class FakeMastodonServer(FakeServer):
 
     def use_up(self, family: Literal["all", "statuses", "media", "deletes"]) -> None:
         """Use up a rate limit until its window ends."""
-        self._windows[family].use_up(self._clock())
+        self._windows[family].use_up(self._now())
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -202,14 +199,14 @@ class FakeMastodonServer(FakeServer):
 
     def _take(self, family: str) -> None:
         for name in {"all", family} if self.rules.limits else ():
-            if not self._windows[name].take(self._clock()):
+            if not self._windows[name].take(self._now()):
                 raise _Refusal(429, "Too many requests")
 
     def _limits(self, family: str) -> dict[str, str]:
         """Return the headers of the tighter limit. There is no `Retry-After`."""
         if not self.rules.limits:
             return {}
-        now = self._clock()
+        now = self._now()
         window = min((self._windows["all"], self._windows[family]), key=lambda each: each.left(now))
         return {
             "X-RateLimit-Limit": str(window.limit),
@@ -312,7 +309,7 @@ class FakeMastodonServer(FakeServer):
     def _post(self, request: RecordedRequest) -> Answer:
         sent, key = fields(request), request.headers["Idempotency-Key"]
         known = self._keys.get(key or "")
-        if known and self.rules.keys and self._clock() - known[1] < _KEY_LIFETIME:
+        if known and self.rules.keys and self._now() - known[1] < _KEY_LIFETIME:
             if self.replay_bug:
                 raise _Refusal(500, "This action could not be performed")
             if known[0] not in self._statuses:
@@ -337,14 +334,14 @@ class FakeMastodonServer(FakeServer):
             visibility=self.rules.visibility or sent.get("visibility") or "public",
             language=language_ or None,
             parent=parent,
-            created_at=self._clock(),
+            created_at=self._now(),
         )
         if self.drops_posts:
             return Answer.json(self._entity(made))
         made.attach(media)
         self._statuses[made.id] = made
         if key:
-            self._keys[key] = (made.id, self._clock())
+            self._keys[key] = (made.id, self._now())
         return Answer.json(self._entity(made))
 
     def _edit(self, request: RecordedRequest) -> Answer:
@@ -359,7 +356,7 @@ class FakeMastodonServer(FakeServer):
         self._take_status()
         alts = {each["id"]: each["description"] for each in sent.get("media_attributes", ()) if "description" in each}
         sensitive = flag(sent.get("sensitive")) or bool(warning)
-        status.change(self._clock(), text=text, warning=warning, sensitive=sensitive, media=media, alts=alts)
+        status.change(self._now(), text=text, warning=warning, sensitive=sensitive, media=media, alts=alts)
         return Answer.json(self._entity(status))
 
     def _delete(self, request: RecordedRequest) -> Answer:
@@ -400,7 +397,7 @@ class FakeMastodonServer(FakeServer):
 
     def _take_status(self) -> None:
         """Use the limit that posts and edits share."""
-        if self.rules.limits and not self._windows["statuses"].take(self._clock()):
+        if self.rules.limits and not self._windows["statuses"].take(self._now()):
             raise _Refusal(429, "Too many requests")
 
     # --- entities
@@ -408,7 +405,7 @@ class FakeMastodonServer(FakeServer):
     def _new_id(self) -> str:
         """Return an id that looks like a snowflake, a ULID or a hash."""
         self._made += 1
-        milliseconds = int(self._clock().timestamp() * 1000)
+        milliseconds = int(self._now().timestamp() * 1000)
         if self.software == "gotosocial":
             return f"01{milliseconds:020X}{self._made:04X}"
         if self.software == "snac":

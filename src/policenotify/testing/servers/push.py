@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from threading import RLock
 from typing import Any
 from urllib.parse import unquote
 
@@ -67,7 +66,6 @@ class FakePushServer(FakeServer):
             "#alertes:matrix.example": "!f3lQJbR2kOaVnPzY8wXcTg"
         }  # an id of room version 12
         self._messages: list[ReceivedPush] = []
-        self._lock = RLock()
         self.on("POST", "/", self._ntfy)
         self.on("POST", "/message", self._gotify)
         self.on("POST", "/hooks/*", self._mattermost)

@@ -9,7 +9,7 @@ with FakeSmsServer() as server:
 
 The gateways share one address and are distinguished by their paths. The client is configured with the URL of Kannel's
 `sendsms`, jasmin's `send` and a JSON call. The URLs of octopush, infobip, cm, seven and sfr are built into the client,
-which reaches them through a proxy: see [`environment`][policenotify.testing.servers.sms.FakeSmsServer.environment].
+which reaches them with [`environment`][policenotify.testing.servers.http.FakeServer.environment].
 """
 
 from __future__ import annotations
@@ -20,16 +20,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from policenotify.errors import MissingExtra
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import sms
-
-if TYPE_CHECKING:
-    from policenotify.testing.servers._tls_tunnel import TlsTunnel
 
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
 _NAMED = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11}|3[68]\d{3}")
@@ -113,8 +107,6 @@ class FakeSmsServer(FakeServer):
         self.burst: int | None = None
         self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
-        self._lock = RLock()
-        self._tunnel: TlsTunnel | None = None
         gateways: tuple[tuple[str, Callable[[RecordedRequest], Answer]], ...] = (
             (self.KANNEL, self._kannel),
             (self.JASMIN, self._jasmin),
@@ -129,27 +121,6 @@ class FakeSmsServer(FakeServer):
             self.on("POST", path, _guarded(answer))
         self.on("GET", self.KANNEL, _guarded(self._kannel))
         self.on("GET", self.JASMIN, _guarded(self._jasmin))
-
-    def close(self) -> None:
-        """Stop, and close every connection. May be called twice."""
-        tunnel, self._tunnel = self._tunnel, None
-        if tunnel is not None:
-            tunnel.close()
-        super().close()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables that direct an unmodified client here.
-
-        The proxy in them listens from the first use to `close()`.
-        """
-        if self._tunnel is None:
-            try:
-                from policenotify.testing.servers._tls_tunnel import TlsTunnel  # noqa: PLC0415 - needs the extra
-            except ImportError as error:
-                raise MissingExtra("FakeSmsServer.environment", "testing") from error
-            self._tunnel = TlsTunnel(lambda: urlsplit(self.url).port or 0)
-        return self._tunnel.environment
 
     @property
     def messages(self) -> tuple[ReceivedSms, ...]:
@@ -166,19 +137,11 @@ class FakeSmsServer(FakeServer):
         with self._lock:
             self._refused.add(number)
 
-    def refuse_connections(self) -> None:
-        """Refuse all connections, until `recover()`."""
-        if self._tunnel is not None:
-            self._tunnel.refuse()
-        super().refuse_connections()
-
     def recover(self) -> None:
         """End every fault and refusal."""
         with self._lock:
             self._refused.clear()
         super().recover()
-        if self._tunnel is not None:
-            self._tunnel.accept()
 
     @property
     def secrets(self) -> tuple[str, ...]:

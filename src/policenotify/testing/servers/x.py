@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
-from threading import RLock
 from typing import Any, Literal, NamedTuple
 
 from policenotify.testing.servers import VisibleImage
@@ -117,8 +116,6 @@ class FakeXServer(FakeServer):
         self.page = 100
         self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
         self.errors: Literal["problem", "code"] = "problem"
-        self._clock = now
-        self._lock = RLock()
         self._count = 0
         self._posts: dict[str, VisibleXPost] = {}
         self._media: dict[str, _Media] = {}
@@ -174,7 +171,7 @@ class FakeXServer(FakeServer):
     def write(self, text: str, *, parent: str | None = None, at: datetime | None = None) -> str:
         """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
-            return self._put(text, parent, (), at or self._clock()).id
+            return self._put(text, parent, (), at or self._now()).id
 
     def expire_access(self) -> None:
         """Expire every access token, as after two hours."""
@@ -231,7 +228,7 @@ class FakeXServer(FakeServer):
         start = datetime.fromisoformat(request.query.get("start_time", ["2010-11-06T00:00:00Z"])[0])
         posts = [post for post in reversed(self.posts) if start <= post.created_at.replace(microsecond=0)]
         if self.lag:
-            end = self._clock() - self.lag
+            end = self._now() - self.lag
             posts = [post for post in posts if post.created_at <= end]
         size = min(int(request.query.get("max_results", ["10"])[0]), self.page)
         first = int(request.query.get("pagination_token", ["0"])[0])
@@ -258,7 +255,7 @@ class FakeXServer(FakeServer):
         for picture in pictures:
             picture.used = True
         images = tuple(VisibleImage(picture.alt, picture.data) for picture in pictures)
-        post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._clock())
+        post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._now())
         if self.drops_posts:
             del self._posts[post.id]
         text = with_short_links(post, self.handle).text
@@ -269,7 +266,7 @@ class FakeXServer(FakeServer):
         """Return the refusal of a post, or `None`."""
         media, text = body.get("media", {}).get("media_ids", []), body.get("text", "")
         parent = body.get("reply", {}).get("in_reply_to_tweet_id")
-        recent = (post for post in self.posts if self._clock() - post.created_at < self.duplicate_window)
+        recent = (post for post in self.posts if self._now() - post.created_at < self.duplicate_window)
         reasons = {
             MEDIA: any(not self._is_usable(number) for number in media),
             MISSING: parent is not None and (parent not in self._posts or parent in self.unseen),
@@ -312,7 +309,7 @@ class FakeXServer(FakeServer):
             return invalid("media", "File size exceeds the limit.")
         self._count += 1
         number = str(10**18 + self._count)
-        self._media[number] = _Media(data, self._clock() + _MEDIA_LIVES, self.polls)
+        self._media[number] = _Media(data, self._now() + _MEDIA_LIVES, self.polls)
         return self._processing(number)
 
     def _status(self, request: RecordedRequest) -> Answer:
@@ -352,11 +349,11 @@ class FakeXServer(FakeServer):
     def _is_usable(self, number: str) -> bool:
         media = self._media.get(number)
         ready = media is not None and not media.used and media.polls <= 0 and not self.processing_fails
-        return ready and media is not None and self._clock() < media.ends
+        return ready and media is not None and self._now() < media.ends
 
     def _headers(self) -> dict[str, str]:
         def limit(name: str, most: int, left: int, window: timedelta) -> dict[str, str]:
-            ends = int((self._clock() + window).timestamp())
+            ends = int((self._now() + window).timestamp())
             return {f"{name}-limit": str(most), f"{name}-remaining": str(max(left, 0)), f"{name}-reset": str(ends)}
 
         day = timedelta(days=1)

@@ -21,7 +21,6 @@ from policenotify.networks._apprise.plugin import plugin_of
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers._tls_tunnel import TlsTunnel
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
 from policenotify.testing.servers.push import FakePushServer
 from tests.support.network_calls import a_post
@@ -35,13 +34,10 @@ def server() -> Iterator[FakePushServer]:
 
 
 @pytest.fixture
-def tunnel(server: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsTunnel]:
+def everywhere(server: FakePushServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Direct services with a built-in URL to the fake server."""
-    made = TlsTunnel(lambda: int(server.url.rpartition(":")[2]))
-    for name, value in made.environment.items():
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    yield made
-    made.close()
 
 
 def open_apprise(url: str, **options: Any) -> Apprise:
@@ -113,8 +109,8 @@ def test_a_matrix_room_is_found_as_documented(server: FakePushServer, room: str,
     assert len(server.messages) == int(reached)
 
 
-def test_a_service_that_reads_markup_is_given_it_escaped(server: FakePushServer, tunnel: TlsTunnel) -> None:
-    assert tunnel.environment
+@pytest.mark.usefixtures("everywhere")
+def test_a_service_that_reads_markup_is_given_it_escaped(server: FakePushServer) -> None:
     server.on("POST", "*", Answer.json({"ok": True, "result": {}}))
     by = open_apprise("tgram://123456789:abcdefghijklmnopqrstuvwxyz012345678/12315544/")
     assert by.capabilities.hashtags
@@ -129,8 +125,8 @@ def test_a_service_that_reads_markup_is_given_it_escaped(server: FakePushServer,
 DISCORD = "discord://123456789012345678/abcdefghijklmnopqrstuvwxyz"
 
 
-def test_no_text_calls_people_on_discord(server: FakePushServer, tunnel: TlsTunnel) -> None:
-    assert tunnel.environment
+@pytest.mark.usefixtures("everywhere")
+def test_no_text_calls_people_on_discord(server: FakePushServer) -> None:
     server.on("POST", "*", Answer(204))
     send(open_apprise(DISCORD), "Évitez <@&123456789012345678> l’avenue")
     assert server.requests[-1].json()["allowed_mentions"] == {"parse": []}
