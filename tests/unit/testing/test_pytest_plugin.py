@@ -37,7 +37,7 @@ def test_an_application_is_tested_without_a_network(policenotify_recording: Reco
 def test_an_application_is_tested_on_fake_servers(policenotify_dev: DevNetworks) -> None:
     assert policenotify_dev.settings.is_file()
     assert [network.channel for network in policenotify_dev] == [
-        "x", "mastodon", "bluesky", "sms", "mail", "ntfy", "webhook", "feed",
+        "x", "mastodon", "bluesky", "sms", "mail", "webhook",
     ]  # fmt: skip
 
 

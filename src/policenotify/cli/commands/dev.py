@@ -51,12 +51,12 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
       policenotify dev --port-base 9000 > policenotify.toml
     """
     from policenotify.testing.dev.networks import DevNetworks
-    from policenotify.testing.dev.page import DevPage
+    from policenotify.testing.dev.page import dev_page
 
     with ExitStack() as running:
         try:
             networks = running.enter_context(DevNetworks(port_base=port_base))
-            page = running.enter_context(DevPage(networks, port_base, catalogue=call.catalogue))
+            page = running.enter_context(dev_page(networks, port_base, catalogue=call.catalogue))
         except OSError as error:
             reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
             raise click.BadParameter(reason, param_hint="--port-base") from None
@@ -65,10 +65,10 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
         signals = running.enter_context(ended_by_signals())
         if call.json:
             missing = {channel: list(modules) for channel, modules in networks.missing.items()}
-            click.echo(json_text({"page": page.url, "settings": networks.toml, "file": settings, "missing": missing}))
+            click.echo(json_text({"page": page, "settings": networks.toml, "file": settings, "missing": missing}))
         else:
             click.echo(networks.toml)
-        for line in _lines(networks, page.url, settings):
+        for line in _lines(networks, page, settings):
             click.echo(call.say(line), err=True)
         while not signals.wait(_LONGEST):
             pass

@@ -231,6 +231,11 @@ class FakeServer:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def port(self) -> int:
+        """The port; 0 before the start."""
+        return self._port
+
+    @property
     def environment(self) -> dict[str, str]:
         """Environment variables by which an unmodified client finds this server at every https address.
 
