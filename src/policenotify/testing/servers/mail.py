@@ -9,7 +9,7 @@ with FakeMailServer(login=("desk", "secret")) as mail:
     assert mail.mailbox("ana@c.example")[0].message["Subject"] == "Route barrée"
 ```
 """
-# ruff: noqa: ANN401, N802 - aiosmtpd is untyped, and names the hooks of _Session
+# ruff: noqa: ANN401, N802 - aiosmtpd is untyped, and names the hooks of _Script
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
 from fnmatch import fnmatchcase
-from threading import Condition, Thread
+from functools import partial
+from threading import Condition, Lock, Thread
 from typing import Any, Literal, Self, TypeAlias, TypeVar
 from weakref import WeakSet
 
@@ -35,7 +36,6 @@ Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QU
 """A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
 
 _T = TypeVar("_T")
-_Scripted = TypeVar("_Scripted", "_Refusal", "_Step")
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,12 +76,15 @@ class FakeMailServer:
     Attributes:
         login: As above; a change applies from the next session on.
         drops_posts: Accept mails as usual, and deliver none of them.
+        latency: Seconds before the answer to `DATA`.
 
     Raises:
         MissingExtra: aiosmtpd is not installed. It is in `policenotify[testing]`.
     """
 
     host = "127.0.0.1"
+    drops_posts: bool = False
+    latency: float = 0.0
 
     def __init__(
         self,
@@ -98,7 +101,10 @@ class FakeMailServer:
         self._smtp = smtp
         self.login = login
         self._size_limit = size_limit
-        self._script = _Script(now, login is not None, smtp.MISSING)
+        self._now = now
+        self._script = _Script(self, self._deliver, smtp.MISSING)
+        self._mails: list[Mail] = []
+        self._changed = Condition()
         self._protocols: WeakSet[Any] = WeakSet()
         self._port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -145,24 +151,6 @@ class FakeMailServer:
             loop.close()
 
     @property
-    def drops_posts(self) -> bool:
-        """See the class."""
-        return self._script.drops_mails
-
-    @drops_posts.setter
-    def drops_posts(self, value: bool) -> None:
-        self._script.drops_mails = value
-
-    @property
-    def latency(self) -> float:
-        """Seconds before the answer to `DATA`."""
-        return self._script.delays.get("DATA", 0.0)
-
-    @latency.setter
-    def latency(self, seconds: float) -> None:
-        self.delay("DATA", seconds)
-
-    @property
     def port(self) -> int:
         """The port; 0 before the start."""
         return self._port
@@ -175,8 +163,8 @@ class FakeMailServer:
     @property
     def mails(self) -> list[Mail]:
         """Every accepted mail in order, one for each recipient, as a copy."""
-        with self._script.changed:
-            return list(self._script.mails)
+        with self._changed:
+            return list(self._mails)
 
     def wait_for(self, count: int, timeout: float = 60.0) -> list[Mail]:
         """Wait until `count` mails were accepted from another thread or process.
@@ -184,11 +172,10 @@ class FakeMailServer:
         Raises:
             TimeoutError: Fewer were accepted within `timeout` seconds.
         """
-        script = self._script
-        with script.changed:
-            if not script.changed.wait_for(lambda: len(script.mails) >= count, timeout):
-                raise TimeoutError(f"{len(script.mails)} of {count} mails came within {timeout} seconds.")
-            return list(script.mails)
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._mails) >= count, timeout):
+                raise TimeoutError(f"{len(self._mails)} of {count} mails came within {timeout} seconds.")
+            return list(self._mails)
 
     def mailbox(self, address: str) -> list[Mail]:
         """Return the mails of one recipient in order; the address in any case."""
@@ -231,16 +218,15 @@ class FakeMailServer:
             text: The reply's text with its enhanced code (RFC 3463).
             times: Number of refusals. By default all.
         """
-        with self._script.changed:
-            self._script.refusals.insert(0, _Refusal(pattern, f"{code} {text}", times))
+        matches = pattern if callable(pattern) else partial(_matches, pattern.lower())
+        self._script.refusals.insert(0, _Fault("RCPT", f"{code} {text}", times, matches))
 
     def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
         """Fail the next commands of a kind. A 421 also closes the connection.
 
         `fail_next("DATA", 554, "5.7.1 looks like spam")` refuses a whole mail after it was sent.
         """
-        with self._script.changed:
-            self._script.steps.append(_Step(command, f"{code} {text}", left=times))
+        self._script.faults.append(_Fault(command, f"{code} {text}", times))
 
     def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1, silence: float = 0.0) -> None:
         """Close the connection instead of answering the next `times` commands of a kind.
@@ -257,16 +243,14 @@ class FakeMailServer:
         """
         if delivered and command != "DATA":
             raise ValueError(f"{command} delivers nothing; only DATA delivers.")
-        with self._script.changed:
-            self._script.steps.append(_Step(command, None, delivered, times, silence))
+        self._script.faults.append(_Fault(command, None, times, delivered=delivered, silence=silence))
 
     def delay(self, command: Command, seconds: float) -> None:
         """Wait before each answer to a kind of command; 0 ends it.
 
         A client that gives up meanwhile has had no effect. For the other case use `hang_up()`.
         """
-        with self._script.changed:
-            self._script.delays[command] = seconds
+        self._script.delays[command] = seconds
 
     def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
         """Refuse `MAIL` after a number of mails, until the next session.
@@ -277,8 +261,7 @@ class FakeMailServer:
                 `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
             text: The reply's text with its enhanced code (RFC 3463).
         """
-        with self._script.changed:
-            self._script.session_limit = _SessionLimit(mails, f"{code} {text}")
+        self._script.session_limit = (mails, f"{code} {text}")
 
     def refuse_connections(self) -> None:
         """Refuse every connection until `recover()`."""
@@ -325,7 +308,7 @@ class FakeMailServer:
     def _session(self) -> Any:
         self._script.sessions += 1
         protocol = self._smtp.SMTP(
-            _Session(self._script),
+            self._script,
             loop=self._loop,
             hostname="server.invalid",
             data_size_limit=self._size_limit,
@@ -340,88 +323,65 @@ class FakeMailServer:
         valid = [login.login, login.password] == [each.encode() for each in self.login or ()]
         return self._smtp.AuthResult(success=valid, handled=False)
 
+    def _deliver(self, envelope: Any) -> None:
+        if not self.drops_posts:
+            with self._changed:
+                sender, raw, at = envelope.mail_from, envelope.content, self._now()
+                self._mails += [Mail(sender, recipient, raw, at) for recipient in envelope.rcpt_tos]
+                self._changed.notify_all()
 
-@dataclass(eq=False)
-class _Refusal:
-    """A refusal of recipients, for a number of times or for good."""
 
-    pattern: str | Callable[[str], bool]
-    reply: str
-    left: int | None
-
-    def matches(self, address: str) -> bool:
-        if callable(self.pattern):
-            return self.pattern(address)
-        return fnmatchcase(address.lower(), self.pattern.lower())
+def _matches(pattern: str, address: str) -> bool:
+    return fnmatchcase(address.lower(), pattern)
 
 
 @dataclass(eq=False)
-class _Step:
-    """A failure of the next commands: a reply, or `None` to disconnect."""
+class _Fault:
+    """A failure of a kind of command.
+
+    Attributes:
+        reply: The reply. `None`: the connection is closed.
+        left: Number of failures left. `None`: any number.
+        matches: Is called with the recipient of a `RCPT`.
+        delivered: The mail is delivered before.
+        silence: Seconds before.
+    """
 
     command: Command
     reply: str | None
-    delivered: bool = False
     left: int | None = 1
+    matches: Callable[[str], bool] = lambda _: True
+    delivered: bool = False
     silence: float = 0.0
 
 
-@dataclass(frozen=True)
-class _SessionLimit:
-    """A limit of mails in a session, and the reply to the `MAIL` after them."""
-
-    mails: int
-    reply: str
-
-
-@dataclass
 class _Script:
-    """Requested failures and accepted mails, guarded by `changed`."""
+    """The requested failures, and the hooks of aiosmtpd, each of which returns the reply."""
 
-    now: Callable[[], datetime]
-    login_needed: bool
-    missing: object
-    changed: Condition = field(default_factory=Condition)
-    mails: list[Mail] = field(default_factory=list)
-    sessions: int = 0
-    broken: list[Exception] = field(default_factory=list)
-    refusals: list[_Refusal] = field(default_factory=list)
-    steps: list[_Step] = field(default_factory=list)
-    delays: dict[Command, float] = field(default_factory=dict)
-    session_limit: _SessionLimit | None = None
-    drops_mails: bool = False
+    def __init__(self, settings: FakeMailServer, deliver: Callable[[Any], None], missing: object) -> None:
+        self.sessions = 0
+        self.broken: list[Exception] = []
+        self._settings = settings
+        self._deliver = deliver
+        self._missing = missing
+        self._lock = Lock()
+        self.clear()
 
     def clear(self) -> None:
-        with self.changed:
-            self.refusals.clear()
-            self.steps.clear()
-            self.delays.clear()
-            self.session_limit = None
+        self.refusals: list[_Fault] = []
+        self.faults: list[_Fault] = []
+        self.delays: dict[Command, float] = {}
+        self.session_limit: tuple[int, str] | None = None
 
-    def take(self, items: list[_Scripted], matches: Callable[[_Scripted], bool]) -> _Scripted | None:
-        """Return the first match, and remove it when it is used up."""
-        with self.changed:
-            item = next((each for each in items if matches(each)), None)
-            if item is not None and item.left is not None:
-                item.left -= 1
-                if item.left <= 0:
-                    items.remove(item)
-            return item
-
-    def deliver(self, sender: str, recipients: list[str], raw: bytes) -> None:
-        if self.drops_mails:
-            return
-        with self.changed:
-            self.mails += [Mail(sender, recipient, raw, self.now()) for recipient in recipients]
-            self.changed.notify_all()
-
-
-class _Session:
-    """aiosmtpd's hooks of one connection. Each returns the reply."""
-
-    def __init__(self, script: _Script) -> None:
-        self._script = script
-        self._accepted = 0
+    def take(self, faults: list[_Fault], command: Command, recipient: str = "*") -> _Fault | None:
+        """Return the first fault of a command, and remove it when it is used up."""
+        with self._lock:
+            fault = next((each for each in faults if each.command == command and each.matches(recipient)), None)
+            if fault is not None and fault.left is not None:
+                fault.left -= 1
+                if fault.left <= 0:
+                    faults.remove(fault)
+            return fault
 
     async def handle_EHLO(self, server: Any, session: Any, _: Any, name: str, offers: list[str]) -> list[str]:
         session.host_name = name
@@ -429,32 +389,32 @@ class _Session:
         return [fault] if fault else offers
 
     async def handle_AUTH(self, server: Any, _session: Any, _envelope: Any, _arguments: list[str]) -> object:
-        return await self._fault("AUTH", server) or self._script.missing
+        return await self._fault("AUTH", server) or self._missing
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
         if fault := await self._fault("MAIL", server):
             return fault
-        if self._script.login_needed and not session.authenticated:
+        if self._settings.login and not session.authenticated:
             return "530 5.7.0 authentication required"
-        limit = self._script.session_limit
-        if limit is not None and self._accepted >= limit.mails:
-            return await self._reply(limit.reply, server)
+        if self.session_limit and getattr(session, "mails", 0) >= self.session_limit[0]:
+            return await self._reply(self.session_limit[1], server)
         envelope.mail_from = address
         return "250 2.1.0 ok"
 
     async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _: list[str]) -> str:
         if fault := await self._fault("RCPT", server):
             return fault
-        if refusal := self._script.take(self._script.refusals, lambda each: each.matches(address)):
+        if refusal := self.take(self.refusals, "RCPT", address):
             return await self._reply(refusal.reply, server)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
-        if fault := await self._fault("DATA", server, envelope):
-            return fault
-        self._deliver(envelope)
-        return "250 2.0.0 accepted"
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        await asyncio.sleep(self._settings.latency)
+        fault = await self._fault("DATA", server, session, envelope)
+        if fault is None:
+            self._accept(session, envelope)
+        return fault or "250 2.0.0 accepted"
 
     async def handle_RSET(self, server: Any, _session: Any, _envelope: Any) -> str:
         return await self._fault("RSET", server) or "250 2.0.0 ok"
@@ -464,18 +424,18 @@ class _Session:
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect
-            self._script.broken.append(error)
+            self.broken.append(error)
         return "451 4.3.0 the script of the server failed"
 
-    async def _fault(self, command: Command, server: Any, envelope: Any = None) -> str | None:
-        await asyncio.sleep(self._script.delays.get(command, 0))
-        step = self._script.take(self._script.steps, lambda each: each.command == command)
-        if step is None:
+    async def _fault(self, command: Command, server: Any, session: Any = None, envelope: Any = None) -> str | None:
+        await asyncio.sleep(self.delays.get(command, 0))
+        fault = self.take(self.faults, command)
+        if fault is None:
             return None
-        if step.delivered:
-            self._deliver(envelope)
-        await asyncio.sleep(step.silence)
-        return await self._reply(step.reply, server)
+        if fault.delivered:
+            self._accept(session, envelope)
+        await asyncio.sleep(fault.silence)
+        return await self._reply(fault.reply, server)
 
     async def _reply(self, reply: str | None, server: Any) -> str:
         if reply is None or reply.startswith("421"):  # RFC 5321, section 3.8: a 421 ends the connection
@@ -484,6 +444,6 @@ class _Session:
             raise asyncio.CancelledError  # makes aiosmtpd close the connection
         return reply
 
-    def _deliver(self, envelope: Any) -> None:
-        self._accepted += 1
-        self._script.deliver(envelope.mail_from, envelope.rcpt_tos, envelope.content)
+    def _accept(self, session: Any, envelope: Any) -> None:
+        session.mails = getattr(session, "mails", 0) + 1
+        self._deliver(envelope)
