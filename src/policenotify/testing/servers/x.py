@@ -24,14 +24,13 @@ from policenotify.testing.servers._x_rules import (
     NO_CREDITS,
     NOT_PERMITTED,
     OAuth2Tokens,
-    Signatures,
-    as_code,
     has_invalid_characters,
     invalid,
     invalid_token,
     problem,
     refusal,
     schema_error,
+    signed_at,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.text import x_weight
@@ -78,7 +77,6 @@ class FakeXServer(FakeServer):
         unseen: Ids of posts that do not accept replies yet.
         limit: The longest post.
         duplicate_window: How long an equal text is rejected. Minutes, an hour and a day were observed.
-        errors: The form of most refusals, both of OpenAPI 2.167: a `problem` (RFC 7807), or `code` and message.
         posts_left: Posts left in this window before a 429.
         day_left: Posts left for the app today before a 429.
         polls: Number of status requests until a picture is processed.
@@ -86,6 +84,8 @@ class FakeXServer(FakeServer):
         lag: Delay until a post appears in the timeline.
         page: The largest page of the timeline.
         knows_fields: The query parameter for fields that the timeline accepts.
+        clock_tolerance: The largest difference of a signature's time (RFC 5849, section 3.3). `None`: any, because
+            clients sign with the system clock, which may differ from the server's.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class FakeXServer(FakeServer):
         self.lag: timedelta = timedelta(0)
         self.page = 100
         self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
-        self.errors: Literal["problem", "code"] = "problem"
+        self.clock_tolerance: timedelta | None = None
         self._count = 0
         self._posts: dict[str, VisibleXPost] = {}
         self._media: dict[str, _Media] = {}
-        self._signatures = Signatures(self.consumer, self.access, now)
+        self._signatures: set[tuple[datetime, str]] = set()
         self._tokens = OAuth2Tokens(self.client, now)
-        self.refresh_token: str = self._tokens.first
+        self.refresh_token: str = self._tokens.authorise()
         self.on("POST", "/2/oauth2/token", self._token)
         for method, path, answer in (
             ("GET", "/2/users/me", self._me),
@@ -149,15 +149,6 @@ class FakeXServer(FakeServer):
         return tuple(visible.values())
 
     @property
-    def clock_tolerance(self) -> timedelta | None:
-        """The largest difference of a signature's time from the server's. `None`: any."""
-        return self._signatures.clock_tolerance
-
-    @clock_tolerance.setter
-    def clock_tolerance(self, value: timedelta | None) -> None:
-        self._signatures.clock_tolerance = value
-
-    @property
     def renewals(self) -> int:
         """Number of token renewals."""
         return self._tokens.renewals
@@ -166,7 +157,7 @@ class FakeXServer(FakeServer):
     def secrets(self) -> tuple[str, ...]:
         """Keys and tokens, which must appear nowhere."""
         with self._lock:
-            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._tokens.secrets)
+            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._tokens.issued)
 
     def write(self, text: str, *, parent: str | None = None, at: datetime | None = None) -> str:
         """Publish a post as if by hand, without checks, and return its id."""
@@ -175,11 +166,11 @@ class FakeXServer(FakeServer):
 
     def expire_access(self) -> None:
         """Expire every access token, as after two hours."""
-        self._tokens.end("access")
+        self._tokens.access.clear()
 
     def revoke_refresh(self) -> None:
         """Revoke every refresh token."""
-        self._tokens.end("refresh")
+        self._tokens.refresh.clear()
 
     def authorise(self) -> str:
         """Return a new refresh token, as when a person authorises the app again."""
@@ -191,28 +182,27 @@ class FakeXServer(FakeServer):
             self._media = {number: media for number, media in self._media.items() if media.used}
 
     def _token(self, request: RecordedRequest) -> Answer:
-        with self._lock:
-            return invalid_token() if self.rejects_credentials else self._tokens.renew(request)
+        return invalid_token() if self.rejects_credentials else self._tokens.renew(request)
 
     def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
         def guarded(request: RecordedRequest) -> Answer:
-            with self._lock:
-                if not self._is_authorised(request):
-                    return self._formatted(problem(401, "Unauthorized", title="Unauthorized"))
-                if not self.credits:
-                    return self._formatted(NO_CREDITS)
-                return self._formatted(answer(request))
+            if not self._is_authorised(request):
+                return problem(401, "Unauthorized", title="Unauthorized")
+            return answer(request) if self.credits else NO_CREDITS
 
         return guarded
-
-    def _formatted(self, answer: Answer) -> Answer:
-        return as_code(answer) if self.errors == "code" else answer
 
     def _is_authorised(self, request: RecordedRequest) -> bool:
         scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
         if self.rejects_credentials or scheme not in {"OAuth", "Bearer"}:
             return False
-        return self._tokens.accepts(token) if scheme == "Bearer" else self._signatures.accepts(request, self.url)
+        if scheme == "Bearer":
+            return self._tokens.accepts(token)
+        signature = signed_at(request, self.url, self.consumer, self.access)
+        if signature is None or signature in self._signatures:  # each is accepted once
+            return False
+        self._signatures.add(signature)
+        return self.clock_tolerance is None or abs(self._now() - signature[0]) <= self.clock_tolerance
 
     def _me(self, _: RecordedRequest) -> Answer:
         return Answer.json({"data": {"id": self.number, "name": "Police", "username": self.handle}})

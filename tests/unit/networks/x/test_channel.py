@@ -394,7 +394,6 @@ def test_nothing_is_sent_before_the_account_is_known_and_it_is_requested_once(
 def test_other_credentials_start_a_new_session(opened: Open, server: FakeXServer) -> None:
     request = opened().prepare(a_post(), ())
     server.access = (server.access[0], "another-access-secret")
-    server._signatures.access = server.access
     server.handle = "police35"
     error = error_of(lambda: opened(**signing(server)).send(request))
     assert type(error) is Blocked
