@@ -29,12 +29,12 @@ from email.utils import format_datetime
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from tempfile import TemporaryDirectory
-from threading import Condition, Event, RLock, Thread, current_thread
-from typing import Any, Literal, Self, TypeAlias
+from threading import Event, Thread, current_thread
+from typing import Any, Literal, Self, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.servers import bound_socket
+from policenotify.testing.servers import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Refusal(Exception):
         self.answer = answer
 
 
-class FakeServer:
+class FakeServer(LoopbackServer):
     """A scripted HTTP/1.1 server on 127.0.0.1, at a free port, in daemon threads.
 
     Callables run one at a time, so that a stateful fake needs no lock. One that raises is answered with a 500, and its
@@ -166,74 +166,29 @@ class FakeServer:
     Attributes:
         latency: Seconds from a request's arrival to the first byte of its answer. The request takes effect before. An
             `Answer` with its own `delay` keeps that.
-        drops_posts: A fake of a service accepts posts as usual, and shows none of them, as a spam filter does.
     """
-
-    latency: float = 0.0
-    drops_posts: bool = False
 
     def __init__(
         self, answer: Script | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._now = now
-        self._lock = RLock()  # held while a callable runs
-        self._changed = Condition(self._lock)
+        super().__init__(now)
         self._requests: list[RecordedRequest] = []
         self._routes = [_Rule("*", "*", _not_found if answer is None else answer)]
-        self._faults: list[_Fault] = []
+        self._faults: list[_Rule] = []
         self._choose: Callable[[RecordedRequest], tuple[Reply, bool] | None] | None = None
-        self._broken: list[BaseException] = []
-        self._port = 0
-        self._started = False
-        self._server: _Server | None = None
-        self._reserved: socket.socket | None = None
         self._authority: _Authority | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
-        if self._broken and error is None:
-            raise self._broken[0]
-
-    def start(self, port: int = 0) -> Self:
-        """Start listening. `with` does it. `close()` must follow.
-
-        Args:
-            port: The port. 0: the one before, or a free one.
-
-        Raises:
-            OSError: The port is in use.
-        """
-        self._started = True
-        if self._server is None and self._reserved is None:
-            self._listen(bound_socket(port or self._port))
-        return self
 
     def close(self) -> None:
         """Stop, and close every connection. May be called twice."""
-        with self._changed:
-            self._started = False
-            server, self._server = self._server, None
-            reserved, self._reserved = self._reserved, None
-            authority, self._authority = self._authority, None
+        super().close()
+        authority, self._authority = self._authority, None
         if authority is not None:
             authority.folder.cleanup()
-        if server is not None:
-            server.stop()
-        if reserved is not None:
-            reserved.close()
 
     @property
     def url(self) -> str:
         """The URL for the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
         return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def port(self) -> int:
-        """The port; 0 before the start."""
-        return self._port
 
     @property
     def environment(self) -> dict[str, str]:
@@ -265,10 +220,7 @@ class FakeServer:
         Raises:
             TimeoutError: Fewer arrived within `timeout` seconds.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
-                raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout} seconds.")
-            return list(self._requests)
+        return self._wait(self._requests, count, timeout, "requests")
 
     def on(self, method: str, path: str, script: Script) -> None:
         """Set the answer of a route. Of several matching routes the last one set is used.
@@ -294,12 +246,12 @@ class FakeServer:
             times: Number of requests. Several faults of one route are used in the order set.
         """
         with self._changed:
-            self._faults.append(_Fault(method, path, fault, effect, times))
+            self._faults.append(_Rule(method, path, fault, times, effect=effect))
 
     def always(self, fault: Reply, *, effect: bool = False) -> None:
         """Answer everything with `fault` until `recover()`."""
         with self._changed:
-            self._faults.insert(0, _Fault("*", "*", fault, effect, None))
+            self._faults.insert(0, _Rule("*", "*", fault, effect=effect))
 
     def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:
         """Let *choose* return fault and `effect`, or `None`, until `recover()`.
@@ -309,31 +261,18 @@ class FakeServer:
         with self._changed:
             self._choose = choose
 
-    def refuse_connections(self) -> None:
-        """Refuse every connection until `recover()`."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.stop()
-        reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
-        with self._changed:
-            if self._started:
-                self._reserved = reserved
-                return
-        reserved.close()  # called by a route: the client may have closed the server already
-
     def recover(self) -> None:
-        """End every fault, and accept connections again at the same port."""
-        with self._changed:
+        """End every failure, and accept connections again at the same port."""
+        with self._lock:
             self._faults.clear()
             self._choose = None
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            self._listen(reserved)
+        super().recover()
 
-    def _listen(self, bound: socket.socket) -> None:
-        self._port = bound.getsockname()[1]
-        self._server = _Server(bound, self._reply, self._broken.append, self._now, self._context)
+    def _listen(self, bound: socket.socket) -> _Server:
+        return _Server(bound, self._reply, self._broken.append, self._now, self._context)
+
+    def _stop(self, server: _Server) -> None:
+        server.stop()
 
     def _context(self, host: str) -> ssl.SSLContext | None:
         with self._lock:
@@ -346,23 +285,28 @@ class FakeServer:
             request = RecordedRequest(method, url.path, query, headers, body, self._now())
             self._requests.append(request)
             self._changed.notify_all()
-            fault = next((each for each in self._faults if _matches(each.method, each.path, request)), None)
-            if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
-                self._faults.insert(0, fault := _Fault(request.method, request.path, *chosen, 1))
+            fault = self._fault(request)
             if fault is None:
                 reply = self._run(request)
                 return replace(reply, delay=reply.delay or self.latency) if isinstance(reply, Answer) else reply
-            if fault.used_up():
+            failure = cast("Reply", fault.next_route())
+            answer = self._run(request) if fault.effect else None
+            if isinstance(failure, Disconnect) and isinstance(answer, Answer):
+                return replace(failure, of=answer)
+            return failure
+
+    def _fault(self, request: RecordedRequest) -> _Rule | None:
+        fault = next((each for each in self._faults if each.matches(request)), None)
+        if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
+            return _Rule("*", "*", chosen[0], effect=chosen[1])
+        if fault is not None and fault.left is not None:
+            fault.left -= 1
+            if fault.left <= 0:
                 self._faults.remove(fault)
-            if not fault.effect:
-                return fault.reply
-            reply = self._run(request)
-            if isinstance(fault.reply, Disconnect) and isinstance(reply, Answer):
-                return replace(fault.reply, of=reply)
-            return fault.reply
+        return fault
 
     def _run(self, request: RecordedRequest) -> Reply:
-        route = next(rule for rule in self._routes if _matches(rule.method, rule.path, request)).route()
+        route = next(rule for rule in self._routes if rule.matches(request)).next_route()
         if not callable(route):
             return route
         try:
@@ -378,34 +322,33 @@ class FakeServer:
 
 
 class _Rule:
-    """The script of a method and a path."""
+    """The script of a route, or a failure of it.
 
-    def __init__(self, method: str, path: str, script: Script) -> None:
-        self.method = method
-        self.path = path
+    Args:
+        method: As in `FakeServer.on`.
+        path: As in `FakeServer.on`.
+        script: As in `FakeServer.on`.
+        left: The number of requests that a failure is left for. `None`: any.
+        effect: The route is run before a failure.
+    """
+
+    def __init__(
+        self, method: str, path: str, script: Script, left: int | None = None, *, effect: bool = False
+    ) -> None:
+        self.left = left
+        self.effect = effect
+        self._method = method
+        self._path = None if path == "*" else re.compile(re.escape(path).replace(r"\*", "[^/]+"))
         self._routes = deque(script if isinstance(script, Sequence) else (script,))
         if not self._routes:
             raise ValueError(f"{method} {path} has no answer: the sequence is empty.")
 
-    def route(self) -> Route:
+    def matches(self, request: RecordedRequest) -> bool:
+        right_path = self._path is None or self._path.fullmatch(request.path) is not None
+        return right_path and self._method in {"*", request.method}
+
+    def next_route(self) -> Route:
         return self._routes.popleft() if len(self._routes) > 1 else self._routes[0]
-
-
-@dataclass(eq=False)
-class _Fault:
-    """A reply with priority over routes, for a number of requests or until removed."""
-
-    method: str
-    path: str
-    reply: Reply
-    effect: bool
-    left: int | None
-
-    def used_up(self) -> bool:
-        if self.left is None:
-            return False
-        self.left -= 1
-        return self.left <= 0
 
 
 class _Authority:
@@ -570,11 +513,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         """Log nothing."""
-
-
-def _matches(method: str, path: str, request: RecordedRequest) -> bool:
-    pattern = re.escape(path).replace(r"\*", "[^/]+")
-    return method in {"*", request.method} and (path == "*" or re.fullmatch(pattern, request.path) is not None)
 
 
 def _not_found(request: RecordedRequest) -> Answer:

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -25,17 +25,15 @@ from email.message import EmailMessage
 from email.policy import default as modern
 from fnmatch import fnmatchcase
 from functools import partial
-from threading import Condition, Lock, Thread
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from threading import Lock, Thread
+from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.servers import bound_socket
+from policenotify.testing.servers import LoopbackServer
 
 Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
 """A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +61,7 @@ class Mail:
         return f"<Mail {str(self.message['Subject'])!r} at {self.at:%H:%M:%S}>"
 
 
-class FakeMailServer:
+class FakeMailServer(LoopbackServer):
     """A scripted SMTP server on 127.0.0.1, at a free port, in a daemon thread.
 
     Args:
@@ -75,16 +73,11 @@ class FakeMailServer:
 
     Attributes:
         login: As above; a change applies from the next session on.
-        drops_posts: Accept mails as usual, and deliver none of them.
         latency: Seconds before the answer to `DATA`.
 
     Raises:
         MissingExtra: aiosmtpd is not installed. It is in `policenotify[testing]`.
     """
-
-    host = "127.0.0.1"
-    drops_posts: bool = False
-    latency: float = 0.0
 
     def __init__(
         self,
@@ -101,59 +94,11 @@ class FakeMailServer:
         self._smtp = smtp
         self.login = login
         self._size_limit = size_limit
-        self._now = now
-        self._script = _Script(self, self._deliver, smtp.MISSING)
+        super().__init__(now)
+        self._script = _Script(self, self._deliver, self._broken.append, smtp.MISSING)
         self._mails: list[Mail] = []
-        self._changed = Condition()
         self._protocols: WeakSet[Any] = WeakSet()
-        self._port = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
-        self._server: asyncio.Server | None = None
-        self._reserved: socket.socket | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
-        if self._script.broken and error is None:
-            raise self._script.broken[0]
-
-    def start(self, port: int = 0) -> Self:
-        """Start listening. `with` does it. `close()` must follow.
-
-        Args:
-            port: The port. 0: the one before, or a free one.
-
-        Raises:
-            OSError: The port is in use.
-        """
-        if self._loop is None:
-            bound = bound_socket(port or self._port)
-            self._loop = asyncio.new_event_loop()
-            self._loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
-            self._thread = Thread(target=self._loop.run_forever, daemon=True)
-            self._thread.start()
-            self._listen(bound)
-        return self
-
-    def close(self) -> None:
-        """Stop, and close every session. May be called twice."""
-        self.refuse_connections()
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            reserved.close()
-        loop, self._loop = self._loop, None
-        if loop is not None and self._thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            self._thread.join()
-            loop.close()
-
-    @property
-    def port(self) -> int:
-        """The port; 0 before the start."""
-        return self._port
 
     @property
     def sessions(self) -> int:
@@ -172,10 +117,7 @@ class FakeMailServer:
         Raises:
             TimeoutError: Fewer were accepted within `timeout` seconds.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._mails) >= count, timeout):
-                raise TimeoutError(f"{len(self._mails)} of {count} mails came within {timeout} seconds.")
-            return list(self._mails)
+        return self._wait(self._mails, count, timeout, "mails")
 
     def mailbox(self, address: str) -> list[Mail]:
         """Return the mails of one recipient in order; the address in any case."""
@@ -263,23 +205,25 @@ class FakeMailServer:
         """
         self._script.session_limit = (mails, f"{code} {text}")
 
-    def refuse_connections(self) -> None:
-        """Refuse every connection until `recover()`."""
-        server, self._server = self._server, None
-        if server is not None:
-            self._do(self._cut(server))
-            self._reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
-
     def recover(self) -> None:
-        """End every failure, and accept connections at the same port."""
+        """End every failure, and accept connections again at the same port."""
         self._script.clear()
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            self._listen(reserved)
+        super().recover()
 
-    def _listen(self, bound: socket.socket) -> None:
-        self._port = bound.getsockname()[1]
-        self._server = self._do(self._open(bound))
+    def _listen(self, bound: socket.socket) -> asyncio.Server:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
+        self._thread = Thread(target=loop.run_forever, daemon=True)
+        self._thread.start()
+        return asyncio.run_coroutine_threadsafe(self._open(bound), loop).result()
+
+    def _stop(self, server: asyncio.Server) -> None:
+        loop = server.get_loop()
+        asyncio.run_coroutine_threadsafe(self._cut(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join()
+        loop.close()
 
     async def _open(self, bound: socket.socket) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(self._session, sock=bound)
@@ -300,16 +244,11 @@ class FakeMailServer:
         await asyncio.sleep(0)  # the aborted transports close their sockets in the loop's next turn
         await server.wait_closed()
 
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        if self._loop is None:
-            raise RuntimeError("The server is not started.")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
     def _session(self) -> Any:
         self._script.sessions += 1
         protocol = self._smtp.SMTP(
             self._script,
-            loop=self._loop,
+            loop=asyncio.get_running_loop(),
             hostname="server.invalid",
             data_size_limit=self._size_limit,
             enable_SMTPUTF8=True,
@@ -358,9 +297,15 @@ class _Fault:
 class _Script:
     """The requested failures, and the hooks of aiosmtpd, each of which returns the reply."""
 
-    def __init__(self, settings: FakeMailServer, deliver: Callable[[Any], None], missing: object) -> None:
+    def __init__(
+        self,
+        settings: FakeMailServer,
+        deliver: Callable[[Any], None],
+        broken: Callable[[Exception], None],
+        missing: object,
+    ) -> None:
         self.sessions = 0
-        self.broken: list[Exception] = []
+        self._broken = broken
         self._settings = settings
         self._deliver = deliver
         self._missing = missing
@@ -424,7 +369,7 @@ class _Script:
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect
-            self.broken.append(error)
+            self._broken(error)
         return "451 4.3.0 the script of the server failed"
 
     async def _fault(self, command: Command, server: Any, session: Any = None, envelope: Any = None) -> str | None:
