@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
 from policenotify.text import sms
