@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers._x_rules import (
@@ -232,13 +232,12 @@ class FakeXServer(FakeServer):
         return Answer.json({"data": data, "meta": meta | {"newest_id": data[0]["id"], "oldest_id": data[-1]["id"]}})
 
     def _create(self, request: RecordedRequest) -> Answer:
-        limits = self._limits()
-        if limits is not None:
-            return limits
+        if min(self.posts_left, self.day_left) <= 0:
+            return replace(problem(429, "Too Many Requests", title="Too Many Requests"), headers=self._headers())
         self.posts_left -= 1
         self.day_left -= 1
         body = request.json()
-        refused = self._refusal(body)
+        refused = schema_error(body) or self._refusal(body)
         if refused is not None:
             return replace(refused, headers={**refused.headers, **self._headers()})
         pictures = [self._media[number] for number in body.get("media", {}).get("media_ids", [])]
@@ -248,7 +247,7 @@ class FakeXServer(FakeServer):
         post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._now())
         if self.drops_posts:
             del self._posts[post.id]
-        text = with_short_links(post, self.handle).text
+        text, _ = with_short_links(post, self.handle)
         data = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
         return Answer.json({"data": data}, 201, headers=self._headers())
 
@@ -263,8 +262,6 @@ class FakeXServer(FakeServer):
             NO_ANSWER: parent is not None and self.may_answer == "none",
             DUPLICATE: any(post.text == text for post in recent),
         }
-        if answer := schema_error(body):
-            return answer
         if self.closed:
             return CLOSED[self.closed]
         if x_weight(text) > self.limit or has_invalid_characters(text):
@@ -338,23 +335,20 @@ class FakeXServer(FakeServer):
 
     def _is_usable(self, number: str) -> bool:
         media = self._media.get(number)
-        ready = media is not None and not media.used and media.polls <= 0 and not self.processing_fails
-        return ready and media is not None and self._now() < media.ends
+        if media is None or media.used or self.processing_fails:
+            return False
+        return media.polls <= 0 and self._now() < media.ends
 
     def _headers(self) -> dict[str, str]:
-        def limit(name: str, most: int, left: int, window: timedelta) -> dict[str, str]:
-            ends = int((self._now() + window).timestamp())
-            return {f"{name}-limit": str(most), f"{name}-remaining": str(max(left, 0)), f"{name}-reset": str(ends)}
-
-        day = timedelta(days=1)
-        return limit("x-rate-limit", _CREATES, self.posts_left, _WINDOW) | limit(
-            "x-app-limit-24hour", 10_000, self.day_left, day
+        limits = (
+            ("x-rate-limit", _CREATES, self.posts_left, _WINDOW),
+            ("x-app-limit-24hour", 10_000, self.day_left, timedelta(days=1)),
         )
-
-    def _limits(self) -> Answer | None:
-        if self.posts_left > 0 and self.day_left > 0:
-            return None
-        return replace(problem(429, "Too Many Requests", title="Too Many Requests"), headers=self._headers())
+        headers: dict[str, str] = {}
+        for name, most, left, window in limits:
+            headers |= {f"{name}-limit": str(most), f"{name}-remaining": str(max(left, 0))}
+            headers[f"{name}-reset"] = str(int((self._now() + window).timestamp()))
+        return headers
 
 
 # Roughly what X links: URLs, and bare domains of some of its ~1,500 top-level domains
@@ -380,19 +374,8 @@ class VisibleXPost:
     images: tuple[VisibleImage, ...] = ()
 
 
-class ShortenedText(NamedTuple):
-    """A text with X's short links.
-
-    Attributes:
-        urls: The short links with their targets.
-    """
-
-    text: str
-    urls: list[dict[str, str]]
-
-
-def with_short_links(post: VisibleXPost, handle: str) -> ShortenedText:
-    """Replace the links of a post, and append one for its pictures."""
+def with_short_links(post: VisibleXPost, handle: str) -> tuple[str, list[dict[str, str]]]:
+    """Return a post's text and short links. The last one leads to its pictures."""
     urls: list[dict[str, str]] = []
 
     def short(expanded: str, shown: str) -> str:
@@ -406,7 +389,7 @@ def with_short_links(post: VisibleXPost, handle: str) -> ShortenedText:
     text = _LINK.sub(link, escape(post.text, quote=False))
     if post.images:
         text += f" {short(f'https://x.com/{handle}/status/{post.id}/photo/1', 'pic.x.com/1')}"
-    return ShortenedText(text, urls)
+    return text, urls
 
 
 def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:
