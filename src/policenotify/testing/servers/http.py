@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from tempfile import TemporaryDirectory
 from threading import Event, Thread, current_thread
 from typing import Any, Literal, Self, TypeAlias, cast
@@ -394,7 +395,7 @@ class _Server(ThreadingHTTPServer):
         self.now = now
         self.context = context
         self.closing = Event()
-        self._handlers: dict[Thread, socket.socket] = {}
+        self._handlers: dict[Thread, list[socket.socket]] = {}  # a second connection is TLS on the first
         # seconds between checks for the end
         self._acceptor = Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._acceptor.start()
@@ -402,12 +403,11 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         alive = {known: each for known, each in self._handlers.items() if known.is_alive()}
-        self._handlers = alive | {thread: request}
+        self._handlers = alive | {thread: [request]}
         thread.start()
 
-    def replace_connection(self, connection: socket.socket) -> None:
-        """Let `stop` close this connection in place of the calling thread's first one."""
-        self._handlers[current_thread()] = connection
+    def add_connection(self, connection: socket.socket) -> None:
+        self._handlers[current_thread()].append(connection)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
         self.close_request(request)  # the parent would send FIN first, which prevents a reset
@@ -422,13 +422,15 @@ class _Server(ThreadingHTTPServer):
         self.shutdown()
         self._acceptor.join()
         self.server_close()
-        for connection in self._handlers.values():
+        handlers = self._handlers
+        for connection in chain.from_iterable(handlers.values()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        if current_thread() not in self._handlers:  # a route that stops its own server must not wait
-            for thread, connection in self._handlers.items():
+        if current_thread() not in handlers:  # a route that stops its own server must not wait
+            for thread, connections in handlers.items():
                 thread.join()
-                connection.close()
+                for connection in connections:
+                    connection.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -463,7 +465,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.rfile.close()
         self.request = context.wrap_socket(self.connection, server_side=True)
-        self.server.replace_connection(self.request)
+        self.server.add_connection(self.request)
         self.setup()
         self.close_connection = False
 
