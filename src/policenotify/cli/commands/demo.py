@@ -107,7 +107,7 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
     clock = StoryClock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
-        networks = stack.enter_context(DevNetworks(channels=NETWORKS, partial=False, now=clock.now))
+        networks = stack.enter_context(DevNetworks(channels=NETWORKS, now=clock.now))
         keys = Keys.create(lambda count: bytes(range(count)))  # no secret: each demo has the same references
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.delivery.service import ended_by_signals
-
-if TYPE_CHECKING:
-    from policenotify.testing.dev.networks import DevNetworks
 
 PORT_BASE = 8040
 """The port of the page. Those of the networks follow it."""
@@ -64,22 +60,17 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
         # Ctrl-C may come as soon as the address is known.
         signals = running.enter_context(ended_by_signals())
         if call.json:
-            missing = {channel: list(modules) for channel, modules in networks.missing.items()}
-            click.echo(json_text({"page": page, "settings": networks.toml, "file": settings, "missing": missing}))
+            click.echo(json_text({"page": page, "settings": networks.toml, "file": settings}))
         else:
             click.echo(networks.toml)
-        for line in _lines(networks, page, settings):
+        for line in _lines(page, settings):
             click.echo(call.say(line), err=True)
         while not signals.wait(_LONGEST):
             pass
     return Exit.OK
 
 
-def _lines(networks: DevNetworks, url: str, settings: str) -> list[str]:
+def _lines(url: str, settings: str) -> tuple[str, str]:
     """Return what is printed on standard error for a person."""
-    left_out = [
-        f"Without {channel}, because this is not installed: {', '.join(modules)}"
-        for channel, modules in networks.missing.items()
-    ]
     here = f"The installation: {settings}" if settings else "Copy these settings, and close them for others: chmod 600"
-    return [*left_out, here, f"What readers see: {url} (Ctrl-C ends it)"]
+    return here, f"What readers see: {url} (Ctrl-C ends it)"

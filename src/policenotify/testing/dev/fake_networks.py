@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from typing import Any, Final
 
 from policenotify.cli.report.source import ReaderPost
@@ -30,7 +29,6 @@ class FakeNetwork:
 
     Attributes:
         channel: The name of the channel in the settings.
-        modules: What the network and its server import.
         server: Returns a new server, which does not listen yet.
         settings: The channel in the settings, without its recipients. The secrets are fake.
         posts: Returns what a reader of the server sees now, oldest first.
@@ -39,17 +37,11 @@ class FakeNetwork:
     """
 
     channel: str
-    modules: tuple[str, ...]
     server: Callable[[Callable[[], datetime]], Any]
     settings: str
     posts: Callable[[Any], list[ReaderPost]]
     refusal: tuple[str, int, Mapping[str, str | int]] = ("/", 0, {})
     people: tuple[str, ...] = ()
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The modules that are not installed."""
-        return tuple(name for name in self.modules if find_spec(name) is None)
 
     def refuse(self, server: Any) -> None:  # noqa: ANN401 - the servers have no common type
         """Let the server reject each post for good."""
@@ -118,7 +110,6 @@ def _items(server: FakeWebhookServer) -> list[ReaderPost]:
 FAKE_NETWORKS: Final = (
     FakeNetwork(
         channel="x",
-        modules=("tweepy", "requests", "requests_oauthlib"),
         server=lambda now: FakeXServer("police34", now=now),
         settings="""network = "x"
 handle = "{0.handle}"
@@ -133,7 +124,6 @@ access_token_secret = "{0.access[1]}"
     ),
     FakeNetwork(
         channel="mastodon",
-        modules=("mastodon", "requests"),
         server=lambda now: FakeMastodonServer("police34", now=now),
         settings="""network = "mastodon"
 server = "{0.url}"
@@ -145,7 +135,6 @@ token = "{0.token}"
     ),
     FakeNetwork(
         channel="bluesky",
-        modules=("atproto", "httpx"),
         server=lambda now: FakeBlueskyServer("police34.example", now=now),
         settings="""network = "bluesky"
 handle = "{0.handle}"
@@ -157,7 +146,6 @@ service = "{0.url}"
     ),
     FakeNetwork(
         channel="sms",
-        modules=("apprise", "phonenumbers", "requests"),
         server=lambda now: FakeSmsServer(now=now),
         settings="""network = "sms"
 url = "json://{0.user}:{0.password}@127.0.0.1:{0.port}{0.JSON}?:to={{recipient}}&:from={{sender}}"
@@ -169,7 +157,6 @@ sender = "POLICE34"
     ),
     FakeNetwork(
         channel="mail",
-        modules=("apprise", "email_validator", "aiosmtpd"),
         server=lambda now: FakeMailServer(now=now),
         settings="""network = "email"
 url = "mailto://127.0.0.1:{0.port}/?from=alerte@police34.example&mode=insecure"
@@ -181,7 +168,6 @@ unsubscribe = "https://police34.example/stop/{{recipient}}"
     ),
     FakeNetwork(
         channel="webhook",
-        modules=("requests",),
         server=lambda now: FakeWebhookServer(now=now),
         settings="""network = "webhook"
 url = "{0.url}/police"

@@ -129,11 +129,9 @@ class DevNetworks:
         port_base: The port before those of the networks, in their order. 0: each gets a free one.
         channels: The networks, of `x`, `mastodon`, `bluesky`, `sms`, `mail` and `webhook`. By default all, in this
             order.
-        partial: Leave out a network whose client library is not installed. If not, using it raises `MissingExtra`.
         now: The servers' time.
 
     Attributes:
-        missing: The networks that are left out, each with the modules that are not installed.
         settings: The settings file that `install` wrote.
     """
 
@@ -144,13 +142,9 @@ class DevNetworks:
         *,
         port_base: int = 0,
         channels: Collection[str] = (),
-        partial: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         fakes = [fake for fake in FAKE_NETWORKS if not channels or fake.channel in channels]
-        self.missing: dict[str, tuple[str, ...]] = {
-            fake.channel: fake.missing for fake in fakes if partial and fake.missing
-        }
         self._ports = {fake: port_base and port_base + number for number, fake in enumerate(fakes, 1)}
         self._now = now
         self._networks: dict[str, DevNetwork] = {}
@@ -159,13 +153,13 @@ class DevNetworks:
         """Start the servers.
 
         Raises:
+            MissingExtra: The library of a server is not installed.
             OSError: A port is in use. No server runs then.
         """
         with ExitStack() as started:
             started.callback(self.close)
             for fake, port in self._ports.items():
-                if fake.channel not in self.missing:
-                    self._networks[fake.channel] = DevNetwork(fake, port, self._now)
+                self._networks[fake.channel] = DevNetwork(fake, port, self._now)
             started.pop_all()
         return self
 
@@ -176,10 +170,6 @@ class DevNetworks:
         return iter(self._networks.values())
 
     def __getitem__(self, channel: str) -> DevNetwork:
-        if channel in self.missing:
-            modules = ", ".join(self.missing[channel])
-            install = "All networks and their servers: pip install 'policenotify[all,testing]'"
-            raise KeyError(f"{channel} is left out, because this is not installed: {modules}. {install}")
         if channel not in self._networks:
             raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self._networks)}")
         return self._networks[channel]
