@@ -230,17 +230,6 @@ def test_a_content_warning_precedes_its_category_and_counts(opened: Open, server
     assert "501" in str(error)
 
 
-def test_a_thread_is_linked_and_mentions_no_account(channel: Mastodon, server: FakeMastodonServer) -> None:
-    opening = send_post(channel, a_post("Route barrée"))
-    update = send_post(channel, a_post("Toujours barrée", stage=Stage.UPDATE), opening)
-    end = send_post(channel, a_post("Route rouverte", stage=Stage.END), opening, update)
-    assert [(post.id, post.parent, post.text) for post in server.thread(opening.id)] == [
-        (opening.id, None, "Route barrée"),
-        (update.id, opening.id, "Toujours barrée"),
-        (end.id, update.id, "Route rouverte"),
-    ]
-
-
 def test_a_post_of_another_account_is_not_answered(channel: Mastodon, server: FakeMastodonServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     foreign_posts = [ours.model_copy(update={"account": "other@x"}), ours.model_copy(update={"id": "../media"})]
@@ -686,14 +675,6 @@ def test_a_closed_port(channel: Mastodon, server: FakeMastodonServer) -> None:
         assert error.code == "ConnectionError"
     server.recover()
     assert channel.send(request) == ref
-
-
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeMastodonServer) -> None:
-    channel = opened(timeout=short(0.6))
-    request = channel.prepare(a_post(), ())
-    server.fail_next("POST", POST, NoResponse())
-    error = error_of(lambda: channel.send(request))
-    assert (type(error), error.code) == (Unconfirmed, "ReadTimeout")
 
 
 def test_a_post_that_is_not_shown_is_in_doubt(channel: Mastodon, server: FakeMastodonServer, clock: FakeClock) -> None:
