@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from policenotify.cli.report.source import ReaderPost
     from policenotify.testing.contract.core import ChannelContract
     from policenotify.testing.contract.fixtures import (
-        BulkFixture,
         Call,
         Fault,
         HttpFixture,
@@ -49,7 +48,6 @@ _MODULES = {
     "servers.sms": ("ReceivedSms", "FakeSmsServer"),
     "servers.http": ("Answer", "NoResponse", "Disconnect", "RecordedRequest", "FakeServer"),
     "contract.fixtures": (
-        "BulkFixture",
         "Call",
         "Fault",
         "HttpFixture",
@@ -64,7 +62,6 @@ _EXTRA = {"pytest", "hypothesis"}
 
 __all__ = [
     "Answer",
-    "BulkFixture",
     "Call",
     "ChannelContract",
     "DevNetwork",
