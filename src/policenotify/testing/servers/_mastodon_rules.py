@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,33 +43,21 @@ class Rules:
         any_language: A post in an invalid language is published in the account's own; else it is refused.
     """
 
-    version: str
-    source: str
-    redirects_slash: bool
-    url_length: int
-    counts_as_mastodon: bool
-    max_media: int
-    keys: bool
-    orphans: bool
-    limits: bool
-    refusal: int
-    any_language: bool
+    version: str = "4.5.2"
+    source: str = "https://github.com/mastodon/mastodon"
+    redirects_slash: bool = False
+    url_length: int = 23
+    counts_as_mastodon: bool = True
+    max_media: int = 4
+    keys: bool = True
+    orphans: bool = True
+    limits: bool = True
+    refusal: int = 422
+    any_language: bool = True
 
 
 RULES: Final[Mapping[str, Rules]] = {
-    "mastodon": Rules(
-        version="4.5.2",
-        source="https://github.com/mastodon/mastodon",
-        redirects_slash=False,
-        url_length=23,
-        counts_as_mastodon=True,
-        max_media=4,
-        keys=True,
-        orphans=True,
-        limits=True,
-        refusal=422,
-        any_language=True,
-    ),
+    "mastodon": Rules(),
     "gotosocial": Rules(
         version="0.20.0",
         source="https://codeberg.org/superseriousbusiness/gotosocial",
@@ -96,29 +85,28 @@ class Window:
     def __init__(self, limit: int, seconds: int) -> None:
         self.limit = limit
         self._seconds = seconds
-        self._number = -1
-        self._used = 0
+        self._used: Counter[int] = Counter()
+
+    def _number(self, now: datetime) -> int:
+        return int(now.timestamp()) // self._seconds
 
     def left(self, now: datetime) -> int:
         """Return the remaining calls."""
-        number = int(now.timestamp()) // self._seconds
-        if number != self._number:
-            self._number, self._used = number, 0
-        return self.limit - self._used
+        return self.limit - self._used[self._number(now)]
 
     def take(self, now: datetime) -> bool:
         """Use one call, and return False if none was left."""
         available = self.left(now) > 0
-        self._used += available
+        self._used[self._number(now)] += available
         return available
 
     def use_up(self, now: datetime) -> None:
         """Use all remaining calls."""
-        self._used += self.left(now)
+        self._used[self._number(now)] = self.limit
 
     def reset(self, now: datetime) -> str:
         """Return the end of the window as ISO 8601 with microseconds."""
-        at = datetime.fromtimestamp((int(now.timestamp()) // self._seconds + 1) * self._seconds, UTC)
+        at = datetime.fromtimestamp((self._number(now) + 1) * self._seconds, UTC)
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

@@ -32,7 +32,6 @@ class Media:
 
     Attributes:
         polls: Number of status requests until it is processed.
-        status: Id of the post that shows it, or `None`.
     """
 
     id: str
@@ -40,7 +39,6 @@ class Media:
     type: str
     alt: str
     polls: int
-    status: str | None = None
 
     def entity(self, server: str) -> dict[str, Any]:
         """Return the API entity, without URL during processing."""

@@ -93,13 +93,7 @@ class FakeMastodonServer(FakeServer):
             ("POST", "/api/v2/media", self._upload, "write:media", "media"),
             ("GET", "/api/v1/media/*", self._uploaded, "write:media", "all"),
             ("POST", "/api/v1/statuses", self._post, "write:statuses", "all"),
-            (
-                "GET",
-                status_path,
-                lambda request: Answer.json(self._entity(self._found(request))),
-                "read:statuses",
-                "all",
-            ),
+            ("GET", status_path, self._shown, "read:statuses", "all"),
             ("GET", f"{status_path}/source", self._source, "read:statuses", "all"),
             ("GET", f"{status_path}/history", self._history, "read:statuses", "all"),
             ("PUT", status_path, self._edit, "write:statuses", "all"),
@@ -137,17 +131,20 @@ class FakeMastodonServer(FakeServer):
     def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a status
         """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
-            return self._store(self._made(text, **{"created_at": at or self._now(), **more})).id
+            made = self._made(text, **{"created_at": at or self._now(), **more})
+            self._posts[made.id] = made
+            return made.id
 
     def rewrite(self, id_: str, text: str) -> None:
         """Edit a post as if by hand."""
         with self._lock:
-            self._change(self._posts[id_], text=text)
+            self._change(self._posts[id_], replace(self._posts[id_], text=text))
 
     def remove(self, id_: str) -> None:
         """Delete a post as if by hand."""
         with self._lock:
-            del self._posts[id_]
+            for media in self._posts.pop(id_).media:
+                del self._media[media]
             for post in self.posts if self.rules.orphans else ():
                 if post.parent == id_:
                     self._posts[post.id] = replace(post, parent=None)
@@ -155,7 +152,7 @@ class FakeMastodonServer(FakeServer):
     def forget_media(self) -> None:
         """Delete the uploads that no post shows, as after a day."""
         with self._lock:
-            self._media = {id_: media for id_, media in self._media.items() if media.status}
+            self._media = {id_: media for id_, media in self._media.items() if id_ in self._attached()}
 
     def use_up(self, family: Literal["all", "statuses", "media", "deletes"]) -> None:
         """Use up a rate limit until its window ends."""
@@ -251,6 +248,9 @@ class FakeMastodonServer(FakeServer):
             raise _missing()
         return post
 
+    def _shown(self, request: RecordedRequest) -> Answer:
+        return Answer.json(self._entity(self._found(request)))
+
     def _source(self, request: RecordedRequest) -> Answer:
         post = self._found(request)
         return Answer.json({"id": post.id, "text": post.text, "spoiler_text": post.warning})
@@ -279,7 +279,7 @@ class FakeMastodonServer(FakeServer):
 
     def _uploaded(self, request: RecordedRequest) -> Answer:
         media = self._media.get(request.path.split("/")[4])
-        if media is None or media.status:
+        if media is None or media.id in self._attached():
             raise _missing()
         if media.polls:
             media.polls -= 1
@@ -303,7 +303,7 @@ class FakeMastodonServer(FakeServer):
         language_ = language(self.rules, sent.get("language"), self.language)
         if language_ is None:
             raise _refused(400, "Bad Request: language is not valid")
-        media = self._media_for(sent, None)
+        media = self._media_for(sent, ())
         text, warning = self._checked(sent, media)
         self._take_status()
         post = self._made(
@@ -313,16 +313,17 @@ class FakeMastodonServer(FakeServer):
             visibility=sent.get("visibility") or "public",
             language=language_,
             parent=parent,
+            **_pictures(media),
         )
         if not self.drops_posts:
-            post = self._store(post, media)
+            self._posts[post.id] = post
             if key:
                 self._keys[key] = (post.id, self._now())
         return Answer.json(self._entity(post))
 
     def _edit(self, request: RecordedRequest) -> Answer:
         post, sent = self._found(request), fields(request)
-        media = self._media_for(sent, post.id)
+        media = self._media_for(sent, post.media)
         text, warning = self._checked(sent, media)
         alts = {each["id"]: each["description"] for each in sent.get("media_attributes", ()) if "description" in each}
         for alt in alts.values():
@@ -331,8 +332,8 @@ class FakeMastodonServer(FakeServer):
         for item in media:
             item.alt = alts.get(item.id, item.alt)
         sensitive = flag(sent.get("sensitive")) or bool(warning)
-        self._store(replace(post, media=()), media)
-        return Answer.json(self._entity(self._change(post, text=text, warning=warning, sensitive=sensitive)))
+        after = replace(post, text=text, warning=warning, sensitive=sensitive, **_pictures(media))
+        return Answer.json(self._entity(self._change(post, after)))
 
     def _delete(self, request: RecordedRequest) -> Answer:
         post = self._found(request)
@@ -350,9 +351,12 @@ class FakeMastodonServer(FakeServer):
         own = re.escape(self.url.partition("://")[2])
         return re.sub(rf"(@{re.escape(self.handle)})@{own}(?![\w.:])", r"\1", text), warning
 
-    def _media_for(self, sent: Mapping[str, Any], status: str | None) -> list[Media]:
-        ids = sent.get("media_ids", [])
-        usable = [media for id_ in ids if (media := self._media.get(id_)) and media.status in {None, status}]
+    def _attached(self) -> set[str]:
+        return {media for post in self._posts.values() for media in post.media}
+
+    def _media_for(self, sent: Mapping[str, Any], own: Sequence[str]) -> list[Media]:
+        ids, taken = sent.get("media_ids", []), self._attached().difference(own)
+        usable = [media for id_ in ids if id_ not in taken and (media := self._media.get(id_))]
         if len(usable) != len(ids):
             lost = ", ".join(sorted(set(ids) - {media.id for media in usable}))
             raise _refused(self.rules.refusal, f"Media {lost} not found or already attached to another post")
@@ -397,17 +401,8 @@ class FakeMastodonServer(FakeServer):
             **{"id": id_, "url": url, "text": text, "language": self.language, "created_at": self._now(), **more}
         )
 
-    def _store(self, post: VisibleMastodonPost, media: Sequence[Media] = ()) -> VisibleMastodonPost:
-        """Show a post with these pictures only."""
-        for item in self._media.values():
-            item.status = post.id if item in media else None if item.status == post.id else item.status
-        images = tuple(VisibleImage(item.alt, item.data, item.type) for item in media)
-        self._posts[post.id] = replace(post, media=tuple(item.id for item in media), images=images)
-        return self._posts[post.id]
-
-    def _change(self, before: VisibleMastodonPost, **fields: Any) -> VisibleMastodonPost:  # noqa: ANN401 - fields of a post
-        """Edit a stored post. An edit that changes nothing adds no version."""
-        after = replace(self._posts[before.id], **fields)
+    def _change(self, before: VisibleMastodonPost, after: VisibleMastodonPost) -> VisibleMastodonPost:
+        """Edit a post. An edit that changes nothing adds no version."""
         if after != before:
             after = replace(after, history=(*before.history, before.version), edited_at=self._now())
         self._posts[before.id] = after
@@ -430,6 +425,12 @@ class FakeMastodonServer(FakeServer):
             "account": self._account(),
             "media_attachments": [self._media[id_].entity(self.url) for id_ in post.media],
         }
+
+
+def _pictures(media: Sequence[Media]) -> dict[str, Any]:
+    """Return the fields of a post that shows these pictures."""
+    images = tuple(VisibleImage(item.alt, item.data, item.type) for item in media)
+    return {"media": tuple(item.id for item in media), "images": images}
 
 
 def _refused(status: int, error: str) -> Refusal:
