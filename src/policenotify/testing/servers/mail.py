@@ -74,6 +74,7 @@ class FakeMailServer(LoopbackServer):
     Attributes:
         login: As above; a change applies from the next session on.
         latency: Seconds before the answer to `DATA`.
+        sessions: Number of accepted connections.
 
     Raises:
         MissingExtra: aiosmtpd is not installed. It is in `policenotify[testing]`.
@@ -95,15 +96,11 @@ class FakeMailServer(LoopbackServer):
         self.login = login
         self._size_limit = size_limit
         super().__init__(now)
+        self.sessions: int = 0
         self._script = _Script(self, self._deliver, self._broken.append, smtp.MISSING)
         self._mails: list[Mail] = []
         self._protocols: WeakSet[Any] = WeakSet()
         self._thread: Thread | None = None
-
-    @property
-    def sessions(self) -> int:
-        """Number of accepted connections."""
-        return self._script.sessions
 
     @property
     def mails(self) -> list[Mail]:
@@ -245,7 +242,7 @@ class FakeMailServer(LoopbackServer):
         await server.wait_closed()
 
     def _session(self) -> Any:
-        self._script.sessions += 1
+        self.sessions += 1
         protocol = self._smtp.SMTP(
             self._script,
             loop=asyncio.get_running_loop(),
@@ -304,7 +301,6 @@ class _Script:
         broken: Callable[[Exception], None],
         missing: object,
     ) -> None:
-        self.sessions = 0
         self._broken = broken
         self._settings = settings
         self._deliver = deliver

@@ -168,19 +168,13 @@ class FakeMastodonServer(FakeServer):
     def _guarded(
         self, answer: Callable[[RecordedRequest], Answer], *, scope: str | None, family: str = "all"
     ) -> Callable[[RecordedRequest], Answer]:
-        """Check token, scope and limit, and add the headers of the limits."""
+        """Check token, scope and limit."""
 
         def guarded(request: RecordedRequest) -> Answer:
-            try:
-                self._take(family)
-                if scope:
-                    self._check_token(request, scope)
-                result = answer(request)
-            except Refusal as error:
-                result = error.answer
-            writes = family == "all" and request.method in {"POST", "PUT"}
-            limits = self._limits("statuses" if writes else family)
-            return replace(result, headers={**limits, **result.headers})
+            self._take(family)
+            if scope:
+                self._check_token(request, scope)
+            return answer(request)
 
         return guarded
 
@@ -189,10 +183,12 @@ class FakeMastodonServer(FakeServer):
             if not self._windows[name].take(self._now()):
                 raise _refused(429, "Too many requests")
 
-    def _limits(self, family: str) -> dict[str, str]:
+    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
         """Return the headers of the tighter limit. There is no `Retry-After`."""
         if not self.rules.limits:
             return {}
+        family = {"POST": "statuses", "PUT": "statuses", "DELETE": "deletes"}.get(request.method, "all")
+        family = "media" if request.path.startswith("/api/v2/media") else family
         now = self._now()
         window = min((self._windows["all"], self._windows[family]), key=lambda each: each.left(now))
         return {

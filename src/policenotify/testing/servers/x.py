@@ -233,13 +233,13 @@ class FakeXServer(FakeServer):
 
     def _create(self, request: RecordedRequest) -> Answer:
         if min(self.posts_left, self.day_left) <= 0:
-            return replace(problem(429, "Too Many Requests", title="Too Many Requests"), headers=self._headers())
+            return replace(problem(429, "Too Many Requests", title="Too Many Requests"), headers=self._limits())
         self.posts_left -= 1
         self.day_left -= 1
         body = request.json()
         refused = schema_error(body) or self._refusal(body)
         if refused is not None:
-            return replace(refused, headers={**refused.headers, **self._headers()})
+            return replace(refused, headers={**refused.headers, **self._limits()})
         pictures = [self._media[number] for number in body.get("media", {}).get("media_ids", [])]
         for picture in pictures:
             picture.used = True
@@ -249,7 +249,7 @@ class FakeXServer(FakeServer):
             del self._posts[post.id]
         text, _ = with_short_links(post, self.handle)
         data = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
-        return Answer.json({"data": data}, 201, headers=self._headers())
+        return Answer.json({"data": data}, 201, headers=self._limits())
 
     def _refusal(self, body: dict[str, Any]) -> Answer | None:
         """Return the refusal of a post, or `None`."""
@@ -339,7 +339,7 @@ class FakeXServer(FakeServer):
             return False
         return media.polls <= 0 and self._now() < media.ends
 
-    def _headers(self) -> dict[str, str]:
+    def _limits(self) -> dict[str, str]:
         limits = (
             ("x-rate-limit", _CREATES, self.posts_left, _WINDOW),
             ("x-app-limit-24hour", 10_000, self.day_left, timedelta(days=1)),
