@@ -6,13 +6,12 @@ import gzip
 from contextlib import closing, suppress
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import ChannelError
-from policenotify.networks._bounds import MAX_ANSWER, beginning
-from policenotify.networks._requests import BoundedRequests, PostSession
+from policenotify.networks._bounds import beginning
+from policenotify.networks._requests import PostSession
 from policenotify.testing.servers.http import Answer, FakeServer
 from tests.support.hostile_server import CALLS, LONG, LONG_REPLY, SLOW, hostile_server, mail
 from tests.support.hostile_server import Answer as HostileAnswer
@@ -80,14 +79,6 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
     with FakeServer(Answer(302, b"x" * 5_000_000, {"Location": "/"})) as server, closing(_session()) as session:
         response = session.get(server.url)
         assert (response.status_code, response.content) == (302, b"")
-
-
-def test_a_call_by_the_functions_of_requests_is_bounded() -> None:
-    with FakeServer(Answer(200, b"x" * (MAX_ANSWER + 1))) as server:
-        bounded = BoundedRequests()
-        assert bounded.post(server.url, b"data", timeout=ANSWERED).content == b""
-        assert bounded.RequestException is requests.RequestException
-        assert server.requests[0].body == b"data"
 
 
 def _session() -> PostSession:

@@ -13,7 +13,7 @@ import warnings
 from typing import Any, Self
 
 from policenotify.errors import Blocked, Unavailable
-from policenotify.networks._apprise import plugin
+from policenotify.networks._apprise.service import read_service
 from policenotify.networks.email.mime import OutgoingMail
 from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, silent, timed_out
 from policenotify.transport import is_loopback
@@ -40,7 +40,7 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: A
     Raises:
         Blocked: apprise reads another sender, or the connection would not be safe.
     """
-    service: Any = plugin.make_service(NotifyEmail, url)
+    service: Any = read_service(NotifyEmail, url)
     service.smtp_host = service.smtp_host.strip("[]")  # RFC 3986 writes IPv6 in brackets, sockets do not
     if service.from_addr[1].lower() != sender.lower():
         raise Blocked("The channel's url does not name the sender clearly. Nothing was sent.", remedy=_ADD_FROM)
