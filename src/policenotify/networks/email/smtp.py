@@ -14,8 +14,8 @@ from typing import Any, Self
 
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks._apprise.service import read_service
-from policenotify.networks.email.mime import OutgoingMail
-from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, silent, timed_out
+from policenotify.networks._bounds import call_seconds
+from policenotify.networks.email.replies import Private, Reply, SessionLost, not_opened, silent, timed_out
 from policenotify.transport import is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -23,7 +23,6 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email import NotifyEmail
 
 _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
-_PIECE = 65_536  # bytes of a mail for which the server has the channel's `timeout`
 _ADD_FROM = (
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
 )
@@ -67,17 +66,17 @@ class SmtpSession:
     Args:
         client: Connected, secured and logged in.
         service: The service that names the login.
+        timeout: Seconds for each exchange.
 
     Attributes:
         used: The server has decided about a mail in this session.
     """
 
-    def __init__(self, client: smtplib.SMTP, service: Any) -> None:  # noqa: ANN401 - see open_service
+    def __init__(self, client: smtplib.SMTP, service: Any, timeout: float) -> None:  # noqa: ANN401 - see open_service
         self.used = False
         self._client = client
-        self._names = (service.user or "",)
-        self._password = service.password or ""
-        self._takes_size = client.has_extn("size")
+        self._timeout = timeout
+        self._user, self._password = service.user or "", service.password or ""
 
     @classmethod
     def open(cls, service: Any, timeout: float) -> Self:  # noqa: ANN401 - see open_service
@@ -100,54 +99,56 @@ class SmtpSession:
                 client.close()
             problem = not_opened(error, Private(names=(service.user or "",), password=service.password or ""))
         else:
-            return cls(client, service)
+            return cls(client, service, timeout)
         raise problem  # outside of `except`: the cause may hold the password or an address
 
-    def send(self, mail: OutgoingMail) -> Reply:
+    def send(self, sender: str, address: str, content: bytes) -> Reply:
         """Send a mail, and return the reply that decides about it.
+
+        Args:
+            sender: The envelope's sender, which gets bounces, in ASCII.
+            address: The recipient's address in ASCII.
+            content: The mail, 7-bit, with CR LF line ends.
 
         Raises:
             SessionLost: There is none, or the server ends the session without accepting the mail.
         """
-        written = False
+        client, writing = self._client, False
+        private = Private((sender, self._user), address, self._password)
         try:
-            size = f" SIZE={len(mail.content)}" if self._takes_size else ""
-            commands: tuple[tuple[Command, str, set[int]], ...] = (
-                ("sender", f"MAIL FROM:<{mail.sender}>{size}", {250}),
-                ("recipient", f"RCPT TO:<{mail.address}>", {250, 251, 252}),
-                ("content", "DATA", {354}),
-            )
-            for to, command, goes_on in commands:
-                number, text = self._client.docmd(command)
-                if number not in goes_on:
-                    return self._decided(mail, to, number, text)
-            written, content = True, mail.content + b".\r\n"
-            for at in range(0, len(content), _PIECE):
-                self._client.send(content[at : at + _PIECE])
-            number, text = self._client.getreply()
-            return self._decided(mail, "content", number, text, written=True)
+            options = [f"SIZE={len(content)}"] if client.has_extn("size") else []
+            reply = Reply.of("sender", *client.mail(sender, options), private)
+            if reply.number == 250:
+                reply = Reply.of("recipient", *client.rcpt(address), private)
+            if reply.number in {250, 251, 252} and reply.to == "recipient":
+                writing = True
+                reply = Reply.of("content", *self._data(content), private)
+            return self._decided(reply)
         except OSError as error:  # SMTPException is one
             self.drop()
-            raise SessionLost(in_doubt=written, silent=timed_out(error)) from None
+            raise SessionLost(in_doubt=writing, silent=timed_out(error)) from None
 
-    def _decided(
-        self,
-        mail: OutgoingMail,
-        to: Command,
-        number: int,
-        text: bytes,
-        *,
-        written: bool = False,
-    ) -> Reply:
+    def _data(self, content: bytes) -> tuple[int, bytes]:
+        """Send a mail, and return the server's reply to it or to the command before it."""
+        client = self._client
+        try:
+            if client.sock is not None:  # a large mail may take longer than a reply
+                client.sock.settimeout(call_seconds(self._timeout, len(content)))
+            return client.data(content)
+        except smtplib.SMTPDataError as error:
+            raw = error.smtp_error
+            return error.smtp_code, raw if isinstance(raw, bytes) else raw.encode()
+        finally:
+            if client.sock is not None:
+                client.sock.settimeout(self._timeout)
+
+    def _decided(self, reply: Reply) -> Reply:
         """Return a reply that decides about a mail, and let the server forget a refused one."""
-        private = Private((mail.sender, *self._names), mail.address, self._password) if number >= 400 else None
-        reply = Reply.of(to, number, text, private=private)
-        accepted = written and reply.accepted
-        if number == _CLOSING or not (accepted or reply.for_now or reply.final):
+        if reply.number == _CLOSING or not (reply.accepted or reply.for_now or reply.final):
             self.drop()
-            raise SessionLost(in_doubt=written and number != _CLOSING)
+            raise SessionLost(in_doubt=reply.to == "content" and reply.number != _CLOSING)
         self.used = True
-        if not accepted:
+        if not reply.accepted:
             try:
                 forgotten = self._client.rset()[0] == 250
             except OSError:

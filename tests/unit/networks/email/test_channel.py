@@ -229,9 +229,7 @@ def test_one_refusal_of_many_costs_no_other_recipient_the_mail(server: FakeMailS
     outcomes = send(channel(server))
     assert outcomes_of(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
     assert (outcomes["bob"].code, outcomes["bob"].gone) == ("550 5.1.1", True)
-    assert (
-        outcomes["bob"].reason == "This address does not exist: <address>: no mailbox <address> here, says <address>."
-    )
+    assert outcomes["bob"].reason == "This address does not exist: …: no mailbox … here, says …"
     assert (outcomes["dan"].code, outcomes["dan"].gone) == ("451 4.7.1", False)
     assert received(server) == Counter(ana=1, cleo=1)
     assert server.sessions == 1
@@ -699,7 +697,7 @@ def test_a_server_without_encryption_never_gets_the_password(server: FakeMailSer
 @pytest.mark.parametrize(
     ("replies", "kind", "said"),
     [
-        ({"greeting": "554 5.7.1 ana@c.example: listed"}, Blocked, "<address>: listed"),
+        ({"greeting": "554 5.7.1 ana@c.example: listed"}, Blocked, "…: listed"),
         ({"greeting": "421 4.3.2 busy"}, Unavailable, "busy"),
         ({"ehlo": "250-hello\r\n250 AUTH NTLM"}, Blocked, "login"),
         ({"ehlo": "250 hello"}, Blocked, "login"),
