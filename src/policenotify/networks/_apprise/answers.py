@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
+from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.networks import _rules
 from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.transport import error_for_exception, error_for_status, quoted, retry_at
+from policenotify.networks._rules import Rule
+from policenotify.transport import error_for_exception, error_for_status
 
 DOCTOR: Final = "then: policenotify doctor"
+_CODE: Final = re.compile(r"(?:server_error=|API error |\"name\": ?\")(?!UNKNOWN)([\w-]{1,60})(?:, | - |\")")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,7 @@ class Answer:
     Attributes:
         accepted: The service reports success.
         called: The service was called.
-        status: The HTTP status, if one is known.
+        status: The HTTP status, or 0 if it is not known.
         headers: Names in lower case. Only of a call that the URL spells.
         body: The answer's beginning, if it is known.
         error: The exception that ended the call.
@@ -33,7 +37,7 @@ class Answer:
 
     accepted: bool
     called: bool = True
-    status: int | None = None
+    status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     error: OSError | None = field(default=None, repr=False)
@@ -41,43 +45,32 @@ class Answer:
     private: Sequence[str] | None = field(default=None, repr=False)
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The service's own words, if they may be shown. May be empty."""
         return "" if self.private is None else words_of(self.body, self.private)
 
+    @property
+    def from_network(self) -> bool:
+        """True if the service gives words for its refusal."""
+        return bool(self.message)
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A reason for which a service refuses a call, and what it means.
+    @property
+    def phrases(self) -> str:
+        """The words that may be shown, and what the plugin logs, in lower case."""
+        return "\n".join((self.message, *self.lines)).lower()
 
-    Attributes:
-        error: The error that the channel raises.
-        reason: What happened. `{where}` is the service, `{words}` the end of the sentence with its words.
-        remedy: What to do now.
-        statuses: HTTP statuses. Empty: any.
-        phrases: Expressions, in any case of letters. One must occur in the words; its group is the code. Empty: any.
-        options: Further arguments of the error.
-    """
+    @property
+    def code(self) -> str:
+        """The gateway's own code for a refusal of a person, else the status."""
+        match = _CODE.search("\n".join((*self.lines, self.body.decode("utf-8", "replace"))))
+        return match[1] if match else str(self.status or "")
 
-    error: type[ChannelError]
-    reason: str
-    remedy: str = ""
-    statuses: frozenset[int] = frozenset()
-    phrases: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def code(self, status: int | None, words: str) -> str | None:
-        """Return the code of an answer to which the rule applies, or `None`."""
-        if self.statuses and status not in self.statuses:
-            return None
-        for phrase in self.phrases:
-            if match := re.search(phrase, words, re.IGNORECASE):
-                return (match[1] or "") if match.re.groups else str(status or "")
-        return None if self.phrases else str(status or "")
+    def retry_at(self, now: datetime) -> datetime | None:
+        """Return the earliest time of the next call, if the answer names one."""
+        return transport.retry_at(self.headers, now=now)
 
 
 _CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5; after a 5xx the post may be out
-_PAUSE: Final = timedelta(seconds=5)  # after a throughput limit, which counts by the second
 _WAIT: Final = "{where} asks us to wait{words}"
 _SLOWER: Final = "It will be tried again. Give the channel the service's own limit as its `rate`."
 _UNPAID: Final = "{where} is out of credit{words}"
@@ -88,71 +81,70 @@ RULES: Final = (
         Blocked,
         "{where} is not at the address in the channel's url, or does not know the target in it{words}",
         f"Check the url, {DOCTOR}",
-        frozenset({404, 405, 410}),  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
+        {404, 405, 410},  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
     ),
-    Rule(Unavailable, _WAIT, _SLOWER, frozenset({429}), options={"whole_channel": True}),  # RFC 6585, section 4
+    Rule(Unavailable, _WAIT, _SLOWER, {429}, whole_channel=True),  # RFC 6585, section 4
     Rule(
         Unavailable,
         _WAIT,
         _SLOWER,
         _CLIENT,
         (
-            r"throughput|throttl|rate.?limit|slow down|too fast",
-            r"too many (?:\w+ )?(?:requests|messages|calls|connections|submissions)",
+            "throughput", "throttl", "rate limit", "rate-limit", "slow down", "too fast", "too many requests",
+            "too many messages", "too many calls", "too many connections", "too many submissions",
         ),
-        {"whole_channel": True, "pause": _PAUSE},
+        whole_channel=True,
+        wait=timedelta(seconds=5),  # a throughput limit counts by the second
     ),
-    Rule(Blocked, _UNPAID, _BUY, frozenset({402})),  # RFC 9110, section 15.5.3
+    Rule(Blocked, _UNPAID, _BUY, {402}),  # RFC 9110, section 15.5.3
     Rule(
         Blocked,
         _UNPAID,
         _BUY,
         _CLIENT,
-        (r"\b(?:credits?|charged?|charging|balance|quota|funds|prepaid|payment)\b",),
+        ("credit", "charge", "charging", "balance", "quota", "funds", "prepaid", "payment"),
+    ),
+    Rule(
+        Blocked,
+        "{where} does not accept our credentials{words}",
+        f"Check the account and its password or token, {DOCTOR}",
+        {403},
+        ("authent", "authori", "password", "credential", "login", "log in", "token", "key"),
     ),
     Rule(
         Blocked,
         "{where} does not let us send{words}",
         f"Check what the account may send, its password or token, and the sender, {DOCTOR}",
-        frozenset({403}),
-        (r"\A(?!.*(?:authent|authori|password|credential|log.?in|\b(?:token|key)\b)).*\w",),
+        {403},
+        own=True,
     ),
     Rule(Refused, "{where} refused the message{words}", statuses=_CLIENT - {401, 403, 407, 408, 425}),
-)
+)  # fmt: skip
 """The rules of every service. An answer to which none applies is judged by its status."""
 
 
-def judge(answer: Answer, rules: Sequence[Rule] = RULES, *, where: str, now: datetime) -> ChannelError:
+def judge(answer: Answer, *, where: str, now: datetime) -> ChannelError:
     """Return what an answer other than a success means for the post.
 
     Args:
         answer: The answer.
-        rules: The first that applies decides.
         where: The service's name in error texts.
         now: The time.
     """
     if answer.error is not None:
         return error_for_exception(answer.error, where=where)
-    if answer.status is None:
-        if not answer.called:
-            return Blocked(
-                f"apprise did not call {where}: something is missing in the channel's url. Nothing was sent.",
-                remedy=f"Check it against https://appriseit.com/services/, {DOCTOR}",
-            )
+    if not answer.called:
+        return Blocked(
+            f"apprise did not call {where}: something is missing in the channel's url. Nothing was sent.",
+            remedy=f"Check it against https://appriseit.com/services/, {DOCTOR}",
+        )
+    if not answer.status:
         return Unconfirmed(f"The answer of {where} does not show whether the post is published.")
-    words = answer.words
-    for rule in rules:
-        if (code := rule.code(answer.status, words)) is not None:
-            options = dict(rule.options)
-            if rule.error is Unavailable:
-                pause = options.pop("pause", None)
-                options["retry_at"] = retry_at(answer.headers, now=now) or (now + pause if pause else None)
-            reason = rule.reason.format(where=where, words=quoted(words))
-            return rule.error(reason, remedy=rule.remedy, code=code, **options)
-    error = error_for_status(answer.status, answer.headers, now=now, where=where, detail=words)
-    wait = {name: value for name, value in answer.headers.items() if name in {"retry-after", "date"}}
-    if answer.status == _OVERLOADED and (at := retry_at(wait, now=now)) is not None:
-        return Unconfirmed(error.reason, remedy=error.remedy, code=error.code, retry_at=at)
+    if error := _rules.judge(answer, RULES, now=now, where=where):
+        return error
+    error = error_for_status(answer.status, answer.headers, now=now, where=where, detail=answer.message)
+    if answer.status == _OVERLOADED and "retry-after" in answer.headers:
+        return Unconfirmed(error.reason, remedy=error.remedy, code=error.code, retry_at=answer.retry_at(now))
     return error
 
 

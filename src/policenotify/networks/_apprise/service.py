@@ -75,7 +75,7 @@ class CapturedLog(logging.Logger):
     """The log of a plugin during one call, whatever level the process logs. It holds secrets.
 
     Attributes:
-        status: The HTTP status of the last logged failure.
+        status: The HTTP status of the last logged failure, or 0.
         failure: The exception of the last logged failure.
         body: The answer that was logged.
         lines: Warnings and errors.
@@ -88,7 +88,7 @@ class CapturedLog(logging.Logger):
 
     def start(self) -> None:
         """Forget the last call."""
-        self.status: int | None = None
+        self.status = 0
         self.failure: OSError | None = None
         self.body = b""
         self.lines: list[str] = []
@@ -114,7 +114,7 @@ class CapturedLog(logging.Logger):
             self.status, self.failure = HTTPStatus.TOO_MANY_REQUESTS, None
         error = sys.exception()
         if isinstance(error, OSError) and error is not self._outer:  # the base of errors of requests and sockets
-            self.status, self.failure = None, error
+            self.status, self.failure = 0, error
         if isinstance(record.args, tuple) and record.args and isinstance(record.args[0], bytes):
             self.body = record.args[0]
 
@@ -272,9 +272,9 @@ def _notified(
     try:
         accepted = service.notify(body=text, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
     except OSError as error:
-        log.status, log.failure = None, error
+        log.status, log.failure = 0, error
     except Exception:  # noqa: BLE001 - a plugin may fail in any way
-        log.status = log.failure = None
+        log.status, log.failure = 0, None
     if log.failure is not None and log.sent:
         log.failure = ConnectionError()  # not that of the first call: an earlier one may have published
     answer = Answer(

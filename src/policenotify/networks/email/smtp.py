@@ -15,7 +15,7 @@ from typing import Any, Self
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks._apprise.service import read_service
 from policenotify.networks._bounds import call_seconds
-from policenotify.networks.email.replies import Private, Reply, SessionLost, not_opened, silent, timed_out
+from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, silent, timed_out
 from policenotify.transport import is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -23,6 +23,7 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email import NotifyEmail
 
 _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
+_LARGE = 65_536  # bytes of a mail that may take longer than a reply
 _ADD_FROM = (
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
 )
@@ -75,6 +76,7 @@ class SmtpSession:
     def __init__(self, client: smtplib.SMTP, service: Any, timeout: float) -> None:  # noqa: ANN401 - see open_service
         self.used = False
         self._client = client
+        self._takes_size = client.has_extn("size")
         self._timeout = timeout
         self._user, self._password = service.user or "", service.password or ""
 
@@ -114,15 +116,16 @@ class SmtpSession:
             SessionLost: There is none, or the server ends the session without accepting the mail.
         """
         client, writing = self._client, False
-        private = Private((sender, self._user), address, self._password)
+        to: Command = "sender"
         try:
-            options = [f"SIZE={len(content)}"] if client.has_extn("size") else []
-            reply = Reply.of("sender", *client.mail(sender, options), private)
-            if reply.number == 250:
-                reply = Reply.of("recipient", *client.rcpt(address), private)
-            if reply.number in {250, 251, 252} and reply.to == "recipient":
-                writing = True
-                reply = Reply.of("content", *self._data(content), private)
+            size = f" SIZE={len(content)}" if self._takes_size else ""
+            number, text = client.docmd(f"MAIL FROM:<{sender}>{size}")
+            if number == 250:
+                to, (number, text) = "recipient", client.docmd(f"RCPT TO:<{address}>")
+            if to == "recipient" and number in {250, 251, 252}:
+                to, writing = "content", True
+                number, text = self._data(content)
+            reply = Reply.of(to, number, text, Private((sender, self._user), address, self._password))
             return self._decided(reply)
         except OSError as error:  # SMTPException is one
             self.drop()
@@ -130,16 +133,18 @@ class SmtpSession:
 
     def _data(self, content: bytes) -> tuple[int, bytes]:
         """Send a mail, and return the server's reply to it or to the command before it."""
-        client = self._client
+        client, seconds = self._client, call_seconds(self._timeout, len(content))
+        if client.sock is not None and len(content) > _LARGE:
+            client.sock.settimeout(seconds)  # for the whole mail: smtplib sends it in one call
         try:
-            if client.sock is not None:  # a large mail may take longer than a reply
-                client.sock.settimeout(call_seconds(self._timeout, len(content)))
             return client.data(content)
         except smtplib.SMTPDataError as error:
+            if error.smtp_code < 400:  # not an answer to DATA: the mail was not written
+                raise
             raw = error.smtp_error
             return error.smtp_code, raw if isinstance(raw, bytes) else raw.encode()
         finally:
-            if client.sock is not None:
+            if client.sock is not None and len(content) > _LARGE:
                 client.sock.settimeout(self._timeout)
 
     def _decided(self, reply: Reply) -> Reply:

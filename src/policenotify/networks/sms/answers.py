@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from policenotify.errors import ChannelError, Refused, Unconfirmed
-from policenotify.networks._apprise.answers import Answer, Rule
+from policenotify.networks._apprise.answers import Answer
+from policenotify.networks._rules import Rule, judge
 
 _REFUSED: Final = "The SMS gateway refused the message for this person."
 _SILENT: Final = "The answer of the SMS gateway does not show whether it took the message for this person."
@@ -19,37 +22,32 @@ CM.com lists each number with a `messageErrorCode` (docs of the Business Messagi
 
 _RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "cm": (
-        Rule(Unconfirmed, _SILENT, phrases=(r"did not accept \d+: no reason was given()",)),
-        Rule(Refused, _REFUSED, phrases=(r"did not accept \d+: ()",)),
+        Rule(Unconfirmed, _SILENT, phrases=(": no reason was given",)),
+        Rule(Refused, _REFUSED, phrases=("cm.com did not accept ",)),
     ),
-    # The plugin complains of a status 200 only if a refusal is in it. It logs at most 2000 bytes.
+    # The plugin complains of a status 200 only if a refusal is in it.
     # infobip.com/docs/essentials/response-status-and-error-codes
-    "infobip": (Rule(Refused, _REFUSED, statuses=frozenset({200}), phrases=(r'"name": ?"([A-Z_]{3,60})"', "")),),
-    "serwersms": (Rule(Refused, _REFUSED, phrases=(r"API error (\d{1,6}) - ",)),),
-    "sfr": (Rule(Refused, _REFUSED, phrases=(r"server_error=(?!UNKNOWN)([\w-]{1,40}),",)),),
+    "infobip": (Rule(Refused, _REFUSED, statuses={200}),),
+    "serwersms": (Rule(Refused, _REFUSED, phrases=("api error ",)),),
+    "sfr": (
+        Rule(Unconfirmed, _SILENT, phrases=("server_error=unknown",)),
+        Rule(Refused, _REFUSED, phrases=("server_error=",)),
+    ),
 }
 
 
-def errors_of(answer: Answer, scheme: str, numbers: Sequence[str]) -> list[ChannelError | None]:
+def errors_of(answer: Answer, scheme: str, numbers: Sequence[str], *, now: datetime) -> list[ChannelError | None]:
     """Return the error of each number, or `None` if it is accepted. Empty: the answer is about the whole call.
 
     Args:
         answer: The answer to one call.
         scheme: The gateway's scheme.
         numbers: The numbers of the call, in E.164.
+        now: The time.
     """
-    rules = _RULES.get(scheme, ())
-    body = answer.body.decode("utf-8", "replace")
-    if len(numbers) == 1:
-        errors = [_error(rules, answer.status, "\n".join((*answer.lines, body)))]
-    else:
+    single = [answer]
+    if len(numbers) > 1:
         lines = ([line for line in answer.lines if number.lstrip("+") in line] for number in numbers)
-        errors = [_error(rules, answer.status, "\n".join(each)) for each in lines]
+        single = [replace(answer, lines=each) for each in lines]
+    errors = [judge(each, _RULES.get(scheme, ()), now=now) for each in single]
     return errors if any(errors) else []
-
-
-def _error(rules: Sequence[Rule], status: int | None, words: str) -> ChannelError | None:
-    for rule in rules:
-        if (code := rule.code(status, words)) is not None:
-            return rule.error(rule.reason, code=code)
-    return None

@@ -342,7 +342,7 @@ class Sms:
         if len(_targets(service)) < len(batch):
             return [Refused("apprise takes no telephone numbers of this length.")] * len(batch)
         answer = load_service().send(service, text, self._open_session())
-        if errors := errors_of(answer, self._gateway.scheme, numbers):
+        if errors := errors_of(answer, self._gateway.scheme, numbers, now=self._clock.now()):
             return errors
         error = None if answer.accepted else judge(answer, where=_WHERE, now=self._clock.now())
         return [error] * len(batch)
