@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -32,14 +32,13 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
-from policenotify.model.person import Delivered, Reported
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway, passes_coding
 from policenotify.networks.options import by_severity
 from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
+from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url
@@ -52,11 +51,6 @@ _FEWEST_MARKED = 3  # as many refusals show that the gateway refuses everybody
 # Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
 _MAX_IDLE = 1.0
 _MOST_PARALLEL = 32  # each is a thread and a connection
-_REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
-    ReceiptStatus.DELIVERED: "delivered",
-    ReceiptStatus.GONE: "gone",
-    ReceiptStatus.UNREACHED: "soft",
-}
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
@@ -285,9 +279,7 @@ class Sms:
 
     def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
-        receipt = read_receipt(self._receipt_format, content_type, body, query)
-        confirmation = CONFIRMATIONS.get(self._receipt_format, "ok")
-        return ReadReceipt(_REPORTED.get(receipt.status), receipt.code, confirmation)
+        return read_receipt(self._receipt_format, content_type, body, query)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
