@@ -34,7 +34,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.answers import DOCTOR, Answer
-from policenotify.networks._apprise.url import GENERIC, scheme_of
+from policenotify.networks._apprise.url import scheme_of
 from policenotify.networks._requests import PostSession
 from policenotify.transport import error_for_exception, is_loopback, mute_loggers
 
@@ -138,8 +138,7 @@ def open_service(url: str, *, timeout: float, unencrypted: bool) -> Service:
     service.socket_connect_timeout = service.socket_read_timeout = timeout
     service.body_max_line_count = 0  # apprise would silently cut further lines
     base_url, secure = base_url_of(service), _schemes(type(service), "secure_protocol") - _NOT_TLS
-    plain = base_url.startswith("http://") if base_url else scheme not in secure
-    if unencrypted or not plain:
+    if unencrypted or (base_url.startswith("https://") if base_url else scheme in secure):
         return service
     if service.host and not is_loopback(service.host.strip("[]")):
         raise Blocked(
@@ -216,19 +215,13 @@ def _schemes(plugin: type[NotifyBase], *kinds: str) -> set[str]:
 
 def base_url_of(service: Service) -> str:
     """Return the base of the HTTP URL that a service calls, if known."""
-    fixed = getattr(service, "notify_url", None)
-    if getattr(service, "mode", None) == "cloud":  # ntfy
-        fixed = getattr(service, "cloud_notify_url", fixed)
+    cloud = getattr(service, "mode", None) == "cloud"  # of ntfy
+    fixed = getattr(service, "cloud_notify_url" if cloud else "notify_url", None)
     if isinstance(fixed, str) and fixed.startswith(("http://", "https://")):
         parts = urlsplit(fixed.replace("{host}", service.host or ""))
         return f"{parts.scheme}://{parts.netloc}" if re.fullmatch(r"[\w.:-]+", parts.netloc) else ""
-    host = service.template_tokens.get("host", {})
-    if (
-        not service.host
-        or not host
-        or host.get("private")
-        or not hasattr(sys.modules[type(service).__module__], "requests")
-    ):
+    host = service.template_tokens.get("host", {"private": True})
+    if not service.host or host.get("private") or not hasattr(sys.modules[type(service).__module__], "requests"):
         return ""
     port = f":{service.port}" if service.port else ""
     return f"http{'s' if service.secure else ''}://{service.host}{port}"
@@ -253,17 +246,13 @@ def send(service: Service, text: str, session: PostSession, *, title: str = "", 
     if plain_text and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.HTML:
         # apprise's own conversion leaves `<la rue>` as it is, and Telegram's plugin then drops it as an unknown tag.
         text, body_format = escape(text, quote=False).replace("\n", "<br/>"), NotifyFormat.HTML
-    kinds = _schemes(type(service), "protocol", "secure_protocol")
-    private = _private(service, text, title) if kinds & GENERIC else None
     with hush():
-        if kinds & _SPELLED:
-            return _spelled(service, text, title, session, private)
-        return _notified(service, text, title, body_format, private)
+        if _SPELLED & _schemes(type(service), "protocol"):
+            return _spelled(service, text, title, session)
+        return _notified(service, text, title, body_format)
 
 
-def _notified(
-    service: Service, text: str, title: str, body_format: NotifyFormat | None, private: list[str] | None
-) -> Answer:
+def _notified(service: Service, text: str, title: str, body_format: NotifyFormat | None) -> Answer:
     """Let a plugin send, and read its log."""
     log: CapturedLog = service.logger
     log.start()
@@ -284,13 +273,12 @@ def _notified(
         body=log.body,
         error=log.failure,
         lines=tuple(log.lines),
-        private=private,
     )
     log.start()  # drop the log, which holds the request
     return answer
 
 
-def _spelled(service: Service, text: str, title: str, session: PostSession, private: list[str] | None) -> Answer:
+def _spelled(service: Service, text: str, title: str, session: PostSession) -> Answer:
     """Make the call that a URL spells, as the plugins `form://` and `json://` of apprise 2.3.0 do."""
     is_json = "json" in _schemes(type(service), "protocol")
     values: dict[str, Any] = {"version": "1.0", "title": title, "message": text, "type": "info"}
@@ -323,12 +311,12 @@ def _spelled(service: Service, text: str, title: str, session: PostSession, priv
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},
         body=response.content,
-        private=private,
+        private=_private(service, text, title),
     )
 
 
 def _private(service: Service, *content: str) -> list[str]:
-    """Return the values of a generic URL that no answer may show."""
+    """Return the values of a URL that spells its call, and that no answer may show."""
     values = [
         str(value)
         for name in ("headers", "params", "payload_extras")

@@ -207,11 +207,7 @@ class Email:
 
     def whoami(self) -> Account:
         """Connect, log in and quit, without sending. See `Channel.whoami`."""
-        session = self._open()
-        try:
-            session.noop()
-        finally:
-            session.quit()
+        self._open().quit()
         sender = self._headers.sender
         return Account(id=sender.address, name=sender.name or sender.address)
 

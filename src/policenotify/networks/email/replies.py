@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from smtplib import SMTPAuthenticationError, SMTPException, SMTPNotSupportedError, SMTPResponseException
 from smtplib import SMTPServerDisconnected as Disconnected
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, NamedTuple, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
@@ -30,19 +30,12 @@ Command: TypeAlias = Literal["sender", "recipient", "content"]
 """What a reply answers: the sender's address, the recipient's, or the mail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Private:
-    """The values that a server's text must not show.
+class Private(NamedTuple):
+    """The values that a server's text must not show: our addresses and user, the recipient's address, our password."""
 
-    Attributes:
-        names: Our own addresses and user.
-        address: The recipient's address.
-        password: Our password.
-    """
-
-    names: tuple[str, ...] = field(default=(), repr=False)
-    address: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
+    names: tuple[str, ...] = ()
+    address: str = ""
+    password: str = ""
 
     def mask(self, text: str) -> str:
         """Return a line without these values and without mail addresses."""

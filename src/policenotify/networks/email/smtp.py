@@ -10,12 +10,13 @@ from __future__ import annotations
 import smtplib
 import ssl
 import warnings
-from typing import Any, Self
+from contextlib import suppress
+from typing import Self
 
-from policenotify.errors import Blocked, Unavailable
-from policenotify.networks._apprise.service import read_service
+from policenotify.errors import Blocked
+from policenotify.networks._apprise.service import Service, read_service
 from policenotify.networks._bounds import call_seconds
-from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, silent, timed_out
+from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, timed_out
 from policenotify.transport import is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -29,7 +30,7 @@ _ADD_FROM = (
 )
 
 
-def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401 - apprise annotates its services loosely
+def open_service(url: str, *, sender: str, allow_plain: bool) -> Service:
     """Return apprise's e-mail service for a URL: server, port, login, TLS mode.
 
     Args:
@@ -40,7 +41,7 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: A
     Raises:
         Blocked: apprise reads another sender, or the connection would not be safe.
     """
-    service: Any = read_service(NotifyEmail, url)
+    service: Service = read_service(NotifyEmail, url)
     service.smtp_host = service.smtp_host.strip("[]")  # RFC 3986 writes IPv6 in brackets, sockets do not
     if service.from_addr[1].lower() != sender.lower():
         raise Blocked("The channel's url does not name the sender clearly. Nothing was sent.", remedy=_ADD_FROM)
@@ -73,7 +74,7 @@ class SmtpSession:
         used: The server has decided about a mail in this session.
     """
 
-    def __init__(self, client: smtplib.SMTP, service: Any, timeout: float) -> None:  # noqa: ANN401 - see open_service
+    def __init__(self, client: smtplib.SMTP, service: Service, timeout: float) -> None:
         self.used = False
         self._client = client
         self._takes_size = client.has_extn("size")
@@ -81,7 +82,7 @@ class SmtpSession:
         self._user, self._password = service.user or "", service.password or ""
 
     @classmethod
-    def open(cls, service: Any, timeout: float) -> Self:  # noqa: ANN401 - see open_service
+    def open(cls, service: Service, timeout: float) -> Self:
         """Connect, secure and log in. *timeout* is in seconds, for each exchange.
 
         Raises:
@@ -90,7 +91,10 @@ class SmtpSession:
         """
         client: smtplib.SMTP | None = None
         try:
-            client = _connected(service, timeout)
+            if service.secure_mode == "ssl":
+                client = smtplib.SMTP_SSL(service.smtp_host, service.port, timeout=timeout, context=_tls(service))
+            else:
+                client = smtplib.SMTP(service.smtp_host, service.port, timeout=timeout)
             if service.secure_mode == "starttls":
                 client.starttls(context=_tls(service))
             client.ehlo_or_helo_if_needed()
@@ -99,7 +103,7 @@ class SmtpSession:
         except (OSError, ValueError, RuntimeError) as error:  # what smtplib raises
             if client is not None:
                 client.close()
-            problem = not_opened(error, Private(names=(service.user or "",), password=service.password or ""))
+            problem = not_opened(error, Private((service.user or "",), "", service.password or ""))
         else:
             return cls(client, service, timeout)
         raise problem  # outside of `except`: the cause may hold the password or an address
@@ -154,35 +158,16 @@ class SmtpSession:
             raise SessionLost(in_doubt=reply.to == "content" and reply.number != _CLOSING)
         self.used = True
         if not reply.accepted:
-            try:
-                forgotten = self._client.rset()[0] == 250
-            except OSError:
-                forgotten = False
-            if not forgotten:
-                self.drop()
+            with suppress(OSError):
+                if self._client.rset()[0] == 250:
+                    return reply
+            self.drop()
         return reply
 
     @property
     def alive(self) -> bool:
         """The session is open, as far as is known."""
         return self._client.sock is not None
-
-    def noop(self) -> None:
-        """Check the session.
-
-        Raises:
-            Unavailable: It has ended.
-        """
-        try:
-            number, _ = self._client.noop()
-        except OSError as error:
-            number = 0
-            if timed_out(error):
-                raise silent() from None
-        if number != 250:
-            raise Unavailable(
-                "The mail server closed the connection.", code=str(number or ""), remedy="It will be tried again."
-            )
 
     def quit(self) -> None:
         """End the session politely."""
@@ -197,13 +182,7 @@ class SmtpSession:
         self._client.close()
 
 
-def _connected(service: Any, timeout: float) -> smtplib.SMTP:  # noqa: ANN401 - see open_service
-    if service.secure_mode == "ssl":
-        return smtplib.SMTP_SSL(service.smtp_host, service.port, timeout=timeout, context=_tls(service))
-    return smtplib.SMTP(service.smtp_host, service.port, timeout=timeout)
-
-
-def _tls(service: Any) -> ssl.SSLContext:  # noqa: ANN401 - see open_service
+def _tls(service: Service) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not service.verify_certificate:
         context.check_hostname = False

@@ -241,7 +241,7 @@ def test_failures_are_reported_as_what_they_are(
         (500, "Out of order", Unconfirmed, "whether the post is out: Out of order."),
     ],
 )
-@pytest.mark.parametrize("scheme", ["form", "json", "xml"])
+@pytest.mark.parametrize("scheme", ["form", "json"])
 def test_the_words_of_a_generic_call_decide_and_are_quoted(  # what no plugin knows
     server: FakePushServer, scheme: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
