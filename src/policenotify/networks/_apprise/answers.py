@@ -13,7 +13,7 @@ from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import _rules
 from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.networks._rules import Rule
+from policenotify.networks._rules import AnswerRule
 from policenotify.transport import error_for_exception, error_for_status
 
 DOCTOR: Final = "then: policenotify doctor"
@@ -21,7 +21,7 @@ _CODE: Final = re.compile(r"(?:server_error=|API error |\"name\": ?\")(?!UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ServiceAnswer:
     """What one call of a service brought. It may hold secrets.
 
     Attributes:
@@ -77,14 +77,14 @@ _UNPAID: Final = "{where} is out of credit{words}"
 _BUY: Final = f"Buy credit, {DOCTOR}"
 
 RULES: Final = (
-    Rule(
+    AnswerRule(
         Blocked,
         "{where} is not at the address in the channel's url, or does not know the target in it{words}",
         f"Check the url, {DOCTOR}",
         {404, 405, 410},  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
     ),
-    Rule(Unavailable, _WAIT, _SLOWER, {429}, whole_channel=True),  # RFC 6585, section 4
-    Rule(
+    AnswerRule(Unavailable, _WAIT, _SLOWER, {429}, whole_channel=True),  # RFC 6585, section 4
+    AnswerRule(
         Unavailable,
         _WAIT,
         _SLOWER,
@@ -96,34 +96,39 @@ RULES: Final = (
         whole_channel=True,
         wait=timedelta(seconds=5),  # a throughput limit counts by the second
     ),
-    Rule(Blocked, _UNPAID, _BUY, {402}),  # RFC 9110, section 15.5.3
-    Rule(
+    AnswerRule(Blocked, _UNPAID, _BUY, {402}),  # RFC 9110, section 15.5.3
+    AnswerRule(
         Blocked,
         _UNPAID,
         _BUY,
         _CLIENT,
         ("credit", "charge", "charging", "balance", "quota", "funds", "prepaid", "payment"),
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "{where} does not accept our credentials{words}",
-        f"Check the account and its password or token, {DOCTOR}",
+        "Check the account and its password or token, then: policenotify doctor",
         {403},
         ("authent", "authori", "password", "credential", "login", "log in", "token", "key"),
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "{where} does not let us send{words}",
         f"Check what the account may send, its password or token, and the sender, {DOCTOR}",
         {403},
         own=True,
     ),
-    Rule(Refused, "{where} refused the message{words}", statuses=_CLIENT - {401, 403, 407, 408, 425}),
+    AnswerRule(Refused, "{where} refused the message{words}", statuses=_CLIENT - {401, 403, 407, 408, 425}),
+    AnswerRule(
+        Unconfirmed,
+        "{where} answered in a way that leaves open whether the post is out{words}",
+        statuses={503},  # RFC 9110, section 15.6.4: with Retry-After, the others wait until then
+    ),
 )  # fmt: skip
 """The rules of every service. An answer to which none applies is judged by its status."""
 
 
-def judge(answer: Answer, *, where: str, now: datetime) -> ChannelError:
+def judge(answer: ServiceAnswer, *, where: str, now: datetime) -> ChannelError:
     """Return what an answer other than a success means for the post.
 
     Args:
@@ -142,13 +147,9 @@ def judge(answer: Answer, *, where: str, now: datetime) -> ChannelError:
         return Unconfirmed(f"The answer of {where} does not show whether the post is published.")
     if error := _rules.judge(answer, RULES, now=now, where=where):
         return error
-    error = error_for_status(answer.status, answer.headers, now=now, where=where, detail=answer.message)
-    if answer.status == _OVERLOADED and "retry-after" in answer.headers:
-        return Unconfirmed(error.reason, remedy=error.remedy, code=error.code, retry_at=answer.retry_at(now))
-    return error
+    return error_for_status(answer.status, answer.headers, now=now, where=where, detail=answer.message)
 
 
-_OVERLOADED: Final = 503  # RFC 9110, section 15.6.4
 _MAX_SHOWN: Final = 160  # characters
 _MAX_PAGE: Final = 10_000  # characters of a page in which its words are looked for
 _TAG: Final = re.compile(r"<[^<>]{0,200}+>")

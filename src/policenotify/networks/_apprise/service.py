@@ -33,7 +33,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from policenotify.errors import Blocked, Unavailable
 from policenotify.networks import import_lock
-from policenotify.networks._apprise.answers import DOCTOR, Answer
+from policenotify.networks._apprise.answers import DOCTOR, ServiceAnswer
 from policenotify.networks._apprise.url import scheme_of
 from policenotify.networks._requests import PostSession
 from policenotify.transport import error_for_exception, is_loopback, mute_loggers
@@ -232,7 +232,9 @@ def open_session(url: str, *, timeout: float) -> PostSession:
     return PostSession(str, timeout, plain=scheme_of(url) in {"form", "json"})
 
 
-def send(service: Service, text: str, session: PostSession, *, title: str = "", plain_text: bool = False) -> Answer:
+def send(
+    service: Service, text: str, session: PostSession, *, title: str = "", plain_text: bool = False
+) -> ServiceAnswer:
     """Send a text through a service, once and whole.
 
     Args:
@@ -252,7 +254,7 @@ def send(service: Service, text: str, session: PostSession, *, title: str = "", 
         return _notified(service, text, title, body_format)
 
 
-def _notified(service: Service, text: str, title: str, body_format: NotifyFormat | None) -> Answer:
+def _notified(service: Service, text: str, title: str, body_format: NotifyFormat | None) -> ServiceAnswer:
     """Let a plugin send, and read its log."""
     log: CapturedLog = service.logger
     log.start()
@@ -266,7 +268,7 @@ def _notified(service: Service, text: str, title: str, body_format: NotifyFormat
         log.status, log.failure = 0, None
     if log.failure is not None and log.sent:
         log.failure = ConnectionError()  # not that of the first call: an earlier one may have published
-    answer = Answer(
+    answer = ServiceAnswer(
         accepted=accepted,
         called=service._last_io_datetime is not None,  # noqa: SLF001 - see above
         status=log.status,
@@ -278,7 +280,7 @@ def _notified(service: Service, text: str, title: str, body_format: NotifyFormat
     return answer
 
 
-def _spelled(service: Service, text: str, title: str, session: PostSession) -> Answer:
+def _spelled(service: Service, text: str, title: str, session: PostSession) -> ServiceAnswer:
     """Make the call that a URL spells, as the plugins `form://` and `json://` of apprise 2.3.0 do."""
     is_json = "json" in _schemes(type(service), "protocol")
     values: dict[str, Any] = {"version": "1.0", "title": title, "message": text, "type": "info"}
@@ -305,8 +307,8 @@ def _spelled(service: Service, text: str, title: str, session: PostSession) -> A
             auth=(service.user, service.password or "") if service.user else None,
         )
     except OSError as error:  # the base of errors of requests
-        return Answer(accepted=False, error=error)
-    return Answer(
+        return ServiceAnswer(accepted=False, error=error)
+    return ServiceAnswer(
         accepted=response.status_code in _SUCCESS,
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},

@@ -23,8 +23,7 @@ _MAX_BYTES = 8_000  # of a reply: 2000 characters
 _MAX_TEXT = 160  # characters of a reply that are repeated
 _NO_LOGIN = "The mail server does not accept our login."
 _AGAIN = "It will be tried again."
-_DOCTOR = "then: policenotify doctor"
-_CHECK_LOGIN = f"Check user and password in the channel's url, {_DOCTOR}"
+_CHECK_LOGIN = "Check user and password in the channel's url, then: policenotify doctor"
 
 Command: TypeAlias = Literal["sender", "recipient", "content"]
 """What a reply answers: the sender's address, the recipient's, or the mail."""
@@ -125,11 +124,11 @@ class _Case:
 _CASES: Final[Mapping[str, _Case]] = {
     "login": _Case(_NO_LOGIN, Blocked, _CHECK_LOGIN),
     "large": _Case("The mail is larger than the mail server takes.", Refused, "Use fewer pictures."),
-    "not now": _Case("The mail server takes no mail from us now{words}", Unavailable, _AGAIN),
+    "wait": _Case("The mail server takes no mail from us now{words}", Unavailable, _AGAIN),
     "sender": _Case(
         "The mail server does not take mail from the sender's address{words}",
         Blocked,
-        f"Check from= in the channel's url against what the server's operator allows, {_DOCTOR}",
+        "Check from= in the channel's url against what the server's operator allows, then: policenotify doctor",
     ),
     "gone": _Case("This address does not exist{words}", gone=True),
     "full": _Case("The mailbox of this person is full{words}"),
@@ -148,7 +147,7 @@ def _case(to: Command, number: int, enhanced: str, line: str) -> str:
     cases = (
         ("login", number in _LOGIN),
         ("large", to == "sender" and code in _TOO_LARGE),
-        ("not now", to == "sender" and number < 500),
+        ("wait", to == "sender" and number < 500),
         ("sender", to == "sender"),
         ("gone", code in GONE or (to == "recipient" and code in _NO_SUCH and names_unknown_user(line))),
         ("full", code in FULL or names_full_mailbox(line) or (to == "recipient" and code == "552")),
@@ -203,7 +202,7 @@ _BLOCKING: Final[Sequence[tuple[type[Exception], str, str]]] = (
     (
         SMTPNotSupportedError,
         "The mail server offers neither the encryption (STARTTLS) nor the login that the channel's url asks for.",
-        f"Check port and mode in the url (mode=ssl is usual on port 465), {_DOCTOR}",
+        "Check port and mode in the url (mode=ssl is usual on port 465), then: policenotify doctor",
     ),
     (
         UnicodeError,
@@ -248,7 +247,7 @@ def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:
     if reply.about == "login" or (isinstance(error, SMTPAuthenticationError) and not reply.for_now):
         return Blocked(_NO_LOGIN, code=reply.code, remedy=_CHECK_LOGIN)
     if reply.final:
-        remedy = f"Ask its operator whether this machine may send mail, {_DOCTOR}"
+        remedy = "Ask its operator whether this machine may send mail, then: policenotify doctor"
         return Blocked(f"The mail server refuses to talk to us{words}", code=reply.code, remedy=remedy)
     return Unavailable(f"The mail server takes no mail now{words}", code=reply.code, remedy=_AGAIN)
 

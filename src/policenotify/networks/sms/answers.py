@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from policenotify.errors import ChannelError, Refused, Unconfirmed
-from policenotify.networks._apprise.answers import Answer
-from policenotify.networks._rules import Rule, judge
+from policenotify.networks._apprise.answers import ServiceAnswer
+from policenotify.networks._rules import AnswerRule, judge
 
 _REFUSED: Final = "The SMS gateway refused the message for this person."
 _SILENT: Final = "The answer of the SMS gateway does not show whether it took the message for this person."
@@ -20,23 +20,25 @@ BATCHED: Final = frozenset({"cm"})
 CM.com lists each number with a `messageErrorCode` (docs of the Business Messaging API 1.0, "Responses & Errors").
 """
 
-_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
+_RULES: Final[Mapping[str, tuple[AnswerRule, ...]]] = {
     "cm": (
-        Rule(Unconfirmed, _SILENT, phrases=(": no reason was given",)),
-        Rule(Refused, _REFUSED, phrases=("cm.com did not accept ",)),
+        AnswerRule(Unconfirmed, _SILENT, phrases=(": no reason was given",)),
+        AnswerRule(Refused, _REFUSED, phrases=("cm.com did not accept ",)),
     ),
     # The plugin complains of a status 200 only if a refusal is in it.
     # infobip.com/docs/essentials/response-status-and-error-codes
-    "infobip": (Rule(Refused, _REFUSED, statuses={200}),),
-    "serwersms": (Rule(Refused, _REFUSED, phrases=("api error ",)),),
+    "infobip": (AnswerRule(Refused, _REFUSED, statuses={200}),),
+    "serwersms": (AnswerRule(Refused, _REFUSED, phrases=("api error ",)),),
     "sfr": (
-        Rule(Unconfirmed, _SILENT, phrases=("server_error=unknown",)),
-        Rule(Refused, _REFUSED, phrases=("server_error=",)),
+        AnswerRule(Unconfirmed, _SILENT, phrases=("server_error=unknown",)),
+        AnswerRule(Refused, _REFUSED, phrases=("server_error=",)),
     ),
 }
 
 
-def errors_of(answer: Answer, scheme: str, numbers: Sequence[str], *, now: datetime) -> list[ChannelError | None]:
+def errors_of(
+    answer: ServiceAnswer, scheme: str, numbers: Sequence[str], *, now: datetime
+) -> list[ChannelError | None]:
     """Return the error of each number, or `None` if it is accepted. Empty: the answer is about the whole call.
 
     Args:
