@@ -725,6 +725,7 @@ def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
         ({"rcpt": "550 5.1.1 nobody", "rset": "421 bye"}, "refused"),
         ({"rcpt": "550 5.1.1 nobody", "rset": ""}, "refused"),
         ({"data": "451 4.3.0 not now"}, "unavailable"),
+        ({"data": "250 ok"}, "unconfirmed"),  # no answer to DATA, and no mail was written
     ],
 )
 def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], outcome: str) -> None:
