@@ -104,7 +104,7 @@ _SOON = 1_000_000  # microseconds
 _WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
     _WITH_INCIDENT.where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
-    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), _table.c.id != bindparam("beside"))
+    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), place_of() != bindparam("beside"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
