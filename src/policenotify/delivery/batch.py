@@ -143,22 +143,24 @@ class Chunk:
         first, *others = channels
         escaped = list[BaseException]()
 
-        def help_out(channel: SupportsPeople) -> None:
+        def send(channel: SupportsPeople, *, helps: bool) -> None:
             try:
-                self._send(channel, helps=True)
-            except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+                self._send(channel, helps=helps)
+            except BaseException as error:  # noqa: BLE001 - it is raised once all calls have ended
                 escaped.append(error)
+                with self._lock:  # the others begin no one else
+                    self._stop(Unavailable("The network failed unexpectedly in the middle."))
 
         threads = list[threading.Thread]()
         for other in others:
             run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
-            thread = threading.Thread(target=run, args=(help_out, other), name=name, daemon=True)
+            thread = threading.Thread(target=run, args=(partial(send, helps=True), other), name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the machine has no more threads
                 break
             threads.append(thread)
-        self._send(first)
+        send(first, helps=False)
         for thread in threads:
             thread.join()
         if escaped:
@@ -168,7 +170,7 @@ class Chunk:
                 if each.outcome == "refused" and not (each.gone or each.personal):
                     self.outcomes[key] = replace(each, outcome="unavailable")
 
-    def _send(self, channel: SupportsPeople, *, helps: bool = False) -> None:
+    def _send(self, channel: SupportsPeople, *, helps: bool) -> None:
         most = channel.capabilities.people_per_call
         while people := self._next(most):
             try:
@@ -307,8 +309,7 @@ class ListSender(ABC):
             chunk = Chunk(
                 request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
             )
-            self._send_chunk(chunk, most)
-            most -= len(chunk.useless)
+            most = self._send_chunk(chunk, most)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), not self.may_go_on()
@@ -344,11 +345,21 @@ class ListSender(ABC):
         at_last = self.journal.now() + wait
         return AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
 
-    def _send_chunk(self, chunk: Chunk, most: int) -> None:
-        """Send to the people of a chunk in up to so many calls at once."""
+    def _send_chunk(self, chunk: Chunk, most: int) -> int:
+        """Send to the people of a chunk in up to so many calls at once. Return how many the next chunk may make."""
+        helpers = min(most, -(-len(chunk.left) // self.channel.capabilities.people_per_call)) - 1
+        try:
+            while len(self.helpers) < helpers:
+                self.helpers.append(self.config.open(self.clock, self.journal.channels.state_store(self.config.name)))
+        except Exception as error:  # noqa: BLE001 - those that are open go on: no one is in doubt for this
+            text, name, about = "Channel %s: no further connection: %s", self.config.name, type(error).__name__
+            _log.warning(text, name, about, extra=fields(channel=name))
+            most = 1 + len(self.helpers)
+        # `_mismatch_reason` has checked the channel.
+        channels = cast("list[SupportsPeople]", [self.channel, *self.helpers[:helpers]])
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            chunk.run(self._channels(len(chunk.left), most))
+            chunk.run(channels)
             failure = chunk.failure
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
@@ -357,14 +368,7 @@ class ListSender(ABC):
         for channel in chunk.useless:
             self.helpers.remove(channel)
             close(channel, self.config.name)
-
-    def _channels(self, people: int, most: int) -> list[SupportsPeople]:
-        """Return the channel objects for so many people, opening what is missing."""
-        helpers = min(most, -(-people // self.channel.capabilities.people_per_call)) - 1
-        while len(self.helpers) < helpers:
-            state_store = self.journal.channels.state_store(self.config.name)
-            self.helpers.append(self.config.open(self.clock, state_store))
-        return cast("list[SupportsPeople]", [self.channel, *self.helpers[:helpers]])  # the attempt has checked it
+        return most - len(chunk.useless)
 
     def close(self) -> None:
         """Close all objects of the channel."""
