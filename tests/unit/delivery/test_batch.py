@@ -217,12 +217,16 @@ def test_a_short_list_opens_no_more_objects_than_it_has_people(book: Book) -> No
     assert network.opened == 2
 
 
-def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(book: Book) -> None:
-    network, busy = at_once(3), threading.Barrier(3)
+@pytest.mark.parametrize("of_helper", [False, True], ids=["first", "helper"])
+def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(
+    book: Book,
+    of_helper: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    network, busy, taken = at_once(3), threading.Barrier(3), threading.Lock()
 
     def from_one_only(person: Recipient) -> RecipientOutcome:
         busy.wait(PATIENCE)
-        if threading.current_thread() is not threading.main_thread():
+        if (threading.current_thread() is threading.main_thread()) == of_helper or not taken.acquire(blocking=False):
             raise Unavailable("Too many sessions.")
         return RecipientOutcome(key=person.key, outcome="posted")
 
@@ -231,7 +235,21 @@ def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(book: Book)
     attempt = attempts(book, network)
     attempt.run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
-    assert (network.opened, attempt.helpers) == (3, [])
+    assert (network.opened, len(attempt.helpers)) == (3, int(of_helper))
+
+
+def test_a_network_that_does_not_answer_in_any_session_ends_the_attempt(book: Book) -> None:
+    network = at_once(3)
+
+    def away(_person: Recipient) -> RecipientOutcome:
+        raise Unavailable("Nobody is there.")
+
+    network.sends.extend([away] * 3)
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network).run(claim(book))
+    receipt = book.receipt(published)
+    assert (receipt.recipients, receipt.reason) == ({Outcome.WAITING: len(PEOPLE)}, "Nobody is there.")
+    assert len(network.said) == 3
 
 
 @pytest.mark.parametrize("error", [Blocked("The secret cannot be read."), OSError(24, "Too many open files")])
