@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from policenotify.channel import Picture
 from policenotify.errors import DraftConflict, InvalidTransition, NotAllowed, NotErasable
+from policenotify.journal.retention import Purged
 from policenotify.model.draft import DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -191,7 +192,7 @@ def test_old_drafts_are_purged_and_pictures_of_open_ones_stay(desk: Desk) -> Non
     assert journal.audit.verify() == 0
     with pytest.raises(DraftConflict, match="there is none"):
         publisher.drafts.publish(old.id, actor="claire")
-    assert journal.retention.purge(desk.clock.now(), "adm").is_empty  # somebody may still approve it
+    assert journal.retention.purge(desk.clock.now(), "adm") == Purged()  # somebody may still approve it
     assert publisher.drafts.approve(waits.id, digest=waits.digest, actor="hugo").state is DraftState.PUBLISHED
 
 

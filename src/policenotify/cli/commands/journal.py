@@ -64,8 +64,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     lines = [
         f"{done.incidents} incidents, {done.messages} messages outside incidents",
-        f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
-        f"{done.recipients} recipients, {done.pictures} pictures, {done.drafts} drafts",
+        f"{done.publications} publications with {done.recipients} recipients",
+        f"{done.pictures} pictures, {done.drafts} drafts",
     ]
     head = f"{'Would be purged' if dry_run else 'Purged'}, of before {local_time(before, zone)}:"
     kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
