@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, select
+from sqlalchemy import Connection, Engine, Row, Select, and_, delete, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
@@ -113,7 +113,7 @@ def _stored_at(connection: Connection, key: str) -> datetime | None:
 def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
     of_person = _recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code
     of_publication = _publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at
-    query = (
+    query: Select[Any] = (
         select(*of_person, *of_publication, _publication.c.message, _delivery.c.channel, _delivery.c.language)
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)

@@ -51,7 +51,6 @@ _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
 _DAY: Final = span(timedelta(days=1))
 _MOST_STATUS: Final = 32  # characters, as the column has them
-_TWICE_GONE: Final = "Reported on two days: this recipient does not exist"
 _report, _delivery, _person, _recipient = schema.report, schema.delivery, schema.person, schema.recipient
 _OF_DELIVERY = _recipient.c.delivery == bindparam("of_delivery")
 # Found by the index of these few: it is asked at each of them.
@@ -134,8 +133,8 @@ class Reports:
                     f"A complaint{code} about publication {row.publication}.",
                     None,
                 )
-            elif (proof := _proof(connection, row, named.person, now)) is not None:
-                source, evidence, until = Source.BOUNCE, f"{proof[0]}{code}.", proof[1]
+            elif (proof := _proof(connection, row, named.person, now, code)) is not None:
+                source, (evidence, until) = Source.BOUNCE, proof
             else:
                 _warn(connection, row)
                 return ReportResult.REMEMBERED
@@ -161,7 +160,7 @@ def record_refusals(connection: Connection, settled: Row[Any], now: datetime, *,
     if not gone or not _is_plausible(connection, settled.id):
         return
     again = [row.key for row in gone if _proof(connection, settled, row.key, now)]
-    evidence, source = f"{_TWICE_GONE}.", Source.BOUNCE
+    evidence, source = _twice_gone(), Source.BOUNCE
     suppress(connection, now, channel=settled.channel, keys=again, source=source, evidence=evidence, actor=NETWORK)
 
 
@@ -210,17 +209,23 @@ def _count(connection: Connection, delivery: int, *states: Outcome, at_most: int
     return connection.execute(select(func.count()).select_from(of_them.limit(at_most).subquery())).scalar_one()
 
 
-def _proof(connection: Connection, delivery: Row[Any], key: str, now: datetime) -> tuple[str, datetime | None] | None:
+def _proof(
+    connection: Connection, delivery: Row[Any], key: str, now: datetime, code: str = ""
+) -> tuple[str, datetime | None] | None:
     """Return what proves that a person is not to be written to on a channel, and until when. None: nothing does."""
     of_person = select(_report).where(_report.c.key == key, _report.c.channel == delivery.channel)
     rows = [row for row in connection.execute(of_person).all() if _is_plausible(connection, row.delivery)]
     gone = [row.at for row in rows if row.kind in {_REFUSED, "gone"}]
     if gone and max(gone) - min(gone) >= _DAY:
-        return _TWICE_GONE, None
+        return _twice_gone(code), None
     lately = microseconds(now - SOFT_WITHIN)
     if len({row.at // _DAY for row in rows if row.kind in {"soft", "gone"} and row.at > lately}) >= SOFT_DAYS:
-        return f"Mail came back on {SOFT_DAYS} days of {SOFT_WITHIN.days}", now + SOFT_FOR
+        return f"Mail came back on {SOFT_DAYS} days of {SOFT_WITHIN.days}{code}.", now + SOFT_FOR
     return None
+
+
+def _twice_gone(code: str = "") -> str:
+    return f"Reported on two days: this recipient does not exist{code}."
 
 
 def _warn(connection: Connection, row: Row[Any]) -> None:
