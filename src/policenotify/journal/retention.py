@@ -31,7 +31,6 @@ from policenotify.journal.database.vacuum import truncate_log, vacuum
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
-from policenotify.journal.order import cancel_pending, lock
 from policenotify.journal.pictures import forget_pictures, unused_pictures
 from policenotify.journal.records import microseconds, span
 from policenotify.journal.tombstones import is_whole, purged_key, without_content
@@ -160,9 +159,10 @@ class Retention:
         done = [row for row in found if row.busy]
         for threads in _portions([row.thread for row in found if not row.busy], _THREADS):
             with journal.write() as connection:
-                rows = _lock_old(connection, threads, at, category)
+                _lock(connection, threads)
+                rows = connection.execute(_old(at, category).where(_of_threads(threads))).all()
                 _erase_content(connection, journal.keys, _whole(rows), journal.now())
-            done += rows
+            done += [row for row in rows if not row.busy]
         with journal.read() as connection:
             pictures = unused_pictures(connection)
         for digests in _portions(sorted(pictures), _PICTURES):
@@ -175,36 +175,38 @@ class Retention:
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
-        """Erase text, images and addresses of an incident that is over, or of one publication or draft.
+        """Erase text, images and addresses of an incident that is over, of a message outside incidents, or of a draft.
 
         With them go drafts of the incident, and drafts of the same words, that were never published. What was
         published, when and by whom is kept, as after a purge. The posts on the networks stay. It is one transaction.
 
         Args:
-            name: The id of an incident, or the id or key of a publication or draft. With a message outside incidents go
-                its corrections. The opening of an open incident cannot be erased.
+            name: The id of an incident, or the id or key of a message outside incidents or of a draft. With a message
+                go its corrections.
             actor: Who erases.
             reason: Why. It is kept, and must hold no name.
 
         Raises:
-            NotErasable: There is none, the incident is open, or a post is being sent or in doubt.
+            NotErasable: There is none, the incident is open, or something is to be sent, in doubt or held.
             JournalError: On PostgreSQL, this user may not erase. Nothing was.
         """
         journal = self._journal
         journal.authorize(actor, "erase")
         with journal.write() as connection:
             now = journal.now()
-            ids = _to_erase(connection, journal.keys, name)
-            _cancel_erased(connection, ids, microseconds(now))
+            rows = _to_erase(connection, journal.keys, name)
+            ids = _whole(rows)
             drafts = remove_drafts(connection, drafts_to_erase(name, ids))
+            if not rows and not drafts:
+                raise NotErasable(
+                    f"There is no incident, publication or draft {name!r}. To list them: policenotify status."
+                )
             _empty_events(connection, drafts)
-            rows = connection.execute(_threads().where(_publication.c.id.in_(ids))).all()
             _erase_content(connection, journal.keys, ids, now)
             pictures = unused_pictures(connection)
             forget_pictures(connection, pictures)
             erased = _report(rows, drafts, pictures)
-            body = {"of": sorted(ids), "reason": reason, **asdict(erased)}
-            audit.record(connection, now, actor, "erased", body)
+            audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
         self._clear_log()
         return erased
 
@@ -242,6 +244,7 @@ def _threads() -> Select[Any]:
     columns: dict[str, ColumnElement[Any]] = {
         "thread": _THREAD,
         "incident": func.max(_publication.c.incident),
+        "open": _any(_incident.c.status == IncidentStatus.OPEN),
         "busy": _any(_BUSY),
         "whole": func.aggregate_strings(case((is_whole(), _publication.c.id)), " "),
         "recipients": func.sum(_PEOPLE),
@@ -273,15 +276,16 @@ def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.max(case((condition, 1), else_=0))
 
 
-def _lock_old(connection: Connection, threads: Sequence[str], before: int, category: str | None) -> Sequence[Row[Any]]:
-    """Lock some threads, and return those in which nothing was published meanwhile."""
-    # After waiting for a lock, only the next statement sees what the other process has published.
+def _of_threads(threads: Sequence[str]) -> ColumnElement[bool]:
+    by_index = or_(*(_publication.c[name].in_(threads) for name in ("incident", "corrects", "id")))
+    return and_(by_index, _THREAD.in_(threads))
+
+
+def _lock(connection: Connection, threads: Sequence[str]) -> None:
+    """Lock some threads. After waiting, only the next statement sees what the other process has published."""
     for table in (_incident, _publication):
         locked = select(table.c.id).where(table.c.id.in_(threads)).order_by(table.c.id)
         connection.execute(locked.with_for_update()).all()
-    of_them = or_(*(_publication.c[name].in_(threads) for name in ("incident", "corrects", "id")))  # by indexes
-    rows = connection.execute(_old(before, category).where(of_them, _THREAD.in_(threads))).all()
-    return [row for row in rows if not row.busy]
 
 
 def _whole(rows: Iterable[Row[Any]]) -> list[str]:
@@ -307,52 +311,32 @@ def _portions(values: Sequence[_Value], length: int = _PORTION) -> Iterator[Sequ
         yield values[start : start + length]
 
 
-# --- erasing one incident or publication
-
-
-def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
-    """Return the ids of the publications that a name means, with the incident locked.
+def _to_erase(connection: Connection, keys: Keys, name: str) -> Sequence[Row[Any]]:
+    """Return the thread that a name means, locked. Nothing if there is none.
 
     Raises:
-        NotErasable: There is none, or its incident is open.
+        NotErasable: It is a part of an incident, or the incident is open, or something of it is not settled.
     """
     named = or_(_publication.c.id == name, _publication.c.key.in_([name, purged_key(keys, name)]))
-    row = connection.execute(select(_publication).where(named)).first()
-    incident = name if row is None else row.incident
-    locked = connection.execute(select(_incident).where(_incident.c.id == incident).with_for_update()).first()
-    is_open = locked is not None and locked.status == IncidentStatus.OPEN
-    if row is None and locked is None and connection.execute(drafts_to_erase(name, ())).first() is not None:
-        return set()
-    if row is None and locked is None:
-        raise NotErasable(f"There is no incident, publication or draft {name!r}. To list them: policenotify status.")
-    if is_open and (row is None or row.sequence == 1):
+    thread, incident = connection.execute(select(_THREAD, _publication.c.incident).where(named)).first() or (name, None)
+    if incident is not None and incident != name:
         raise NotErasable(
-            f"Incident {incident!r} is open, and its readers wait for the end. End it (policenotify end {incident}) or "
+            f"{name!r} is a part of incident {incident!r}. Erase the incident as a whole: "
+            f"policenotify journal erase {incident}"
+        )
+    _lock(connection, [thread])
+    rows = connection.execute(_threads().where(_of_threads([thread]))).all()
+    if any(row.open for row in rows):
+        raise NotErasable(
+            f"Incident {name!r} is open, and its readers wait for the end. End it (policenotify end {name}) or "
             "cancel it first. To take posts down now: policenotify withdraw"
         )
-    if row is None:
-        return set(connection.execute(select(_publication.c.id).where(_publication.c.incident == incident)).scalars())
-    corrections = select(_publication.c.id).where(_publication.c.corrects == row.id, _publication.c.incident.is_(None))
-    return {row.id, *connection.execute(corrections).scalars()}
-
-
-def _cancel_erased(connection: Connection, ids: set[str], at: int) -> None:
-    """Cancel what waits of some publications.
-
-    Raises:
-        NotErasable: A post is being sent, or may be out.
-    """
-    of_them = select(_delivery).where(_delivery.c.publication.in_(ids), _delivery.c.state.in_(_UNSETTLED))
-    rows = connection.execute(of_them.order_by(_delivery.c.id)).all()
-    lock(connection, *{row.ordering_key for row in rows})
-    rows = connection.execute(of_them.order_by(_delivery.c.id)).all()
-    if busy := [row.id for row in rows if row.state != Outcome.WAITING or row.in_doubt]:
+    if any(row.busy for row in rows):
         raise NotErasable(
-            f"Delivery {busy[0]} is being sent, or nobody knows whether it is out. Wait a minute, or settle it "
-            "(policenotify resolve), then erase again."
+            "A post of it is to be sent, or nobody knows whether it is out. Take back what waits (policenotify "
+            "withdraw), settle what is held (policenotify resolve), then erase again."
         )
-    for row in rows:
-        cancel_pending(connection, row, Outcome.SUPERSEDED, "Its content was erased.", at)
+    return rows
 
 
 # --- texts and people
