@@ -34,7 +34,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, RequestReplaced, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -100,6 +100,12 @@ class DeliveryAttempt(ListSender):
 
     def _try(self, claimed: ClaimedDelivery) -> None:
         request = claimed.request
+        if claimed.operation is Operation.DELETE and claimed.target is None:
+            found = self._find_target(claimed)
+            if found is not None and found.ref is None:  # the network could not be asked
+                self._store(claimed, found)
+                return
+            claimed = replace(claimed, target=found.ref if found else None)
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
@@ -207,6 +213,14 @@ class DeliveryAttempt(ListSender):
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
 
+    def _find_target(self, deletion: ClaimedDelivery) -> AttemptResult | None:
+        """Look for the post that is to be deleted, of which a person alone has seen that it is out."""
+        sent = self.journal.deliveries.target_of(deletion)
+        if sent is None or not isinstance(self.channel, SupportsLookup):
+            return None
+        request, first = sent
+        return self._find(self.channel, request, first - _LOOKUP_MARGIN, deletion)
+
     def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
         """Return a result, unless it names the post of another message. A network may return what was there before."""
         can, ref = self.channel.capabilities, result.ref
@@ -285,6 +299,9 @@ class DeliveryAttempt(ListSender):
             elif claimed.in_doubt:  # an edit cannot be looked for
                 result = self._hold(claimed, f"It may or may not be out. {over}")
             self._store(claimed, result)
+            return
+        except RequestReplaced:
+            self._store(claimed, waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff))
             return
         except PublishingStopped as stop:
             self._store(claimed, waiting(claimed, reason=str(stop)))

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ from policenotify.journal.records import (
     LEASE,
     AttemptResult,
     ClaimedDelivery,
+    RequestReplaced,
     TakenBack,
     latest_pause,
     microseconds,
@@ -73,6 +74,12 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
+_deletion = _table.alias("deletion")
+_TARGET = (
+    select(_table.c.request, _table.c.first_tried_at)
+    .join(_deletion, _deletion.c.target == _table.c.id)
+    .where(_deletion.c.id == bindparam("of_delivery"))
+)
 _END_ATTEMPT = (
     update(_attempt)
     .where(_attempt.c.delivery == bindparam("of_delivery"), _attempt.c.number == bindparam("of_attempt"))
@@ -128,6 +135,7 @@ class Attempts:
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
+            RequestReplaced: The request of its list must be prepared again.
 
         After an error a transaction around it must be rolled back.
         """
@@ -142,8 +150,11 @@ class Attempts:
             held = {"attempts": number, "lease_until": now + span(lease)}
             if claimed.parent is not None:  # before the batch: who locks both does it in this order
                 whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
-                if whole.request is not None and whole.request_version == claimed.request_version:
+                if whole.request is not None:
                     request, wording = Request.read(whole.request), whole.wording
+                    claimed = replace(claimed, request_version=whole.request_version)
+                elif whole.request_version != claimed.request_version or whole.wording == "standalone" != wording:
+                    raise RequestReplaced
                 columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is None:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
@@ -179,6 +190,12 @@ class Attempts:
         with self._journal.read() as connection:
             known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
         return known if post is None else known & {post}
+
+    def target_of(self, claimed: ClaimedDelivery) -> tuple[Request, datetime] | None:
+        """Return what was sent of the post that a deletion is about, and when first. None if nothing was."""
+        with self._journal.read() as connection:
+            row = connection.execute(_TARGET, {"of_delivery": claimed.id}).first()
+        return (Request.read(row.request), moment(row.first_tried_at)) if row and row.request else None
 
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         """Record the result of an attempt and release the delivery.
@@ -356,7 +373,8 @@ def _record_batch(
         recipients.settle_waiting(connection, parent, [batch.id], ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
-    if following := _next_request(claimed, result):
+    following = _next_request(claimed, result)
+    if following and whole.request_version == claimed.request_version:  # else another worker has replaced it
         control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)

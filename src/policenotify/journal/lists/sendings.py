@@ -20,6 +20,7 @@ from policenotify.journal.lists.recipients import address_of, outcomes, recipien
 from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
 from policenotify.journal.records import microseconds, moment, storable
+from policenotify.journal.takedown import delete_found
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
@@ -296,6 +297,8 @@ class Sendings:
             control.halt_list(connection, delivery, "")
         if row.has_recipients and row.state == Outcome.WAITING:
             control.settle(connection, delivery, at)
+        if posted and not row.has_recipients:
+            delete_found(connection, row, at)
         if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
             return outcome
         return _unless_over(connection, row, at)
