@@ -267,7 +267,7 @@ def opened(url: str, keys: Path) -> Publisher:
 def _people_in_a_second(server: Server, folder: Path, workers: int) -> float:
     keys, url = folder / f"keys of {workers}", server.url(server.database())
     Keys.create(secrets.token_bytes).save(keys)
-    migrate(url, keys=Keys.load(keys), actor="benchmark")
+    migrate(url, keys=Keys.load(keys))
     started = [
         subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
             [sys.executable, "-c", _WORKER, url, str(keys)],

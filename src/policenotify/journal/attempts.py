@@ -142,7 +142,7 @@ class Attempts:
         journal = self._journal
         with journal.write() as connection:
             meta.pass_gate(connection, shared=True)
-            if (stopped := journal.standing(connection).stopped) is not None:
+            if (stopped := meta.stopped(connection, journal.id)) is not None:
                 raise stopped
             now = microseconds(journal.now())
             number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
@@ -246,7 +246,7 @@ class Attempts:
         with journal.write() as connection:
             now = microseconds(journal.now())
             rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(journal.keys, row)]
-            if not rows or journal.standing(connection).stopped is not None:
+            if not rows or meta.stopped(connection, journal.id) is not None:
                 return 0
             for row in rows:
                 cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)

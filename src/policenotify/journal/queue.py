@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
+from policenotify.journal import meta
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
@@ -163,7 +164,7 @@ class Queue:
         """
         limits = {name: (rates or {}).get(name) for name in channels}
         with self._journal.read() as connection:
-            if self._journal.standing(connection).stopped is not None:
+            if meta.stopped(connection, self._journal.id) is not None:
                 return {}
             now = microseconds(self._journal.now())
             opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
@@ -192,7 +193,7 @@ class Queue:
             UnsupportedVersion: Only deliveries of a newer policenotify are left.
         """
         with self._journal.write(durable=False) as connection:
-            if self._journal.standing(connection).stopped is not None:
+            if meta.stopped(connection, self._journal.id) is not None:
                 return None
             now, keys = microseconds(self._journal.now()), self._journal.keys
             opens = opens_at(connection, {channel: rate}, now)[channel]

@@ -41,7 +41,7 @@ def server() -> Iterator[Server]:
 def template(server: Server) -> str:
     """A database with the journal's tables, to be copied."""
     name = server.database()
-    migrate(server.url(name), keys=Keys.create(secrets.token_bytes), actor="adm")
+    migrate(server.url(name), keys=Keys.create(secrets.token_bytes))
     server.ask(grants(APPLICATION), database=name)
     return name
 

@@ -561,7 +561,7 @@ def test_a_new_journal_is_readable_by_its_owner_only(tmp_path: Path, keys: Keys,
     before = os.umask(umask)
     try:
         made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]
-        migrate(str(tmp_path / "migrated.db"), keys=keys, actor="adm")
+        migrate(str(tmp_path / "migrated.db"), keys=keys)
         made.append(open_journal(str(tmp_path / "migrated.db"), keys=keys, clock=clock))
         for journal in made:
             journal.stop("cne Roux")
@@ -578,7 +578,7 @@ def test_an_event_that_is_not_committed_yet_is_not_missed(desk: Desk) -> None:
     desk.publish()
     with ThreadPoolExecutor(1) as other, suppress(ZeroDivisionError), desk.journal.write() as connection:
         record(connection, desk.clock.now(), "desk", "noted", {})
-        desk.journal.standing(connection)
+        meta.stopped(connection, desk.journal.id)
         assert other.submit(desk.journal.deliveries.due, ["sky"]).result(10)
         raise ZeroDivisionError
     assert desk.journal.deliveries.due(["sky"])

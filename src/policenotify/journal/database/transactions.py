@@ -168,7 +168,7 @@ class Transactions:
                         "This connection is not on the journal's database, or does not find its tables. Nothing was "
                         "sent. Give one on the database (and search path) that the settings name as the journal."
                     )
-                self.standing(ours)
+                meta.stopped(ours, self.id)
             ensure_transaction(connection)
         except SQLAlchemyError as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from None
@@ -176,17 +176,6 @@ class Transactions:
         options = self._options(meta.KnownEvent())
         with _entered(_Current(self, connection.execution_options(**options), writes=True, joined=True)):
             yield
-
-    def standing(self, connection: Connection) -> meta.Standing:
-        """Return whether anything may be sent now. Called before each claim, and before anything is sent.
-
-        Raises:
-            JournalTakenAway: This is not the journal that was opened, or an older state of it.
-        """
-        seen: list[meta.KnownEvent] = connection.get_execution_options()[meta.SEEN]
-        found = meta.standing(connection, self.id, seen[0])
-        seen.append(found.newest_event)
-        return found
 
     @contextmanager
     def lock(self, name: str, *, seconds: float) -> Iterator[None]:
@@ -257,7 +246,7 @@ class Transactions:
     def _begun(self, *, writes: bool, durable: bool) -> Iterator[Connection]:
         options, pool = self._options(self.newest_event), self._engine.pool
         if not writes and not self.is_file:  # one snapshot, as SQLite has anyway
-            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            options["isolation_level"] = "REPEATABLE READ"
         # If another thread keeps its turn for too long, SQLite decides.
         turn = writes and self.is_file and self._writing.acquire(timeout=BUSY)
         try:
