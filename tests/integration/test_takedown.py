@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def test_a_post_that_was_held_is_deleted_once_a_person_has_seen_it(installation:
     withdrawn = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
     assert len(installation.bluesky.posts) == 1
     publisher.resolve(withdrawn.on("bluesky").delivery, actor="claire", posted=True)
-    publisher.drain(PATIENCE)
+    publisher.drain(timedelta(seconds=PATIENCE))
     assert not installation.bluesky.posts
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.DELETED): 1,

@@ -271,7 +271,7 @@ class Book:
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE, owner: str = "") -> ClaimedDelivery | None:
         owner = owner or f"test/-/-/{next(self._owners)}"
-        self.journal.deliveries.recover(lease)  # as a drain does at its start
+        self.journal.deliveries.recover()  # as a drain does at its start
         while claimed := self.journal.deliveries.claim(channel, owner, lease=lease):
             if not is_list(claimed) or (claimed := self.fill(claimed)):
                 return claimed

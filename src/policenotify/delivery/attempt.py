@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -19,10 +18,9 @@ from policenotify.channel import (
     SupportsPeople,
     SupportsSend,
 )
-from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.delivery.batch import ListSender, limited, waiting
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.batch import ListSender
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
+from policenotify.delivery.sender import Lease, limited, waiting
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -52,15 +50,7 @@ _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt(ListSender):
-    """Makes attempts of the deliveries of one channel, in one thread.
-
-    Attributes:
-        siblings: The channels of the same network. A person gets a publication from one of them only.
-        reader: Reads the people of deliveries.
-    """
-
-    siblings: Collection[str] = ()
-    reader: AudienceReader = field(default_factory=AudienceReader)
+    """Makes attempts of the deliveries of one channel, in one thread."""
 
     def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
@@ -94,7 +84,7 @@ class DeliveryAttempt(ListSender):
                 return self._hold(claimed, f"An earlier attempt may be out. {reason}")
             return AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
         if claimed.has_recipients:
-            return self._make_batch(claimed) if claimed.parent is None else claimed
+            return self.make_batch(claimed) if claimed.parent is None else claimed
         # Editing or deleting twice changes nothing.
         return self._reconcile(claimed) if claimed.in_doubt and claimed.operation is Operation.POST else claimed
 
@@ -115,19 +105,6 @@ class DeliveryAttempt(ListSender):
                 self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
                 return
         self._begin(claimed, request)
-
-    @span("expand")
-    def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
-        maker = BatchMaker(
-            journal=self.journal,
-            config=self.config,
-            siblings=self.siblings,
-            reader=self.reader,
-            lease=self.lease,
-            backoff=self.backoff,
-            may_go_on=self.may_go_on,
-        )
-        return maker.make(claimed)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():

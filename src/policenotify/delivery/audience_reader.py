@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
+from policenotify.delivery.sender import Sender
 from policenotify.errors import JournalError, SettingsError
 from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.status import WAITS
-
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
+from policenotify.telemetry import span
 
 _log = logging.getLogger("policenotify")
 _UNUSABLE = "address: is too long, or has characters that no address has. One line holds one address."
@@ -133,28 +130,19 @@ def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchMaker:
+class BatchMaker(Sender):
     """Makes batches of the people of claimed deliveries.
 
     Attributes:
-        siblings: The channels of the same network. A person gets a publication from one of them only.
         reader: Of this thread.
-        lease: How long a delivery or batch is held from each transaction on.
-        backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether more people may be read.
         size: How many rows are read at once.
     """
 
-    journal: Journal
-    config: ChannelConfig
-    siblings: Collection[str]
-    reader: AudienceReader
-    lease: timedelta
-    backoff: Callable[[timedelta], timedelta]
-    may_go_on: Callable[[], bool]
+    reader: AudienceReader = field(default_factory=AudienceReader)
     size: int = BATCH
 
-    def make(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+    @span("expand")
+    def make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
         """Read people until there is a batch of which a person waits, and return it, claimed.
 
         Returns:
@@ -162,14 +150,14 @@ class BatchMaker:
         """
         while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
             try:
-                batch = self._store(claimed, known)
+                batch = self._store_people(claimed, known)
             except AudienceProblem as problem:
                 return self._unreadable(claimed, known, problem)
             if batch is not None:
                 return batch
         return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now())
 
-    def _store(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
+    def _store_people(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
         if known.cursor.earlier:
             return self.journal.deliveries.add_earlier(claimed, self.siblings, lease=self.lease)
         try:

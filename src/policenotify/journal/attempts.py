@@ -19,8 +19,7 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, o
 from policenotify.channel import Operation, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import clock_change, meta
-from policenotify.journal.audit import RUNNER, recent_events, record_delivery
-from policenotify.journal.audit import record as record_event
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
 from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
@@ -48,19 +47,11 @@ from policenotify.journal.records import (
     moment,
     span,
 )
-from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.status import Takeover
-
-RECENT = timedelta(hours=1)
-"""How long a repeated take-over stays an alarm."""
 
 INTERRUPTED = "interrupted"
 """The kind of event that records a recovered delivery."""
-
-RECOVERED_AGAIN = "taken_over_again"
-"""The kind of event that records a delivery recovered twice within one lease."""
 
 _log = logging.getLogger("policenotify")
 _FOR_ALL = {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}
@@ -213,28 +204,15 @@ class Attempts:
                 return _record_list(connection, claimed, result, at)
             return _record_post(connection, self._journal.keys, claimed, result, at)
 
-    def recover(self, lease: timedelta = LEASE, ended: Collection[str] = ()) -> int:
+    def recover(self, ended: Collection[str] = ()) -> int:
         """Take back deliveries of processes that exited or are silent, and of *ended* threads. Return their number.
 
         What waits is moved first if the clock was set. A delivery whose attempt had begun is in doubt, of a batch those
-        who were marked. A second recovery within one *lease* is an alarm; see `repeated_takeovers`.
+        who were marked.
         """
         with self._journal.write(durable=False) as connection:
             clock_change.follow(connection, self._journal.clock)
-            return recover(connection, microseconds(self._journal.now()), lease, ended)
-
-    def repeated_takeovers(self) -> tuple[Takeover, ...]:
-        """Return the deliveries recovered twice within one lease in the last hour, newest first."""
-        since = microseconds(self._journal.now()) - span(RECENT)
-        with self._journal.read() as connection:
-            rows = recent_events(connection, RECOVERED_AGAIN, since=since)
-        newest: dict[int, Takeover] = {}
-        for row in rows:
-            takeover = Takeover(
-                delivery=row.delivery, channel=row.channel, publication=row.publication, at=moment(row.at)
-            )
-            newest.setdefault(row.delivery, takeover)
-        return tuple(newest.values())
+            return recover(connection, microseconds(self._journal.now()), ended)
 
     def settle_expired(self) -> int:
         """Settle a page of posts that had expired before they were tried. Return its length, 0 once there are none.
@@ -416,15 +394,15 @@ def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, at: i
 # --- recovery
 
 
-def recover(connection: Connection, now: int, lease: timedelta, ended: Collection[str] = ()) -> int:
+def recover(connection: Connection, now: int, ended: Collection[str] = ()) -> int:
     """Take back abandoned deliveries; see `Attempts.recover`."""
     sending: list[Row[Any]] = list(connection.execute(_SENDING))
     abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
     lock(connection, *{row.ordering_key for row in abandoned})
-    return sum(_recover(connection, row, now, lease) for row in abandoned)
+    return sum(_recover(connection, row, now) for row in abandoned)
 
 
-def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta) -> bool:
+def _recover(connection: Connection, seen: Row[Any], now: int) -> bool:
     """Return an abandoned delivery to waiting, unless it was settled, renewed or recovered meanwhile."""
     still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
     row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
@@ -438,7 +416,6 @@ def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta)
         recipients.interrupt(connection, row.parent, row.id, row.attempts)
         columns["counts"] = recipients.to_text(recipients.count_batch(connection, row.parent, row.id))
     control.change(connection, row.id, **columns)
-    _alarm_if_repeated(connection, row, now, lease)
     body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
     record_delivery(connection, row, moment(now), INTERRUPTED, body)
     if row.has_recipients or row.parent is not None:  # all may have been read and sent before its process ended
@@ -461,34 +438,6 @@ def _end_interrupted(connection: Connection, delivery: int, number: int, now: in
     ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The sending process stopped."}
     identity = {"of_delivery": delivery, "of_attempt": number}
     return connection.execute(_END_ATTEMPT, {**identity, **ended, "code": "interrupted"}).rowcount > 0
-
-
-def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: timedelta) -> None:
-    """Raise the alarm if a delivery was recovered within the last lease already."""
-    event = schema.event
-    earlier = select(event.c.id).where(
-        event.c.publication == row.publication,
-        event.c.delivery == row.id,
-        event.c.kind == INTERRUPTED,
-        event.c.at > now - span(lease),
-    )
-    if connection.execute(earlier.limit(1)).first() is None:
-        return
-    text = "Delivery %s on %s, publication %s, was taken over twice within one lease. See: policenotify status"
-    about = fields(channel=row.channel, delivery=row.parent or row.id, publication=row.publication)
-    _log.error(text, about["delivery"], row.channel, row.publication, extra=about)
-    body = {"owner": row.owner, "attempt": row.attempts}
-    delivery, publication = row.parent or row.id, row.publication
-    record_event(
-        connection,
-        moment(now),
-        RUNNER,
-        RECOVERED_AGAIN,
-        body,
-        publication=publication,
-        delivery=delivery,
-        channel=row.channel,
-    )
 
 
 def _is_ours(keys: Keys, row: Row[Any]) -> bool:

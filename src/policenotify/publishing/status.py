@@ -21,7 +21,6 @@ from policenotify.model.status import (
     IncidentResult,
     InstallationStatus,
     SecondReading,
-    Takeover,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +102,6 @@ def read_status(
         channel_problems=problems,
         worker_problems=journal.workers.unusable_channels(),
         removed_channels=_removed(journal, configs, summaries),
-        taken_over_again=deliveries.repeated_takeovers(),
         clock_steps=journal.clock_steps(),
         deliveries={
             channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
@@ -172,15 +170,6 @@ def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
     return (
         f"{name} is no longer in the settings, and its readers know of {names}, whose end would not reach them. "
         "Restore it with retired = true until they are over."
-    )
-
-
-def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
-    """Return what it means that a delivery was taken over twice, and what to do."""
-    return (
-        f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
-        f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
-        "been sent twice. Look into the workers' logs, and at the clocks of their machines."
     )
 
 

@@ -16,7 +16,7 @@ from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import LEASE, microseconds
+from policenotify.journal.records import microseconds
 from policenotify.model.history import Outcome
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database
@@ -167,7 +167,7 @@ def _take_time(connection: Connection) -> None:
 
 
 def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
-    attempts.recover(source, now, LEASE)
+    attempts.recover(source, now)
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(

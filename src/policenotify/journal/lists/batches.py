@@ -306,21 +306,16 @@ class Batches:
                 for row in connection.execute(_UNREADABLE)
             )
 
-    def retry_lists(self, channel: str | None = None, *, first_only: bool = False) -> int:
-        """Let deliveries whose people could not be read be tried again at once.
+    def retry_lists(self, channel: str | None = None) -> int:
+        """Let the most urgent delivery whose people could not be read, of one or each channel, be tried again at once.
 
-        Args:
-            channel: Those of one channel, or of all.
-            first_only: Of each channel only the most urgent one. If it can be read, the others should follow.
-
-        Returns:
-            Their number. Without any, nothing is written.
+        If it can be read, the next one follows. Return their number. Without any, nothing is written.
         """
         with self._journal.read() as connection:
             now = microseconds(self._journal.now())
             rows = [row for row in connection.execute(_UNREADABLE) if channel in {None, row.channel}]
-        first = {row.channel: row.id for row in reversed(rows)}
-        chosen = [row.id for row in rows if row.not_before > now and (not first_only or first[row.channel] == row.id)]
+        first = {row.channel: row for row in reversed(rows)}
+        chosen = [row.id for row in first.values() if row.not_before > now]
         if not chosen:
             return 0
         with self._journal.write(durable=False) as connection:  # what another process has locked is left out
