@@ -41,6 +41,7 @@ from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, spa
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
+_SETTLED = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _CALLED_WITHIN = 1 / 2  # of a lease; the other half is for the call and its answer
@@ -111,8 +112,10 @@ class DeliveryAttempt(ListSender):
             result = self._confirmed(claimed, result)
             counts = self.journal.deliveries.record_result(claimed, result)
             self.on_result()
-        log_outcome(claimed, noted(result).code, counts)
-        if result.outcome is Outcome.POSTED:
+        # Of a batch the result is its own. Once the delivery is settled, the counts of all its people are known.
+        overall = next((outcome for outcome in _SETTLED if counts.get(outcome)), result.outcome)
+        log_outcome(claimed, noted(replace(result, outcome=overall)).code, counts)
+        if counts.get(Outcome.POSTED):
             measure_post(claimed, self.config.network, self.journal.now())
 
     # --- whether this channel can send it
@@ -202,7 +205,7 @@ class DeliveryAttempt(ListSender):
         """Return a result, unless it names the post of another message. A network may return what was there before."""
         can, ref = self.channel.capabilities, result.ref
         adopts = can.idempotency_window or can.lookup_delay is not None or isinstance(self.channel, SupportsLookup)
-        if ref is None or not adopts or claimed.operation is not Operation.POST:
+        if ref is None or not adopts or claimed.has_recipients or claimed.operation is not Operation.POST:
             return result
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return result
@@ -266,22 +269,8 @@ class DeliveryAttempt(ListSender):
                 )
                 if begun.has_recipients:
                     recipients = self._mark(begun)
-        except RateReached as reached:
-            self._store(claimed, limited(self.config.name, reached, claimed))
-            return
-        except TakenBack as over:
-            result = AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(over))
-            if claimed.in_doubt and claimed.operation is Operation.POST:  # it is looked for
-                result = waiting(claimed, not_before=self.journal.now())
-            elif claimed.in_doubt:  # an edit cannot be looked for
-                result = self._hold(claimed, f"It may or may not be out. {over}")
-            self._store(claimed, result)
-            return
-        except RequestReplaced:
-            self._store(claimed, waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff))
-            return
-        except PublishingStopped as stop:
-            self._store(claimed, waiting(claimed, reason=str(stop)))
+        except (RateReached, TakenBack, RequestReplaced, PublishingStopped) as reason:
+            self._store(claimed, self._not_begun(reason, claimed))
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
@@ -295,6 +284,21 @@ class DeliveryAttempt(ListSender):
         took = self.clock.monotonic() - started
         measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
         self._store(begun, result)
+
+    def _not_begun(self, why: Exception, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return the result of an attempt that the journal did not let begin."""
+        now = self.journal.now()
+        match why:
+            case RateReached():
+                return limited(self.config.name, why, claimed)
+            case PublishingStopped():
+                return waiting(claimed, reason=str(why))
+            case TakenBack() if not claimed.in_doubt:
+                return AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(why))
+            case TakenBack() if claimed.operation is not Operation.POST:  # an edit cannot be looked for
+                return self._hold(claimed, f"It may or may not be out. {why}")
+            case _:  # it is looked for, or gets another request
+                return waiting(claimed, not_before=now, backoff=claimed.backoff)
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel

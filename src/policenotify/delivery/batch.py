@@ -25,7 +25,6 @@ from policenotify.channel import (
     SupportsPeople,
 )
 from policenotify.delivery.audience_reader import BatchMaker
-from policenotify.delivery.log_lines import log_outcome, measure_post, noted
 from policenotify.delivery.sender import Lease, limited
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
@@ -36,7 +35,6 @@ from policenotify.telemetry import SEND_DURATION, measure, note, span
 
 _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
-_OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _UNKNOWN = "It may or may not have been taken."
 _MOST_DOUBTS = 2  # calls in doubt without an answer between, after which the network counts as unavailable
 _SUSPECTED = 3  # refusals without a success, after which a refusal counts for everybody
@@ -229,6 +227,10 @@ class ListSender(BatchMaker, ABC):
     """Sends to the people of batches on one channel."""
 
     @abstractmethod
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
+        """Store the result of an attempt, and log it."""
+
+    @abstractmethod
     def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
         """Return what a failure of the whole channel means."""
 
@@ -271,8 +273,7 @@ class ListSender(BatchMaker, ABC):
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
             recipients, result = self._following(claimed, chunk, ends=ends)
             lease.renewed_at = at
-        result = result or self._waits(claimed)
-        log_outcome(claimed, result.code, self._store_of_people(claimed, replace(result, ref=ref)))
+        self._store(claimed, replace(result or self._waits(claimed), ref=ref))
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
@@ -327,14 +328,3 @@ class ListSender(BatchMaker, ABC):
         while self.helpers:
             close(self.helpers.pop(), self.config.name)
         close(self.channel, self.config.name)
-
-    def _store_of_people(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
-            counts = self.journal.deliveries.record_result(claimed, result)
-            self.on_result()
-        # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
-        overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
-        noted(replace(result, outcome=overall))
-        if counts.get(Outcome.POSTED):
-            measure_post(claimed, self.config.network, self.journal.now())
-        return counts

@@ -18,6 +18,7 @@ from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.log_lines import log_blocked
 from policenotify.delivery.sender import backoff, waiting
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
+from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
@@ -100,7 +101,8 @@ class Dispatcher:
         self._lanes: set[_Lane] = set()
         self._leaving: set[_Lane] = set()  # which take nothing new, and may not have ended yet
         self._resting: dict[str, float] = {}  # until when, by channel
-        self._upkeep_at = -math.inf  # when it is due again
+        self._upkept_at = -math.inf  # when it was last looked after what others left
+        self._offset = 0.0  # the clock minus what cannot be set, then
         self._lists_until = 0.0  # when bulk sends must end, a time that drains extend
         self._ended: set[str] = set()  # owners of claims whose threads a failure has ended
         self._logged: dict[str, str] = {}  # why channels cannot be used, by name
@@ -136,7 +138,7 @@ class Dispatcher:
         with self._changed:
             self._draining += 1
             if publication is None:  # else it was done a moment ago, if this process delivers often
-                self._upkeep_at = -math.inf
+                self._upkept_at = -math.inf
         try:
             while not stop() and not self._closing and self._deliver(deadline, publication, duties):
                 pass
@@ -152,10 +154,12 @@ class Dispatcher:
         with self._changed:
             seen = self._changes
             self._lists_until = max(self._lists_until, deadline)
+        was_set = abs(offset(self.journal.clock) - self._offset) >= SMALLEST_STEP
         # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
-        if self._ended or self.clock.monotonic() >= self._upkeep_at:
+        if was_set or self._ended or not 0 <= self.clock.monotonic() - self._upkept_at < _UPKEEP:
+            self._offset = offset(self.journal.clock)
             self._look_after(is_worker=is_worker, whole=publication is None)
-            self._upkeep_at = self.clock.monotonic() + _UPKEEP
+            self._upkept_at = self.clock.monotonic()
         due, may_happen = self._look(publication, deadline)
         now = self.journal.now()  # read after `due`, so that what is due at once is due by now
         for name in [name for name, at in due.items() if at <= now]:

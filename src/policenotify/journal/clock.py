@@ -77,6 +77,11 @@ class Uptime(NamedTuple):
         return f"{self.boot} {self.at}"
 
 
+def offset(clock: Clock) -> float:
+    """Return the clock minus what cannot be set, in seconds. It changes if the clock is set."""
+    return clock.now().timestamp() - clock.monotonic()
+
+
 @cache
 def boot_id() -> str:
     """Return the id of this start of the kernel, or an empty string where it is not known."""
