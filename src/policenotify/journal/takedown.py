@@ -20,7 +20,7 @@ from policenotify.journal.order import TAKEN_DOWN_EVENT, cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
-_table, _publication, _event = schema.delivery, schema.publication, schema.event
+_table, _publication = schema.delivery, schema.publication
 _COPIED = ("publication", "channel", "account", "language", "ordering_key", "sequence")
 
 
@@ -58,9 +58,8 @@ def take_down(
 
 def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
     """Delete a post that a person has seen, if its publication was taken down while the post was held."""
-    events = select(_event.c.body).where(
-        _event.c.publication == delivery.publication, _event.c.kind == TAKEN_DOWN_EVENT
-    )
+    event = schema.event
+    events = select(event.c.body).where(event.c.publication == delivery.publication, event.c.kind == TAKEN_DOWN_EVENT)
     deletes = {name for body in connection.execute(events).scalars() for name in json_object(body).get("deletes", ())}
     if delivery.channel in deletes:
         message = select(_publication.c.message).where(_publication.c.id == delivery.publication)
@@ -74,9 +73,7 @@ def _delete(
 ) -> int:
     """Add the deletions of a publication's posts. Return their number."""
     keys = connection.get_execution_options()["policenotify_keys"]
-    rows = [
-        {**row, "mac": delivery_mac(keys, row, message)} for row in _deletions(connection, deliveries, deletes, at)
-    ]
+    rows = [{**row, "mac": delivery_mac(keys, row, message)} for row in _deletions(connection, deliveries, deletes, at)]
     if rows:
         connection.execute(insert(_table), rows)
     return len(rows)

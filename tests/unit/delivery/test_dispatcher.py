@@ -864,7 +864,7 @@ def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
     assert worker_threads() == []
     jump(jumping.clock, -3600)
     with Timed() as drained:
-        due = delivery.drain(LONG, publication=published)
+        due = delivery.drain(LONG)
     assert drained.quick
     assert due is None
     assert jumping.receipt(published).outcome is became
