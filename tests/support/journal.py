@@ -105,11 +105,9 @@ def events(journal: Journal) -> int:
 class Desk:
     """One installation with a journal in *folder*, or at *url*. Its clock moves only when set."""
 
-    def __init__(
-        self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", query: str = "", first: int = 1
-    ) -> None:
+    def __init__(self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", first: int = 1) -> None:
         self.path = folder / "journal.db"
-        self.url = url or (f"sqlite:///{self.path}{query}" if query else str(self.path))
+        self.url = url or str(self.path)
         self.keys = keys
         self.clock = clock
         self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, Unavailable
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import (
@@ -46,14 +46,11 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
         return ChannelProblem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
-    from policenotify.delivery.audience_reader import (  # noqa: PLC0415 - most networks have no lists
-        AudienceProblem,
-        check_audiences,
-    )
+    from policenotify.delivery.audience_reader import check_audiences  # noqa: PLC0415 - most networks have no lists
 
     try:
         check_audiences(channel, had_recipients)
-    except AudienceProblem as problem:
+    except Unavailable as problem:
         return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
     return None
 

@@ -29,7 +29,6 @@ from policenotify.journal.database.engine import (
     explain,
     file_id,
     is_missing_table,
-    is_read_only,
     open_connections,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
@@ -316,8 +315,7 @@ class Transactions:
         if taken_away is None and self.id is not None and is_missing_table(error):
             taken_away = JournalTakenAway("The journal's tables were deleted while it was in use.")
         if taken_away is None:
-            if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
-                self._engine.dispose()
+            self._engine.dispose()  # one that was opened for reading only stays so whatever the file's mode becomes
             return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
         if self._alarm.acquire(blocking=False):
             self._taken_away = taken_away.event
