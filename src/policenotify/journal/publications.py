@@ -31,7 +31,7 @@ from policenotify.journal.order import (
     opening_not_posted,
 )
 from policenotify.journal.pictures import store_pictures
-from policenotify.journal.queue import OPENING_MISSING
+from policenotify.journal.queue import OPENING_MISSING, POSTPONED
 from policenotify.journal.records import (
     DeliverySummary,
     NewPublication,
@@ -63,7 +63,7 @@ _CHANGED = select(_delivery.c.id).where(
     *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
 )
 _PENDING = (
-    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before)
+    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, POSTPONED.label("postponed"))
     .where(_delivery.c.publication == bindparam("publication"))
     .where(
         or_(
@@ -244,10 +244,14 @@ class Publications:
             )
 
     def pending(self, publication: str) -> Mapping[str, datetime | None]:
-        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent."""
+        """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
+
+        Deliveries that wait until their list is tried again are left out.
+        """
+        values = {"publication": publication, "now": microseconds(self._journal.now())}
         with self._journal.read() as connection:
-            rows = connection.execute(_PENDING, {"publication": publication}).all()
-        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows}
+            rows = connection.execute(_PENDING, values).all()
+        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
     def picture(self, digest: str, alt: str) -> Picture:

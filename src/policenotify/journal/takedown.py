@@ -60,7 +60,9 @@ def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
     """Delete a post that a person has seen, if its publication was taken down while the post was held."""
     event = schema.event
     events = select(event.c.body).where(event.c.publication == delivery.publication, event.c.kind == TAKEN_DOWN_EVENT)
-    deletes = {name for body in connection.execute(events).scalars() for name in json_object(body).get("deletes", ())}
+    deletes = {
+        name for body in connection.execute(events).scalars() if body for name in json_object(body).get("deletes", ())
+    }
     if delivery.channel in deletes:
         message = select(_publication.c.message).where(_publication.c.id == delivery.publication)
         of_publication = select(_table).where(_table.c.publication == delivery.publication).order_by(_table.c.id)
