@@ -16,6 +16,7 @@ from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
+from policenotify.journal.lists.control import row_of
 from policenotify.journal.order import TAKEN_DOWN_EVENT, cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
@@ -95,7 +96,7 @@ def _deletions(
         # An edit changed the post of another publication: its words are there.
         target = one.target if one.operation == Operation.EDIT else one.id
         out = one.operation != Operation.DELETE and not one.has_recipients and _may_be_out(one)
-        if not out or one.channel not in deletes or target in known or not _may_be_out(_row(connection, target)):
+        if not out or one.channel not in deletes or target in known or not _may_be_out(row_of(connection, target)):
             continue
         known.add(target)
         deletion = Target(
@@ -125,10 +126,6 @@ def _deletions(
             }
         )
     return rows
-
-
-def _row(connection: Connection, delivery: int) -> Row[Any]:
-    return connection.execute(select(_table).where(_table.c.id == delivery)).one()
 
 
 def _may_be_sent(delivery: Row[Any]) -> bool:

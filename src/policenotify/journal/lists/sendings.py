@@ -39,12 +39,8 @@ _ID = select(_publication.c.id).where(
     _publication.c.state == "published",
     or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
 )
-_COLUMNS = (
-    "id", "publication", "channel", "language", "part", "state", "in_doubt", "has_recipients", "halt", "reason",
-    "reading", "cursor",
-)  # fmt: skip
 _DELIVERIES = (
-    select(*(_table.c[name] for name in _COLUMNS))
+    select(_table)
     .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
     .order_by(_table.c.channel, _table.c.part, _table.c.id)
 )
