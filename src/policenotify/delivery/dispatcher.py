@@ -154,12 +154,12 @@ class Dispatcher:
         with self._changed:
             seen = self._changes
             self._lists_until = max(self._lists_until, deadline)
-        was_set = abs(offset(self.journal.clock) - self._offset) >= SMALLEST_STEP
+        shown = offset(self.journal.clock)
+        was_set = abs(shown - self._offset) >= SMALLEST_STEP
         # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
         if was_set or self._ended or not 0 <= self.clock.monotonic() - self._upkept_at < _UPKEEP:
-            self._offset = offset(self.journal.clock)
             self._look_after(is_worker=is_worker, whole=publication is None)
-            self._upkept_at = self.clock.monotonic()
+            self._upkept_at, self._offset = self.clock.monotonic(), shown
         due, may_happen = self._look(publication, deadline)
         now = self.journal.now()  # read after `due`, so that what is due at once is due by now
         for name in [name for name, at in due.items() if at <= now]:
