@@ -136,7 +136,7 @@ def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> 
 def test_a_postponed_delivery_has_the_time_of_the_next_attempt(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policenotify.delivery.batch._SHORTEST_BACKOFF", 2 * LONG)
+    monkeypatch.setattr("policenotify.delivery.sender._SHORTEST_BACKOFF", 2 * LONG)
     desk.mail.refuse_connections()
     ran = run("publish", *ACCIDENT, "--wait", f"{PATIENCE}")
     assert ran.code == 3
