@@ -144,7 +144,9 @@ class Attempts:
                 if whole.request is not None:
                     request, wording = Request.read(whole.request), whole.wording
                     claimed = replace(claimed, request_version=whole.request_version)
-                elif whole.request_version != claimed.request_version or (whole.wording, wording) == ("standalone", "reply"):
+                elif whole.request_version != claimed.request_version:
+                    raise RequestReplaced
+                elif wording == "reply" and whole.wording == "standalone":
                     raise RequestReplaced
                 columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is None:
