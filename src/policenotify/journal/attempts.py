@@ -144,10 +144,10 @@ class Attempts:
                 if whole.request is not None:
                     request, wording = Request.read(whole.request), whole.wording
                     claimed = replace(claimed, request_version=whole.request_version)
-                elif whole.request_version != claimed.request_version:
-                    raise RequestReplaced
-                elif wording == "reply" and whole.wording == "standalone":
-                    raise RequestReplaced
+                else:
+                    stands_alone = wording == "reply" and whole.wording == "standalone"
+                    if stands_alone or whole.request_version != claimed.request_version:
+                        raise RequestReplaced
                 columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is None:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
