@@ -263,31 +263,16 @@ class Batches:
                 control.recount(connection, claimed.public_id, now)
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
-                    people = self._mark(connection, claimed, limit, hold_doubt=hold_doubt, rate=rate, now=now)
+                    free = limit if rate is None else free_slots(connection, claimed.channel, rate, now, limit)
+                    people = recipients.take(connection, journal.keys, claimed, free, hold_doubt=hold_doubt, now=now)
+                    if rate is not None and people:
+                        use_slots(connection, claimed.channel, rate, now, len(people))
                 except RateReached as reached:
                     failure = reached
             if people and ended is not None:
                 change(connection, claimed, lease_until=now + span(lease))
         if failure is not None:
             raise failure
-        return people
-
-    def _mark(
-        self,
-        connection: Connection,
-        claimed: ClaimedDelivery,
-        limit: int,
-        *,
-        hold_doubt: bool,
-        rate: Rate | None,
-        now: int,
-    ) -> tuple[Recipient, ...]:
-        """Mark the next people, as many as the rate allows, which counts them."""
-        if rate is not None:
-            limit = free_slots(connection, claimed.channel, rate, now, limit)
-        people = recipients.take(connection, self._journal.keys, claimed, limit, hold_doubt=hold_doubt, now=now)
-        if rate is not None and people:
-            use_slots(connection, claimed.channel, rate, now, len(people))
         return people
 
     # --- deliveries whose people cannot be read
