@@ -49,11 +49,12 @@ class _Lane(threading.Thread):
     def __init__(self, dispatcher: Dispatcher, channel: str, *, severe_only: bool) -> None:
         super().__init__(name=f"policenotify {channel}", daemon=True)
         self._dispatcher = dispatcher
-        self.channel = channel
-        self.severe_only = severe_only
-        self.alive_at = dispatcher.clock.monotonic()
+        self.channel: str = channel
+        self.severe_only: bool = severe_only
+        self.alive_at: float = dispatcher.clock.monotonic()
         self.claimed: ClaimedDelivery | None = None
-        self.looking, self.asked = True, False
+        self.looking: bool = True
+        self.asked: bool = False
 
     def run(self) -> None:
         """Deliver until nothing is due on the channel."""
