@@ -219,6 +219,7 @@ class InstallationStatus(FrozenModel):
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
         clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
+        waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
         deliveries: How many deliveries of each channel have which outcome.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
@@ -241,6 +242,7 @@ class InstallationStatus(FrozenModel):
     worker_problems: Mapping[str, tuple[WorkerProblem, ...]] = {}
     removed_channels: Mapping[str, tuple[str, ...]]
     clock_steps: tuple[ClockStep, ...] = ()
+    waiting_subscribers: Mapping[str, str] = {}
     deliveries: Mapping[str, ChannelDeliveries] = {}
     open_incidents: int
     overdue_incidents: int

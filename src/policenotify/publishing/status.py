@@ -100,6 +100,7 @@ def read_status(
         worker_problems=journal.workers.unusable_channels(),
         removed_channels=_removed(journal, configs, summaries),
         clock_steps=journal.clock_steps(),
+        waiting_subscribers=journal.subscribers.problems(),
         deliveries={
             channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
             for channel in summaries
