@@ -233,7 +233,7 @@ class KannelFixture(HttpFixture):
 
     def __enter__(self) -> Self:
         self._before = len(self.peer.centre.messages)
-        self.server.port = self.peer.port
+        self.server.target = self.peer.port
         return super().__enter__()
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:

@@ -417,16 +417,6 @@ def test_two_doubts_with_an_answer_between_them_block_nothing(server: FakeSmsSer
     assert list(send(channel(server)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
 
 
-def test_a_closed_port_leaves_no_recipient_in_doubt(server: FakeSmsServer) -> None:
-    for name in ("kannel", "octopush"):
-        by = channel(server, name)
-        server.refuse_connections()
-        told, error = until_error(by)
-        assert told == {}
-        assert isinstance(error, Unavailable)
-        server.recover()
-
-
 def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
     server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
