@@ -20,6 +20,7 @@ from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._bounds import beginning
+from policenotify.networks._rules import Rule, judge
 from policenotify.transport import error_for_status, quoted
 
 _LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
@@ -44,6 +45,7 @@ class HttpAnswer:
         from_network: The network itself answered, as its form of an error shows. A proxy does not use that form.
         error: The network's name of a problem, such as `InvalidSwap`. May be empty.
         message: The network's own words, on one line, without secrets. May be empty.
+        phrases: All its words and codes, in lower case, by which a rule knows the reason.
     """
 
     status: int
@@ -52,6 +54,7 @@ class HttpAnswer:
     from_network: bool = False
     error: str = ""
     message: str = ""
+    phrases: str = field(default="", repr=False)
 
     @property
     def ok(self) -> bool:
@@ -82,6 +85,10 @@ class HttpAnswer:
     def quoted(self) -> str:
         """The message as the end of a sentence: `: Too Many Requests.` or `.`."""
         return quoted(self.message)
+
+    def retry_at(self, now: datetime) -> datetime | None:
+        """Return the earliest time of the next call, if the answer names one."""
+        return transport.retry_at(self.headers, now=now)
 
     def in_class(self, digit: int) -> bool:
         """Return True if the status begins with this digit (RFC 9110, section 15)."""
@@ -115,15 +122,26 @@ def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> st
     return " ".join(private.sub("…", message).split())[:_LONGEST_MESSAGE]
 
 
-def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
-    """Return what an answer other than a success means on every network.
+def judge_http(
+    answer: HttpAnswer, rules: Sequence[Rule], *, now: datetime, where: str, setting: str, whole_channel: bool = True
+) -> ChannelError:
+    """Return what an answer other than a success means: by the network's rules, else by what is true of all.
 
     Args:
         answer: The answer.
+        rules: Those of the network.
         now: The time, for answers that give a delay.
         where: The network's name.
         setting: The option that names the server.
+        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
     """
+    error = judge(answer, rules, now=now, where=where) or _judge_any(answer, now=now, where=where, setting=setting)
+    if isinstance(error, Unavailable):
+        error.whole_channel = error.whole_channel and whole_channel
+    return error
+
+
+def _judge_any(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
     if answer.in_class(3):
         return Unconfirmed(
             "The server sent us to another address, and we do not follow with a post.",

@@ -12,12 +12,12 @@ from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unc
 from policenotify.networks._apprise.client import words_of
 from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import redact
-from policenotify.networks.bluesky import client as bluesky
+from policenotify.networks.bluesky import api as bluesky
 from policenotify.networks.email.replies import Private, Reply
-from policenotify.networks.mastodon import client as mastodon
+from policenotify.networks.mastodon import api as mastodon
 from policenotify.networks.mastodon.post import plain_html
-from policenotify.networks.x import errors as x
 from policenotify.networks.x import post as x_post
+from policenotify.networks.x import rules as x
 
 ODD = "no\x1b[2J\x1b]8;;http://evil.example\x07 \x9b1m\u202eyes\u2066 so\u200b\U000e0041\r\nlast\ud800"
 

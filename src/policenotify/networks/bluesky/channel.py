@@ -15,8 +15,9 @@ from pydantic import JsonValue, SecretStr
 from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, forget_locals_of
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.bluesky.client import Xrpc, without_side_effects
-from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
+from policenotify.networks.bluesky.api import Xrpc
+from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
+from policenotify.networks.bluesky.rules import without_side_effects
 from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
 from policenotify.transport import is_secure_url
 
@@ -99,8 +100,8 @@ class Bluesky:
 
     @property
     def account(self) -> str:
-        """`handle@host`."""
-        return f"{self._handle}@{urlsplit(self._service).netloc.lower()}"
+        """`handle@host`, in lower case."""
+        return f"{self._handle.lower()}@{urlsplit(self._service).netloc.lower()}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.

@@ -18,8 +18,9 @@ from pydantic import SecretStr
 from policenotify.channel import StateStore
 from policenotify.errors import Blocked, ChannelError, Unavailable
 from policenotify.networks import import_lock
-from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret
-from policenotify.networks.bluesky.client import CLOSED, Xrpc, without_side_effects
+from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret, fingerprint
+from policenotify.networks.bluesky.api import Xrpc
+from policenotify.networks.bluesky.rules import RULES, without_side_effects
 from policenotify.transport import is_secure_url
 
 _NO_SUCH_LOGIN = "AuthenticationRequired"  # com.atproto.server.createSession: this name and password do not go together
@@ -66,7 +67,10 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         store: StateStore,
         lease: float,
     ) -> None:
-        super().__init__(BlueskySession, owner=account, store=store, lease=lease)
+        # A new password begins a session of its own: else `doctor` would prove nothing about it.
+        owner = f"{account} {fingerprint(password.get_secret_value())}"
+        super().__init__(BlueskySession, owner=owner, store=store, lease=lease)
+        self._account = account
         self._handle = handle
         self._password = password
         self._service = service
@@ -95,7 +99,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
             answer = self._xrpc.post(session.host, "com.atproto.server.refreshSession", token=session.refresh)
             if answer.ok:
                 return self._session(answer)
-            if answer.refused and answer.error not in CLOSED:
+            if answer.refused and not _is_closed(answer):
                 return None  # the refresh token is dead, or the account has moved: only a login helps
             raise self._xrpc.error(answer)
 
@@ -121,7 +125,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
                 code=answer.code,
                 remedy=_REMEDY,
             )
-        if answer.refused and answer.error not in CLOSED:
+        if answer.refused and not _is_closed(answer):
             return Blocked(
                 f"Bluesky does not let {self._handle} in{answer.quoted} Nothing can be posted.",
                 code=answer.code,
@@ -134,9 +138,13 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
             raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
         if note := handle_note(self._handle, answer.object.get("handle")):
-            _log.warning("Channel of %s: %s", self._owner, note)
+            _log.warning("Channel of %s: %s", self._account, note)
         host = account_host(self._service, answer.object.get("didDoc"))
         return BlueskySession(self._owner, did, host, access, refresh)
+
+
+def _is_closed(answer: HttpAnswer) -> bool:
+    return any(rule.fits(answer) for rule in RULES)
 
 
 def handle_note(handle: str, now: object) -> str:

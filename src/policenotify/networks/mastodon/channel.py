@@ -19,8 +19,8 @@ from policenotify.errors import (
     forget_locals_of,
 )
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
-from policenotify.networks.mastodon.client import Api, without_side_effects
+from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, newest_connected
+from policenotify.networks.mastodon.api import Api
 from policenotify.networks.mastodon.instance import Instance, InstanceCache
 from policenotify.networks.mastodon.post import (
     VISIBILITY,
@@ -32,7 +32,8 @@ from policenotify.networks.mastodon.post import (
     ref_of,
     upload,
 )
-from policenotify.networks.mastodon.timeline import MISSING, Statuses, Timeline
+from policenotify.networks.mastodon.rules import without_side_effects
+from policenotify.networks.mastodon.timeline import Timeline
 from policenotify.text import graphemes
 from policenotify.transport import is_loopback
 
@@ -48,8 +49,8 @@ class Mastodon:
     """One account on a server that speaks Mastodon's API.
 
     A post has an `Idempotency-Key` that follows from the post itself: sent again within the hour, it is not made twice.
-    Other servers (GoToSocial, snac, takahe) ignore the key. A server's software and limits are read from it once a day.
-    A post in doubt is looked up on the account's own timeline.
+    Other servers (GoToSocial) ignore the key. A server's software and limits are read from it once a day. A post in
+    doubt is looked up on the account's own timeline.
 
     Args:
         server: The server, such as `https://social.example`, or `http://` on the loopback.
@@ -100,7 +101,6 @@ class Mastodon:
         self._api = Api(url, token, timeout, clock)
         self._seal = fingerprint(self.account, token.get_secret_value())
         self._instances = InstanceCache(self._api, store)
-        self._statuses = Statuses(self._api, self._instances)
         self._timeline = Timeline(
             account=self.account, handle=self._handle, api=self._api, instances=self._instances, store=store
         )
@@ -110,7 +110,7 @@ class Mastodon:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The known ones. At first 500 characters, four pictures, and no key."""
+        """The known ones. At first 500 characters with whole addresses, four pictures, and no key."""
         return self._instances.known().capabilities(self._longest_warning)
 
     @property
@@ -136,7 +136,7 @@ class Mastodon:
         self._timeline.check_owner(self._seal)
         thread = [ref for ref in reply_to if ref.account == self.account and is_id(ref.id)]
         with without_side_effects("looking for the post to answer"):
-            parent = newest_connected(thread, self._statuses.parent_of, code="404")
+            parent = newest_connected(thread, self._timeline.parent_of, code="404")
         status = StatusBody.of(
             post,
             visibility=self._visibility[post.stage],
@@ -155,11 +155,6 @@ class Mastodon:
                 deleted since it was prepared.
         """
         status = StatusBody.model_validate(request.body)
-        if status.in_reply_to_id is not None:
-            with without_side_effects("looking for the post to answer"):
-                connected = is_connected(status.in_reply_to_id, self._statuses.parent_of)
-            if not connected:
-                raise deleted_parent("404")
         answer = self._api.ask(
             "status_post",
             status.status,
@@ -213,12 +208,7 @@ class Mastodon:
         """
         self._check_ours(ref, "deleted")
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
-        if answer.status in MISSING:
-            if self._statuses.is_deleted(ref.id):
-                return
-            # snac answers so for every post
-            raise Refused("The server cannot delete posts.", code="404", remedy="Delete it on the server's website.")
-        if not answer.ok:
+        if not answer.ok and not answer.missing:
             raise self._api.error(answer, whole_channel=False)
 
     def whoami(self) -> Account:
@@ -247,7 +237,7 @@ class Mastodon:
         if self._instances.known().software != "mastodon":
             return False
         try:
-            return self._statuses.is_deleted(ref.id)
+            return self._timeline.is_deleted(ref.id)
         except ChannelError:  # that it cannot be read now proves nothing: the answer was good
             return False
 
@@ -255,7 +245,7 @@ class Mastodon:
         """Return the error of a post that was not accepted."""
         if answer.refused and answer.status in {400, 404, 410, 422} and status.in_reply_to_id is not None:
             with without_side_effects("looking for the post to answer"):  # the post was refused all the same
-                deleted = self._statuses.is_deleted(status.in_reply_to_id)
+                deleted = self._timeline.is_deleted(status.in_reply_to_id)
             if deleted:
                 return deleted_parent("404")
         if answer.missing and self._instances.known().software == "mastodon":  # its answer to a key that it knows

@@ -15,8 +15,9 @@ from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.mastodon.client import Api, without_side_effects
+from policenotify.networks.mastodon.api import Api
 from policenotify.networks.mastodon.instance import Instance
+from policenotify.networks.mastodon.rules import without_side_effects
 
 Visibility = Literal["public", "unlisted", "private"]
 
@@ -43,7 +44,7 @@ def check(post: Post, instance: Instance, warning: str) -> None:
         raise Refused(
             f"The text has {used} characters with its content warning; this server takes {instance.max_characters}. "
             "Nothing was posted.",
-            remedy="Shorten the text.",
+            remedy="Its limits are known from now on: publish the message again with another key.",
         )
     if len(post.pictures) > instance.max_media:
         raise Refused(

@@ -10,9 +10,9 @@ from typing import Any
 from policenotify.channel import Account, StateStore
 from policenotify.errors import Blocked, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._http import verify_owner
-from policenotify.networks.x.client import Client
-from policenotify.networks.x.errors import PERMISSIONS, XAnswer, without_side_effects
+from policenotify.networks.x.api import Client
 from policenotify.networks.x.post import ShownPost, is_id, posted_at
+from policenotify.networks.x.rules import PERMISSIONS, XAnswer, without_side_effects
 
 _SKEW = timedelta(seconds=5)  # how far the clocks of X's own machines may be apart
 _MARGIN = timedelta(minutes=2)  # asked for in addition: X's clock is known only from its answer

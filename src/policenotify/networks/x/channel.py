@@ -22,10 +22,10 @@ from policenotify.errors import (
     forget_locals_of,
 )
 from policenotify.networks.x.account import OwnAccount
+from policenotify.networks.x.api import Client
 from policenotify.networks.x.auth import Credentials
-from policenotify.networks.x.client import Client
-from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT, XAnswer, without_side_effects
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, is_id, posted_at, upload
+from policenotify.networks.x.rules import DUPLICATE, GONE, MISSING_PARENT, XAnswer, without_side_effects
 from policenotify.text import Budget, x_weight
 from policenotify.transport import is_secure_url
 

@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
-from policenotify.networks.x.client import Client
-from policenotify.networks.x.errors import XAnswer
+from policenotify.networks.x.api import Client
+from policenotify.networks.x.rules import XAnswer
 from policenotify.text import Budget, x_weight
 
 IMAGES: Final = 4

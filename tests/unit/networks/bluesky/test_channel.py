@@ -147,7 +147,7 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
 def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_sent(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policenotify.networks.bluesky.client.find_spec", lambda _: None)
+    monkeypatch.setattr("policenotify.networks.bluesky.api.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'policenotify\[bluesky\]'"):
         opened()
 
@@ -943,7 +943,14 @@ def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Ope
     server.expire_access()
     server.revoke_refresh()
     assert opened(password=SecretStr(server.password)).whoami().id == "did:plc:successor"
-    assert server.logins == 3
+    assert server.logins == 2
+
+
+def test_a_new_password_begins_a_session_of_its_own(opened: Open, server: FakeBlueskyServer) -> None:
+    opened().whoami()
+    error = error_of(opened(password=SecretStr("mnop-ijkl-efgh-abcd")).whoami)
+    assert type(error) is Blocked
+    assert "Invalid identifier or password" in error.reason
 
 
 def test_a_login_that_fails_by_id_and_handle_is_reported_once(opened: Open, server: FakeBlueskyServer) -> None:

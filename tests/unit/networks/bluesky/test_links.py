@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policenotify.channel import Post, Span
 from policenotify.errors import Refused
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.bluesky.record import BUDGET, check, record, shown, valid_uri
+from policenotify.networks.bluesky.post import BUDGET, check, record, shown, valid_uri
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
 
@@ -182,11 +182,12 @@ TEXTS = st.lists(PIECES, max_size=40).map("".join)
 @given(TEXTS)
 @example("a" * 250 + LONG)
 @example("👨‍👩‍👧‍👦" * 118 + " " + LONG)
-def test_the_budget_counts_exactly_what_is_sent(text: str) -> None:
+def test_the_budget_counts_what_is_sent_and_the_bytes_of_what_is_written(text: str) -> None:
     sent = encoded(marked(text))["text"]
-    assert BUDGET.fits(text) is (graphemes(sent) <= 300 and utf8_bytes(sent) <= 3000)
+    assert utf8_bytes(sent) <= utf8_bytes(text)
+    assert BUDGET.fits(text) is (graphemes(sent) <= 300 and utf8_bytes(text) <= 3000)
     assert BUDGET.measure(text) == graphemes(sent)
-    assert BUDGET.usage(text) in {(graphemes(sent), 300), (utf8_bytes(sent), 3000)}
+    assert BUDGET.usage(text) in {(graphemes(sent), 300), (utf8_bytes(text), 3000)}
     assert BUDGET.usage(text)[0] <= BUDGET.usage(text)[1] or not BUDGET.fits(text)
     if BUDGET.fits(text):
         check(marked(text))

@@ -41,7 +41,7 @@ from policenotify.errors import (
 from policenotify.networks.options import options_model
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.channel import X
-from policenotify.networks.x.client import hush
+from policenotify.networks.x.api import hush
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
 from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
 from tests.support.patience import ANSWERED, short, timeout_for

@@ -52,11 +52,6 @@ def shown(text: str) -> str:
     return display(text, spans_of(text))[0] if _MAY_SHORTEN.search(text) else text
 
 
-def savable(text: str) -> int:
-    """Return an upper bound of the characters that shortening saves, quickly."""
-    return sum(len(word) for word in text.split() if _MAY_SHORTEN.search(word))
-
-
 def display(text: str, spans: Sequence[SpanT]) -> tuple[str, list[tuple[SpanT, int, int]]]:
     """Shorten the addresses of a text.
 
@@ -123,23 +118,9 @@ COLLECTION: Final = "app.bsky.feed.post"
 _SENT: Final = Budget(300, graphemes, max_bytes=3000)
 """`maxGraphemes` and `maxLength` of `text` in the lexicon `app.bsky.feed.post`."""
 
+BUDGET: Final = Budget(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, displayed=shown)
+"""The budget of a text before it is sent, whose addresses count as they will be shown."""
 
-class _Shown(Budget):
-    """The budget of a text whose addresses will be shortened when it is sent."""
-
-    __slots__ = ()
-
-    def fits(self, text: str) -> bool:
-        if _SENT.fits(text):  # what is shown is never longer
-            return True
-        return graphemes(text) - savable(text) <= _SENT.limit and _SENT.fits(shown(text))
-
-    def usage(self, text: str) -> tuple[int, int]:
-        return _SENT.usage(shown(text))
-
-
-BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, displayed=shown)
-"""The budget of a text before it is sent. It counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""
 

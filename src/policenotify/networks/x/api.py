@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Clock, StateStore
@@ -21,12 +21,13 @@ from policenotify.errors import ChannelError, Unconfirmed
 from policenotify.networks import import_lock
 from policenotify.networks._bounds import MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks.x.auth import Credentials, TokenStore
-from policenotify.networks.x.errors import WHERE, XAnswer, judge, read
+from policenotify.networks.x.rules import CLOCK, WHERE, XAnswer, judge, read
 from policenotify.transport import error_for_exception, mute_loggers
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
 
+_CLOCK_APART = timedelta(minutes=2)  # no clock that is set is so far from X's; X does not document its own limit
 _TWEEPYS = "https://api.twitter.com"  # tweepy.client.BaseClient.request
 _LOGGERS = (
     "tweepy.client",
@@ -95,8 +96,7 @@ class Client:
             self._tweepy.bearer_token = token or None
             bound = getattr(self._tweepy, method)
             self._session.adapter.max_bytes = MAX_TIMELINE if method == "request" else MAX_ANSWER
-            answer = self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
-            return replace(answer, signed=not token)
+            return self._answer(lambda: bound(*args, user_auth=not token, **kwargs), token)
 
         answer = self._tokens.ask(lambda pair: call(pair.access)) if self._tokens else call("")
         self._skew = answer.clock_skew(self.clock.now())
@@ -104,7 +104,10 @@ class Client:
 
     def error(self, answer: XAnswer, *, all_posts: bool = False) -> ChannelError:
         """Return what an answer other than a success means now. See `judge`."""
-        return judge(answer, now=self.clock.now(), all_posts=all_posts)
+        now = self.clock.now()
+        if self._keys and answer.status == HTTPStatus.UNAUTHORIZED and abs(answer.clock_skew(now)) > _CLOCK_APART:
+            return CLOCK.judgement(answer, now=now)  # X need not name the reason
+        return judge(answer, now=now, all_posts=all_posts)
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
