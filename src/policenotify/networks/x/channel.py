@@ -21,11 +21,18 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
-from policenotify.networks.x.account import OwnAccount
 from policenotify.networks.x.api import Client
 from policenotify.networks.x.auth import Credentials
-from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, is_id, posted_at, upload
-from policenotify.networks.x.rules import DUPLICATE, GONE, MISSING_PARENT, XAnswer, without_side_effects
+from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, upload
+from policenotify.networks.x.rules import (
+    DUPLICATE,
+    GONE,
+    MISSING_PARENT,
+    XAnswer,
+    is_id,
+    posted_at,
+    without_side_effects,
+)
 from policenotify.text import Budget, x_weight
 from policenotify.transport import is_secure_url
 
@@ -126,16 +133,15 @@ class X:
             client_secret=client_secret,
         )
         self._clock = clock
-        owner = f"{self.account} {credentials.fingerprint}"
         self._client = Client(
-            owner=owner,
+            handle=self._handle,
+            owner=f"{self.account} {credentials.fingerprint}",
             service=self._service,
             timeout=timeout,
             credentials=credentials,
             clock=clock,
             store=store,
         )
-        self._own = OwnAccount(self._client, handle=self._handle, owner=owner, store=store)
 
     def __repr__(self) -> str:
         return f"X({getattr(self, 'account', 'not opened')})"
@@ -157,7 +163,7 @@ class X:
         Posts of another account are not replied to. See `Channel.prepare`.
         """
         check(post, self._capabilities.budget)
-        self._own.number()
+        self._client.number()
         with without_side_effects("uploading a picture"):
             media = [upload(picture, self._client) for picture in post.pictures]
         thread = [ref for ref in reply_to if self._capabilities.replies and self._is_ours(ref)]
@@ -171,7 +177,7 @@ class X:
                 uploaded again. With `"distinct"`: only its words, which the account has posted lately.
             Unconfirmed: No readable answer came, or X refuses the text as a duplicate but does not show the first one.
         """
-        self._own.number()
+        self._client.number()
         post = TweetBody.model_validate(request.body)
         answer = self._client.ask("create_tweet", **post.arguments)
         if is_id(answer.data.get("id")):
@@ -195,14 +201,14 @@ class X:
         """Delete the post, if it still exists. See `SupportsDelete.delete`."""
         if not self._is_ours(ref):
             raise Refused(f"The post is not one of {self.account}; nothing was deleted.")
-        self._own.number()
+        self._client.number()
         answer = self._client.ask("delete_tweet", ref.id)
         if answer.data.get("deleted") is not True and not answer.gives(GONE):
             raise self._client.error(answer)
 
     def whoami(self) -> Account:
         """Ask X whose the credentials are, and compare. See `Channel.whoami`."""
-        return self._own.whoami()
+        return self._client.whoami()
 
     def close(self) -> None:
         """See `Channel.close`."""
@@ -216,7 +222,7 @@ class X:
 
     def _alike(self, post: TweetBody, since: datetime) -> list[ShownPost]:
         """Return the account's posts since a time of our clock that read as this one."""
-        return [shown for shown in self._own.posts_since(since) if post.reads_as(shown, self._handle)]
+        return [shown for shown in self._client.posts_since(since) if post.reads_as(shown, self._handle)]
 
     def _duplicate_error(self, post: TweetBody, answer: XAnswer) -> ChannelError:
         """Return the error for a text that X has already.
@@ -239,6 +245,6 @@ class X:
         if not (parent and isinstance(error, Refused) and answer.gives(MISSING_PARENT)):
             return error
         now = self._clock.now()
-        if self._own.x_time(now) - posted_at(parent) > _NEW:
+        if self._client.x_time(now) - posted_at(parent) > _NEW:
             return error
         return Unavailable("X does not show the post that this one answers yet.", retry_at=now + _SOON, code=error.code)

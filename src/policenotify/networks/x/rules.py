@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +28,8 @@ _DOCTOR = "then: policenotify doctor"
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
 _LIMITS = ("x-rate-limit", "x-app-limit-24hour", "x-user-limit-24hour")  # docs.x.com, "Rate limits"
 _PRIVATE = re.compile(rf"[\w%+/-]{{32,}}={{0,2}}|{ADDRESS}")  # tokens and keys; mail addresses
+_ID = re.compile(r"[0-9]{1,19}")  # OpenAPI: PostId
+_EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # of X's ids ("snowflakes"): 1288834974657 ms
 _ERROR_NAME = re.compile(r"[\w -]{1,40}")
 
 # A phrase such as `(187)` is a code of API v1.1, which still occur.
@@ -173,6 +175,16 @@ RULES = (
     ),
     Rule(Refused, "X refused the post{words}", "Change what X names, publish again.", {403}, own=True),
 )
+
+
+def is_id(value: object) -> bool:
+    """Return True for the id of a post, a picture or an account."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def posted_at(post_id: str) -> datetime:
+    """Return the time of a post, with which its id begins (docs.x.com, *X IDs*)."""
+    return _EPOCH + timedelta(milliseconds=int(post_id) >> 22)
 
 
 class XAnswer(HttpAnswer):

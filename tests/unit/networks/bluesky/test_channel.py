@@ -946,7 +946,7 @@ def test_a_handle_that_has_moved_to_another_account_lets_that_one_in(opened: Ope
     assert server.logins == 2
 
 
-def test_a_new_password_begins_a_session_of_its_own(opened: Open, server: FakeBlueskyServer) -> None:
+def test_a_new_password_begins_a_session_of_its_own(opened: Open) -> None:
     opened().whoami()
     error = error_of(opened(password=SecretStr("mnop-ijkl-efgh-abcd")).whoami)
     assert type(error) is Blocked

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -320,7 +321,14 @@ def test_a_limit_on_pictures_does_not_stop_the_channel(channel: Mastodon, server
 
 @pytest.mark.parametrize(
     "hidden",
-    [refusal(404), refusal(403), Answer.html("<h1>WAF</h1>", 403), refusal(500), Answer.json([]), Answer.json({"version": 4})],
+    [
+        refusal(404),
+        refusal(403),
+        Answer.html("<h1>WAF</h1>", 403),
+        refusal(500),
+        Answer.json([]),
+        Answer.json({"version": 4}),
+    ],
 )
 def test_a_server_that_hides_its_limits_is_posted_to_all_the_same(
     channel: Mastodon, server: FakeMastodonServer, hidden: Answer

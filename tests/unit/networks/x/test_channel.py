@@ -39,9 +39,9 @@ from policenotify.errors import (
     Unconfirmed,
 )
 from policenotify.networks.options import options_model
+from policenotify.networks.x.api import hush
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.channel import X
-from policenotify.networks.x.api import hush
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
 from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
 from tests.support.patience import ANSWERED, short, timeout_for
@@ -657,17 +657,17 @@ def test_a_timeline_without_end_keeps_the_doubt(channel: X, server: FakeXServer)
     assert len(calls(server, TIMELINE)) == 32
 
 
-def test_fields_that_x_no_longer_knows_are_done_without(channel: X, server: FakeXServer) -> None:
+def test_the_timeline_is_read_by_the_names_of_its_fields_that_x_knows(channel: X, server: FakeXServer) -> None:
     request = channel.prepare(a_post("Voir https://police.example/a", pictures=(a_picture(),)), ())
     ref = channel.send(request)
-    server.knows_fields = "none"
-    assert channel.find(request, since=NOW) == ref
-    asked = [[name for name in seen.query if name.endswith(".fields")] for seen in calls(server, TIMELINE)]
-    assert asked == [["post.fields"], ["tweet.fields"], []]
     server.knows_fields = "tweet.fields"
     assert channel.find(request, since=NOW) == ref
+    asked = [[name for name in seen.query if name.endswith(".fields")] for seen in calls(server, TIMELINE)]
+    assert asked == [["post.fields"], ["tweet.fields"]]
     server.knows_fields = "post.fields"
     assert channel.find(request, since=NOW) == ref
+    server.knows_fields = "none"  # without them no link can be compared
+    assert type(error_of(lambda: channel.find(request, since=NOW))) is Unavailable
 
 
 @pytest.mark.parametrize(
