@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from policenotify.errors import ChannelError, Refused, Unavailable
+from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.transport import quoted
 
 
@@ -78,11 +78,13 @@ class Rule:
         reason = self.reason.format(where=where, words=quoted(answer.message))
         if self.error is Refused:
             return Refused(reason, remedy=self.remedy, code=answer.code, fallback=self.fallback)
+        at = answer.retry_at(now) or (now + self.wait if self.wait else None)
         if self.error is Unavailable:
-            at = answer.retry_at(now) or (now + self.wait if self.wait else None)
             return Unavailable(
                 reason, remedy=self.remedy, code=answer.code, retry_at=at, whole_channel=self.whole_channel
             )
+        if self.error is Unconfirmed:
+            return Unconfirmed(reason, remedy=self.remedy, code=answer.code, retry_at=at)
         return self.error(reason, remedy=self.remedy, code=answer.code)
 
 

@@ -8,6 +8,7 @@ errors hold neither its headers nor, often, its status.
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE
 from policenotify.networks._http import HttpAnswer, judge_http, parse_json, redact
 from policenotify.networks.mastodon.rules import RULES, WHERE
-from policenotify.transport import error_for_exception
 
 if TYPE_CHECKING:
     import mastodon
@@ -52,20 +52,11 @@ class Api:
             Unavailable: It never reached the server.
             Unconfirmed: No whole answer came.
         """
-        library, session, failure = self._library, self._session, None
-        session.answer = None
-        session.adapter.max_bytes = MAX_TIMELINE if call == "account_statuses" else MAX_ANSWER
-        try:
-            getattr(library, call)(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever the library makes of it: what came over the wire counts
-            failure = error
+        self._session.adapter.max_bytes = MAX_TIMELINE if call == "account_statuses" else MAX_ANSWER
         # Each call has a connection of its own: a server may close a waiting one just as the next call goes out, and a
         # post would be in doubt for nothing.
-        session.close()
-        if session.answer is None:  # raised outside of the handler: neither its text nor its causes go along
-            # The library's own error carries the real one only as its context. The last one: no call was made.
-            raise error_for_exception((failure and failure.__context__) or failure or RuntimeError(), where=WHERE)
-        return self._read(session.answer)
+        with closing(self._session):
+            return self._read(self._session.ask(lambda: getattr(self._library, call)(*args, **kwargs), where=WHERE))
 
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
         """Return what an answer other than a success means for every call.

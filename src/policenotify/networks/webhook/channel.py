@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -21,7 +22,6 @@ from policenotify.errors import (
     MissingExtra,
     Refused,
     SettingsError,
-    Unavailable,
     Unconfirmed,
     UnsupportedVersion,
     forget_locals_of,
@@ -29,29 +29,19 @@ from policenotify.errors import (
 from policenotify.formats.item import Item
 from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS
-from policenotify.networks._http import parse_json, redact
+from policenotify.networks._http import HttpAnswer, parse_json, redact
+from policenotify.networks._rules import judge
+from policenotify.networks.webhook.rules import RULES, WHERE
 from policenotify.networks.webhook.signature import read_secret, signed_headers
 from policenotify.text import Budget
-from policenotify.transport import (
-    error_for_exception,
-    error_for_status,
-    is_secure_url,
-    mute_loggers,
-    quoted,
-    retry_at,
-    without_side_effects,
-)
+from policenotify.transport import error_for_status, is_secure_url, mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession, RawAnswer
 
-_WHERE: Final = "The webhook's receiver"
 _CONNECT: Final = 5.0  # seconds: a server that does not even greet is not worth more
 _MAX_ANSWER: Final = 65_536  # bytes: only the first words of an answer are used
-_GONE: Final = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
-_MOVED: Final = frozenset({301, 307, 308})  # ibid., section 15.4: unlike 302 and 303, nothing was done
 _NO_METHOD: Final = frozenset({400, 403, 404, 405, 415, 501})  # servers that take only POST answer so to HEAD
-_DOCTOR: Final = "then: policenotify doctor"
 _PRIVATE: Final = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")  # addresses, keys and tokens
 _PAGE: Final = re.compile(rb"\s*<")
 
@@ -162,9 +152,9 @@ class Webhook:
 
     def whoami(self) -> Account:
         """Make a signed HEAD call, which has no content. See `Channel.whoami`."""
-        with without_side_effects(_WHERE, "being asked"):
+        with without_side_effects(WHERE, "being asked"):
             answer = self._call("HEAD", "whoami", b"")
-            if answer.status // 100 != 2 and answer.status not in _NO_METHOD:  # noqa: PLR2004 - RFC 9110, section 15.3
+            if not answer.in_class(2) and answer.status not in _NO_METHOD:
                 raise self._error(answer)
         note = ""
         if answer.status in _NO_METHOD:
@@ -184,57 +174,31 @@ class Webhook:
         answer = self._call("POST", name, body)
         if answer.status == HTTPStatus.CONFLICT and answer.headers.get("webhook-id") == name:
             return  # the receiver has taken it before
-        if answer.status // 100 != 2:  # noqa: PLR2004 - RFC 9110, section 15.3
+        if not answer.in_class(2):
             raise self._error(answer)
-        if "html" in answer.headers.get("content-type", "") and _PAGE.match(answer.content):
+        if not answer.from_network:
             raise Unconfirmed(
-                f"{_WHERE} answered with a web page, as a proxy or portal does.",
+                f"{WHERE} answered with a web page, as a proxy or portal does.",
                 code=str(answer.status),
                 remedy="Check the channel's url, and whether a proxy wants a login.",
             )
 
-    def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> RawAnswer:
-        session, failure = self._session, None
-        session.answer = None
+    def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> HttpAnswer:
         keys = [read_secret("secret", secret.get_secret_value()) for secret in self._secrets]
         headers = {**signed_headers(keys, name, self._clock.now(), body), "User-Agent": "policenotify"}
         if body:
             headers["Content-Type"] = "application/json"
-        try:
-            with _quiet():
-                session.request(method, self._url.get_secret_value(), data=body, headers=headers)
-        except Exception as error:  # noqa: BLE001 - whatever the library makes of it
-            failure = error
-        session.close()  # a server may close a waiting connection just as the next call goes out
-        if session.answer is None:  # raised outside of the handler: neither its text nor its causes go along
-            raise error_for_exception(failure or RuntimeError(), where=_WHERE)
-        return session.answer
+        url = self._url.get_secret_value()
+        # A server may close a waiting connection just as the next call goes out.
+        with _quiet(), closing(self._session) as session:
+            raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
+        page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)
+        return HttpAnswer(raw.status, raw.headers, from_network=not page, message=self._words(raw))
 
-    def _error(self, answer: RawAnswer) -> ChannelError:
-        code, words = str(answer.status), quoted(self._words(answer))
-        if answer.status in _MOVED:
-            return Blocked(
-                f"{_WHERE} is at another address. Nothing was sent there.",
-                code=code,
-                remedy=f"Ask the newsroom for its present url, {_DOCTOR}",
-            )
-        if answer.status in _GONE:
-            return Blocked(
-                f"{_WHERE} is not at the channel's url any more{words}",
-                code=code,
-                remedy=f"Ask the newsroom for its present url, {_DOCTOR}",
-            )
-        if answer.status in {401, 403}:
-            return Blocked(
-                f"{_WHERE} does not accept our signature{words}",
-                code=code,
-                remedy=f"Compare the channel's secret with the newsroom's, and check this machine's clock, {_DOCTOR}",
-            )
-        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            at = retry_at(answer.headers, now=self._clock.now())
-            return Unavailable(f"{_WHERE} asks us to wait{words}", retry_at=at, whole_channel=True, code=code)
-        return error_for_status(
-            answer.status, answer.headers, now=self._clock.now(), where=_WHERE, detail=self._words(answer)
+    def _error(self, answer: HttpAnswer) -> ChannelError:
+        now = self._clock.now()
+        return judge(answer, RULES, now=now, where=WHERE) or error_for_status(
+            answer.status, answer.headers, now=now, where=WHERE, detail=answer.message
         )
 
     def _words(self, answer: RawAnswer) -> str:

@@ -33,7 +33,7 @@ from policenotify.networks.x.rules import (
     read,
     without_side_effects,
 )
-from policenotify.transport import error_for_exception, mute_loggers
+from policenotify.transport import mute_loggers
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
@@ -245,14 +245,6 @@ class Client:
         return self._answer(lambda: self._session.post(path, data=dict(fields), auth=login), *fields.values())
 
     def _answer(self, call: Callable[[], object], *secrets: str) -> XAnswer:
-        self._session.answer = None
-        failure: ChannelError = Unconfirmed("X was not asked.")
         with hush():
-            try:
-                call()
-            except Exception as error:  # noqa: BLE001 - tweepy lets its libraries' errors through, and fails on lists
-                failure = error_for_exception(error, where=WHERE)
-        answer = self._session.answer
-        if answer is None:
-            raise failure  # outside the `except`: the library's error holds the request with its token
+            answer = self._session.ask(call, where=WHERE)
         return read(*answer, (*secrets, *self._secrets))

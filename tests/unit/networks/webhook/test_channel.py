@@ -180,7 +180,7 @@ def test_any_success_is_a_post(server: FakeWebhookServer, channel: Webhook, desk
         (Answer(429), Unavailable, "asks us to wait"),
         (Answer(500), Unconfirmed, "leaves open whether"),
         (Answer(502), Unconfirmed, "leaves open whether"),
-        (Answer(503), Unavailable, "asks us to wait"),
+        (Answer(503), Unconfirmed, "leaves open whether"),
         (Answer(504), Unconfirmed, "leaves open whether"),
         (Answer.html("<h1>Log in</h1>"), Unconfirmed, "answered with a web page"),
         (Disconnect("half", of=Answer(200, b"received")), Unconfirmed, "was lost before its answer came"),
@@ -196,15 +196,25 @@ def test_each_answer_has_one_meaning(
     assert len(server.requests) == 1, "a redirect was followed, or a call repeated"
 
 
-@pytest.mark.parametrize("status", [429, 503])
 def test_the_receiver_may_ask_us_to_wait(
-    server: FakeWebhookServer, channel: Webhook, clock: FakeClock, desk: Desk, status: int
+    server: FakeWebhookServer, channel: Webhook, clock: FakeClock, desk: Desk
 ) -> None:
-    server.on("POST", "*", Answer(status, headers={"Retry-After": "90"}))
+    server.on("POST", "*", Answer(429, headers={"Retry-After": "90"}))
     error = error_of(lambda: send_post(channel, a_post(desk)))
     assert isinstance(error, Unavailable)
     assert error.retry_at == clock.now() + timedelta(seconds=90)
     assert error.whole_channel
+
+
+def test_a_503_may_be_of_a_proxy_that_the_call_has_passed(
+    server: FakeWebhookServer, channel: Webhook, clock: FakeClock, desk: Desk
+) -> None:
+    request = channel.prepare(a_post(desk), ())
+    server.fail_next("POST", "*", Answer(503, headers={"Retry-After": "90"}), effect=True)
+    error = error_of(lambda: channel.send(request))
+    assert isinstance(error, Unconfirmed)
+    assert error.retry_at == clock.now() + timedelta(seconds=90)
+    assert len(server.items) == 1
 
 
 def test_a_receiver_that_names_the_id_it_knows_has_the_post(
