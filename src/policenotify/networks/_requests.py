@@ -110,7 +110,7 @@ class PostSession(requests.Session):
         self._rewrite = rewrite
         self._timeout = timeout
 
-    def ask(self, call: Callable[[], object], *, where: str) -> RawAnswer:
+    def ask(self, call: Callable[[], object], *, where: str, wrapped: bool = False) -> RawAnswer:
         """Make one call through a library, and return what came over the wire.
 
         Whatever the library makes of it does not count. Nor do its errors go along: they hold the request.
@@ -118,6 +118,7 @@ class PostSession(requests.Session):
         Args:
             call: Makes one call through this session.
             where: The server's name in an officer's words.
+            wrapped: The library's own error carries that of requests only as its context.
 
         Raises:
             Unavailable: The call never reached the server.
@@ -128,8 +129,7 @@ class PostSession(requests.Session):
         try:
             call()
         except Exception as error:  # noqa: BLE001 - libraries let each other's errors through
-            # Mastodon.py's own error carries that of requests only as its context.
-            failure = error if isinstance(error, OSError) or error.__context__ is None else error.__context__
+            failure = (error.__context__ if wrapped else None) or error
         if self.answer is None:
             raise error_for_exception(failure, where=where)
         return self.answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -55,8 +55,9 @@ class Api:
         self._session.adapter.max_bytes = MAX_TIMELINE if call == "account_statuses" else MAX_ANSWER
         # Each call has a connection of its own: a server may close a waiting one just as the next call goes out, and a
         # post would be in doubt for nothing.
-        with closing(self._session):
-            return self._read(self._session.ask(lambda: getattr(self._library, call)(*args, **kwargs), where=WHERE))
+        with closing(self._session) as session:
+            made = partial(getattr(self._library, call), *args, **kwargs)
+            return self._read(session.ask(made, where=WHERE, wrapped=True))
 
     def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
         """Return what an answer other than a success means for every call.
