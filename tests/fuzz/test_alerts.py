@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.fields import imported
 from policenotify.formats.cap.reader import read
-from policenotify.formats.cap.signature import Signer, load_certificate, verified
+from policenotify.formats.cap.signature import load_certificate, verified
 from policenotify.formats.cap.writer import write
 from policenotify.model.message import Message
 from policenotify.testing.strategies import nasty_text
-from tests.support.alerts import BOMB, CORPUS, VIGILANCE, key_and_certificate
+from tests.support.alerts import BOMB, CORPUS, VIGILANCE, key_and_certificate, signed_alert
 from tests.support.fuzz import ODD_TEXTS, damaged, only_ours
 
 REAL = [file.read_bytes() for file in sorted(CORPUS.glob("*.cap")) if file.stat().st_size < 20_000]
 KEY, CERTIFICATE = key_and_certificate()
-SIGNED = Signer(KEY, CERTIFICATE)(VIGILANCE.read_bytes())
+SIGNED = signed_alert(VIGILANCE.read_bytes(), KEY, CERTIFICATE)
 
 
 @st.composite

@@ -12,7 +12,10 @@ from xml.etree.ElementTree import Element
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import strategies as st
+from lxml import etree
+from signxml import CanonicalizationMethod, DigestAlgorithm, SignatureMethod, XMLSigner
 
 from policenotify.formats.cap.alert import NAMESPACE
 from policenotify.formats.cap.reader import parse
@@ -31,6 +34,20 @@ SENDER = "alerte@police34.example"
 ALERT_SITE = replace(SITE, cap_sender=SENDER)
 VIGILANCE = CORPUS / "kde-multi-area.xml"
 BOMB = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]><alert xmlns="' + NAMESPACE.encode() + b'">&d;</alert>'
+
+
+def signed_alert(content: bytes, key: bytes, certificate: bytes) -> bytes:
+    """Return the file of an alert as another service signs it."""
+    signer = XMLSigner(
+        signature_algorithm=SignatureMethod.ECDSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    )
+    private = load_pem_private_key(key, password=None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    signed = signer.sign(etree.fromstring(content), key=private, cert=certificate.decode("ascii"))
+    body: bytes = etree.tostring(signed, encoding="utf-8", xml_declaration=True)
+    return body + b"\n"
 
 
 def foreign_alerts() -> Iterator[tuple[str, Element | Exception]]:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.formats.cap.signature import Signer
 from policenotify.testing.servers.http import Answer, FakeServer
-from tests.support.alerts import VIGILANCE, key_and_certificate
+from tests.support.alerts import VIGILANCE, key_and_certificate, signed_alert
 from tests.support.installation import Desk
 from tests.support.shell import Run
 
@@ -40,7 +39,7 @@ def test_findings_and_signatures_are_shown(run: Run, desk: Desk, tmp_path: Path)
     settings.write_text(settings.read_text("utf-8") + '\n[certificates]\n"vigilance@meteo.fr" = "meteo.pem"\n', "utf-8")
     unsigned = run("import-cap", VIGILANCE)
     assert "The alert is not signed" in unsigned.out
-    (tmp_path / "signed.xml").write_bytes(Signer(key, certificate)(VIGILANCE.read_bytes()))
+    (tmp_path / "signed.xml").write_bytes(signed_alert(VIGILANCE.read_bytes(), key, certificate))
     assert "Its signature is that of its sender." in run("import-cap", "signed.xml").out
     (tmp_path / "meteo.pem").unlink()
     assert "meteo.pem cannot be read" in " ".join(run("import-cap", "signed.xml").err.split())

@@ -9,12 +9,11 @@ import pytest
 
 from policenotify.errors import InvalidAlert, SettingsError
 from policenotify.formats.cap.reader import read
-from policenotify.formats.cap.signature import Signer
 from policenotify.formats.cap.writer import written
 from policenotify.model.draft import DraftState
 from policenotify.publishing.alerts import ImportedAlert, import_alert
 from policenotify.testing import FakeClock, Recording, recording_publisher
-from tests.support.alerts import VIGILANCE, key_and_certificate
+from tests.support.alerts import VIGILANCE, key_and_certificate, signed_alert
 
 TEXT = VIGILANCE.read_text("utf-8")
 FIRST = read(TEXT.encode())
@@ -103,7 +102,7 @@ def test_what_follows_an_unpublished_draft_names_it(desk: Recording) -> None:
 def test_a_signature_is_verified_by_the_certificate_of_its_sender(desk: Recording) -> None:
     key, certificate = key_and_certificate()
     certificates = {SENDER: certificate}
-    signed = Signer(key, certificate)(TEXT.encode()).decode()
+    signed = signed_alert(TEXT.encode(), key, certificate).decode()
     done = take(desk, signed, certificates=certificates)
     assert (done.signed, done.findings) == (True, ())
     with pytest.raises(InvalidAlert, match="signature"):
@@ -122,7 +121,7 @@ def test_a_forged_alert_does_not_keep_the_genuine_one_out(desk: Recording) -> No
     key, certificate = key_and_certificate()
     certificates = {SENDER: certificate}
     forged = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"), certificates=certificates)
-    signed = Signer(key, certificate)(TEXT.encode()).decode()
+    signed = signed_alert(TEXT.encode(), key, certificate).decode()
     genuine, again = (take(desk, signed, certificates=certificates) for _ in range(2))
     assert (genuine.known, genuine.signed, genuine.findings[0].code) == (False, True, "PN708")
     assert forged.draft.id in genuine.findings[0].reason
@@ -138,13 +137,13 @@ def test_another_text_under_the_same_name_is_a_finding(desk: Recording) -> None:
     first = take(desk, TEXT)
     other = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"))
     assert (other.draft.id, other.known, other.findings[0].code) == (first.draft.id, True, "PN708")
-    signed = take(desk, Signer(key, certificate)(TEXT.encode()).decode(), certificates={SENDER: certificate})
+    signed = take(desk, signed_alert(TEXT.encode(), key, certificate).decode(), certificates={SENDER: certificate})
     assert (signed.draft.id, signed.signed, signed.findings) == (first.draft.id, True, ())
 
 
 def test_a_signed_alert_has_one_draft_whatever_the_desk_changes_in_it(desk: Recording) -> None:
     key, certificate = key_and_certificate()
-    signed, how = Signer(key, certificate)(TEXT.encode()).decode(), {"certificates": {SENDER: certificate}}
+    signed, how = signed_alert(TEXT.encode(), key, certificate).decode(), {"certificates": {SENDER: certificate}}
     first = take(desk, signed, **how)
     assert (take(desk, signed, category="fire", **how).draft.id, first.signed) == (first.draft.id, True)
     changed = first.draft.message.model_copy(update={"category": "fire", "headline": "Feu"})
@@ -155,7 +154,7 @@ def test_a_signed_alert_has_one_draft_whatever_the_desk_changes_in_it(desk: Reco
 
 def test_the_alert_of_another_sender_inside_does_not_count(desk: Recording) -> None:
     key, certificate = key_and_certificate()
-    inner = Signer(key, certificate)(TEXT.replace(SENDER, "other@police.example").encode()).decode()
+    inner = signed_alert(TEXT.replace(SENDER, "other@police.example").encode(), key, certificate).decode()
     outer = TEXT.replace("</alert>", f"<x>{inner.partition('?>')[2].strip()}</x></alert>")
     with pytest.raises(InvalidAlert, match="signature"):
         take(desk, outer, certificates={SENDER: certificate})

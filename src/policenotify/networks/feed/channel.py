@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -66,8 +66,6 @@ class PublicFeed:
         zone: The readers' time zone.
         hubs: WebSub hubs to notify of each change. They need the extra `webhook`.
         cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
-        cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
-        cap_certificate: The certificate of that key: PEM.
         timeout: Seconds to wait for another process that is writing.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
@@ -100,8 +98,6 @@ class PublicFeed:
         zone: str = "Europe/Paris",
         hubs: tuple[str, ...] = (),
         cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = "",
-        cap_key: Path | None = None,
-        cap_certificate: Path | None = None,
         timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
         clock: Clock,
         store: StateStore,
@@ -130,7 +126,6 @@ class PublicFeed:
             hubs=hubs,
             formats=frozenset(formats),
             cap_sender=cap_sender,
-            sign=_signer(cap_key, cap_certificate),
         )
         self._wait = timeout
         self._state = store
@@ -176,15 +171,22 @@ class PublicFeed:
         """
         item = self._item(request)
         with self._exclusive(exercise=item.message.exercise):
-            if self._folder.add(item):
-                self._draw_certainly_written()
+            self._folder.add(item)
+            self._draw_certainly_written()
         self._notify_hubs()
         return self._ref(item)
 
     def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
-        """Look the item up by its key. It is out once everything is drawn. See `SupportsLookup.find`."""
+        """Look the item up by its key. What a process that was killed has not drawn is drawn.
+
+        See `SupportsLookup.find`.
+        """
         item = self._item(request)
-        return self._ref(item) if self._folder.shows(item) else None
+        if not self._folder.holds(item):
+            return None
+        with self._exclusive():
+            self._folder.draw()
+        return self._ref(item)
 
     def delete(self, ref: PostRef) -> None:
         """Leave an item without words in place of the post, and remove its pictures. See `SupportsDelete.delete`."""
@@ -202,6 +204,8 @@ class PublicFeed:
         notes = []
         if urlsplit(self._site.url).scheme == "http":
             notes.append("Its address is not encrypted: readers may get forged alerts. Serve it by https.")
+        if self._files.is_open_to_all():
+            notes.append("Any user of this machine may write into its folder. Take that right away: chmod o-w")
         if damaged := self._folder.damaged():
             notes.append(f"{_damage(damaged)} {_PUT_BACK}")
         return Account(id=self._account, name=self._site.title, url=self._site.url, note=" ".join(notes))
@@ -263,27 +267,6 @@ class PublicFeed:
 
 def _damage(paths: tuple[str, ...]) -> str:
     return f"{len(paths)} of the feed's items cannot be read, so that it may show as open what is over: {paths[0]}."
-
-
-def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:
-    """Return what signs alerts with the key in a file, or `None` without one.
-
-    Raises:
-        SettingsError: Only one of the two files is named, or one cannot be used.
-        MissingExtra: The extra `sign` is not installed.
-    """
-    if key is None or certificate is None:
-        if key or certificate:
-            raise SettingsError("cap_key: give cap_key and cap_certificate, or neither")
-        return None
-    try:
-        from policenotify.formats.cap.signature import Signer  # noqa: PLC0415 - loads lxml
-    except ImportError as error:
-        raise MissingExtra("Signing alerts", "sign") from error
-    try:
-        return Signer(key.read_bytes(), certificate.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"cap_key, cap_certificate: a file cannot be read ({error.strerror})") from None
 
 
 def _web_address(option: str, url: str) -> str:

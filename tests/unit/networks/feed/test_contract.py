@@ -90,7 +90,7 @@ class FeedFixture:
 
     def _fail_at_the_end(self) -> None:
         """Let the disk fail once everything is written."""
-        last, force = self.folder / ".drawn.json", store_module._force
+        last, force = self.folder / "index.html", store_module._force
         before = last.read_bytes() if last.exists() else b""
 
         def failing(folder: Path) -> None:
