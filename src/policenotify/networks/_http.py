@@ -20,7 +20,7 @@ from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._bounds import beginning
-from policenotify.networks._rules import Rule, judge
+from policenotify.networks._rules import AnswerRule, judge
 from policenotify.transport import error_for_status, quoted
 
 _LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
@@ -123,7 +123,13 @@ def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> st
 
 
 def judge_http(
-    answer: HttpAnswer, rules: Sequence[Rule], *, now: datetime, where: str, setting: str, whole_channel: bool = True
+    answer: HttpAnswer,
+    rules: Sequence[AnswerRule],
+    *,
+    now: datetime,
+    where: str,
+    setting: str,
+    whole_channel: bool = True,
 ) -> ChannelError:
     """Return what an answer other than a success means: by the network's rules, else by what is true of all.
 

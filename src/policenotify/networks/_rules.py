@@ -11,7 +11,7 @@ from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.transport import quoted
 
 
-class Answer(Protocol):
+class JudgedAnswer(Protocol):
     """A server's answer, of any protocol."""
 
     @property
@@ -39,7 +39,7 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AnswerRule:
     """What some answers mean.
 
     Attributes:
@@ -65,7 +65,7 @@ class Rule:
     whole_channel: bool = False
     wait: timedelta | None = None
 
-    def fits(self, answer: Answer) -> bool:
+    def fits(self, answer: JudgedAnswer) -> bool:
         """Return True if it is about this answer."""
         return (
             (self.statuses is None or answer.status in self.statuses)
@@ -73,7 +73,7 @@ class Rule:
             and (not self.phrases or any(phrase in answer.phrases for phrase in self.phrases))
         )
 
-    def judgement(self, answer: Answer, *, now: datetime, where: str = "") -> ChannelError:
+    def judgement(self, answer: JudgedAnswer, *, now: datetime, where: str = "") -> ChannelError:
         """Return the error for an answer that it fits."""
         reason = self.reason.format(where=where, words=quoted(answer.message))
         if self.error is Refused:
@@ -88,7 +88,10 @@ class Rule:
         return self.error(reason, remedy=self.remedy, code=answer.code)
 
 
-def judge(answer: Answer, rules: Sequence[Rule], *, now: datetime, where: str = "") -> ChannelError | None:
+Rule = AnswerRule  # until sms and apprise use that name
+
+
+def judge(answer: JudgedAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: str = "") -> ChannelError | None:
     """Return what an answer means by the first rule that fits it, or `None` if none does.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify import transport
 from policenotify.errors import Blocked
-from policenotify.networks._rules import Rule
+from policenotify.networks._rules import AnswerRule
 
 WHERE: Final = "Bluesky"
 without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
@@ -18,19 +18,19 @@ _ASK = "Log in on the Bluesky website to see why, settle it with Bluesky, then: 
 
 # com.atproto.server.createSession, com.atproto.sync.getRepoStatus: why an account does not write
 RULES: Final = (
-    Rule(
+    AnswerRule(
         Blocked,
         "Bluesky has taken this account down; nothing can be posted from it.",
         _ASK,
         phrases=("accounttakedown", "repotakendown"),
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "Bluesky has suspended this account; nothing can be posted from it.",
         _ASK,
         phrases=("accountsuspended", "reposuspended"),
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "Bluesky says that this account is deactivated; nothing can be posted from it.",
         _ASK,

@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify import transport
 from policenotify.errors import Blocked, Unconfirmed
-from policenotify.networks._rules import Rule
+from policenotify.networks._rules import AnswerRule
 
 WHERE: Final = "Mastodon"
 without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
@@ -19,8 +19,8 @@ RENEW: Final = (
     "then: policenotify doctor"
 )
 RULES: Final = (
-    Rule(Blocked, "Mastodon does not accept our token{words}", RENEW, {401}),
-    Rule(
+    AnswerRule(Blocked, "Mastodon does not accept our token{words}", RENEW, {401}),
+    AnswerRule(
         Blocked,
         "Mastodon does not let this account or token do it{words}",
         "Log in on the server's website to see whether the account may still post, and check that the token has the "
@@ -28,5 +28,5 @@ RULES: Final = (
         {403},
         own=True,
     ),
-    Rule(Unconfirmed, "Mastodon does not know what we asked for{words}", statuses={404, 410}),
+    AnswerRule(Unconfirmed, "Mastodon does not know what we asked for{words}", statuses={404, 410}),
 )

@@ -19,7 +19,7 @@ from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._bounds import ADDRESS, beginning
 from policenotify.networks._http import HttpAnswer, judge_http, parse_json, redact
-from policenotify.networks._rules import Rule
+from policenotify.networks._rules import AnswerRule
 
 WHERE: Final = "X"
 without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
@@ -33,7 +33,7 @@ _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # of X's ids ("sn
 _ERROR_NAME = re.compile(r"[\w -]{1,40}")
 
 # A phrase such as `(187)` is a code of API v1.1, which still occur.
-DUPLICATE = Rule(
+DUPLICATE = AnswerRule(
     Refused,
     "X refuses the post: this account has posted the same text lately.",
     "Nothing was published. It will be posted once more, with its reference and the hour. If X refuses that, too: "
@@ -41,25 +41,25 @@ DUPLICATE = Rule(
     phrases=("duplicate content", "(187)"),
     fallback="distinct",
 )
-GONE = Rule(
+GONE = AnswerRule(
     Refused,
     "The post is not on X.",
     phrases=("resource-not-found", "no status found with that id", "(144)"),
 )
-MISSING_PARENT = Rule(
+MISSING_PARENT = AnswerRule(
     Refused,
     "X does not find the post that this one answers.",
     "It will be posted once more, to stand alone.",
     phrases=("deleted or not visible to you", "(385)"),
     fallback="standalone",
 )
-CREDITS = Rule(
+CREDITS = AnswerRule(
     Blocked,
     "The credits for X's interface are used up; nothing more can be posted.",
     f"Buy credits on developer.x.com (best with an automatic top-up), {_DOCTOR}",
     phrases=("creditsdepleted", "credits depleted"),
 )
-PERMISSIONS = Rule(
+PERMISSIONS = AnswerRule(
     Blocked,
     "X does not allow its app to do this.",
     'On developer.x.com put the app into a project and set its permissions to "Read and write", then make new '
@@ -80,7 +80,7 @@ PERMISSIONS = Rule(
         "(453)",
     ),
 )
-CLOCK = Rule(
+CLOCK = AnswerRule(
     Blocked,
     "This machine's clock is wrong: X does not accept what is signed with it.",
     f"Set the clock (NTP), {_DOCTOR}",
@@ -90,7 +90,7 @@ RULES = (
     DUPLICATE,
     CREDITS,
     MISSING_PARENT,
-    Rule(
+    AnswerRule(
         Refused,
         "X does not let this account answer there, not even its own post.",
         'It will be posted once more, to stand alone. If that happens again: link_mode = "standalone" in the settings.',
@@ -102,7 +102,7 @@ RULES = (
         ),
         fallback="standalone",
     ),
-    Rule(
+    AnswerRule(
         Refused,
         "X no longer has the post's pictures, or does not accept them.",
         "They will be uploaded again.",
@@ -116,20 +116,20 @@ RULES = (
         ),
         fallback="prepare",
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "X has suspended this account or its app; nothing can be posted from it.",
         f"Log in on x.com and developer.x.com to see why, settle it with X, {_DOCTOR}",
         phrases=("suspended", "(64)", "(416)"),
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "X has locked this account; nothing can be posted from it.",
         f"Log in on x.com, unlock the account, {_DOCTOR}",
         phrases=("temporarily locked", "account is locked", "(326)"),
     ),
     PERMISSIONS,
-    Rule(
+    AnswerRule(
         Unavailable,
         "This account or its app has posted too much today, as X counts.",
         "It will be tried again.",
@@ -137,13 +137,13 @@ RULES = (
         whole_channel=True,
         wait=_NO_RESET,
     ),
-    Rule(
+    AnswerRule(
         Blocked,
         "The app's quota of posts on X is used up.",
         f"Raise the quota or buy credits on developer.x.com, {_DOCTOR}",
         phrases=("usage-capped", "usage cap"),
     ),
-    Rule(
+    AnswerRule(
         Unavailable,
         "X takes this post for an automated one and does not let it through now.",
         "It will be tried again. If that goes on, log in on x.com and confirm that the account is yours.",
@@ -151,29 +151,29 @@ RULES = (
         wait=_NO_RESET,
     ),
     CLOCK,
-    Rule(
+    AnswerRule(
         Refused,
         "The text is too long for this account. Nothing was posted.",
         "Shorten the text, and set the channel's `limit` to what the account may post (280 without Premium).",
         phrases=("needs to be a bit shorter", "text is too long", "(186)"),
     ),
-    Rule(
+    AnswerRule(
         Refused,
         "X does not permit this post, and gives no reason.",
         "Shorten the text (280 without Premium), leave out mentions, or post without pictures. If X refuses every "
         f'post, check on developer.x.com that the app has "Read and write", {_DOCTOR}',
         phrases=("not permitted to perform this action",),
     ),
-    Rule(Unavailable, "X asks us to wait{words}", statuses={429}, whole_channel=True),
+    AnswerRule(Unavailable, "X asks us to wait{words}", statuses={429}, whole_channel=True),
     replace(CREDITS, statuses={402}, phrases=()),
-    Rule(
+    AnswerRule(
         Blocked,
         "X does not accept our credentials{words}",
         f"Make new keys and tokens on developer.x.com, put them into the channel's settings, {_DOCTOR}",
         {401},
         own=True,
     ),
-    Rule(Refused, "X refused the post{words}", "Change what X names, publish again.", {403}, own=True),
+    AnswerRule(Refused, "X refused the post{words}", "Change what X names, publish again.", {403}, own=True),
 )
 
 
@@ -197,7 +197,7 @@ class XAnswer(HttpAnswer):
         """True if it is a success, be it without a body."""
         return self.in_class(2)
 
-    def gives(self, rule: Rule) -> bool:
+    def gives(self, rule: AnswerRule) -> bool:
         """Return True if it refuses for the reason of this rule."""
         return self.in_class(4) and rule.fits(self)
 
