@@ -16,7 +16,7 @@ from policenotify.channel import Account, Capabilities, Clock, Picture, Post, Po
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, forget_locals_of
 from policenotify.networks._http import HttpAnswer
 from policenotify.networks.bluesky.api import Xrpc
-from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
+from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, record, record_key
 from policenotify.networks.bluesky.rules import without_side_effects
 from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
 from policenotify.transport import is_secure_url
@@ -113,7 +113,6 @@ class Bluesky:
             Refused: The post is outside Bluesky's limits. With `fallback="standalone"`: all that it could reply to has
                 been deleted.
         """
-        check(post)
         with without_side_effects("preparing the post"):
             session = self._sessions.current()
             reply = self._thread().reply([ref for ref in reply_to if self._is_ours(ref, session)])

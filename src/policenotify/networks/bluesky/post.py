@@ -24,7 +24,6 @@ from typing import Any, Final, TypeVar
 from pydantic import JsonValue
 
 from policenotify.channel import Post, PostRef, Span
-from policenotify.errors import Refused
 from policenotify.networks import import_lock
 from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
@@ -115,17 +114,13 @@ def _short(covered: str, value: str) -> str:
 
 COLLECTION: Final = "app.bsky.feed.post"
 
-_SENT: Final = Budget(300, graphemes, max_bytes=3000)
-"""`maxGraphemes` and `maxLength` of `text` in the lexicon `app.bsky.feed.post`."""
+BUDGET: Final = Budget(300, lambda text: graphemes(shown(text)), max_bytes=3000, displayed=shown)
+"""`maxGraphemes` and `maxLength` of `text` in the lexicon `app.bsky.feed.post`.
 
-BUDGET: Final = Budget(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, displayed=shown)
-"""The budget of a text before it is sent, whose addresses count as they will be shown."""
+Addresses count as they will be shown."""
 
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""
-
-IMAGE_BYTES: Final = 2_000_000
-"""`maxSize` of an image in the lexicon `app.bsky.embed.images` (1,000,000 until April 2026)."""
 
 TAG: Final = Budget(64, graphemes, max_bytes=640)
 """`maxGraphemes` and `maxLength` of a tag in the lexicon `app.bsky.richtext.facet`."""
@@ -133,25 +128,6 @@ TAG: Final = Budget(64, graphemes, max_bytes=640)
 _NOT_FOUND = "RecordNotFound"  # com.atproto.repo.getRecord
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"  # atproto.com/specs/tid
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def check(post: Post) -> None:
-    """Refuse what the network would refuse, before anything is uploaded."""
-    text, _ = display(post.text, post.spans)
-    if not _SENT.fits(text):
-        raise Refused(
-            f"The text has {graphemes(text)} characters and {utf8_bytes(text)} bytes; "
-            f"Bluesky takes {_SENT.limit} characters and {_SENT.max_bytes} bytes. Nothing was posted.",
-            remedy="Shorten the text.",
-        )
-    if len(post.pictures) > IMAGES:
-        raise Refused(f"The post has {len(post.pictures)} pictures; Bluesky takes {IMAGES}. Nothing was posted.")
-    for number, picture in enumerate(post.pictures, 1):
-        if not 0 < len(picture.data) <= IMAGE_BYTES:
-            raise Refused(
-                f"Picture {number} has {len(picture.data)} bytes; Bluesky takes 1 to {IMAGE_BYTES}. Not posted.",
-                remedy="Use a smaller picture, or none.",
-            )
 
 
 def record_key(post: Post) -> str:

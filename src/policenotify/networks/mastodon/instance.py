@@ -47,9 +47,6 @@ class Instance(BaseModel):
         software: The software, as far as it makes a difference here.
         major: First number of the version.
         url_length: Characters that each URL counts.
-        max_alt: Characters of a picture's description: 1500 up to Mastodon 4.5, 10,000 from 4.6.
-        max_bytes: The size of a picture.
-        max_pixels: Width by height of a picture.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -60,22 +57,15 @@ class Instance(BaseModel):
     max_characters: int = 500
     max_media: int = 4
     url_length: int = 23
-    max_alt: int = 1500
-    max_bytes: int = 16 * 1024 * 1024
-    max_pixels: int = 33_177_600
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], *, at: datetime) -> Self:
         """Read the answer of `/api/v2/instance`."""
-        configuration = _part(answer, "configuration")
-        statuses, media = _part(configuration, "statuses"), _part(configuration, "media_attachments")
+        statuses = _part(_part(answer, "configuration"), "statuses")
         limits = {
             "max_characters": statuses.get("max_characters"),
             "max_media": statuses.get("max_media_attachments"),
             "url_length": statuses.get("characters_reserved_per_url"),
-            "max_alt": media.get("description_limit"),
-            "max_bytes": media.get("image_size_limit"),
-            "max_pixels": media.get("image_matrix_limit"),
         }
         usable = {name: limit for name, limit in limits.items() if type(limit) is int and limit > 0}
         software, major = _software(str(answer.get("version", "")), str(answer.get("source_url") or "mastodon"))

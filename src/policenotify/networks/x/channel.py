@@ -23,7 +23,7 @@ from policenotify.errors import (
 )
 from policenotify.networks.x.api import Client
 from policenotify.networks.x.auth import Credentials
-from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, upload
+from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
 from policenotify.networks.x.rules import (
     DUPLICATE,
     GONE,
@@ -162,7 +162,6 @@ class X:
 
         Posts of another account are not replied to. See `Channel.prepare`.
         """
-        check(post, self._capabilities.budget)
         self._client.number()
         with without_side_effects("uploading a picture"):
             media = [upload(picture, self._client) for picture in post.pictures]

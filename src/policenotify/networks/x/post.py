@@ -15,13 +15,10 @@ from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.networks.x.api import Client
 from policenotify.networks.x.rules import XAnswer, is_id
-from policenotify.text import Budget, x_weight
+from policenotify.text import x_weight
 
 IMAGES: Final = 4
 """`maxItems` of `media_ids` (docs.x.com, *Create Post*)."""
-
-IMAGE_BYTES: Final = 5_000_000
-"""Size of an image (docs.x.com, *Media best practices*)."""
 
 SHORT: Final = 280
 """Weighted length of a post without Premium (docs.x.com, *Counting characters*)."""
@@ -35,7 +32,6 @@ ALT: Final = 1000
 ShownPost = Mapping[str, Any]
 """A post as the timeline shows it."""
 
-_FORBIDDEN: Final = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
 _SHORTENED: Final = re.compile(r"https?://t\.co/\w{1,40}")  # the slug's length: twitter-text 3.1.0, validateTco
 _LAST_LINK: Final = re.compile(rf"\s*{_SHORTENED.pattern}\Z")
 _ACE: Final = re.compile(r"xn--([a-z0-9-]+)", re.IGNORECASE)  # RFC 5890, section 2.3.2.1
@@ -43,31 +39,6 @@ _ACE: Final = re.compile(r"xn--([a-z0-9-]+)", re.IGNORECASE)  # RFC 5890, sectio
 _UPLOAD = "/2/media/upload"
 _METADATA = "/2/media/metadata"
 _PROCESSING = frozenset({"pending", "in_progress"})  # OpenAPI of X, `MediaUploadResponseDataProcessingInfo`
-_PATIENCE = 30.0  # seconds for one picture; most are ready at once, and an alert does not wait for ever
-_PAUSES = (1.0, 10.0)  # seconds, the shortest and the longest between two questions, whatever X advises
-
-
-def check(post: Post, budget: Budget) -> None:
-    """Refuse what X would refuse, before anything is uploaded."""
-    if not budget.fits(post.text):
-        raise Refused(
-            f"The text has a length of {x_weight(post.text)} as X counts it; this account may post {budget.limit}. "
-            "Nothing was posted.",
-            remedy="Shorten the text.",
-        )
-    if _FORBIDDEN.search(post.text):
-        raise Refused(
-            "The text holds an invisible character that X does not take. Nothing was posted.",
-            remedy="Type the text again, rather than pasting it.",
-        )
-    if len(post.pictures) > IMAGES:
-        raise Refused(f"The post has {len(post.pictures)} pictures; X takes {IMAGES}. Nothing was posted.")
-    for number, picture in enumerate(post.pictures, 1):
-        if not 0 < len(picture.data) <= IMAGE_BYTES:
-            raise Refused(
-                f"Picture {number} has {len(picture.data)} bytes; X takes 1 to {IMAGE_BYTES}. Nothing was posted.",
-                remedy="Use a smaller picture, or none.",
-            )
 
 
 class TweetBody(BaseModel):
@@ -173,40 +144,24 @@ def upload(picture: Picture, client: Client) -> str:
     JSON, and has no method for the media of API v2. Pieces are for videos.
     """
     content = {"media": base64.b64encode(picture.data).decode(), "media_category": "tweet_image"}
-    answer = _uploaded(client.ask("request", "POST", _UPLOAD, json=content), client)
-    media = str(answer.data.get("id"))
-    left = _PATIENCE
-    while (state := _processing(answer).get("state")) in _PROCESSING:
-        pause = _pause(answer)
-        if left < pause:
-            raise Unavailable("X is still busy with a picture; the post waits.", remedy="It will be tried again.")
-        client.clock.sleep(pause)
-        left -= pause
-        status = {"command": "STATUS", "media_id": media}
-        answer = _uploaded(client.ask("request", "GET", _UPLOAD, params=status), client)
+    answer = client.ask("request", "POST", _UPLOAD, json=content)
+    if not answer.ok:
+        raise client.error(answer)
+    media = answer.data.get("id")
+    if not is_id(media):
+        raise Unconfirmed("X's answer to the picture cannot be read.", code=answer.code)
+    state = _processing(answer)
+    if state in _PROCESSING:  # pictures are ready at once
+        raise Unavailable("X is still busy with a picture; the post waits.", remedy="It will be tried again.")
     if state == "failed":
         raise Refused("X cannot use a picture of the post. Nothing was posted.", remedy="Use another picture, or none.")
     alt = picture.alt if len(picture.alt) <= ALT else f"{picture.alt[: ALT - 1]}…"
     described = client.ask("request", "POST", _METADATA, json={"id": media, "metadata": {"alt_text": {"text": alt}}})
     if not described.ok:
         raise client.error(described)
-    return media
+    return str(media)
 
 
-def _uploaded(answer: XAnswer, client: Client) -> XAnswer:
-    if not answer.ok:
-        raise client.error(answer)
-    if not is_id(answer.data.get("id")):
-        raise Unconfirmed("X's answer to the picture cannot be read.", code=answer.code)
-    return answer
-
-
-def _processing(answer: XAnswer) -> dict[str, Any]:
+def _processing(answer: XAnswer) -> object:
     info = answer.data.get("processing_info")
-    return info if isinstance(info, dict) else {}
-
-
-def _pause(answer: XAnswer) -> float:
-    shortest, longest = _PAUSES
-    advised = _processing(answer).get("check_after_secs")
-    return min(max(advised, shortest), longest) if isinstance(advised, int | float) else shortest
+    return info.get("state") if isinstance(info, dict) else None

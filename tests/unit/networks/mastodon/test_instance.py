@@ -51,10 +51,8 @@ def test_limits_are_read_and_nonsense_is_not() -> None:
     found = read(
         "4.6.0",
         statuses={"max_characters": 1000, "max_media_attachments": 6, "characters_reserved_per_url": 25},
-        media_attachments={"description_limit": 10_000, "image_size_limit": 5, "image_matrix_limit": 7},
     )
     assert (found.max_characters, found.max_media, found.url_length) == (1000, 6, 25)
-    assert (found.max_alt, found.max_bytes, found.max_pixels) == (10_000, 5, 7)
     odd = read("4.6.0", statuses={"max_characters": "500", "max_media_attachments": 0}, media_attachments={"x": True})
     assert odd == Instance(read_at=NOW, software="mastodon", major=4)
     assert read("4.6.0", statuses={"max_characters": True}).max_characters == 500

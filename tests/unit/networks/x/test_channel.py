@@ -20,7 +20,6 @@ import pytest
 from pydantic import SecretStr
 
 from policenotify.channel import (
-    Post,
     PostRef,
     Request,
     SupportsDelete,
@@ -256,27 +255,11 @@ def test_pictures_go_up_with_what_they_show(channel: X, server: FakeXServer) -> 
     assert (len(seen.images[1].alt), seen.images[1].alt[-1]) == (1000, "…")
 
 
-def test_a_picture_is_waited_for_with_the_clock_that_is_handed_in(
-    channel: X, server: FakeXServer, clock: FakeClock
-) -> None:
+def test_a_picture_that_x_still_works_on_is_tried_again_later(channel: X, server: FakeXServer) -> None:
     server.polls = 3
-    send_post(channel, a_post(pictures=(a_picture(),)))
-    assert clock.slept == [2.0, 2.0, 2.0]
-    assert server.posts[0].images[0].alt == "La route sous l’eau"
-
-
-@pytest.mark.parametrize(
-    ("advised", "slept"), [(0, [1.0] * 30), (60, [10.0] * 3), ("soon", [1.0] * 30), (None, [1.0] * 30)]
-)
-def test_a_picture_is_not_waited_for_for_ever(
-    channel: X, server: FakeXServer, clock: FakeClock, advised: object, slept: list[float]
-) -> None:
-    data = {"id": "1", "processing_info": {"state": "in_progress", "check_after_secs": advised}}
-    server.on(*UPLOAD, Answer.json({"data": data}))
-    server.on(*STATUS, Answer.json({"data": data}))
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Unavailable
-    assert clock.slept == slept
+    assert "busy with a picture" in error.reason
 
 
 def test_a_picture_that_x_cannot_use(channel: X, server: FakeXServer) -> None:
@@ -343,26 +326,6 @@ def test_a_post_of_another_account_is_not_answered(channel: X, server: FakeXServ
     for number, change in enumerate(({"account": "other@127.0.0.1"}, {"id": "at://did"}, {"id": ""})):
         ref = send_post(channel, a_post(f"Fin {number}"), ours.model_copy(update=change))
         assert next(post for post in server.posts if post.id == ref.id).parent is None
-
-
-@pytest.mark.parametrize(
-    ("post", "numbers"),
-    [
-        (a_post("x" * 281), ("281", "280")),
-        (a_post("€" * 141), ("282", "280")),
-        (a_post("Alerte\uffff"), ("invisible",)),
-        (a_post(pictures=(a_picture(b"x" * 5_000_001),)), ("5000001", "5000000")),
-        (a_post(pictures=(a_picture(b""),)), ("0 bytes",)),
-        (a_post(pictures=(a_picture(),) * 5), ("5", "4")),
-    ],
-)
-def test_too_many_images_are_refused_before_anything_is_sent(
-    channel: X, server: FakeXServer, post: Post, numbers: tuple[str, ...]
-) -> None:
-    error = error_of(lambda: channel.prepare(post, ()))
-    assert type(error) is Refused
-    assert all(number in str(error) for number in numbers)
-    assert server.requests == []
 
 
 def test_premium_accounts_have_longer_posts(opened: Open, server: FakeXServer) -> None:
