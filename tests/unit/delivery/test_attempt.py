@@ -18,7 +18,6 @@ from sqlalchemy import select
 
 from policenotify.channel import (
     CHUNK,
-    BySeverity,
     Capabilities,
     ChannelConfig,
     Operation,
@@ -28,6 +27,7 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
+from policenotify.channel_settings import BySeverity
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.batch import Breaker, Chunk, backoff
 from policenotify.delivery.lease import Lease

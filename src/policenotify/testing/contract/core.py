@@ -23,8 +23,7 @@ from policenotify.channel import (
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
-    SupportsPeople,
-    SupportsSend,
+    missing_methods,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
@@ -59,15 +58,7 @@ class CoreContract(ContractCase):
     def test_claims_have_methods(self, channel: Channel) -> None:
         """A channel has the methods of its capabilities and no impossible value."""
         can = channel.capabilities
-        claims: list[tuple[object, type]] = [
-            (True, Channel),
-            (can.recipients, SupportsPeople),
-            (not can.recipients, SupportsSend),
-            (can.lookup_delay is not None, SupportsLookup),
-            (can.edits, SupportsEdit),
-            (can.deletes, SupportsDelete),
-        ]
-        missing = [protocol.__name__ for claimed, protocol in claims if claimed and not isinstance(channel, protocol)]
+        missing = missing_methods(channel, can)
         assert not missing, f"It claims what it has no method for: {', '.join(missing)} of policenotify.channel."
         spans = (can.idempotency_window, can.lookup_delay or timedelta(0))
         assert can.budget.limit > 0, "A budget for no text makes no sense."
