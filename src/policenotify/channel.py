@@ -18,9 +18,9 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_chec
 from pydantic import Field, InstanceOf
 
 from policenotify.audiences.model import Audience
-from policenotify.channel_settings import ChannelSettings
 from policenotify.errors import printable
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import ChannelSettings
 from policenotify.model.person import Delivered, Reported
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
 from policenotify.text import Budget

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
+from policenotify.networks.options import ChannelOptions, Secret
 from policenotify.networks.registry import ENTRY_POINT_GROUP
-from policenotify.options import ChannelOptions, Secret
 from policenotify.text import Budget
 
 _METADATA = """Metadata-Version: 2.1

@@ -19,9 +19,9 @@ from pydantic import (
 )
 
 from policenotify.campaigns.recurrence import validate_cron, validate_event, validate_rrule
-from policenotify.channel_settings import Name
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import Name
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message

@@ -31,7 +31,7 @@ from policenotify.channel import (
     missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
-from policenotify.options import ChannelOptions
+from policenotify.networks.options import ChannelOptions
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"

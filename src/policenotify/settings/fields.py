@@ -18,7 +18,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from policenotify.channel_settings import NAME, account_name
+from policenotify.model.channel_settings import NAME, account_name
 from policenotify.text.spans import hashtag
 
 

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
-from policenotify.channel_settings import ChannelSettings, Name
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import ChannelSettings, Name
 from policenotify.model.languages import best_match
 from policenotify.model.location import Text
 from policenotify.model.message import CategoryCode, Language

@@ -38,7 +38,7 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
     try:
         assert network("none").load().Options.model_json_schema()["required"] == ["token", "server"]
         made = configure_channel("one", "none", {"server": "https://none.example/", "token": "t0ken"})
-        assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 500)
+        assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 280)
         for wrong, said in {
             "server": ("http://none.example", "channels.one.server: must be https://"),
             "timeout": (0, "channels.one.timeout: Input should be greater than 0"),
@@ -74,6 +74,16 @@ def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: P
     assert ran.code in {1, 2}
     assert said in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [("src/policenotify_radio/__init__.py", "network.py.txt"), ("tests/test_radio.py", "test.py.txt")],
+)
+def test_the_example_is_that_of_the_page(heading: str, file: str) -> None:
+    page = (OURS.parent / "docs" / "howto" / "add-a-network.md").read_text("utf-8")
+    example = (OURS.parent / "src" / "policenotify" / "cli" / "example" / file).read_text("utf-8")
+    assert f"```python\n# {heading}\n{example}```" in page
 
 
 def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.channel_settings import BySeverity
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.batch import Breaker, Chunk, backoff
 from policenotify.delivery.lease import Lease
@@ -45,6 +44,7 @@ from policenotify.journal import channels
 from policenotify.journal.database import schema
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import BySeverity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.model.receipt import Receipt

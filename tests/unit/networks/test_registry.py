@@ -15,15 +15,15 @@ from policenotify.channel import Services
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Stage
+from policenotify.networks.options import ChannelOptions, SecureUrl
 from policenotify.networks.registry import check_networks, configure_channel, network, networks
-from policenotify.options import ChannelOptions, SecureUrl
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.validation import redact, secret_values
 from tests.support.audiences import addresses_of
 
 NTFY = '''
 from policenotify.channel import Account, Capabilities, PostRef, Services
-from policenotify.options import ChannelOptions, Secret
+from policenotify.networks.options import ChannelOptions, Secret
 from policenotify.text import Budget, utf8_bytes
 
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.channel_settings import BySeverity
 from policenotify.errors import JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import BySeverity
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.publishing.reminders import ReminderPolicy

@@ -14,7 +14,7 @@ from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError, f
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
-from policenotify.options import CallSeconds, ChannelOptions
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
 
 _EXAMPLE = "ntfys://user:password@ntfy.police.example/alertes"

@@ -18,7 +18,7 @@ from policenotify.networks._http import HttpAnswer
 from policenotify.networks.bluesky.client import Xrpc, without_side_effects
 from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
 from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
-from policenotify.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme

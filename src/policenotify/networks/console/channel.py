@@ -13,8 +13,8 @@ from pydantic import StringConstraints, field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import SettingsError, Unavailable, Unconfirmed
+from policenotify.networks.options import ChannelOptions
 from policenotify.networks.registry import default_capabilities, network
-from policenotify.options import ChannelOptions
 from policenotify.text import Budget
 
 _ID: Final = 16  # digits of the key that name a post

@@ -17,7 +17,7 @@ from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailabl
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge, silent
-from policenotify.options import CallSeconds, ChannelOptions
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
 
 if TYPE_CHECKING:

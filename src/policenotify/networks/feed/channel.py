@@ -36,7 +36,7 @@ from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
 from policenotify.networks.feed.websub import notify_hubs
-from policenotify.options import CallSeconds, ChannelOptions, PublicUrl
+from policenotify.networks.options import CallSeconds, ChannelOptions, PublicUrl
 from policenotify.text import Budget
 from policenotify.validation import did_you_mean
 

@@ -32,7 +32,7 @@ from policenotify.networks.mastodon.post import (
     upload,
 )
 from policenotify.networks.mastodon.timeline import MISSING, Statuses, Timeline
-from policenotify.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.text import graphemes
 
 _HANDLE: Final = re.compile(r"@?([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@[^@\s]+)?", re.IGNORECASE)

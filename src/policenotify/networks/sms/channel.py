@@ -22,7 +22,6 @@ from policenotify.channel import (
     Request,
     Services,
 )
-from policenotify.channel_settings import BySeverity, by_severity
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -32,13 +31,14 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
+from policenotify.model.channel_settings import BySeverity, by_severity
 from policenotify.model.person import Delivered, Reported
 from policenotify.networks import import_lock
 from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.networks.sms.answers import BATCHED, Answers
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
-from policenotify.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url

@@ -29,8 +29,8 @@ from policenotify.formats.item import Item
 from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import parse_json, redact
+from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.networks.webhook.signature import read_secret, signed_headers
-from policenotify.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.text import Budget
 from policenotify.transport import (
     error_for_exception,

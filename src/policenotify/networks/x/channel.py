@@ -21,12 +21,12 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.networks.x.account import OwnAccount
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.client import Client
 from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT, XAnswer, without_side_effects
 from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, is_id, posted_at, upload
-from policenotify.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.text import Budget, x_weight
 
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your handle"

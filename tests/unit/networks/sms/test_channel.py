@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from policenotify.channel import Post, Recipient, RecipientOutcome, Request, SupportsPeople
-from policenotify.channel_settings import BySeverity
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import BySeverity
 from policenotify.networks._apprise.url import gateway
 from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
