@@ -23,7 +23,6 @@ from policenotify.networks.bluesky.api import Xrpc
 from policenotify.networks.bluesky.rules import RULES, without_side_effects
 from policenotify.transport import is_secure_url
 
-_NO_SUCH_LOGIN = "AuthenticationRequired"  # com.atproto.server.createSession: this name and password do not go together
 _EXPIRED = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400
 _REMEDY = (
     "Check that the handle in the channel's settings is still the account's own. If it is, make a new app password on "
@@ -67,10 +66,8 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         store: StateStore,
         lease: float,
     ) -> None:
-        # A new password begins a session of its own: else `doctor` would prove nothing about it.
-        owner = f"{account} {fingerprint(password.get_secret_value())}"
+        owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried, not the old session
         super().__init__(BlueskySession, owner=owner, store=store, lease=lease)
-        self._account = account
         self._handle = handle
         self._password = password
         self._service = service
@@ -107,8 +104,6 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         """Log in by the account's id if it is known: its handle may have changed."""
         with without_side_effects("logging in"):
             answer = self._login(known.did if known else self._handle)
-            if known and answer.error == _NO_SUCH_LOGIN:  # the handle may have moved to another account
-                answer = self._login(self._handle)
             if answer.ok:
                 return self._session(answer)
             raise self._login_error(answer)
@@ -138,7 +133,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
             raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
         if note := handle_note(self._handle, answer.object.get("handle")):
-            _log.warning("Channel of %s: %s", self._account, note)
+            _log.warning("Channel of %s: %s", self._handle, note)
         host = account_host(self._service, answer.object.get("didDoc"))
         return BlueskySession(self._owner, did, host, access, refresh)
 

@@ -13,15 +13,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
     Blocked,
     ChannelError,
     MissingExtra,
     Refused,
-    SettingsError,
     Unconfirmed,
     UnsupportedVersion,
     forget_locals_of,
@@ -31,10 +30,11 @@ from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import HttpAnswer, parse_json, redact
 from policenotify.networks._rules import judge
+from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.networks.webhook.rules import RULES, WHERE
 from policenotify.networks.webhook.signature import read_secret, signed_headers
 from policenotify.text import Budget
-from policenotify.transport import error_for_status, is_secure_url, mute_loggers, without_side_effects
+from policenotify.transport import error_for_status, mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession, RawAnswer
@@ -48,6 +48,14 @@ _PAGE: Final = re.compile(rb"\s*<")
 _quiet = mute_loggers(logging.getLogger("urllib3.connectionpool"))  # it logs the path, which may be a token
 
 
+def _signing_key(secret: SecretStr) -> SecretStr:
+    read_secret(secret.get_secret_value())
+    return secret
+
+
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
+
+
 @forget_locals_of
 class Webhook:
     """A newsroom's system that takes each post by a signed call.
@@ -57,17 +65,7 @@ class Webhook:
 
     Each stage is a call of its own. A deleted post is a further call, whose item has no words.
 
-    Args:
-        url: The receiver's address. Receipts name only its host, since many services put a token into the path.
-        secret: `whsec_` and 24 to 64 bytes in Base64. The receiver has the same.
-        previous_secret: The secret before it, until the receiver has the new one. Calls are then signed by both.
-        label: The account's name in receipts. Empty: the host. Two channels to one host need two labels.
-        remembers_hours: How long the receiver is known to take a call with the same `webhook-id` only once.
-        timeout: Seconds to wait for the whole answer.
-        clock: The time.
-
     Raises:
-        SettingsError: An option is not valid.
         MissingExtra: The extra `webhook` is not installed.
     """
 
@@ -80,31 +78,31 @@ class Webhook:
         hashtags=False,
     )
 
-    def __init__(
-        self,
-        *,
-        url: SecretStr,
-        secret: SecretStr,
-        previous_secret: SecretStr | None = None,
-        label: str = "",
-        remembers_hours: Annotated[int, Field(ge=0, le=720)] = 0,
-        timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A receiver."""
+
+        url: SecretUrl
+        """The receiver's address. Receipts name only its host, since many services put a token into the path."""
+        secret: SigningKey
+        """`whsec_` and 24 to 64 bytes in Base64. The receiver has the same."""
+        previous_secret: SigningKey | None = None
+        """The secret before it, until the receiver has the new one. Calls are then signed by both."""
+        label: str = ""
+        """The account's name in receipts. Empty: the host. Two channels to one host need two labels."""
+        remembers_hours: Annotated[int, Field(ge=0, le=720)] = 0
+        """How long the receiver is known to take a call with the same `webhook-id` only once."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for the whole answer."""
+
+    def __init__(self, options: Options, services: Services) -> None:
         if find_spec("requests") is None:
             raise MissingExtra("The network 'webhook'", "webhook")
-        address = url.get_secret_value()
-        if not is_secure_url(address) or not re.fullmatch(r"[!-~]+", address) or "#" in address:
-            raise SettingsError("url: must be https://…, without user and password")
-        read_secret("secret", secret.get_secret_value())
-        if previous_secret is not None:
-            read_secret("previous_secret", previous_secret.get_secret_value())
-        self._account = label.strip() or urlsplit(address).hostname or ""
-        self._url = url
-        self._secrets = [each for each in (secret, previous_secret) if each is not None]
-        self._remembers = timedelta(hours=remembers_hours)
-        self._timeout = timeout
-        self._clock = clock
+        self._account = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
+        self._url = options.url
+        self._secrets = [each for each in (options.secret, options.previous_secret) if each is not None]
+        self._remembers = timedelta(hours=options.remembers_hours)
+        self._timeout = options.timeout
+        self._clock = services.clock
 
     def __repr__(self) -> str:
         return f"Webhook({getattr(self, '_account', 'not opened')})"
@@ -184,7 +182,7 @@ class Webhook:
             )
 
     def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> HttpAnswer:
-        keys = [read_secret("secret", secret.get_secret_value()) for secret in self._secrets]
+        keys = [read_secret(secret.get_secret_value()) for secret in self._secrets]
         headers = {**signed_headers(keys, name, self._clock.now(), body), "User-Agent": "policenotify"}
         if body:
             headers["Content-Type"] = "application/json"

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.testing import ChannelContract, FakePushServer, Fault, HttpFixture, VisiblePost
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -48,7 +49,7 @@ class TestNtfy(Promises):
 
     def open(self, network: PushFixture) -> Channel:
         url = f"ntfy://desk:{network.server.password}@{network.url.removeprefix('http://')}/alertes"
-        return Apprise(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
+        return open_channel(Apprise, url=SecretStr(url), timeout=short(0.6), clock=network.clock)
 
 
 class TestMattermost(Promises):
@@ -57,4 +58,4 @@ class TestMattermost(Promises):
 
     def open(self, network: MattermostFixture) -> Channel:
         url = f"mmost://{network.url.removeprefix('http://')}/{network.server.webhook}"
-        return Apprise(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
+        return open_channel(Apprise, url=SecretStr(url), timeout=short(0.6), clock=network.clock)

@@ -22,6 +22,7 @@ from policenotify.networks.feed import store as store_module
 from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.contract.texts import picture
+from tests.support.channels import open_channel
 from tests.support.feed_items import THREAD, digest
 from tests.unit.networks.feed.test_contract import URL, DeniedSystem
 
@@ -35,7 +36,7 @@ class Desk:
         self.folder, self.clock = folder, clock
         folder.mkdir(exist_ok=True)
         defaults: dict[str, Any] = {"url": URL, "folder": folder, "publisher": "Police", "clock": clock, "store": store}
-        self.channel = PublicFeed(**(defaults | options))
+        self.channel = open_channel(PublicFeed, **(defaults | options))
         self.refs: list[PostRef] = []
 
     def post(self, stage: Stage, headline: str, **fields: Any) -> Post:

@@ -27,6 +27,7 @@ from policenotify.testing import (
     VisiblePost,
 )
 from policenotify.testing.contract.fixtures import Call
+from tests.support.channels import open_channel
 
 URL = "https://alertes.police.example/"
 
@@ -142,6 +143,11 @@ class TestFeed(ChannelContract):
         return FeedFixture()
 
     def open(self, network: FeedFixture) -> Channel:
-        return PublicFeed(
-            url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store
+        return open_channel(
+            PublicFeed,
+            url=URL,
+            folder=network.folder,
+            publisher="Police",
+            clock=network.clock,
+            store=network.state_store,
         )

@@ -30,12 +30,12 @@ from policenotify.errors import (
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.mastodon.channel import Mastodon
-from policenotify.networks.options import options_model
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer, PostVersion
 from tests.support import network_calls
+from tests.support.channels import open_channel
 from tests.support.network_calls import JPEG, NOW, a_picture, error_of, send_post
 from tests.support.patience import ANSWERED, short, timeout_for
 
@@ -69,7 +69,7 @@ def opened(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateSto
             "clock": clock,
             "store": store,
         }
-        return exit_stack.enter_context(closing(Mastodon(**options | other)))
+        return exit_stack.enter_context(closing(open_channel(Mastodon, **options | other)))
 
     return make
 
@@ -120,9 +120,9 @@ def test_learned_facts_of_a_server_are_known_to_all_objects(channel: Mastodon, o
 def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.mastodon.channel import Mastodon\n"
-        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
-        "c = Mastodon(server='https://Social.example/', handle='@Police34@police.example', token=SecretStr('hush'),\n"
-        "             clock=FakeClock(), store=InMemoryStateStore())\n"
+        "from tests.support.channels import open_channel\n"
+        "c = open_channel(Mastodon, server='https://Social.example/', "
+        "handle='@Police34@police.example', token=SecretStr('hush'))\n"
         "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'mastodon', 'requests', 'urllib3'}])"
     )
@@ -147,10 +147,10 @@ def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
         ({"token": SecretStr("two words")}, "token:"),
         ({"token": SecretStr("one\n")}, "token:"),
         ({"timeout": 0.0}, "timeout:"),
-        ({"sensitive": ("Missing person",)}, "sensitive:"),
-        ({"content_warnings": {"Missing person": "Image"}}, "content_warnings:"),
-        ({"content_warnings": {"missing": " "}}, "content_warnings: .*'missing' has 0"),
-        ({"content_warnings": {"missing": "x" * 101}}, "content_warnings: .* has 101"),
+        ({"sensitive": ("Missing person",)}, r"sensitive\[0\]: 'Missing person' is not a category"),
+        ({"content_warnings": {"Missing person": "Image"}}, r"content_warnings\.Missing person: .* is not a category"),
+        ({"content_warnings": {"missing": " "}}, r"content_warnings\.missing: the text has 0"),
+        ({"content_warnings": {"missing": "x" * 101}}, r"content_warnings\.missing: the text has 101"),
     ],
 )
 def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str, Any], field: str) -> None:
@@ -164,7 +164,7 @@ def test_plain_http_is_for_the_loopback(opened: Open, address: str) -> None:
 
 
 def test_the_options_are_read_from_settings() -> None:
-    options = options_model(Mastodon)
+    options = Mastodon.Options
     given = {"server": "https://social.example", "handle": "police34", "token": "t"}
     read = options.model_validate({**given, "visibility": {"update": "public"}, "sensitive": ["missing_person"]})
     assert read.model_dump()["visibility"] == {Stage.UPDATE: "public"}

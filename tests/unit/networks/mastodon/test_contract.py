@@ -13,6 +13,7 @@ from policenotify.networks.mastodon.instance import Instance
 from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from policenotify.testing.servers.http import Reply
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -64,7 +65,8 @@ class OnMastodon:
         return MastodonFixture()
 
     def open(self, network: MastodonFixture) -> Channel:
-        return Mastodon(
+        return open_channel(
+            Mastodon,
             server=network.url,
             handle=network.server.handle,
             token=SecretStr(network.server.token),

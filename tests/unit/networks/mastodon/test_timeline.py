@@ -18,6 +18,7 @@ from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers._mastodon_store import html
 from policenotify.testing.servers.http import Answer, Disconnect, NoResponse, RecordedRequest
 from policenotify.testing.servers.mastodon import FakeMastodonServer
+from tests.support.channels import open_channel
 from tests.support.network_calls import NOW, a_picture, a_post
 from tests.support.patience import ANSWERED, timeout_for
 
@@ -43,7 +44,7 @@ def channel(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateSt
 
 def opened(server: FakeMastodonServer, clock: FakeClock, store: InMemoryStateStore, **other: Any) -> Mastodon:
     options = {"server": server.url, "handle": "police34", "token": SecretStr(server.token), "timeout": ANSWERED}
-    return Mastodon(**{**options, "clock": clock, "store": store, **other})
+    return open_channel(Mastodon, **{**options, "clock": clock, "store": store, **other})
 
 
 def lost(channel: Mastodon, server: FakeMastodonServer, post: Post) -> Request:

@@ -37,11 +37,11 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.networks.options import options_model
 from policenotify.networks.x.api import hush
 from policenotify.networks.x.auth import Credentials
 from policenotify.networks.x.channel import X
 from policenotify.testing import Answer, Disconnect, FakeClock, FakeServer, FakeXServer, InMemoryStateStore, NoResponse
+from tests.support.channels import open_channel
 from tests.support.network_calls import JPEG, NOW, a_picture, a_post, error_of, send_post
 from tests.support.patience import ANSWERED, short, timeout_for
 
@@ -76,7 +76,7 @@ def opened(server: FakeXServer, store: InMemoryStateStore, clock: FakeClock, exi
             "store": store,
         }
         given = {name: value for name, value in (options | other).items() if value != ()}
-        return exit_stack.enter_context(closing(X(**given)))
+        return exit_stack.enter_context(closing(open_channel(X, **given)))
 
     return make
 
@@ -152,7 +152,7 @@ def test_it_keeps_the_contract(channel: X) -> None:
 
 
 def test_its_options_are_read_from_the_constructor() -> None:
-    schema = options_model(X).model_json_schema()
+    schema = X.Options.model_json_schema()
     assert schema["required"] == ["handle"]
     assert schema["properties"]["link_mode"]["enum"] == ["reply", "standalone"]
     assert "clock" not in schema["properties"]
@@ -161,9 +161,8 @@ def test_its_options_are_read_from_the_constructor() -> None:
 def test_opening_it_loads_no_sdk_and_shows_no_secret() -> None:
     code = (
         "import sys; from pydantic import SecretStr; from policenotify.networks.x.channel import X\n"
-        "from policenotify.testing.fakes import FakeClock, InMemoryStateStore\n"
-        "c = X(handle='@Police34', client_id='app', refresh_token=SecretStr('hush'), clock=FakeClock(), "
-        "store=InMemoryStateStore())\n"
+        "from tests.support.channels import open_channel\n"
+        "c = open_channel(X, handle='@Police34', client_id='app', refresh_token=SecretStr('hush'))\n"
         "c.capabilities; c.close(); print(repr(c), c.account)\n"
         "print([m for m in sys.modules if m.split('.')[0] in {'tweepy', 'requests', 'oauthlib'}])"
     )
@@ -190,7 +189,7 @@ def test_the_account_names_the_handle_and_another_host(opened: Open, server: Fak
         ({"limit": 0}, "limit:"),
         ({"limit": 25_001}, "limit:"),
         ({"access_token_secret": None}, "access_token_secret: is missing"),
-        ({"consumer_key": SecretStr("")}, "consumer_key: is missing"),
+        ({"consumer_key": SecretStr("")}, "consumer_key: must not be empty"),
         ({"client_id": "app"}, "client_id: .* not both"),
         ({"refresh_token": SecretStr("one")}, "refresh_token: .* not both"),
         ({"client_secret": SecretStr("one")}, "client_secret: .* not both"),
@@ -213,7 +212,7 @@ def test_options_that_cannot_be_right_are_named(opened: Open, options: dict[str,
 )
 def test_credentials_that_are_not_all_there_are_named(given: dict[str, Any], field: str) -> None:
     with pytest.raises(SettingsError, match=field):
-        X(handle="police34", clock=FakeClock(), store=InMemoryStateStore(), **given)
+        open_channel(X, handle="police34", clock=FakeClock(), store=InMemoryStateStore(), **given)
 
 
 def test_a_missing_sdk_is_named_with_its_extra(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -935,7 +934,8 @@ def test_one_renewal_for_all_channels_and_calls(rotating: Open, server: FakeXSer
 
 def test_an_app_without_a_secret_names_itself_in_the_form(clock: FakeClock, store: InMemoryStateStore) -> None:
     with FakeXServer(client_secret="", now=clock.now) as server:
-        channel = X(
+        channel = open_channel(
+            X,
             handle="police34",
             client_id=server.client[0],
             refresh_token=SecretStr(server.refresh_token),
