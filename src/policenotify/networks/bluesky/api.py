@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import Clock
 from policenotify.errors import ChannelError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import HttpAnswer, judge_http, redact
 from policenotify.networks.bluesky.rules import RULES, WHERE
@@ -52,10 +52,8 @@ class Xrpc:
 
     def get(self, host: str, name: str, params: dict[str, str], *, token: str = "") -> HttpAnswer:
         """Query *host*, such as `https://bsky.social`, by the method *name* (NSID)."""
-        with import_lock():
-            from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
-
-        return self._call("invoke_query", host, name, token, params=DotDict(params) if params else None)
+        encoded = load("atproto_client.models.dot_dict").DotDict(params) if params else None
+        return self._call("invoke_query", host, name, token, params=encoded)
 
     def post(
         self, host: str, name: str, content: bytes = b"", *, media_type: str = "application/json", token: str = ""
@@ -93,11 +91,9 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            with import_lock():
-                from policenotify.networks.bluesky.http import open_client  # noqa: PLC0415 - 0.6 s and 65 MiB
-
+            http = load("policenotify.networks.bluesky.http")  # 0.6 s and 65 MiB
             try:
-                self._client = open_client(self._timeout)
+                self._client = http.open_client(self._timeout)
             except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
                 failure = type(error).__name__
             else:

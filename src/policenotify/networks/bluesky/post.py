@@ -24,7 +24,7 @@ from typing import Any, Final, TypeVar
 from pydantic import JsonValue
 
 from policenotify.channel import Post, PostRef, Span
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
@@ -88,9 +88,7 @@ def valid_uri(url: str) -> str | None:
     percent-encoded (RFC 3987, section 3.1). A URL with a user's name before its host is not accepted: it is made to
     mislead.
     """
-    with import_lock():
-        import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
-
+    httpx = load("httpx")
     try:
         parsed = httpx.URL(url)
         usable = parsed.scheme in {"http", "https"} and parsed.host and not parsed.userinfo

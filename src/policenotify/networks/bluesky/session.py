@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from policenotify.channel import StateStore
 from policenotify.errors import Blocked, ChannelError, Unavailable
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret, fingerprint
 from policenotify.networks.bluesky.api import Xrpc
 from policenotify.networks.bluesky.rules import RULES, without_side_effects
@@ -158,11 +158,9 @@ def account_host(service: str, document: object) -> str:
     bsky.social only logs in, and names that server in the account's DID document. A server without https is accepted
     only on the loopback that the settings name. Otherwise calls stay with the service.
     """
-    with import_lock():
-        from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used
-
     try:
-        endpoint = DidDocument(**document).get_pds_endpoint() if isinstance(document, dict) else None
+        described = load("atproto").DidDocument(**document) if isinstance(document, dict) else None
+        endpoint = described and described.get_pds_endpoint()
     except (ValueError, TypeError):
         return service
     if endpoint is None or not is_secure_url(endpoint):

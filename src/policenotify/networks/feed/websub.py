@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from policenotify.errors import ChannelError
-from policenotify.networks import import_lock
+from policenotify.networks._http import open_session
 
 _log = logging.getLogger("policenotify")
 _TIMEOUT: Final = 2.0  # seconds to connect, and again to answer: the post is out already, and its receipt waits
@@ -31,12 +31,9 @@ def notify_hubs(hubs: Sequence[str], topics: Sequence[str]) -> None:
 
 def _post(hub: str, topics: Sequence[str]) -> str:
     """Return an empty text, or what went wrong."""
-    with import_lock():
-        from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
     form = {"hub.mode": "publish", "hub.url": list(topics)}
     try:
-        with PostSession(str, _TIMEOUT, plain=hub.startswith("http:")) as session:
-            session.headers["User-Agent"] = "policenotify"
+        with open_session(str, _TIMEOUT, plain=hub.startswith("http:")) as session:
             status = session.ask(lambda: session.post(hub, data=form), where="the hub").status
     except ChannelError as error:
         return error.code

@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from policenotify.channel import Clock
 from policenotify.errors import ChannelError, MissingExtra
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE
-from policenotify.networks._http import HttpAnswer, judge_http, parse_json, redact
+from policenotify.networks._http import HttpAnswer, judge_http, open_session, parse_json, redact
 from policenotify.networks.mastodon.rules import RULES, WHERE
 
 if TYPE_CHECKING:
@@ -53,8 +53,6 @@ class Api:
             Unconfirmed: No whole answer came.
         """
         self._session.adapter.max_bytes = MAX_TIMELINE if call == "account_statuses" else MAX_ANSWER
-        # Each call has a connection of its own: a server may close a waiting one just as the next call goes out, and a
-        # post would be in doubt for nothing.
         with closing(self._session) as session:
             made = partial(getattr(self._library, call), *args, **kwargs)
             return self._read(session.ask(made, where=WHERE, wrapped=True))
@@ -76,20 +74,12 @@ class Api:
 
     @cached_property
     def _session(self) -> PostSession:
-        with import_lock():
-            from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
-
         # No address of the API ends in a slash (docs.joinmastodon.org/methods).
-        session = PostSession(lambda url: url.rstrip("/"), self._timeout, plain=self._server.startswith("http:"))
-        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
-        return session
+        return open_session(lambda url: url.rstrip("/"), self._timeout, plain=self._server.startswith("http:"))
 
     @cached_property
     def _library(self) -> mastodon.Mastodon:
-        with import_lock():
-            import mastodon  # noqa: PLC0415 - 0.2 s and 25 MiB, paid when first used
-
-        library = mastodon.Mastodon(
+        library: mastodon.Mastodon = load("mastodon").Mastodon(
             api_base_url=self._server,
             session=self._session,
             ratelimit_method="throw",

@@ -26,9 +26,8 @@ from policenotify.errors import (
     forget_locals_of,
 )
 from policenotify.formats.item import Item
-from policenotify.networks import import_lock
 from policenotify.networks._bounds import ADDRESS
-from policenotify.networks._http import HttpAnswer, parse_json, redact
+from policenotify.networks._http import HttpAnswer, open_session, parse_json, redact
 from policenotify.networks._rules import judge
 from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.networks.webhook.rules import RULES, WHERE
@@ -183,11 +182,10 @@ class Webhook:
 
     def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> HttpAnswer:
         keys = [read_secret(secret.get_secret_value()) for secret in self._secrets]
-        headers = {**signed_headers(keys, name, self._clock.now(), body), "User-Agent": "policenotify"}
+        headers = dict(signed_headers(keys, name, self._clock.now(), body))
         if body:
             headers["Content-Type"] = "application/json"
         url = self._url.get_secret_value()
-        # A server may close a waiting connection just as the next call goes out.
         with _quiet(), closing(self._session) as session:
             raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
         page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)
@@ -212,12 +210,8 @@ class Webhook:
 
     @cached_property
     def _session(self) -> PostSession:
-        with import_lock():
-            from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
-
         plain = self._url.get_secret_value().startswith("http:")
-        session = PostSession(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
-        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
+        session = open_session(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
         session.adapter.max_bytes = _MAX_ANSWER
         return session
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.channel import Account, Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks._bounds import MAX_ANSWER, MAX_TIMELINE
-from policenotify.networks._http import verify_owner
+from policenotify.networks._http import open_session, verify_owner
 from policenotify.networks.x.auth import Credentials, TokenStore
 from policenotify.networks.x.rules import (
     CLOCK,
@@ -221,22 +221,14 @@ class Client:
 
     @cached_property
     def _session(self) -> PostSession:
-        with import_lock():
-            from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
-
-        return PostSession(
-            lambda url: self._service + url.removeprefix(_TWEEPYS),
-            self._timeout,
-            plain=self._service.startswith("http:"),
+        plain = self._service.startswith("http:")
+        return open_session(
+            lambda url: self._service + url.removeprefix(_TWEEPYS), self._timeout, plain=plain, keep=True
         )
 
     @cached_property
     def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
-        with import_lock():
-            import requests  # noqa: PLC0415 - comes with tweepy
-            import tweepy  # noqa: PLC0415 - 0.4 s and 23 MiB, paid when first used
-
-        client = tweepy.Client(None, *self._keys, return_type=requests.Response)
+        client = load("tweepy").Client(None, *self._keys, return_type=load("requests").Response)
         client.session.close()
         client.session = self._session
         return client

@@ -455,7 +455,7 @@ def test_an_item_in_both_places_is_one(desk: Desk) -> None:
         ("url", "alertes.police.example", "url: must be an address"),
         ("url", "https://u:p@police.example/", "url: must be an address"),
         ("url", "https://[/", "url: must be an address"),
-        ("hubs", ("ftp://hub.example/",), "hubs: must be an address"),
+        ("hubs", ("ftp://hub.example/",), r"hubs\[0\]: must be an address"),
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
         ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
         ("folder", Path("feed"), "folder: must be an absolute path"),
