@@ -122,6 +122,7 @@ def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run)
     [bluesky] = run("--json", "networks", "bluesky").document["networks"]
     assert bluesky["schema"]["required"] == ["handle", "password"]
     assert bluesky["schema"]["properties"]["password"] == {
+        "description": "An *app password*, never the account's main one (it may be revoked alone, and needs no mail code).",
         "format": "password", "title": "Password", "type": "string", "writeOnly": True,
     }  # fmt: skip
     assert bluesky["schema"]["additionalProperties"] is False
