@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from policenotify.catalogue.catalogue import catalogue_of
-from policenotify.text import mastodon_entities, mastodon_length, sms, to_gsm, x_entities, x_weight
+from policenotify.text import mastodon_length, sms, to_gsm, x_weight
 from policenotify.text.autolinks import repair
 from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.spans import spans_of
@@ -26,12 +26,10 @@ NOISE = 0.005  # seconds: less than that is not measured
 
 def _x(text: str) -> None:
     x_weight(f"{text} a.fr")
-    x_entities(f"{text} a.fr")
 
 
 def _mastodon(text: str) -> None:
     mastodon_length(f"https://a.fr/{text}")
-    mastodon_entities(f"https://a.fr/{text}")
 
 
 def _sms(text: str) -> None:

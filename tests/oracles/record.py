@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tests.oracles.texts import asked, settled, texts
 
-VECTORS: Final = Path(__file__).parents[1] / "text" / "vectors" / "oracles.json"
+VECTORS: Final = Path(__file__).parents[1] / "unit" / "text" / "vectors" / "oracles.json"
 
 
 def main() -> None:

@@ -20,8 +20,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.post import BUDGET, record, valid_uri
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
-from policenotify.text.x_entities import join_surrogates
-from tests.oracles.texts import FRENCH, HERE, asked, settled, texts
+from tests.oracles.texts import FRENCH, HERE, asked, join_surrogates, settled, texts
 
 pytestmark = [
     pytest.mark.oracle,

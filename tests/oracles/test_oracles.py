@@ -7,14 +7,15 @@ where they are installed. What is missing is skipped. `tests/unit/text/vectors` 
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 import pytest
 
-from policenotify.text import graphemes, sms, x_entities, x_valid, x_weight
-from policenotify.text._data.tlds import FROZEN
-from policenotify.text.x_entities import find_links, join_surrogates, to_utf16
-from tests.oracles.texts import HERE, asked, settled, texts
+from policenotify.testing.servers._x_length import weighted_length
+from policenotify.text import graphemes, sms, x_weight
+from policenotify.text.autolinks import repair
+from policenotify.text.spans import is_address
+from tests.oracles.golden_texts import golden_texts
+from tests.oracles.texts import HERE, asked, join_surrogates, settled, texts
 
 pytestmark = pytest.mark.oracle
 
@@ -24,44 +25,45 @@ packages = pytest.mark.skipif(
 )
 
 
+GOLDEN = sorted({golden.text for golden in golden_texts()})
+TYPED = (
+    "fermé.La",
+    "17h.Le",
+    "M.Dupont",
+    "av.de",
+    "etc.Il",
+    "@PoliceNat34",
+    "@a@b.social",
+    "RT@name",
+    "police.gouv.fr.La",
+)
+
+
 @packages
-def test_a_post_weighs_and_links_what_it_does_for_x() -> None:
+def test_no_text_weighs_less_than_it_does_for_x() -> None:
     given = list(texts(seed=1, count=25_000))
-    different = [
-        (ascii(text), ours, theirs)
-        for text, answer in zip(given, asked("x.mjs", given), strict=True)
-        for ours, theirs in [(_ours(text), _theirs(answer))]
-        if ours != theirs
-    ]
-    assert different == []
+    answers = asked("x.mjs", given)
+    assert [ascii(text) for text, answer in zip(given, answers, strict=True) if x_weight(text) < answer["weight"]] == []
 
 
-def _ours(text: str) -> dict[str, Any]:
-    places = [0]
-    for sign in text:
-        places.append(places[-1] + len(to_utf16(sign)))
-    return {
-        "weight": x_weight(text, tlds=FROZEN),
-        "valid": x_valid(text, tlds=FROZEN),
-        "urls": [tuple(link[:3]) for link in find_links(to_utf16(text), FROZEN)],
-        "entities": [
-            (one.kind, places[one.start], places[one.end], join_surrogates(one.value))
-            for one in x_entities(text, tlds=FROZEN)
-        ],
-    }
+@packages
+def test_golden_posts_weigh_what_they_do_for_x_and_for_the_fake_x() -> None:
+    weights = [answer["weight"] for answer in asked("x.mjs", GOLDEN)]
+    assert all(x_weight(text) >= weight for text, weight in zip(GOLDEN, weights, strict=True))
+    equal = sum(x_weight(text) == weight for text, weight in zip(GOLDEN, weights, strict=True))
+    assert equal >= 0.99 * len(GOLDEN)
+    assert [weighted_length(text) for text in GOLDEN] == weights
 
 
-def _theirs(answer: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "weight": answer["weight"],
-        "valid": answer["valid"],
-        "urls": [(start, end, to_utf16(url)) for start, end, url in answer["urls"]],
-        "entities": [(one["kind"], *one["indices"], join_surrogates(one["value"])) for one in answer["entities"]],
-    }
-
-
-def test_newer_top_level_domains_only_ever_make_a_post_heavier() -> None:
-    assert all(x_weight(text) >= x_weight(text, tlds=FROZEN) for text in texts(seed=2, count=5_000))
+@packages
+def test_x_links_no_typing_error_and_mentions_no_one_in_a_repaired_text() -> None:
+    words = [text.split(" ") for text in GOLDEN]
+    typed = [" ".join((*each[:3], TYPED[number % len(TYPED)], *each[3:])) for number, each in enumerate(words)]
+    repaired = [repair(text).text for text in (*GOLDEN, *typed)]
+    for text, answer in zip(repaired, asked("x.mjs", repaired), strict=True):
+        for one in answer["entities"]:
+            assert one["kind"] not in {"mention", "list"}, text
+            assert one["kind"] != "url" or "://" in one["value"] or is_address(one["value"]), text
 
 
 @node

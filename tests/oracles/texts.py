@@ -96,3 +96,8 @@ def asked(script: str, given: list[str]) -> Any:
         check=True,
     )
     return json.loads(done.stdout)
+
+
+def join_surrogates(text: str) -> str:
+    """Return a text with the halves of each surrogate pair joined."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

@@ -9,8 +9,7 @@ from typing import Final
 
 from policenotify.checks.rule import CheckContext, Hit, rule, seen_texts, shared_texts, to_finding
 from policenotify.findings import Finding, Level
-from policenotify.text.spans import spans_of
-from policenotify.text.urls import host_of
+from policenotify.text.spans import host_of, spans_of
 
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).

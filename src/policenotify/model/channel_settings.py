@@ -84,8 +84,8 @@ def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator
     return PlainValidator(read), PlainSerializer(asdict), schema
 
 
-def _rate(value: object) -> Rate:
-    if isinstance(value, Rate):
+def _rate(value: object) -> Rate | None:
+    if value is None or isinstance(value, Rate):
         return value
     if not isinstance(value, str):
         raise ValueError(f"write a rate such as {EXAMPLES}")  # noqa: TRY004 - pydantic wants this one

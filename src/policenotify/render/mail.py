@@ -22,7 +22,7 @@ from policenotify.text.budget import Budget
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import FitResult, shorten
 from policenotify.text.patterns import lazy_pattern
-from policenotify.text.urls import host_of
+from policenotify.text.spans import host_of
 from policenotify.text.wrap import wrap
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]

@@ -7,51 +7,41 @@ begins without one, link or not.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-from policenotify.text._data.tlds import KNOWN
 from policenotify.text.patterns import lazy_pattern
-from policenotify.text.spans import address_prefixes, find_mentions, is_allowed
-from policenotify.text.x_entities import x_entities
+from policenotify.text.spans import (
+    TextSpan,
+    address_prefixes,
+    find_domains,
+    find_mentions,
+    is_allowed,
+    is_top_level,
+    spans_of,
+)
 
-_TOKEN: Final = lazy_pattern(r"\S+")
-_NEXT: Final = lazy_pattern(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
-_MAY_NEED: Final = lazy_pattern(r"@|＠|\.[^ \n]")
-_SIGNS: Final = "@＠"
-_NO_SENTENCE: Final = frozenset(f"{_SIGNS}/")  # in a mail or web address
+_SENTENCE: Final = lazy_pattern(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
 _CLOSING: Final = frozenset(')]»”"')
+_SIGNS: Final = "@＠"
+_WORD: Final = lazy_pattern(r"[\w@＠:]+")
+_MAIL: Final = lazy_pattern(r"(?<![\w.+-])[\w.+-]++[@＠][\w.-]++")
+_MAY_NEED: Final = lazy_pattern(r"@|＠|\.[^ \n]")
 
 
 class Fix(NamedTuple):
-    """One repaired part: a missing `space` after a full stop, or a `mention`.
-
-    Places are in code points of the original text.
-    """
+    """One repaired part as it was written: a missing `space` after a full stop, or a `mention`."""
 
     kind: Literal["space", "mention"]
-    start: int
-    end: int
     original: str
-    replacement: str
 
 
 class Repair(NamedTuple):
-    """A text without unwanted links and mentions, and its fixes in order."""
+    """A text without unwanted links and mentions, and its fixes, each once."""
 
     text: str
     fixes: tuple[Fix, ...]
-
-
-class _Flaw(NamedTuple):
-    """A part to repair, and its edits: each a start, an end and the new text."""
-
-    kind: Literal["space", "mention"]
-    start: int
-    end: int
-    edits: tuple[tuple[int, int, str], ...]
 
 
 @lru_cache(maxsize=64)  # each network repairs the words of one message
@@ -66,99 +56,82 @@ def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repair:
     """
     if not _MAY_NEED.search(text):
         return Repair(text, ())
-    original, origins = text, list(range(len(text) + 1))  # the place of each character in the original text
-    fixes: list[Fix] = []
-    while flaws := list(_unwanted_mentions(text, mentions)) or list(_missing_spaces(text)):
-        fixes += [
-            Fix(flaw.kind, start, end, original[start:end], _edited(text, flaw.edits, flaw.start, flaw.end))
-            for flaw in flaws
-            for start, end in [(origins[flaw.start], origins[flaw.end])]
-        ]
-        edits = [edit for flaw in flaws for edit in flaw.edits]
-        origins = _moved(origins, edits)
-        text = _edited(text, edits, 0, len(text))
-    return Repair(text, tuple(sorted(fixes, key=lambda fix: fix.start)))
+    fixes: dict[Fix, None] = {}
+    while True:
+        unwanted = [mention for mention in find_mentions(text) if not is_allowed(mention.value, mentions)]
+        signs = set(_signs(text, unwanted))
+        gaps = set[int]() if signs else _gaps(text, mentions)
+        if not signs and not gaps:
+            return Repair(text, tuple(fixes))
+        fixes |= {Fix("mention", text[mention.start : mention.end]): None for mention in unwanted}
+        fixes |= {Fix("space", _around(text, gap)): None for gap in sorted(gaps)}
+        text = "".join(_pieces(text, signs, gaps))
 
 
-def _edited(text: str, edits: Iterable[tuple[int, int, str]], start: int, end: int) -> str:
-    pieces: list[str] = []
-    for at, until, new in edits:
-        pieces += [text[start:at], new]
-        start = until
-    return "".join([*pieces, text[start:end]])
+def _pieces(text: str, signs: set[int], gaps: set[int]) -> Iterator[str]:
+    """Yield the characters without the signs, and with a space in each gap and between two words."""
+    for place, sign in enumerate(text):
+        if place in gaps or (place in signs and place and text[place - 1].isalnum()):
+            yield " "
+        if place not in signs:
+            yield sign
 
 
-def _moved(origins: list[int], edits: Iterable[tuple[int, int, str]]) -> list[int]:
-    moved: list[int] = []
+def _signs(text: str, unwanted: list[TextSpan]) -> Iterator[int]:
+    """Yield the places of the signs before each name, `@@name`, and of those that follow in the same word."""
     done = 0
-    for at, until, new in edits:
-        moved += [*origins[done:at], *(origins[at] for _ in new)]
-        done = until
-    return moved + origins[done:]
+    for mention in unwanted:
+        if mention.start < done:
+            continue
+        first = mention.start
+        while first and text[first - 1] in _SIGNS:
+            first -= 1
+        yield from range(first, mention.start + 1)
+        behind = _WORD.match(text, mention.end)
+        done = behind.end() if behind else mention.end
+        yield from (at for at in range(mention.end, done) if text[at] in _SIGNS)
 
 
-def _unwanted_mentions(text: str, mentions: frozenset[str]) -> Iterator[_Flaw]:
-    """Yield the mentions that are not allowed, with all signs of the word: `@@name`."""
-    done = 0
-    for mention in find_mentions(text):
-        if not is_allowed(mention.value, mentions):
-            first = mention.start
-            while first > done and (text[first - 1].isalnum() or text[first - 1] in f"{_SIGNS}_:"):
-                first -= 1
-            signs = [at for at in range(first, mention.start + 1) if text[at] in _SIGNS]
-            edits = tuple((at, at + 1, " " if at and text[at - 1].isalnum() else "") for at in signs)
-            yield _Flaw("mention", signs[0], mention.end, edits)
-        done = mention.end
-
-
-def _missing_spaces(text: str) -> Iterator[_Flaw]:
-    """Yield the places without a space after a full stop."""
+def _gaps(text: str, mentions: frozenset[str]) -> set[int]:
+    """Return the places after a full stop where a space is missing."""
     if "." not in text:
-        return
-    flaws: list[_Flaw] = []
-    linked: set[int] = set()
-    inside: set[int] = set()
-    for entity in x_entities(text):
-        if entity.kind == "url" and "://" not in entity.value:
-            linked.update(range(entity.start, entity.end + 1))
-            inside.update(range(entity.start + 1, entity.end))
-            if gaps := _gaps(entity.value):
-                edits = tuple((entity.start + gap, entity.start + gap, " ") for gap in gaps)
-                flaws.append(_Flaw("space", entity.start, entity.end, edits))
-    starts = (start for token in _TOKEN.finditer(text) if "." in token[0] for start in _sentence_starts(token))
-    # The word may begin before the domain, since X's domains lack some letters and digits: `¹fermé.La`.
-    flaws += [start for start in starts if start.start not in linked and start.edits[0][0] not in inside]
-    yield from sorted(flaws)
+        return set()
+    kept = [(span.start, span.end) for span in spans_of(text, mentions) if span.kind != "tag"]
+    kept += [match.span() for match in _MAIL.finditer(text)]
+    inside = {place for start, end in kept for place in range(start + 1, end)}
+    return {*_ends_of_domains(text), *_starts_of_sentences(text)} - inside
 
 
-def _gaps(bare: str) -> list[int]:
-    """Return where to split a bare domain, so that only an address is left."""
-    host, _, path = bare.partition("/")
-    labels = host.split(".")
-    is_address = address_prefixes(labels, path=bool(path))
-    if is_address[-1]:
-        return []
-    first = next(number for number, label in enumerate(labels) if label.lower() in KNOWN or number == len(labels) - 1)
-    gaps: list[int] = []
-    gap = len(host)
-    for number in range(len(labels) - 1, max(first, 1) - 1, -1):
-        gap -= len(labels[number]) + 1
-        gaps.append(gap + 1)
-        if is_address[number - 1]:
-            break
-    return gaps[::-1]
+def _ends_of_domains(text: str) -> Iterator[int]:
+    """Yield where to split bare domains, so that only addresses are left."""
+    for domain in find_domains(text):
+        labels = domain[0].split(".")
+        ends = [is_top_level(label) for label in labels]
+        while len(labels) > 1 and not ends[len(labels) - 1]:
+            labels.pop()
+        path = domain[0].count(".") < len(labels) and text.startswith("/", domain.end())
+        is_address = address_prefixes(labels, path=path)
+        kept = max((number for number, each in enumerate(is_address) if each), default=0)
+        place = domain.start() + len(labels[0]) + 1
+        for number, label in enumerate(labels[1:], 1):
+            if ends[number] and number > kept:
+                yield place
+            place += len(label) + 1
 
 
-def _sentence_starts(token: re.Match[str]) -> Iterator[_Flaw]:
-    """Yield the starts of sentences inside a word."""
-    if not _NO_SENTENCE.isdisjoint(token[0]):
-        return
-    text, done = token.string, token.start()
-    for match in _NEXT.finditer(text, done + 1, token.end()):
+def _starts_of_sentences(text: str) -> Iterator[int]:
+    for match in _SENTENCE.finditer(text, 1):
         before = text[match.start() - 1]
         if (before.islower() or before.isdigit() or before in _CLOSING) and match[1].istitle():
-            start = match.start() - 1
-            while start > done and text[start - 1].isalnum():
-                start -= 1
-            done = match.end(1)
-            yield _Flaw("space", start, done, ((match.end(), match.end(), " "),))
+            yield match.end()
+
+
+def _around(text: str, gap: int) -> str:
+    """Return the words around a gap."""
+    start = gap - 1
+    while start and (text[start - 1].isalnum() or text[start - 1] in _CLOSING):
+        start -= 1
+    end = gap
+    while end < len(text) and text[end].isalnum():
+        end += 1
+    return text[start:end]

@@ -1,21 +1,24 @@
 """The web addresses, hashtags and allowed mentions of a text.
 
-Addresses without `https://` and hashtags are those that X links
-([`x_entities`][policenotify.text.x_entities.x_entities]), without typing errors such as `fermé.La`.
+Addresses without `https://` are words with a top-level domain, without typing errors such as `fermé.La`. Hashtags are
+those that X, Mastodon and Bluesky link.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import takewhile
+from operator import attrgetter
 from typing import Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
+from policenotify.text._data.tlds import KNOWN
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.characters import one_line
-from policenotify.text.mastodon import mastodon_entities
 from policenotify.text.patterns import lazy_pattern
-from policenotify.text.x_entities import is_of_tag, without_overlaps, x_entities
 
 MAX_TAG: Final = 64
 """The longest hashtag, in characters: Bluesky's lexicon `app.bsky.richtext.facet#tag` (`maxGraphemes`: 64)."""
@@ -41,9 +44,18 @@ _EXPLICIT: Final = lazy_pattern(  # an address with any top-level domain
 _BEGINS: Final = lazy_pattern(r"://|www\.", re.IGNORECASE)
 _PATH: Final = lazy_pattern(f"/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
+_DOMAIN: Final = lazy_pattern(r"(?<![\w@＠$#＃./-])[^\W_][\w-]*+(?:\.[^\W_][\w-]*+)++(?![@＠])")
+_TAG_SIGN: Final = lazy_pattern(r"(?<![\w&·])[#＃]")
+_TAG_ENDS_BADLY: Final = lazy_pattern(r"[#＃]|://")
+# Those of X and those of Mastodon: the longest handle that either mentions. X takes `RT@name` for one, too.
+_MENTION: Final = lazy_pattern(
+    r"(?:(?<![A-Za-z0-9_+~.-])[rR][tT]:?|(?<![A-Za-z0-9_@＠])|(?<=[A-Za-z0-9_][@＠]))[@＠]++(?<=([@＠]))"
+    r"((?a:\w+(?:[.-]+\w+)*)(?:@\w+(?:[.-]+\w+)*|/[A-Za-z][A-Za-z0-9_-]{0,24})?)"
+)
 _MAY_LINK: Final = lazy_pattern(r"#|＃|@|＠|\.\w|://")
 _TWO: Final = 2  # labels of two words without the space between them, rarely more
-_FORMS: Final = "\ufe0e\ufe0f"  # the text and emoji forms of ℹ️, which Unicode classifies as a letter
+# Signs that Unicode counts among letters and marks: the text and emoji forms, and the frame of a keycap.
+_NO_TAG_SIGNS: Final = "\ufe0e\ufe0f\u20e3"
 _NO_LETTER: Final = lazy_pattern(r"[\W\d_]*")
 
 
@@ -69,18 +81,56 @@ def spans_of(text: str, mentions: frozenset[str] = frozenset()) -> tuple[TextSpa
     """
     if not _MAY_LINK.search(text):
         return ()
-    explicit = _EXPLICIT.finditer(text) if _BEGINS.search(text) else ()
-    spans = [_address(text, match.start(), match.end()) for match in explicit]
-    for entity in x_entities(text):
-        kind, start, end, value = entity
-        if kind == "url" and "://" not in value and is_address(value):
-            path = _PATH.match(text, start + len(value.partition("/")[0]))
-            spans.append(_address(text, start, path.end() if path else end))
-        elif kind == "hashtag" and len(value) <= MAX_TAG and not _NO_LETTER.fullmatch(value):
-            spans.append(TextSpan("tag", start, end, value))
+    spans = [*_addresses(text), *_hashtags(text)]
     if mentions:
         spans += [mention for mention in find_mentions(text) if is_allowed(mention.value, mentions)]
-    return tuple(without_overlaps(spans))
+    return tuple(_without_overlaps(spans))
+
+
+def _without_overlaps(spans: Iterable[TextSpan]) -> Iterator[TextSpan]:
+    """Yield the spans that do not overlap an earlier one, in order."""
+    end = 0
+    for span in sorted(spans, key=attrgetter("start")):
+        if span.start >= end:
+            yield span
+            end = span.end
+
+
+def _addresses(text: str) -> Iterator[TextSpan]:
+    if _BEGINS.search(text):
+        for match in _EXPLICIT.finditer(text):
+            yield _address(text, match.start(), match.end())
+    for domain in find_domains(text) if "." in text else ():
+        labels = domain[0].split(".")
+        if is_top_level(labels[-1]) and address_prefixes(labels, path=text.startswith("/", domain.end()))[-1]:
+            path = _PATH.match(text, domain.end())
+            yield _address(text, domain.start(), path.end() if path else domain.end())
+
+
+def find_domains(text: str) -> Iterator[re.Match[str]]:
+    """Find the words with dots in them, which may hold a domain, intended or not."""
+    return _DOMAIN.finditer(text)
+
+
+def is_top_level(label: str) -> bool:
+    """Return True if a domain may end with or in a label: X reads `fr_x` as the end of a domain, too."""
+    label = label.partition("_")[0].lower()
+    return label in KNOWN or label.startswith("xn--")
+
+
+def _hashtags(text: str) -> Iterator[TextSpan]:
+    for sign in _TAG_SIGN.finditer(text):
+        start = sign.end()
+        name = "".join(takewhile(is_of_tag, text[start : start + MAX_TAG + 1]))
+        end = start + len(name)
+        if len(name) <= MAX_TAG and not _NO_LETTER.fullmatch(name) and not _TAG_ENDS_BADLY.match(text, end):
+            yield TextSpan("tag", sign.start(), end, name)
+
+
+def is_of_tag(sign: str) -> bool:
+    """Return True if a sign may stand in a hashtag."""
+    kind = unicodedata.category(sign)
+    return (kind[0] in "LM" or kind == "Nd" or sign in "_·") and sign not in _NO_TAG_SIGNS
 
 
 def is_address(bare: str) -> bool:
@@ -117,12 +167,12 @@ def find_mentions(text: str) -> tuple[TextSpan, ...]:
     """
     if "@" not in text and "＠" not in text:
         return ()
-    spans = [
-        TextSpan("mention", entity.start, entity.end, entity.value)
-        for entity in (*x_entities(text), *mastodon_entities(text))
-        if entity.kind in {"mention", "list"}
-    ]
-    return tuple(without_overlaps(sorted(spans, key=lambda span: span.start - span.end)))
+    addresses = list(_addresses(text)) if "/" in text else []
+    return tuple(
+        TextSpan("mention", each.start(1), each.end(), each[2])
+        for each in _MENTION.finditer(text)
+        if not any(address.start < each.start(1) < address.end for address in addresses)
+    )
 
 
 def is_allowed(handle: str, mentions: frozenset[str]) -> bool:
@@ -160,7 +210,7 @@ def _tag_letters(text: str) -> str:
     letters = ""
     for sign in text:
         kind = unicodedata.category(sign)
-        mark = kind in {"Mn", "Mc"} and unicodedata.category(letters[-1:] or " ")[0] in "LM" and sign not in _FORMS
+        mark = kind in {"Mn", "Mc"} and unicodedata.category(letters[-1:] or " ")[0] in "LM"
         letters += sign if (mark or kind[0] == "L" or kind == "Nd") and is_of_tag(sign) else " "
     return letters
 
@@ -173,3 +223,12 @@ def _address(text: str, start: int, end: int) -> TextSpan:
         end -= 1
     shown = text[start:end]
     return TextSpan("url", start, end, shown if "://" in shown[:8] else f"https://{shown}")
+
+
+def host_of(link: str) -> str:
+    """Return the host of an address in small letters, or an empty text if it cannot be read."""
+    try:
+        host = urlsplit(link if "://" in link else f"https://{link}").hostname or ""
+    except ValueError:
+        return ""
+    return host.removesuffix(".")

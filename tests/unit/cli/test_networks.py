@@ -121,7 +121,9 @@ def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
 def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:
     [bluesky] = run("--json", "networks", "bluesky").document["networks"]
     assert bluesky["schema"]["required"] == ["handle", "password"]
-    assert bluesky["schema"]["properties"]["password"] == {
+    password = bluesky["schema"]["properties"]["password"]
+    assert password.pop("description").startswith("An *app password*, never the account's main one")
+    assert password == {
         "format": "password", "title": "Password", "type": "string", "writeOnly": True,
     }  # fmt: skip
     assert bluesky["schema"]["additionalProperties"] is False

@@ -27,7 +27,7 @@ def attempt(book: Book, network: Scripted, on_unknown: Literal["resend", "hold"]
     claimed = book.claim()
     assert claimed is not None
     channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    how = network.configured("sky").model_copy(update={"on_unknown": on_unknown})
+    how = network.configured("sky", on_unknown=on_unknown)
     DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
 
 

@@ -6,6 +6,7 @@ difference before committing it.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -25,7 +26,6 @@ from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
-from policenotify.text import mastodon_entities
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
@@ -173,7 +173,7 @@ def test_mastodon_links_every_hashtag_that_it_is_given(category: str, language: 
     for stage in _stages(category):
         for name, _, post in _posts(category, stage, language):
             if name.startswith("mastodon"):
-                linked = [one.value for one in mastodon_entities(post.text) if one.kind == "hashtag"]
+                linked = re.findall(r"(?<!\S)#([^\W_]+)", post.text)  # since 4.6 it wants a space before a hashtag
                 assert linked == [span.value for span in post.spans if span.kind == "tag"], name
                 assert linked
 

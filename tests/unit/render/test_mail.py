@@ -132,9 +132,9 @@ def test_a_reader_in_a_terminal_finds_numbers_whole_and_lists_in_order() -> None
         language="fr",
         banner="🚨 Appel à témoins",
         tone="act",
-        headline="Un homme de 78 ans a disparu à Agde, quartier du Grau d'Agde : il mesure 1,72 m",
+        headline="Un homme de 78 ans a disparu à Agde, quartier du Grau d'Agde : il mesure 1,72\u00a0m",
         description="- Il porte une veste bleue et un pantalon noir, et marche avec une canne, lentement\n- Suite",
-        instruction="🚨 Si vous l'avez vu, appelez la brigade, de jour comme de nuit, au 04 67 00 00 17 !",
+        instruction="🚨 Si vous l'avez vu, appelez la brigade, de jour comme de nuit, au 04 67 00 00 17\u00a0!",
         instruction_label="Que faire",
     )
     assert (
@@ -143,11 +143,11 @@ def test_a_reader_in_a_terminal_finds_numbers_whole_and_lists_in_order() -> None
 🚨 Appel à témoins
 
 Un homme de 78 ans a disparu à Agde, quartier du Grau d'Agde : il mesure
-1,72 m
+1,72\u00a0m
 
 Que faire\u00a0:
 🚨 Si vous l'avez vu, appelez la brigade, de jour comme de nuit, au
-04 67 00 00 17 !
+04 67 00 00 17\u00a0!
 
 - Il porte une veste bleue et un pantalon noir, et marche avec une
   canne, lentement

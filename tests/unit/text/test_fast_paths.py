@@ -10,13 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text import budget, characters, x_length
-from policenotify.text._data.x_letters import TAG
+from policenotify.text import budget, characters
 from policenotify.text.budget import grapheme_ends, graphemes
 from policenotify.text.characters import clean, one_line, visible
-from policenotify.text.wrap import wrap
-from policenotify.text.x_entities import is_of_tag, x_entities
-from policenotify.text.x_length import x_weight
 
 ALL = "".join(chr(sign) for sign in range(0x110000) if not 0xD800 <= sign < 0xE000)
 NEVER = re.compile(r"(?!)")
@@ -78,13 +74,6 @@ def test_of_visible_signs_nothing_is_removed_or_composed() -> None:
         assert [visible(run) for run in runs] == runs
 
 
-def test_of_all_signs_the_same_may_stand_in_a_hashtag_and_before_one() -> None:
-    of_tag, no_tag = re.compile(rf"[{TAG}]"), re.compile(rf"[\ufe0e\ufe0f]|[^{TAG}&\ud800-\udfff]")
-    assert [sign for sign in ALL if is_of_tag(sign)] == of_tag.findall(ALL)
-    before = [sign for sign in (*ALL[:0x3000], *"\ud800\ufe0e\ufe0f") if x_entities(f"{sign}#a")]
-    assert before == [sign for sign in (*ALL[:0x3000], *"\ud800\ufe0e\ufe0f") if no_tag.match(sign)]
-
-
 BESIDE_FLAGS = "🇫🇷\u0600\u200d\ufe0f\u0301\u0903\u094d\u0915👨a\r\n"
 
 
@@ -99,17 +88,3 @@ def test_a_text_is_cleaned_alike(text: str) -> None:
     quickly = clean(text), one_line(text)
     with patch.multiple(characters, _PLAIN=NEVER, _VISIBLE=NEVER):
         assert (clean(text), one_line(text)) == quickly
-
-
-@given(TEXTS)
-def test_a_text_weighs_as_much(text: str) -> None:
-    quickly = x_weight(text)
-    with patch.object(x_length, "_USUAL", frozenset({"no top-level domain"})):
-        assert x_weight(text) == quickly
-
-
-@given(TEXTS, st.integers(8, 80))
-def test_a_text_is_wrapped_alike(text: str, width: int) -> None:
-    quickly = wrap(text, width)
-    with patch("policenotify.text.wrap._plainly", return_value=[]):
-        assert wrap(text, width) == quickly

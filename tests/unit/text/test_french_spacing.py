@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text import to_gsm, x_entities, x_weight
+from policenotify.text import to_gsm, x_weight
 from policenotify.text.budget import Budget
 from policenotify.text.characters import clean
 from policenotify.text.comparison import contains_words, fold
@@ -90,7 +90,7 @@ def test_neither_sms_nor_comparing_nor_the_weight_on_x_feels_it(text: str) -> No
     assert fold(reads) == fold(text)
     assert contains_words(reads, text) or not text
     assert x_weight(reads) == x_weight(text)
-    assert [one[1:] for one in x_entities(reads)] == [one[1:] for one in x_entities(text)]
+    assert [one[1:] for one in spans_of(reads)] == [one[1:] for one in spans_of(text)]
 
 
 WHOLE = (

@@ -14,8 +14,7 @@ from policenotify.checks.words import Match
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory
 from policenotify.model.lifecycle import Stage
-from policenotify.text.spans import spans_of
-from policenotify.text.urls import host_of
+from policenotify.text.spans import host_of, spans_of
 
 _IMPERATIVE: Final = re.compile(r"(?!(?:chez|assez|nez|rez)$)\w{3,}ez$")
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")

@@ -195,7 +195,7 @@ def _example_value(option: NetworkOption, channel: str) -> str:
     if "secret" in option.type:
         return _in_a_file(f"{channel}-{option.name}")
     named = _NAMED.search(option.meaning)
-    if option.default is None:
+    if option.default in (None, {}):
         return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
 

@@ -16,6 +16,7 @@ from threading import RLock
 from typing import Any, Literal, NamedTuple
 
 from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers._x_length import weighted_length
 from policenotify.testing.servers._x_rules import (
     CLOSED,
     DUPLICATE,
@@ -35,7 +36,6 @@ from policenotify.testing.servers._x_rules import (
     schema_error,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
-from policenotify.text import x_weight
 
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # docs.x.com, "X IDs"
 _WINDOW = timedelta(minutes=15)
@@ -280,7 +280,7 @@ class FakeXServer(FakeServer):
             return answer
         if self.closed:
             return CLOSED[self.closed]
-        if x_weight(text) > self.limit or has_invalid_characters(text):
+        if weighted_length(text) > self.limit or has_invalid_characters(text):
             return NOT_PERMITTED
         return next((refusal(reason) for reason, applies in reasons.items() if applies), None)
 
@@ -440,7 +440,7 @@ def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapp
         more["entities"] = {"urls": urls}
     if post.parent:
         more["referenced_tweets"] = more["referenced_posts"] = [{"type": "replied_to", "id": post.parent}]
-    if x_weight(post.text) > _SHORT:
+    if weighted_length(post.text) > _SHORT:
         entity["text"] = f"{text[:250]}… https://t.co/{int(post.id) % 10**8:08d}99"
         more["note_tweet"] = more["note_post"] = {"text": text, "entities": {"urls": urls}}
     return entity | {name: value for name, value in more.items() if name in fields}
