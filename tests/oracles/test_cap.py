@@ -1,4 +1,4 @@
-"""Our CAP alerts beside the schemas (xmllint) and the signatures of another program (xmlsec1)."""
+"""Our CAP alerts beside the schemas (xmllint)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from policenotify.formats.cap.export import alerts
 from policenotify.formats.cap.reader import read_element
 from policenotify.formats.cap.writer import write
 from policenotify.formats.feed import Thread
-from tests.support.alerts import (
-    ALERT_SITE,
-    SCHEMAS,
-    foreign_alerts,
-    threads,
-)
+from tests.support.alerts import ALERT_SITE, SCHEMAS, foreign_alerts, threads
 
 pytestmark = pytest.mark.oracle
 

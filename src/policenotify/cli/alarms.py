@@ -48,6 +48,8 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield output.line(f"A worker runs on {running.host}, seen {local_time(running.seen_at, zone, seconds=True)}.")
     for step in status.clock_steps:
         yield Text(output.plain(f"CLOCK: {clock_was_set(step, zone)}"), style="bold")
+    for name, problem in status.waiting_subscribers.items():
+        yield output.line(f"Events wait for the subscriber {name}: {problem}")
     yield from _channel_lines(status, zone)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)

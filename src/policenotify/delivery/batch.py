@@ -125,7 +125,7 @@ class Chunk:
         left: Those who were not begun.
         outcomes: What became of the others, by key.
         failure: Why the batch cannot go on.
-        useless: Channel objects beyond the first that could not be used.
+        useless: Channel objects that could not be used, while others could.
     """
 
     request: Request
@@ -137,28 +137,33 @@ class Chunk:
     failure: ChannelError | None = None
     useless: list[SupportsPeople] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _used: int = 0  # channel objects that are not useless
 
     def run(self, channels: Sequence[SupportsPeople]) -> None:
         """Send to all, unless the batch must not go on or the lease grows old. Each channel object has a thread."""
-        first, *others = channels
+        (first, *others), self._used = channels, len(channels)
         escaped = list[BaseException]()
 
-        def help_out(channel: SupportsPeople) -> None:
+        def send(channel: SupportsPeople) -> None:
             try:
-                self._send(channel, helps=True)
-            except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+                self._send(channel)
+            except BaseException as error:  # noqa: BLE001 - it is raised once all calls have ended
                 escaped.append(error)
+                with self._lock:  # the others begin no one else
+                    self._stop(Unavailable("The network failed unexpectedly in the middle."))
 
         threads = list[threading.Thread]()
         for other in others:
             run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
-            thread = threading.Thread(target=run, args=(help_out, other), name=name, daemon=True)
+            thread = threading.Thread(target=run, args=(send, other), name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the machine has no more threads
+                with self._lock:
+                    self._used -= len(others) - len(threads)
                 break
             threads.append(thread)
-        self._send(first)
+        send(first)
         for thread in threads:
             thread.join()
         if escaped:
@@ -168,15 +173,14 @@ class Chunk:
                 if each.outcome == "refused" and not (each.gone or each.personal):
                     self.outcomes[key] = replace(each, outcome="unavailable")
 
-    def _send(self, channel: SupportsPeople, *, helps: bool = False) -> None:
+    def _send(self, channel: SupportsPeople) -> None:
         most = channel.capabilities.people_per_call
         while people := self._next(most):
             try:
                 outcomes = tuple(channel.send_to(self.request, people))
                 self._record(people, outcomes)
             except Unavailable as error:
-                if helps and not error.whole_channel:  # a server may limit the sessions of a client
-                    self._leave(channel, people)
+                if not error.whole_channel and self._leave(channel, people):
                     return
                 self._fail(people, error)
             except Exception as error:  # noqa: BLE001 - whatever escapes a channel leaves its people in doubt
@@ -189,11 +193,15 @@ class Chunk:
                 return []
             return [self.left.popleft() for _ in range(min(most, len(self.left)))]
 
-    def _leave(self, channel: SupportsPeople, people: Sequence[Recipient]) -> None:
-        """Leave people to the other channel objects."""
+    def _leave(self, channel: SupportsPeople, people: Sequence[Recipient]) -> bool:
+        """Leave people to the other channel objects, if there are any: a server may limit the sessions of a client."""
         with self._lock:
+            if self._used == 1:
+                return False
+            self._used -= 1
             self.left.extendleft(reversed(people))
             self.useless.append(channel)
+            return True
 
     def _record(self, people: Sequence[Recipient], outcomes: Iterable[RecipientOutcome]) -> None:
         """Record the outcomes of a call."""
@@ -303,12 +311,12 @@ class ListSender(ABC):
         claimed, result = lease.claimed, None
         ref = PostRef(account=request.account, id=request.key)
         breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
+        channels = [self.channel, *self.helpers]
         while recipients:
             chunk = Chunk(
                 request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
             )
-            self._send_chunk(chunk, most)
-            most -= len(chunk.useless)
+            most = self._send_chunk(chunk, channels, most)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), not self.may_go_on()
@@ -344,27 +352,40 @@ class ListSender(ABC):
         at_last = self.journal.now() + wait
         return AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
 
-    def _send_chunk(self, chunk: Chunk, most: int) -> None:
-        """Send to the people of a chunk in up to so many calls at once."""
+    def _send_chunk(self, chunk: Chunk, channels: list[Channel], most: int) -> int:
+        """Send to the people of a chunk in up to so many calls at once, each with a channel object of its own.
+
+        Objects that are missing are opened, and those that cannot be used are removed.
+
+        Returns:
+            How many calls the next chunk may make.
+        """
+        calls = min(most, -(-len(chunk.left) // self.channel.capabilities.people_per_call))
+        try:
+            while len(channels) < calls:
+                self.helpers.append(self.config.open(self.clock, self.journal.channels.state_store(self.config.name)))
+                channels.append(self.helpers[-1])
+        except Exception as error:  # noqa: BLE001 - those that are open go on: no one is in doubt for this
+            name = self.config.name
+            _log.warning(
+                "Channel %s: no further connection: %s", name, type(error).__name__, extra=fields(channel=name)
+            )
+            most = len(channels)
+        used = cast("list[SupportsPeople]", channels[:calls])  # `_mismatch_reason` has checked the channel
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            chunk.run(self._channels(len(chunk.left), most))
+            chunk.run(used)
             failure = chunk.failure
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
         took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
         measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
         for channel in chunk.useless:
-            self.helpers.remove(channel)
-            close(channel, self.config.name)
-
-    def _channels(self, people: int, most: int) -> list[SupportsPeople]:
-        """Return the channel objects for so many people, opening what is missing."""
-        helpers = min(most, -(-people // self.channel.capabilities.people_per_call)) - 1
-        while len(self.helpers) < helpers:
-            state_store = self.journal.channels.state_store(self.config.name)
-            self.helpers.append(self.config.open(self.clock, state_store))
-        return cast("list[SupportsPeople]", [self.channel, *self.helpers[:helpers]])  # the attempt has checked it
+            channels.remove(channel)
+            if channel is not self.channel:
+                self.helpers.remove(channel)
+                close(channel, self.config.name)
+        return most - len(chunk.useless)
 
     def close(self) -> None:
         """Close all objects of the channel."""

@@ -61,8 +61,8 @@ class Dispatcher:
     """Delivers what is due in the journal. It may be used from several threads.
 
     Each channel has two threads. The second takes only deliveries of severity Severe or more, so that a routine post
-    that hangs does not delay a warning. The threads are daemons, start when there is work and stop when idle. A thread
-    silent for longer than its lease is replaced, and its delivery is marked in doubt.
+    that hangs does not delay a warning. One list is sent by one of them. The threads are daemons, start when there is
+    work and stop when idle. A thread silent for longer than its lease is replaced, and its delivery is marked in doubt.
 
     A single post that is under way when the time is up is completed. A bulk send ends between two recipients, and the
     others wait.
@@ -299,8 +299,10 @@ class Dispatcher:
             if self._resting.get(channel, 0.0) > self.clock.monotonic():
                 return  # since it was found due
             routine = self._ask(channel, severe_only=False)
+            claimed = routine.claimed if routine is not None else None
         # Read without the lock: threads that wait for it may have all the journal's connections.
-        if routine is not None and routine.claimed and self.journal.deliveries.is_ready(channel, severe_only=True):
+        ready = self.journal.deliveries.is_ready
+        if claimed and ready(channel, severe_only=True, beside=claimed.public_id):
             with self._changed:
                 self._ask(channel, severe_only=True)
 
@@ -329,7 +331,12 @@ class Dispatcher:
             while self._goes_on(lane, people=config.capabilities.recipients):
                 lane.asked = False  # what it is asked from now on is for the look after this
                 claimed = self.journal.deliveries.claim(
-                    config.name, owner, lease=self.lease, severe_only=lane.severe_only, rate=config.rate
+                    config.name,
+                    owner,
+                    lease=self.lease,
+                    severe_only=lane.severe_only,
+                    rate=config.rate,
+                    beside=self._sent_beside(lane),
                 )
                 if claimed is not None:
                     self._is_at(lane, claimed)
@@ -401,8 +408,15 @@ class Dispatcher:
 
     def _look_for_more(self, lane: _Lane) -> None:
         """Let the thread claim again if something is due, in the transaction that stores a result."""
-        if self.journal.deliveries.is_ready(lane.channel, severe_only=lane.severe_only):
+        beside = self._sent_beside(lane)
+        if self.journal.deliveries.is_ready(lane.channel, severe_only=lane.severe_only, beside=beside):
             lane.asked = True
+
+    def _sent_beside(self, lane: _Lane) -> int | None:
+        """Return what the channel's other thread sends: of a list, two would ask the network twice as much at once."""
+        with self._changed:
+            others = (each.claimed for each in self._living() if each.channel == lane.channel and each is not lane)
+            return next((claimed.public_id for claimed in others if claimed is not None), None)
 
     def _is_asked(self, lane: _Lane) -> bool:
         """Keep the connection for a moment. Return whether to look for a delivery again."""

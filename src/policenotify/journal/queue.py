@@ -104,7 +104,7 @@ _SOON = 1_000_000  # microseconds
 _WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
     _WITH_INCIDENT.where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
-    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
+    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), place_of() != bindparam("beside"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
@@ -173,17 +173,25 @@ class Queue:
                 earliest[name] = min(at, earliest.get(name, at))
         return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
-    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
-        """Return True if a delivery is due, whether or not the channel may send now."""
+    def is_ready(self, channel: str, *, severe_only: bool = False, beside: int | None = None) -> bool:
+        """Return True if a delivery other than *beside* is due, whether or not the channel may send now."""
         least = _SEVERE if severe_only else _LEAST
         with self._journal.read() as connection:
-            values = {"channel": channel, "now": microseconds(self._journal.now()), "least": least}
+            now = microseconds(self._journal.now())
+            values = {"channel": channel, "now": now, "least": least, "beside": beside or 0}
             return connection.execute(_IS_READY, values).first() is not None
 
     def claim(
-        self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
+        self,
+        channel: str,
+        owner: str,
+        *,
+        lease: timedelta,
+        severe_only: bool = False,
+        rate: Rate | None = None,
+        beside: int | None = None,
     ) -> ClaimedDelivery | None:
-        """Claim the channel's next delivery, if there is one and the rate allows it.
+        """Claim the channel's next delivery other than *beside*, if there is one and the rate allows it.
 
         An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify,
         or of newer keys, is passed over.
@@ -198,7 +206,8 @@ class Queue:
             opens = opens_at(connection, {channel: rate}, now)[channel]
             if opens is None or opens > now:
                 return None
-            values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+            least = _SEVERE if severe_only else _LEAST
+            values = {"channel": channel, "now": now, "least": least, "beside": beside or 0}
             newer: UnsupportedVersion | None = None
             query = _NEXT
             while (row := connection.execute(query, values).first()) is not None:

@@ -233,6 +233,7 @@ class InstallationStatus(FrozenModel):
             incident where deliveries only wait for it.
         taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
         clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
+        waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
         deliveries: How many deliveries of each channel have which outcome.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
@@ -256,6 +257,7 @@ class InstallationStatus(FrozenModel):
     removed_channels: Mapping[str, tuple[str, ...]]
     taken_over_again: tuple[Takeover, ...]
     clock_steps: tuple[ClockStep, ...] = ()
+    waiting_subscribers: Mapping[str, str] = {}
     deliveries: Mapping[str, ChannelDeliveries] = {}
     open_incidents: int
     overdue_incidents: int

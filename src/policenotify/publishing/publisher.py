@@ -188,7 +188,7 @@ class Publisher(Operations):
         )
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
-        self.events: EventReader = EventReader(journal, self.clock)
+        self.events: EventReader = EventReader(journal)
         for name, callback in (on_event or {}).items():
             self.events.subscribe(name, callback)
         self._worker = Worker(

@@ -105,6 +105,7 @@ def read_status(
         removed_channels=_removed(journal, configs, summaries),
         taken_over_again=deliveries.repeated_takeovers(),
         clock_steps=journal.clock_steps(),
+        waiting_subscribers=journal.subscribers.problems(),
         deliveries={
             channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
             for channel in summaries

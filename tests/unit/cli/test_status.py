@@ -46,6 +46,20 @@ def test_open_incidents_and_their_messages(run: Run) -> None:
     assert document["stopped"] is None
 
 
+def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        subscribers = publisher.journal.subscribers
+        subscribers.add("radio-log")
+        run("publish", *ACCIDENT)
+        place, _ = subscribers.take("radio-log")
+        assert place
+        subscribers.release("radio-log", place, "the callback raised ValueError for event 1 (published).")
+    ran = run("status")
+    assert ran.code == 0
+    assert "Events wait for the subscriber radio-log: the callback raised ValueError for event 1" in ran.out
+    assert [*run("status", "--json").document["waiting_subscribers"]] == ["radio-log"]
+
+
 @pytest.mark.usefixtures("desk")
 def test_one_incident_publication_or_key(run: Run) -> None:
     opened = run("publish", *ACCIDENT, "--key", "dispatch-1", "--json").document["publication"]

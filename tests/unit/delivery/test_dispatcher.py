@@ -22,11 +22,12 @@ from typing import Any, Self
 import pytest
 from sqlalchemy import update
 
-from policenotify.channel import Clock, PostRef, Request
+from policenotify.channel import CHUNK, Clock, PostRef, RecipientOutcome, Request
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
+from policenotify.journal.lists.state import BATCH
 from policenotify.journal.records import AttemptResult
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -80,12 +81,14 @@ def delivers(book: Book) -> Iterator[Made]:
     assert worker_threads() == []
 
 
+def threads_now() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("policenotify ")]
+
+
 def worker_threads() -> list[str]:
     """The channels on which threads deliver, once those at their end have gone."""
     ends = time.monotonic() + PATIENCE
-    while (left := [one for one in threading.enumerate() if one.name.startswith("policenotify ")]) and (
-        time.monotonic() < ends
-    ):
+    while (left := threads_now()) and time.monotonic() < ends:
         left[0].join(0.01)
     return sorted(one.name.removeprefix("policenotify ") for one in left)
 
@@ -130,9 +133,9 @@ def test_a_drain_that_waits_for_a_connection_does_not_stop_the_others(
     first = in_thread(lambda: delivery.drain(LONG))
     assert hang.begun.wait(PATIENCE)
 
-    def is_ready(_channel: str, *, severe_only: bool) -> bool:
+    def is_ready(_channel: str, *, severe_only: bool, beside: int | None) -> bool:
         if not severe_only:
-            return ready(_channel)
+            return ready(_channel, beside=beside)
         waits.set()
         return not connected.wait(PATIENCE)
 
@@ -504,6 +507,48 @@ def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made
     worker.join(PATIENCE)
     assert {book.receipt(one, "news").outcome for one in (first, second)} == {Outcome.POSTED}
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10] * 2)
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["being read", "read"])
+def test_one_list_is_sent_by_one_thread_and_another_one_beside_it(
+    book: Book,
+    delivers: Made,
+    is_read: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    people = [f"{number}@press.example" for number in range(BATCH + CHUNK)]
+    news, hang = Scripted(capabilities=MAIL, people=people), Hang()
+
+    def hangs(reached: Any) -> Any:
+        hang.begun.set()
+        assert hang.go.wait(PATIENCE)
+        return everybody(reached)
+
+    def later(reached: Any) -> Any:
+        return [RecipientOutcome(key=person.key, outcome="unavailable", reason="Later.") for person in reached]
+
+    # In the second case all batches wait again after they were tried.
+    news.sends.extend([*[later] * (len(people) // CHUNK if is_read else 0), hangs])
+    delivery, over = delivers(news=news), threading.Event()
+    worker = in_thread(lambda: delivery.drain(None, stop=over.is_set))  # its lists have time
+    severe = book.publish("news", people=(), severity=Severity.SEVERE)
+    assert hang.begun.wait(PATIENCE)
+    until(lambda: book.journal.deliveries.is_ready("news", severe_only=True))  # for a second thread
+    before = len(news.said)
+    delivery.drain(NOW)
+    assert len(threads_now()) == 1
+    assert len(news.said) == before
+
+    extreme = book.publish("news", people=(), severity=Severity.EXTREME)
+    delivery.drain(LONG, publication=extreme)
+    assert book.receipt(extreme, "news").outcome is Outcome.POSTED
+    assert dict(book.receipt(severe, "news").recipients or {})[Outcome.SENDING] == CHUNK
+
+    hang.go.set()
+    delivery.drain(LONG, publication=severe)
+    over.set()
+    delivery.wake()
+    worker.join(PATIENCE)
+    assert book.receipt(severe, "news").recipients == {Outcome.POSTED: len(people)}
 
 
 def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: Book, delivers: Made) -> None:
