@@ -171,7 +171,6 @@ class Journal:
         yield lambda: [publisher.drafts.publish(draft.id, actor="writer") for draft in publisher.drafts.list()]
         yield publisher.incidents
         yield lambda: publisher.incident("I2")
-        yield publisher.journal.deliveries.repeated_takeovers
         yield lambda: publisher.journal.retention.purge(self.clock.now() + timedelta(hours=1), "desk")
         yield publisher.journal.retention.erase_addresses
         yield publisher.journal.audit.seal

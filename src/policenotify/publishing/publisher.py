@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
-from policenotify.delivery.batch import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
+from policenotify.delivery.sender import backoff
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,

@@ -17,6 +17,7 @@ from policenotify.channel import Picture
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalError
 from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal, retention
+from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database import schema
 from policenotify.journal.lists import control
 from policenotify.journal.lists.recipients import recipient_key
@@ -419,8 +420,9 @@ def test_vacuum_returns_the_space(desk: Desk) -> None:
 
 
 @pytest.mark.sqlite
-def test_vacuum_names_what_blocks_it(tmp_path: Any, keys: Any, clock: Any) -> None:
-    desk = bench.Desk(tmp_path, keys=keys, clock=clock, query="?timeout=0.05")
+def test_vacuum_names_what_blocks_it(tmp_path: Any, keys: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", 0.05)
+    desk = bench.Desk(tmp_path, keys=keys, clock=clock)
     desk.publish(Stage.STANDALONE)
     other = sqlite3.connect(desk.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -216,7 +216,7 @@ def test_where_it_cannot_go_it_stays(desk: Desk, to: str) -> None:
     said = desk.publish()
     with pytest.raises(JournalError, match="The journal is there already"):
         _move(desk, desk.url)
-    migrate(to, keys=Keys.create(os.urandom), actor="adm")
+    migrate(to, keys=Keys.create(os.urandom))
     with pytest.raises(JournalError, match="was made with the keys"):
         _move(desk, to)
     assert desk.outcome(said) is Outcome.WAITING
