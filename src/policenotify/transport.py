@@ -63,7 +63,6 @@ _WAIT_HEADERS = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-
 _MAX_WAIT = timedelta(days=1)  # the longest window of Bluesky and X
 _MAX_SKEW = timedelta(days=36_525)  # a machine without its clock battery is in 1970, but a Date of 1900 is an error
 _YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def is_loopback(host: str) -> bool:
@@ -78,10 +77,12 @@ def is_secure_url(url: str) -> bool:
     """Return True if a secret may be sent there: by https, or on this machine."""
     try:
         parts = urlsplit(url)
+        _ = parts.port
     except ValueError:
         return False
-    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    return bool(parts.hostname) and (parts.scheme == "https" or local) and parts.username is None
+    host = parts.hostname or ""
+    local = parts.scheme == "http" and is_loopback(host)
+    return bool(host) and (parts.scheme == "https" or local) and parts.username is None
 
 
 def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManager[None]]:

@@ -11,7 +11,9 @@ from urllib.parse import unquote
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-_TEXTS = {"missing": "is missing.", "too_short": "must not be empty."}
+from policenotify.errors import SettingsError
+
+_TEXTS = {"missing": "is missing.", "too_short": "must not be empty.", "string_too_short": "must not be empty."}
 
 FORMS = {
     "category": "write a code such as traffic_accident",
@@ -61,14 +63,37 @@ def format_validation_errors(
         values: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
     """
     secrets = secret_values(model, values)
-    details = error.errors(include_url=False, include_input=False, include_context=False)
+    details = error.errors(include_url=False, include_input=False)
     locations = [detail["loc"] for detail in details]
     return [
-        ": ".join(filter(None, (path(at, *detail["loc"]), _text(detail, model, also, secrets))))
+        _line(detail, model, at, also, secrets)
         for detail in details
         # A list is wrong because one of its items is: only the item is reported.
         if not any(inner[: len(detail["loc"])] == detail["loc"] != inner for inner in locations)
     ]
+
+
+def _line(detail: ErrorDetails, model: type[BaseModel], at: str, also: Iterable[str], secrets: list[str]) -> str:
+    cause = detail.get("ctx", {}).get("error")
+    if not detail["loc"] and isinstance(cause, SettingsError):
+        return option_error(cause, model, at=at, secrets=secrets)
+    return ": ".join(filter(None, (path(at, *detail["loc"]), _text(detail, model, also, secrets))))
+
+
+def option_error(error: BaseException, model: type[BaseModel], *, at: str, secrets: Iterable[str]) -> str:
+    """Return an error about several options at the one that its text names first, as `handle: …`.
+
+    Args:
+        error: The error. The text of a `SettingsError` is written to be shown.
+        model: The model of the options.
+        at: The place of the options in the settings.
+        secrets: The values that must not appear.
+    """
+    option, colon, rest = str(error).partition(": ")
+    place, text = (path(at, option), rest) if colon and option in model.model_fields else (at, str(error))
+    ours = isinstance(error, SettingsError)
+    text = redact(text if ours else f"{type(error).__name__}: {text}", secrets, trusted=ours)
+    return ": ".join(filter(None, (place, text)))
 
 
 def sentence(text: str) -> str:
@@ -78,7 +103,8 @@ def sentence(text: str) -> str:
 
 def path(*parts: str | int) -> str:
     """Return the place of a value, as `channels.bluesky.handle` or `routes[0].to`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")
+    shown = (part for part in parts if part not in {"", "[key]"})  # the second stands for a wrong key of a table
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in shown).lstrip(".")
 
 
 def secret_values(model: type[BaseModel], values: object) -> list[str]:
@@ -129,7 +155,8 @@ def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], sec
         *outer, name = detail["loc"]
         known = [*_names_at(model, outer), *(() if outer else also)]
         return redact(f"is not known. {did_you_mean(str(name), known)}", secrets, trusted=True)
-    return _TEXTS.get(detail["type"]) or redact(detail["msg"].removeprefix("Value error, "), secrets)
+    ours = isinstance(detail.get("ctx", {}).get("error"), SettingsError)
+    return _TEXTS.get(detail["type"]) or redact(detail["msg"].removeprefix("Value error, "), secrets, trusted=ours)
 
 
 def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable[str]:

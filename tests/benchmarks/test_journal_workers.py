@@ -33,7 +33,7 @@ _POSTS = 24
 _LATENCY = 0.4  # seconds of the network, which one worker spends waiting: what is to be shared, not the processor
 _WORKER = """
 import json, sys
-import policenotify.networks.x.client, requests_oauthlib, tweepy   # what the first post would wait for
+import policenotify.networks.x.api, requests_oauthlib, tweepy   # what the first post would wait for
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path

@@ -129,7 +129,7 @@ class Lists(RuleBasedStateMachine):
             network="email",
             account="police34.example",
             capabilities=Capabilities(budget=Budget(300), recipients=True),
-            open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+            open=lambda _clock, _store: None,
             audiences=(self.audience,),
         )
         return BatchMaker(

@@ -50,7 +50,6 @@ class No(Exception):
 class MemoryFixture(NetworkFixture):
     """The network itself."""
 
-    faults = frozenset(Fault)
     retry_after: timedelta | None = timedelta(seconds=90)
 
     def __init__(self) -> None:

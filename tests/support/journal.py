@@ -81,7 +81,7 @@ def filled(
             network="scripted",
             account=claimed.account,
             capabilities=Capabilities(budget=Budget(1_000), recipients=True),
-            open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+            open=lambda _clock, _store: None,
             audiences=(ListedPeople(people),),
             retired=True,
         ),

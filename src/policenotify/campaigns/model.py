@@ -21,10 +21,11 @@ from pydantic import (
 from policenotify.campaigns.recurrence import validate_cron, validate_event, validate_rrule
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import Name
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.settings.fields import AreaCode, Name, Zone
+from policenotify.settings.fields import AreaCode, Zone
 from policenotify.validation import did_you_mean
 
 _SPAN = re.compile(r"(\d{1,6})\s*(m|h|d)", re.ASCII)

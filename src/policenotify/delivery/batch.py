@@ -244,7 +244,7 @@ class ListSender(BatchMaker, ABC):
 
     def _holds_doubt(self, claimed: ClaimedDelivery) -> bool:
         """Return whether a person decides about what is in doubt, where the network cannot be asked."""
-        return self.config.unknown_policy(severe=claimed.severe) == "hold"
+        return self.config.on_unknown.choice(severe=claimed.severe) == "hold"
 
     def _mark(
         self, claimed: ClaimedDelivery, before: Mapping[str, RecipientOutcome] | None = None, *, more: bool = True

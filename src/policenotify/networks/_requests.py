@@ -16,6 +16,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from policenotify.networks._bounds import MAX_ANSWER, PIECE, call_seconds
+from policenotify.transport import error_for_exception
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
 
@@ -102,6 +103,30 @@ class PostSession(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a server must not mark us
         self._rewrite = rewrite
         self._timeout = timeout
+
+    def ask(self, call: Callable[[], object], *, where: str, wrapped: bool = False) -> RawAnswer:
+        """Make one call through a library, and return what came over the wire.
+
+        Whatever the library makes of it does not count. Nor do its errors go along: they hold the request.
+
+        Args:
+            call: Makes one call through this session.
+            where: The server's name in an officer's words.
+            wrapped: The library's own error carries that of requests only as its context.
+
+        Raises:
+            Unavailable: The call never reached the server.
+            Unconfirmed: No whole answer came.
+        """
+        self.answer = None
+        failure: BaseException = RuntimeError("no call was made")
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - libraries let each other's errors through
+            failure = (error.__context__ if wrapped else None) or error
+        if self.answer is None:
+            raise error_for_exception(failure, where=where)
+        return self.answer
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
         """Make a call. A redirect is not followed."""

@@ -88,9 +88,6 @@ class AnswerRule:
         return self.error(reason, remedy=self.remedy, code=answer.code)
 
 
-Rule = AnswerRule  # until sms and apprise use that name
-
-
 def judge(answer: JudgedAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: str = "") -> ChannelError | None:
     """Return what an answer means by the first rule that fits it, or `None` if none does.
 

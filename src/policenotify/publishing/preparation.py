@@ -149,7 +149,7 @@ class Preparer:
             return new
         channels = {name: self.discover_capabilities(channel) for name, channel in self.channels.items()}
         for name in self.duty_channels:  # no message of the desk begins there
-            channels[name] = replace(channels[name], retired=True)
+            channels[name] = channels[name].model_copy(update={"retired": True})
         with span("plan"):
             targets = choose_targets(
                 resolved,
@@ -377,7 +377,7 @@ class Preparer:
             return channel
         try:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
-                return replace(channel, capabilities=opened.capabilities)
+                return channel.model_copy(update={"capabilities": opened.capabilities})
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
             name, about = type(error).__name__, fields(channel=channel.name)
             _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
@@ -563,7 +563,8 @@ class PendingDeliveries:
         others = (other for other in self.channels.values() if other.name != channel.name)
         same = next((other.name for other in others if other.readers == reopened.readers), "")
         if same and not reopened.problem:
-            reopened = replace(channel, problem=f"channels.{channel.name}: is the same account as channels.{same}.")
+            problem = f"channels.{channel.name}: is the same account as channels.{same}."
+            reopened = channel.model_copy(update={"problem": problem})
         if channel.problem and not reopened.problem:
             _log.warning("Channel %s can be used again.", channel.name, extra=fields("usable", channel=channel.name))
         self.channels[channel.name] = with_consent(reopened, self.preparer.profiles)

@@ -67,7 +67,7 @@ def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]
         replace(audience, consent_for=needed) if isinstance(audience, ChannelAudience) else audience
         for audience in channel.audiences
     )
-    return replace(channel, audiences=audiences) if audiences else channel
+    return channel.model_copy(update={"audiences": audiences}) if audiences else channel
 
 
 def find_reach(

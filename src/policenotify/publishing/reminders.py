@@ -232,7 +232,7 @@ class DutyNotifier:
         configs = [config for config in configs if config.exercise == reminder.exercise]
         channels = {
             # A retired duty channel still gets reminders. Each gets them once, in the language of the first.
-            config.name: replace(config, retired=False, languages=configs[0].languages[:1])
+            config.name: config.model_copy(update={"retired": False, "languages": configs[0].languages[:1]})
             for config in configs
         }
         stored = bool(channels)

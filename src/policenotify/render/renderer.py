@@ -42,7 +42,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
     capabilities = channel.capabilities.for_severity(context.message.severity)
-    channel = channel if capabilities is channel.capabilities else replace(channel, capabilities=capabilities)
+    channel = channel.model_copy(update={"capabilities": capabilities})
     tags = capabilities.hashtags and not capabilities.html
     context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
     pictures = context.cached(_described_pictures)[: capabilities.images]

@@ -16,28 +16,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from policenotify.audiences.addresses import AddressList
-from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.checks import Vocabulary
 from policenotify.delivery.event_reader import OnEvent
 from policenotify.errors import ChannelError, MissingExtra, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.networks.options import ChannelOptions, default_capabilities
-from policenotify.networks.registry import configure_channel, network
+from policenotify.networks.registry import configure_channel, default_capabilities, network
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
 from policenotify.publishing.routing import Route
 from policenotify.settings import Settings, locales_of, profiles_of, read_settings, routes_of
 from policenotify.settings.loader import WITHHELD
-from policenotify.settings.model import ChannelSettings
+from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
 from policenotify.validation import did_you_mean
@@ -200,7 +198,14 @@ def recording_publisher(
     options = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **options}
     recorder = Recorder(clock_, order=[config.name for config in configs])
     silent = [
-        replace(config, account=config.name, open=opener(recorder, config), discovers_capabilities=False, rate=None)
+        config.model_copy(
+            update={
+                "account": config.name,
+                "open": opener(recorder, config),
+                "discovers_capabilities": False,
+                "rate": None,
+            }
+        )
         for config in configs
     ]
     # Constant keys, so that public references derived from them are the same in each run.
@@ -303,11 +308,9 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
     }
 
 
-def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
+def _of_settings(name: str, channel: ChannelTable) -> ChannelConfig:
     common: dict[str, Any] = {
-        field: getattr(channel, field)
-        for field in ChannelOptions.__annotations__
-        if field not in {"recipients", "audiences"}
+        field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"
     }
     options = {
         option: _PLACEHOLDERS.get((channel.network, option), WITHHELD) if value == WITHHELD else value

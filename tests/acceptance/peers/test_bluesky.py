@@ -26,6 +26,7 @@ from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.pds_server import BlueskyAccount, Pds, Refusal
+from tests.support.channels import open_channel
 from tests.support.installation import accident
 from tests.support.patience import short
 
@@ -62,7 +63,8 @@ def channel_of() -> Iterator[NewChannel]:
         def make(
             account: BlueskyAccount, service: str, keep: InMemoryStateStore | None = None, password: str = ""
         ) -> Bluesky:
-            channel = Bluesky(
+            channel = open_channel(
+                Bluesky,
                 handle=account.handle,
                 password=SecretStr(password or account.password),
                 service=service,
@@ -318,7 +320,8 @@ class TestPds(ChannelContract):
         return PdsFixture()
 
     def open(self, network: PdsFixture) -> Channel:
-        return Bluesky(
+        return open_channel(
+            Bluesky,
             handle=network.handle,
             password=SecretStr(network.account.password if network.account else "-"),
             service=network.url,

@@ -30,6 +30,7 @@ from tests.acceptance.peers.mail_server import (
 )
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.smtp_relay import SmtpRelay
+from tests.support.channels import open_channel
 from tests.support.installation import accident, later
 from tests.support.mails import visible_mail
 from tests.support.patience import short
@@ -238,4 +239,4 @@ class TestPostfix(ChannelContract):
     def open(self, network: PostfixFixture) -> Channel:
         user, password = LOGIN
         url = f"mailto://{user}:{password}@{network.relay.host}:{network.relay.port}?from=alertes@police.example&name=Police"
-        return Email(url=SecretStr(url), timeout=short(1.0), clock=network.clock)
+        return open_channel(Email, url=SecretStr(url), timeout=short(1.0), clock=network.clock)

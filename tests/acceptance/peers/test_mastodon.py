@@ -36,6 +36,7 @@ from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mastodon_servers import Account, Fediverse, MastodonMock, Snac
+from tests.support.channels import open_channel
 from tests.support.five_networks import AheadClock
 from tests.support.installation import accident
 from tests.support.patience import short
@@ -170,7 +171,8 @@ def test_faults_of_the_server_raise_the_right_errors(
 
 
 def _channel(account: Account, token: str = "") -> Mastodon:
-    return Mastodon(
+    return open_channel(
+        Mastodon,
         server=account.url,
         handle=account.handle,
         token=SecretStr(token or account.token),
@@ -233,7 +235,8 @@ class FediverseFixture(HttpFixture):
 
 class OnServer:
     def open(self, network: FediverseFixture) -> Channel:
-        return Mastodon(
+        return open_channel(
+            Mastodon,
             server=network.url,
             handle=network.account.handle,
             token=SecretStr(network.account.token),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from policenotify.channel import ChannelConfig
+from policenotify.channel import ChannelConfig, Services
 from policenotify.cli.results import ChannelsAnswer
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
@@ -180,7 +180,7 @@ def test_waiting_deliveries_are_found_however_long_ago_they_were_published(run: 
     old = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
     quick = ChannelConfig(
         name="loft", network="pigeon", account="Arnel", capabilities=Pigeon.capabilities,
-        open=lambda clock, _keep: Pigeon("Arnel", clock=clock),
+        open=lambda clock, keep: Pigeon(Pigeon.Options(loft="Arnel"), Services(clock, keep)),
     )  # fmt: skip
     publisher = desk.publisher([quick])
     for number in range(101):

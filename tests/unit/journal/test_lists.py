@@ -258,7 +258,7 @@ def _maker(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool =
         network="email",
         account="police34.example",
         capabilities=Capabilities(budget=Budget(300), recipients=True),
-        open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+        open=lambda _clock, _store: None,
         audiences=(audience,),
         retired=retired,
     )

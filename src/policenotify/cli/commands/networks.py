@@ -27,8 +27,7 @@ from policenotify.cli.commands.networks_new import new
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import SettingsError, UnknownNetwork
-from policenotify.networks.options import default_capabilities, options_schema
-from policenotify.networks.registry import Network, check_networks
+from policenotify.networks.registry import Network, check_networks, default_capabilities
 from policenotify.networks.registry import networks as installed_networks
 from policenotify.publishing.results import Result
 from policenotify.validation import did_you_mean
@@ -105,8 +104,7 @@ def network_info(network: Network, problem: str) -> NetworkInfo:
     known: dict[str, Any] = {}
     if not problem:
         try:
-            kind = network.load()
-            known = _described(kind, options_schema(kind))
+            known = _described(network.load())
         except SettingsError as error:  # such as one of two packages that claim the same name
             problem = str(error)
     return NetworkInfo(
@@ -119,8 +117,8 @@ def network_info(network: Network, problem: str) -> NetworkInfo:
     )
 
 
-def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
-    meanings = _meanings(kind)
+def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load`
+    schema = kind.Options.model_json_schema()
     return {
         "about": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
         "capabilities": default_capabilities(kind),
@@ -132,7 +130,7 @@ def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
                 type=_type(option, schema.get("$defs", {})),
                 required=name in schema.get("required", ()),
                 default=option.get("default"),
-                meaning=option.get("description") or meanings.get(name, ""),
+                meaning=" ".join(option.get("description", "").split()),
             )
             for name, option in schema["properties"].items()
         ],
@@ -197,7 +195,7 @@ def _example_value(option: NetworkOption, channel: str) -> str:
     if "secret" in option.type:
         return _in_a_file(f"{channel}-{option.name}")
     named = _NAMED.search(option.meaning)
-    if option.default is None:
+    if option.default in (None, {}):
         return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
 
@@ -243,15 +241,6 @@ def _is_installed(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _meanings(kind: type) -> dict[str, str]:
-    """Return the description of each argument (*Google Python Style Guide*, 3.8.3)."""
-    documentation = inspect.getdoc(kind) or ""
-    match = re.search(r"^Args:\n((?:[ ]{2,}.*\n?|\n)+)", documentation, re.MULTILINE)
-    section = inspect.cleandoc(match[1] if match else "")
-    arguments = re.findall(r"^(\w+)(?: \([^)]*\))?: (.*(?:\n[ ]+.*)*)", section, re.MULTILINE)
-    return {name: " ".join(meaning.split()) for name, meaning in arguments}
 
 
 def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

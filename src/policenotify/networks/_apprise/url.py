@@ -108,7 +108,7 @@ _OWN_NAME = frozenset({"cm", "octopush"})  # without a sender the plugin uses th
 _NUMBERS_ONLY = frozenset({"msgbird", "nexmo", "plivo", "smpp", "smpps", "telnyx", "vonage"})
 _NUMBERS_OR_SHORT = frozenset({"sinch", "twilio"})
 _NO_NAMES = _NUMBERS_ONLY | _NUMBERS_OR_SHORT | {"bulksms", "clickatell", "clicksend", "sns", "telesign"}
-_MOST_SEGMENTS = 8  # octopush and cm take 1224 letters: eight of 153
+MOST_SEGMENTS: Final = 8  # octopush and cm take 1224 letters: eight of 153
 _CODING = "{coding}"
 _CODING_FIELD = re.compile(r"[:-](coding|data[_-]?coding|dcs)")  # in the form (`:`) or the query (`-`)
 _WRITE_CODING = 'Write :coding={coding} for Kannel (0 or 2), or :coding=0 with accents = "fold" for jasmin'
@@ -161,9 +161,7 @@ class Gateway:
         return url
 
 
-def gateway(
-    url: str, *, sender: str, country_code: str, number_format: NumberFormat, keeps_accents: bool, segments: int
-) -> Gateway:
+def gateway(url: str, *, sender: str, country_code: str, number_format: NumberFormat, keeps_accents: bool) -> Gateway:
     """Return the gateway of a URL, after all checks that need no network.
 
     Raises:
@@ -184,8 +182,6 @@ def gateway(
     name = sender or _visible_sender(parts)
     _check_sender(scheme, name, country_code)
     _check_coding(parts, keeps_accents=keeps_accents, has_coding=_CODING in url)
-    if not 1 <= segments <= _MOST_SEGMENTS:
-        raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
     host = parts.host if scheme in _AT_HOST else ""
     public_name = name if re.search("[A-Za-z]", name) or _SHORT_CODE.fullmatch(name) else ""
     return Gateway(

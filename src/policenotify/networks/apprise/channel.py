@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError, forget_locals_of
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
 
 _EXAMPLE = "ntfys://user:password@ntfy.police.example/alertes"
@@ -53,45 +54,40 @@ class Apprise:
     A post is a message there, with a title if the service has one, and without pictures. There are no replies, lookups,
     edits and deletions, because apprise only returns success or failure.
 
-    Args:
-        url: The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
-            with one target. Percent-encode `@ : / ? #` in user, password and token.
-        label: The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
-            service need two labels.
-        unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
-            (MQTT, SMPP, XMPP) have the limits of their plugin.
-        clock: The time.
-
     Raises:
-        SettingsError: An option is not valid, or another network supports the service better.
+        SettingsError: The URL is not valid, or another network supports the service better.
         MissingExtra: The extra `apprise` is not installed.
     """
 
-    def __init__(
-        self,
-        *,
-        url: SecretStr,
-        label: str = "",
-        unencrypted: bool = False,
-        timeout: float = 10.0,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A service."""
+
+        url: SecretStr
+        """The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
+        with one target. Percent-encode `@ : / ? #` in user, password and token."""
+        label: str = ""
+        """The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
+        service need two labels."""
+        unencrypted: bool = False
+        """Allow calls without encryption, in a network of your own."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
+        (MQTT, SMPP, XMPP) have the limits of their plugin."""
+
+    def __init__(self, options: Options, services: Services) -> None:
         if find_spec("apprise") is None or find_spec("requests") is None:
             raise MissingExtra("The network 'apprise'", "apprise")
-        parts = read(url.get_secret_value(), example=_EXAMPLE)
+        parts = read(options.url.get_secret_value(), example=_EXAMPLE)
         if other := _OTHER_NETWORKS.get(parts.scheme):
             raise SettingsError(f"url: another network supports {parts.scheme} better: network = {other!r}")
-        if not 0 < timeout <= 30:  # noqa: PLR2004 - a call must be over before the delivery's lease of 2 minutes
-            raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
         has_host = parts.has_path and parts.scheme.removesuffix("s") in _HAS_HOST  # ntfys://topic has none
         host = parts.host if has_host else ""
-        self._account = label.strip() or " ".join(filter(None, (parts.scheme, host)))
+        self._account = options.label.strip() or " ".join(filter(None, (parts.scheme, host)))
         self._scheme = parts.scheme
-        self._url = url
-        self._unencrypted = unencrypted
-        self._timeout = timeout
-        self._clock = clock
+        self._url = options.url
+        self._unencrypted = options.unencrypted
+        self._timeout = options.timeout
+        self._clock = services.clock
         self._service: Any = None
         self._session: Any = None
         self._capabilities: Capabilities | None = None

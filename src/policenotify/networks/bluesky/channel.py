@@ -7,31 +7,23 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import JsonValue, SecretStr
+from pydantic import JsonValue, field_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
+from policenotify.channel import Account, Capabilities, Picture, Post, PostRef, Request, Services
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, forget_locals_of
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.bluesky.client import Xrpc, without_side_effects
-from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
+from policenotify.networks.bluesky.api import Xrpc
+from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, record, record_key
+from policenotify.networks.bluesky.rules import without_side_effects
 from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
-from policenotify.transport import is_secure_url
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
 _CID = re.compile(r"b[a-z2-7]{8,}")  # atproto.com/specs/data-model: CIDv1 in base 32
-
-_CAPABILITIES = Capabilities(
-    budget=BUDGET,
-    replies=True,
-    images=IMAGES,
-    idempotency_window=timedelta(days=36_500),  # a record key is taken for as long as its record exists
-    lookup_delay=timedelta(0),  # the server that holds the account answers from what it has stored
-    deletes=True,
-)
 
 
 @forget_locals_of
@@ -47,60 +39,60 @@ class Bluesky:
     After the login, calls go to the server that the account's DID document names (bsky.social only logs in), if it is
     reached by https. A plain http server is used only on the loopback that `service` itself names.
 
-    Args:
-        handle: The account's handle, such as `police.example`. `@` before it is ignored.
-        password: An *app password*, never the account's main one (it may be revoked alone, and needs no mail code).
-        service: The server of the login: `https://…`, or `http://` on the loopback.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
-        clock: Time, handed in.
-        store: The place of the session, shared by all processes of the installation.
-
     Raises:
-        SettingsError: `handle`, `service` or `timeout` is not valid.
         MissingExtra: atproto is not installed.
     """
 
-    def __init__(
-        self,
-        *,
-        handle: str,
-        password: SecretStr,
-        service: str = "https://bsky.social",
-        timeout: float = 10.0,
-        clock: Clock,
-        store: StateStore,
-    ) -> None:
-        self._handle = handle.removeprefix("@")
-        self._service = service.rstrip("/")
-        if not _HANDLE.fullmatch(self._handle):
-            raise SettingsError("handle: a Bluesky handle is a domain name, such as 'police.example' (no mail address)")
-        if not is_secure_url(self._service):
-            raise SettingsError("service: must be https://…, without user and password: an app password is sent there")
-        if not timeout > 0:
-            raise SettingsError("timeout: must be a number of seconds above 0")
-        self._xrpc = Xrpc(timeout, password, clock)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        budget=BUDGET,
+        replies=True,
+        images=IMAGES,
+        idempotency_window=timedelta(days=36_500),  # a record key is taken for as long as its record exists
+        lookup_delay=timedelta(0),  # the server that holds the account answers from what it has stored
+        deletes=True,
+    )
+    """Those of the lexicons `app.bsky.feed.post` and `com.atproto.repo.putRecord`."""
+
+    class Options(ChannelOptions):
+        """A Bluesky account."""
+
+        handle: Handle
+        """The account's handle, such as `police.example`. `@` before it is ignored."""
+        password: Secret
+        """An *app password*, never the account's main one (it may be revoked alone, and needs no mail code)."""
+        service: SecureUrl = "https://bsky.social"
+        """The server of the login: `https://…`, or `http://` on the loopback."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer."""
+
+        @field_validator("handle")
+        @classmethod
+        def _is_domain(cls, handle: str) -> str:
+            if not _HANDLE.fullmatch(handle):
+                raise SettingsError("a Bluesky handle is a domain name, such as 'police.example' (no mail address)")
+            return handle.lower()
+
+    def __init__(self, options: Options, services: Services) -> None:
+        self._handle = options.handle
+        self._service = options.service
+        self._xrpc = Xrpc(options.timeout, options.password, services.clock)
         self._sessions = SessionStore(
             handle=self._handle,
-            password=password,
+            password=options.password,
             service=self._service,
             account=self.account,
             xrpc=self._xrpc,
-            store=store,
-            lease=4 * timeout,  # another process may wait for a refresh and a login, each to connect and to answer
+            store=services.store,
+            lease=4 * options.timeout,  # another process may wait for a refresh and a login, each to connect and answer
         )
 
     def __repr__(self) -> str:
         return f"Bluesky({getattr(self, 'account', 'not opened')})"
 
     @property
-    def capabilities(self) -> Capabilities:
-        """Those of the lexicons `app.bsky.feed.post` and `com.atproto.repo.putRecord`."""
-        return _CAPABILITIES
-
-    @property
     def account(self) -> str:
-        """`handle@host`."""
-        return f"{self._handle}@{urlsplit(self._service).netloc.lower()}"
+        """`handle@host`, in lower case."""
+        return f"{self._handle.lower()}@{urlsplit(self._service).netloc.lower()}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.
@@ -112,7 +104,6 @@ class Bluesky:
             Refused: The post is outside Bluesky's limits. With `fallback="standalone"`: all that it could reply to has
                 been deleted.
         """
-        check(post)
         with without_side_effects("preparing the post"):
             session = self._sessions.current()
             reply = self._thread().reply([ref for ref in reply_to if self._is_ours(ref, session)])

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from policenotify.channel import Account, Capabilities, Post, PostRef, Request
+from pydantic import StringConstraints, field_validator
+
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import SettingsError, Unavailable, Unconfirmed
-from policenotify.networks.options import default_capabilities
-from policenotify.networks.registry import network
+from policenotify.networks.options import ChannelOptions
+from policenotify.networks.registry import default_capabilities, network
 from policenotify.text import Budget
 
 _ID: Final = 16  # digits of the key that name a post
@@ -25,26 +27,30 @@ class Console:
     """The terminal or the log of the publishing process, for development.
 
     A post that was printed cannot be found again, changed or taken back.
-
-    Args:
-        stream: `stderr`, which leaves the output of `policenotify --json` alone, or `stdout`.
-        like: A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line.
-        label: The account's name in receipts. Two consoles need two labels.
-
-    Raises:
-        SettingsError: An option is not valid.
     """
 
     default_capabilities: ClassVar[Capabilities] = Capabilities(budget=Budget(25_000), replies=True)
 
-    def __init__(
-        self, *, stream: Literal["stderr", "stdout"] = "stderr", like: str = "", label: str = "console"
-    ) -> None:
-        if not label.strip():
-            raise SettingsError("label: must not be empty")
-        self._stream = stream
-        self._capabilities = _capabilities_like(like, self.default_capabilities)
-        self._account = label.strip()
+    class Options(ChannelOptions):
+        """A console."""
+
+        stream: Literal["stderr", "stdout"] = "stderr"
+        """`stderr`, which leaves the output of `policenotify --json` alone, or `stdout`."""
+        like: str = ""
+        """A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line."""
+        label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = "console"
+        """The account's name in receipts. Two consoles need two labels."""
+
+        @field_validator("like")
+        @classmethod
+        def _has_limits(cls, like: str) -> str:
+            capabilities_like(like, Console.default_capabilities)
+            return like
+
+    def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
+        self._stream = options.stream
+        self._capabilities = capabilities_like(options.like, self.default_capabilities)
+        self._account = options.label
 
     @property
     def capabilities(self) -> Capabilities:
@@ -135,7 +141,7 @@ def _shown(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def _capabilities_like(like: str, own: Capabilities) -> Capabilities:
+def capabilities_like(like: str, own: Capabilities) -> Capabilities:
     """Return *own* with the limit, alphabet, subject line, formatted version, replies and hashtags of a network.
 
     What is sent to people also names its sender.
@@ -149,12 +155,9 @@ def _capabilities_like(like: str, own: Capabilities) -> Capabilities:
     """
     if not like:
         return own
-    try:
-        other = default_capabilities(network(like).load())
-    except SettingsError as error:
-        raise SettingsError(f"like: {error}") from None
+    other = default_capabilities(network(like).load())
     if other is None:
-        raise SettingsError(f"like: the limits of {like!r} depend on an account. Name another network.")
+        raise SettingsError(f"the limits of {like!r} depend on an account. Name another network.")
     return replace(
         own,
         budget=other.budget,

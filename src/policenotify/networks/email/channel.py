@@ -8,16 +8,17 @@ from dataclasses import replace
 from email.utils import parseaddr
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, field_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Recipient, RecipientOutcome, Request, Services
 from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge, silent
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
 
 if TYPE_CHECKING:
@@ -40,27 +41,8 @@ class Email:
     post and the recipient, so that every mailbox shows the incident as one thread (RFC 5322, section 3.6.4), and a mail
     that a retry sends twice is recognised.
 
-    Args:
-        url: The mail server as an apprise URL:
-            `mailtos://user:password@police.example?smtp=mx.police.example&name=Police de Montpellier`. `from=` gives
-            another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
-            through TLS with a verified certificate.
-        list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
-        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{token}` for a signed token that
-            `policenotify.web` understands, or `{recipient}` for the recipient's opaque key. The relay must sign both
-            headers with DKIM.
-        bounces: The mailbox to which mails come back: `bounce@police.example`. The envelope's sender is then
-            `bounce+TOKEN@police.example`, and the relay pipes what comes there to `policenotify bounce`. Empty: the
-            sender's address.
-        reply_to: The address for answers. Empty: the sender.
-        domain: The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
-            threads of open incidents.
-        timeout: Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2.
-        sessions: The most sessions with the server at once.
-        clock: Measures how long a session has been idle.
-
     Raises:
-        SettingsError: An option is not valid.
+        SettingsError: The URL is not valid.
         MissingExtra: The extra `email` is not installed.
     """
 
@@ -74,45 +56,73 @@ class Email:
         images=10,
     )
 
-    def __init__(
-        self,
-        *,
-        url: SecretStr,
-        list_id: str = "",
-        unsubscribe: str = "",
-        bounces: str = "",
-        reply_to: str = "",
-        domain: str = "",
-        timeout: float = 30.0,
-        sessions: int = _SESSIONS,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A sender and its mail server."""
+
+        url: SecretStr
+        """The mail server as an apprise URL:
+        `mailtos://user:password@police.example?smtp=mx.police.example&name=Police de Montpellier`. `from=` gives
+        another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
+        through TLS with a verified certificate."""
+        list_id: str = ""
+        """The list's identifier (RFC 2919), such as `alertes.police.example`."""
+        unsubscribe: str = ""
+        """An `https` URL for one-click unsubscription (RFC 8058), with `{token}` for a signed token that
+        `policenotify.web` understands, or `{recipient}` for the recipient's opaque key. The relay must sign both
+        headers with DKIM."""
+        bounces: str = ""
+        """The mailbox to which mails come back: `bounce@police.example`. The envelope's sender is then
+        `bounce+TOKEN@police.example`, and the relay pipes what comes there to `policenotify bounce`. Empty: the
+        sender's address."""
+        reply_to: str = ""
+        """The address for answers. Empty: the sender."""
+        domain: str = ""
+        """The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
+        threads of open incidents."""
+        timeout: CallSeconds = 30.0
+        """Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2."""
+        sessions: Annotated[int, Field(ge=1, le=_MOST_SESSIONS)] = _SESSIONS
+        """The most sessions with the server at once."""
+
+        @field_validator("list_id")
+        @classmethod
+        def _is_list_id(cls, list_id: str) -> str:
+            if list_id and not _LABELS.fullmatch(list_id):
+                raise SettingsError(f"{list_id!r} is not valid. Write it like a domain: alertes.police.example")
+            return list_id
+
+        @field_validator("unsubscribe")
+        @classmethod
+        def _has_token(cls, url: str) -> str:
+            if url and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{(token|recipient)\}.*", url):
+                raise SettingsError("write an https URL with {token} in place of the person's token")
+            return url
+
+        @field_validator("domain")
+        @classmethod
+        def _is_domain(cls, domain: str) -> str:
+            if domain and not _is_domain(domain):
+                raise SettingsError(f"{domain!r} is not a domain. Write it in ASCII: police.example")
+            return domain
+
+    def __init__(self, options: Options, services: Services) -> None:
         if not (find_spec("apprise") and find_spec("email_validator")):
             raise MissingExtra("The network 'email'", "email")
-        sender, options = _read(url.get_secret_value())
-        if list_id and not _LABELS.fullmatch(list_id):
-            raise SettingsError(f"list_id: {list_id!r} is not valid. Write it like a domain: alertes.police.example")
-        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{(token|recipient)\}.*", unsubscribe):
-            raise SettingsError("unsubscribe: write an https URL with {token} in place of the person's token")
-        if domain and not _is_domain(domain):
-            raise SettingsError(f"domain: {domain!r} is not a domain. Write it in ASCII: police.example")
-        if not timeout > 0:
-            raise SettingsError(f"timeout: {timeout} is not valid. Write seconds above 0, such as 30")
-        if not 1 <= sessions <= _MOST_SESSIONS:
-            raise SettingsError(f"sessions: {sessions} is not valid. Write a number from 1 to {_MOST_SESSIONS}")
-        self._url = url
-        self._allow_plain = options.get("mode", "").lower() == "insecure"
-        self._unsubscribe = unsubscribe
+        sender, url_options = _read(options.url.get_secret_value())
+        bounces, domain = options.bounces, options.domain or sender.address.rpartition("@")[2]
+        self._url = options.url
+        self._allow_plain = url_options.get("mode", "").lower() == "insecure"
+        self._unsubscribe = options.unsubscribe
         self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
-        self._timeout = timeout
-        self._capabilities = replace(self.default_capabilities, calls_at_once=sessions)
+        self._timeout = options.timeout
+        self._capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
-            domain=domain or sender.address.rpartition("@")[2],
-            reply_to=_mailbox("reply_to", reply_to) if reply_to else None,
-            list_id=list_id,
+            domain=domain,
+            reply_to=_mailbox("reply_to", options.reply_to) if options.reply_to else None,
+            list_id=options.list_id,
         )
-        self._clock = clock
+        self._clock = services.clock
         self._service: Any = None
         self._session: SmtpSession | None = None
         self._used_at = 0.0

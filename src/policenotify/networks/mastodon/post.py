@@ -15,8 +15,9 @@ from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.mastodon.client import Api, without_side_effects
+from policenotify.networks.mastodon.api import Api
 from policenotify.networks.mastodon.instance import Instance
+from policenotify.networks.mastodon.rules import without_side_effects
 
 Visibility = Literal["public", "unlisted", "private"]
 
@@ -38,30 +39,13 @@ _TOO_EARLY = "Mastodon has not finished with a picture yet; nothing was posted."
 
 
 def check(post: Post, instance: Instance, warning: str) -> None:
-    """Refuse what the server would refuse, before anything is uploaded."""
+    """Refuse a text that the server would refuse, before anything is uploaded."""
     if (used := instance.count(post.text, warning)) > instance.max_characters:
         raise Refused(
             f"The text has {used} characters with its content warning; this server takes {instance.max_characters}. "
             "Nothing was posted.",
-            remedy="Shorten the text.",
+            remedy="Its limits are known from now on: publish the message again with another key.",
         )
-    if len(post.pictures) > instance.max_media:
-        raise Refused(
-            f"The post has {len(post.pictures)} pictures; this server takes {instance.max_media}. Nothing was posted."
-        )
-    for number, picture in enumerate(post.pictures, 1):
-        sizes = (
-            (len(picture.data) or instance.max_bytes + 1, instance.max_bytes, "bytes"),
-            (picture.width * picture.height, instance.max_pixels, "pixels"),
-            (len(picture.alt), instance.max_alt, "characters of description"),
-        )
-        for size, limit, unit in sizes:
-            if size > limit:
-                fault = f"has {size} {unit}" if picture.data else "is missing"
-                raise Refused(
-                    f"Picture {number} {fault}; this server takes up to {limit} {unit}. Nothing was posted.",
-                    remedy="Use a smaller picture, or describe it in fewer words.",
-                )
 
 
 def is_id(value: object) -> bool:

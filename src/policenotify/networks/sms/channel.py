@@ -9,19 +9,18 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from policenotify.channel import (
     Account,
-    BySeverity,
     Capabilities,
-    Clock,
     Post,
     PostRef,
     ReadReceipt,
     Recipient,
     RecipientOutcome,
     Request,
+    Services,
 )
 from policenotify.errors import (
     Blocked,
@@ -32,10 +31,11 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
+from policenotify.model.channel_settings import BySeverity, by_severity
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import judge
-from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway, passes_coding
-from policenotify.networks.options import by_severity
+from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
@@ -45,7 +45,6 @@ from policenotify.transport import is_secure_url
 
 _WHERE = "The SMS gateway"  # in error texts
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
-_MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
 _PARALLEL = 5
 _FEWEST_MARKED = 3  # as many refusals show that the gateway refuses everybody
 # Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
@@ -57,7 +56,15 @@ _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no an
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units of a single SMS
 _JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header of joined segments
 _SEGMENTS = 3
-_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}")  # ITU-T E.164, section 6.2.1
+
+
+def _country_code(code: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", code):  # ITU-T E.164, section 6.2.1
+        raise SettingsError("must be 1 to 3 digits without + and 00, such as '33'")
+    return code
+
+
+CountryCode = Annotated[str, AfterValidator(_country_code)]
 
 _Batch = list[tuple[Recipient, str]]  # people with their numbers, in one request
 
@@ -113,36 +120,8 @@ class Sms:
     Each recipient has a separate outcome, and unless `batch` is set a separate request. `capabilities.acceptance`
     states what a gateway's success means. No gateway reports at once that an SMS has arrived.
 
-    Args:
-        url: The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the
-            number: `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option
-            below. A gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM
-            03.38) or 2 (UCS-2), as Kannel needs it. Percent-encode `@ : / ? #` in user and password.
-        sender: The sender's name: 3 to 11 letters and digits that the service may use, or its short code.
-        country_code: The country of numbers without a country code.
-        countries: The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for
-            France its overseas departments and territories. Premium-rate and satellite numbers are refused in any case.
-            `1` includes the Caribbean.
-        number_format: The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678).
-            Only for a URL that spells the call itself (`forms://`, `jsons://`, `xmls://`).
-        segments: The largest number of segments of an SMS. Each is paid for.
-        accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
-            into others: one choice for every message, or one by severity. By default they are kept from severity Severe
-            on. A URL that spells the call itself needs `{coding}` to keep them.
-        parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
-            after a crash.
-        batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
-            doubt if there is no answer.
-        receipt_url: The address for delivery receipts, with `{token}` in place of what names person and post:
-            `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself.
-        receipt_format: The gateway whose receipts those are: `kannel`, `jasmin`, `twilio`, `vonage`, `46elks` or
-            `smsapi`.
-        unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
-        clock: The time.
-
     Raises:
-        SettingsError: An option is not valid.
+        SettingsError: An option is not valid for the gateway.
         MissingExtra: The extra `sms` is not installed.
     """
 
@@ -156,64 +135,90 @@ class Sms:
         acceptance="unverified",
     )
 
-    def __init__(  # noqa: PLR0913 - the options of a gateway; all named, most with a default
-        self,
-        *,
-        url: SecretStr,
-        sender: str = "",
-        country_code: str = "33",
-        countries: tuple[str, ...] = (),
-        number_format: NumberFormat = "auto",
-        segments: int = _SEGMENTS,
-        accents: Annotated[Accents | BySeverity[Accents] | None, *by_severity(DEFAULT_ACCENTS, "keep", "fold")] = None,
-        parallel: int = _PARALLEL,
-        batch: int = 1,
-        receipt_url: str = "",
-        receipt_format: str = "",
-        unencrypted: bool = False,
-        timeout: float = 10.0,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A sender and its gateway."""
+
+        url: SecretStr
+        """The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the number:
+        `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option below. A
+        gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM 03.38) or 2
+        (UCS-2), as Kannel needs it. Percent-encode `@ : / ? #` in user and password."""
+        sender: str = ""
+        """The sender's name: 3 to 11 letters and digits that the service may use, or its short code."""
+        country_code: CountryCode = "33"
+        """The country of numbers without a country code."""
+        countries: tuple[CountryCode, ...] = ()
+        """The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for France its
+        overseas departments and territories. Premium-rate and satellite numbers are refused in any case. `1` includes
+        the Caribbean."""
+        number_format: NumberFormat = "auto"
+        """The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678). Only for a URL
+        that spells the call itself (`forms://`, `jsons://`, `xmls://`)."""
+        segments: Annotated[int, Field(ge=1, le=MOST_SEGMENTS)] = _SEGMENTS
+        """The largest number of segments of an SMS. Each is paid for."""
+        accents: Annotated[Accents | BySeverity[Accents] | None, *by_severity(DEFAULT_ACCENTS, "keep", "fold")] = None
+        """Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them into
+        others: one choice for every message, or one by severity. By default they are kept from severity Severe on. A
+        URL that spells the call itself needs `{coding}` to keep them."""
+        parallel: Annotated[int, Field(ge=1, le=_MOST_PARALLEL)] = _PARALLEL
+        """Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt after a
+        crash."""
+        batch: Annotated[int, Field(ge=1, le=_MOST_IN_BATCH)] = 1
+        """People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
+        doubt if there is no answer."""
+        receipt_url: str = ""
+        """The address for delivery receipts, with `{token}` in place of what names person and post:
+        `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself."""
+        receipt_format: str = ""
+        """The gateway whose receipts those are: `kannel`, `jasmin`, `twilio`, `vonage`, `46elks` or `smsapi`."""
+        unencrypted: bool = False
+        """Allow calls without encryption, in a network of your own."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer."""
+
+        @property
+        def kept_accents(self) -> BySeverity[Accents]:
+            """The choice by severity."""
+            if isinstance(self.accents, BySeverity):
+                return self.accents
+            return DEFAULT_ACCENTS if passes_coding(self.url.get_secret_value()) else _ALL_FOLDED
+
+    def __init__(self, options: Options, services: Services) -> None:
         if not all(map(find_spec, ("apprise", "phonenumbers", "requests"))):
             raise MissingExtra("The network 'sms'", "sms")
-        if not _COUNTRY_CODE.fullmatch(country_code):
-            raise SettingsError("country_code: must be 1 to 3 digits without + and 00, such as '33'")
-        if not all(map(_COUNTRY_CODE.fullmatch, countries)):
-            raise SettingsError("countries: each must be 1 to 3 digits without + and 00, such as '33'")
-        if not 0 < timeout <= _MAX_TIMEOUT:
-            raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
-        if not 1 <= parallel <= _MOST_PARALLEL:
-            raise SettingsError(f"parallel: must be 1 to {_MOST_PARALLEL}")
-        if not 1 <= batch <= _MOST_IN_BATCH:
-            raise SettingsError(f"batch: must be 1 to {_MOST_IN_BATCH}")
-        if accents is None:
-            accents = DEFAULT_ACCENTS if passes_coding(url.get_secret_value()) else _ALL_FOLDED
-        chosen = BySeverity(severe=accents, minor=accents) if isinstance(accents, str) else accents
+        country_code, segments, parallel, batch = (
+            options.country_code,
+            options.segments,
+            options.parallel,
+            options.batch,
+        )
+        chosen = options.kept_accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(
-            url.get_secret_value(),
-            sender=sender,
+            options.url.get_secret_value(),
+            sender=options.sender,
             country_code=country_code,
-            number_format=number_format,
+            number_format=options.number_format,
             keeps_accents=self._keeps,
-            segments=segments,
         )
         if batch > 1 and self._gateway.scheme not in BATCHED:
             raise SettingsError(
                 f"batch: {self._gateway.scheme} does not answer for each person of a request. Remove it; see `parallel`"
             )
-        _check_receipts(receipt_url, receipt_format, self._gateway.scheme, unencrypted=unencrypted)
-        self._receipt_url = receipt_url
-        self._receipt_format = receipt_format
+        self._receipt_url = options.receipt_url
+        self._receipt_format = options.receipt_format
+        _check_receipts(
+            options.receipt_url, options.receipt_format, self._gateway.scheme, unencrypted=options.unencrypted
+        )
         self._session: Any = None
         self._used_at = 0.0
         self._segments = segments
         self._country_code = country_code
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
-        self._countries = frozenset(countries or (country_code, *overseas))
-        self._unencrypted = unencrypted
-        self._timeout = timeout
-        self._clock = clock
+        self._countries = frozenset(options.countries or (country_code, *overseas))
+        self._unencrypted = options.unencrypted
+        self._timeout = options.timeout
+        self._clock = services.clock
         self._capabilities = replace(
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),

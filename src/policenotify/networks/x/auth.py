@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailable
 from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
-from policenotify.networks.x.errors import XAnswer, judge, without_side_effects
+from policenotify.networks.x.rules import XAnswer, judge, without_side_effects
 
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 _ROTATING = ("client_id", "refresh_token")

@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, Self, TypeAlias
 
+from policenotify.channel import Services
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
@@ -113,6 +114,7 @@ class NetworkFixture:
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock: FakeClock = clock or FakeClock()
         self.state_store: InMemoryStateStore = InMemoryStateStore()
+        self.services: Services = Services(self.clock, self.state_store)
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.apprise.channel import Apprise
 from policenotify.testing import Answer, ChannelContract, Fault, OneCallFixture
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -28,7 +29,7 @@ class TestNtfy(Promises):
 
     def open(self, network: PushFixture) -> Channel:
         url = f"ntfy://desk:s3cret@{network.url.removeprefix('http://')}/alertes"
-        return Apprise(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
+        return open_channel(Apprise, url=SecretStr(url), timeout=short(0.6), clock=network.clock)
 
 
 class TestMattermost(Promises):
@@ -39,4 +40,4 @@ class TestMattermost(Promises):
 
     def open(self, network: PushFixture) -> Channel:
         url = f"mmost://{network.url.removeprefix('http://')}/xk7p4q9d3jyhtcrb8kzsw1mn2e"
-        return Apprise(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
+        return open_channel(Apprise, url=SecretStr(url), timeout=short(0.6), clock=network.clock)

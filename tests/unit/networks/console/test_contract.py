@@ -14,6 +14,7 @@ from policenotify.networks.console import Console
 from policenotify.networks.console import channel as console_module
 from policenotify.testing import ChannelContract, Fault, NetworkFixture, VisiblePost
 from policenotify.testing.contract.fixtures import Call
+from tests.support.channels import open_channel
 
 
 class Terminal(io.StringIO):
@@ -92,4 +93,4 @@ class TestConsole(ChannelContract):
 
     def open(self, network: ConsoleFixture) -> Channel:
         del network  # the channel finds the process's stream by itself
-        return Console()
+        return open_channel(Console)

@@ -16,6 +16,7 @@ from policenotify.testing import (
     NetworkFixture,
     VisiblePost,
 )
+from tests.support.channels import open_channel
 from tests.support.mails import visible_mail
 from tests.support.patience import PATIENCE, short
 
@@ -75,4 +76,4 @@ class TestEmail(ChannelContract):
         url = (
             f"mailto://desk:s3cret@{network.server.host}:{network.server.port}?from=alertes@police.example&name=Police"
         )
-        return Email(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
+        return open_channel(Email, url=SecretStr(url), timeout=short(0.6), clock=network.clock)

@@ -25,6 +25,7 @@ from policenotify.testing import (
     VisiblePost,
 )
 from policenotify.testing.contract.fixtures import Call
+from tests.support.channels import open_channel
 
 URL = "https://alertes.police.example/"
 
@@ -85,7 +86,7 @@ class FeedFixture(NetworkFixture):
 
     def _fail_at_the_end(self) -> None:
         """Let the disk fail once everything is written."""
-        last, force = self.folder / ".drawn.json", store_module._force
+        last, force = self.folder / "index.html", store_module._force
         before = last.read_bytes() if last.exists() else b""
 
         def failing(folder: Path) -> None:
@@ -137,6 +138,11 @@ class TestFeed(ChannelContract):
         return FeedFixture()
 
     def open(self, network: FeedFixture) -> Channel:
-        return PublicFeed(
-            url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store
+        return open_channel(
+            PublicFeed,
+            url=URL,
+            folder=network.folder,
+            publisher="Police",
+            clock=network.clock,
+            store=network.state_store,
         )

@@ -1,4 +1,4 @@
-"""Mastodon keeps the contract: on a known server, an unknown one and GoToSocial."""
+"""Mastodon keeps the contract: on a known server, an unknown one, and GoToSocial."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from policenotify.networks.mastodon.instance import Instance
 from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from policenotify.testing.servers.http import Reply
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -63,7 +64,8 @@ class OnMastodon:
         return MastodonFixture()
 
     def open(self, network: MastodonFixture) -> Channel:
-        return Mastodon(
+        return open_channel(
+            Mastodon,
             server=network.url,
             handle=network.server.handle,
             token=SecretStr(network.server.token),
@@ -89,8 +91,8 @@ class TestOnGoToSocial(OnMastodon, ChannelContract):
 
 def test_each_server_is_taken_for_what_it_is() -> None:
     claims = {}
-    softwares: tuple[Literal["mastodon", "gotosocial"], ...] = ("mastodon", "gotosocial")
-    for software in softwares:
+    names: tuple[Literal["mastodon", "gotosocial"], ...] = ("mastodon", "gotosocial")
+    for software in names:
         network = MastodonFixture(software)
         can = OnMastodon().open(network).capabilities
         claims[software] = (can.idempotency_window > timedelta(minutes=30), can.edits, can.deletes, can.images)

@@ -21,6 +21,7 @@ from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, FakeServer, NoResponse
 from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.channels import open_channel
 from tests.support.network_calls import a_post, send_list
 from tests.support.patience import ANSWERED, short
 
@@ -37,7 +38,7 @@ def people(count: int = MANY) -> list[Recipient]:
 def kannel(url: str, **options: Any) -> Sms:
     at = url.removeprefix("http://")
     address = f"form://{at}{FakeSmsServer.KANNEL}?{CALL}&:coding={{coding}}&:to={{recipient}}"
-    return Sms(url=SecretStr(address), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
+    return open_channel(Sms, url=SecretStr(address), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
 
 
 @pytest.fixture

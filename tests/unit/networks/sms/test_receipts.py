@@ -25,6 +25,7 @@ from policenotify.networks.sms.receipts import (
 )
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.channels import open_channel
 from tests.support.network_calls import a_post
 
 NUMBER = "33639980001"
@@ -165,7 +166,7 @@ def kannel(server: FakeSmsServer, **options: Any) -> Sms:
     at = server.url.removeprefix("http://")
     url = f"form://{at}{server.KANNEL}?method=GET&:version=&:title=&:type=&:message=text&:username=desk"
     url += "&:password=s3cret&:coding={coding}&:to={recipient}"
-    return Sms(url=SecretStr(url), clock=FakeClock(), **options)
+    return open_channel(Sms, url=SecretStr(url), clock=FakeClock(), **options)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,8 @@ def test_a_wrong_address_for_receipts_is_refused(options: dict[str, str], said: 
 
 def test_a_plugin_that_passes_no_address_is_told_of() -> None:
     with pytest.raises(SettingsError, match="apprise cannot pass it to octopush"):
-        Sms(
+        open_channel(
+            Sms,
             url=SecretStr("octopush://{sender}:login@police.example/API-KEY/{recipient}"),
             sender="POLICE34",
             receipt_url=ADDRESS,

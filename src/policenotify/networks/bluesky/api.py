@@ -8,38 +8,23 @@ a post and a token go to one server only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from policenotify import transport
 from policenotify.channel import Clock
-from policenotify.errors import Blocked, ChannelError, MissingExtra, Unavailable, Unconfirmed
-from policenotify.networks import import_lock
+from policenotify.errors import ChannelError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.networks import load
 from policenotify.networks._bounds import ADDRESS
-from policenotify.networks._http import HttpAnswer, judge_common, redact
+from policenotify.networks._http import HttpAnswer, judge_http, redact
+from policenotify.networks.bluesky.rules import RULES, WHERE
 from policenotify.transport import error_for_exception
 
 if TYPE_CHECKING:
     from atproto import Client
 
-WHERE = "Bluesky"
-without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
-
-# com.atproto.server.createSession, com.atproto.sync.getRepoStatus: why an account does not write
-CLOSED = {
-    "AccountTakedown": "has taken this account down",
-    "AccountSuspended": "has suspended this account",
-    "AccountDeactivated": "says that this account is deactivated",
-    "RepoTakendown": "has taken this account down",
-    "RepoSuspended": "has suspended this account",
-    "RepoDeactivated": "says that this account is deactivated",
-}
 # tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
 _PRIVATE = re.compile(rf"eyJ[\w.-]*|{ADDRESS}")
 
@@ -67,10 +52,8 @@ class Xrpc:
 
     def get(self, host: str, name: str, params: dict[str, str], *, token: str = "") -> HttpAnswer:
         """Query *host*, such as `https://bsky.social`, by the method *name* (NSID)."""
-        with import_lock():
-            from atproto_client.models.dot_dict import DotDict  # noqa: PLC0415 - the SDK is loaded when first used
-
-        return self._call("invoke_query", host, name, token, params=DotDict(params) if params else None)
+        encoded = load("atproto_client.models.dot_dict").DotDict(params) if params else None
+        return self._call("invoke_query", host, name, token, params=encoded)
 
     def post(
         self, host: str, name: str, content: bytes = b"", *, media_type: str = "application/json", token: str = ""
@@ -81,13 +64,7 @@ class Xrpc:
 
     def error(self, answer: HttpAnswer) -> ChannelError:
         """Return what an answer other than a success means for every call."""
-        if closed := CLOSED.get(answer.error):
-            return Blocked(
-                f"Bluesky {closed}; nothing can be posted from it.",
-                code=answer.code,
-                remedy="Log in on the Bluesky website to see why, settle it with Bluesky, then: policenotify doctor",
-            )
-        return judge_common(answer, now=self.clock.now(), where=WHERE, setting="service")
+        return judge_http(answer, RULES, now=self.clock.now(), where=WHERE, setting="service")
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
@@ -114,11 +91,9 @@ class Xrpc:
 
     def _opened(self) -> Client:
         if self._client is None:
-            with import_lock():
-                from policenotify.networks.bluesky.http import open_client  # noqa: PLC0415 - 0.6 s and 65 MiB
-
+            http = load("policenotify.networks.bluesky.http")  # 0.6 s and 65 MiB
             try:
-                self._client = open_client(self._timeout)
+                self._client = http.open_client(self._timeout)
             except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
                 failure = type(error).__name__
             else:
@@ -153,4 +128,5 @@ def _read(response: Any, secrets: tuple[str, ...]) -> HttpAnswer:  # noqa: ANN40
         from_network=bool(name),
         error=name,
         message=redact(message, secrets, _PRIVATE) if isinstance(message, str) else "",
+        phrases=name.lower(),
     )

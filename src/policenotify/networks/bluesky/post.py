@@ -24,8 +24,7 @@ from typing import Any, Final, TypeVar
 from pydantic import JsonValue
 
 from policenotify.channel import Post, PostRef, Span
-from policenotify.errors import Refused
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
@@ -50,11 +49,6 @@ SpanT = TypeVar("SpanT", Span, TextSpan)
 def shown(text: str) -> str:
     """Return the text with its addresses as readers see them."""
     return display(text, spans_of(text))[0] if _MAY_SHORTEN.search(text) else text
-
-
-def savable(text: str) -> int:
-    """Return an upper bound of the characters that shortening saves, quickly."""
-    return sum(len(word) for word in text.split() if _MAY_SHORTEN.search(word))
 
 
 def display(text: str, spans: Sequence[SpanT]) -> tuple[str, list[tuple[SpanT, int, int]]]:
@@ -94,9 +88,7 @@ def valid_uri(url: str) -> str | None:
     percent-encoded (RFC 3987, section 3.1). A URL with a user's name before its host is not accepted: it is made to
     mislead.
     """
-    with import_lock():
-        import httpx  # noqa: PLC0415 - comes with the SDK, and is loaded with it
-
+    httpx = load("httpx")
     try:
         parsed = httpx.URL(url)
         usable = parsed.scheme in {"http", "https"} and parsed.host and not parsed.userinfo
@@ -120,31 +112,13 @@ def _short(covered: str, value: str) -> str:
 
 COLLECTION: Final = "app.bsky.feed.post"
 
-_SENT: Final = Budget(300, graphemes, max_bytes=3000)
-"""`maxGraphemes` and `maxLength` of `text` in the lexicon `app.bsky.feed.post`."""
+BUDGET: Final = Budget(300, lambda text: graphemes(shown(text)), max_bytes=3000, displayed=shown)
+"""`maxGraphemes` and `maxLength` of `text` in the lexicon `app.bsky.feed.post`.
 
+Addresses count as they will be shown."""
 
-class _Shown(Budget):
-    """The budget of a text whose addresses will be shortened when it is sent."""
-
-    __slots__ = ()
-
-    def fits(self, text: str) -> bool:
-        if _SENT.fits(text):  # what is shown is never longer
-            return True
-        return graphemes(text) - savable(text) <= _SENT.limit and _SENT.fits(shown(text))
-
-    def usage(self, text: str) -> tuple[int, int]:
-        return _SENT.usage(shown(text))
-
-
-BUDGET: Final = _Shown(_SENT.limit, lambda text: graphemes(shown(text)), max_bytes=_SENT.max_bytes, displayed=shown)
-"""The budget of a text before it is sent. It counts as it will be shown."""
 IMAGES: Final = 4
 """`maxLength` of `images` in the lexicon `app.bsky.embed.images`."""
-
-IMAGE_BYTES: Final = 2_000_000
-"""`maxSize` of an image in the lexicon `app.bsky.embed.images` (1,000,000 until April 2026)."""
 
 TAG: Final = Budget(64, graphemes, max_bytes=640)
 """`maxGraphemes` and `maxLength` of a tag in the lexicon `app.bsky.richtext.facet`."""
@@ -152,25 +126,6 @@ TAG: Final = Budget(64, graphemes, max_bytes=640)
 _NOT_FOUND = "RecordNotFound"  # com.atproto.repo.getRecord
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"  # atproto.com/specs/tid
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def check(post: Post) -> None:
-    """Refuse what the network would refuse, before anything is uploaded."""
-    text, _ = display(post.text, post.spans)
-    if not _SENT.fits(text):
-        raise Refused(
-            f"The text has {graphemes(text)} characters and {utf8_bytes(text)} bytes; "
-            f"Bluesky takes {_SENT.limit} characters and {_SENT.max_bytes} bytes. Nothing was posted.",
-            remedy="Shorten the text.",
-        )
-    if len(post.pictures) > IMAGES:
-        raise Refused(f"The post has {len(post.pictures)} pictures; Bluesky takes {IMAGES}. Nothing was posted.")
-    for number, picture in enumerate(post.pictures, 1):
-        if not 0 < len(picture.data) <= IMAGE_BYTES:
-            raise Refused(
-                f"Picture {number} has {len(picture.data)} bytes; Bluesky takes 1 to {IMAGE_BYTES}. Not posted.",
-                remedy="Use a smaller picture, or none.",
-            )
 
 
 def record_key(post: Post) -> str:
