@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.networks import load
-from policenotify.networks._bounds import redact
+from policenotify.networks import _bounds, load
 from policenotify.networks._rules import AnswerRule, judge
 from policenotify.transport import error_for_status, quoted
 
@@ -139,7 +138,7 @@ def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> st
         secrets: Values to leave out, such as the token of the call.
         private: Matches what may be a secret or personal: tokens, mail addresses.
     """
-    return redact(message, secrets, private)[:_LONGEST_MESSAGE]
+    return _bounds.redact(message, secrets, private)[:_LONGEST_MESSAGE]
 
 
 def judge_http(
