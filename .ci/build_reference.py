@@ -361,12 +361,6 @@ _IMPORTS = {  # by code: the title, a reason, what passes, what fails
         "an `Update` of an alert that was published here",
         "an `Update` whose `references` are unknown here",
     ),
-    "PN707": (
-        "Name an unsigned alert of a sender with a certificate",
-        "The alert is not signed, and its sender has a certificate here.",
-        "an alert that its sender signed",
-        "an unsigned alert of a sender in `[certificates]`",
-    ),
     "PN708": (
         "Name another text that came under the same name",
         "The draft has the name of this alert, and not its text.",
@@ -376,7 +370,6 @@ _IMPORTS = {  # by code: the title, a reason, what passes, what fails
 }
 _REMEDIES = {
     "PN701": "Complete the draft before you submit it.",
-    "PN707": "Ask the sender whether it is theirs.",
     "PN708": "Compare the two, and ask the sender which is theirs.",
 }
 

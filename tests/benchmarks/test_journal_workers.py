@@ -60,7 +60,7 @@ def server() -> Iterator[Server]:
 def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:
     keys, url = folder / f"keys of {workers}", server.url(server.database())
     Keys.create(secrets.token_bytes).save(keys)
-    migrate(url, keys=Keys.load(keys), actor="benchmark")
+    migrate(url, keys=Keys.load(keys))
     with FakeXServer() as x:
         x.posts_left = x.day_left = 10**6
         options = x_options(x)

@@ -13,7 +13,7 @@ from policenotify.cli.exit_codes import Exit, worst
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
-from policenotify.publishing.status import clock_was_set, removed_channel, repeated_takeover, waiting_drafts
+from policenotify.publishing.status import clock_was_set, removed_channel, waiting_drafts
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 _EXITS = {
@@ -48,7 +48,9 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield output.line(f"A worker runs on {running.host}, seen {local_time(running.seen_at, zone, seconds=True)}.")
     for step in status.clock_steps:
         yield Text(output.plain(f"CLOCK: {clock_was_set(step, zone)}"), style="bold")
-    yield from _channel_lines(status, zone)
+    for name, problem in status.waiting_subscribers.items():
+        yield output.line(f"Events wait for the subscriber {name}: {problem}")
+    yield from _channel_lines(status)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
     count = f"{status.open_incidents:,} incidents are open, {status.overdue_incidents:,} of them overdue."
@@ -60,7 +62,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Renderabl
         yield output.line(f"  … and {left:,} more: policenotify incidents")
 
 
-def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:
+def _channel_lines(status: InstallationStatus) -> Iterator[RenderableType]:
     for name, blocked in status.blocked.items():
         code = f" [{blocked.code}]" if blocked.code else ""
         cause = f"{blocked.reason}{code} {blocked.remedy}".rstrip()
@@ -76,8 +78,6 @@ def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Rendera
             yield output.paragraph(problem.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
         yield Text(output.plain(f"REMOVED: {removed_channel(name, incidents)}"), style="bold")
-    for takeover in status.taken_over_again:
-        yield Text(output.plain(f"TAKEN OVER TWICE: {repeated_takeover(takeover, zone)}"), style="bold")
 
 
 def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[RenderableType]:

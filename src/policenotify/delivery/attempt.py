@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -19,10 +18,9 @@ from policenotify.channel import (
     SupportsPeople,
     SupportsSend,
 )
-from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.delivery.batch import ListSender, limited, waiting
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.batch import ListSender
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
+from policenotify.delivery.sender import Lease, limited, waiting
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -34,7 +32,7 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, RequestReplaced, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
@@ -43,6 +41,7 @@ from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, spa
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
+_SETTLED = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
 _PUBLISH_AGAIN = "If it is still true, publish it again with another key."
 _CALLED_WITHIN = 1 / 2  # of a lease; the other half is for the call and its answer
@@ -52,15 +51,7 @@ _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt(ListSender):
-    """Makes attempts of the deliveries of one channel, in one thread.
-
-    Attributes:
-        siblings: The channels of the same network. A person gets a publication from one of them only.
-        reader: Reads the people of deliveries.
-    """
-
-    siblings: Collection[str] = ()
-    reader: AudienceReader = field(default_factory=AudienceReader)
+    """Makes attempts of the deliveries of one channel, in one thread."""
 
     def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
@@ -94,12 +85,18 @@ class DeliveryAttempt(ListSender):
                 return self._hold(claimed, f"An earlier attempt may be out. {reason}")
             return AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
         if claimed.has_recipients:
-            return self._make_batch(claimed) if claimed.parent is None else claimed
+            return self.make_batch(claimed) if claimed.parent is None else claimed
         # Editing or deleting twice changes nothing.
         return self._reconcile(claimed) if claimed.in_doubt and claimed.operation is Operation.POST else claimed
 
     def _try(self, claimed: ClaimedDelivery) -> None:
         request = claimed.request
+        if claimed.operation is Operation.DELETE and claimed.target is None:
+            found = self._find_target(claimed)
+            if found is not None and found.ref is None:  # the network could not be asked
+                self._store(claimed, found)
+                return
+            claimed = replace(claimed, target=found.ref if found else None)
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
@@ -110,26 +107,15 @@ class DeliveryAttempt(ListSender):
                 return
         self._begin(claimed, request)
 
-    @span("expand")
-    def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
-        maker = BatchMaker(
-            journal=self.journal,
-            config=self.config,
-            siblings=self.siblings,
-            reader=self.reader,
-            lease=self.lease,
-            backoff=self.backoff,
-            may_go_on=self.may_go_on,
-        )
-        return maker.make(claimed)
-
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
             result = self._confirmed(claimed, result)
             counts = self.journal.deliveries.record_result(claimed, result)
             self.on_result()
-        log_outcome(claimed, noted(result).code, counts)
-        if result.outcome is Outcome.POSTED:
+        # Of a batch the result is its own. Once the delivery is settled, the counts of all its people are known.
+        overall = next((outcome for outcome in _SETTLED if counts.get(outcome)), result.outcome)
+        log_outcome(claimed, noted(replace(result, outcome=overall)).code, counts)
+        if counts.get(Outcome.POSTED):
             measure_post(claimed, self.config.network, self.journal.now())
 
     # --- whether this channel can send it
@@ -207,11 +193,19 @@ class DeliveryAttempt(ListSender):
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
 
+    def _find_target(self, deletion: ClaimedDelivery) -> AttemptResult | None:
+        """Look for the post that is to be deleted, of which a person alone has seen that it is out."""
+        sent = self.journal.deliveries.target_of(deletion)
+        if sent is None or not isinstance(self.channel, SupportsLookup):
+            return None
+        request, first = sent
+        return self._find(self.channel, request, first - _LOOKUP_MARGIN, deletion)
+
     def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
         """Return a result, unless it names the post of another message. A network may return what was there before."""
         can, ref = self.channel.capabilities, result.ref
         adopts = can.idempotency_window or can.lookup_delay is not None or isinstance(self.channel, SupportsLookup)
-        if ref is None or not adopts or claimed.operation is not Operation.POST:
+        if ref is None or not adopts or claimed.has_recipients or claimed.operation is not Operation.POST:
             return result
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return result
@@ -275,19 +269,8 @@ class DeliveryAttempt(ListSender):
                 )
                 if begun.has_recipients:
                     recipients = self._mark(begun)
-        except RateReached as reached:
-            self._store(claimed, limited(self.config.name, reached, claimed))
-            return
-        except TakenBack as over:
-            result = AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(over))
-            if claimed.in_doubt and claimed.operation is Operation.POST:  # it is looked for
-                result = waiting(claimed, not_before=self.journal.now())
-            elif claimed.in_doubt:  # an edit cannot be looked for
-                result = self._hold(claimed, f"It may or may not be out. {over}")
-            self._store(claimed, result)
-            return
-        except PublishingStopped as stop:
-            self._store(claimed, waiting(claimed, reason=str(stop)))
+        except (RateReached, TakenBack, RequestReplaced, PublishingStopped) as reason:
+            self._store(claimed, self._not_begun(reason, claimed))
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
@@ -301,6 +284,21 @@ class DeliveryAttempt(ListSender):
         took = self.clock.monotonic() - started
         measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
         self._store(begun, result)
+
+    def _not_begun(self, why: Exception, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return the result of an attempt that the journal did not let begin."""
+        now = self.journal.now()
+        match why:
+            case RateReached():
+                return limited(self.config.name, why, claimed)
+            case PublishingStopped():
+                return waiting(claimed, reason=str(why))
+            case TakenBack() if not claimed.in_doubt:
+                return AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(why))
+            case TakenBack() if claimed.operation is not Operation.POST:  # an edit cannot be looked for
+                return self._hold(claimed, f"It may or may not be out. {why}")
+            case _:  # it is looked for, or gets another request
+                return waiting(claimed, not_before=now, backoff=claimed.backoff)
 
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel

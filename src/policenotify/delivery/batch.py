@@ -14,58 +14,31 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 from policenotify.channel import (
     Channel,
-    ChannelConfig,
-    Clock,
     PostRef,
     Recipient,
     RecipientOutcome,
     Request,
     SupportsPeople,
 )
-from policenotify.delivery.lease import Lease
-from policenotify.delivery.log_lines import log_outcome, measure_post, noted
+from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.sender import Lease, limited
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, measure, note, span
 
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
-
 _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
-_OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _UNKNOWN = "It may or may not have been taken."
-_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
 _MOST_DOUBTS = 2  # calls in doubt without an answer between, after which the network counts as unavailable
 _SUSPECTED = 3  # refusals without a success, after which a refusal counts for everybody
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
-
-
-def backoff(before: timedelta) -> timedelta:
-    """Return the wait after a failure: 1.5 times the wait *before* it.
-
-    It is from 2 seconds to 10 minutes. The age of a post does not count: one that has waited for hours behind others
-    has not failed yet.
-    """
-    return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
-
-
-def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
-    """Return the result of a delivery that still waits, in doubt if it already was."""
-    return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
-
-
-def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-    """Return the result of a delivery that waits for its channel's rate."""
-    reason = f"{channel!r} has reached its rate. The delivery goes on when the rate allows."
-    return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
 
 class Breaker:
@@ -258,27 +231,12 @@ def close(channel: Channel, name: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListSender(ABC):
-    """Sends to the people of batches on one channel.
+class ListSender(BatchMaker, ABC):
+    """Sends to the people of batches on one channel."""
 
-    Attributes:
-        clock: Measures durations. The journal dates what happens.
-        lease: How long a delivery is held after an attempt has begun, and after people of it were marked.
-        backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether another person may be begun.
-        on_result: Called in each transaction that stores a result.
-        helpers: Further objects of the channel, opened when a list is worth them.
-    """
-
-    journal: Journal
-    channel: Channel
-    config: ChannelConfig
-    clock: Clock
-    lease: timedelta
-    backoff: Callable[[timedelta], timedelta] = backoff
-    may_go_on: Callable[[], bool] = lambda: True
-    on_result: Callable[[], object] = lambda: None
-    helpers: list[Channel] = field(default_factory=list)
+    @abstractmethod
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
+        """Store the result of an attempt, and log it."""
 
     @abstractmethod
     def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
@@ -323,8 +281,7 @@ class ListSender(ABC):
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
             recipients, result = self._following(claimed, chunk, ends=ends)
             lease.renewed_at = at
-        result = result or self._waits(claimed)
-        log_outcome(claimed, result.code, self._store_of_people(claimed, replace(result, ref=ref)))
+        self._store(claimed, replace(result or self._waits(claimed), ref=ref))
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
@@ -392,14 +349,3 @@ class ListSender(ABC):
         while self.helpers:
             close(self.helpers.pop(), self.config.name)
         close(self.channel, self.config.name)
-
-    def _store_of_people(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
-            counts = self.journal.deliveries.record_result(claimed, result)
-            self.on_result()
-        # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
-        overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
-        noted(replace(result, outcome=overall))
-        if counts.get(Outcome.POSTED):
-            measure_post(claimed, self.config.network, self.journal.now())
-        return counts

@@ -101,7 +101,7 @@ class Journal(Transactions):
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)
-            self.standing(connection)  # which notes the newest one
+            meta.stopped(connection, self.id)  # which notes the newest event
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys

@@ -32,6 +32,9 @@ from policenotify.journal.records import TAKEN_DOWN, moment
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
+TAKEN_DOWN_EVENT = "taken_down"
+"""The kind of event that records a withdrawal."""
+
 EXPIRED = "It had expired before it could be sent."
 INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
 NEWER_SENT = "A newer message went out instead."
@@ -68,7 +71,6 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
 )
 _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
 _closing = schema.publication.alias("over")
-_TAKEN_DOWN = "taken_down"
 _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
@@ -190,7 +192,7 @@ def _over_by() -> CompoundSelect[str]:
     event = schema.event
     return (
         select(event.c.kind)
-        .where(event.c.publication == bindparam("publication"), event.c.kind == _TAKEN_DOWN)
+        .where(event.c.publication == bindparam("publication"), event.c.kind == TAKEN_DOWN_EVENT)
         .union_all(
             select(_closing.c.stage).where(
                 _publication.c.id == bindparam("publication"),
@@ -220,7 +222,7 @@ def why_over(closed: Collection[str], *, by_end: bool) -> str:
 
     It was withdrawn or cancelled, or with *by_end* its incident has ended.
     """
-    if _TAKEN_DOWN in closed:
+    if TAKEN_DOWN_EVENT in closed:
         return TAKEN_DOWN
     over = Stage.CANCELLATION in closed or (by_end and Stage.END in closed)
     return INCIDENT_OVER if over else ""

@@ -50,10 +50,26 @@ class Exposure:
         return f"{self.path} {self.problem}. {self.remedy}"
 
 
-def exposures(path: Path, forbidden: int = PRIVATE) -> Iterator[Exposure]:
-    """Yield what lets others read or change a file or folder. A missing one has only its folders checked."""
+def exposures(path: Path, forbidden: int = PRIVATE, opened: os.stat_result | None = None) -> Iterator[Exposure]:
+    """Yield what lets others read or change a file or folder, or the folders above it. A missing one has only those.
+
+    Args:
+        path: The file or folder.
+        forbidden: The permissions that it must not grant.
+        opened: The status of the very file that is read.
+    """
+    if os.name != "posix":
+        return
     with suppress(OSError, RuntimeError, ValueError):  # a wrong path is reported where it is opened
-        yield from _exposures(path, forbidden)
+        place = path.resolve()
+        folders = () if opened and not stat.S_ISREG(opened.st_mode) else place.parents  # a pipe has none
+        for each in (place, *folders):
+            try:
+                status = opened if opened and each == place else each.stat()
+            except FileNotFoundError:  # it will be made for its owner only
+                continue
+            if each in {place, place.parent} or not status.st_mode & stat.S_ISVTX:
+                yield from _of_one(path if each == place else each, status, forbidden)
 
 
 def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
@@ -64,24 +80,9 @@ def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        if found := [*_exposures(path, forbidden, os.fstat(file.fileno()))]:
+        if found := [*exposures(path, forbidden, os.fstat(file.fileno()))]:
             raise SettingsError(" ".join(map(str, found)))
         return file.read()
-
-
-def _exposures(path: Path, forbidden: int, opened: os.stat_result | None = None) -> Iterator[Exposure]:
-    """Yield the exposures of a file and its folders. *opened* is the status of the very file that is read."""
-    if os.name != "posix":
-        return
-    place = path.resolve()
-    folders = () if opened and not stat.S_ISREG(opened.st_mode) else place.parents  # a pipe has none
-    for each in (place, *folders):
-        try:
-            status = opened if opened and each == place else each.stat()
-        except FileNotFoundError:  # it will be made for its owner only
-            continue
-        if each in {place, place.parent} or not status.st_mode & stat.S_ISVTX:
-            yield from _of_one(path if each == place else each, status, forbidden)
 
 
 def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:

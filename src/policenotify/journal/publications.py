@@ -13,7 +13,7 @@ from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, lite
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal import tombstones
+from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
@@ -118,7 +118,7 @@ class Publications:
         journal = self._journal
         try:
             with journal.write() as connection:
-                if (error := journal.standing(connection).stopped) is not None:
+                if (error := meta.stopped(connection, journal.id)) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first

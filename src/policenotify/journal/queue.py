@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
+from policenotify.journal import meta
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
@@ -150,11 +151,7 @@ class Queue:
     _journal: Transactions
 
     def due(
-        self,
-        channels: Iterable[str],
-        *,
-        rates: Mapping[str, Rate | None] | None = None,
-        postponed: bool = True,
+        self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
     ) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
 
@@ -163,7 +160,7 @@ class Queue:
         """
         limits = {name: (rates or {}).get(name) for name in channels}
         with self._journal.read() as connection:
-            if self._journal.standing(connection).stopped is not None:
+            if meta.stopped(connection, self._journal.id) is not None:
                 return {}
             now = microseconds(self._journal.now())
             opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
@@ -200,7 +197,7 @@ class Queue:
             UnsupportedVersion: Only deliveries of a newer policenotify are left.
         """
         with self._journal.write(durable=False) as connection:
-            if self._journal.standing(connection).stopped is not None:
+            if meta.stopped(connection, self._journal.id) is not None:
                 return None
             now, keys = microseconds(self._journal.now()), self._journal.keys
             opens = opens_at(connection, {channel: rate}, now)[channel]
@@ -289,7 +286,7 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
 def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, str] | None:
     """Return the outcome and reason if the post to be deleted is not known to be out."""
     row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
-    if row is None or row.ref is not None:
+    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen: it is looked for
         return None
     return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 

@@ -34,6 +34,10 @@ class TakenBack(Exception):
     """A delivery was withdrawn, cancelled or ended since it was claimed."""
 
 
+class RequestReplaced(Exception):
+    """The network wants another request for a list, known since this batch was claimed."""
+
+
 TAKEN_DOWN = "It was withdrawn before it could be sent."
 """The reason of a delivery whose publication was withdrawn."""
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit, meta
-from policenotify.journal.audit import START, EventCursor, commitment, events_after, events_between, place_of
+from policenotify.journal.audit import START, EventCursor, commitment, events_after, place_of
 from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
@@ -30,7 +30,8 @@ _log = logging.getLogger("policenotify")
 
 _table = schema.seal
 _LAST = select(_table).order_by(_table.c.id.desc()).limit(1)
-_sealed = attrgetter("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
+_EXPORTED = ("id", "at", "actor", "kind", "publication", "delivery", "channel")
+_sealed = attrgetter(*_EXPORTED, "commitment")
 
 
 class AuditLog:
@@ -61,16 +62,9 @@ class AuditLog:
             while rows := events_after(connection, cursor, _BATCH):
                 cursor = place_of(rows[-1])
                 for row in rows:
-                    yield {
-                        "id": row.id,
-                        "at": moment(row.at).isoformat(),
-                        "actor": row.actor,
-                        "kind": row.kind,
-                        "publication": row.publication,
-                        "delivery": row.delivery,
-                        "channel": row.channel,
-                        "body": json_object(row.body) if row.body else {},
-                    }
+                    stated = {name: getattr(row, name) for name in _EXPORTED}
+                    body = json_object(row.body) if row.body else {}
+                    yield {**stated, "at": moment(row.at).isoformat(), "body": body}
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number.
@@ -87,17 +81,17 @@ class AuditLog:
             while rows := events_after(connection, cursor, _BATCH):
                 cursor, number, digest = place_of(rows[-1]), number + 1, _digest(previous, rows)
                 version, signature = self._journal.keys.sign(_signed(journal, at, digest))
-                columns = {
-                    "id": number,
-                    "last_xid": cursor.xid,
-                    "last_event": cursor.id,
-                    "previous": previous,
-                    "digest": digest,
-                    "key_version": version,
-                    "signature": signature,
-                    "at": at,
-                }
-                connection.execute(insert(_table), columns)
+                addition = insert(_table).values(
+                    id=number,
+                    last_xid=cursor.xid,
+                    last_event=cursor.id,
+                    previous=previous,
+                    digest=digest,
+                    key_version=version,
+                    signature=signature,
+                    at=at,
+                )
+                connection.execute(addition)
                 previous, count = digest, count + len(rows)
                 _log.info("Sealed %d events up to number %d: %s", len(rows), cursor.id, previous)
         return count
@@ -135,7 +129,7 @@ def verify(connection: Connection, keys: Keys) -> int:
     previous, cursor, journal = "", START, _journal_id(connection)
     seals = connection.execute(select(_table).order_by(_table.c.id)).all()
     for number, row in enumerate(seals, 1):
-        digest = _digest(previous, events_between(connection, cursor, _end_of(row)))
+        digest = _digest(previous, events_after(connection, cursor, until=_end_of(row)))
         same = (row.id, row.previous, row.digest) == (number, previous, digest)
         if not same or not keys.verify(row.key_version, _signed(journal, row.at, row.digest), row.signature):
             raise _tampered(f"seal {number}, or an event before it, is not what was sealed, or is missing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
@@ -31,19 +30,6 @@ _publication, _delivery = schema.publication, schema.delivery
 _KEYED = select(_publication.c.id, _publication.c.key, _publication.c.digest).where(
     _publication.c.key.in_(bindparam("keys", expanding=True))
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which publications are purged.
-
-    Attributes:
-        before: Only those published or closed by then, in the journal's microseconds.
-        category: Only that category, or None for all.
-    """
-
-    before: int
-    category: str | None = None
 
 
 def is_whole() -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._bounds import beginning
+from policenotify.networks import _bounds
 from policenotify.transport import error_for_status, quoted
 
 _LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
@@ -108,11 +108,7 @@ def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> st
         secrets: Values to leave out, such as the token of the call.
         private: Matches what may be a secret or personal: tokens, mail addresses.
     """
-    message = beginning(message)
-    for secret in filter(None, secrets):
-        message = message.replace(secret, "…")
-    message = message.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
-    return " ".join(private.sub("…", message).split())[:_LONGEST_MESSAGE]
+    return _bounds.redact(message, secrets, private)[:_LONGEST_MESSAGE]
 
 
 def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:

@@ -18,7 +18,6 @@ from policenotify.publishing.status import (
     problem_of,
     read_status,
     removed_channel,
-    repeated_takeover,
     waiting_drafts,
 )
 
@@ -130,7 +129,7 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
         yield right("worker", f"{seen}; it is delivering" if status.waiting else f"{seen}; nothing is due")
     for step in status.clock_steps:
         yield wrong("clock", clock_was_set(step, zone))
-    yield from _channel_alarms(status, zone)
+    yield from _channel_alarms(status)
     for reading in status.second_readings:
         due = local_time(reading.due_at, zone)
         detail = f"It is owed by {due}. Read it: policenotify drafts {reading.publication}"
@@ -144,11 +143,9 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
             yield wrong(f"incident {incident.id}", detail, Alarm.OVERDUE)
 
 
-def _channel_alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]:
+def _channel_alarms(status: InstallationStatus) -> Iterator[DiagnosisLine]:
     for name, problems in status.other_worker_problems.items():
         for problem in problems:
             yield wrong(f"channel {name}", f"The process that delivers on {problem.host} cannot use it: {problem}")
     for name, incidents in status.removed_channels.items():
         yield wrong(f"channel {name}", removed_channel(name, incidents))
-    for takeover in status.taken_over_again:
-        yield wrong(f"channel {takeover.channel}", repeated_takeover(takeover, zone))

@@ -70,7 +70,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "attempts",
         "counter",
-        "Tries of deliveries by their result, or posted if a look-up or a person found the post.",
+        "Tries of deliveries that brought no post, by their result.",
         ("channel", "network", "outcome"),
     ),
     Metric("recipients", "counter", "People by their final outcome.", ("channel", "network", "outcome")),

@@ -529,7 +529,7 @@ class PendingDeliveries:
 
     def retry_lists(self) -> None:
         """Let the first delivery of each channel that waits for a list be tried at once, whatever its delay."""
-        self.journal.deliveries.retry_lists(first_only=True)
+        self.journal.deliveries.retry_lists()
 
     def run(self, *, retries_lists: bool = False) -> None:
         """Reopen the channels that can be, and render what waits for them; see `retry_lists`, too."""

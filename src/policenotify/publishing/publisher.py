@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
-from policenotify.delivery.batch import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
+from policenotify.delivery.sender import backoff
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
@@ -188,7 +188,7 @@ class Publisher(Operations):
         )
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
-        self.events: EventReader = EventReader(journal, self.clock)
+        self.events: EventReader = EventReader(journal)
         for name, callback in (on_event or {}).items():
             self.events.subscribe(name, callback)
         self._worker = Worker(

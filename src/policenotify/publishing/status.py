@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, Unavailable
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import (
@@ -21,7 +21,6 @@ from policenotify.model.status import (
     IncidentResult,
     InstallationStatus,
     SecondReading,
-    Takeover,
 )
 
 if TYPE_CHECKING:
@@ -47,14 +46,11 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
         return ChannelProblem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
-    from policenotify.delivery.audience_reader import (  # noqa: PLC0415 - most networks have no lists
-        AudienceProblem,
-        check_audiences,
-    )
+    from policenotify.delivery.audience_reader import check_audiences  # noqa: PLC0415 - most networks have no lists
 
     try:
         check_audiences(channel, had_recipients)
-    except AudienceProblem as problem:
+    except Unavailable as problem:
         return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
     return None
 
@@ -103,8 +99,8 @@ def read_status(
         channel_problems=problems,
         worker_problems=journal.workers.unusable_channels(),
         removed_channels=_removed(journal, configs, summaries),
-        taken_over_again=deliveries.repeated_takeovers(),
         clock_steps=journal.clock_steps(),
+        waiting_subscribers=journal.subscribers.problems(),
         deliveries={
             channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
             for channel in summaries
@@ -172,15 +168,6 @@ def removed_channel(name: str, incidents: tuple[str, ...]) -> str:
     return (
         f"{name} is no longer in the settings, and its readers know of {names}, whose end would not reach them. "
         "Restore it with retired = true until they are over."
-    )
-
-
-def repeated_takeover(takeover: Takeover, zone: tzinfo) -> str:
-    """Return what it means that a delivery was taken over twice, and what to do."""
-    return (
-        f"delivery {takeover.delivery} on {takeover.channel} was taken over twice within one lease, the last time "
-        f"{local_time(takeover.at, zone)}: workers end while they send it, or take it from each other. It may have "
-        "been sent twice. Look into the workers' logs, and at the clocks of their machines."
     )
 
 

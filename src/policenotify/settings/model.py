@@ -215,8 +215,6 @@ class Settings(SettingsTable):
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
         words: Changes to the word lists of the checks, by the name of the list.
-        certificates: The certificates that verify imported CAP alerts, by their sender. Paths are relative to the
-            settings file.
         may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
             block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
             resolve, purge, erase, suppress, release, move, export, restore or rotate.
@@ -241,7 +239,6 @@ class Settings(SettingsTable):
     law: tuple[Name, ...] = ("fr",)
     names: dict[AccountOrHashtag, Text] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
-    certificates: dict[Text, Path] = Field(default_factory=dict)
     may: FunctionName | None = None
 
     _place: Path = PrivateAttr(default=Path())
@@ -298,20 +295,6 @@ class Settings(SettingsTable):
             for code in sorted(route.categories - categories):
                 hint = did_you_mean(code, categories)
                 yield f"routes[{number}].categories: there is no category {code!r}. {hint}"
-
-    def read_certificates(self) -> dict[str, bytes]:
-        """Return the certificates that verify imported alerts, by sender.
-
-        Raises:
-            SettingsError: A file cannot be read.
-        """
-        read: dict[str, bytes] = {}
-        for sender, file in self.certificates.items():
-            try:
-                read[sender] = (self._place.parent / file).read_bytes()
-            except OSError as error:
-                raise SettingsError(f"certificates: the file {file} cannot be read ({error.strerror}).") from None
-        return read
 
     @property
     def place(self) -> Path:

@@ -15,23 +15,6 @@ if TYPE_CHECKING:
     from policenotify.testing.publisher import Recording
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Let pytest load policenotify as Python does.
-
-    pytest rewrites the asserts of every module of a package that offers a plugin. Here it would only cost time, again
-    in each run where it cannot write into the package. It has no public way to refuse, so that without these two names
-    of pytest 9 nothing changes.
-    """
-    hook = getattr(early_config.pluginmanager, "rewrite_hook", None)
-    for name in ("_must_rewrite", "_marked_for_rewrite_cache"):
-        known = getattr(hook, name, None)
-        if isinstance(known, set):
-            known.discard("policenotify")
-        elif isinstance(known, dict):
-            known.clear()
-
-
 @pytest.fixture
 def policenotify_recording() -> Iterator[Recording]:
     """Yield a publisher that only records, with X, Mastodon, Bluesky, e-mail and SMS. No network is reached."""

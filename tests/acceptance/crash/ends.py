@@ -442,7 +442,7 @@ def scene(
         }
         place = url or str(folder / "journal.db")
         if url:
-            migrate(url, keys=keys, actor="desk")
+            migrate(url, keys=keys)
         orders = Orders(
             folder=folder,
             journal=place,

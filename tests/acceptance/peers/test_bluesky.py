@@ -47,7 +47,7 @@ def account(pds: Pds) -> BlueskyAccount:
 @pytest.fixture
 def gateway(pds: Pds) -> Iterator[Gateway]:
     with Gateway() as opened:
-        opened.port = pds.port
+        opened.target = pds.port
         yield opened
 
 
@@ -268,7 +268,7 @@ class PdsFixture(HttpFixture):
 
     def __enter__(self) -> Self:
         self.account = self.peer.account(self.handle)
-        self.server.port = self.peer.port
+        self.server.target = self.peer.port
         return super().__enter__()
 
     @property

@@ -108,7 +108,7 @@ def test_a_connection_cut_leaves_one_post(
     server: Fediverse, account: Account, gateway: Gateway, new_publisher: NewPublisher, *, effect: bool
 ) -> None:
     """By its key where the server honours it, by the timeline where it does not."""
-    gateway.port = server.port
+    gateway.target = server.port
     gateway.fail_next(*POST, Disconnect(), effect=effect)
     clock = AheadClock()
     publisher = new_publisher(on_mastodon(account, gateway.url), clock=clock)
@@ -206,13 +206,15 @@ class FediverseFixture(HttpFixture):
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
         self.account = Account("", "police", "-")  # another one once it listens
-        rules = RULES[software]
-        said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
+        shown = instance(RULES["mastodon"], newer=software == "mastodon")
+        if software == "snac":
+            shown["version"] = "4.0.0 (not true; really snac/2.75)"
+        said = Instance.of(shown, at=self.clock.now())
         self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     def __enter__(self) -> Self:
         self.account = self.peer.account(new_handle())
-        self.server.port = self.peer.port
+        self.server.target = self.peer.port
         return super().__enter__()
 
     @property

@@ -29,8 +29,8 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.delivery.batch import Breaker, Chunk, backoff
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.batch import Breaker, Chunk
+from policenotify.delivery.sender import Lease, backoff
 from policenotify.errors import (
     Blocked,
     ChannelError,

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from policenotify.channel import CHUNK, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.batch import Breaker
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.sender import Lease
 from policenotify.errors import Blocked, LostLease, Refused, Unavailable, Unconfirmed
 from policenotify.journal import leases
 from policenotify.journal.database import schema
@@ -502,35 +501,6 @@ def test_twins_of_one_name_take_nothing_from_each_other_before_the_lease_is_over
     book.pass_by(2)
     assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).outcome is Outcome.WAITING
-
-
-def test_a_second_take_over_within_one_lease_is_an_alarm(
-    book: Book, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    published = book.publish("sky")
-    _dead(monkeypatch)
-    for number in range(2):
-        claim(book, f"{this_process()}/{number}")
-        assert not book.journal.deliveries.repeated_takeovers()
-        book.pass_by(1)
-        assert book.journal.deliveries.recover() == 1
-    (alarm,) = book.journal.deliveries.repeated_takeovers()
-    assert (alarm.channel, alarm.publication) == ("sky", published)
-    assert [record.levelno for record in caplog.records if "taken over" in record.message] == [logging.ERROR]
-    with book.journal.read() as connection:
-        kinds = connection.execute(select(schema.event.c.kind)).scalars().all()
-    assert kinds.count("taken_over_again") == 1
-    book.pass_by(3601)
-    assert not book.journal.deliveries.repeated_takeovers()
-
-
-def test_a_take_over_after_each_lease_is_not_an_alarm(book: Book) -> None:
-    book.publish("sky")
-    for number in range(2):
-        claim(book, f"elsewhere:1:1/boot/1/{number}/slot")
-        book.pass_by(LEASE.total_seconds() + 1)
-        assert book.journal.deliveries.recover() == 1
-    assert not book.journal.deliveries.repeated_takeovers()
 
 
 # --- what is logged

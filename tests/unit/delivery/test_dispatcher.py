@@ -26,6 +26,7 @@ from policenotify.channel import CHUNK, Clock, PostRef, RecipientOutcome, Reques
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database import schema
 from policenotify.journal.lists.state import BATCH
 from policenotify.journal.records import AttemptResult
@@ -731,11 +732,12 @@ def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
 
 
 def test_a_journal_that_is_locked_loses_nothing(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
     folder = tmp_path / "locked"
     folder.mkdir()
-    book = Book(folder, PassingClock(), query=f"?timeout={short(0.1)}")
+    book = Book(folder, PassingClock())
     other = sqlite3.connect(book.path, isolation_level=None, check_same_thread=False)
     sky = Scripted(capabilities=KEYED)
 
@@ -763,11 +765,12 @@ def test_a_journal_that_is_locked_loses_nothing(
 
 
 def test_a_destroyed_journal_is_reported_without_a_traceback(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
     folder = tmp_path / "destroyed"
     folder.mkdir()
-    book = Book(folder, PassingClock(), query=f"?timeout={short(0.1)}")
+    book = Book(folder, PassingClock())
     sky = Scripted()
 
     def destroy(request: Request) -> PostRef:
@@ -909,7 +912,7 @@ def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
     assert worker_threads() == []
     jump(jumping.clock, -3600)
     with Timed() as drained:
-        due = delivery.drain(LONG, publication=published)
+        due = delivery.drain(LONG)
     assert drained.quick
     assert due is None
     assert jumping.receipt(published).outcome is became

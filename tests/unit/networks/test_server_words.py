@@ -9,7 +9,7 @@ import pytest
 
 from policenotify.channel import Account, PostRef, RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._apprise.client import words_of
+from policenotify.networks._apprise.answers import words_of
 from policenotify.networks._bounds import ADDRESS
 from policenotify.networks._http import redact
 from policenotify.networks.bluesky import client as bluesky
@@ -114,15 +114,15 @@ def test_a_secret_that_is_cut_is_not_shown(mask: re.Pattern[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "masked"),
     [
-        ("ana@c.example is unknown", "<…> is unknown"),
-        ("call +33 6 39 98 00 01 now", "call <…> now"),
-        ("key 12345678abcdefgh12345678ij", "key <…>"),
-        ("06 39 98 00 01-abcdefgh12345678", "<…>"),
+        ("ana@c.example is unknown", "… is unknown"),
+        ("call +33 6 39 98 00 01 now", "call … now"),
+        ("key 12345678abcdefgh12345678ij", "key …"),
+        ("06 39 98 00 01-abcdefgh12345678", "…"),
         ("no route", "no route"),
     ],
 )
 def test_the_words_of_a_gateway_show_no_address_number_or_key(words: str, masked: str) -> None:
-    assert re.sub(r"(<…>[ -]?)+", "<…> ", words_of(words.encode(), ())).strip() == masked
+    assert re.sub(r"(…[ -]?)+", "… ", words_of(words.encode(), ())).strip() == masked
 
 
 def test_a_long_answer_of_a_gateway_is_cut() -> None:

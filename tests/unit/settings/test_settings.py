@@ -493,7 +493,7 @@ def test_an_attempt_that_is_killed_is_finished_as_the_next_one_names_it(tmp_path
     with pytest.raises(SettingsError, match=rf"finish it: policenotify migrate --settings {re.escape(str(place))}\Z"):
         write_settings(tmp_path)
     settings = read_settings(place)
-    migrate(settings.journal_url, keys=settings.load_keys(), actor="operator")
+    migrate(settings.journal_url, keys=settings.load_keys())
     with open_publisher(place) as publisher:
         assert list(publisher.channel_configs) == ["console"]
     with pytest.raises(SettingsError, match=r"choose another directory\.\Z"):  # nothing is cut off

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.delivery.service import ended_by_signals
-
-if TYPE_CHECKING:
-    from policenotify.testing.dev.networks import DevNetworks
 
 PORT_BASE = 8040
 """The port of the page. Those of the networks follow it."""
@@ -51,12 +47,12 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
       policenotify dev --port-base 9000 > policenotify.toml
     """
     from policenotify.testing.dev.networks import DevNetworks
-    from policenotify.testing.dev.page import DevPage
+    from policenotify.testing.dev.page import dev_page
 
     with ExitStack() as running:
         try:
             networks = running.enter_context(DevNetworks(port_base=port_base))
-            page = running.enter_context(DevPage(networks, port_base, catalogue=call.catalogue))
+            page = running.enter_context(dev_page(networks, port_base, catalogue=call.catalogue))
         except OSError as error:
             reason = f"a port from {port_base} on cannot be used ({error.strerror}). Nothing was started."
             raise click.BadParameter(reason, param_hint="--port-base") from None
@@ -64,22 +60,17 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
         # Ctrl-C may come as soon as the address is known.
         signals = running.enter_context(ended_by_signals())
         if call.json:
-            missing = {channel: list(modules) for channel, modules in networks.missing.items()}
-            click.echo(json_text({"page": page.url, "settings": networks.toml, "file": settings, "missing": missing}))
+            click.echo(json_text({"page": page, "settings": networks.toml, "file": settings}))
         else:
             click.echo(networks.toml)
-        for line in _lines(networks, page.url, settings):
+        for line in _lines(page, settings):
             click.echo(call.say(line), err=True)
         while not signals.wait(_LONGEST):
             pass
     return Exit.OK
 
 
-def _lines(networks: DevNetworks, url: str, settings: str) -> list[str]:
+def _lines(url: str, settings: str) -> tuple[str, str]:
     """Return what is printed on standard error for a person."""
-    left_out = [
-        f"Without {channel}, because this is not installed: {', '.join(modules)}"
-        for channel, modules in networks.missing.items()
-    ]
     here = f"The installation: {settings}" if settings else "Copy these settings, and close them for others: chmod 600"
-    return [*left_out, here, f"What readers see: {url} (Ctrl-C ends it)"]
+    return here, f"What readers see: {url} (Ctrl-C ends it)"

@@ -62,11 +62,10 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
 @common
 @pass_context
 def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
-    """Create the journal's tables, or upgrade them to this version. Current tables stay as they are.
+    """Create the journal's tables. Tables that are there stay as they are.
 
-    Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not created: on
-    PostgreSQL, or in another file. No other command creates one. Before, stop what publishes and delivers, and take a
-    copy.
+    Run it once for a journal that `init` has not created: on PostgreSQL, or in another file. No other command creates
+    one.
 
     \b
     Examples:
@@ -87,14 +86,11 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)
-    done = migrate_journal(settings.journal_url, keys=settings.load_keys(), actor=call.actor, grant_to=grant_to)
-    if done.before is None:
-        text = f"The journal's tables are created, in version {done.after}."
-    elif done.before == done.after:
-        text = f"The journal's tables have version {done.after} already: nothing was changed."
-    else:
-        text = f"The journal's tables were upgraded from version {done.before} to {done.after}."
-    call.emit({"before": done.before, "after": done.after}, Text(text))
+    created = migrate_journal(settings.journal_url, keys=settings.load_keys(), grant_to=grant_to)
+    text = "The journal's tables are created."
+    if not created:
+        text = "The journal has its tables already: nothing was changed."
+    call.emit({"created": created}, Text(text))
     return Exit.OK
 
 

@@ -64,8 +64,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     lines = [
         f"{done.incidents} incidents, {done.messages} messages outside incidents",
-        f"{done.publications} publications with {done.deliveries} deliveries and {done.events} events",
-        f"{done.recipients} recipients, {done.pictures} pictures, {done.drafts} drafts",
+        f"{done.publications} publications with {done.recipients} recipients",
+        f"{done.pictures} pictures, {done.drafts} drafts",
     ]
     head = f"{'Would be purged' if dry_run else 'Purged'}, of before {local_time(before, zone)}:"
     kept = f"Kept: {done.kept}, old enough, but something is to be sent or is held. See: policenotify status"
@@ -80,7 +80,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 
 @journal.command(
     "erase",
-    short_help="Erase one incident or publication at once.",
+    short_help="Erase one incident or message at once.",
     epilog=exit_codes("1 nothing was erased; 6 no journal"),
 )
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
@@ -88,12 +88,12 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 @common
 @pass_context
 def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
-    """Erase texts, pictures and addresses of one incident or publication at once. It cannot be undone.
+    """Erase texts, pictures and addresses of one incident or message at once. It cannot be undone.
 
     For a request under article 17 of the GDPR (RGPD). An incident must be
-    over; of an open one, only what followed its opening. The fact of
-    publication and its outcomes stay, as after a purge. Posts stay on the
-    networks: withdraw them first (policenotify withdraw).
+    over, and is erased as a whole. The fact of publication and its outcomes
+    stay, as after a purge. Posts stay on the networks: withdraw them first
+    (policenotify withdraw).
 
     \b
     Examples:

@@ -34,7 +34,7 @@ from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severit
 MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
 
-_DEEPEST: Final = 12  # levels: an alert has 5, and a signature more
+_DEEPEST: Final = 12  # levels: an alert has 5, and a signature, which is not read, more
 _RING: Final = 4  # points, with the first one again at the end
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _OLD: Final = re.compile(r"urn:oasis:names:tc:emergency:cap:(1\.[01])|http://www\.incident\.com/cap/(1\.0)")

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from django.conf import settings
@@ -16,9 +16,6 @@ from django.db import connections
 from policenotify.errors import MissingExtra, PolicenotifyError, SettingsError
 from policenotify.settings import Settings, read_settings
 from policenotify.settings.model import IN_DJANGO
-
-if TYPE_CHECKING:
-    from policenotify.journal.database.migrate import Migrated
 
 _META = "pn_meta"  # a table that every journal has
 _WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -94,8 +91,8 @@ def check_journal(read: Settings) -> None:
         )
 
 
-def migrate_journal(actor: str) -> Migrated:
-    """Create the journal's tables, or migrate older ones to this version.
+def migrate_journal() -> bool:
+    """Create the journal's tables, unless it has them. Return whether they were created.
 
     Before they are created in a file of SQLite that others may read but not write, it is closed to them: Django makes
     files that everyone may read, and a journal in one of these is refused.
@@ -108,7 +105,7 @@ def migrate_journal(actor: str) -> Migrated:
     try:
         url, keys = journal_url(alias()), project_settings(tolerant=True).load_keys()
         _close_new_file(alias())
-        return migrate(url, keys=keys, actor=actor)
+        return migrate(url, keys=keys)
     except PolicenotifyError as error:
         raise CommandError(str(error)) from error
 

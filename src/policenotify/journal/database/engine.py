@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 from pathlib import Path
@@ -18,7 +17,7 @@ from policenotify.journal.database import postgresql
 from policenotify.journal.permissions import SHARED, exposures
 
 BUSY = 30
-"""Seconds that a writer waits for another one, unless `?timeout=` in the URL sets others."""
+"""Seconds that a writer waits for another one."""
 
 _SETTINGS = (
     "synchronous=FULL",  # some transactions change it: see `begin`
@@ -33,6 +32,11 @@ LOG = "policenotify_log"
 _PREPARED = 512  # statements that a connection keeps prepared; a publication runs some 150 (sqlite3's default: 128)
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
 _SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
+
+_NOT_UNDERSTOOD = (
+    "The journal cannot be opened: its URL is not understood. Nothing was sent. "
+    "Give the path of a file, or postgresql://user@host/database."
+)
 
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
 _MEANINGS = {
@@ -97,16 +101,15 @@ def _parsed(url: str) -> URL:
     try:
         return make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (SQLAlchemyError, ValueError):  # whose text may quote the URL, and so a password
-        raise JournalError(
-            "The journal cannot be opened: its URL is not understood. Nothing was sent. "
-            "Give the path of a file, or postgresql://user@host/database."
-        ) from None
+        raise JournalError(_NOT_UNDERSTOOD) from None
 
 
 def _open_file(parsed: URL, *, create: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
-    path, timeout = Path(parsed.database).absolute(), _timeout(parsed)
+    if parsed.query:
+        raise JournalError(_NOT_UNDERSTOOD)
+    path = Path(parsed.database).absolute()
     if not path.parent.is_dir():
         raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
     _refuse_exposed(path)
@@ -116,9 +119,7 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         _ensure_exists(path)
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(
-            _uri(path), uri=True, timeout=timeout, check_same_thread=False, cached_statements=_PREPARED
-        )
+        return sqlite3.connect(_uri(path), uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         _prepare(connection)
@@ -130,20 +131,6 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     )
     event.listen(engine, "connect", connected)
     return engine
-
-
-def _timeout(url: URL) -> float:
-    """Return the seconds that a writer waits for another one, which may follow the path."""
-    try:
-        timeout = float(str(url.query.get("timeout", BUSY)))  # given twice, it is a tuple
-    except ValueError:
-        timeout = math.nan
-    if url.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
-        raise JournalError(
-            "The journal cannot be opened: its URL is not understood. Nothing was sent. After the path of a file only "
-            f"?timeout={BUSY} may follow, with the seconds to wait for another process."
-        )
-    return timeout
 
 
 def _refuse_exposed(path: Path) -> None:
@@ -273,11 +260,6 @@ def explain(error: BaseException) -> str:
     if isinstance(cause, sqlite3.OperationalError):  # the driver's text quotes the bytes that it cannot decode
         return _MEANINGS[sqlite3.SQLITE_CORRUPT]
     return type(cause).__name__
-
-
-def is_read_only(error: BaseException) -> bool:
-    """Return True if a statement failed because SQLite has opened the file for reading only."""
-    return getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def is_missing_table(error: BaseException) -> bool:

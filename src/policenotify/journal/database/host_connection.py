@@ -27,11 +27,7 @@ class _BorrowedConnection:
         self._raw = raw
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver has
-        return _ignore if name in _WITHHELD else getattr(self._raw, name)
-
-
-def _ignore(*_given: object, **_named: object) -> None:
-    pass
+        return (lambda *_given, **_named: None) if name in _WITHHELD else getattr(self._raw, name)
 
 
 @contextmanager

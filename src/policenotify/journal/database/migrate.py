@@ -1,8 +1,8 @@
-"""Create, upgrade, move and empty journals, each in one transaction: wholly or not at all."""
+"""Create, move and empty journals, each in one transaction: wholly or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,30 +16,11 @@ from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import LEASE, microseconds
+from policenotify.journal.records import microseconds
 from policenotify.model.history import Outcome
-
-Step = Callable[[Connection], None]
-"""Upgrades the tables from one version to the next. A released step is never changed."""
-
-STEPS: Mapping[int, Step] = {}
-"""The step from each version to the next, up to that of these tables."""
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database
 _ROWS = 100  # rows copied at once; some hold an image
-
-
-@dataclass(frozen=True, slots=True)
-class Migrated:
-    """What `migrate` did.
-
-    Attributes:
-        before: The version before, or None if there were no tables.
-        after: The version now.
-    """
-
-    before: int | None
-    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +41,17 @@ class Moved:
 
 
 @forget_locals
-def migrate(  # the steps are for tests
-    url: str,
-    *,
-    keys: Keys,
-    actor: str,
-    grant_to: str | None = None,
-    clock: Clock | None = None,
-    steps: Mapping[int, Step] = STEPS,
-) -> Migrated:
-    """Create the tables of a journal, or upgrade older ones.
-
-    A failure leaves the journal unchanged. Two processes at once migrate it once.
+def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock | None = None) -> bool:
+    """Create the tables of a journal, unless it has them. Two processes at once create them once.
 
     Args:
         url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
-        actor: Who migrates, for the audit log.
         grant_to: The role on PostgreSQL that gets what publishing, delivering and sealing need.
         clock: The clock. By default the server's on PostgreSQL, else this machine's.
-        steps: The step from each version to the next.
+
+    Returns:
+        Whether they were created.
 
     Raises:
         JournalError: It failed. Nothing was changed.
@@ -92,19 +64,11 @@ def migrate(  # the steps are for tests
         _lock_schema(connection)
         if grant_to is not None and connection.dialect.name != "postgresql":
             raise JournalError("A journal in a file has no roles to grant anything to. Nothing was changed.")
-        before, after = meta.version(connection), 1 + len(steps)
-        if before is None:
-            meta.create(connection, keys, journal.entropy)
-        for version in range(before or after, after):
-            steps[version](connection)
-            meta.put(connection, meta.VERSION, str(version + 1))
-        meta.ensure_id(connection, journal.entropy)
-        meta.check(connection, keys, required=after)
-        if before not in {None, after}:
-            audit.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
+        created = meta.create(connection, keys, journal.entropy)
+        meta.check(connection, keys)
         for statement in grants(grant_to).splitlines() if grant_to is not None else ():
             connection.exec_driver_sql(statement)
-    return Migrated(before, after)
+    return created
 
 
 @forget_locals
@@ -203,7 +167,7 @@ def _take_time(connection: Connection) -> None:
 
 
 def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
-    attempts.recover(source, now, LEASE)
+    attempts.recover(source, now)
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(

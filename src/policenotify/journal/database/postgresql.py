@@ -122,7 +122,6 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _durable)
-    event.listen(engine, "checkin", _forget_mode)
     return engine
 
 
@@ -133,12 +132,6 @@ def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycop
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
         )
     connection.commit()
-
-
-def _forget_mode(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg is an extra
-    # After a transaction that only reads, SQLAlchemy asks for READ WRITE, which a standby refuses with another error.
-    if connection is not None and not connection.closed:
-        connection.read_only = None
 
 
 def is_server_error(cause: object) -> bool:

@@ -295,8 +295,7 @@ channel: Table = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("remedy", Text, nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
-    Column("facts", Text, nullable=False, default="{}"),
-    comment="Block, pause, limiter and facts of a channel, shared by all processes.",
+    comment="Block, pause and limiter of a channel, shared by all processes.",
 )
 
 channel_state: Table = Table(

@@ -29,7 +29,6 @@ from policenotify.journal.database.engine import (
     explain,
     file_id,
     is_missing_table,
-    is_read_only,
     open_connections,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
@@ -168,7 +167,7 @@ class Transactions:
                         "This connection is not on the journal's database, or does not find its tables. Nothing was "
                         "sent. Give one on the database (and search path) that the settings name as the journal."
                     )
-                self.standing(ours)
+                meta.stopped(ours, self.id)
             ensure_transaction(connection)
         except SQLAlchemyError as error:
             raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from None
@@ -176,17 +175,6 @@ class Transactions:
         options = self._options(meta.KnownEvent())
         with _entered(_Current(self, connection.execution_options(**options), writes=True, joined=True)):
             yield
-
-    def standing(self, connection: Connection) -> meta.Standing:
-        """Return whether anything may be sent now. Called before each claim, and before anything is sent.
-
-        Raises:
-            JournalTakenAway: This is not the journal that was opened, or an older state of it.
-        """
-        seen: list[meta.KnownEvent] = connection.get_execution_options()[meta.SEEN]
-        found = meta.standing(connection, self.id, seen[0])
-        seen.append(found.newest_event)
-        return found
 
     @contextmanager
     def lock(self, name: str, *, seconds: float) -> Iterator[None]:
@@ -257,7 +245,7 @@ class Transactions:
     def _begun(self, *, writes: bool, durable: bool) -> Iterator[Connection]:
         options, pool = self._options(self.newest_event), self._engine.pool
         if not writes and not self.is_file:  # one snapshot, as SQLite has anyway
-            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            options["isolation_level"] = "REPEATABLE READ"
         # If another thread keeps its turn for too long, SQLite decides.
         turn = writes and self.is_file and self._writing.acquire(timeout=BUSY)
         try:
@@ -327,8 +315,7 @@ class Transactions:
         if taken_away is None and self.id is not None and is_missing_table(error):
             taken_away = JournalTakenAway("The journal's tables were deleted while it was in use.")
         if taken_away is None:
-            if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
-                self._engine.dispose()
+            self._engine.dispose()  # one that was opened for reading only stays so whatever the file's mode becomes
             return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
         if self._alarm.acquire(blocking=False):
             self._taken_away = taken_away.event

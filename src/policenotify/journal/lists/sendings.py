@@ -20,6 +20,7 @@ from policenotify.journal.lists.recipients import address_of, outcomes, recipien
 from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
 from policenotify.journal.records import microseconds, moment, storable
+from policenotify.journal.takedown import delete_found
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
@@ -38,12 +39,8 @@ _ID = select(_publication.c.id).where(
     _publication.c.state == "published",
     or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
 )
-_COLUMNS = (
-    "id", "publication", "channel", "language", "part", "state", "in_doubt", "has_recipients", "halt", "reason",
-    "reading", "cursor",
-)  # fmt: skip
 _DELIVERIES = (
-    select(*(_table.c[name] for name in _COLUMNS))
+    select(_table)
     .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
     .order_by(_table.c.channel, _table.c.part, _table.c.id)
 )
@@ -296,6 +293,8 @@ class Sendings:
             control.halt_list(connection, delivery, "")
         if row.has_recipients and row.state == Outcome.WAITING:
             control.settle(connection, delivery, at)
+        if posted and not row.has_recipients:
+            delete_found(connection, row, at)
         if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
             return outcome
         return _unless_over(connection, row, at)

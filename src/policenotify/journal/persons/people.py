@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, select
+from sqlalchemy import Connection, Engine, Row, Select, and_, delete, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
@@ -102,18 +103,18 @@ def _check_settled(connection: Connection, key: str) -> None:
         )
 
 
-def _stored_at(connection: Connection, key: str) -> Any:  # noqa: ANN401 - a time, or None
-    sealed = select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
-    stored = connection.execute(sealed).scalar()
+def _stored_at(connection: Connection, key: str) -> datetime | None:
+    stored = connection.execute(
+        select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
+    ).scalar()
     return None if stored is None else moment(stored)
 
 
 def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
-    columns = (_recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code)
-    query = (
-        select(*columns, _delivery.c.channel, _delivery.c.language)
-        .add_columns(_publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at)
-        .add_columns(_publication.c.message)
+    of_person = _recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code
+    of_publication = _publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at
+    query: Select[Any] = (
+        select(*of_person, *of_publication, _publication.c.message, _delivery.c.channel, _delivery.c.language)
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
         .join(_publication, _publication.c.id == _delivery.c.publication)

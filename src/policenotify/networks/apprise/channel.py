@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError, forget_locals_of
-from policenotify.networks import import_lock
+from policenotify.networks._apprise import load_service
+from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
 from policenotify.text import Budget
@@ -35,6 +36,7 @@ _HAS_HOST = frozenset(
 _UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow them
 _CALL = re.compile(r"<(?=[@#!]|https?://[^\s<>|]{0,2000}+\|)")
+_EVERYBODY = re.compile(r"@(?=(?:all|channel|everyone|here|room)\b)", re.IGNORECASE)
 _LINK = re.compile(r"\](?=\([^()\s.:/]{0,2000}[.:/])")
 _HEADLINE = 160  # characters of a headline (policenotify.model.message), which a shorter title would cut
 _GLUE = 2  # characters between title and text where a service joins them
@@ -91,6 +93,7 @@ class Apprise:
         self._timeout = timeout
         self._clock = clock
         self._service: Any = None
+        self._session: Any = None
         self._capabilities: Capabilities | None = None
 
     def __repr__(self) -> str:
@@ -138,20 +141,11 @@ class Apprise:
         Raises:
             ChannelError: See `Channel.send`.
         """
-        with import_lock():
-            from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
-
-        problem = send(
-            self._open(),
-            str(request.body["text"]),
-            title=str(request.body["title"]),
-            plain_text=True,
-            where=self._name(),
-            now=self._clock.now(),
-        )
-        if problem is not None:
-            raise problem
-        return PostRef(account=self.account, id=request.key)
+        service, text, title = self._open(), str(request.body["text"]), str(request.body["title"])
+        answer = load_service().send(service, text, self._session, title=title, plain_text=True)
+        if answer.accepted:
+            return PostRef(account=self.account, id=request.key)
+        raise judge(answer, where=self._name(), now=self._clock.now())
 
     def whoami(self) -> Account:
         """Check the URL with apprise, and that the service can be reached. Sends nothing.
@@ -162,37 +156,30 @@ class Apprise:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        with import_lock():
-            from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
-
-        reach(self._open(), timeout=self._timeout, where=self._name())
+        load_service().reach(self._open(), timeout=self._timeout, where=self._name())
         return Account(id=self.account, name=self._name())
 
     def close(self) -> None:
         """Release the service. May be called twice."""
-        if self._service is None:
-            return
-        from policenotify.networks._apprise.plugin import hush  # noqa: PLC0415 - loads apprise
-
-        with hush():  # some plugins log out when they are deleted
-            self._service = None
+        if self._service is not None:
+            self._session.close()
+            with load_service().hush():  # some plugins log out when they are deleted
+                self._service = None
 
     def _name(self) -> str:
         return str(self._open().service_name)
 
     def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
-            with import_lock():
-                from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
-
-            service = open_service(self._url.get_secret_value(), timeout=self._timeout, unencrypted=self._unencrypted)
+            module, url = load_service(), self._url.get_secret_value()
+            service = module.open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
             if len(service) > 1:
                 raise Blocked(
                     "The channel's url names several targets, whose results apprise does not report separately. "
                     "Nothing was sent.",
                     remedy="Make a channel for each, and give them labels.",
                 )
-            self._service = service
+            self._service, self._session = service, module.open_session(url, timeout=self._timeout)
         return self._service
 
 
@@ -200,8 +187,9 @@ def _without_markup(text: str) -> str:
     """Return a text in which no service finds a link under other words, or a call of people.
 
     Many services read Markdown and the markup of Slack: `[police.fr](https://…)`, `<https://…|police.fr>`, `<@&1>`.
+    Discord, Mattermost and others call everybody by `@here`.
     """
-    return _CALL.sub("< ", _LINK.sub("] ", text))
+    return _EVERYBODY.sub("@ ", _CALL.sub("< ", _LINK.sub("] ", text)))
 
 
 def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - see _open

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parseaddr
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -115,7 +116,6 @@ class Email:
         self._service: Any = None
         self._session: SmtpSession | None = None
         self._used_at = 0.0
-        self._prepared: tuple[Request, mime.PersonalHead, bytes] | None = None  # of the last call
 
     @property
     def capabilities(self) -> Capabilities:
@@ -155,50 +155,40 @@ class Email:
             Blocked: The server rejects our login or sender.
             Unavailable: The server cannot be reached, or accepts no mail now.
         """
-        head, content = self._prepare_for(request)
+        body = request.body
+        thread = body["thread"] if isinstance(body["thread"], list) else []
+        head = mime.PersonalHead(
+            key=request.key,
+            thread=[str(key) for key in thread],
+            domain=str(body["domain"]),
+            unsubscribe=self._unsubscribe,
+        )
+        content = str(body["mime"]).encode("ascii")
         return [self._send_one(head, content, person) for person in people]
 
-    def _prepare_for(self, request: Request) -> tuple[mime.PersonalHead, bytes]:
-        """Return what the mails of a request share."""
-        if self._prepared is None or self._prepared[0] is not request:
-            body = request.body
-            thread = body["thread"] if isinstance(body["thread"], list) else []
-            head = mime.PersonalHead(
-                key=request.key,
-                thread=[str(key) for key in thread],
-                domain=str(body["domain"]),
-                unsubscribe=self._unsubscribe,
-            )
-            content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
-            self._prepared = request, head, content
-        return self._prepared[1:]
-
     def _send_one(self, head: mime.PersonalHead, content: bytes, person: Recipient) -> RecipientOutcome:
+        """Send a mail, if need be in a new session, and return its outcome."""
         try:
             address = mime.ascii_address(person.address)
         except mime.BadAddress as error:
             return RecipientOutcome(key=person.key, outcome="refused", reason=str(error), personal=True)
-        back = self._bounces.address(person) if self._bounces else self._headers.sender.address
-        return self._deliver(mime.OutgoingMail(person.key, back, address, head.of(person, address) + content))
-
-    def _deliver(self, mail: mime.OutgoingMail) -> RecipientOutcome:
-        """Send a mail, if need be in a new session, and return its outcome."""
-        lost = 0
+        sender = self._bounces.address(person) if self._bounces else self._headers.sender.address
+        mail, lost = head.of(person, address) + content, 0
         while True:
             session = self._alive()
             used = session.used
             try:
-                reply = session.send(mail)
+                reply = session.send(sender, address, mail)
             except SessionLost as end:
                 lost += 1
                 if end.in_doubt:
-                    return judge(None, mail.key)
+                    return judge(None, person.key)
                 if lost == _MOST_LOST:
                     problem = Unavailable("The mail server ends every session.", remedy="It will be tried again.")
                     raise (silent() if end.silent else problem) from None
             else:
                 if not (used and reply.session_spent):  # the reply of a new session is final
-                    return judge(reply, mail.key)
+                    return judge(reply, person.key)
                 self.close()
 
     def _alive(self) -> SmtpSession:
@@ -217,11 +207,7 @@ class Email:
 
     def whoami(self) -> Account:
         """Connect, log in and quit, without sending. See `Channel.whoami`."""
-        session = self._open()
-        try:
-            session.noop()
-        finally:
-            session.quit()
+        self._open().quit()
         sender = self._headers.sender
         return Account(id=sender.address, name=sender.name or sender.address)
 
@@ -233,15 +219,15 @@ class Email:
 
     def _open(self) -> SmtpSession:
         with import_lock():
-            from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
-
+            smtp = import_module("policenotify.networks.email.smtp")  # loads apprise
         if self._service is None:
             self._service = smtp.open_service(
                 self._url.get_secret_value(),
                 sender=self._headers.sender.address,
                 allow_plain=self._allow_plain,
             )
-        return smtp.SmtpSession.open(self._service, self._timeout)
+        session: SmtpSession = smtp.SmtpSession.open(self._service, self._timeout)
+        return session
 
 
 def _is_domain(text: str) -> bool:

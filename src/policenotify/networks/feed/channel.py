@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -66,8 +66,6 @@ class PublicFeed:
         zone: The readers' time zone.
         hubs: WebSub hubs to notify of each change. They need the extra `webhook`.
         cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
-        cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
-        cap_certificate: The certificate of that key: PEM.
         timeout: Seconds to wait for another process that is writing.
         clock: The time.
         store: Shared by all processes of the installation, so that one at a time draws.
@@ -100,8 +98,6 @@ class PublicFeed:
         zone: str = "Europe/Paris",
         hubs: tuple[str, ...] = (),
         cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = "",
-        cap_key: Path | None = None,
-        cap_certificate: Path | None = None,
         timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
         clock: Clock,
         store: StateStore,
@@ -130,7 +126,6 @@ class PublicFeed:
             hubs=hubs,
             formats=frozenset(formats),
             cap_sender=cap_sender,
-            sign=_signer(cap_key, cap_certificate),
         )
         self._wait = timeout
         self._state = store
@@ -263,27 +258,6 @@ class PublicFeed:
 
 def _damage(paths: tuple[str, ...]) -> str:
     return f"{len(paths)} of the feed's items cannot be read, so that it may show as open what is over: {paths[0]}."
-
-
-def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:
-    """Return what signs alerts with the key in a file, or `None` without one.
-
-    Raises:
-        SettingsError: Only one of the two files is named, or one cannot be used.
-        MissingExtra: The extra `sign` is not installed.
-    """
-    if key is None or certificate is None:
-        if key or certificate:
-            raise SettingsError("cap_key: give cap_key and cap_certificate, or neither")
-        return None
-    try:
-        from policenotify.formats.cap.signature import Signer  # noqa: PLC0415 - loads lxml
-    except ImportError as error:
-        raise MissingExtra("Signing alerts", "sign") from error
-    try:
-        return Signer(key.read_bytes(), certificate.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"cap_key, cap_certificate: a file cannot be read ({error.strerror})") from None
 
 
 def _web_address(option: str, url: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import SecretStr
 
@@ -32,31 +32,25 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
-from policenotify.model.person import Delivered, Reported
-from policenotify.networks import import_lock
+from policenotify.networks._apprise import load_service
+from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway, passes_coding
 from policenotify.networks.options import by_severity
-from policenotify.networks.sms.answers import BATCHED, Answers
+from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
+from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
 from policenotify.transport import is_secure_url
-
-if TYPE_CHECKING:
-    from policenotify.networks._requests import KeptSession
 
 _WHERE = "The SMS gateway"  # in error texts
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
 _MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
 _PARALLEL = 5
 _FEWEST_MARKED = 3  # as many refusals show that the gateway refuses everybody
+# Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
+_MAX_IDLE = 1.0
 _MOST_PARALLEL = 32  # each is a thread and a connection
-_REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
-    ReceiptStatus.DELIVERED: "delivered",
-    ReceiptStatus.GONE: "gone",
-    ReceiptStatus.UNREACHED: "soft",
-}
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
@@ -211,7 +205,8 @@ class Sms:
         _check_receipts(receipt_url, receipt_format, self._gateway.scheme, unencrypted=unencrypted)
         self._receipt_url = receipt_url
         self._receipt_format = receipt_format
-        self._session: KeptSession | None = None
+        self._session: Any = None
+        self._used_at = 0.0
         self._segments = segments
         self._country_code = country_code
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
@@ -284,9 +279,7 @@ class Sms:
 
     def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
-        receipt = read_receipt(self._receipt_format, content_type, body, query)
-        confirmation = CONFIRMATIONS.get(self._receipt_format, "ok")
-        return ReadReceipt(_REPORTED.get(receipt.status), receipt.code, confirmation)
+        return read_receipt(self._receipt_format, content_type, body, query)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -307,9 +300,6 @@ class Sms:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        with import_lock():
-            from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
-
         service = self._service([_FICTITIOUS], "")
         if len(targets := _targets(service)) > 1:
             raise Blocked(
@@ -321,40 +311,46 @@ class Sms:
                 "apprise finds no telephone number where the channel's url has {recipient}.",
                 remedy=f"Write it as described at {service.setup_url}, then: policenotify doctor",
             )
-        reach(service, timeout=self._timeout, where=_WHERE)
+        load_service().reach(service, timeout=self._timeout, where=_WHERE)
         return Account(id=self.account, name=str(service.service_name))
 
     def close(self) -> None:
-        """Close the connections that are kept open. May be called twice."""
+        """Close the connection that is kept open. May be called twice."""
         if self._session is not None:
             self._session.close()
 
     def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
-        with import_lock():
-            from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
-
         counted = sms(text)
         address = self._receipt_url.replace(_PERSON, receipt_token)
         fields = request_fields(self._receipt_format, address) if receipt_token else ()
         url = self._gateway.url_for(numbers, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
-        return open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
+        return load_service().open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
 
     def _deliver(self, text: str, batch: _Batch) -> list[ChannelError | None]:
         """Return for each person the error, or `None` if the gateway accepted the text."""
-        with import_lock():
-            from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
-            from policenotify.networks._requests import KeptSession  # noqa: PLC0415 - loads requests
-
         numbers = [number for _, number in batch]
         token = batch[0][0].token("receipt") if self._receipt_url else ""
         service = self._service(numbers, text, token)
         if len(_targets(service)) < len(batch):
             return [Refused("apprise takes no telephone numbers of this length.")] * len(batch)
-        answers = Answers(self._gateway.scheme, numbers)
-        self._session = self._session or KeptSession(self._clock.monotonic)
-        with self._session.use():
-            error = send(service, text, where=_WHERE, now=self._clock.now(), reader=answers.read)
-        return answers.of_each(error)
+        answer = load_service().send(service, text, self._open_session())
+        if errors := errors_of(answer, self._gateway.scheme, numbers, now=self._clock.now()):
+            return errors
+        error = None if answer.accepted else judge(answer, where=_WHERE, now=self._clock.now())
+        return [error] * len(batch)
+
+    def _open_session(self) -> Any:  # noqa: ANN401 - its module loads requests
+        """Return a session whose connection was used just now, or is opened again.
+
+        A server may close an idle one just when the next request is written, which would leave that request in doubt.
+        """
+        now = self._clock.monotonic()
+        if self._session is None:
+            self._session = load_service().open_session(self._gateway.template, timeout=self._timeout)
+        elif now - self._used_at > _MAX_IDLE:
+            self._session.close()
+        self._used_at = now
+        return self._session
 
 
 def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> None:

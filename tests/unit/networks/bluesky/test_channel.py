@@ -9,14 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from policenotify.channel import Post, PostRef, Request, Span, SupportsDelete, SupportsLookup, SupportsSend
+from policenotify.channel import Post, PostRef, Span, SupportsDelete, SupportsLookup, SupportsSend
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -234,20 +234,6 @@ def test_a_card_repeats_nothing_of_its_post(channel: Bluesky, server: FakeBluesk
     assert server.posts[0].card == ("https://x.example/", "Route barrée", "")
 
 
-def test_a_thread_hangs_together(channel: Bluesky, server: FakeBlueskyServer) -> None:
-    def at(second: int) -> datetime:
-        return NOW + timedelta(seconds=second)
-
-    opening = send_post(channel, a_post("Route barrée"))
-    update = send_post(channel, a_post("Toujours barrée", created_at=at(1)), opening)
-    end = send_post(channel, a_post("Route rouverte", created_at=at(2)), opening, update)
-    assert [(p.uri, p.root, p.parent) for p in server.thread(opening.id)] == [
-        (opening.id, None, None),
-        (update.id, opening.id, opening.id),
-        (end.id, opening.id, update.id),
-    ]
-
-
 def test_a_post_of_another_account_is_not_answered(channel: Bluesky, server: FakeBlueskyServer) -> None:
     ours = send_post(channel, a_post("Route barrée"))
     foreign_posts = [
@@ -388,16 +374,6 @@ def test_the_key_is_claimed_only_if_it_is_free(channel: Bluesky, server: FakeBlu
     assert put["repo"] == server.did
 
 
-def test_the_same_request_again_changes_nothing(channel: Bluesky, opened: Open, server: FakeBlueskyServer) -> None:
-    request = channel.prepare(a_post(), ())
-    first = channel.send(request)
-    stored = Request.read(request.model_dump_json())
-    assert opened().send(stored) == first
-    assert server.commits == 1
-    puts = [r.body for r in server.requests if r.path == PUT]
-    assert puts[0] == puts[1]
-
-
 @pytest.mark.parametrize(
     "cut",
     [
@@ -419,22 +395,6 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeBlueskyServer, cut:
     found = channel.find(request, since=NOW)
     assert found == channel.send(request)
     assert len(server.posts) == server.commits == 1
-
-
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeBlueskyServer) -> None:
-    channel = opened(timeout=short(0.6))
-    request = channel.prepare(a_post(), ())
-    server.fail_next("POST", PUT, NoResponse())
-    assert error_of(lambda: channel.send(request)).code == "InvokeTimeoutError"
-
-
-def test_cut_before_it_was_accepted(channel: Bluesky, server: FakeBlueskyServer) -> None:
-    request = channel.prepare(a_post(), ())
-    server.fail_next("POST", PUT, Disconnect())
-    assert type(error_of(lambda: channel.send(request))) is Unconfirmed
-    assert channel.find(request, since=NOW) is None
-    channel.send(request)
-    assert server.commits == 1
 
 
 def test_sixteen_at_once_are_one_post_and_one_login(opened: Open, server: FakeBlueskyServer) -> None:

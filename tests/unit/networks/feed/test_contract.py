@@ -7,11 +7,10 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from re import findall
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,9 +20,8 @@ from policenotify.networks.feed import store as store_module
 from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import (
     ChannelContract,
-    FakeClock,
     Fault,
-    InMemoryStateStore,
+    NetworkFixture,
     VisiblePost,
 )
 from policenotify.testing.contract.fixtures import Call
@@ -41,16 +39,13 @@ class DeniedSystem:
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
 
-class FeedFixture:
+class FeedFixture(NetworkFixture):
     """A directory, as a reader of its Atom and its JSON Feed sees it."""
 
-    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, Fault.UNAUTHORIZED, Fault.DISCONNECTED_AFTER})
-    retry_after: ClassVar[timedelta | None] = None
-    secrets: ClassVar[tuple[str, ...]] = ()
+    faults = frozenset({Fault.UNREACHABLE, Fault.UNAUTHORIZED, Fault.DISCONNECTED_AFTER})
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.state_store = InMemoryStateStore()
+        super().__init__()
         self.folder = Path("/nowhere")
         self._patch = pytest.MonkeyPatch()
 

@@ -31,7 +31,6 @@ class SmsFixture(HttpFixture):
 
     server: FakeSmsServer
     path: ClassVar[str] = FakeSmsServer.KANNEL
-    retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
 
     def __init__(self) -> None:
@@ -61,6 +60,7 @@ class OctopushFixture(SmsFixture):
     """octopush, whose URL is built into apprise: its success is a 201, and a web page is not."""
 
     path = "/v1/public/sms-campaign/send"
+    retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault)
 
     def __enter__(self) -> Self:

@@ -318,17 +318,6 @@ def test_an_upload_without_an_id_is_reported(channel: X, server: FakeXServer, an
     assert type(error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))) is Unavailable
 
 
-def test_a_thread_hangs_together(channel: X, server: FakeXServer) -> None:
-    opening = send_post(channel, a_post("Route barrée"))
-    update = send_post(channel, a_post("Toujours barrée"), opening)
-    end = send_post(channel, a_post("Route rouverte"), opening, update)
-    assert [(post.id, post.conversation, post.parent) for post in server.thread(opening.id)] == [
-        (opening.id, opening.id, None),
-        (update.id, opening.id, opening.id),
-        (end.id, opening.id, update.id),
-    ]
-
-
 def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: FakeXServer) -> None:
     server.may_answer = "none"
     channel = opened(link_mode="standalone")
@@ -394,7 +383,6 @@ def test_nothing_is_sent_before_the_account_is_known_and_it_is_requested_once(
 def test_other_credentials_start_a_new_session(opened: Open, server: FakeXServer) -> None:
     request = opened().prepare(a_post(), ())
     server.access = (server.access[0], "another-access-secret")
-    server._signatures.access = server.access
     server.handle = "police35"
     error = error_of(lambda: opened(**signing(server)).send(request))
     assert type(error) is Blocked
@@ -453,13 +441,6 @@ def test_cut_after_it_was_accepted(opened: Open, server: FakeXServer, cut: Disco
     found = channel.find(request, since=NOW)
     assert found is not None
     assert found.id == server.posts[0].id
-
-
-def test_silence_ends_after_the_channels_own_timeout(opened: Open, server: FakeXServer) -> None:
-    channel = opened(timeout=short(0.6))
-    request = channel.prepare(a_post(), ())
-    server.fail_next(*CREATE, NoResponse())
-    assert error_of(lambda: channel.send(request)).code == "ReadTimeout"
 
 
 def test_sent_again_x_itself_refuses_it_and_it_is_found(channel: X, server: FakeXServer, clock: FakeClock) -> None:

@@ -14,7 +14,7 @@ def create_journal(_apps: object, schema_editor: Any) -> None:  # noqa: ANN401 -
     """Create the tables in the database that holds the journal, as `policenotify migrate` does."""
     name = schema_editor.connection.alias
     if name == alias() and not in_memory(name):
-        migrate_journal("manage.py migrate")
+        migrate_journal()
 
 
 class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no types

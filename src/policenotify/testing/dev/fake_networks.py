@@ -1,22 +1,17 @@
-"""The fake networks, one for each network that posts to a server, and a feed."""
+"""The fake networks: servers, settings of a channel on each, and what its readers see."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Final, Self
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 from policenotify.cli.report.source import ReaderPost
-from policenotify.testing.dev.network import Kind
 from policenotify.testing.servers.bluesky import FakeBlueskyServer, VisibleBlueskyPost
-from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
+from policenotify.testing.servers.http import Answer, RecordedRequest
 from policenotify.testing.servers.mail import FakeMailServer, Mail
 from policenotify.testing.servers.mastodon import FakeMastodonServer
-from policenotify.testing.servers.push import FakePushServer
 from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from policenotify.testing.servers.x import FakeXServer
@@ -28,34 +23,38 @@ PHONES: Final = ("+33639980001", "+33639980002", "+33639980003")
 """Recipients of the SMS. ARCEP reserves 06 39 98 00 00 to 99 for films."""
 
 
-class FakeFeed(FakeServer):
-    """A folder for a feed, which stays the same for a port and a user. Nothing calls its server."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FakeNetwork:
+    """A network that can be faked.
 
-    @property
-    def folder(self) -> Path:
-        """The folder."""
-        return Path(tempfile.gettempdir()) / f"policenotify-feed-{os.getuid()}-{self.url.rpartition(':')[2]}"
+    Attributes:
+        channel: The name of the channel in the settings.
+        server: Returns a new server, which does not listen yet.
+        settings: The channel in the settings, without its recipients. The secrets are fake.
+        posts: Returns what a reader of the server sees now, oldest first.
+        refusal: Path, status and body by which it rejects each post for good. A mail server refuses every recipient.
+        people: The recipients, on a network with recipients.
+    """
 
-    def start(self, port: int = 0) -> Self:
-        """Reserve the port, and create the folder."""
-        super().start(port)
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        return self
+    channel: str
+    server: Callable[[Callable[[], datetime]], Any]
+    settings: str
+    posts: Callable[[Any], list[ReaderPost]]
+    refusal: tuple[str, int, Mapping[str, str | int]] = ("/", 0, {})
+    people: tuple[str, ...] = ()
 
-    def close(self) -> None:
-        """Free the port, and remove the folder. May be called twice."""
-        super().close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def refuse(self, server: Any) -> None:  # noqa: ANN401 - the servers have no common type
+        """Let the server reject each post for good."""
+        path, status, body = self.refusal
+        if not status:
+            server.refuse("*", 550, "5.7.1 Message rejected by policy")
+            return
+        answer = (Answer.json(body, status), False)
 
+        def choose(request: RecordedRequest) -> tuple[Answer, bool] | None:
+            return answer if request.method == "POST" and request.path.startswith(path) else None
 
-def _refusal(status: int, body: Mapping[str, str | int], path: str = "/") -> Callable[[FakeServer], None]:
-    """Return what lets a server answer each call that publishes with a status and a body."""
-    refusal = (Answer.json(body, status), False)
-
-    def chosen(request: RecordedRequest) -> tuple[Answer, bool] | None:
-        return refusal if request.method == "POST" and request.path.startswith(path) else None
-
-    return lambda server: server.disturb(chosen)
+        server.disturb(choose)
 
 
 def _posts(server: FakeXServer | FakeMastodonServer | FakeBlueskyServer) -> list[ReaderPost]:
@@ -108,19 +107,9 @@ def _items(server: FakeWebhookServer) -> list[ReaderPost]:
     ]
 
 
-def _entries(feed: FakeFeed) -> list[ReaderPost]:
-    file = feed.folder / "feed.json"
-    entries = json.loads(file.read_bytes())["items"] if file.exists() else []
-    return [
-        ReaderPost(id=entry["id"], title=entry["title"], text=entry["content_text"], card=(entry["url"], "", ""))
-        for entry in reversed(entries)
-    ]
-
-
-KINDS: Final = (
-    Kind(
+FAKE_NETWORKS: Final = (
+    FakeNetwork(
         channel="x",
-        modules=("tweepy", "requests", "requests_oauthlib"),
         server=lambda now: FakeXServer("police34", now=now),
         settings="""network = "x"
 handle = "{0.handle}"
@@ -131,11 +120,10 @@ access_token = "{0.access[0]}"
 access_token_secret = "{0.access[1]}"
 """,
         posts=_posts,
-        refuse=_refusal(403, {"detail": "You are not permitted to perform this action."}, "/2/tweets"),
+        refusal=("/2/tweets", 403, {"detail": "You are not permitted to perform this action."}),
     ),
-    Kind(
+    FakeNetwork(
         channel="mastodon",
-        modules=("mastodon", "requests"),
         server=lambda now: FakeMastodonServer("police34", now=now),
         settings="""network = "mastodon"
 server = "{0.url}"
@@ -143,11 +131,10 @@ handle = "{0.handle}"
 token = "{0.token}"
 """,
         posts=_posts,
-        refuse=_refusal(422, {"error": "Validation failed: Text is not allowed on this server"}, "/api/v1/statuses"),
+        refusal=("/api/v1/statuses", 422, {"error": "Validation failed: Text is not allowed on this server"}),
     ),
-    Kind(
+    FakeNetwork(
         channel="bluesky",
-        modules=("atproto", "httpx"),
         server=lambda now: FakeBlueskyServer("police34.example", now=now),
         settings="""network = "bluesky"
 handle = "{0.handle}"
@@ -155,64 +142,39 @@ password = "{0.password}"
 service = "{0.url}"
 """,
         posts=_posts,
-        refuse=_refusal(400, {"error": "InvalidRequest"}, "/xrpc/com.atproto.repo.putRecord"),
+        refusal=("/xrpc/com.atproto.repo.putRecord", 400, {"error": "InvalidRequest"}),
     ),
-    Kind(
+    FakeNetwork(
         channel="sms",
-        modules=("apprise", "phonenumbers", "requests"),
         server=lambda now: FakeSmsServer(now=now),
         settings="""network = "sms"
-url = "json://{0.user}:{0.password}@127.0.0.1:{port}{0.JSON}?:to={{recipient}}&:from={{sender}}"
+url = "json://{0.user}:{0.password}@127.0.0.1:{0.port}{0.JSON}?:to={{recipient}}&:from={{sender}}"
 sender = "POLICE34"
 """,
         posts=_messages,
-        refuse=_refusal(400, {"error": "invalid recipient"}),
+        refusal=("/", 400, {"error": "invalid recipient"}),
         people=PHONES,
     ),
-    Kind(
+    FakeNetwork(
         channel="mail",
-        modules=("apprise", "email_validator", "aiosmtpd"),
         server=lambda now: FakeMailServer(now=now),
         settings="""network = "email"
-url = "mailto://127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure"
+url = "mailto://127.0.0.1:{0.port}/?from=alerte@police34.example&mode=insecure"
 list_id = "alerte.police34.example"
 unsubscribe = "https://police34.example/stop/{{recipient}}"
 """,
         posts=_mails,
-        refuse=lambda server: server.refuse("*", 550, "5.7.1 Message rejected by policy"),
         people=READERS,
     ),
-    Kind(
-        channel="ntfy",
-        modules=("apprise", "requests"),
-        server=lambda _: FakePushServer(),
-        settings="""network = "apprise"
-url = "ntfy://{0.user}:{0.password}@127.0.0.1:{port}/alertes"
-""",
-        posts=lambda server: [ReaderPost(id=each.id, text=each.text, title=each.title) for each in server.messages],
-        refuse=_refusal(400, {"code": 40014, "error": "invalid request: message rejected"}),
-    ),
-    Kind(
+    FakeNetwork(
         channel="webhook",
-        modules=("requests",),
         server=lambda now: FakeWebhookServer(now=now),
         settings="""network = "webhook"
 url = "{0.url}/police"
 secret = "{0.secret}"
 """,
         posts=_items,
-        refuse=_refusal(422, {"error": "the newsroom does not take this item"}),
-    ),
-    Kind(
-        channel="feed",
-        server=lambda _: FakeFeed(),
-        settings="""network = "feed"
-url = "{site}"
-publisher = "Police nationale"
-folder = "{0.folder}"
-""",
-        posts=_entries,
-        refuse=None,
+        refusal=("/", 422, {"error": "the newsroom does not take this item"}),
     ),
 )
 """All of them, in the order of their ports."""
