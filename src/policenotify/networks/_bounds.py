@@ -46,6 +46,7 @@ def beginning(text: str) -> str:
 
 
 _MASK: Final = "…"
+_MAX_SHOWN: Final = 300  # characters; enough for a technician, and no page of a proxy
 _SHORTEST: Final = 3  # characters of a value: shorter ones occur by chance
 _IN_WORDS: Final = 8  # characters of a value that no word holds by chance
 _PIECE: Final = 4  # characters of a value that show it, and twice as many of it in base64 or hexadecimal
@@ -71,7 +72,7 @@ def redact(text: str, values: Iterable[str], pattern: re.Pattern[str], *, pieces
     text = pattern.sub(_MASK, text)
     if shown := {piece for value in pieces for piece in _pieces(value)}:
         text = _WORD.sub(lambda word: word[0] if shown.isdisjoint(_cuts(word[0])) else _MASK, text)
-    return _UNSEEN.sub(" ", text).strip()
+    return _UNSEEN.sub(" ", text).strip()[:_MAX_SHOWN]
 
 
 def _pieces(value: str) -> Iterator[str]:
