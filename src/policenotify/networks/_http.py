@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,14 +20,12 @@ from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._bounds import beginning
 from policenotify.networks._rules import AnswerRule, judge
 from policenotify.transport import error_for_status, quoted
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
 
-_LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
 _READABLE = frozenset({200, 202, 206})  # the last two are Mastodon's for a picture that it still works on
 _OWNER = "owner"
 
@@ -129,21 +126,6 @@ def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> str:
-    """Return a network's words on one line, without secrets.
-
-    Args:
-        message: The network's words.
-        secrets: Values to leave out, such as the token of the call.
-        private: Matches what may be a secret or personal: tokens, mail addresses.
-    """
-    message = beginning(message)
-    for secret in filter(None, secrets):
-        message = message.replace(secret, "…")
-    message = message.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
-    return " ".join(private.sub("…", message).split())[:_LONGEST_MESSAGE]
 
 
 def judge_http(
