@@ -116,6 +116,8 @@ token = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopq"
 [channels.x]
 network = "x"
 handle = "Police34"
+client_id = "app"
+refresh_token = "token"
 [channels.presse]
 network = "email"
 url = "mailto://127.0.0.1:1/?from=a@police.example&mode=insecure"

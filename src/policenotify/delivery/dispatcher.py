@@ -49,11 +49,12 @@ class _Lane(threading.Thread):
     def __init__(self, dispatcher: Dispatcher, channel: str, *, severe_only: bool) -> None:
         super().__init__(name=f"policenotify {channel}", daemon=True)
         self._dispatcher = dispatcher
-        self.channel = channel
-        self.severe_only = severe_only
-        self.alive_at = dispatcher.clock.monotonic()
+        self.channel: str = channel
+        self.severe_only: bool = severe_only
+        self.alive_at: float = dispatcher.clock.monotonic()
         self.claimed: ClaimedDelivery | None = None
-        self.looking, self.asked = True, False
+        self.looking: bool = True
+        self.asked: bool = False
 
     def run(self) -> None:
         """Deliver until nothing is due on the channel."""
@@ -286,8 +287,7 @@ class Dispatcher:
         routine = self._ask(channel, severe_only=False)
         claimed = routine.claimed if routine is not None else None
         # Read without the lock: threads that wait for it may have all the journal's connections.
-        ready = self.journal.deliveries.is_ready
-        if claimed and ready(channel, severe_only=True, beside=claimed.public_id):
+        if claimed and self.journal.deliveries.is_ready(channel, severe_only=True, beside=claimed.public_id):
             self._ask(channel, severe_only=True)
 
     def _ask(self, channel: str, *, severe_only: bool) -> _Lane | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,13 +20,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.networks import load
+from policenotify.networks import _bounds, load
 from policenotify.networks._rules import AnswerRule, judge
 from policenotify.transport import error_for_status, quoted
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession
 
+_LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
 _READABLE = frozenset({200, 202, 206})  # the last two are Mastodon's for a picture that it still works on
 _OWNER = "owner"
 
@@ -126,6 +128,17 @@ def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
+
+
+def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> str:
+    """Return a network's words on one line, without secrets.
+
+    Args:
+        message: The network's words.
+        secrets: Values to leave out, such as the token of the call.
+        private: Matches what may be a secret or personal: tokens, mail addresses.
+    """
+    return _bounds.redact(message, secrets, private)[:_LONGEST_MESSAGE]
 
 
 def judge_http(

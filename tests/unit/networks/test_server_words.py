@@ -10,7 +10,8 @@ import pytest
 from policenotify.channel import Account, PostRef, RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._apprise.answers import words_of
-from policenotify.networks._bounds import ADDRESS, redact
+from policenotify.networks._bounds import ADDRESS
+from policenotify.networks._http import redact
 from policenotify.networks.bluesky import api as bluesky
 from policenotify.networks.email.replies import Private, Reply
 from policenotify.networks.mastodon import api as mastodon

@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Delete, Row, and_, bindparam, delete, func, select, text, update
 
 from policenotify.channel import TokenPurpose
 from policenotify.errors import Blocked
@@ -121,7 +121,8 @@ class Reports:
             if row is None or channel not in {None, row.channel}:
                 return ReportResult.UNKNOWN
             now, status = self._journal.now(), status[:_MOST_STATUS]
-            _forget_old(connection, now)
+            connection.execute(_old_reports(now))
+            release_expired(connection, now)
             if not schema.insert_new(connection, _report, [_columns(row, now, named.person, kind, status)]):
                 return ReportResult.REPEATED
             body = {"recipient": named.person, "report": kind, "status": status}
@@ -155,7 +156,7 @@ def record_refusals(connection: Connection, settled: Row[Any], now: datetime, *,
     gone_keys = _KEYS.add_columns(_recipient.c.code).where(_GONE).order_by(_person.c.key)
     gone = connection.execute(gone_keys, known).all() if refused else ()
     if gone:
-        _forget_old(connection, now)
+        connection.execute(_old_reports(now))
         schema.insert_new(connection, _report, [_columns(settled, now, row.key, _REFUSED, row.code) for row in gone])
     if not gone or not _is_plausible(connection, settled.id):
         return
@@ -247,9 +248,8 @@ def _delivery_of(connection: Connection, named: PersonToken) -> Row[Any] | None:
     return connection.execute(select(*columns).where(_delivery.c.id == named.delivery)).first()
 
 
-def _forget_old(connection: Connection, now: datetime) -> None:
-    connection.execute(delete(_report).where(_report.c.at <= microseconds(now - KEPT)))
-    release_expired(connection, now)
+def _old_reports(now: datetime) -> Delete:
+    return delete(_report).where(_report.c.at <= microseconds(now - KEPT))
 
 
 def _columns(delivery: Row[Any], now: datetime, key: str, kind: str, status: str) -> dict[str, object]:

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from policenotify.channel import Clock
 from policenotify.errors import ChannelError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.networks import load
-from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.networks._http import HttpAnswer, judge_http
+from policenotify.networks._bounds import ADDRESS
+from policenotify.networks._http import HttpAnswer, judge_http, redact
 from policenotify.networks.bluesky.rules import RULES, WHERE
 from policenotify.transport import error_for_exception
 

@@ -75,7 +75,7 @@ class SmtpSession:
     """
 
     def __init__(self, client: smtplib.SMTP, service: Service, timeout: float) -> None:
-        self.used = False
+        self.used: bool = False
         self._client = client
         self._takes_size = client.has_extn("size")
         self._timeout = timeout

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from policenotify.channel import Clock
 from policenotify.errors import ChannelError, MissingExtra
 from policenotify.networks import load
-from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE, redact
-from policenotify.networks._http import HttpAnswer, judge_http, open_session, parse_json
+from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE
+from policenotify.networks._http import HttpAnswer, judge_http, open_session, parse_json, redact
 from policenotify.networks.mastodon.rules import RULES, WHERE
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from policenotify.errors import (
     forget_locals_of,
 )
 from policenotify.formats.item import Item
-from policenotify.networks._bounds import ADDRESS, redact
-from policenotify.networks._http import HttpAnswer, open_session, parse_json
+from policenotify.networks._bounds import ADDRESS
+from policenotify.networks._http import HttpAnswer, open_session, parse_json, redact
 from policenotify.networks._rules import judge
 from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.networks.webhook.rules import RULES, WHERE

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from policenotify import transport
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._bounds import ADDRESS, beginning, redact
-from policenotify.networks._http import HttpAnswer, judge_http, parse_json
+from policenotify.networks._bounds import ADDRESS, beginning
+from policenotify.networks._http import HttpAnswer, judge_http, parse_json, redact
 from policenotify.networks._rules import AnswerRule
 
 WHERE: Final = "X"
