@@ -370,7 +370,7 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
 
 @pytest.mark.slow
 def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
-    desk.timeout = 60
+    desk.timeout = 30
     desk.clock = clock = PassingClock()
     desk.bluesky.on(*PUT, NoResponse())
     publisher = desk.publisher(lease=10 * LONG)
