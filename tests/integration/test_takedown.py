@@ -255,3 +255,16 @@ def test_what_still_waits_is_deleted_too_and_a_mail_is_named_for_a_look(five: Fi
     assert sorted(deletion.channel for deletion in shown.deletions) == ["bluesky", "mastodon"]
     [left] = [finding for finding in shown.findings if finding.code == "PN602"]
     assert "or may still be: email." in left.reason
+
+
+def test_a_withdrawal_covers_a_server_that_is_not_known_yet(five: Five) -> None:
+    publisher, delivery = on_two(five), schema.delivery
+    publisher.publish(sought(), key="o", actor="c", wait=0, urgent=WHY)
+    held = {"state": Outcome.HELD, "in_doubt": True}
+    with publisher.journal.write() as connection:
+        connection.execute(update(delivery).where(delivery.c.channel == "mastodon").values(held))
+    withdrawn = publisher.withdraw("o", actor="c", reason=WHY, wait=0)
+    [event] = publisher.journal.audit.events("taken_down", withdrawn.at)
+    assert event["deletes"] == ["bluesky", "mastodon"]
+    publisher.resolve(withdrawn.on("mastodon").delivery, actor="c", posted=True)
+    assert outcomes(publisher, "o")["mastodon", Operation.DELETE, Outcome.WAITING] == 1

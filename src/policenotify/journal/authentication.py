@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -109,8 +109,11 @@ def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
     return PostRef.read(ref)
 
 
-def forged_deliveries(connection: Connection, keys: Keys) -> Iterator[str]:
-    """Yield what is wrong with each delivery that is not what this installation stored. Purged ones are passed over."""
+def forged_deliveries(connection: Connection, keys: Keys) -> Generator[str, None, None]:
+    """Yield what is wrong with each delivery that is not what this installation stored. Purged ones are passed over.
+
+    Close it if you do not read it to its end: a server holds a cursor until then.
+    """
     delivery, publication = schema.delivery, schema.publication
     query = (
         select(delivery, publication.c.message)
@@ -118,12 +121,13 @@ def forged_deliveries(connection: Connection, keys: Keys) -> Iterator[str]:
         .where(is_whole(), delivery.c.parent.is_(None))
         .order_by(delivery.c.id)
     )
-    for row in connection.execute(query.execution_options(yield_per=_ROWS)):
-        which = f"delivery {row.id} of publication {row.publication}"
-        if not is_authentic(keys, row, row.message):
-            yield f"{which} is not what was published"
-        if row.ref is not None and not keys.is_mac("ref", _text(row.post_key, row.ref), row.ref_mac):
-            yield f"{which} does not name the post that was recorded"
+    with connection.execute(query.execution_options(yield_per=_ROWS)) as rows:
+        for row in rows:
+            which = f"delivery {row.id} of publication {row.publication}"
+            if not is_authentic(keys, row, row.message):
+                yield f"{which} is not what was published"
+            if row.ref is not None and not keys.is_mac("ref", _text(row.post_key, row.ref), row.ref_mac):
+                yield f"{which} does not name the post that was recorded"
 
 
 def _delivery(columns: Mapping[str, Any], operation: str, message: str) -> str:

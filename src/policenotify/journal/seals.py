@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -137,8 +138,9 @@ def verify(connection: Connection, keys: Keys) -> int:
     while rows := events_after(connection, cursor, _BATCH):
         cursor = place_of(rows[-1])
         _digest("", rows)  # checks the bodies of those that are not sealed yet
-    for forged in chain(forged_deliveries(connection, keys), forged_drafts(connection, keys)):
-        raise _tampered(forged)
+    with closing(forged_deliveries(connection, keys)) as deliveries:
+        for forged in chain(deliveries, forged_drafts(connection, keys)):
+            raise _tampered(forged)
     return len(seals)
 
 

@@ -185,9 +185,10 @@ def _copy(source: Connection, target: Connection) -> dict[str, int]:
         query, counts[table.name] = select(table).order_by(*table.primary_key.columns), 0  # a row follows its parents
         if table is schema.meta:
             query = query.where(table.c.name != meta.MOVED)
-        for rows in source.execute(query, execution_options={"yield_per": _ROWS}).mappings().partitions():
-            target.execute(insert(table), [dict(row) for row in rows])
-            counts[table.name] += len(rows)
+        with source.execute(query, execution_options={"yield_per": _ROWS}) as result:
+            for rows in result.mappings().partitions():
+                target.execute(insert(table), [dict(row) for row in rows])
+                counts[table.name] += len(rows)
         number = table.autoincrement_column
         if number is not None and target.dialect.name == "postgresql":  # which goes on behind the numbers taken
             sequence = func.pg_get_serial_sequence(table.name, number.name)

@@ -41,7 +41,8 @@ class Instance(BaseModel):
     """A server, as it is stored.
 
     The defaults are Mastodon's own, for values that the server does not name. Before anything is known of a server it
-    is another one, of which no more is claimed than is safe everywhere.
+    is another one, of which no more is claimed than is safe everywhere. A deletion is: what waits or is in doubt may be
+    withdrawn before the server is known, and one that cannot delete refuses.
 
     Attributes:
         software: The software, as far as it makes a difference here.
@@ -89,7 +90,7 @@ class Instance(BaseModel):
             idempotency_window=_IDEMPOTENCY_WINDOW if mastodon else timedelta(0),
             lookup_delay=_LOOKUP_DELAY,
             edits=mastodon and self.major >= _EDITS,  # elsewhere an edit may reset the language (GoToSocial)
-            deletes=self.software != "other",
+            deletes=self.software != "other" or self.read_at is None,
             bracketed_hashtags=False,  # since 4.6 a space must stand before one
         )
 

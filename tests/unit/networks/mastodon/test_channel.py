@@ -99,7 +99,7 @@ def posted(server: FakeServer) -> list[RecordedRequest]:
 
 def test_before_it_knows_its_server_it_claims_what_is_safe(channel: Mastodon) -> None:
     can = channel.capabilities
-    assert (can.budget.limit, can.images, can.replies, can.deletes) == (500, 4, True, False)
+    assert (can.budget.limit, can.images, can.replies, can.deletes) == (500, 4, True, True)
     assert (can.idempotency_window, can.edits) == (timedelta(0), False)
     assert can.lookup_delay == timedelta(minutes=1)
     assert (can.html, can.title, can.recipients, can.hashtags) == (False, False, False, True)
