@@ -224,10 +224,10 @@ def test_an_impossible_number_is_refused_beside_the_others(server: FakeSmsServer
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"parallel": 0}, "parallel: must be 1 to 32"),
-        ({"parallel": 33}, "parallel: must be 1 to 32"),
-        ({"batch": 0}, "batch: must be 1 to 100"),
-        ({"batch": 101}, "batch: must be 1 to 100"),
+        ({"parallel": 0}, "parallel: .* greater than or equal to 1"),
+        ({"parallel": 33}, "parallel: .* less than or equal to 32"),
+        ({"batch": 0}, "batch: .* greater than or equal to 1"),
+        ({"batch": 101}, "batch: .* less than or equal to 100"),
         ({"batch": 2}, "batch: form does not answer for each person"),
     ],
 )
