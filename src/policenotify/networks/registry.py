@@ -31,7 +31,6 @@ from policenotify.channel import (
     missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
-from policenotify.networks.options import ChannelOptions
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"
@@ -81,6 +80,8 @@ class Network:
                 raise MissingExtra(f"The network {self.name!r}", self.name, package=self.package) from error
             raise self._unusable(f"cannot be loaded ({type(error).__name__}: {error})") from error
         missing = [name for name in ("prepare", "whoami", "close") if not callable(getattr(target, name, None))]
+        from policenotify.networks.options import ChannelOptions  # noqa: PLC0415 - pydantic reads its source: 10 ms
+
         options = getattr(target, "Options", None)
         if not isinstance(options, type) or not issubclass(options, ChannelOptions):
             missing.append("Options")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: P
 )
 def test_the_example_is_that_of_the_page(heading: str, file: str) -> None:
     page = (OURS.parent / "docs" / "howto" / "add-a-network.md").read_text("utf-8")
-    example = (OURS.parent / "src" / "policenotify" / "cli" / "example" / file).read_text("utf-8")
+    example = (files("policenotify.cli") / "example" / file).read_text("utf-8")
     assert f"```python\n# {heading}\n{example}```" in page
 
 

@@ -33,7 +33,7 @@ ShownPost = Mapping[str, Any]
 """A post as the timeline shows it."""
 
 _SHORTENED: Final = re.compile(r"https?://t\.co/\w{1,40}")  # the slug's length: twitter-text 3.1.0, validateTco
-_LAST_LINK: Final = re.compile(rf"\s*{_SHORTENED.pattern}\Z")
+_LAST_LINK: Final = re.compile(rf"(?<!\s)\s*+{_SHORTENED.pattern}\Z")
 _ACE: Final = re.compile(r"xn--([a-z0-9-]+)", re.IGNORECASE)  # RFC 5890, section 2.3.2.1
 
 _UPLOAD = "/2/media/upload"
