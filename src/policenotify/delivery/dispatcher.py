@@ -73,12 +73,13 @@ class Dispatcher:
     others wait.
 
     Attributes:
-        channels: The channels of the installation, by name.
+        channels: The channels of the installation, by name. One that is replaced is opened anew.
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         poll_interval: Seconds between two looks at what other processes have changed. A worker looks every second.
         rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
+        refresh: Replaces the channels whose settings may have changed. Called at each look, before anything is sent.
     """
 
     journal: Journal
@@ -88,6 +89,7 @@ class Dispatcher:
     backoff: Callable[[timedelta], timedelta] = backoff
     poll_interval: float = 0.2
     rest: float = 5.0
+    refresh: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self._forget_threads()
@@ -162,6 +164,7 @@ class Dispatcher:
             self._look_after(is_worker=is_worker, whole=publication is None)
             self._upkept_at, self._offset = self.clock.monotonic(), shown
         due, may_happen = self._look(publication, deadline)
+        self.refresh()  # after the look: a channel that was unblocked before it is not tried with its old secret
         now = self.journal.now()  # read after `due`, so that what is due at once is due by now
         for name in [name for name, at in due.items() if at <= now]:
             self._start(name)
@@ -328,6 +331,10 @@ class Dispatcher:
                 if claimed is not None:
                     with self._changed:
                         lane.alive_at, lane.claimed = self.clock.monotonic(), claimed
+                    config = self.channels[lane.channel]
+                    if attempts is not None and attempts.config is not config:  # it may have a new secret
+                        attempts.close()
+                        attempts = None
                     attempts = attempts or self._open(lane, config, claimed)
                     if attempts is None:
                         return

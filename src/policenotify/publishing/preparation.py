@@ -534,6 +534,10 @@ class PendingDeliveries:
     def run(self, *, retries_lists: bool = False) -> None:
         """Reopen the channels that can be, and render what waits for them; see `retry_lists`, too."""
         self.reopen_channels()
+        self.render(retries_lists=retries_lists)
+
+    def render(self, *, retries_lists: bool = False) -> None:
+        """Render what waits for channels that can be used; see `retry_lists`, too."""
         usable = [name for name, channel in self.channels.items() if not channel.problem]
         closed: set[str] = set()
         with self.journal.snapshot():
@@ -549,13 +553,14 @@ class PendingDeliveries:
         if self.reopen is None:
             return
         blocked = set(self.journal.channels.blocked())
-        names, self._blocked = self._blocked - blocked, blocked  # an unblocked channel may have a new secret
+        names = self._blocked - blocked  # an unblocked channel may have a new secret
         now = self.clock.monotonic()
         if self._reopened_at is None or now >= self._reopened_at + _REOPEN_INTERVAL:
             names |= {name for name, channel in self.channels.items() if channel.problem}
             self._reopened_at = now
         for name in sorted(names & self.channels.keys()):
             self._replace(self.channels[name], self.reopen(name))
+        self._blocked = blocked  # at last: until then another thread reopens them, too, before it sends
 
     def _replace(self, channel: ChannelConfig, reopened: ChannelConfig | None) -> None:
         if reopened is None or (channel.account and reopened.account not in {"", channel.account}):

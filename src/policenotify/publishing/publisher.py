@@ -150,6 +150,7 @@ class Publisher(Operations):
             clock=self.clock,
             lease=lease,
             backoff=backoff,
+            refresh=self._refresh,
         )
         policy = reminders or ReminderPolicy()
         for name in policy.to:
@@ -490,7 +491,7 @@ class Publisher(Operations):
         """Do what a drain does at each look, besides delivering. Return whether there is more to deliver."""
         self.events.register()  # who has subscribed since gets what is written from now on
         self.events.wake()
-        self._pending.run()
+        self._pending.render()
         if self.clock.monotonic() < self._tidied_at + _TIDY_INTERVAL:
             return False
         self._tidied_at = self.clock.monotonic()

@@ -693,6 +693,37 @@ def test_a_possibly_published_post_stays_in_doubt_when_the_channel_cannot_be_ope
     assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
 
 
+def test_a_channel_that_is_replaced_is_opened_anew_though_its_connection_is_kept(book: Book, delivers: Made) -> None:
+    revoked, renewed = Scripted(), Scripted()
+    revoked.sends.append(Blocked("Revoked."))
+    published = book.publish("sky")
+    delivery = delivers(sky=revoked)
+    delivery.drain(LONG)
+    delivery.channels["sky"] = renewed.configured("sky")
+    book.journal.resume("desk", "sky")
+    delivery.drain(LONG)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert (len(revoked.said), len(renewed.said), revoked.closed) == (1, 1, 1)
+
+
+def test_a_channel_that_is_unblocked_is_replaced_before_anything_is_sent_on_it(book: Book, delivers: Made) -> None:
+    revoked, renewed = Scripted(), Scripted()
+    book.journal.channels.block("sky", Blocked("Revoked."))
+    published = book.publish("sky")
+
+    def refresh() -> None:  # what a person unblocks while the drain looks
+        if not book.journal.channels.blocked():
+            delivery.channels["sky"] = renewed.configured("sky")
+
+    delivery = delivers(sky=revoked, refresh=refresh)
+    delivery.drain(LONG)
+    assert book.receipt(published).outcome is Outcome.WAITING
+    book.journal.resume("desk", "sky")
+    delivery.drain(LONG)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert (revoked.opened, len(renewed.said)) == (0, 1)
+
+
 # --- closing
 
 
