@@ -126,7 +126,8 @@ class Network:
                 self.name, self.name, {"timeout": 2.0, **self.options(server)}, recipients=recipients
             )
             with closing(config.open(FakeClock(NOW), InMemoryStateStore())) as channel:
-                Calls(channel, config, tuple(secret for secret in getattr(server, "secrets", ()) if len(secret) > 4)).make()
+                secrets = tuple(secret for secret in getattr(server, "secrets", ()) if len(secret) > 4)
+                Calls(channel, config, secrets).make()
         return tuple(answers)
 
 

@@ -73,7 +73,7 @@ class Dispatcher:
     others wait.
 
     Attributes:
-        channels: The channels of the installation, by name. One that is replaced is opened anew.
+        channels: The channels of the installation, by name. One that is replaced is opened again.
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
         backoff: Returns the wait after a failure, from the wait after the failure before it.

@@ -693,7 +693,7 @@ def test_a_possibly_published_post_stays_in_doubt_when_the_channel_cannot_be_ope
     assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
 
 
-def test_a_channel_that_is_replaced_is_opened_anew_though_its_connection_is_kept(book: Book, delivers: Made) -> None:
+def test_a_channel_that_is_replaced_is_opened_again_though_its_connection_is_kept(book: Book, delivers: Made) -> None:
     revoked, renewed = Scripted(), Scripted()
     revoked.sends.append(Blocked("Revoked."))
     published = book.publish("sky")
