@@ -245,7 +245,7 @@ def _words(text: str) -> str:
 
 @contextmanager
 def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
-    """Yield an installation on Bluesky, Takahe and Mastodon."""
+    """Yield an installation on Bluesky, GoToSocial and Mastodon."""
     clock = FakeClock(start)
     with ExitStack() as stack:
         bluesky = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))

@@ -18,7 +18,7 @@ from policenotify.errors import (
     forget_locals_of,
 )
 from policenotify.model.lifecycle import Stage
-from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, newest_connected
+from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
 from policenotify.networks.mastodon.api import Api
 from policenotify.networks.mastodon.instance import Instance, InstanceCache
 from policenotify.networks.mastodon.post import (
@@ -178,6 +178,7 @@ class Mastodon:
                 deleted since it was prepared.
         """
         status = StatusBody.model_validate(request.body)
+        self._check_thread(status)
         answer = self._api.ask(
             "status_post",
             status.status,
@@ -254,6 +255,19 @@ class Mastodon:
     def _check_ours(self, ref: PostRef, done: str) -> None:
         if ref.account != self.account or not is_id(ref.id):
             raise Refused(f"The post is not one of {self.account}; nothing was {done}.")
+
+    def _check_thread(self, status: StatusBody) -> None:
+        """Raise if a post above was deleted since `prepare`.
+
+        Mastodon refuses such a reply, and makes the replies of a deleted post stand alone. Other servers accept one
+        that no reader finds.
+        """
+        if status.in_reply_to_id is None or self._instances.known().software == "mastodon":
+            return
+        with without_side_effects("looking for the post to answer"):
+            connected = is_connected(status.in_reply_to_id, self._timeline.parent_of)
+        if not connected:
+            raise deleted_parent("404")
 
     def _is_hidden(self, ref: PostRef) -> bool:
         """Return True if Mastodon does not show a post: its spam filter invents statuses, and a copy may be late."""
