@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
+from policenotify.channel import ChannelSettings
 from policenotify.checks import CHECKS
 from policenotify.findings import Finding, Level, audience_too_large, audience_uncounted, images_left
 from policenotify.journal.records import NeededApproval
@@ -27,7 +28,7 @@ from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
-    ChannelSettings,
+    ChannelTable,
     ReminderSettings,
     RouteSettings,
     Settings,
@@ -93,7 +94,7 @@ de = "words/de.toml"
 "@PompiersHerault" = "sapeurs-pompiers de l'Hérault"
 "#OTV" = "opération Tranquillité vacances"
 """),
-    Table("`[channels.NAME]`", ChannelSettings, variable="POLICENOTIFY_CHANNELS__NAME__{}", about=
+    Table("`[channels.NAME]`", ChannelTable, variable="POLICENOTIFY_CHANNELS__NAME__{}", about=
         "One table for each account. `NAME` is yours, and receipts show it.\n"
         "In the name of a variable, `NAME` is in capitals, with `_` for `-` and `.`.\n"
         "Each network has further options, which have variables of the same form: see [Networks](networks.md).",
@@ -124,7 +125,7 @@ url = { file = "secrets/smtp" }
 """),
     Table("`[audiences.NAME]`", AudienceSettings, variable="POLICENOTIFY_AUDIENCES__NAME__{}", about=
         "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).\n"
-        "Each is one of `addresses`, `file`, `csv`, `query`, `function` and `source`.", example="""
+        "Each is one of `addresses`, `file`, `csv`, `query` and `function`.", example="""
 [channels.presse]
 network = "email"
 audiences = ["press", "residents"]
@@ -268,8 +269,6 @@ EXAMPLES: Mapping[str, str] = {
     "url": '`{ file = "secrets/register-url" }`',
     "changed": '`"SELECT max(changed_at) FROM subscriber"`',
     "function": '`"our_desk.people:subscribers"`',
-    "AudienceSettings.source": '`"directory"`',
-    "AudienceSettings.options": '`server = "ldap.police.example"`',
     "AudienceSettings.categories": '`["traffic_accident", "fire"]`',
     "purpose": '`"recruitment"`',
     "checked": "`false`",
@@ -361,12 +360,6 @@ _IMPORTS = {  # by code: the title, a reason, what passes, what fails
         "an `Update` of an alert that was published here",
         "an `Update` whose `references` are unknown here",
     ),
-    "PN707": (
-        "Name an unsigned alert of a sender with a certificate",
-        "The alert is not signed, and its sender has a certificate here.",
-        "an alert that its sender signed",
-        "an unsigned alert of a sender in `[certificates]`",
-    ),
     "PN708": (
         "Name another text that came under the same name",
         "The draft has the name of this alert, and not its text.",
@@ -376,7 +369,6 @@ _IMPORTS = {  # by code: the title, a reason, what passes, what fails
 }
 _REMEDIES = {
     "PN701": "Complete the draft before you submit it.",
-    "PN707": "Ask the sender whether it is theirs.",
     "PN708": "Compare the two, and ask the sender which is theirs.",
 }
 
@@ -459,7 +451,7 @@ def _settings() -> Iterator[str]:
     for table in TABLES:
         yield from ("", f"## {table.title}", *(("", table.about) if table.about else ()), "")
         yield from _keys(table)
-        if table.model is ChannelSettings:
+        if table.model is ChannelTable:
             yield from ("", "Choices, for every message or, for `on_unknown` and `on_correction`, by severity:", "")
             yield from _choices()
         if table.model is RouteSettings:
@@ -490,7 +482,7 @@ def _keys(table: Table) -> Iterator[str]:
 
 def _choices() -> Iterator[str]:
     yield from _row("key", "value", "effect")
-    schema = TypeAdapter(ChannelSettings).json_schema()
+    schema = TypeAdapter(ChannelTable).json_schema()
     for key in dict.fromkeys(key for key, *_ in CHOICES):
         values = {value for name, value, _ in CHOICES if name == key}
         if (allowed := set(re.findall(r"`(\w+)`", _type(schema["properties"][key], schema)))) != values:
@@ -597,11 +589,12 @@ def _row(*cells: str, head: bool = True) -> Iterator[str]:
 
 
 def _meanings(model: type[Any]) -> dict[str, str]:
-    """Return the meaning of each attribute, from the docstring."""
+    """Return the meaning of each attribute, from the docstrings of the class and the one that it extends."""
+    inherited = _meanings(ChannelSettings) if model is ChannelTable else {}
     _, _, attributes = (getdoc(model) or "").partition("Attributes:\n")
     parts = re.split(r"^ {4}(\w+): ", attributes, flags=re.MULTILINE)[1:]
     plain = (re.sub(r"\[([^]]*)\]\[[^]]*\]", r"\1", " ".join(text.split())) for text in parts[1::2])
-    return dict(zip_longest(parts[::2], plain, fillvalue=""))
+    return {**inherited, **dict(zip_longest(parts[::2], plain, fillvalue=""))}
 
 
 def _type(shown: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = Path(policenotify.__file__).parent  # also where only the wheel is installed
 CATALOGUE = SOURCE / "catalogue"
 _PROSE = re.compile(r"[^\W\d_]{2,}[^\w\n]*\s[^\w\n]*[^\W\d_]{2,}")
-_FORMATTED = re.compile(r"\{(where)\}")  # names that `str.format` fills in
+_FORMATTED = re.compile(r"\{(where|words)\}")  # names that `str.format` fills in
 _ADMIN_TEXT = re.compile(r"\{\{ (\"[^\"]*\")\|say \}\}")
 _PAGE_TEXT = re.compile(r"\bt\(\s*(\"[^\"]*\"|'[^']*')")
 

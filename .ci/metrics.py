@@ -20,9 +20,9 @@ DATA = {"_data"}  # folders of generated tables
 # The first three are what has been reached. Lower them as the package shrinks, towards 29,500 and 35,500 lines in 210
 # files.
 LIMITS: dict[str, float] = {
-    "lines without testing": 63_000,
-    "lines": 70_200,
-    "files": 394,
+    "lines without testing": 60_000,
+    "lines": 66_400,
+    "files": 390,
     "files at the top level": 8,
     "files in the fullest folder": 26,
     "lines of the longest file": 600,

@@ -1,9 +1,8 @@
 """The contract of a network, and its values.
 
-A network is a class. Its objects are *channels*: one account on one network. The keyword parameters of its constructor
-are the channel's options, validated by name and type. Parameters of the types [`Clock`][policenotify.channel.Clock] and
-[`StateStore`][policenotify.channel.StateStore] are not options: they are passed in. A channel encodes posts and never
-changes their wording.
+A network is a class. Its objects are *channels*: one account on one network. Its nested class `Options` has a field for
+each option of a channel. The constructor takes these options and [`Services`][policenotify.channel.Services]. A channel
+encodes posts and never changes their wording.
 
 One thread at a time uses a channel object. Several objects of one account may exist at once.
 """
@@ -14,14 +13,16 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+from pydantic import Field, InstanceOf
 
 from policenotify.audiences.model import Audience
 from policenotify.errors import printable
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import ChannelSettings
 from policenotify.model.person import Delivered, Reported
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
-from policenotify.model.rate import Rate
 from policenotify.text import Budget
 from policenotify.translation import AnyText
 
@@ -31,6 +32,7 @@ __all__ = [
     "Capabilities",
     "Channel",
     "ChannelConfig",
+    "ChannelSettings",
     "Clock",
     "Digest",
     "Operation",
@@ -40,6 +42,7 @@ __all__ = [
     "Recipient",
     "RecipientOutcome",
     "Request",
+    "Services",
     "Span",
     "StateStore",
     "StoredValue",
@@ -255,6 +258,19 @@ class StateStore(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a channel is given beside its options. Its constructor calls neither of them.
+
+    Attributes:
+        clock: Time. A channel reads no other clock, and never sleeps on a rate limit.
+        store: The state of the channel, shared by all processes of the installation.
+    """
+
+    clock: Clock
+    store: StateStore
+
+
 @runtime_checkable
 class Channel(Protocol):
     """One account on one network."""
@@ -403,102 +419,42 @@ class SupportsDelete(Protocol):
         """Delete the post at *ref*, if it still exists. Raises the errors of `send`."""
 
 
-OnUnknown: TypeAlias = Literal["resend", "hold"]
-"""The choice for a delivery in doubt without a look-up: send it again, or hold it for a person to resolve."""
-
-OnCorrection: TypeAlias = Literal["reply", "edit", "both"]
-"""How a correction is published: as a reply to the wrong post, as an edit of it, or both."""
-
-_Choice_co = TypeVar("_Choice_co", covariant=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BySeverity(Generic[_Choice_co]):
-    """A choice of an installation that depends on a message's severity.
-
-    Attributes:
-        severe: The choice at severity Severe and above.
-        minor: The choice below Severe, and for a message without a severity.
-    """
-
-    severe: _Choice_co
-    minor: _Choice_co
+def missing_methods(channel: object, capabilities: Capabilities) -> list[str]:
+    """Return the protocols of the claimed capabilities that a channel does not follow."""
+    claims: dict[type, bool] = {
+        Channel: True,
+        SupportsPeople: capabilities.recipients,
+        SupportsSend: not capabilities.recipients,
+        SupportsLookup: capabilities.lookup_delay is not None,
+        SupportsEdit: capabilities.edits,
+        SupportsDelete: capabilities.deletes,
+    }
+    return [protocol.__name__ for protocol, claimed in claims.items() if claimed and not isinstance(channel, protocol)]
 
 
-DEFAULT_ON_UNKNOWN: BySeverity[OnUnknown] = BySeverity(severe="resend", minor="hold")
-"""A severe post in doubt is sent again, since a missing warning is worse than a double one. Any other one is held."""
-
-DEFAULT_ON_CORRECTION: BySeverity[OnCorrection] = BySeverity(severe="both", minor="edit")
-"""A severe correction also replies, so that readers of the wrong post see it. Any other one only edits."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelConfig:
+class ChannelConfig(ChannelSettings):
     """A channel as the installation configures it, not opened yet.
 
     Attributes:
         name: The installation's name for it, shown in receipts.
-        network: The name of its network.
         account: See `Channel.account`.
         capabilities: See `Channel.capabilities`.
         open: Makes a channel object for one thread. No I/O.
-        languages: BCP 47, the main one first. A message that has none of them is published in its own language.
-        tags: Names by which routes and callers select several channels at once.
-        exercise: It is for exercises only.
-        retired: It gets no new incidents, only what follows in those opened on it.
-        without_opening: How to publish an end or cancellation if the opening was certainly never posted.
-        on_unknown: The choice for a delivery in doubt without a look-up: one for every message, or one by severity.
-        on_correction: How a correction is published, likewise. Without `Capabilities.edits` it always replies.
-        on_cancellation: How a cancellation is published: `reply`, `delete` the incident's posts, or `both`. It always
-            posts if a post cannot be deleted, or may be out unseen.
-        mentions: Accounts that its posts may mention, without `@`. Any other name loses its `@`.
-        hashtags: Where hashtags of category and place stand, if the network has any: `inline` in the text, or `last`,
-            behind it, where they do not interrupt a screen reader.
         discovers_capabilities: Facts in its state store refine its capabilities.
         audiences: Whom its posts go to, on a network with recipients. They are read after a message was published.
-        price: What one message to one person costs, in euros: one segment of an SMS, or one mail. `None`: nothing.
-        most_people: The most people whom one publication may reach on it, unless its findings are overruled.
-        most_cost: The most that one publication may cost on it, in euros, likewise.
-        rate: Its limit, for all processes of the installation together. Each attempt to post, edit or delete counts,
-            and with recipients each person. More severe messages go first.
         problem: Why it cannot be used now, such as a wrong option or an unreadable secret. Such a channel has no
             account, and its deliveries wait. Empty if it can be used.
     """
 
     name: str
-    network: str
     account: str
-    capabilities: Capabilities
-    open: Callable[[Clock, StateStore], Channel] = field(repr=False)
-    languages: tuple[str, ...] = ("fr",)
-    tags: frozenset[str] = frozenset()
-    exercise: bool = False
-    retired: bool = False
-    without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: OnUnknown | BySeverity[OnUnknown] = DEFAULT_ON_UNKNOWN
-    on_correction: OnCorrection | BySeverity[OnCorrection] = DEFAULT_ON_CORRECTION
-    on_cancellation: Literal["reply", "delete", "both"] = "reply"
-    mentions: frozenset[str] = frozenset()
-    hashtags: Literal["inline", "last"] = "inline"
+    capabilities: InstanceOf[Capabilities]
+    open: Callable[[Clock, StateStore], Channel] = Field(repr=False)
     discovers_capabilities: bool = False
-    audiences: tuple[Audience, ...] = field(default=(), repr=False)
-    price: float | None = None
-    most_people: int | None = None
-    most_cost: float | None = None
-    rate: Rate | None = None
-    problem: AnyText = ""
+    audiences: tuple[InstanceOf[Audience], ...] = Field(default=(), repr=False)
+    problem: str = ""
 
     @property
     def readers(self) -> tuple[str, ...]:
         """What two channels with the same readers have in common: network, account, and the names of the audiences."""
         return (self.network, self.account, *sorted(audience.name for audience in self.audiences))
-
-    def unknown_policy(self, *, severe: bool) -> OnUnknown:
-        """Return the choice for a delivery in doubt, by severity."""
-        choice = self.on_unknown
-        return choice if isinstance(choice, str) else choice.severe if severe else choice.minor
-
-    def correction_policy(self, *, severe: bool) -> OnCorrection:
-        """Return how a correction is published, by severity."""
-        choice = self.on_correction
-        return choice if isinstance(choice, str) else choice.severe if severe else choice.minor

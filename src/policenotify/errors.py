@@ -66,7 +66,7 @@ def forget_locals(function: Callable[_Arguments, _Result]) -> Callable[_Argument
     if isgeneratorfunction(function):
 
         @wraps(function)
-        def iterate(*args: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401 - as the function
+        def iterate(*args: Any, **named: Any) -> Iterator[Any]:
             try:
                 yield from cast("Any", function)(*args, **named)
             except Exception as error:
@@ -472,7 +472,7 @@ class JournalTakenAway(JournalError):
 
     _unknown = ""
 
-    def __init__(self, event: str) -> None:
+    def __init__(self, event: AnyText) -> None:
         self.event = event
         super().__init__(
             Text(

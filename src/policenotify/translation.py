@@ -123,8 +123,8 @@ class Text:
         return text
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
-        from pydantic_core import core_schema  # noqa: PLC0415 - `import policenotify` loads no models
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
 
         del source, handler
         return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())

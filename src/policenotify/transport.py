@@ -20,6 +20,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.translation import AnyText, Text
 from policenotify.validation import sentence
 
 # Errors before the request leaves: no address, no listener, no free connection, an untrusted certificate, a proxy of an
@@ -32,30 +33,39 @@ _NOT_SENT = frozenset(
         "SSLCertVerificationError", "SMTPConnectError", "SMTPHeloError",
     }
 )  # fmt: skip
-_NO_NAME = (": its name is not found", " Check the channel's address in the settings, and the DNS of this machine.")
+_NO_NAME = (
+    Text(": its name is not found"),
+    Text(" Check the channel's address in the settings, and the DNS of this machine."),
+)
 _WHY = {
     "NameResolutionError": _NO_NAME,
     "gaierror": _NO_NAME,
     "SSLCertVerificationError": (
-        ": its certificate is not trusted",
-        " Check the clock and the authorities (CA certificates) of this machine.",
+        Text(": its certificate is not trusted"),
+        Text(" Check the clock and the authorities (CA certificates) of this machine."),
     ),
-    "InvalidSchema": (": no way leads there", " Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
+    "InvalidSchema": (
+        Text(": no way leads there"),
+        Text(" Check the proxy's settings of this machine (HTTPS_PROXY, ALL_PROXY)."),
+    ),
 }
 _NO_AUTHORITIES = (
-    ": the authorities (CA certificates) of this machine cannot be read",
-    " Check the file that REQUESTS_CA_BUNDLE names.",
+    Text(": the authorities (CA certificates) of this machine cannot be read"),
+    Text(" Check the file that REQUESTS_CA_BUNDLE names."),
 )
 # Without a cause, the proxy refused the call. With one, it may have cut the connection after the whole request: urllib3
 # uses the name for both.
 _PROXY = "ProxyError"
 # Nothing is posted until a person acts (RFC 9110, sections 15.5.2 to 15.5.4 and 15.5.8).
-_WRONG_CREDENTIALS = ("{where} does not accept our credentials", "Check the account and its password or token")
+_WRONG_CREDENTIALS = (
+    Text("{where} does not accept our credentials"),
+    Text("Check the account and its password or token"),
+)
 _BLOCKED = {
     401: _WRONG_CREDENTIALS,
-    402: ("{where} wants to be paid first", "Check the account's credits or plan"),
+    402: (Text("{where} wants to be paid first"), Text("Check the account's credits or plan")),
     403: _WRONG_CREDENTIALS,
-    407: ("The proxy before {where} wants a login", "Check the proxy's settings of this machine"),
+    407: (Text("The proxy before {where} wants a login"), Text("Check the proxy's settings of this machine")),
 }
 _NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy that refuses CONNECT: no bytes went further
 _NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"  # requests' OSError, before it connects
@@ -63,7 +73,6 @@ _WAIT_HEADERS = ("retry-after", "ratelimit-reset", "x-ratelimit-reset", "x-rate-
 _MAX_WAIT = timedelta(days=1)  # the longest window of Bluesky and X
 _MAX_SKEW = timedelta(days=36_525)  # a machine without its clock battery is in 1970, but a Date of 1900 is an error
 _YEAR_2001 = 1_000_000_000  # a larger number of seconds is a Unix time, not a delay
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def is_loopback(host: str) -> bool:
@@ -78,10 +87,12 @@ def is_secure_url(url: str) -> bool:
     """Return True if a secret may be sent there: by https, or on this machine."""
     try:
         parts = urlsplit(url)
+        _ = parts.port
     except ValueError:
         return False
-    local = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    return bool(parts.hostname) and (parts.scheme == "https" or local) and parts.username is None
+    host = parts.hostname or ""
+    local = parts.scheme == "http" and is_loopback(host)
+    return bool(host) and (parts.scheme == "https" or local) and parts.username is None
 
 
 def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManager[None]]:
@@ -93,7 +104,7 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
     muted: ContextVar[bool] = ContextVar("policenotify_muted", default=False)
 
     class Mute(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
+        def filter(self, record: logging.LogRecord) -> bool:
             return not muted.get()
 
     for logger in loggers:
@@ -163,7 +174,7 @@ def _with_causes(error: BaseException, above: frozenset[int]) -> Iterator[BaseEx
 
 
 @contextmanager
-def without_side_effects(where: str, doing: str) -> Iterator[None]:
+def without_side_effects(where: AnyText, doing: AnyText) -> Iterator[None]:
     """Turn `Unconfirmed` into `Unavailable` for calls that publish nothing.
 
     The text names the server, and the activity as what follows "while": `logging in`.
@@ -172,9 +183,9 @@ def without_side_effects(where: str, doing: str) -> Iterator[None]:
         yield
     except Unconfirmed as error:
         raise Unavailable(
-            f"{where} gave no usable answer while {doing}; this attempt posted nothing.",
+            Text("{where} gave no usable answer while {doing}; this attempt posted nothing.", where=where, doing=doing),
             code=error.code,
-            remedy=error.remedy or "It will be tried again.",
+            remedy=error.remedy or Text("It will be tried again."),
         ) from None
 
 
@@ -193,13 +204,17 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
     name = type(error).__name__
     if never_sent(error):
         why, remedy = why_unreachable(error)
-        return Unavailable(f"{where} cannot be reached{why}.", code=name, remedy=f"It will be tried again.{remedy}")
+        return Unavailable(
+            Text("{where} cannot be reached{why}.", where=where, why=why),
+            code=name,
+            remedy=Text("It will be tried again.{remedy}", remedy=remedy),
+        )
     within = f"the {where[4:]}" if where.startswith("The ") else where  # in the middle of a sentence
-    return Unconfirmed(f"The connection to {within} was lost before its answer came.", code=name)
+    return Unconfirmed(Text("The connection to {within} was lost before its answer came.", within=within), code=name)
 
 
 def error_for_status(
-    status: int, headers: Mapping[str, str], *, now: datetime, where: str, code: str = "", detail: str = ""
+    status: int, headers: Mapping[str, str], *, now: datetime, where: AnyText, code: str = "", detail: str = ""
 ) -> ChannelError:
     """Return the error for an HTTP status that is not a success.
 
@@ -215,20 +230,29 @@ def error_for_status(
     """
     full_code = f"{status} {code}".strip()
     words = quoted(detail)
-    if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
+    if status == 429:
         at = retry_at(headers, now=now)
-        return Unavailable(f"{where} asks us to wait{words}", retry_at=at, whole_channel=True, code=full_code)
+        return Unavailable(
+            Text("{where} asks us to wait{words}", where=where, words=words),
+            retry_at=at,
+            whole_channel=True,
+            code=full_code,
+        )
     if status in _BLOCKED:
         reason, remedy = _BLOCKED[status]
         return Blocked(
-            f"{reason.format(where=where)}{words}", code=full_code, remedy=f"{remedy}, then: policenotify doctor"
+            f"{reason.format(where=where)}{words}",
+            code=full_code,
+            remedy=Text("{remedy}, then: policenotify doctor", remedy=remedy),
         )
-    if status >= 500 or status < 400:  # noqa: PLR2004 - RFC 9110, section 15
-        reason = f"{where} answered in a way that leaves open whether the post is out{words}"
+    if status >= 500 or status < 400:
+        reason = Text(
+            "{where} answered in a way that leaves open whether the post is out{words}", where=where, words=words
+        )
         return Unconfirmed(reason, code=full_code)
     if status in {408, 425}:
-        return Unavailable(f"{where} did not take the request{words}", code=full_code)
-    return Refused(f"{where} refused the post{words}", code=full_code)
+        return Unavailable(Text("{where} did not take the request{words}", where=where, words=words), code=full_code)
+    return Refused(Text("{where} refused the post{words}", where=where, words=words), code=full_code)
 
 
 def quoted(text: str) -> str:

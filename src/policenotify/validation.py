@@ -11,9 +11,14 @@ from urllib.parse import unquote
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from policenotify.errors import SettingsError
 from policenotify.translation import AnyText, Text, text_of
 
-_TEXTS = {"missing": Text("is missing."), "too_short": Text("must not be empty.")}
+_TEXTS = {
+    "missing": Text("is missing."),
+    "too_short": Text("must not be empty."),
+    "string_too_short": Text("must not be empty."),
+}
 # The texts of pydantic by type of the error, with the names of its context.
 _OF_PYDANTIC = {
     "string_type": Text("Input should be a valid string"),
@@ -41,7 +46,6 @@ _OF_PYDANTIC = {
     "date_type": Text("Input should be a valid date"),
     "date_from_datetime_parsing": Text("Input should be a valid date or datetime, {error}"),
     "url_parsing": Text("Input should be a valid URL, {error}"),
-    "string_too_short": Text("String should have at least {min_length} characters"),
     "string_too_long": Text("String should have at most {max_length} characters"),
     "string_pattern_mismatch": Text("String should match pattern '{pattern}'"),
     "too_long": Text("{field_type} should have at most {max_length} items after validation, not {actual_length}"),
@@ -131,11 +135,38 @@ def validation_errors(
     details = error.errors(include_url=False, include_input=False)
     locations = [detail["loc"] for detail in details]
     return [
-        Problem(path(at, *detail["loc"]).replace(hidden, ""), _text(detail, model, also, secrets))
+        _problem(detail, model, at, also, secrets, hidden)
         for detail in details
         # A list is wrong because one of its items is: only the item is reported.
         if not any(inner[: len(detail["loc"])] == detail["loc"] != inner for inner in locations)
     ]
+
+
+def _problem(
+    detail: ErrorDetails, model: type[BaseModel], at: str, also: Iterable[str], secrets: list[str], hidden: str
+) -> Problem:
+    cause = detail.get("ctx", {}).get("error")
+    if not detail["loc"] and isinstance(cause, SettingsError):
+        return Problem("", option_error(cause, model, at=at, secrets=secrets))
+    return Problem(path(at, *detail["loc"]).replace(hidden, ""), _text(detail, model, also, secrets))
+
+
+def option_error(error: BaseException, model: type[BaseModel], *, at: str, secrets: Iterable[str]) -> AnyText:
+    """Return an error about several options behind the place of the one that its text names first, as `handle: …`.
+
+    Args:
+        error: The error. The text of a `SettingsError` is written to be shown.
+        model: The model of the options.
+        at: The place of the options in the settings.
+        secrets: The values that must not appear.
+    """
+    ours = isinstance(error, SettingsError)
+    text = text_of(error) if ours else Text("{kind}: {text}", kind=type(error).__name__, text=str(error))
+    text = redact(text, secrets, trusted=ours)
+    option, colon, _ = str(text).partition(": ")
+    if colon and option in model.model_fields and at:
+        return Text("{place}.{text}", place=at, text=text)
+    return at_place(at, text)
 
 
 @overload
@@ -177,7 +208,8 @@ def at_place(place: str, text: AnyText) -> AnyText:
 
 def path(*parts: str | int) -> str:
     """Return the place of a value, as `channels.bluesky.handle` or `routes[0].to`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "").lstrip(".")
+    shown = (part for part in parts if part not in {"", "[key]"})  # the second stands for a wrong key of a table
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in shown).lstrip(".")
 
 
 def secret_values(model: type[BaseModel], values: object) -> list[str]:
@@ -185,7 +217,7 @@ def secret_values(model: type[BaseModel], values: object) -> list[str]:
     return list(_secrets(model, values))
 
 
-def _secrets(annotation: Any, value: object) -> Iterator[str]:  # noqa: ANN401 - annotations have no common type
+def _secrets(annotation: Any, value: object) -> Iterator[str]:
     match value:
         case Mapping():
             fields = inner.model_fields if (inner := _within(annotation, BaseModel)) else {}
@@ -234,7 +266,7 @@ def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], sec
         return own
     context = detail.get("ctx", {})
     if detail["type"] == "value_error":
-        return redact(text_of(context["error"]), secrets)
+        return redact(text_of(context["error"]), secrets, trusted=isinstance(context["error"], SettingsError))
     worded = _OF_PYDANTIC.get(detail["type"])
     return redact(Text(worded.template, **context) if worded else detail["msg"], secrets)
 
@@ -246,7 +278,7 @@ def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable
     return model.model_fields
 
 
-def _within(annotation: Any, *kinds: type) -> Any:  # noqa: ANN401 - annotations have no common type
+def _within(annotation: Any, *kinds: type) -> Any:
     """Return the first such type inside an annotation like `dict[str, Route] | None`."""
     if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, kinds):
         return annotation

@@ -37,6 +37,7 @@ MODULES: Final = {
     "policenotify": "applications",
     "policenotify.audiences": "sources of subscribers",
     "policenotify.channel": "networks",
+    "policenotify.networks.options": "networks",
     "policenotify.checks": "rules of an installation, and the law of other countries",
     "policenotify.errors": "networks, applications",
     "policenotify.log": "applications",

@@ -27,6 +27,7 @@ from policenotify.networks.webhook.channel import Webhook
 from policenotify.testing import FakeClock
 from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
+from tests.support.channels import open_channel
 from tests.support.network_calls import NOW, a_post, error_of, send_post
 from tests.support.patience import PATIENCE
 
@@ -84,7 +85,7 @@ def newsroom(clock: FakeClock) -> Iterator[Newsroom]:
 
 
 def channel_to(url: str, secret: str, clock: FakeClock, **options: Any) -> Webhook:
-    return Webhook(url=SecretStr(url), secret=SecretStr(secret), clock=clock, **options)
+    return open_channel(Webhook, url=SecretStr(url), secret=SecretStr(secret), clock=clock, **options)
 
 
 @pytest.fixture

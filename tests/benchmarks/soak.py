@@ -33,7 +33,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
-from policenotify.testing.servers.mail import _Step
+from policenotify.testing.servers.mail import Command, _Fault
 from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from tests.support.installation import accident
 
@@ -97,11 +97,10 @@ class Soak:
         chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
         ordinary = script.take
 
-        def take(items: list[Any], matches: Callable[[Any], bool]) -> Any:
-            asked_for_mail = items is script.steps and matches(_Step("MAIL", ""))
-            if asked_for_mail and chance.random() < share:
-                return _Step("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
-            return ordinary(items, matches)
+        def take(faults: list[_Fault], command: Command, recipient: str = "*") -> _Fault | None:
+            if command == "MAIL" and chance.random() < share:
+                return _Fault("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
+            return ordinary(faults, command, recipient)
 
         script.take = take  # type: ignore[method-assign]
 

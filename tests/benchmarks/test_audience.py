@@ -18,15 +18,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection
 
 from policenotify.audiences.model import Row, Subscriber
 from policenotify.channel import ChannelConfig, PostRef, Recipient, RecipientOutcome, Request
-from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.delivery.batch import backoff
+from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.delivery.audience_reader import BatchMaker
 from policenotify.journal import open_journal
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
@@ -118,16 +118,15 @@ def _expand_all(journal: Journal, mail: ChannelConfig) -> None:
     """Store the people of all batches of the next delivery. Each batch stays claimed."""
     maker = BatchMaker(
         journal=journal,
+        channel=cast("Any", None),  # it makes batches only
+        clock=journal.clock,
         config=mail,
         siblings=("mail",),
-        reader=AudienceReader(),
         lease=LEASE,
-        backoff=backoff,
-        may_go_on=lambda: True,
     )
     number = 0
     while claimed := journal.deliveries.claim("mail", f"benchmark/-/-/{number}", lease=timedelta(hours=1)):
-        made = maker.make(claimed)
+        made = maker.make_batch(claimed)
         if isinstance(made, AttemptResult):
             journal.deliveries.record_result(claimed, made)
         number += 1
@@ -256,7 +255,7 @@ with closing(opened(sys.argv[1], Path(sys.argv[2]))) as publisher:
 
 def opened(url: str, keys: Path) -> Publisher:
     """A publisher on mail alone, whose server answers after a moment. Its batches are small, as its list is."""
-    defaults = BatchMaker.__init__.__kwdefaults__
+    defaults = DeliveryAttempt.__init__.__kwdefaults__
     assert defaults is not None
     defaults["size"] = 20
     journal = open_journal(url, keys=Keys.load(keys), create=True)
@@ -267,7 +266,7 @@ def opened(url: str, keys: Path) -> Publisher:
 def _people_in_a_second(server: Server, folder: Path, workers: int) -> float:
     keys, url = folder / f"keys of {workers}", server.url(server.database())
     Keys.create(secrets.token_bytes).save(keys)
-    migrate(url, keys=Keys.load(keys), actor="benchmark")
+    migrate(url, keys=Keys.load(keys))
     started = [
         subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
             [sys.executable, "-c", _WORKER, url, str(keys)],

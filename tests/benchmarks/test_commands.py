@@ -127,9 +127,9 @@ def _show(command: str, cost: float, peer: float, goal: float) -> None:
     ("command", "goal", "limit"),
     [
         (("--help",), 0.45, 0.45),
-        (("incidents",), 0.45, 2.1),
-        (("status",), 0.45, 2.4),
-        (("preview", *ACCIDENT), 0.45, 3.0),
+        (("incidents",), 0.45, 2.5),
+        (("status",), 0.45, 2.8),
+        (("preview", *ACCIDENT), 0.45, 3.4),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

@@ -33,7 +33,7 @@ _POSTS = 24
 _LATENCY = 0.4  # seconds of the network, which one worker spends waiting: what is to be shared, not the processor
 _WORKER = """
 import json, sys
-import policenotify.networks.x.client, requests_oauthlib, tweepy   # what the first post would wait for
+import policenotify.networks.x.api, requests_oauthlib, tweepy   # what the first post would wait for
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -60,7 +60,7 @@ def server() -> Iterator[Server]:
 def _posts_in_a_second(server: Server, folder: Path, workers: int) -> float:
     keys, url = folder / f"keys of {workers}", server.url(server.database())
     Keys.create(secrets.token_bytes).save(keys)
-    migrate(url, keys=Keys.load(keys), actor="benchmark")
+    migrate(url, keys=Keys.load(keys))
     with FakeXServer() as x:
         x.posts_left = x.day_left = 10**6
         options = x_options(x)

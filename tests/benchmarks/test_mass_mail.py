@@ -34,6 +34,7 @@ from policenotify.journal.clock import MachineClock
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
 from tests.acceptance.peers.programs import free_ports, listens, wait_until
+from tests.support.channels import open_channel
 from tests.support.fake_network import LEASE, Book
 
 pytestmark = pytest.mark.benchmark
@@ -146,7 +147,7 @@ class Ours:
         clock = MachineClock()
         self.book = Book(folder, clock=clock)
         url = f"mailto://127.0.0.1:{port}/?from={SENDER}&mode=insecure"
-        self.channel = Email(url=SecretStr(url), sessions=sessions, clock=clock)
+        self.channel = open_channel(Email, url=SecretStr(url), sessions=sessions, clock=clock)
         self.channel.whoami()  # its libraries are loaded
         config = configure_channel("sky", "email", {"url": url}, recipients=lambda: ["a@b.example"])
         self.attempt = DeliveryAttempt(

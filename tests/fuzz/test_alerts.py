@@ -8,16 +8,13 @@ from hypothesis import strategies as st
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.fields import imported
 from policenotify.formats.cap.reader import read
-from policenotify.formats.cap.signature import Signer, load_certificate, verified
 from policenotify.formats.cap.writer import write
 from policenotify.model.message import Message
 from policenotify.testing.strategies import nasty_text
-from tests.support.alerts import BOMB, CORPUS, VIGILANCE, key_and_certificate
+from tests.support.alerts import BOMB, CORPUS, VIGILANCE
 from tests.support.fuzz import ODD_TEXTS, damaged, only_ours
 
 REAL = [file.read_bytes() for file in sorted(CORPUS.glob("*.cap")) if file.stat().st_size < 20_000]
-KEY, CERTIFICATE = key_and_certificate()
-SIGNED = Signer(KEY, CERTIFICATE)(VIGILANCE.read_bytes())
 
 
 @st.composite
@@ -42,9 +39,3 @@ def test_any_file_is_read_or_refused(content: bytes) -> None:
         assert write(read(write(alert))) == write(alert)
         done = imported(alert, codes={}, language="fr", category="fire")
         Message.model_validate(done.fields)
-
-
-@given(damaged(SIGNED))
-def test_any_signature_is_verified_or_refused(content: bytes) -> None:
-    with only_ours(InvalidAlert):
-        verified(content, load_certificate(CERTIFICATE, "certificates"))

@@ -37,7 +37,7 @@ from policenotify.testing import (
     FakeBlueskyServer,
     FakeClock,
     FakeMastodonServer,
-    FakePushServer,
+    FakeServer,
     FakeSmsServer,
     FakeXServer,
     InMemoryStateStore,
@@ -46,6 +46,7 @@ from policenotify.testing.contract.texts import message
 from policenotify.testing.servers.http import Answer, Disconnect, RecordedRequest, Reply
 from policenotify.testing.servers.webhook import FakeWebhookServer
 from tests.support.fuzz import FEW, ODD_NUMBERS, damaged, json_texts, only_ours, values
+from tests.support.matrix_server import matrix_server
 from tests.support.network_calls import NOW, a_picture, a_post
 from tests.support.network_options import (
     bluesky_options,
@@ -84,9 +85,9 @@ def x_renewable(server: FakeXServer) -> dict[str, Any]:
     }
 
 
-def matrix(server: FakePushServer) -> dict[str, Any]:
+def matrix(server: FakeServer) -> dict[str, Any]:
     at = server.url.removeprefix("http://")
-    return {"url": f"matrix://{server.user}:{server.password}@{at}/%23alertes", "unencrypted": True}
+    return {"url": f"matrix://desk:s3cret@{at}/%23alertes", "unencrypted": True}
 
 
 def octopush(server: FakeSmsServer) -> dict[str, Any]:
@@ -125,7 +126,8 @@ class Network:
                 self.name, self.name, {"timeout": 2.0, **self.options(server)}, recipients=recipients
             )
             with closing(config.open(FakeClock(NOW), InMemoryStateStore())) as channel:
-                Calls(channel, config, tuple(secret for secret in server.secrets if len(secret) > 4)).make()
+                secrets = tuple(secret for secret in getattr(server, "secrets", ()) if len(secret) > 4)
+                Calls(channel, config, secrets).make()
         return tuple(answers)
 
 
@@ -191,7 +193,7 @@ NETWORKS: Final[dict[str, tuple[str, Callable[[], Any], Callable[[Any], dict[str
     "x, tokens renewed": ("x", FakeXServer, x_renewable),
     "mastodon": ("mastodon", FakeMastodonServer, mastodon_options),
     "bluesky": ("bluesky", FakeBlueskyServer, bluesky_options),
-    "matrix": ("apprise", FakePushServer, matrix),
+    "matrix": ("apprise", matrix_server, matrix),
     "kannel": ("sms", FakeSmsServer, sms_options),
     "octopush": ("sms", FakeSmsServer, octopush),
     "webhook": ("webhook", webhook_server, webhook_options),

@@ -109,7 +109,7 @@ class Journal:
                 ]
         publisher.close()
         self.posts = copy.deepcopy(desk.bluesky._records)
-        self.mails = list(desk.mail._script.mails)
+        self.mails = list(desk.mail._mails)
 
     def write_drafts(self, drafts: Drafts) -> None:
         """Write a draft that one of two has read, and one that was returned."""
@@ -141,8 +141,8 @@ class Journal:
         self.desk.bluesky._records = copy.deepcopy(self.posts)
         self.desk.bluesky.points_left = self.desk.bluesky.logins_left = 1000
         self.desk.bluesky._request_count = 0
-        with self.desk.mail._script.changed:
-            self.desk.mail._script.mails[:] = self.mails
+        with self.desk.mail._changed:
+            self.desk.mail._mails[:] = self.mails
         self.clock.ahead = timedelta(hours=1)
 
     def use(self) -> Counter[str]:
@@ -171,7 +171,6 @@ class Journal:
         yield lambda: [publisher.drafts.publish(draft.id, actor="writer") for draft in publisher.drafts.list()]
         yield publisher.incidents
         yield lambda: publisher.incident("I2")
-        yield publisher.journal.deliveries.repeated_takeovers
         yield lambda: publisher.journal.retention.purge(self.clock.now() + timedelta(hours=1), "desk")
         yield publisher.journal.retention.erase_addresses
         yield publisher.journal.audit.seal

@@ -17,6 +17,7 @@ from policenotify.channel import Recipient, Request
 from policenotify.errors import ChannelError
 from policenotify.networks.email.channel import Email
 from policenotify.testing import FakeClock
+from tests.support.channels import open_channel
 from tests.support.fuzz import FEW, damaged, only_ours
 from tests.support.hostile_server import listening
 from tests.support.network_calls import a_post
@@ -127,7 +128,7 @@ def test_any_reply_is_judged(replies: dict[Moment, bytes]) -> None:
         outcomes: dict[str, str] = {}
         for step in (ask, send):
             with (
-                closing(Email(url=url, timeout=short(0.5), clock=FakeClock())) as channel,
+                closing(open_channel(Email, url=url, timeout=short(0.5), clock=FakeClock())) as channel,
                 only_ours(secrets=SECRETS) as raised,
             ):
                 step(channel, outcomes)
@@ -158,7 +159,7 @@ def test_unchanged_replies_serve_everyone() -> None:
     with listening(session.serve) as port:
         url = SecretStr(f"mailto://{USER}:{PASSWORD}@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
         outcomes: dict[str, str] = {}
-        with closing(Email(url=url, timeout=ANSWERED, clock=FakeClock())) as channel:
+        with closing(open_channel(Email, url=url, timeout=ANSWERED, clock=FakeClock())) as channel:
             send(channel, outcomes)
     assert set(outcomes.values()) == {"posted"}
     assert session.accepted == list(PEOPLE.values())

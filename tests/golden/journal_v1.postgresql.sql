@@ -55,11 +55,10 @@ CREATE TABLE pn_channel (
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
-    facts TEXT NOT NULL,
     PRIMARY KEY (name)
 );
 
-COMMENT ON TABLE pn_channel IS 'Block, pause, limiter and facts of a channel, shared by all processes.';
+COMMENT ON TABLE pn_channel IS 'Block, pause and limiter of a channel, shared by all processes.';
 
 CREATE TABLE pn_channel_state (
     channel VARCHAR(64) NOT NULL,

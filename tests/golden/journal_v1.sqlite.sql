@@ -51,7 +51,6 @@ CREATE TABLE pn_channel (
     reason TEXT NOT NULL,
     remedy TEXT NOT NULL,
     code TEXT NOT NULL,
-    facts TEXT NOT NULL,
     PRIMARY KEY (name)
 )
  STRICT;

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -115,7 +115,7 @@ class Lists(RuleBasedStateMachine):
         owner = f"{this_process()}/{worker}{next(self.owners)}"
         claimed = deliveries.claim("mail", owner, lease=LEASE)
         if claimed is not None and is_list(claimed):
-            made = self._maker(worker, size).make(claimed)
+            made = self._maker(worker, size).make_batch(claimed)
             if not isinstance(made, ClaimedDelivery):
                 deliveries.record_result(claimed, made)
                 return
@@ -129,17 +129,18 @@ class Lists(RuleBasedStateMachine):
             network="email",
             account="police34.example",
             capabilities=Capabilities(budget=Budget(300), recipients=True),
-            open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+            open=lambda _clock, _store: None,
             audiences=(self.audience,),
         )
         return BatchMaker(
             journal=self.desk.journal,
+            channel=cast("Any", None),  # it makes batches only
+            clock=self.desk.clock,
             config=config,
             siblings=("mail",),
             reader=self.readers[worker],
             lease=LEASE,
             backoff=lambda _before: timedelta(seconds=5),
-            may_go_on=lambda: True,
             size=size,
         )
 
@@ -179,7 +180,7 @@ class Lists(RuleBasedStateMachine):
         self.held.pop(worker, None)
         self.readers[worker] = AudienceReader()
         self.clock.pass_by(LEASE.total_seconds() + 1)
-        self.desk.journal.deliveries.recover(LEASE)
+        self.desk.journal.deliveries.recover()
 
     def teardown(self) -> None:
         try:

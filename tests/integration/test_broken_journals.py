@@ -21,6 +21,7 @@ from sqlalchemy import text
 from policenotify.cli import main
 from policenotify.errors import JournalError, JournalMissing, PolicenotifyError, UnsupportedVersion
 from policenotify.journal import open_journal
+from policenotify.journal.database import engine as database_engine
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
@@ -158,9 +159,10 @@ def test_a_write_ahead_log_of_another_database(desk: Desk, tmp_path: Path) -> No
 # --- full disks, missing permissions, locks
 
 
-def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
+def test_a_backup_that_holds_the_lock_too_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer gets the name of the blocking process, and goes on afterwards."""
-    url = f"sqlite:///{_journalled(desk)}?timeout={short(0.2)}"
+    monkeypatch.setattr(database_engine, "BUSY", short(0.2))
+    url = str(_journalled(desk))
     publisher = Publisher(
         journal=open_journal(url, keys=desk.keys, clock=desk.clock),
         channels=[desk.on_bluesky(), desk.by_mail()],
@@ -182,8 +184,9 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk) -> None:
     assert len(desk.bluesky.posts) >= 1
 
 
-def test_a_backup_that_denies_reading(desk: Desk) -> None:
-    url = f"sqlite:///{_journalled(desk)}?timeout={short(0.2)}"
+def test_a_backup_that_denies_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", short(0.2))
+    url = str(_journalled(desk))
     backup = sqlite3.connect(desk.database, isolation_level=None)
     backup.execute("PRAGMA locking_mode=EXCLUSIVE")
     backup.execute("BEGIN EXCLUSIVE")

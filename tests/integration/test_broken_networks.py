@@ -47,7 +47,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def _broken(channel: ChannelConfig, failure: str) -> ChannelConfig:
     budget = Budget(10_000, **FAILURES[failure])
-    return replace(channel, capabilities=replace(channel.capabilities, budget=budget))
+    return channel.model_copy(update={"capabilities": replace(channel.capabilities, budget=budget)})
 
 
 @pytest.mark.parametrize("failure", FAILURES)
@@ -116,6 +116,8 @@ token = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopq"
 [channels.x]
 network = "x"
 handle = "Police34"
+client_id = "app"
+refresh_token = "token"
 [channels.presse]
 network = "email"
 url = "mailto://127.0.0.1:1/?from=a@police.example&mode=insecure"

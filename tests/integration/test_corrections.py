@@ -437,7 +437,9 @@ class Learning(OnBoard):
 
 def test_learned_capabilities_count_from_the_next_publication_on(station: Station) -> None:
     publisher = station.publisher(discovers_capabilities=True)
-    how = replace(publisher.channel_configs["board"], open=lambda _clock, keep: Learning(station.board, keep))
+    how = publisher.channel_configs["board"].model_copy(
+        update={"open": lambda _clock, keep: Learning(station.board, keep)}
+    )
     publisher.channel_configs["board"] = how
     long = Message.model_validate(
         {
@@ -460,7 +462,7 @@ def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, cap
             raise error
         return OnBoard(station.board)
 
-    publisher.channel_configs["board"] = replace(publisher.channel_configs["board"], open=failing)
+    publisher.channel_configs["board"] = publisher.channel_configs["board"].model_copy(update={"open": failing})
     said = station.publish(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
     assert "Channel board: its default capabilities are used (LookupError)." in caplog.text

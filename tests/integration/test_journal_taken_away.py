@@ -15,6 +15,7 @@ import pytest
 from policenotify.cli import main
 from policenotify.errors import JournalTakenAway
 from policenotify.journal import open_journal
+from policenotify.journal.database import engine as database_engine
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
@@ -293,7 +294,7 @@ def test_an_unwritable_journal_is_reported_once(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was stored, so nothing was published: no word of a doubt."""
-    monkeypatch.setenv("POLICENOTIFY_JOURNAL", f"sqlite:///{desk.database}?timeout={short(0.1)}")
+    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
     other = sqlite3.connect(desk.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     words = "publish --category scam_cyber --headline Arnaque --instruction Raccrochez."

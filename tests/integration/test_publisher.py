@@ -370,7 +370,7 @@ def test_one_network_in_trouble_leaves_the_other_alone(desk: Desk, down: str, ou
 
 @pytest.mark.slow
 def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
-    desk.timeout = 60
+    desk.timeout = 30
     desk.clock = clock = PassingClock()
     desk.bluesky.on(*PUT, NoResponse())
     publisher = desk.publisher(lease=10 * LONG)
@@ -445,7 +445,7 @@ def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
 
 def test_a_message_that_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:
     mute = desk.on_bluesky()
-    publisher = desk.publisher([replace(mute, capabilities=replace(mute.capabilities, replies=False))])
+    publisher = desk.publisher([mute.model_copy(update={"capabilities": replace(mute.capabilities, replies=False)})])
     with pytest.raises(MessageTooLong, match="bluesky"):
         publisher.publish(accident(instruction="Évitez le secteur " * 30), key="open", actor="desk")
     assert publisher.incidents() == ()
@@ -686,7 +686,9 @@ def test_two_lists_of_one_sender_are_two_channels(desk: Desk) -> None:
 
 def test_addresses_are_stored_only_with_a_post_for_them(desk: Desk) -> None:
     mail = desk.by_mail()
-    narrow = replace(mail, capabilities=replace(mail.capabilities, budget=Budget(10), title=False, html=False))
+    narrow = mail.model_copy(
+        update={"capabilities": replace(mail.capabilities, budget=Budget(10), title=False, html=False)}
+    )
     publisher = desk.publisher([desk.on_bluesky(), narrow])
     assert publisher.publish(accident(), key="open", actor="desk").on("presse").outcome is Outcome.REFUSED
     with publisher.journal.read() as connection:
@@ -739,6 +741,6 @@ def test_a_ref_is_shown_where_readers_find_it(publisher: Publisher) -> None:
 
 def test_two_networks_may_call_our_account_alike(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
-    publisher = desk.publisher([bluesky, replace(desk.by_mail(), account=bluesky.account)])
+    publisher = desk.publisher([bluesky, desk.by_mail().model_copy(update={"account": bluesky.account})])
     written = publisher.publish(TIP, key="tip", actor="desk", wait=0)
     assert {receipt.outcome for receipt in written} == {Outcome.WAITING}

@@ -79,7 +79,7 @@ def test_an_error_shows_times_in_the_zone_of_the_installation(desk: Desk) -> Non
 
 @pytest.mark.slow
 def test_a_delivery_under_way_names_no_command_and_no_time_to_wait_for(desk: Desk) -> None:
-    desk.timeout = 60
+    desk.timeout = 30
     desk.bluesky.fail_next(*PUT, Answer.rate_limited(retry_after=1))
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=0.5))

@@ -226,12 +226,10 @@ def test_on_bluesky_a_lost_answer_finds_no_post_of_another(opened: Open, clock: 
 # --- texts published that day are published again
 
 
-@pytest.mark.parametrize("errors", ["problem", "code"])
 @pytest.mark.parametrize("minutes", [2, 10, 60, 600])
 def test_an_end_whose_text_was_published_that_day_is_published(
-    installation: Installation, x: FakeXServer, minutes: int, errors: Any
+    installation: Installation, x: FakeXServer, minutes: int
 ) -> None:
-    x.errors = errors
     installation.opening("I1")
     installation.end("I1")
     installation.clock.pass_by(60 * minutes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -104,7 +103,7 @@ def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
     capabilities = Capabilities(budget=Budget(300, graphemes))
     told = {}
     for mentions in (frozenset[str](), frozenset({"sdis34"}), frozenset({"SDIS34", "SDIS51"})):
-        channel = replace(_channel("short", capabilities), mentions=mentions)
+        channel = _channel("short", capabilities).model_copy(update={"mentions": mentions})
         leg = Target(channel=channel.name, account=channel.account, language="fr")
         post = render(scene, leg, channel=channel, key="0" * 64).standalone
         told[post.text] = [span.value for span in post.spans if span.kind == "mention"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 import pytest
+from sqlalchemy import update
 
 from policenotify.channel import Operation
 from policenotify.errors import NotAllowed
 from policenotify.findings import Level
+from policenotify.journal.database import schema
 from policenotify.model.history import Outcome
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication
@@ -89,6 +92,25 @@ def test_what_waits_is_not_sent(installation: Desk, publisher: Publisher) -> Non
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.SUPERSEDED): 1,
         ("presse", Operation.POST, Outcome.SUPERSEDED): 1,
+    }
+    assert publisher.journal.audit.verify() == 0
+
+
+def test_a_post_that_was_held_is_deleted_once_a_person_has_seen_it(installation: Desk, publisher: Publisher) -> None:
+    publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
+    delivery = schema.delivery
+    held = {"state": Outcome.HELD, "in_doubt": True, "ref": None, "ref_mac": "", "settled_at": None}
+    with publisher.journal.write() as connection:
+        connection.execute(update(delivery).where(delivery.c.channel == "bluesky").values(held))
+    withdrawn = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
+    assert len(installation.bluesky.posts) == 1
+    publisher.resolve(withdrawn.on("bluesky").delivery, actor="claire", posted=True)
+    publisher.drain(timedelta(seconds=PATIENCE))
+    assert not installation.bluesky.posts
+    assert outcomes(publisher, "k") == {
+        ("bluesky", Operation.POST, Outcome.DELETED): 1,
+        ("bluesky", Operation.DELETE, Outcome.DELETED): 1,
+        ("presse", Operation.POST, Outcome.POSTED): 1,
     }
     assert publisher.journal.audit.verify() == 0
 
@@ -232,4 +254,17 @@ def test_what_still_waits_is_deleted_too_and_a_mail_is_named_for_a_look(five: Fi
     shown = publisher.preview(found(opening))
     assert sorted(deletion.channel for deletion in shown.deletions) == ["bluesky", "mastodon"]
     [left] = [finding for finding in shown.findings if finding.code == "PN602"]
-    assert "or may still be: email." in str(left.reason)
+    assert "or may still be: email." in left.reason
+
+
+def test_a_withdrawal_covers_a_server_that_is_not_known_yet(five: Five) -> None:
+    publisher, delivery = on_two(five), schema.delivery
+    publisher.publish(sought(), key="o", actor="c", wait=0, urgent=WHY)
+    held = {"state": Outcome.HELD, "in_doubt": True}
+    with publisher.journal.write() as connection:
+        connection.execute(update(delivery).where(delivery.c.channel == "mastodon").values(held))
+    withdrawn = publisher.withdraw("o", actor="c", reason=WHY, wait=0)
+    [event] = publisher.journal.audit.events("taken_down", withdrawn.at)
+    assert event["deletes"] == ["bluesky", "mastodon"]
+    publisher.resolve(withdrawn.on("mastodon").delivery, actor="c", posted=True)
+    assert outcomes(publisher, "o")["mastodon", Operation.DELETE, Outcome.WAITING] == 1

@@ -29,6 +29,7 @@ from policenotify.testing import FakeClock, FakeMailServer
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import FakeServer
+from tests.support.channels import open_channel
 from tests.support.installation import accident
 from tests.support.network_calls import a_post
 
@@ -77,7 +78,7 @@ def wrong_push_url(folder: Path) -> None:  # noqa: ARG001 - the form of all case
 
 
 def unknown_push_url(folder: Path) -> None:  # noqa: ARG001 - the form of all cases
-    with closing(Apprise(url=SecretStr(f"zzz://{SECRET}"), clock=FakeClock())) as channel:
+    with closing(open_channel(Apprise, url=SecretStr(f"zzz://{SECRET}"), clock=FakeClock())) as channel:
         assert channel.capabilities
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.bluesky.record import BUDGET, record, valid_uri
+from policenotify.networks.bluesky.post import BUDGET, record, valid_uri
 from policenotify.text import graphemes, utf8_bytes
 from policenotify.text.spans import spans_of
 from tests.oracles.texts import FRENCH, HERE, asked, join_surrogates, settled, texts

@@ -1,4 +1,4 @@
-"""Our CAP alerts beside the schemas (xmllint) and the signatures of another program (xmlsec1)."""
+"""Our CAP alerts beside the schemas (xmllint)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.alert import NAMESPACE
 from policenotify.formats.cap.export import alerts
-from policenotify.formats.cap.reader import read, read_element
-from policenotify.formats.cap.signature import Signer
+from policenotify.formats.cap.reader import read_element
 from policenotify.formats.cap.writer import write
 from policenotify.formats.feed import Thread
-from tests.support.alerts import ALERT_SITE, SCHEMAS, VIGILANCE, foreign_alerts, key_and_certificate, threads
+from tests.support.alerts import ALERT_SITE, SCHEMAS, foreign_alerts, threads
 
 pytestmark = pytest.mark.oracle
 
@@ -64,16 +63,3 @@ def test_our_alerts_are_valid(tmp_path: Path, thread: Thread) -> None:
         files[-1].write_bytes(write(alert))
     for schema in SCHEMAS if files else ():
         assert problems(schema, *files) == []
-
-
-def test_another_program_verifies_our_signature(tmp_path: Path) -> None:
-    key, certificate = key_and_certificate()
-    signed = Signer(key, certificate)(write(read(VIGILANCE.read_bytes())))
-    file, trusted = tmp_path / "signed.xml", tmp_path / "certificate.pem"
-    trusted.write_bytes(certificate)
-    command = ["xmlsec1", "--verify", "--trusted-pem", str(trusted), str(file)]
-    file.write_bytes(signed)
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - programs of Debian
-    assert problems(SCHEMAS[0], file) == []
-    file.write_bytes(signed.replace(b"Moderate", b"Extreme", 1))
-    assert subprocess.run(command, capture_output=True, check=False).returncode != 0  # noqa: S603 - programs of Debian

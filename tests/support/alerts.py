@@ -1,17 +1,13 @@
-"""CAP alerts: those of other services, those of our feed, and a key that signs them."""
+"""CAP alerts: those of other services, and those of our feed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import strategies as st
 
 from policenotify.formats.cap.alert import NAMESPACE
@@ -82,23 +78,3 @@ def threads(draw: st.DrawFn) -> Thread:
     later = st.lists(st.sampled_from((Stage.UPDATE, Stage.CORRECTION)), max_size=3)
     final = draw(st.sampled_from(((), (Stage.END,), (Stage.CANCELLATION,))))
     return stages(draw(messages(exercise=False)), Stage.OPENING, *draw(later), *final)
-
-
-@cache
-def key_and_certificate(name: str = "police", *, until: int = 2100) -> tuple[bytes, bytes]:
-    """Return PEM of a private key on P-256 and of its certificate, which is valid until a year."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(names)
-        .issuer_name(names)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime(2020, 1, 1))  # noqa: DTZ001 - UTC, as the builder wants it
-        .not_valid_after(datetime(until, 1, 1))  # noqa: DTZ001 - the same
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return private, made.public_bytes(encoding)

@@ -29,9 +29,9 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.testing import Call, ChannelContract, FakeClock, Fault, VisiblePost
 from policenotify.testing.contract.case import SLOTS
-from policenotify.testing.contract.fixtures import OUT
+from policenotify.testing.contract.fixtures import OUT, NetworkFixture
 from policenotify.text import Budget, graphemes
 from policenotify.transport import error_for_exception, error_for_status
 
@@ -47,15 +47,13 @@ class No(Exception):
         super().__init__(status)
 
 
-class MemoryFixture:
+class MemoryFixture(NetworkFixture):
     """The network itself."""
 
-    faults = frozenset(Fault)
     retry_after: timedelta | None = timedelta(seconds=90)
-    secrets = ()
 
     def __init__(self) -> None:
-        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
+        super().__init__()
         self.posts: dict[str, VisiblePost] = {}
         self.lock = threading.Lock()
         self.objects = 0

@@ -187,11 +187,11 @@ class Hang:
 class Book:
     """A journal in *folder*, with publications made without words and checks."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None, keys: Keys | None = None, query: str = "") -> None:
+    def __init__(self, folder: Path, clock: Clock | None = None, keys: Keys | None = None) -> None:
         self.clock = clock or FakeClock()
         self.keys = keys or Keys.create(secrets.token_bytes)
         self.path = folder / "journal.db"
-        self.journal = open_journal(f"sqlite:///{self.path}{query}", keys=self.keys, clock=self.clock, create=True)
+        self.journal = open_journal(str(self.path), keys=self.keys, clock=self.clock, create=True)
         self._texts = itertools.count(1)
         self.lists: dict[str, tuple[str, ...]] = {}
         self._owners = itertools.count(1)
@@ -271,7 +271,7 @@ class Book:
 
     def claim(self, channel: str = "sky", lease: timedelta = LEASE, owner: str = "") -> ClaimedDelivery | None:
         owner = owner or f"test/-/-/{next(self._owners)}"
-        self.journal.deliveries.recover(lease)  # as a drain does at its start
+        self.journal.deliveries.recover()  # as a drain does at its start
         while claimed := self.journal.deliveries.claim(channel, owner, lease=lease):
             if not is_list(claimed) or (claimed := self.fill(claimed)):
                 return claimed

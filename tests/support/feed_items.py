@@ -35,7 +35,7 @@ _CHANNEL = ChannelConfig(
     network="feed",
     account="feed",
     capabilities=Capabilities(budget=Budget(20_000), structured=True, replies=True, images=10),
-    open=lambda *_: None,  # type: ignore[arg-type]  # never opened
+    open=lambda *_: None,
 )
 
 

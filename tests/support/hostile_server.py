@@ -21,8 +21,9 @@ from policenotify.networks.mastodon.channel import Mastodon
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.webhook.channel import Webhook
 from policenotify.networks.x.channel import X
-from policenotify.testing import FakeClock, InMemoryStateStore
+from policenotify.testing import FakeClock
 from policenotify.testing.contract.texts import message
+from tests.support.channels import open_channel
 from tests.support.network_calls import a_post
 
 Answer = Callable[[], Iterator[bytes]]
@@ -172,8 +173,10 @@ Call = Callable[[int, float], None]
 
 def _whoami(kind: Any, **options: Any) -> Call:
     def call(port: int, timeout: float) -> None:
-        own = {name: value.format(port) if isinstance(value, str) else value for name, value in options.items()}
-        with closing(kind(**own, timeout=timeout, clock=FakeClock(), store=InMemoryStateStore())) as channel:
+        own: dict[str, Any] = {
+            name: value.format(port) if isinstance(value, str) else value for name, value in options.items()
+        }
+        with closing(open_channel(kind, **own, timeout=timeout)) as channel:
             channel.whoami()
 
     return call
@@ -181,20 +184,20 @@ def _whoami(kind: Any, **options: Any) -> Call:
 
 def _push(port: int, timeout: float) -> None:
     url = SecretStr(f"json://127.0.0.1:{port}/alertes")
-    with closing(Apprise(url=url, timeout=timeout, clock=FakeClock())) as channel:
+    with closing(open_channel(Apprise, url=url, timeout=timeout, clock=FakeClock())) as channel:
         channel.send(channel.prepare(a_post(), ()))
 
 
 def _webhook(port: int, timeout: float) -> None:
     url, secret = SecretStr(f"http://127.0.0.1:{port}/"), SecretStr(f"whsec_{'a' * 32}")
-    with closing(Webhook(url=url, secret=secret, timeout=timeout, clock=FakeClock())) as channel:
+    with closing(open_channel(Webhook, url=url, secret=secret, timeout=timeout, clock=FakeClock())) as channel:
         post = a_post(message=message(Stage.OPENING, "Route barrée", "Route barrée à Évian."))
         channel.send(channel.prepare(post, ()))
 
 
 def _sms(port: int, timeout: float) -> None:
     url = SecretStr(f"form://127.0.0.1:{port}/send?:to={{recipient}}")
-    with closing(Sms(url=url, timeout=timeout, clock=FakeClock())) as channel:
+    with closing(open_channel(Sms, url=url, timeout=timeout, clock=FakeClock())) as channel:
         person = Recipient(key="someone", address="+33639980001")
         for outcome in channel.send_to(channel.prepare(a_post(), ()), [person]):
             assert outcome.outcome != "refused"
@@ -202,14 +205,14 @@ def _sms(port: int, timeout: float) -> None:
 
 def mail(port: int, timeout: float) -> None:
     url = SecretStr(f"mailto://desk:s3cretword@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
-    with closing(Email(url=url, timeout=timeout, clock=FakeClock())) as channel:
+    with closing(open_channel(Email, url=url, timeout=timeout, clock=FakeClock())) as channel:
         channel.whoami()
 
 
 def mail_list(port: int, timeout: float) -> None:
     """Send a mail to one person."""
     url = SecretStr(f"mailto://desk:s3cretword@127.0.0.1:{port}/?from=alerte@police34.example&mode=insecure")
-    with closing(Email(url=url, timeout=timeout, clock=FakeClock())) as channel:
+    with closing(open_channel(Email, url=url, timeout=timeout, clock=FakeClock())) as channel:
         channel.send_to(channel.prepare(a_post(), ()), [Recipient(key="a", address="a@journal.example")])
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import event, func, insert, select
 
@@ -25,8 +25,7 @@ from policenotify.channel import (
     RecipientOutcome,
     Request,
 )
-from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.delivery.batch import backoff
+from policenotify.delivery.audience_reader import BatchMaker
 from policenotify.findings import Finding
 from policenotify.journal import open_journal
 from policenotify.journal.database import schema
@@ -75,23 +74,22 @@ def filled(
     """Make a batch of the people of a claimed delivery, as a worker does before it sends. Else release it."""
     maker = BatchMaker(
         journal=journal,
+        channel=cast("Any", None),  # it makes batches only
+        clock=journal.clock,
         config=ChannelConfig(
             name=claimed.channel,
             network="scripted",
             account=claimed.account,
             capabilities=Capabilities(budget=Budget(1_000), recipients=True),
-            open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+            open=lambda _clock, _store: None,
             audiences=(ListedPeople(people),),
             retired=True,
         ),
         siblings=siblings,
-        reader=AudienceReader(),
         lease=LEASE,
-        backoff=backoff,
-        may_go_on=lambda: True,
         size=size,
     )
-    made = maker.make(claimed)
+    made = maker.make_batch(claimed)
     if isinstance(made, ClaimedDelivery):
         return made
     journal.deliveries.record_result(claimed, made)
@@ -107,11 +105,9 @@ def events(journal: Journal) -> int:
 class Desk:
     """One installation with a journal in *folder*, or at *url*. Its clock moves only when set."""
 
-    def __init__(
-        self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", query: str = "", first: int = 1
-    ) -> None:
+    def __init__(self, folder: Path, *, keys: Keys, clock: FakeClock, url: str = "", first: int = 1) -> None:
         self.path = folder / "journal.db"
-        self.url = url or (f"sqlite:///{self.path}{query}" if query else str(self.path))
+        self.url = url or str(self.path)
         self.keys = keys
         self.clock = clock
         self.journal: Journal = open_journal(self.url, keys=keys, clock=clock, create=True)

@@ -13,7 +13,7 @@ import pytest
 
 from policenotify.channel import Picture, Post, PostRef, Recipient, RecipientOutcome, Request, SupportsPeople
 from policenotify.delivery.batch import Breaker, Chunk
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.sender import Lease
 from policenotify.errors import ChannelError
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.fakes import FakeClock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -46,7 +45,9 @@ def page(text: str) -> str:
 def as_shown(name: str) -> ChannelConfig:
     """Return a channel with the capabilities that `policenotify networks` shows, else with its own."""
     channel = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
-    return replace(channel, capabilities=network_info(network(name), "").capabilities or channel.capabilities)
+    return channel.model_copy(
+        update={"capabilities": network_info(network(name), "").capabilities or channel.capabilities}
+    )
 
 
 def _needs(name: str) -> str:

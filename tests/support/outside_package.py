@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
+from policenotify.networks.options import ChannelOptions, Secret
 from policenotify.networks.registry import ENTRY_POINT_GROUP
 from policenotify.text import Budget
 
@@ -30,30 +31,27 @@ class Pigeon:
     """One loft.
 
     Its birds are slow, but hard to jam. Nobody tells whether they have arrived.
-
-    Args:
-        loft: Where
-            they live.
-        grain (str): What they eat.
-        clock: Time.
     """
 
     capabilities = Capabilities(budget=Budget(500), acceptance="unverified", idempotency_window=timedelta(hours=1))
 
-    def __init__(
-        self,
-        loft: str,
-        *,
-        key: SecretStr | None = None,
-        grain: Literal["corn", "peas"] = "corn",
-        birds: tuple[int, ...] = (1, 2),
-        fast: bool = False,
-        weight: Annotated[float, Field(description="Grams.")] = 30.0,
-        more: dict[str, str] | None = None,
-        clock: Clock,
-    ) -> None:
-        self.account = loft
-        self.given = key, grain, birds, fast, weight, more, clock
+    class Options(ChannelOptions):
+        """A loft."""
+
+        loft: str
+        """Where
+        they live."""
+        key: Secret | None = None
+        grain: Literal["corn", "peas"] = "corn"
+        """What they eat."""
+        birds: tuple[int, ...] = (1, 2)
+        fast: bool = False
+        weight: Annotated[float, Field(description="Grams.")] = 30.0
+        more: dict[str, str] | None = None
+
+    def __init__(self, options: Options, services: Services) -> None:
+        self.account = options.loft
+        self.given = options, services
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         return Request(account=self.account, key=post.key, body={"text": post.text, "answers": len(reply_to)})

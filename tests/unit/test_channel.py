@@ -1,7 +1,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -285,10 +285,10 @@ def test_a_configured_channel_prints_neither_its_key_ring_nor_its_readers() -> N
     )
     assert "readers" not in repr(configured)
     assert "open=" not in repr(configured)
-    assert replace(configured, exercise=True).exercise
+    assert configured.model_copy(update={"exercise": True}).exercise
     assert configured.without_opening == "standalone"
-    assert [configured.unknown_policy(severe=severe) for severe in (True, False)] == ["resend", "hold"]
-    assert [configured.correction_policy(severe=severe) for severe in (True, False)] == ["both", "edit"]
+    assert [configured.on_unknown.choice(severe=severe) for severe in (True, False)] == ["resend", "hold"]
+    assert [configured.on_correction.choice(severe=severe) for severe in (True, False)] == ["both", "edit"]
 
 
 def test_operations_are_stored_by_these_names() -> None:

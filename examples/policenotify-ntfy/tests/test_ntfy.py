@@ -11,5 +11,5 @@ class TestNtfy(ChannelContract):
     secrets = ("tk_secret",)
 
     def open(self, network: OneCallFixture) -> Ntfy:
-        token = SecretStr("tk_secret")
-        return Ntfy(topic="police", token=token, server=network.url, timeout=2.0, clock=network.clock)
+        options = Ntfy.Options(topic="police", token=SecretStr("tk_secret"), server=network.url, timeout=2.0)
+        return Ntfy(options, network.services)

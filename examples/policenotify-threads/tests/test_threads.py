@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 from fake_threads import FakeThreadsServer
 from policenotify_threads import Threads, length
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, HttpFixture, InMemoryStateStore, VisiblePost
+from policenotify.errors import Blocked, Refused, Unavailable, Unconfirmed
+from policenotify.testing import Answer, ChannelContract, FakeClock, Fault, HttpFixture, VisiblePost
 
 
 class ThreadsFixture(HttpFixture):
@@ -52,14 +52,9 @@ class TestThreads(ChannelContract):
         return ThreadsFixture()
 
     def open(self, network: ThreadsFixture) -> Threads:
-        return Threads(
-            username=network.server.username,
-            token=SecretStr(network.server.first),
-            server=network.url,
-            timeout=2.0,
-            clock=network.clock,
-            store=network.state_store,
-        )
+        token = SecretStr(network.server.first)
+        options = Threads.Options(username=network.server.username, token=token, server=network.url, timeout=2.0)
+        return Threads(options, network.services)
 
     # --- the token
 
@@ -111,14 +106,8 @@ class TestThreads(ChannelContract):
         assert not network.server.containers
 
     def test_a_token_goes_nowhere_in_the_clear(self) -> None:
-        with pytest.raises(SettingsError, match="https"):
-            Threads(
-                username="a",
-                token=SecretStr("t"),
-                server="http://graph.example",
-                clock=FakeClock(),
-                store=InMemoryStateStore(),
-            )
+        with pytest.raises(ValidationError, match="https"):
+            Threads.Options(username="a", token=SecretStr("t"), server="http://graph.example")
 
     # --- what is made ready, and published
 

@@ -263,7 +263,7 @@ class Catalogue:
                 if values is not None:
                     sure = all(self._fits(template, number, value) for number, value in enumerate(values))
                     matches.append(_Match(template, values, sure, stop=shown is not text))
-        if len(matches) < 2:  # noqa: PLR2004 - there is nothing to choose
+        if len(matches) < 2:
             return next(iter(matches), None)
         return max(matches, key=lambda match: self._explained(match, min(depth, _LOOKED_INTO)))
 

@@ -11,7 +11,7 @@ from policenotify.cli.output import Part
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
-from policenotify.publishing.status import clock_was_set, removed_channel, repeated_takeover, waiting_drafts
+from policenotify.publishing.status import clock_was_set, removed_channel, waiting_drafts
 from policenotify.translation import Text
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
@@ -61,7 +61,9 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
         )
     for step in status.clock_steps:
         yield output.prose(Text("CLOCK: {step}", step=clock_was_set(step, zone)), "bold")
-    yield from _channel_lines(status, zone)
+    for name, problem in status.waiting_subscribers.items():
+        yield output.line(Text("Events wait for the subscriber {name}: {problem}", name=name, problem=problem))
+    yield from _channel_lines(status)
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
     count = Text.counted(
@@ -78,7 +80,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
         yield output.line(Text("  … and {left:,} more: policenotify incidents", left=left))
 
 
-def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
+def _channel_lines(status: InstallationStatus) -> Iterator[Part]:
     for name, blocked in status.blocked.items():
         cause = Text.join(" ", (blocked.reason, f"[{blocked.code}]" if blocked.code else "", blocked.remedy))
         yield output.prose(Text("BLOCKED: {name}. {cause}", name=name, cause=cause), "bold")
@@ -98,9 +100,6 @@ def _channel_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
             yield output.paragraph(problem.remedy, "→ ")
     for name, incidents in status.removed_channels.items():
         yield output.prose(Text("REMOVED: {removed}", removed=removed_channel(name, incidents)), "bold")
-    for takeover in status.taken_over_again:
-        takeover_text = repeated_takeover(takeover, zone)
-        yield output.prose(Text("TAKEN OVER TWICE: {takeover}", takeover=takeover_text), "bold")
 
 
 def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:

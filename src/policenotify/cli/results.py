@@ -136,13 +136,11 @@ class ImportAnswer(Result):
 
     Attributes:
         known: The alert had been imported before.
-        signed: Its sender's signature was verified; `None`: its sender has no certificate here.
         findings: What to know of it: code, field and reason.
     """
 
     draft: DraftResult
     known: bool
-    signed: bool | None
     findings: tuple[str, ...]
 
 

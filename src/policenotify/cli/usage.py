@@ -17,7 +17,7 @@ class UsageError(click.UsageError):
         self.text = text
 
 
-def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one for each kind
+def usage_text(error: click.ClickException) -> AnyText:
     """Return the text of an error of wrong usage. Those of click have the attributes from which it makes its own."""
     own = getattr(error, "text", error.message)
     match error:
@@ -45,6 +45,6 @@ def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one f
 class BadParameter(click.BadParameter):
     """The value of an option or argument cannot be used. Nothing was done."""
 
-    def __init__(self, text: AnyText, **place: Any) -> None:  # noqa: ANN401 - context, parameter and hint, as click has them
+    def __init__(self, text: AnyText, **place: Any) -> None:
         super().__init__(str(text), **place)
         self.text = text

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -19,10 +18,9 @@ from policenotify.channel import (
     SupportsPeople,
     SupportsSend,
 )
-from policenotify.delivery.audience_reader import AudienceReader, BatchMaker
-from policenotify.delivery.batch import ListSender, limited, waiting
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.batch import ListSender
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
+from policenotify.delivery.sender import Lease, limited, waiting
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -34,17 +32,19 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, TakenBack
+from policenotify.journal.records import AttemptResult, ClaimedDelivery, RequestReplaced, TakenBack
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, span
+from policenotify.translation import AnyText, Text
 
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
 
+_SETTLED = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
 _MOST_REQUESTS = 3  # after the first; a network that refuses these too refuses the content
-_PUBLISH_AGAIN = "If it is still true, publish it again with another key."
+_PUBLISH_AGAIN = Text("If it is still true, publish it again with another key.")
 _CALLED_WITHIN = 1 / 2  # of a lease; the other half is for the call and its answer
 _LOOKUP_MARGIN = timedelta(days=1)  # before the first attempt, for a clock that was set since. Known posts do not count
 _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that disagree do not answer both look-ups
@@ -52,15 +52,7 @@ _LOOKUP_INTERVAL = timedelta(seconds=5)  # so that two servers of a network that
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt(ListSender):
-    """Makes attempts of the deliveries of one channel, in one thread.
-
-    Attributes:
-        siblings: The channels of the same network. A person gets a publication from one of them only.
-        reader: Reads the people of deliveries.
-    """
-
-    siblings: Collection[str] = ()
-    reader: AudienceReader = field(default_factory=AudienceReader)
+    """Makes attempts of the deliveries of one channel, in one thread."""
 
     def run(self, claimed: ClaimedDelivery) -> None:
         """Make one attempt.
@@ -91,57 +83,57 @@ class DeliveryAttempt(ListSender):
         """Return what is tried now, or the result of the delivery if nothing is."""
         if reason := self._mismatch_reason(claimed):
             if claimed.in_doubt:
-                return self._hold(claimed, f"An earlier attempt may be out. {reason}")
+                return self._hold(claimed, Text("An earlier attempt may be out. {reason}", reason=reason))
             return AttemptResult(outcome=Outcome.REFUSED, reason=reason, remedy=_PUBLISH_AGAIN)
         if claimed.has_recipients:
-            return self._make_batch(claimed) if claimed.parent is None else claimed
+            return self.make_batch(claimed) if claimed.parent is None else claimed
         # Editing or deleting twice changes nothing.
         return self._reconcile(claimed) if claimed.in_doubt and claimed.operation is Operation.POST else claimed
 
     def _try(self, claimed: ClaimedDelivery) -> None:
         request = claimed.request
+        if claimed.operation is Operation.DELETE and claimed.target is None:
+            found = self._find_target(claimed)
+            if found is not None and found.ref is None:  # the network could not be asked
+                self._store(claimed, found)
+                return
+            claimed = replace(claimed, target=found.ref if found else None)
         if request is None:
             claimed = self._choose_wording(claimed)
             try:
                 request = self._prepare(claimed)
-            except Exception as error:  # noqa: BLE001 - nothing is visible yet, whatever went wrong
-                failure = f"The network of {self.config.name!r} failed before anything was sent."
+            except Exception as error:
+                failure = Text("The network of {name!r} failed before anything was sent.", name=self.config.name)
                 self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
                 return
         self._begin(claimed, request)
-
-    @span("expand")
-    def _make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
-        maker = BatchMaker(
-            journal=self.journal,
-            config=self.config,
-            siblings=self.siblings,
-            reader=self.reader,
-            lease=self.lease,
-            backoff=self.backoff,
-            may_go_on=self.may_go_on,
-        )
-        return maker.make(claimed)
 
     def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
         with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
             result = self._confirmed(claimed, result)
             counts = self.journal.deliveries.record_result(claimed, result)
             self.on_result()
-        log_outcome(claimed, noted(result).code, counts)
-        if result.outcome is Outcome.POSTED:
+        # Of a batch the result is its own. Once the delivery is settled, the counts of all its people are known.
+        overall = next((outcome for outcome in _SETTLED if counts.get(outcome)), result.outcome)
+        log_outcome(claimed, noted(replace(result, outcome=overall)).code, counts)
+        if counts.get(Outcome.POSTED):
             measure_post(claimed, self.config.network, self.journal.now())
 
     # --- whether this channel can send it
 
-    def _mismatch_reason(self, claimed: ClaimedDelivery) -> str:
+    def _mismatch_reason(self, claimed: ClaimedDelivery) -> AnyText:
         """Return why the channel as configured now cannot send the delivery, if so."""
         if claimed.account != self.config.account:
-            return f"It was worded for {claimed.account!r}; {self.config.name!r} is now {self.config.account!r}."
+            return Text(
+                "It was worded for {account!r}; {name!r} is now {account_2!r}.",
+                account=claimed.account,
+                name=self.config.name,
+                account_2=self.config.account,
+            )
         posts = SupportsPeople if claimed.has_recipients else SupportsSend
         needed = {Operation.POST: posts, Operation.EDIT: SupportsEdit, Operation.DELETE: SupportsDelete}
         if not isinstance(self.channel, needed[claimed.operation]):
-            return f"The network of {self.config.name!r} cannot send it."
+            return Text("The network of {name!r} cannot send it.", name=self.config.name)
         return ""
 
     # --- in doubt
@@ -158,7 +150,7 @@ class DeliveryAttempt(ListSender):
         if isinstance(self.channel, SupportsLookup) and delay is not None:
             return self._look_up(self.channel, claimed, delay=delay, expired=expired)
         if self._holds_doubt(claimed) or expired:
-            return self._hold(claimed, "It may or may not be out, and the network cannot be asked.")
+            return self._hold(claimed, Text("It may or may not be out, and the network cannot be asked."))
         return claimed
 
     def _look_up(
@@ -169,9 +161,9 @@ class DeliveryAttempt(ListSender):
         The delivery is returned, without its doubt, if the post certainly is not there. That takes two look-ups with
         the network's own delay between them, by a clock that cannot be set, whichever process looks.
         """
-        why = "It had expired before it could be sent."
+        why = Text("It had expired before it could be sent.")
         if claimed.over:
-            why = "It was withdrawn, or it was over, before it could be sent."
+            why = Text("It was withdrawn, or it was over, before it could be sent.")
         never = AttemptResult(outcome=Outcome.SUPERSEDED, reason=why)
         certain = never if expired else replace(claimed, in_doubt=False)
         if claimed.first_tried_at is None:
@@ -186,7 +178,7 @@ class DeliveryAttempt(ListSender):
                 not_before=self.journal.now() + needed - (waited or timedelta(0)),
                 unseen_at=seen if waited is None else claimed.unseen_at,
                 backoff=claimed.backoff,
-                reason="It does not show on the network yet; that may take a while.",
+                reason=Text("It does not show on the network yet; that may take a while."),
             )
         return certain
 
@@ -200,26 +192,40 @@ class DeliveryAttempt(ListSender):
             request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else noted(AttemptResult(outcome=Outcome.POSTED, ref=_checked(PostRef, ref)))
-        except Exception as error:  # noqa: BLE001 - the doubt stays, whatever went wrong
-            failure = f"It may or may not be out, and {self.config.name!r} could not be asked."
+        except Exception as error:
+            failure = Text("It may or may not be out, and {name!r} could not be asked.", name=self.config.name)
             known = _without_side_effects(error, failure)
             if isinstance(known, Refused):  # to answer; that tells nothing about the post
                 known = Unavailable(known.reason, remedy=known.remedy, code=known.code)
             return noted(self._failed(known, claimed))
 
+    def _find_target(self, deletion: ClaimedDelivery) -> AttemptResult | None:
+        """Look for the post that is to be deleted, of which a person alone has seen that it is out."""
+        sent = self.journal.deliveries.target_of(deletion)
+        if sent is None or not isinstance(self.channel, SupportsLookup):
+            return None
+        request, first = sent
+        return self._find(self.channel, request, first - _LOOKUP_MARGIN, deletion)
+
     def _confirmed(self, claimed: ClaimedDelivery, result: AttemptResult) -> AttemptResult:
         """Return a result, unless it names the post of another message. A network may return what was there before."""
         can, ref = self.channel.capabilities, result.ref
         adopts = can.idempotency_window or can.lookup_delay is not None or isinstance(self.channel, SupportsLookup)
-        if ref is None or not adopts or claimed.operation is not Operation.POST:
+        if ref is None or not adopts or claimed.has_recipients or claimed.operation is not Operation.POST:
             return result
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return result
-        named = f"{self.config.name!r} names another message's post for it: {ref.url or ref.id}."
-        return self._hold(claimed, f"It may or may not be out. {named}")
+        named = Text(
+            "{name!r} names another message's post for it: {url}.", name=self.config.name, url=ref.url or ref.id
+        )
+        return self._hold(claimed, Text("It may or may not be out. {named}", named=named))
 
-    def _hold(self, claimed: ClaimedDelivery, reason: str) -> AttemptResult:
-        remedy = f"Look for it on {self.config.name!r}, then: policenotify resolve {claimed.public_id}"
+    def _hold(self, claimed: ClaimedDelivery, reason: AnyText) -> AttemptResult:
+        remedy = Text(
+            "Look for it on {name!r}, then: policenotify resolve {public_id}",
+            name=self.config.name,
+            public_id=claimed.public_id,
+        )
         return AttemptResult(outcome=Outcome.HELD, reason=reason, remedy=remedy)
 
     # --- sending
@@ -244,13 +250,13 @@ class DeliveryAttempt(ListSender):
         """Return the request for the chosen wording. Raises whatever the channel raises."""
         if claimed.operation is Operation.DELETE:
             if claimed.target is None:
-                raise Refused("The post to be taken back is not known.", remedy="Take it back by hand.")
+                raise Refused(Text("The post to be taken back is not known."), remedy=Text("Take it back by hand."))
             return Request(account=self.config.account, key=claimed.key, body={"delete": claimed.target.id})
         # Readers who never got what it refers to are not referred to it.
         names_nothing = claimed.wording == "reply" or not claimed.reached
         post = (claimed.reply if names_nothing else None) or claimed.standalone
         if post is None:
-            raise Refused("This delivery has no wording.", remedy=_PUBLISH_AGAIN)
+            raise Refused(Text("This delivery has no wording."), remedy=_PUBLISH_AGAIN)
         pictures = tuple(self.journal.publications.picture(picture.digest, picture.alt) for picture in post.pictures)
         post = post.model_copy(update={"variant": claimed.request_version, "pictures": pictures})
         if claimed.request_version and post.distinct and self.channel.capabilities.refuses_repeats:
@@ -275,19 +281,8 @@ class DeliveryAttempt(ListSender):
                 )
                 if begun.has_recipients:
                     recipients = self._mark(begun)
-        except RateReached as reached:
-            self._store(claimed, limited(self.config.name, reached, claimed))
-            return
-        except TakenBack as over:
-            result = AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(over))
-            if claimed.in_doubt and claimed.operation is Operation.POST:  # it is looked for
-                result = waiting(claimed, not_before=self.journal.now())
-            elif claimed.in_doubt:  # an edit cannot be looked for
-                result = self._hold(claimed, f"It may or may not be out. {over}")
-            self._store(claimed, result)
-            return
-        except PublishingStopped as stop:
-            self._store(claimed, waiting(claimed, reason=str(stop)))
+        except (RateReached, TakenBack, RequestReplaced, PublishingStopped) as reason:
+            self._store(claimed, self._not_begun(reason, claimed))
             return
         # In doubt is what was sent before this attempt.
         begun = replace(begun, in_doubt=claimed.in_doubt, last_tried_at=claimed.last_tried_at)
@@ -302,10 +297,25 @@ class DeliveryAttempt(ListSender):
         measure(SEND_DURATION, took, self.config.name, self.config.network, begun.operation.value)
         self._store(begun, result)
 
+    def _not_begun(self, why: Exception, claimed: ClaimedDelivery) -> AttemptResult:
+        """Return the result of an attempt that the journal did not let begin."""
+        now = self.journal.now()
+        match why:
+            case RateReached():
+                return limited(self.config.name, why, claimed)
+            case PublishingStopped():
+                return waiting(claimed, reason=str(why))
+            case TakenBack() if not claimed.in_doubt:
+                return AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(why))
+            case TakenBack() if claimed.operation is not Operation.POST:  # an edit cannot be looked for
+                return self._hold(claimed, Text("It may or may not be out. {why}", why=why))
+            case _:  # it is looked for, or gets another request
+                return waiting(claimed, not_before=now, backoff=claimed.backoff)
+
     def _send(self, lease: Lease, request: Request) -> AttemptResult:
         channel, claimed = cast("Any", self.channel), lease.claimed  # `_mismatch_reason` has checked the channel
         if lease.is_over(_CALLED_WITHIN):  # if another process has it now, storing this raises `LostLease`
-            reason = "The sending process was halted for too long; this attempt sent nothing."
+            reason = Text("The sending process was halted for too long; this attempt sent nothing.")
             return waiting(claimed, not_before=self.journal.now(), backoff=claimed.backoff, reason=reason)
         try:
             if claimed.operation is Operation.DELETE:
@@ -314,7 +324,7 @@ class DeliveryAttempt(ListSender):
             edits = claimed.operation is Operation.EDIT
             ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
-        except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
+        except Exception as error:
             return self._failed(error, claimed)
 
     # --- failures
@@ -332,7 +342,7 @@ class DeliveryAttempt(ListSender):
             _log.warning(
                 "Delivery %s on %s: %s escaped.", claimed.public_id, claimed.channel, type(error).__name__, extra=about
             )
-            reason = f"The network of {self.config.name!r} failed unexpectedly."
+            reason = Text("The network of {name!r} failed unexpectedly.", name=self.config.name)
             error = Unconfirmed(reason, code=type(error).__name__)
         if isinstance(error, Refused):
             return self._refused(error, claimed)
@@ -351,7 +361,7 @@ class DeliveryAttempt(ListSender):
                     log_blocked(self.config.name, error.code)
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
-                result = replace(result, remedy=str(error.remedy) or "It will be tried again.", delayed=True)
+                result = replace(result, remedy=str(error.remedy) or Text("It will be tried again."), delayed=True)
                 if error.whole_channel:
                     self.journal.channels.pause(self.config.name, result.not_before or now)
                 return result
@@ -359,14 +369,14 @@ class DeliveryAttempt(ListSender):
                 remedy = str(error.remedy) or self._unconfirmed_remedy(claimed)
                 return replace(result, outcome=Outcome.UNCONFIRMED, remedy=remedy, delayed=True)
 
-    def _unconfirmed_remedy(self, claimed: ClaimedDelivery) -> str:
+    def _unconfirmed_remedy(self, claimed: ClaimedDelivery) -> AnyText:
         can = self.channel.capabilities
         asks = can.idempotency_window > timedelta(0) or can.lookup_delay is not None
         if asks or claimed.operation is not Operation.POST:
-            return "Nothing: it is looked for, and sent again only if it is not there."
+            return Text("Nothing: it is looked for, and sent again only if it is not there.")
         if self._holds_doubt(claimed):
-            return "It will be held until a person has looked for it."
-        return "It will be sent again."
+            return Text("It will be held until a person has looked for it.")
+        return Text("It will be sent again.")
 
     def _refused(self, error: Refused, claimed: ClaimedDelivery) -> AttemptResult:
         if claimed.operation is Operation.POST and claimed.in_doubt:
@@ -379,7 +389,10 @@ class DeliveryAttempt(ListSender):
         """Return what a refusal means for a post of which an earlier attempt may be out."""
         delay = self.channel.capabilities.lookup_delay
         if delay is None or not isinstance(self.channel, SupportsLookup):
-            return self._hold(claimed, f"An earlier attempt may be out; now the network refuses it: {error.reason}")
+            return self._hold(
+                claimed,
+                Text("An earlier attempt may be out; now the network refuses it: {reason}", reason=error.reason),
+            )
         found = self._look_up(self.channel, claimed, delay=delay, expired=False)
         return self._refused_for_certain(error, found) if isinstance(found, ClaimedDelivery) else found
 
@@ -415,7 +428,7 @@ class DeliveryAttempt(ListSender):
         return replace(result, outcome=Outcome.REFUSED, not_before=None)
 
 
-def _without_side_effects(error: Exception, reason: str) -> ChannelError:
+def _without_side_effects(error: Exception, reason: AnyText) -> ChannelError:
     """Return the error of a call that publishes nothing as one of a post not sent."""
     match error:
         case Refused() | Blocked() | Unavailable():
@@ -423,7 +436,7 @@ def _without_side_effects(error: Exception, reason: str) -> ChannelError:
         case ChannelError():
             return Unavailable(error.reason, remedy=error.remedy, code=error.code)
         case SettingsError():
-            return Blocked(str(error), remedy="Then: policenotify doctor")
+            return Blocked(str(error), remedy=Text("Then: policenotify doctor"))
         case InvalidImage():
             return Refused(str(error), remedy=_PUBLISH_AGAIN)
         case JournalError():

@@ -3,68 +3,53 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
-from policenotify.errors import JournalError, SettingsError
+from policenotify.delivery.sender import Sender
+from policenotify.errors import JournalError, SettingsError, Unavailable
 from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.status import WAITS
-
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
+from policenotify.telemetry import span
+from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
-_UNUSABLE = "address: is too long, or has characters that no address has. One line holds one address."
+_UNUSABLE = Text("address: is too long, or has characters that no address has. One line holds one address.")
 _RESTARTS = 3  # of one reading, because the lists change all the time: what they became later is not read any more
-
-
-class AudienceProblem(Exception):
-    """The people of a channel cannot be read, or are missing.
-
-    Attributes:
-        reason: What is wrong, in an officer's words.
-        remedy: What to do now.
-    """
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
 
 
 def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]) -> None:
     """Check that the audiences of a channel can be read and are not empty. Reads the first rows only.
 
     Raises:
-        AudienceProblem: They cannot be read, or no person is left of those whom *had_recipients* knows. A failed export
+        Unavailable: They cannot be read, or no person is left of those whom *had_recipients* knows. A failed export
             looks like that. The audiences of a retired channel may be empty.
     """
     if not config.capabilities.recipients:
         return
     try:
         empty = not any(isinstance(row, Subscriber) for audience in config.audiences for row in audience.rows())
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+    except (Exception, SystemExit) as error:
         raise unreadable(config.name, error) from None
     if empty and not config.retired and had_recipients(config.name):
-        raise AudienceProblem(
-            f"The list of recipients of {config.name!r} is empty, and had people before.",
-            f"Restore the list; if it is meant to be empty, set retired = true. {WAITS}",
+        raise Unavailable(
+            Text("The list of recipients of {name!r} is empty, and had people before.", name=config.name),
+            remedy=Text("Restore the list; if it is meant to be empty, set retired = true. {waits}", waits=WAITS),
         )
 
 
-def unreadable(channel: str, error: BaseException) -> AudienceProblem:
-    """Return the problem of a channel whose audiences cannot be read. It quotes no address."""
+def unreadable(channel: str, error: BaseException) -> Unavailable:
+    """Return the error of a channel whose audiences cannot be read. It quotes no address."""
     why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
-    return AudienceProblem(f"The list of recipients of {channel!r} cannot be read: {why}", f"Make it readable. {WAITS}")
+    reason = Text("The list of recipients of {channel!r} cannot be read: {why}", channel=channel, why=why)
+    return Unavailable(reason, remedy=Text("Make it readable. {waits}", waits=WAITS))
 
 
 @dataclass(slots=True)
@@ -79,7 +64,6 @@ class AudienceReader:
     _cursor: StoredCursor = field(default_factory=StoredCursor, init=False)
     _rows: Iterator[Selected] = field(default_factory=lambda: iter(()), init=False)
     _next: Selected | None = field(default=None, init=False)
-    _restarts: tuple[int, int] = field(default=(0, 0), init=False)  # of a delivery
 
     def read(
         self, delivery: int, audiences: Sequence[Audience], known: ListState, count: int = BATCH
@@ -97,25 +81,20 @@ class AudienceReader:
         self._next = next(self._rows, None)
         rows = [usable(each.row) for each in selected]
         self._cursor = self._cursor.behind(selected[-1].after if selected else self._cursor.place, rows)
-        is_last = self._next is None and not self._restarts_for(delivery, audiences)
-        if self._next is not None or is_last:
-            self._delivery = delivery
-        return rows, self._cursor, is_last
+        ends = self._next is None
+        if ends and self._cursor.restarts <= _RESTARTS and _revision_of(audiences) != self._cursor.revision:
+            return rows, self._cursor, False  # the audiences were changed while they were read, and are read again
+        self._delivery = delivery
+        return rows, self._cursor, ends
 
     def _open(self, audiences: Sequence[Audience], known: ListState) -> None:
         revision = _revision_of(audiences)
-        self._cursor = known.cursor if known.cursor.revision == revision else StoredCursor(revision=revision)
+        self._cursor = known.cursor
+        if known.cursor.revision != revision:
+            self._cursor = StoredCursor(revision=revision, restarts=known.cursor.restarts + 1)
         start = self._cursor.place
         self._rows = select(audiences, known.message, language=known.language, main=known.main, start=start)
         self._next = next(self._rows, None)
-
-    def _restarts_for(self, delivery: int, audiences: Sequence[Audience]) -> bool:
-        """Return whether the audiences were changed while they were read, so that they are read again."""
-        before = self._restarts[1] if self._restarts[0] == delivery else 0
-        if before >= _RESTARTS or _revision_of(audiences) == self._cursor.revision:
-            return False
-        self._restarts = (delivery, before + 1)
-        return True
 
 
 def _revision_of(audiences: Sequence[Audience]) -> str:
@@ -133,28 +112,19 @@ def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchMaker:
+class BatchMaker(Sender):
     """Makes batches of the people of claimed deliveries.
 
     Attributes:
-        siblings: The channels of the same network. A person gets a publication from one of them only.
         reader: Of this thread.
-        lease: How long a delivery or batch is held from each transaction on.
-        backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether more people may be read.
         size: How many rows are read at once.
     """
 
-    journal: Journal
-    config: ChannelConfig
-    siblings: Collection[str]
-    reader: AudienceReader
-    lease: timedelta
-    backoff: Callable[[timedelta], timedelta]
-    may_go_on: Callable[[], bool]
+    reader: AudienceReader = field(default_factory=AudienceReader)
     size: int = BATCH
 
-    def make(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
+    @span("expand")
+    def make_batch(self, claimed: ClaimedDelivery) -> ClaimedDelivery | AttemptResult:
         """Read people until there is a batch of which a person waits, and return it, claimed.
 
         Returns:
@@ -162,21 +132,21 @@ class BatchMaker:
         """
         while self.may_go_on() and (known := self.journal.deliveries.list_state(claimed)).reading:
             try:
-                batch = self._store(claimed, known)
-            except AudienceProblem as problem:
+                batch = self._store_people(claimed, known)
+            except Unavailable as problem:
                 return self._unreadable(claimed, known, problem)
             if batch is not None:
                 return batch
         return AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now())
 
-    def _store(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
+    def _store_people(self, claimed: ClaimedDelivery, known: ListState) -> ClaimedDelivery | None:
         if known.cursor.earlier:
             return self.journal.deliveries.add_earlier(claimed, self.siblings, lease=self.lease)
         try:
             rows, cursor, is_last = self.reader.read(claimed.id, self.config.audiences, known, self.size)
         except JournalError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+        except (Exception, SystemExit) as error:
             raise unreadable(self.config.name, error) from None
         if not rows and cursor.place == Cursor() and not known.has_people:
             check_audiences(self.config, self.journal.deliveries.had_recipients)
@@ -188,7 +158,7 @@ class BatchMaker:
             self.journal.deliveries.retry_lists(self.config.name)
         return batch
 
-    def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: AudienceProblem) -> AttemptResult:
+    def _unreadable(self, claimed: ClaimedDelivery, known: ListState, problem: Unavailable) -> AttemptResult:
         if not known.unreadable:
             about = fields(channel=claimed.channel, delivery=claimed.id, publication=claimed.publication)
             _log.error("Channel %s: %s %s", claimed.channel, problem.reason, problem.remedy, extra=about)

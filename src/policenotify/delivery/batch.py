@@ -14,58 +14,32 @@ from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import cast
 
 from policenotify.channel import (
     Channel,
-    ChannelConfig,
-    Clock,
     PostRef,
     Recipient,
     RecipientOutcome,
     Request,
     SupportsPeople,
 )
-from policenotify.delivery.lease import Lease
-from policenotify.delivery.log_lines import log_outcome, measure_post, noted
+from policenotify.delivery.audience_reader import BatchMaker
+from policenotify.delivery.sender import Lease, limited
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.journal.records import AttemptResult, ClaimedDelivery, moment
+from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, measure, note, span
-
-if TYPE_CHECKING:
-    from policenotify.journal.journal import Journal
+from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
-_OF_PEOPLE = (Outcome.HELD, Outcome.POSTED, Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SUPPRESSED)  # the first counts
-_UNKNOWN = "It may or may not have been taken."
-_SHORTEST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=10)
+_UNKNOWN = Text("It may or may not have been taken.")
 _MOST_DOUBTS = 2  # calls in doubt without an answer between, after which the network counts as unavailable
 _SUSPECTED = 3  # refusals without a success, after which a refusal counts for everybody
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts
-
-
-def backoff(before: timedelta) -> timedelta:
-    """Return the wait after a failure: 1.5 times the wait *before* it.
-
-    It is from 2 seconds to 10 minutes. The age of a post does not count: one that has waited for hours behind others
-    has not failed yet.
-    """
-    return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
-
-
-def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
-    """Return the result of a delivery that still waits, in doubt if it already was."""
-    return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
-
-
-def limited(channel: str, reached: RateReached, claimed: ClaimedDelivery) -> AttemptResult:
-    """Return the result of a delivery that waits for its channel's rate."""
-    reason = f"{channel!r} has reached its rate. The delivery goes on when the rate allows."
-    return waiting(claimed, not_before=moment(reached.at), backoff=claimed.backoff, reason=reason)
 
 
 class Breaker:
@@ -102,14 +76,18 @@ class Breaker:
         if doubt is not None:
             self._doubts += 1
             if self._doubts >= _MOST_DOUBTS:
-                return Unavailable(f"{self._channel!r} does not answer.", code=doubt.code)
+                return Unavailable(Text("{channel!r} does not answer.", channel=self._channel), code=doubt.code)
         if self.served or len(self._refused) < _SUSPECTED:
             return None
         last = list(self._refused.values())[-1]
         return Blocked(
-            f"{self._channel!r} refuses the message for all recipients. Its last answer: {last.reason}",
+            Text(
+                "{channel!r} refuses the message for all recipients. Its last answer: {reason}",
+                channel=self._channel,
+                reason=last.reason,
+            ),
             code=last.code,
-            remedy="Check sender, permissions, credit and text with its operator, then: policenotify doctor",
+            remedy=Text("Check sender, permissions, credit and text with its operator, then: policenotify doctor"),
         )
 
 
@@ -125,7 +103,7 @@ class Chunk:
         left: Those who were not begun.
         outcomes: What became of the others, by key.
         failure: Why the batch cannot go on.
-        useless: Channel objects beyond the first that could not be used.
+        useless: Channel objects that could not be used, while others could.
     """
 
     request: Request
@@ -137,28 +115,33 @@ class Chunk:
     failure: ChannelError | None = None
     useless: list[SupportsPeople] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _used: int = 0  # channel objects that are not useless
 
     def run(self, channels: Sequence[SupportsPeople]) -> None:
         """Send to all, unless the batch must not go on or the lease grows old. Each channel object has a thread."""
-        first, *others = channels
+        (first, *others), self._used = channels, len(channels)
         escaped = list[BaseException]()
 
-        def help_out(channel: SupportsPeople) -> None:
+        def send(channel: SupportsPeople) -> None:
             try:
-                self._send(channel, helps=True)
-            except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+                self._send(channel)
+            except BaseException as error:
                 escaped.append(error)
+                with self._lock:  # the others begin no one else
+                    self._stop(Unavailable(Text("The network failed unexpectedly in the middle.")))
 
         threads = list[threading.Thread]()
         for other in others:
             run, name = copy_context().run, f"policenotify {self.lease.claimed.channel}"
-            thread = threading.Thread(target=run, args=(help_out, other), name=name, daemon=True)
+            thread = threading.Thread(target=run, args=(send, other), name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError:  # the machine has no more threads
+                with self._lock:
+                    self._used -= len(others) - len(threads)
                 break
             threads.append(thread)
-        self._send(first)
+        send(first)
         for thread in threads:
             thread.join()
         if escaped:
@@ -168,18 +151,17 @@ class Chunk:
                 if each.outcome == "refused" and not (each.gone or each.personal):
                     self.outcomes[key] = replace(each, outcome="unavailable")
 
-    def _send(self, channel: SupportsPeople, *, helps: bool = False) -> None:
+    def _send(self, channel: SupportsPeople) -> None:
         most = channel.capabilities.people_per_call
         while people := self._next(most):
             try:
                 outcomes = tuple(channel.send_to(self.request, people))
                 self._record(people, outcomes)
             except Unavailable as error:
-                if helps and not error.whole_channel:  # a server may limit the sessions of a client
-                    self._leave(channel, people)
+                if not error.whole_channel and self._leave(channel, people):
                     return
                 self._fail(people, error)
-            except Exception as error:  # noqa: BLE001 - whatever escapes a channel leaves its people in doubt
+            except Exception as error:
                 self._fail(people, error)
 
     def _next(self, most: int) -> list[Recipient]:
@@ -189,11 +171,15 @@ class Chunk:
                 return []
             return [self.left.popleft() for _ in range(min(most, len(self.left)))]
 
-    def _leave(self, channel: SupportsPeople, people: Sequence[Recipient]) -> None:
-        """Leave people to the other channel objects."""
+    def _leave(self, channel: SupportsPeople, people: Sequence[Recipient]) -> bool:
+        """Leave people to the other channel objects, if there are any: a server may limit the sessions of a client."""
         with self._lock:
+            if self._used == 1:
+                return False
+            self._used -= 1
             self.left.extendleft(reversed(people))
             self.useless.append(channel)
+            return True
 
     def _record(self, people: Sequence[Recipient], outcomes: Iterable[RecipientOutcome]) -> None:
         """Record the outcomes of a call."""
@@ -217,13 +203,13 @@ class Chunk:
             case Unconfirmed():
                 outcome = partial(outcome, reason=error.reason, code=error.code)
                 if error.retry_at is not None:
-                    reason = f"{self.lease.claimed.channel!r} asks us to wait."
+                    reason = Text("{channel!r} asks us to wait.", channel=self.lease.claimed.channel)
                     failure = Unavailable(reason, retry_at=error.retry_at, whole_channel=True, code=error.code)
             case _:
                 name, code = self.lease.claimed.channel, type(error).__name__
                 about = fields(channel=name, delivery=self.lease.claimed.public_id)
                 _log.warning("Channel %s: %s escaped in the middle of a list.", name, code, extra=about)
-                failure = Unavailable("The network failed unexpectedly in the middle.", code=code)
+                failure = Unavailable(Text("The network failed unexpectedly in the middle."), code=code)
         self._record(people, [outcome(key=person.key) for person in people])
         if failure is not None:
             with self._lock:
@@ -245,32 +231,17 @@ def close(channel: Channel, name: str) -> None:
     """Close a channel object. A failure is only logged: what was sent is settled already."""
     try:
         channel.close()
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:
         _log.warning("Channel %s did not close: %s", name, type(error).__name__, extra=fields(channel=name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListSender(ABC):
-    """Sends to the people of batches on one channel.
+class ListSender(BatchMaker, ABC):
+    """Sends to the people of batches on one channel."""
 
-    Attributes:
-        clock: Measures durations. The journal dates what happens.
-        lease: How long a delivery is held after an attempt has begun, and after people of it were marked.
-        backoff: Returns the wait after a failure, from the wait after the failure before it.
-        may_go_on: Returns whether another person may be begun.
-        on_result: Called in each transaction that stores a result.
-        helpers: Further objects of the channel, opened when a list is worth them.
-    """
-
-    journal: Journal
-    channel: Channel
-    config: ChannelConfig
-    clock: Clock
-    lease: timedelta
-    backoff: Callable[[timedelta], timedelta] = backoff
-    may_go_on: Callable[[], bool] = lambda: True
-    on_result: Callable[[], object] = lambda: None
-    helpers: list[Channel] = field(default_factory=list)
+    @abstractmethod
+    def _store(self, claimed: ClaimedDelivery, result: AttemptResult) -> None:
+        """Store the result of an attempt, and log it."""
 
     @abstractmethod
     def _failed(self, error: Exception, claimed: ClaimedDelivery) -> AttemptResult:
@@ -278,7 +249,7 @@ class ListSender(ABC):
 
     def _holds_doubt(self, claimed: ClaimedDelivery) -> bool:
         """Return whether a person decides about what is in doubt, where the network cannot be asked."""
-        return self.config.unknown_policy(severe=claimed.severe) == "hold"
+        return self.config.on_unknown.choice(severe=claimed.severe) == "hold"
 
     def _mark(
         self, claimed: ClaimedDelivery, before: Mapping[str, RecipientOutcome] | None = None, *, more: bool = True
@@ -303,20 +274,19 @@ class ListSender(ABC):
         claimed, result = lease.claimed, None
         ref = PostRef(account=request.account, id=request.key)
         breaker, most = Breaker(self.config.name), self.channel.capabilities.calls_at_once
+        channels = [self.channel, *self.helpers]
         while recipients:
             chunk = Chunk(
                 request=request, lease=lease, breaker=breaker, left=deque(recipients), may_go_on=self.may_go_on
             )
-            self._send_chunk(chunk, most)
-            most -= len(chunk.useless)
+            most = self._send_chunk(chunk, channels, most)
             if any(outcome.outcome == "posted" for outcome in chunk.outcomes.values()):
                 claimed = replace(claimed, backoff=timedelta(0))  # it does not fail: the next wait is a short one
             at, ends = self.clock.monotonic(), not self.may_go_on()
             # Committed alone: a result that cannot be stored must not undo it, and storing that locks the whole list.
             recipients, result = self._following(claimed, chunk, ends=ends)
             lease.renewed_at = at
-        result = result or self._waits(claimed)
-        log_outcome(claimed, result.code, self._store_of_people(claimed, replace(result, ref=ref)))
+        self._store(claimed, replace(result or self._waits(claimed), ref=ref))
 
     def _following(
         self, claimed: ClaimedDelivery, chunk: Chunk, *, ends: bool
@@ -334,7 +304,7 @@ class ListSender(ABC):
         if failure is not None:
             return (), self._failed(failure, claimed)
         if ends:
-            reason = "It was interrupted between two people. The others get it when the delivery goes on."
+            reason = Text("It was interrupted between two people. The others get it when the delivery goes on.")
             return (), AttemptResult(outcome=Outcome.WAITING, not_before=self.journal.now(), reason=reason)
         return (), self._waits(claimed)
 
@@ -344,41 +314,43 @@ class ListSender(ABC):
         at_last = self.journal.now() + wait
         return AttemptResult(outcome=Outcome.WAITING, not_before=at_last, backoff=wait, of_people=True)
 
-    def _send_chunk(self, chunk: Chunk, most: int) -> None:
-        """Send to the people of a chunk in up to so many calls at once."""
+    def _send_chunk(self, chunk: Chunk, channels: list[Channel], most: int) -> int:
+        """Send to the people of a chunk in up to so many calls at once, each with a channel object of its own.
+
+        Objects that are missing are opened, and those that cannot be used are removed.
+
+        Returns:
+            How many calls the next chunk may make.
+        """
+        calls = min(most, -(-len(chunk.left) // self.channel.capabilities.people_per_call))
+        try:
+            while len(channels) < calls:
+                self.helpers.append(self.config.open(self.clock, self.journal.channels.state_store(self.config.name)))
+                channels.append(self.helpers[-1])
+        except Exception as error:
+            name = self.config.name
+            _log.warning(
+                "Channel %s: no further connection: %s", name, type(error).__name__, extra=fields(channel=name)
+            )
+            most = len(channels)
+        used = cast("list[SupportsPeople]", channels[:calls])  # `_mismatch_reason` has checked the channel
         started = self.clock.monotonic()
         with span(f"send {self.config.network}", "CLIENT", {"messaging.operation.type": "send"}):
-            chunk.run(self._channels(len(chunk.left), most))
+            chunk.run(used)
             failure = chunk.failure
             failed = failure and (shown_code(failure.code) or type(failure).__name__)
             note({"messaging.batch.message_count": len(chunk.outcomes)}, failed=failed or "")
         took, operation = self.clock.monotonic() - started, chunk.lease.claimed.operation.value
         measure(SEND_DURATION, took, self.config.name, self.config.network, operation)
         for channel in chunk.useless:
-            self.helpers.remove(channel)
-            close(channel, self.config.name)
-
-    def _channels(self, people: int, most: int) -> list[SupportsPeople]:
-        """Return the channel objects for so many people, opening what is missing."""
-        helpers = min(most, -(-people // self.channel.capabilities.people_per_call)) - 1
-        while len(self.helpers) < helpers:
-            state_store = self.journal.channels.state_store(self.config.name)
-            self.helpers.append(self.config.open(self.clock, state_store))
-        return cast("list[SupportsPeople]", [self.channel, *self.helpers[:helpers]])  # the attempt has checked it
+            channels.remove(channel)
+            if channel is not self.channel:
+                self.helpers.remove(channel)
+                close(channel, self.config.name)
+        return most - len(chunk.useless)
 
     def close(self) -> None:
         """Close all objects of the channel."""
         while self.helpers:
             close(self.helpers.pop(), self.config.name)
         close(self.channel, self.config.name)
-
-    def _store_of_people(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
-        with span("settle", "CLIENT", {"messaging.operation.type": "settle"}), self.journal.write():
-            counts = self.journal.deliveries.record_result(claimed, result)
-            self.on_result()
-        # A result is of a batch. Once the delivery is settled, the counts of all its people are known.
-        overall = next((outcome for outcome in _OF_PEOPLE if counts.get(outcome)), result.outcome)
-        noted(replace(result, outcome=overall))
-        if counts.get(Outcome.POSTED):
-            measure_post(claimed, self.config.network, self.journal.now())
-        return counts

@@ -15,14 +15,14 @@ from uuid import uuid4
 
 from policenotify.channel import ChannelConfig, Clock
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.delivery.audience_reader import AudienceReader
-from policenotify.delivery.batch import backoff, waiting
 from policenotify.delivery.log_lines import log_blocked
+from policenotify.delivery.sender import backoff, waiting
 from policenotify.errors import Blocked, JournalError, JournalTakenAway, LostLease, PolicenotifyError
 from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -37,8 +37,7 @@ _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close 
 _LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
-@dataclass(eq=False, slots=True)
-class _Lane:
+class _Lane(threading.Thread):
     """A daemon thread that delivers on one channel while something is due there.
 
     Attributes:
@@ -48,12 +47,19 @@ class _Lane:
         asked: It is to look again.
     """
 
-    channel: str
-    severe_only: bool
-    alive_at: float
-    claimed: ClaimedDelivery | None = None
-    looking: bool = True
-    asked: bool = False
+    def __init__(self, dispatcher: Dispatcher, channel: str, *, severe_only: bool) -> None:
+        super().__init__(name=f"policenotify {channel}", daemon=True)
+        self._dispatcher = dispatcher
+        self.channel: str = channel
+        self.severe_only: bool = severe_only
+        self.alive_at: float = dispatcher.clock.monotonic()
+        self.claimed: ClaimedDelivery | None = None
+        self.looking: bool = True
+        self.asked: bool = False
+
+    def run(self) -> None:
+        """Deliver until nothing is due on the channel."""
+        self._dispatcher.run_lane(self)
 
 
 @dataclass(kw_only=True)
@@ -61,19 +67,20 @@ class Dispatcher:
     """Delivers what is due in the journal. It may be used from several threads.
 
     Each channel has two threads. The second takes only deliveries of severity Severe or more, so that a routine post
-    that hangs does not delay a warning. The threads are daemons, start when there is work and stop when idle. A thread
-    silent for longer than its lease is replaced, and its delivery is marked in doubt.
+    that hangs does not delay a warning. One list is sent by one of them. The threads are daemons, start when there is
+    work and stop when idle. A thread silent for longer than its lease is replaced, and its delivery is marked in doubt.
 
     A single post that is under way when the time is up is completed. A bulk send ends between two recipients, and the
     others wait.
 
     Attributes:
-        channels: The channels of the installation, by name.
+        channels: The channels of the installation, by name. One that is replaced is opened again.
         clock: Measures durations. The journal dates what happens.
         lease: How long a claim holds.
         backoff: Returns the wait after a failure, from the wait after the failure before it.
         poll_interval: Seconds between two looks at what other processes have changed. A worker looks every second.
         rest: Seconds for which a channel is left alone after a failure of this machine, such as a broken journal.
+        refresh: Replaces the channels whose settings may have changed. Called at each look, before anything is sent.
     """
 
     journal: Journal
@@ -83,6 +90,7 @@ class Dispatcher:
     backoff: Callable[[timedelta], timedelta] = backoff
     poll_interval: float = 0.2
     rest: float = 5.0
+    refresh: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self._forget_threads()
@@ -91,13 +99,14 @@ class Dispatcher:
         """Begin without threads, as in a forked child: one of its parent may have held the lock."""
         self._process = os.getpid()
         self._changed = threading.Condition()  # its lock guards all below
-        self._changes = 0  # how often a thread has finished something
-        self._wakes = 0  # how often a drain was to look at once
+        self._changes = 0  # how often the drains were to look again
         self._draining = 0  # drains under way
         self._closing = False
-        self._lanes: dict[_Lane, threading.Thread] = {}
-        self._leaving: list[threading.Thread] = []  # which take nothing new, and may not have ended yet
+        self._lanes: set[_Lane] = set()
+        self._leaving: set[_Lane] = set()  # which take nothing new, and may not have ended yet
         self._resting: dict[str, float] = {}  # until when, by channel
+        self._upkept_at = -math.inf  # when it was last looked after what others left
+        self._offset = 0.0  # the clock minus what cannot be set, then
         self._lists_until = 0.0  # when bulk sends must end, a time that drains extend
         self._ended: set[str] = set()  # owners of claims whose threads a failure has ended
         self._logged: dict[str, str] = {}  # why channels cannot be used, by name
@@ -132,40 +141,43 @@ class Dispatcher:
         deadline = math.inf if budget is None else self.clock.monotonic() + budget.total_seconds()
         with self._changed:
             self._draining += 1
+            if publication is None:  # else it was done a moment ago, if this process delivers often
+                self._upkept_at = -math.inf
         try:
-            self._drain(deadline, publication, stop, duties)
+            while not stop() and not self._closing and self._deliver(deadline, publication, duties):
+                pass
+            self._wait_for_lists()
         finally:
             with self._changed:
                 self._draining -= 1
         return None if publication else self.next_due()
 
-    def _drain(
-        self, deadline: float, publication: str | None, stop: Callable[[], bool], duties: Callable[[], bool]
-    ) -> None:
+    def _deliver(self, deadline: float, publication: str | None, duties: Callable[[], bool]) -> bool:
+        """Start threads for what is due, and wait for what changes. Return False if there is nothing to wait for."""
         is_worker = deadline == math.inf
-        interval, next_upkeep = LOOK_INTERVAL if is_worker else self.poll_interval, -math.inf
-        shown = 0.0
-        while not stop() and not self._closing:
-            with self._changed:
-                seen = self._changes, self._wakes
-                self._lists_until = max(self._lists_until, deadline)
-            was_set = abs(offset(self.journal.clock) - shown) >= SMALLEST_STEP
-            # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
-            if was_set or self._ended or self.clock.monotonic() >= next_upkeep:
-                shown = offset(self.journal.clock)
-                self._look_after(is_worker=is_worker, whole=publication is None)
-                next_upkeep = self.clock.monotonic() + _UPKEEP
-            due, may_happen = self._look(publication, deadline)
-            now = self.journal.now()  # read after `due`, so that what is due at once is due by now
-            for name in [name for name, at in due.items() if at <= now]:
-                self._start(name)
-            more, left = duties(), deadline - self.clock.monotonic()
-            if left <= 0 or not (may_happen or more):
-                break
+        with self._changed:
+            seen = self._changes
+            self._lists_until = max(self._lists_until, deadline)
+        shown = offset(self.journal.clock)
+        was_set = abs(shown - self._offset) >= SMALLEST_STEP
+        # What a thread that failed still holds is freed at once. If the disk is full, this call reports it.
+        if was_set or self._ended or not 0 <= self.clock.monotonic() - self._upkept_at < _UPKEEP:
+            self._look_after(is_worker=is_worker, whole=publication is None)
+            self._upkept_at, self._offset = self.clock.monotonic(), shown
+        due, may_happen = self._look(publication, deadline)
+        self.refresh()  # after the look: a channel that was unblocked before it is not tried with its old secret
+        now = self.journal.now()  # read after `due`, so that what is due at once is due by now
+        for name in [name for name, at in due.items() if at <= now]:
+            self._start(name)
+        more, left = duties(), deadline - self.clock.monotonic()
+        if left <= 0 or not (may_happen or more):
+            return False
+        if not more:
             later = [(at - now).total_seconds() for at in due.values() if at > now]
-            if not more:
-                self._wait(seen, min([left, interval, *later]))
-        self._wait_for_lists()
+            interval = LOOK_INTERVAL if is_worker else self.poll_interval
+            with self._changed:
+                self._changed.wait_for(lambda: self._changes != seen, timeout=min([left, interval, *later]))
+        return True
 
     def next_due(self) -> datetime | None:
         """Return when something is due next."""
@@ -175,7 +187,7 @@ class Dispatcher:
     def wake(self) -> None:
         """Let the drains of this process look at once."""
         with self._changed:
-            self._wakes += 1
+            self._changes += 1
             self._changed.notify_all()
 
     def interrupt(self) -> bool:
@@ -190,15 +202,14 @@ class Dispatcher:
         """Take nothing new, and wait for what is under way. Return whether all of it has ended."""
         self._leave_parent()
         with self._changed:
-            self._leaving = [*filter(threading.Thread.is_alive, (*self._leaving, *self._lanes.values()))]
-            threads = list(self._leaving)
+            self._leaving = {lane for lane in self._leaving | self._lanes if lane.is_alive()}
             self._lists_until = 0.0
             self._lanes.clear()
             self.wake()
         until = self.clock.monotonic() + timeout
-        for thread in threads:
-            thread.join(timeout=max(0.0, until - self.clock.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+        for lane in self._leaving:
+            lane.join(timeout=max(0.0, until - self.clock.monotonic()))
+        return not any(lane.is_alive() for lane in self._leaving)
 
     def close(self, *, timeout: float = 5.0) -> None:
         """Take nothing new any more, and wait for what is under way. May be called twice."""
@@ -220,7 +231,7 @@ class Dispatcher:
         with self.journal.write(durable=False):
             self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
             self.journal.workers.record_lost()
-            self.journal.deliveries.recover(self.lease, ended)
+            self.journal.deliveries.recover(ended)
             expired = self.journal.deliveries.settle_expired()
             aborted = self.journal.sendings.ended()
         while expired:
@@ -248,7 +259,7 @@ class Dispatcher:
             return self._due(), True
         with self._changed:  # before the journal is read: a thread that has settled something is not missed
             works = any(lane.looking for lane in self._living())
-        with self.journal.snapshot():
+        with self.journal.read():
             soon = self.journal.now() + timedelta(seconds=max(0.0, deadline - self.clock.monotonic()))
             if publication is None:
                 due = self._due(postponed=False)
@@ -257,90 +268,82 @@ class Dispatcher:
             due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 
-    # --- waiting
-
-    def _wait(self, seen: tuple[int, int], seconds: float) -> None:
-        """Wait that long, until woken, or until all threads have become idle."""
-        changes, wakes = seen
-
-        def over() -> bool:  # a thread looks for its next delivery without help
-            looks = any(lane.looking for lane in self._lanes)
-            return self._wakes != wakes or (self._changes != changes and not looks)
-
-        with self._changed:
-            self._changed.wait_for(over, timeout=seconds)
-
     def _wait_for_lists(self) -> None:
         """Wait a moment for the bulk sends whose time is up, for the receipts."""
 
         def ended() -> bool:
             lists = any(lane.claimed is not None and lane.claimed.has_recipients for lane in self._living())
-            return not lists or self._lists_have_time()
+            return not lists or self.clock.monotonic() < self._lists_until
 
         with self._changed:
             self._changed.wait_for(ended, timeout=_LAST_RECIPIENT)
 
-    def _lists_have_time(self) -> bool:
-        return self.clock.monotonic() < self._lists_until
-
     # --- threads
 
-    def _living(self) -> dict[_Lane, threading.Thread]:
+    def _living(self) -> set[_Lane]:
         """Return the threads that live and show signs of life. With the lock held."""
         silent = self.clock.monotonic() - self.lease.total_seconds()
-        for lane, thread in list(self._lanes.items()):
-            if lane.alive_at <= silent or not thread.is_alive():
-                del self._lanes[lane]
+        self._lanes = {lane for lane in self._lanes if lane.alive_at > silent and lane.is_alive()}
         return self._lanes
 
     def _start(self, channel: str) -> None:
         """Ensure that a thread delivers, and a second one if it is busy with a routine post."""
-        with self._changed:
-            if self._resting.get(channel, 0.0) > self.clock.monotonic():
-                return  # since it was found due
-            routine = self._ask(channel, severe_only=False)
+        routine = self._ask(channel, severe_only=False)
+        claimed = routine.claimed if routine is not None else None
         # Read without the lock: threads that wait for it may have all the journal's connections.
-        if routine is not None and routine.claimed and self.journal.deliveries.is_ready(channel, severe_only=True):
-            with self._changed:
-                self._ask(channel, severe_only=True)
+        if claimed and self.journal.deliveries.is_ready(channel, severe_only=True, beside=claimed.public_id):
+            self._ask(channel, severe_only=True)
 
     def _ask(self, channel: str, *, severe_only: bool) -> _Lane | None:
-        """Ask the channel's thread to look for a delivery, or start one. Return it. With the lock held."""
-        for lane in self._living():
-            if (lane.channel, lane.severe_only) == (channel, severe_only):
-                lane.asked = lane.looking = True
-                self._changed.notify_all()
-                return lane
-        lane = _Lane(channel, severe_only, alive_at=self.clock.monotonic())
-        thread = threading.Thread(target=self._run, args=(lane,), name=f"policenotify {channel}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # the machine has no more threads
-            _log.error("Channel %s: %s", channel, error, extra=fields(channel=channel))  # the trace adds nothing
-            self._let_rest(channel)
-            return None
-        self._lanes[lane] = thread
-        return lane
+        """Ask the channel's thread to look for a delivery, or start one. Return it, unless the channel rests."""
+        with self._changed:
+            if self._resting.get(channel, 0.0) > self.clock.monotonic():
+                return None  # since it was found due
+            for lane in self._living():
+                if (lane.channel, lane.severe_only) == (channel, severe_only):
+                    lane.asked = lane.looking = True
+                    self._changed.notify_all()
+                    return lane
+            lane = _Lane(self, channel, severe_only=severe_only)
+            try:
+                lane.start()
+            except RuntimeError as error:  # the machine has no more threads
+                _log.error("Channel %s: %s", channel, error, extra=fields(channel=channel))  # the trace adds nothing
+                self._let_rest(channel)
+                return None
+            self._lanes.add(lane)
+            return lane
 
-    def _run(self, lane: _Lane) -> None:
+    def run_lane(self, lane: _Lane) -> None:
+        """Claim and deliver in a thread, until nothing is due on its channel."""
         config, owner = self.channels[lane.channel], f"{this_process()}/{uuid4().hex[:8]}"
         attempts: DeliveryAttempt | None = None
         try:
             while self._goes_on(lane, people=config.capabilities.recipients):
                 lane.asked = False  # what it is asked from now on is for the look after this
                 claimed = self.journal.deliveries.claim(
-                    config.name, owner, lease=self.lease, severe_only=lane.severe_only, rate=config.rate
+                    config.name,
+                    owner,
+                    lease=self.lease,
+                    severe_only=lane.severe_only,
+                    rate=config.rate,
+                    beside=self._sent_beside(lane),
                 )
                 if claimed is not None:
-                    self._is_at(lane, claimed)
+                    with self._changed:
+                        lane.alive_at, lane.claimed = self.clock.monotonic(), claimed
+                    config = self.channels[lane.channel]
+                    if attempts is not None and attempts.config is not config:  # it may have a new secret
+                        attempts.close()
+                        attempts = None
                     attempts = attempts or self._open(lane, config, claimed)
                     if attempts is None:
                         return
                     attempts.run(claimed)
-                    self._is_at(lane, None)
+                    lane.claimed = None
                 if attempts is None or not self._is_asked(lane):
                     return
-        except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
+        except BaseException as error:
             # The claimed delivery is recovered by the next drain here, or when its lease runs out.
             self._ended.add(owner)
             if not isinstance(error, LostLease):  # else another process goes on
@@ -353,16 +356,19 @@ class Dispatcher:
             if attempts is not None:  # closing may hang, too
                 attempts.close()
             with self._changed:
-                self._lanes.pop(lane, None)
-                self._note_change()
+                self._lanes.discard(lane)
+                self._note_idle()
 
     def _open(self, lane: _Lane, config: ChannelConfig, claimed: ClaimedDelivery) -> DeliveryAttempt | None:
         """Open the channel for a thread. If it cannot be opened, block it."""
         try:
             channel = config.open(self.clock, self.journal.channels.state_store(config.name))
-        except Exception as error:  # noqa: BLE001 - the constructor of another package may raise anything
+        except Exception as error:
             why = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
-            blocked = Blocked(f"The channel {config.name!r} cannot be opened{why}", remedy="Then: policenotify doctor")
+            blocked = Blocked(
+                Text("The channel {name!r} cannot be opened{why}", name=config.name, why=why),
+                remedy=Text("Then: policenotify doctor"),
+            )
             if self.journal.channels.block(config.name, blocked):
                 log_blocked(config.name)
             result = waiting(claimed, reason=blocked.reason, remedy=blocked.remedy)
@@ -377,42 +383,42 @@ class Dispatcher:
             backoff=self.backoff,
             may_go_on=partial(self._goes_on, lane),
             siblings={name for name, other in self.channels.items() if other.network == config.network},
-            reader=AudienceReader(),
             on_result=partial(self._look_for_more, lane),
         )
 
-    def _note_change(self) -> None:
-        with self._changed:
+    def _note_idle(self) -> None:
+        """Let the drains look, unless a thread still looks for its next delivery without help. With the lock held."""
+        if not any(lane.looking for lane in self._lanes):
             self._changes += 1
-            self._changed.notify_all()
-
-    def _is_at(self, lane: _Lane, claimed: ClaimedDelivery | None) -> None:
-        """Note what a thread delivers, which is a sign of life."""
-        with self._changed:
-            lane.alive_at, lane.claimed = self.clock.monotonic(), claimed
-            if claimed is None:
-                self._note_change()
+        self._changed.notify_all()
 
     def _goes_on(self, lane: _Lane, *, people: bool = True) -> bool:
         """Return whether a thread may take another delivery, or begin another of its *people*: a sign of life."""
         with self._changed:
-            lane.alive_at = self.clock.monotonic()
-            return lane in self._living() and not self._closing and (not people or self._lists_have_time())
+            lane.alive_at = now = self.clock.monotonic()
+            return lane in self._living() and not self._closing and (not people or now < self._lists_until)
 
     def _look_for_more(self, lane: _Lane) -> None:
         """Let the thread claim again if something is due, in the transaction that stores a result."""
-        if self.journal.deliveries.is_ready(lane.channel, severe_only=lane.severe_only):
+        beside = self._sent_beside(lane)
+        if self.journal.deliveries.is_ready(lane.channel, severe_only=lane.severe_only, beside=beside):
             lane.asked = True
+
+    def _sent_beside(self, lane: _Lane) -> int | None:
+        """Return what the channel's other thread sends: of a list, two would ask the network twice as much at once."""
+        with self._changed:
+            others = (each.claimed for each in self._living() if each.channel == lane.channel and each is not lane)
+            return next((claimed.public_id for claimed in others if claimed is not None), None)
 
     def _is_asked(self, lane: _Lane) -> bool:
         """Keep the connection for a moment. Return whether to look for a delivery again."""
         with self._changed:
             lane.looking = lane.asked
-            self._note_change()
+            self._note_idle()
             self._changed.wait_for(lambda: lane.asked or lane not in self._lanes, timeout=_KEEP_OPEN)
             lane.alive_at = self.clock.monotonic()
             if not lane.asked:
-                self._lanes.pop(lane, None)
+                self._lanes.discard(lane)
             return lane.asked
 
     def _let_rest(self, channel: str) -> None:

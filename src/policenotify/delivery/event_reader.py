@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from policenotify.channel import Clock
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
-from policenotify.journal.leases import this_process
 from policenotify.model.event import JournalEvent
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -20,17 +19,12 @@ if TYPE_CHECKING:
 OnEvent: TypeAlias = Callable[[JournalEvent], object]
 """A callback. What it returns is ignored."""
 
-RETRIES = (1.0, 5.0)
-"""Seconds before an event is handed again to a callback that raised. After these the next event follows."""
-
-HANGS = 30.0
-"""Seconds after which a callback that does not return is reported in the log."""
-
 CATCH_UP = 2.0
 """Seconds that a publisher waits for callbacks when it is closed."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_POLL = 1.0  # seconds between two looks for events
+_POLL = 1.0  # seconds between two looks for events, and after a failure, doubled each time
+_LONGEST_WAIT = 60.0  # seconds after many failures
 _log = logging.getLogger("policenotify")
 
 
@@ -43,9 +37,14 @@ class _Subscription:
     known: bool = False  # its cursor is in the journal
     thread: threading.Thread | None = None
     woken: threading.Event = field(default_factory=threading.Event)  # it is to look for events
-    handing: tuple[JournalEvent, float] | None = None  # the event that the callback has now, and since when
-    hanging: JournalEvent | None = None  # the last event that was reported to hang
-    trouble: str = ""  # the last failure of the journal that was reported
+    trouble: str = ""  # the last failure that was reported
+
+    def report(self, error: Exception) -> None:
+        """Log a failure once. Neither its trace nor another's text: they would hold values."""
+        text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
+        if text != self.trouble:
+            self.trouble = text
+            _log.warning("Subscriber %s of events waits: %s", self.name, text)
 
 
 @dataclass(eq=False, slots=True)
@@ -56,12 +55,11 @@ class EventReader:
     at a time, in their order. Each event is handed over once as a rule, and at least once in any case: an event whose
     cursor could not be stored, as after a kill, is handed over again.
 
-    A callback that raises is called again after one and after five seconds, and then its next event follows. One that
-    hangs keeps back its own further events only. Both are logged, with the type of the error and not its text.
+    A callback that raises is called again with the same event, after one second, then two, and so on up to a minute.
+    It keeps back its own further events only, like one that does not return.
     """
 
     journal: Journal
-    clock: Clock
     _subscriptions: dict[str, _Subscription] = field(default_factory=dict, init=False)
     _closing: threading.Event = field(default_factory=threading.Event, init=False)  # threads end once they caught up
     _closed: bool = field(default=False, init=False)  # and at their next event
@@ -81,11 +79,14 @@ class EventReader:
         """
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"on_event: {name!r} is not a name of a subscriber. It begins with a letter from a to z, and has up to "
-                "40 letters from a to z, digits, - and _."
+                Text(
+                    "on_event: {name!r} is not a name of a subscriber. It begins with a letter from a to z, "
+                    "and has up to 40 letters from a to z, digits, - and _.",
+                    name=name,
+                )
             )
         if self._subscriptions.setdefault(name, found := _Subscription(name, callback)) is not found:
-            raise ValueError(f"on_event: {name!r} is subscribed already. Choose another name.")
+            raise ValueError(Text("on_event: {name!r} is subscribed already. Choose another name.", name=name))
 
     def register(self) -> None:
         """Make the cursors of new subscribers, before anything is published or delivered. Never fails."""
@@ -95,12 +96,11 @@ class EventReader:
                     self.journal.subscribers.add(each.name)
                     each.known = True
             except JournalError as error:
-                _report(each, error)
+                each.report(error)
 
     def wake(self) -> None:
-        """Look for events at once, and report callbacks that hang. Costs nothing without subscribers; never fails."""
+        """Look for events at once. Costs nothing without subscribers, and never fails."""
         for each in tuple(self._subscriptions.values()):
-            self._report_hang(each)
             if self._closing.is_set() or (each.thread is not None and each.thread.is_alive()):
                 each.woken.set()
                 continue
@@ -109,7 +109,7 @@ class EventReader:
             try:
                 thread.start()
             except RuntimeError as error:  # the machine has no more threads
-                _report(each, error)
+                each.report(error)
             else:
                 each.thread = thread
 
@@ -131,81 +131,58 @@ class EventReader:
         self._closed = True
         return not any(thread.is_alive() for thread in threads)
 
-    def _report_hang(self, subscription: _Subscription) -> None:
-        """Log an event whose callback does not return, once."""
-        if (handing := subscription.handing) is None or handing[0] is subscription.hanging:
-            return
-        event, lasts = handing[0], self.clock.monotonic() - handing[1]
-        if lasts > HANGS:
-            subscription.hanging = event
-            _log.error(
-                "Subscriber %s: event %d (%s): its callback has not returned for %.0f s. Deliveries go on.",
-                subscription.name,
-                event.number,
-                event.event,
-                lasts,
-            )
-
     # --- in the thread
 
     def _run(self, subscription: _Subscription) -> None:
+        wait = _POLL
         while not self._closed:
             subscription.woken.clear()
             closing = self._closing.is_set()  # before the look
             try:
-                if self._hand_over_next(subscription):
-                    continue
-                subscription.trouble = ""
+                more = self._hand_over_next(subscription)
             except JournalTakenAway:  # the journal has raised the alarm
                 return
-            except Exception as error:  # noqa: BLE001 - nothing above a thread would report it
-                _report(subscription, error)
-            if closing:
+            except Exception as error:
+                subscription.report(error)
+                if self._closing.wait(wait):
+                    return
+                wait = min(2 * wait, _LONGEST_WAIT)
+                continue
+            subscription.trouble, wait = "", _POLL
+            if closing and not more:
                 return
-            subscription.woken.wait(_POLL)
+            if not more:
+                subscription.woken.wait(_POLL)
 
     def _hand_over_next(self, subscription: _Subscription) -> bool:
         """Hand over the next events. Return whether there may be more."""
-        subscribers, name, holder = self.journal.subscribers, subscription.name, f"{id(self)} {this_process()}"
-        cursor = None
-        for cursor, events in subscribers.take(name, holder):
-            for event in events:
-                if self._closed or not self._hand(subscription, event):
-                    subscribers.advance(name, holder, None, release=True)
+        subscribers, name, problem = self.journal.subscribers, subscription.name, ""
+        place, batch = subscribers.take(name)
+        try:
+            for cursor, events in batch:
+                for event in events:
+                    if self._closed:
+                        return False
+                    if problem := _call(subscription.callback, event):
+                        raise PolicenotifyError(problem)
+                place = place and subscribers.advance(name, place, cursor)
+                if place is None:  # this one was silent for so long that another process hands them over
                     return False
-            if events and not subscribers.advance(name, holder, cursor):
-                return False  # another process has taken over
-        return cursor is not None and subscribers.advance(name, holder, cursor, release=True)
-
-    def _hand(self, subscription: _Subscription, event: JournalEvent) -> bool:
-        """Call the callback, and again if it raises. Return False if the reader was closed before the last time."""
-        for wait in (*RETRIES, None):
-            subscription.handing = (event, self.clock.monotonic())
-            try:
-                subscription.callback(event)
-            except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
-                kind = type(error).__name__  # neither its text nor a trace: they would hold values
-            else:
-                return True
-            finally:
-                subscription.handing = None
-            _log.log(
-                logging.ERROR if wait is None else logging.WARNING,
-                "Subscriber %s: event %d (%s): its callback raised %s; the event is %s.",
-                subscription.name,
-                event.number,
-                event.event,
-                kind,
-                "given up" if wait is None else f"repeated in {wait:g} s",
-            )
-            if wait is not None and self._closing.wait(wait):
-                return False
-        return True
+        finally:
+            if place is not None:
+                subscribers.release(name, place, problem)
+        return bool(batch)
 
 
-def _report(subscription: _Subscription, error: Exception) -> None:
-    """Log a failure of this machine or of the journal once. It is tried again every second."""
-    text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
-    if text != subscription.trouble:
-        subscription.trouble = text
-        _log.warning("Subscriber %s of events waits: %s", subscription.name, text)  # no trace: it would hold values
+def _call(callback: OnEvent, event: JournalEvent) -> AnyText:
+    """Call a callback. Return what is wrong if it raises: neither the text of its error nor a trace."""
+    try:
+        callback(event)
+    except BaseException as error:
+        return Text(
+            "the callback raised {name} for event {number} ({event}).",
+            name=type(error).__name__,
+            number=event.number,
+            event=event.event,
+        )
+    return ""

@@ -7,7 +7,7 @@ sfeed lists an entry twice that comes with another one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
@@ -62,7 +62,6 @@ class Site:
         hubs: WebSub hubs to notify of each change.
         formats: The formats that are drawn, for the links among them.
         cap_sender: The sender of CAP alerts. Without one there are none.
-        sign: Signs the file of an alert. Equal files have equal signatures.
     """
 
     url: str
@@ -73,7 +72,6 @@ class Site:
     hubs: tuple[str, ...] = ()
     formats: frozenset[str] = frozenset()
     cap_sender: str = ""
-    sign: Callable[[bytes], bytes] | None = None
 
     @property
     def words(self) -> Words:

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -19,8 +19,7 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, o
 from policenotify.channel import Operation, PostRef, Request
 from policenotify.errors import LostLease, UnsupportedVersion
 from policenotify.journal import clock_change, meta
-from policenotify.journal.audit import RUNNER, recent_events, record_delivery
-from policenotify.journal.audit import record as record_event
+from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import is_authentic, ref_mac, request_mac
 from policenotify.journal.channels import take_slot
 from policenotify.journal.database import schema
@@ -41,25 +40,19 @@ from policenotify.journal.records import (
     LEASE,
     AttemptResult,
     ClaimedDelivery,
+    RequestReplaced,
     TakenBack,
     latest_pause,
     microseconds,
     moment,
     span,
 )
-from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from policenotify.model.status import Takeover
-
-RECENT = timedelta(hours=1)
-"""How long a repeated take-over stays an alarm."""
+from policenotify.translation import Text
 
 INTERRUPTED = "interrupted"
 """The kind of event that records a recovered delivery."""
-
-RECOVERED_AGAIN = "taken_over_again"
-"""The kind of event that records a delivery recovered twice within one lease."""
 
 _log = logging.getLogger("policenotify")
 _FOR_ALL = {Outcome.REFUSED, Outcome.HELD, Outcome.SUPERSEDED}
@@ -73,6 +66,12 @@ _IS_OWNED = and_(  # it is still this process's, in the attempt that it knows
 _LOCK_OWNED = select(_table).where(_IS_OWNED).with_for_update(key_share=True)
 _LOCK = select(_table).where(_table.c.id == bindparam("of_delivery")).with_for_update(key_share=True)
 _ADD = insert(_attempt)
+_deletion = _table.alias("deletion")
+_TARGET = (
+    select(_table.c.request, _table.c.first_tried_at)
+    .join(_deletion, _deletion.c.target == _table.c.id)
+    .where(_deletion.c.id == bindparam("of_delivery"))
+)
 _END_ATTEMPT = (
     update(_attempt)
     .where(_attempt.c.delivery == bindparam("of_delivery"), _attempt.c.number == bindparam("of_attempt"))
@@ -128,13 +127,14 @@ class Attempts:
             RateReached: Other processes have used up the channel's rate since it was claimed.
             PublishingStopped: Everything was stopped meanwhile.
             TakenBack: It was withdrawn, cancelled or ended since it was claimed.
+            RequestReplaced: The request of its list must be prepared again.
 
         After an error a transaction around it must be rolled back.
         """
         journal = self._journal
         with journal.write() as connection:
             meta.pass_gate(connection, shared=True)
-            if (stopped := journal.standing(connection).stopped) is not None:
+            if (stopped := meta.stopped(connection, journal.id)) is not None:
                 raise stopped
             now = microseconds(journal.now())
             number, first = claimed.attempts + 1, claimed.first_tried_at or moment(now)
@@ -142,8 +142,13 @@ class Attempts:
             held = {"attempts": number, "lease_until": now + span(lease)}
             if claimed.parent is not None:  # before the batch: who locks both does it in this order
                 whole = connection.execute(_LOCK, {"of_delivery": claimed.parent}).one()
-                if whole.request is not None and whole.request_version == claimed.request_version:
+                if whole.request is not None:
                     request, wording = Request.read(whole.request), whole.wording
+                    claimed = replace(claimed, request_version=whole.request_version)
+                else:
+                    stands_alone = wording == "reply" and whole.wording == "standalone"
+                    if stands_alone or whole.request_version != claimed.request_version:
+                        raise RequestReplaced
                 columns = {**tried, "first_tried_at": whole.first_tried_at or now, "attempts": whole.attempts + 1}
                 if whole.request is None:
                     columns |= _request_columns(journal.keys, claimed, request, wording)
@@ -180,6 +185,12 @@ class Attempts:
             known = frozenset(PostRef.read(ref).id for ref in connection.execute(query, values).scalars())
         return known if post is None else known & {post}
 
+    def target_of(self, claimed: ClaimedDelivery) -> tuple[Request, datetime] | None:
+        """Return what was sent of the post that a deletion is about, and when first. None if nothing was."""
+        with self._journal.read() as connection:
+            row = connection.execute(_TARGET, {"of_delivery": claimed.id}).first()
+        return (Request.read(row.request), moment(row.first_tried_at)) if row and row.request else None
+
     def record_result(self, claimed: ClaimedDelivery, result: AttemptResult) -> Mapping[Outcome, int]:
         """Record the result of an attempt and release the delivery.
 
@@ -196,28 +207,15 @@ class Attempts:
                 return _record_list(connection, claimed, result, at)
             return _record_post(connection, self._journal.keys, claimed, result, at)
 
-    def recover(self, lease: timedelta = LEASE, ended: Collection[str] = ()) -> int:
+    def recover(self, ended: Collection[str] = ()) -> int:
         """Take back deliveries of processes that exited or are silent, and of *ended* threads. Return their number.
 
         What waits is moved first if the clock was set. A delivery whose attempt had begun is in doubt, of a batch those
-        who were marked. A second recovery within one *lease* is an alarm; see `repeated_takeovers`.
+        who were marked.
         """
         with self._journal.write(durable=False) as connection:
             clock_change.follow(connection, self._journal.clock)
-            return recover(connection, microseconds(self._journal.now()), lease, ended)
-
-    def repeated_takeovers(self) -> tuple[Takeover, ...]:
-        """Return the deliveries recovered twice within one lease in the last hour, newest first."""
-        since = microseconds(self._journal.now()) - span(RECENT)
-        with self._journal.read() as connection:
-            rows = recent_events(connection, RECOVERED_AGAIN, since=since)
-        newest: dict[int, Takeover] = {}
-        for row in rows:
-            takeover = Takeover(
-                delivery=row.delivery, channel=row.channel, publication=row.publication, at=moment(row.at)
-            )
-            newest.setdefault(row.delivery, takeover)
-        return tuple(newest.values())
+            return recover(connection, microseconds(self._journal.now()), ended)
 
     def settle_expired(self) -> int:
         """Settle a page of posts that had expired before they were tried. Return its length, 0 once there are none.
@@ -229,7 +227,7 @@ class Attempts:
         with journal.write() as connection:
             now = microseconds(journal.now())
             rows = [row for row in connection.execute(_EXPIRED, {"now": now}).all() if _is_ours(journal.keys, row)]
-            if not rows or journal.standing(connection).stopped is not None:
+            if not rows or meta.stopped(connection, journal.id) is not None:
                 return 0
             for row in rows:
                 cancel_pending(connection, row, Outcome.SUPERSEDED, EXPIRED, now)
@@ -267,7 +265,13 @@ def _identity(claimed: ClaimedDelivery) -> dict[str, object]:
 
 
 def _lost(claimed: ClaimedDelivery) -> LostLease:
-    return LostLease(f"Delivery {claimed.public_id} on {claimed.channel!r} was taken over by another runner.")
+    return LostLease(
+        Text(
+            "Delivery {public_id} on {channel!r} was taken over by another runner.",
+            public_id=claimed.public_id,
+            channel=claimed.channel,
+        )
+    )
 
 
 def _request_columns(keys: Keys, claimed: ClaimedDelivery, request: Request, wording: str) -> dict[str, object]:
@@ -356,7 +360,8 @@ def _record_batch(
         recipients.settle_waiting(connection, parent, [batch.id], ended, whole.reason, whole.code)
     not_before = microseconds(result.not_before) if result.not_before else at
     outcome = control.settle_batch(connection, batch, at, not_before=not_before, backoff=span(result.backoff))
-    if following := _next_request(claimed, result):
+    following = _next_request(claimed, result)
+    if following and whole.request_version == claimed.request_version:  # else another worker has replaced it
         control.change(connection, parent, **following)
     result = replace(result, outcome=outcome)
     _end_attempt(connection, claimed, result, at)
@@ -398,15 +403,15 @@ def _mark_target_deleted(connection: Connection, claimed: ClaimedDelivery, at: i
 # --- recovery
 
 
-def recover(connection: Connection, now: int, lease: timedelta, ended: Collection[str] = ()) -> int:
+def recover(connection: Connection, now: int, ended: Collection[str] = ()) -> int:
     """Take back abandoned deliveries; see `Attempts.recover`."""
     sending: list[Row[Any]] = list(connection.execute(_SENDING))
     abandoned = [row for row in sending if _is_abandoned(row, now, ended)]
     lock(connection, *{row.ordering_key for row in abandoned})
-    return sum(_recover(connection, row, now, lease) for row in abandoned)
+    return sum(_recover(connection, row, now) for row in abandoned)
 
 
-def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta) -> bool:
+def _recover(connection: Connection, seen: Row[Any], now: int) -> bool:
     """Return an abandoned delivery to waiting, unless it was settled, renewed or recovered meanwhile."""
     still = and_(_table.c.id == seen.id, _table.c.state == Outcome.SENDING, seen.owner == _OWNER)
     row = connection.execute(select(_table).where(still, seen.lease_until == _LEASE_UNTIL)).first()
@@ -420,7 +425,6 @@ def _recover(connection: Connection, seen: Row[Any], now: int, lease: timedelta)
         recipients.interrupt(connection, row.parent, row.id, row.attempts)
         columns["counts"] = recipients.to_text(recipients.count_batch(connection, row.parent, row.id))
     control.change(connection, row.id, **columns)
-    _alarm_if_repeated(connection, row, now, lease)
     body = {"owner": row.owner, "attempt": row.attempts, "begun": begun}
     record_delivery(connection, row, moment(now), INTERRUPTED, body)
     if row.has_recipients or row.parent is not None:  # all may have been read and sent before its process ended
@@ -440,37 +444,9 @@ def _is_abandoned(seen: Row[Any], now: int, ended: Collection[str]) -> bool:
 
 def _end_interrupted(connection: Connection, delivery: int, number: int, now: int) -> bool:
     """End an interrupted attempt. Return whether it had begun."""
-    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The sending process stopped."}
+    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": Text("The sending process stopped.")}
     identity = {"of_delivery": delivery, "of_attempt": number}
     return connection.execute(_END_ATTEMPT, {**identity, **ended, "code": "interrupted"}).rowcount > 0
-
-
-def _alarm_if_repeated(connection: Connection, row: Row[Any], now: int, lease: timedelta) -> None:
-    """Raise the alarm if a delivery was recovered within the last lease already."""
-    event = schema.event
-    earlier = select(event.c.id).where(
-        event.c.publication == row.publication,
-        event.c.delivery == row.id,
-        event.c.kind == INTERRUPTED,
-        event.c.at > now - span(lease),
-    )
-    if connection.execute(earlier.limit(1)).first() is None:
-        return
-    text = "Delivery %s on %s, publication %s, was taken over twice within one lease. See: policenotify status"
-    about = fields(channel=row.channel, delivery=row.parent or row.id, publication=row.publication)
-    _log.error(text, about["delivery"], row.channel, row.publication, extra=about)
-    body = {"owner": row.owner, "attempt": row.attempts}
-    delivery, publication = row.parent or row.id, row.publication
-    record_event(
-        connection,
-        moment(now),
-        RUNNER,
-        RECOVERED_AGAIN,
-        body,
-        publication=publication,
-        delivery=delivery,
-        channel=row.channel,
-    )
 
 
 def _is_ours(keys: Keys, row: Row[Any]) -> bool:

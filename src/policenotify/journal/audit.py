@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,9 +15,7 @@ from sqlalchemy import (
     Connection,
     Insert,
     Row,
-    Select,
     Text,
-    Tuple,
     func,
     insert,
     select,
@@ -82,29 +80,21 @@ def _open_from() -> ColumnElement[int]:
     return _whole(func.pg_snapshot_xmin(func.pg_current_snapshot()))
 
 
-def _place() -> Tuple:
-    return row_of(schema.event.c.xid, schema.event.c.id)
-
-
-def _behind(cursor: EventCursor) -> Select[Any]:
-    query = select(schema.event).where(_place() > row_of(*cursor))
-    return query.order_by(schema.event.c.xid, schema.event.c.id)
-
-
-def events_after(connection: Connection, cursor: EventCursor, limit: int) -> Sequence[Row[Any]]:
-    """Return the next events behind a cursor, in an order that no later commit changes.
+def events_after(
+    connection: Connection, cursor: EventCursor, limit: int | None = None, *, until: EventCursor | None = None
+) -> Sequence[Row[Any]]:
+    """Return the next events behind a cursor, and up to another, in an order that no later commit changes.
 
     On a server an event is returned once all transactions that began before its own have ended.
     """
-    query = _behind(cursor).limit(limit)
-    if connection.dialect.name == "postgresql":
-        query = query.where(schema.event.c.xid < _open_from())
+    event = schema.event
+    place = row_of(event.c.xid, event.c.id)
+    query = select(event).where(place > row_of(*cursor)).order_by(event.c.xid, event.c.id).limit(limit)
+    if until is not None:
+        query = query.where(place <= row_of(*until))
+    elif connection.dialect.name == "postgresql":
+        query = query.where(event.c.xid < _open_from())
     return connection.execute(query).all()
-
-
-def events_between(connection: Connection, after: EventCursor, until: EventCursor) -> Iterable[Row[Any]]:
-    """Return the events behind one cursor and up to another, in their order."""
-    return connection.execute(_behind(after).where(_place() <= row_of(*until)))
 
 
 def place_of(event: Row[Any]) -> EventCursor:

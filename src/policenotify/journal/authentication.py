@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -21,8 +21,8 @@ from policenotify.channel import Operation, PostRef
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.tombstones import is_whole
+from policenotify.translation import AnyText, Text
 
-_DELIVERY, _REQUEST, _REF, _BATCH = "delivery", "request", "ref", "batch"
 _ROWS = 500  # rows read at once
 
 _FROZEN = (
@@ -53,7 +53,7 @@ def delivery_mac(keys: Keys, columns: Mapping[str, Any], message: str) -> str:
         columns: Its columns.
         message: The stored message. It counts until the delivery is rendered from it.
     """
-    return keys.mac(_DELIVERY, _delivery(columns, columns["operation"], message))
+    return keys.mac("delivery", _delivery(columns, columns["operation"], message))
 
 
 def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
@@ -62,18 +62,18 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
     Raises:
         UnsupportedVersion: They were stored with newer keys.
     """
-    columns, operations = row._asdict(), [row.operation]
+    operations = [row.operation]
     if row.operation == Operation.POST:  # an edit that is out of reach becomes a new post
         operations.append(Operation.EDIT)
-    if not any(keys.is_mac(_DELIVERY, _delivery(columns, each, message), row.mac) for each in operations):
+    if not any(keys.is_mac("delivery", _delivery(row._asdict(), each, message), row.mac) for each in operations):
         return False
-    request = _canonical([row.post_key, row.request_version, row.request])
-    return row.request is None or keys.is_mac(_REQUEST, request, row.request_mac)
+    request = _text(row.post_key, row.request_version, row.request)
+    return row.request is None or keys.is_mac("request", request, row.request_mac)
 
 
 def request_mac(keys: Keys, post_key: str, request_version: int, request: str) -> str:
     """Return the code of a request that is about to be sent."""
-    return keys.mac(_REQUEST, _canonical([post_key, request_version, request]))
+    return keys.mac("request", _text(post_key, request_version, request))
 
 
 def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> str:
@@ -85,17 +85,17 @@ def batch_mac(keys: Keys, whole: str, number: int, people: Collection[int]) -> s
         number: The batch's number.
         people: The numbers of its people.
     """
-    return keys.mac(_BATCH, _canonical([whole, number, sorted(people)]))
+    return keys.mac("batch", _text(whole, number, sorted(people)))
 
 
 def is_whole_batch(keys: Keys, whole: str, number: int, people: Collection[int], code: str) -> bool:
     """Return True if a batch has the people of whom *code* is the code; see `batch_mac`."""
-    return keys.is_mac(_BATCH, _canonical([whole, number, sorted(people)]), code)
+    return keys.is_mac("batch", _text(whole, number, sorted(people)), code)
 
 
 def ref_mac(keys: Keys, post_key: str, ref: str) -> str:
     """Return the code of a post's place, to which others reply, or which they edit or delete."""
-    return keys.mac(_REF, _canonical([post_key, ref]))
+    return keys.mac("ref", _text(post_key, ref))
 
 
 def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
@@ -105,39 +105,36 @@ def read_ref(keys: Keys, post_key: str, ref: str, code: str) -> PostRef:
         ValueError: That is not what this installation stored, or it is damaged.
         UnsupportedVersion: It was stored with newer keys.
     """
-    if not _is_ref(keys, post_key, ref, code):
-        raise ValueError("the place of a post was changed in the database")
+    if not keys.is_mac("ref", _text(post_key, ref), code):
+        raise ValueError(Text("the place of a post was changed in the database"))
     return PostRef.read(ref)
 
 
-def forged_deliveries(connection: Connection, keys: Keys) -> Iterator[str]:
-    """Yield what is wrong with each delivery that is not what this installation stored. Purged ones are passed over."""
-    delivery, publication, after = schema.delivery, schema.publication, 0
+def forged_deliveries(connection: Connection, keys: Keys) -> Generator[AnyText, None, None]:
+    """Yield what is wrong with each delivery that is not what this installation stored. Purged ones are passed over.
+
+    Close it if you do not read it to its end: a server holds a cursor until then.
+    """
+    delivery, publication = schema.delivery, schema.publication
     query = (
         select(delivery, publication.c.message)
         .join(publication, publication.c.id == delivery.c.publication)
         .where(is_whole(), delivery.c.parent.is_(None))
         .order_by(delivery.c.id)
-        .limit(_ROWS)
     )
-    while rows := connection.execute(query.where(delivery.c.id > after)).all():
+    with connection.execute(query.execution_options(yield_per=_ROWS)) as rows:
         for row in rows:
-            which = f"delivery {row.id} of publication {row.publication}"
+            which = Text("delivery {id} of publication {publication}", id=row.id, publication=row.publication)
             if not is_authentic(keys, row, row.message):
-                yield f"{which} is not what was published"
-            if row.ref is not None and not _is_ref(keys, row.post_key, row.ref, row.ref_mac):
-                yield f"{which} does not name the post that was recorded"
-        after = rows[-1].id
-
-
-def _is_ref(keys: Keys, post_key: str, ref: str, code: str) -> bool:
-    return keys.is_mac(_REF, _canonical([post_key, ref]), code)
+                yield Text("{which} is not what was published", which=which)
+            if row.ref is not None and not keys.is_mac("ref", _text(row.post_key, row.ref), row.ref_mac):
+                yield Text("{which} does not name the post that was recorded", which=which)
 
 
 def _delivery(columns: Mapping[str, Any], operation: str, message: str) -> str:
     source = "" if columns["account"] else hashlib.sha256(message.encode()).hexdigest()  # until it is rendered
-    return _canonical([*(columns[name] for name in _FROZEN), str(operation), source])
+    return _text(*(columns[name] for name in _FROZEN), str(operation), source)
 
 
-def _canonical(values: list[Any]) -> str:
+def _text(*values: Any) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

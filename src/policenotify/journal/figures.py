@@ -32,15 +32,10 @@ _NUMBER: Final = func.count().label("number")
 _PUBLICATIONS = select(_publication.c.category, _publication.c.stage, _publication.c.severity, _publication.c.state)
 _PUBLICATIONS = _PUBLICATIONS.add_columns(_NUMBER).group_by(*_PUBLICATIONS.selected_columns)
 _SETTLED = (  # one index holds all it needs
-    select(_delivery.c.channel, _delivery.c.operation, _delivery.c.state, _IS_BATCH.label("is_batch"), _NUMBER)
+    select(_delivery.c.channel, _delivery.c.operation, _delivery.c.state, _NUMBER)
     .add_columns(func.max(_delivery.c.id).label("newest"))
-    .where(_delivery.c.state.not_in(_OPEN_STATES))
-    .group_by(_delivery.c.state, _delivery.c.channel, _delivery.c.operation, _IS_BATCH)
-)
-_POSTED_LISTS = (  # of which each batch was an attempt
-    select(_delivery.c.channel, _NUMBER)
-    .where(text("has_recipients"), _delivery.c.state == Outcome.POSTED)
-    .group_by(_delivery.c.channel)
+    .where(_delivery.c.state.not_in(_OPEN_STATES), ~_IS_BATCH)
+    .group_by(_delivery.c.state, _delivery.c.channel, _delivery.c.operation)
 )
 _SETTLED_AT = select(_delivery.c.channel, _delivery.c.settled_at)
 _FAILED_ATTEMPTS = (
@@ -95,7 +90,7 @@ class JournalFigures:
         at: The journal's time.
         publications: How many there are by category, stage, severity and state.
         deliveries: How many are settled, by channel, operation and outcome. One that was deleted was posted, too.
-        attempts: How many there were, by channel and outcome.
+        attempts: How many there were that posted nothing, by channel and outcome.
         recipients: How many people have which final outcome, by channel.
         events: How many events there are of the kinds that are counted.
         posted_at: When the newest post of each channel was posted.
@@ -172,31 +167,20 @@ def _events(connection: Connection) -> dict[str, int]:
 
 
 def _settled(connection: Connection) -> dict[str, Any]:
-    """Return the figures of deliveries that are settled, and of all attempts."""
+    """Return the figures of deliveries that are settled, and of attempts that failed."""
     deliveries: Counter[tuple[str, str, Outcome]] = Counter()
-    attempts: Counter[tuple[str, Outcome]] = Counter()
     newest: list[int] = []
     for row in connection.execute(_SETTLED):
-        outcome = Outcome(row.state)
-        if row.is_batch:
-            attempts[row.channel, Outcome.POSTED] += row.number * (outcome is Outcome.POSTED)
-            continue
-        deliveries[row.channel, row.operation, outcome] += row.number
-        was_posted = outcome is Outcome.DELETED and row.operation != "delete"
-        if was_posted:
+        deliveries[row.channel, row.operation, Outcome(row.state)] += row.number
+        if row.state == Outcome.DELETED and row.operation != "delete":  # it was posted, too
             deliveries[row.channel, row.operation, Outcome.POSTED] += row.number
-        if outcome is Outcome.POSTED or was_posted:
-            attempts[row.channel, Outcome.POSTED] += row.number
-        if outcome is Outcome.POSTED:
+        if row.state == Outcome.POSTED:
             newest.append(row.newest)
-    for row in connection.execute(_POSTED_LISTS):
-        attempts[row.channel, Outcome.POSTED] -= row.number
-    for row in connection.execute(_FAILED_ATTEMPTS):
-        attempts[row.channel, Outcome(row.outcome)] += row.number
+    attempts = {(row.channel, Outcome(row.outcome)): row.number for row in connection.execute(_FAILED_ATTEMPTS)}
     posted_at: dict[str, int] = {}
     for row in connection.execute(_SETTLED_AT.where(_delivery.c.id.in_(newest))):
         posted_at[row.channel] = max(row.settled_at or 0, posted_at.get(row.channel, 0))
-    return {"deliveries": dict(deliveries), "attempts": dict(attempts), "posted_at": posted_at}
+    return {"deliveries": dict(deliveries), "attempts": attempts, "posted_at": posted_at}
 
 
 def _people(connection: Connection) -> dict[str, Any]:

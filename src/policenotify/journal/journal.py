@@ -34,6 +34,7 @@ from policenotify.journal.subscribers import Subscribers, restart_order
 from policenotify.journal.workers import Workers
 from policenotify.model.history import Outcome
 from policenotify.model.status import ClockStep
+from policenotify.translation import Text
 
 
 class Journal(Transactions):
@@ -90,7 +91,9 @@ class Journal(Transactions):
         try:
             engine = open_engine(url, timeout, create=create)
         except (SQLAlchemyError, OSError) as error:
-            raise JournalError(f"The journal cannot be opened: {explain(error)}. Nothing was sent.") from None
+            raise JournalError(
+                Text("The journal cannot be opened: {explain}. Nothing was sent.", explain=explain(error))
+            ) from None
         return cls(engine, keys=keys, clock=clock, entropy=entropy)
 
     def check_schema(self, *, create: bool = False) -> None:
@@ -101,7 +104,7 @@ class Journal(Transactions):
         with self.read() as connection:
             keys_are_newest = meta.check(connection, self.keys)
             self.id: str | None = meta.get(connection, meta.ID)
-            self.standing(connection)  # which notes the newest one
+            meta.stopped(connection, self.id)  # which notes the newest event
         if not keys_are_newest:
             with self.write() as connection:
                 meta.put(connection, meta.KEYS, self.keys.fingerprint)  # refuses processes with the earlier keys
@@ -197,7 +200,7 @@ def _put_all_in_doubt(connection: Connection, at: datetime, actor: str) -> int:
     for name in connection.execute(read.where(delivery.c.state == Outcome.WAITING)).scalars().all():
         control.settle(connection, name, now)  # if all of its people are
     unfinished = update(attempt).where(attempt.c.ended_at.is_(None))
-    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": "The journal was restored from a copy."}
+    ended = {"ended_at": now, "outcome": Outcome.UNCONFIRMED, "reason": Text("The journal was restored from a copy.")}
     connection.execute(unfinished.values(**ended, code="restored"))
     audit.record(connection, at, actor, "restored", {"deliveries": doubted})
     return doubted

@@ -22,10 +22,12 @@ from typing import Annotated, ClassVar, Literal, NoReturn, Self
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import read_closed
+from policenotify.translation import Text
 
 Entropy = Callable[[int], bytes]
 """Returns so many unpredictable bytes: `secrets.token_bytes`, except in tests."""
@@ -42,9 +44,6 @@ REFERENCE_LENGTH = 5
 
 FINGERPRINT_LENGTH = 8
 """Length of a fingerprint: 40 bits, enough to distinguish the files of one installation."""
-
-SHORT_MAC_BYTES = 10
-"""Length of a short code: 80 bits, where a guess costs a request (NIST SP 800-107, section 5.3.3, asks for 32)."""
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's Base32: without I, L, O and U, which are easily misread."""
@@ -94,7 +93,31 @@ class Keys:
                 nothing of it.
             UnsupportedVersion: A newer policenotify wrote it.
         """
-        return cls(_read(Path(path)), entropy)
+        try:
+            text = read_closed(Path(path))
+        except SettingsError as error:
+            raise SettingsError(Text("The keys are not used. {error}", error=error)) from None
+        except OSError as error:
+            raise SettingsError(
+                Text(
+                    "The keys file {path} cannot be read ({strerror}). Copy it from another host of this "
+                    "installation; only for a new installation make one: policenotify init",
+                    path=path,
+                    strerror=error.strerror,
+                )
+            ) from error
+        try:
+            content = from_json(text)
+            if isinstance(content, dict) and isinstance(version := content.get("schema_version"), int) and version > 1:
+                raise UnsupportedVersion("keys file", version, 1)
+            return cls(_File.model_validate_json(text), entropy)
+        except ValueError:
+            raise SettingsError(
+                Text(
+                    "{path} is not a keys file, or it is damaged. Copy it again from another host or from the safe.",
+                    path=path,
+                )
+            ) from None  # its cause would show the keys
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the keys to a new file that only its owner may read (mode 0600).
@@ -105,7 +128,25 @@ class Keys:
         Raises:
             SettingsError: The file exists, or it cannot be written.
         """
-        _write(Path(path), self._file)
+        place = Path(path)
+        created = False
+        try:
+            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                created = True
+                file.write(self._file.model_dump_json(indent=2).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
+            _sync(place.parent)
+        except FileExistsError:
+            raise SettingsError(
+                Text("The keys file {place} is there already, and was left as it is.", place=place)
+            ) from None
+        except OSError as error:
+            if created:
+                place.unlink(missing_ok=True)
+            raise SettingsError(
+                Text("The keys file {place} cannot be written ({strerror}).", place=place, strerror=error.strerror)
+            ) from error
 
     def replace(self, path: str | os.PathLike[str]) -> None:
         """Replace the file of earlier versions of these keys, wholly or not at all.
@@ -115,9 +156,9 @@ class Keys:
         """
         place = Path(path)
         if not set(Keys.load(place).fingerprints) <= set(self.fingerprints):
-            raise SettingsError(f"The keys file {place} holds other keys, and was left as it is.")
+            raise SettingsError(Text("The keys file {place} holds other keys, and was left as it is.", place=place))
         draft = place.with_name(f"{place.name}.new")
-        _write(draft, self._file)
+        self.save(draft)
         try:
             shutil.copymode(place, draft)  # the desk's group must be able to read it
             if os.name == "posix" and os.geteuid() == 0:  # and the service that owns it
@@ -126,7 +167,9 @@ class Keys:
             _sync(place.parent)
         except OSError as error:
             draft.unlink(missing_ok=True)
-            raise SettingsError(f"The keys file {place} cannot be replaced ({error.strerror}).") from error
+            raise SettingsError(
+                Text("The keys file {place} cannot be replaced ({strerror}).", place=place, strerror=error.strerror)
+            ) from error
 
     def rotated(self, entropy: Entropy) -> Keys:
         """Return the keys with one more version. The tagging key stays, and so do recipient keys and references."""
@@ -163,10 +206,6 @@ class Keys:
             raise UnsupportedVersion("keys file", version, self.version)
         return version > 0 and hmac.compare_digest(self._code(version, purpose, text).hex().encode(), digits.encode())
 
-    def short_mac(self, version: int, purpose: str, text: str) -> bytes:
-        """Return the beginning of the code over *text* by one version of the keys. Empty: that version is not here."""
-        return self._code(version, purpose, text)[:SHORT_MAC_BYTES] if 1 <= version <= self.version else b""
-
     def _code(self, version: int, purpose: str, text: str) -> bytes:
         return hmac.digest(self._mac_keys[version - 1], _bound(purpose, text), "sha256")
 
@@ -200,9 +239,15 @@ class Keys:
             return cipher.decrypt(nonce, body, _bound(purpose, str(version))).decode()
         except (InvalidTag, ValueError):  # ValueError: too short to be anything sealed
             raise InvalidSeal(
-                f"A value sealed with key version {version} for {purpose.partition(' ')[0]!r} does not open with the "
-                f"keys {self.fingerprint} of this host: it comes from another installation, or it was changed. Compare "
-                "the fingerprints of all hosts (policenotify doctor) and copy the right keys file."
+                Text(
+                    "A value sealed with key version {version} for {purpose!r} does not open with the keys "
+                    "{fingerprint} of this host: it comes from another installation, or it was changed. "
+                    "Compare the fingerprints of all hosts (policenotify doctor) and copy the right keys "
+                    "file.",
+                    version=version,
+                    purpose=purpose.partition(" ")[0],
+                    fingerprint=self.fingerprint,
+                )
             ) from None
 
     def sign(self, data: bytes) -> tuple[int, bytes]:
@@ -229,17 +274,18 @@ class Keys:
     def _index(self, version: int) -> int:
         if not 1 <= version <= self.version:
             raise SettingsError(
-                f"Key version {version} is asked for; the keys {self.fingerprint} of this host go up to version "
-                f"{self.version}. Copy the keys file from the host where they were rotated."
+                Text(
+                    "Key version {version} is asked for; the keys {fingerprint} of this host go up to "
+                    "version {version_2}. Copy the keys file from the host where they were rotated.",
+                    version=version,
+                    fingerprint=self.fingerprint,
+                    version_2=self.version,
+                )
             )
         return version - 1
 
 
-_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES)]
-
-
-class _Head(BaseModel):
-    schema_version: int
+_Key = Annotated[bytes, Field(min_length=KEY_BYTES, max_length=KEY_BYTES, repr=False)]
 
 
 class _Secret(BaseModel):
@@ -251,11 +297,6 @@ class _Secret(BaseModel):
         ser_json_bytes="base64",
         val_json_bytes="base64",
     )
-
-    def __repr__(self) -> str:  # str() too: a log line must not show a key
-        return f"{type(self).__name__}(…)"
-
-    __str__ = __repr__
 
 
 class _Version(_Secret):
@@ -271,45 +312,6 @@ class _File(_Secret):
     schema_version: Literal[1] = 1
     tagging: _Key
     versions: tuple[_Version, ...] = Field(min_length=1)
-
-
-def _read(path: Path) -> _File:
-    try:
-        text = read_closed(path)
-    except SettingsError as error:
-        raise SettingsError(f"The keys are not used. {error}") from None
-    except OSError as error:
-        raise SettingsError(
-            f"The keys file {path} cannot be read ({error.strerror}). Copy it from another host of this "
-            "installation; only for a new installation make one: policenotify init"
-        ) from error
-    try:
-        if (version := _Head.model_validate_json(text).schema_version) > 1:
-            raise UnsupportedVersion("keys file", version, 1)
-        return _File.model_validate_json(text)
-    except ValidationError:
-        raise SettingsError(
-            f"{path} is not a keys file, or it is damaged. Copy it again from another host or from the safe."
-        ) from None  # its cause would show the keys
-
-
-def _write(place: Path, keys: _File) -> None:
-    """Write a new file that only its owner may read, wholly or not at all."""
-    try:
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise SettingsError(f"The keys file {place} is there already, and was left as it is.") from None
-    except OSError as error:
-        raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(keys.model_dump_json(indent=2).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())  # a power cut must not lose the keys of an existing journal
-        _sync(place.parent)
-    except OSError as error:
-        place.unlink(missing_ok=True)
-        raise SettingsError(f"The keys file {place} cannot be written ({error.strerror}).") from error
 
 
 def _sync(folder: Path) -> None:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    bindparam,
-    func,
-    inspect,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Select, bindparam, func, inspect, or_, select, update
 
 from policenotify.errors import JournalError, JournalMissing, JournalTakenAway, PublishingStopped, UnsupportedVersion
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Entropy, Keys
+from policenotify.translation import Text
 
 MOVED = "moved"
 """The fact that the journal was moved, with its new place."""
@@ -36,11 +27,11 @@ _GATE = 0x706E_7374  # "pnst": an advisory lock that no other program uses in th
 INITIAL = (VERSION, KEYS, ID, _STOPPED)
 """The facts of a journal in which nothing was ever published."""
 
-# The facts by which nothing may be sent. `IN` is compiled for each call.
-_OF_STANDSTILL = or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))
-
 _FACT = select(_table.c.value).where(_table.c.name == bindparam("named"))
 _CHANGE = update(_table).where(_table.c.name == bindparam("named")).values(value=bindparam("new"))
+
+SEEN = "policenotify_seen"
+"""The option under which a transaction notes events: the newest known before it began, and those it sees or adds."""
 
 
 def version(connection: Connection) -> int | None:
@@ -53,34 +44,27 @@ def version(connection: Connection) -> int | None:
         return None
     number = get(connection, VERSION) or ""
     if not number.isdecimal() or int(number) < 1:
-        raise JournalError("The journal is damaged: its version is missing. Nothing was sent. Restore a copy.")
+        raise JournalError(Text("The journal is damaged: its version is missing. Nothing was sent. Restore a copy."))
     return int(number)
 
 
-def create(connection: Connection, keys: Keys, entropy: Entropy) -> None:
-    """Create the tables, unless another process did so first."""
-    if not inspect(connection).has_table(_table.name):
-        schema.metadata.create_all(connection, checkfirst=False)
-        put(connection, VERSION, str(schema.SCHEMA_VERSION))
-        put(connection, KEYS, keys.fingerprint)
-        ensure_id(connection, entropy)
+def create(connection: Connection, keys: Keys, entropy: Entropy) -> bool:
+    """Create the tables, unless another process did so first. Return whether this one did."""
+    if inspect(connection).has_table(_table.name):
+        return False
+    schema.metadata.create_all(connection, checkfirst=False)
+    put(connection, VERSION, str(schema.SCHEMA_VERSION))
+    put(connection, KEYS, keys.fingerprint)
+    put(connection, ID, entropy(_ID_BYTES).hex())  # two journals with the same keys differ in it
+    return True
 
 
-def ensure_id(connection: Connection, entropy: Entropy) -> None:
-    """Give the journal an id, unless it has one. Two journals with the same keys differ in it."""
-    if get(connection, ID) is None:
-        put(connection, ID, entropy(_ID_BYTES).hex())
-
-
-def check(
-    connection: Connection, keys: Keys, *, required: int = schema.SCHEMA_VERSION, moved_to: str | None = None
-) -> bool:
+def check(connection: Connection, keys: Keys, *, moved_to: str | None = None) -> bool:
     """Check that these tables and keys can be used.
 
     Args:
         connection: To the journal.
         keys: The installation's keys.
-        required: The version that the tables must have.
         moved_to: A place to which the journal may have been moved.
 
     Returns:
@@ -89,23 +73,22 @@ def check(
     Raises:
         UnsupportedVersion: A newer policenotify made the tables.
         JournalMissing: There are no tables.
-        JournalError: The tables are older, damaged, moved away, or made with other keys.
+        JournalError: The tables are damaged, moved away, or made with other keys.
     """
     present = version(connection)
     if present is None:
-        raise JournalMissing("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate")
-    if present < required:
-        raise JournalError(
-            f"The journal's tables are of version {present}; this policenotify needs version {required}. "
-            "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
-        )
-    if present > required:
-        raise UnsupportedVersion("journal", present, required)
+        raise JournalMissing(Text("The journal has no tables yet. Nothing was sent. Make them: policenotify migrate"))
+    if present > schema.SCHEMA_VERSION:
+        raise UnsupportedVersion("journal", present, schema.SCHEMA_VERSION)
     fingerprint = get(connection, KEYS)
     if fingerprint not in keys.fingerprints:
         raise JournalError(
-            f"The journal was made with the keys {fingerprint}, this installation has {keys.fingerprint}. "
-            "Nothing was sent. Copy the right keys file to this host, then: policenotify doctor"
+            Text(
+                "The journal was made with the keys {fingerprint}, this installation has {fingerprint_2}. "
+                "Nothing was sent. Copy the right keys file to this host, then: policenotify doctor",
+                fingerprint=fingerprint,
+                fingerprint_2=keys.fingerprint,
+            )
         )
     if (place := get(connection, MOVED)) is not None and place != moved_to:
         raise _moved(place)
@@ -130,20 +113,6 @@ def resume(connection: Connection) -> None:
     put(connection, _STOPPED, "")
 
 
-def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
-    """Return the error that names who stopped everything, or None.
-
-    Args:
-        connection: To the journal.
-        expected: The id of the journal that was opened, or None for any.
-
-    Raises:
-        JournalError: The journal was moved away, or its keys were rotated.
-        JournalTakenAway: This is not the journal that was opened, or its tables were changed.
-    """
-    return standing(connection, expected, KnownEvent()).stopped
-
-
 class KnownEvent(NamedTuple):
     """The newest event that a process knows. It stays in the journal, unless that is set back to an older state.
 
@@ -156,70 +125,63 @@ class KnownEvent(NamedTuple):
     commitment: str = ""
 
 
-class Standing(NamedTuple):
-    """What is to be known before anything is claimed or sent.
-
-    Attributes:
-        stopped: The error that names who stopped everything, or None.
-        newest_event: The newest event.
-    """
-
-    stopped: PublishingStopped | None
-    newest_event: KnownEvent
-
-
-SEEN = "policenotify_seen"
-"""The option under which a transaction notes events: the newest known before it began, and those it sees or adds."""
-
-
 def note(connection: Connection, event: KnownEvent) -> None:
     """Note an event that this transaction has added. One within a savepoint may never be committed."""
-    seen: list[KnownEvent] | None = connection.get_execution_options().get(SEEN)
-    if seen is not None and not connection.in_nested_transaction():
-        seen.append(event)
+    if not connection.in_nested_transaction():
+        connection.get_execution_options()[SEEN].append(event)
 
 
 @cache
-def _with_events() -> Select[Any]:
+def _standstill() -> Select[Any]:
+    """Return the query for the facts by which nothing may be sent, and two events."""
     number, commitment = schema.event.c.id, schema.event.c.commitment
     newest = select(func.max(number)).scalar_subquery()
+    names = or_(*(_table.c.name == name for name in (MOVED, _STOPPED, ID, VERSION, KEYS)))  # `IN` is compiled each time
     return select(
         _table.c.name,
         _table.c.value,
         newest.label("newest"),
         select(commitment).where(number == newest).scalar_subquery().label("commitment"),
         select(commitment).where(number == bindparam("known")).scalar_subquery().label("known"),
-    ).where(_OF_STANDSTILL)
+    ).where(names)
 
 
-def standing(connection: Connection, expected: str | None, known: KnownEvent) -> Standing:
-    """Return what `stopped` does, with the newest event, in one query.
+def stopped(connection: Connection, expected: str | None = None) -> PublishingStopped | None:
+    """Return the error that names who stopped everything, or None. Read before anything is claimed or sent.
+
+    Args:
+        connection: To the journal.
+        expected: The id of the journal that was opened, or None for any.
 
     Raises:
-        JournalTakenAway: Also if the *known* event is missing or another one, whatever was added since.
+        JournalError: The journal was moved away, or its keys were rotated.
+        JournalTakenAway: This is not the journal that was opened, or an older state of it: an event that this process
+            knows is missing, whatever was added since.
     """
-    rows = connection.execute(_with_events(), {"known": known.number}).all()
+    options = connection.get_execution_options()
+    seen: list[KnownEvent] = options[SEEN]
+    rows = connection.execute(_standstill(), {"known": seen[0].number}).all()
     facts = {row.name: row.value for row in rows}
-    stopped = _standstill(connection, facts, expected)
-    if known.number and rows[0].known != known.commitment:
-        raise JournalTakenAway("The journal was set back to an older state while it was in use.")
-    newest = KnownEvent(rows[0].newest or 0, rows[0].commitment or "") if rows else KnownEvent()
-    return Standing(stopped, newest)
-
-
-def _standstill(connection: Connection, facts: Mapping[str, str], expected: str | None) -> PublishingStopped | None:
     if expected is not None and facts.get(ID) != expected:
-        raise JournalTakenAway("Another journal is now where this process opened its own.")
+        raise JournalTakenAway(Text("Another journal is now where this process opened its own."))
     if expected is not None and facts.get(VERSION) != str(schema.SCHEMA_VERSION):
-        raise JournalTakenAway("The journal's tables were changed to those of another version while it was in use.")
+        raise JournalTakenAway(
+            Text("The journal's tables were changed to those of another version while it was in use.")
+        )
     if place := facts.get(MOVED):
         raise _moved(place)
-    keys: Keys | None = connection.get_execution_options().get("policenotify_keys")
-    if keys is not None and facts.get(KEYS) not in keys.fingerprints:
+    keys: Keys = options["policenotify_keys"]
+    if facts.get(KEYS) not in keys.fingerprints:
         raise JournalError(
-            f"The keys of this installation were rotated; this process has {keys.fingerprint}. Nothing was sent. "
-            "Copy the keys file to this host, and start this process again."
+            Text(
+                "The keys of this installation were rotated; this process has {fingerprint}. Nothing was "
+                "sent. Copy the keys file to this host, and start this process again.",
+                fingerprint=keys.fingerprint,
+            )
         )
+    if seen[0].number and rows[0].known != seen[0].commitment:
+        raise JournalTakenAway(Text("The journal was set back to an older state while it was in use."))
+    seen.append(KnownEvent(rows[0].newest or 0, rows[0].commitment or ""))
     if not (stop := facts.get(_STOPPED)):
         return None
     actor, _, reason = stop.partition("\n")
@@ -228,8 +190,11 @@ def _standstill(connection: Connection, facts: Mapping[str, str], expected: str 
 
 def _moved(place: str) -> JournalError:
     return JournalError(
-        f"This journal was moved to {place}. Nothing was sent. Put that into the settings (journal = …). If the move "
-        "was cut off, so that there is none: policenotify journal move, as before."
+        Text(
+            "This journal was moved to {place}. Nothing was sent. Put that into the settings (journal = …). "
+            "If the move was cut off, so that there is none: policenotify journal move, as before.",
+            place=place,
+        )
     )
 
 

@@ -31,13 +31,17 @@ from policenotify.journal.lists import control
 from policenotify.journal.records import TAKEN_DOWN, moment
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
+from policenotify.translation import AnyText, Text
 
-EXPIRED = "It had expired before it could be sent."
-INCIDENT_OVER = "It was over before this could be sent; it would have been stale."
-NEWER_SENT = "A newer message went out instead."
-FORGED = (
-    "What the journal holds of it is not what was published: somebody changed the database. "
-    "Nothing was sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
+TAKEN_DOWN_EVENT = "taken_down"
+"""The kind of event that records a withdrawal."""
+
+EXPIRED = Text("It had expired before it could be sent.")
+INCIDENT_OVER = Text("It was over before this could be sent; it would have been stale.")
+NEWER_SENT = Text("A newer message went out instead.")
+FORGED = Text(
+    "What the journal holds of it is not what was published: somebody changed the database. Nothing was "
+    "sent just now. Publish it by hand, then: policenotify resolve. Find out who can write the database."
 )
 
 _CLOSING = (Stage.END, Stage.CANCELLATION)
@@ -46,12 +50,12 @@ _table, _recipient, _publication = schema.delivery, schema.recipient, schema.pub
 _batch, _later = _table.alias("batch"), _table.alias("later")
 
 
-def place_of(delivery: Any = _table) -> ColumnElement[int]:  # noqa: ANN401 - the table or an alias
+def place_of(delivery: Any = _table) -> ColumnElement[int]:
     """Return the place of a delivery in the order: a batch has that of its parent."""
     return func.coalesce(delivery.c.parent, delivery.c.id)
 
 
-def _reached_people(batch: Any) -> ColumnElement[bool]:  # noqa: ANN401 - the table or an alias
+def _reached_people(batch: Any) -> ColumnElement[bool]:
     """Return the condition that a person of a batch has the message, or may have it."""
     person = _recipient.c
     may_have = or_(person.in_doubt, person.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD]))
@@ -68,7 +72,6 @@ _MAY_BE_POSTED = or_(  # it is, may be, or is about to be posted
 )
 _POSTED = select(_table.c.id).where(_table.c.ordering_key == bindparam("ordering_key"), _MAY_BE_POSTED).limit(1)
 _closing = schema.publication.alias("over")
-_TAKEN_DOWN = "taken_down"
 _LISTS = select(_table).where(
     _table.c.ordering_key == bindparam("ordering_key"),
     _table.c.has_recipients,
@@ -164,7 +167,7 @@ def make_way(connection: Connection, ordering_key: str, publication: str, at: in
     supersede_partial_sends(connection, ordering_key, at)
 
 
-def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: str, at: int) -> None:
+def cancel_pending(connection: Connection, row: Row[Any], outcome: Outcome, reason: AnyText, at: int) -> None:
     """Settle a waiting delivery that is not to be sent. Of a list, only whom a worker has marked still gets it.
 
     People in doubt are held.
@@ -190,7 +193,7 @@ def _over_by() -> CompoundSelect[str]:
     event = schema.event
     return (
         select(event.c.kind)
-        .where(event.c.publication == bindparam("publication"), event.c.kind == _TAKEN_DOWN)
+        .where(event.c.publication == bindparam("publication"), event.c.kind == TAKEN_DOWN_EVENT)
         .union_all(
             select(_closing.c.stage).where(
                 _publication.c.id == bindparam("publication"),
@@ -215,12 +218,12 @@ def over_by(connection: Connection, publication: str) -> set[str]:
     return set(connection.execute(_over_by(), {"publication": publication}).scalars())
 
 
-def why_over(closed: Collection[str], *, by_end: bool) -> str:
+def why_over(closed: Collection[str], *, by_end: bool) -> AnyText:
     """Return why nothing of a publication may be sent any more, given what has ended it. Empty if it may.
 
     It was withdrawn or cancelled, or with *by_end* its incident has ended.
     """
-    if _TAKEN_DOWN in closed:
+    if TAKEN_DOWN_EVENT in closed:
         return TAKEN_DOWN
     over = Stage.CANCELLATION in closed or (by_end and Stage.END in closed)
     return INCIDENT_OVER if over else ""

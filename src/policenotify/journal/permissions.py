@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from policenotify.errors import SettingsError
+from policenotify.translation import AnyText, Text
 
 PRIVATE: Final = 0o037
 """Permissions that a file of secrets must not grant: writing to the group, and anything to others."""
@@ -43,17 +44,33 @@ class Exposure:
     """
 
     path: Path
-    problem: str
-    remedy: str
+    problem: AnyText
+    remedy: AnyText
 
     def __str__(self) -> str:
         return f"{self.path} {self.problem}. {self.remedy}"
 
 
-def exposures(path: Path, forbidden: int = PRIVATE) -> Iterator[Exposure]:
-    """Yield what lets others read or change a file or folder. A missing one has only its folders checked."""
+def exposures(path: Path, forbidden: int = PRIVATE, opened: os.stat_result | None = None) -> Iterator[Exposure]:
+    """Yield what lets others read or change a file or folder, or the folders above it. A missing one has only those.
+
+    Args:
+        path: The file or folder.
+        forbidden: The permissions that it must not grant.
+        opened: The status of the very file that is read.
+    """
+    if os.name != "posix":
+        return
     with suppress(OSError, RuntimeError, ValueError):  # a wrong path is reported where it is opened
-        yield from _exposures(path, forbidden)
+        place = path.resolve()
+        folders = () if opened and not stat.S_ISREG(opened.st_mode) else place.parents  # a pipe has none
+        for each in (place, *folders):
+            try:
+                status = opened if opened and each == place else each.stat()
+            except FileNotFoundError:  # it will be made for its owner only
+                continue
+            if each in {place, place.parent} or not status.st_mode & stat.S_ISVTX:
+                yield from _of_one(path if each == place else each, status, forbidden)
 
 
 def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
@@ -64,44 +81,37 @@ def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        if found := [*_exposures(path, forbidden, os.fstat(file.fileno()))]:
+        if found := [*exposures(path, forbidden, os.fstat(file.fileno()))]:
             raise SettingsError(" ".join(map(str, found)))
         return file.read()
-
-
-def _exposures(path: Path, forbidden: int, opened: os.stat_result | None = None) -> Iterator[Exposure]:
-    """Yield the exposures of a file and its folders. *opened* is the status of the very file that is read."""
-    if os.name != "posix":
-        return
-    place = path.resolve()
-    folders = () if opened and not stat.S_ISREG(opened.st_mode) else place.parents  # a pipe has none
-    for each in (place, *folders):
-        try:
-            status = opened if opened and each == place else each.stat()
-        except FileNotFoundError:  # it will be made for its owner only
-            continue
-        if each in {place, place.parent} or not status.st_mode & stat.S_ISVTX:
-            yield from _of_one(path if each == place else each, status, forbidden)
 
 
 def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Exposure]:
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
     quoted = shlex.quote(str(path))
     if status.st_uid not in {0, os.geteuid()}:
-        move = "move what is in it into a folder that only this user may change"
-        take = move if folder else f"take it over: chown {os.geteuid()} {quoted}"
-        yield Exposure(path, f"belongs to another user (uid {status.st_uid})", f"Run as that user, or {take}")
+        move = Text("move what is in it into a folder that only this user may change")
+        take = move if folder else Text("take it over: chown {geteuid} {quoted}", geteuid=os.geteuid(), quoted=quoted)
+        yield Exposure(
+            path,
+            Text("belongs to another user (uid {st_uid})", st_uid=status.st_uid),
+            Text("Run as that user, or {take}", take=take),
+        )
     granted = mode & forbidden & (_WRITE if folder else 0o777)
     if granted and mode & stat.S_ISVTX and folder:  # others need it as it is: /tmp
-        move = "Move what is in it into a folder that only this user may change"
-        yield Exposure(path, f"is a folder for everyone (mode {mode:04o})", move)
+        move = Text("Move what is in it into a folder that only this user may change")
+        yield Exposure(path, Text("is a folder for everyone (mode {mode})", mode=f"{mode:04o}"), move)
     elif granted:
-        access = "may be changed by others" if folder else f"is open to others: they may {_may(granted)} it"
+        access = (
+            Text("may be changed by others")
+            if folder
+            else Text("is open to others: they may {may} it", may=_may(granted))
+        )
         command = f"chmod {'go-w' if folder else '600'} {quoted}"
-        yield Exposure(path, f"{access} (mode {mode:04o})", f"Close it: {command}")
+        yield Exposure(path, f"{access} (mode {mode:04o})", Text("Close it: {command}", command=command))
 
 
-def _may(granted: int) -> str:
+def _may(granted: int) -> AnyText:
     if not granted & 0o044:
         return "change" if granted & _WRITE else "run"
-    return "read and change" if granted & _WRITE else "read"
+    return Text("read and change") if granted & _WRITE else "read"

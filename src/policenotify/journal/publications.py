@@ -13,7 +13,7 @@ from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, lite
 from policenotify.channel import Operation, Picture, Post, PostRef
 from policenotify.errors import InvalidImage, InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal import tombstones
+from policenotify.journal import meta, tombstones
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
@@ -50,6 +50,7 @@ from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Message
 from policenotify.model.message import read as read_message
 from policenotify.model.receipt import Publication
+from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
 _CLOSING = {Stage.END, Stage.CANCELLATION}
@@ -118,7 +119,7 @@ class Publications:
         journal = self._journal
         try:
             with journal.write() as connection:
-                if (error := journal.standing(connection).stopped) is not None:
+                if (error := meta.stopped(connection, journal.id)) is not None:
                     raise error
                 if (first := tombstones.repeated(connection, journal.keys, new.key, new.digest)) is not None:
                     return first
@@ -264,7 +265,9 @@ class Publications:
         with self._journal.read() as connection:
             row = connection.execute(select(blob).where(blob.c.digest == digest)).first()
         if row is None:
-            raise InvalidImage(f"The journal has no picture {digest}. Give the picture itself, by path or data.")
+            raise InvalidImage(
+                Text("The journal has no picture {digest}. Give the picture itself, by path or data.", digest=digest)
+            )
         return Picture(
             digest=digest, media_type=row.media_type, width=row.width, height=row.height, alt=alt, data=row.data
         )
@@ -291,7 +294,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
     columns = _columns(new, state="published", key=new.key)
     if not schema.insert_new(connection, _table, [columns]):
         raise IncidentChanged(
-            f"Another desk is publishing with the key {new.key!r}. Try again.", incident=message.incident
+            Text("Another desk is publishing with the key {key!r}. Try again.", key=new.key), incident=message.incident
         )
     store_pictures(connection, new.id, new.pictures, at)
     deliveries, urgency = new.deliveries, priority(message.severity or Severity.UNKNOWN)
@@ -363,7 +366,10 @@ def _ensure_not_cancelled(connection: Connection, corrected: str) -> None:
     connection.execute(select(_table.c.id).where(_table.c.id == corrected).with_for_update(key_share=True)).all()
     query = select(_table.c.id).where(_table.c.corrects == corrected, _table.c.stage == Stage.CANCELLATION)
     if connection.execute(query.where(_table.c.state == "published")).first() is not None:
-        raise IncidentChanged(f"Another desk has cancelled publication {corrected}, which is final.", incident=None)
+        raise IncidentChanged(
+            Text("Another desk has cancelled publication {corrected}, which is final.", corrected=corrected),
+            incident=None,
+        )
 
 
 def _advance_incident(connection: Connection, new: NewPublication, incident: str) -> None:
@@ -397,7 +403,10 @@ def _keeps_deadline(message: Message) -> bool:
 
 def _changed(incident: str) -> IncidentChanged:
     return IncidentChanged(
-        f"Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
+        Text(
+            "Other desks keep publishing on incident {incident!r}. Look at it, then publish again.", incident=incident
+        ),
+        incident=incident,
     )
 
 

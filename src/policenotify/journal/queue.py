@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Operation, Post, PostRef, Request
 from policenotify.errors import UnsupportedVersion
+from policenotify.journal import meta
 from policenotify.journal.authentication import is_authentic, is_whole_batch, read_ref
 from policenotify.journal.channels import opens_at
 from policenotify.journal.clock import Uptime
@@ -51,13 +52,14 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
+from policenotify.translation import Text
 
-OPENING_MISSING = (
+OPENING_MISSING = Text(
     "The opening never appeared here, and this channel does not announce the end of what it did not announce."
 )
-PREVIOUS_PART_MISSING = "It continues another post, and that one is not out."
-NEVER_APPEARED = "The post to be deleted never appeared."
-NOT_FOUND = "Whether the post to be deleted is out is not known. Look for it, and delete it by hand."
+PREVIOUS_PART_MISSING = Text("It continues another post, and that one is not out.")
+NEVER_APPEARED = Text("The post to be deleted never appeared.")
+NOT_FOUND = Text("Whether the post to be deleted is out is not known. Look for it, and delete it by hand.")
 
 _SEVERE = priority(Severity.SEVERE)
 _LEAST = max(priority(severity) for severity in Severity)
@@ -104,7 +106,7 @@ _SOON = 1_000_000  # microseconds
 _WITH_INCIDENT = select(_table, _publication.c.incident).join(_publication, _publication.c.id == _table.c.publication)
 _READY = (
     _WITH_INCIDENT.where(_table.c.channel == bindparam("channel"), _table.c.priority <= bindparam("least"))
-    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"))
+    .where(_NEXT_UP, _table.c.not_before <= bindparam("now"), place_of() != bindparam("beside"))
     .order_by(_table.c.priority, _table.c.id)
     .limit(1)
 )
@@ -150,11 +152,7 @@ class Queue:
     _journal: Transactions
 
     def due(
-        self,
-        channels: Iterable[str],
-        *,
-        rates: Mapping[str, Rate | None] | None = None,
-        postponed: bool = True,
+        self, channels: Iterable[str], *, rates: Mapping[str, Rate | None] | None = None, postponed: bool = True
     ) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring its rate. Empty while everything is stopped.
 
@@ -163,7 +161,7 @@ class Queue:
         """
         limits = {name: (rates or {}).get(name) for name in channels}
         with self._journal.read() as connection:
-            if self._journal.standing(connection).stopped is not None:
+            if meta.stopped(connection, self._journal.id) is not None:
                 return {}
             now = microseconds(self._journal.now())
             opens = {name: at for name, at in opens_at(connection, limits, now).items() if at is not None}
@@ -173,17 +171,25 @@ class Queue:
                 earliest[name] = min(at, earliest.get(name, at))
         return {name: moment(max(at, opens[name])) for name, at in earliest.items()}
 
-    def is_ready(self, channel: str, *, severe_only: bool = False) -> bool:
-        """Return True if a delivery is due, whether or not the channel may send now."""
+    def is_ready(self, channel: str, *, severe_only: bool = False, beside: int | None = None) -> bool:
+        """Return True if a delivery other than *beside* is due, whether or not the channel may send now."""
         least = _SEVERE if severe_only else _LEAST
         with self._journal.read() as connection:
-            values = {"channel": channel, "now": microseconds(self._journal.now()), "least": least}
+            now = microseconds(self._journal.now())
+            values = {"channel": channel, "now": now, "least": least, "beside": beside or 0}
             return connection.execute(_IS_READY, values).first() is not None
 
     def claim(
-        self, channel: str, owner: str, *, lease: timedelta, severe_only: bool = False, rate: Rate | None = None
+        self,
+        channel: str,
+        owner: str,
+        *,
+        lease: timedelta,
+        severe_only: bool = False,
+        rate: Rate | None = None,
+        beside: int | None = None,
     ) -> ClaimedDelivery | None:
-        """Claim the channel's next delivery, if there is one and the rate allows it.
+        """Claim the channel's next delivery other than *beside*, if there is one and the rate allows it.
 
         An unreadable delivery does not block others: a damaged or forged one is held, and one of a newer policenotify,
         or of newer keys, is passed over.
@@ -192,13 +198,14 @@ class Queue:
             UnsupportedVersion: Only deliveries of a newer policenotify are left.
         """
         with self._journal.write(durable=False) as connection:
-            if self._journal.standing(connection).stopped is not None:
+            if meta.stopped(connection, self._journal.id) is not None:
                 return None
             now, keys = microseconds(self._journal.now()), self._journal.keys
             opens = opens_at(connection, {channel: rate}, now)[channel]
             if opens is None or opens > now:
                 return None
-            values = {"channel": channel, "now": now, "least": _SEVERE if severe_only else _LEAST}
+            least = _SEVERE if severe_only else _LEAST
+            values = {"channel": channel, "now": now, "least": least, "beside": beside or 0}
             newer: UnsupportedVersion | None = None
             query = _NEXT
             while (row := connection.execute(query, values).first()) is not None:
@@ -280,7 +287,7 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
 def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, str] | None:
     """Return the outcome and reason if the post to be deleted is not known to be out."""
     row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
-    if row is None or row.ref is not None:
+    if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen: it is looked for
         return None
     return Outcome.SUPERSEDED, (NOT_FOUND if row.state == Outcome.HELD else NEVER_APPEARED)
 

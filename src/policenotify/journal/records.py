@@ -16,6 +16,7 @@ from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
+from policenotify.translation import AnyText, Text
 
 LEASE = timedelta(minutes=2)
 """How long a claim is valid without a heartbeat. No network call may take longer."""
@@ -34,7 +35,11 @@ class TakenBack(Exception):
     """A delivery was withdrawn, cancelled or ended since it was claimed."""
 
 
-TAKEN_DOWN = "It was withdrawn before it could be sent."
+class RequestReplaced(Exception):
+    """The network wants another request for a list, known since this batch was claimed."""
+
+
+TAKEN_DOWN = Text("It was withdrawn before it could be sent.")
 """The reason of a delivery whose publication was withdrawn."""
 
 LISTED = 10
@@ -143,20 +148,20 @@ class NeededApproval:
     def finding(self, read: int = 0) -> Finding:
         """Return the finding that others must read it first, of whom so many have, and the option that helps."""
         # Whole sentences, because parts of one do not fit together in every language.
-        readers, reason = self.readers - read, "Another person must read this message first."
+        readers, reason = self.readers - read, Text("Another person must read this message first.")
         if readers > 1:
-            reason = f"{readers} other people must read this message first."
+            reason = Text("{readers} other people must read this message first.", readers=readers)
         if self.reasons:
-            reason = f"{reason} Who approves it writes why."
+            reason = Text("{reason} Who approves it writes why.", reason=reason)
         if self.authenticated:
-            reason = f"{reason} All must be authenticated, and the command line is not."
-            remedy = "Write it in an application with a login. Another person approves it there."
+            reason = Text("{reason} All must be authenticated, and the command line is not.", reason=reason)
+            remedy = Text("Write it in an application with a login. Another person approves it there.")
         elif self.draft is not None:
-            remedy = 'Another person approves it: policenotify approve DRAFT --reason "WHY".'
+            remedy = Text('Another person approves it: policenotify approve DRAFT --reason "WHY".')
         else:
-            remedy = 'To let another person approve it first, add --submit --reason "WHY".'
+            remedy = Text('To let another person approve it first, add --submit --reason "WHY".')
         if self.may_be_urgent:
-            now = 'To publish it now, add --urgent "WHY": another person reads it afterwards.'
+            now = Text('To publish it now, add --urgent "WHY": another person reads it afterwards.')
             remedy = f"{now} {remedy}" if self.severe else f"{remedy} {now}"
         return Finding(
             code=APPROVAL_MISSING,
@@ -345,8 +350,8 @@ class AttemptResult:
     not_before: datetime | None = None
     unseen_at: Uptime | None = None
     backoff: timedelta = timedelta(0)
-    reason: str = ""
-    remedy: str = ""
+    reason: AnyText = ""
+    remedy: AnyText = ""
     code: str = ""
     standalone: bool = False
     new_request: bool = False
@@ -447,11 +452,19 @@ def describe_incidents(
     sentences = []
     if history.entries:
         last = history.entries[-1]
-        sentences.append(f"Its last publication is the {last.stage} of {local_time(last.at, zone)}.")
+        sentences.append(
+            Text("Its last publication is the {stage} of {at}.", stage=last.stage, at=local_time(last.at, zone))
+        )
     listed = open_incidents[:LISTED]
     if lines := "; ".join(incident.in_zone(zone) for incident in listed):
         more = max(count, len(open_incidents)) - len(listed)
-        sentences.append(f"Open now: {lines}{f'; and {more} more: policenotify incidents' if more else ''}.")
+        sentences.append(
+            Text(
+                "Open now: {lines}{text}.",
+                lines=lines,
+                text=Text("; and {more} more: policenotify incidents", more=more) if more else "",
+            )
+        )
     elif not history.entries:
-        sentences.append("No incident is open.")
+        sentences.append(Text("No incident is open."))
     return " ".join(sentences)

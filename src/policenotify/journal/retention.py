@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -32,13 +31,13 @@ from policenotify.journal.database.vacuum import truncate_log, vacuum
 from policenotify.journal.drafts.rows import drafts_to_erase, erase_drafts, old_drafts, remove_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import forget_reasons
-from policenotify.journal.order import cancel_pending, lock
 from policenotify.journal.pictures import forget_pictures, unused_pictures
 from policenotify.journal.records import microseconds, span
-from policenotify.journal.tombstones import Selection, is_whole, purged_key, without_content
+from policenotify.journal.tombstones import is_whole, purged_key, without_content
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
+from policenotify.translation import Text
 
 KEPT_AFTER = timedelta(days=30)
 """How long addresses are kept after the last incident that reached them was closed."""
@@ -50,19 +49,7 @@ _PICTURES: Final = 10  # in one transaction: what is erased is overwritten, and 
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING, Outcome.HELD)
 _incident, _publication, _delivery, _recipient = schema.incident, schema.publication, schema.delivery, schema.recipient
 _person = schema.person
-_OLDEST = select(func.min(_person.c.stored_at)).where(_person.c.sealed.is_not(None))
 _UNNAMED = ~exists().where(_recipient.c.person == _person.c.id)
-
-_THREAD = func.coalesce(_publication.c.incident, _publication.c.corrects, _publication.c.id)
-"""A thread is purged as a whole: an incident, or a message outside incidents with its corrections."""
-
-_BUSY = exists().where(
-    _delivery.c.publication == _publication.c.id,
-    or_(
-        _delivery.c.state.in_(_UNSETTLED),
-        exists().where(_recipient.c.delivery == _delivery.c.id, _recipient.c.state.in_(_UNSETTLED)),
-    ),
-)
 _Value = TypeVar("_Value")
 
 
@@ -74,9 +61,7 @@ class Purged:
         incidents: Closed incidents.
         messages: Messages outside incidents, each with its corrections.
         publications: All publications of both.
-        deliveries: Their deliveries.
         recipients: Their recipients.
-        events: Events whose bodies are erased.
         pictures: Images that no message contains any more.
         drafts: Drafts that were never published, which are removed.
         kept: Incidents and messages that are old enough but have a delivery that is pending or held.
@@ -85,17 +70,10 @@ class Purged:
     incidents: int = 0
     messages: int = 0
     publications: int = 0
-    deliveries: int = 0
     recipients: int = 0
-    events: int = 0
     pictures: int = 0
     drafts: int = 0
     kept: int = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to purge."""
-        return not (self.publications or self.pictures or self.drafts)
 
 
 class Retention:
@@ -110,45 +88,41 @@ class Retention:
     def erase_when_due(self) -> None:
         """Erase addresses, at most once an hour in this process. For processes that publish and never drain."""
         at = self._journal.clock.monotonic()
-        if self._erased_at is not None and at - self._erased_at < _ERASED_EVERY.total_seconds():
-            return
-        self._erased_at = at
-        with self._journal.read() as connection:
-            oldest = connection.execute(_OLDEST).scalar()
-        if oldest is not None and oldest <= microseconds(self._journal.now()) - span(KEPT_AFTER):
+        if self._erased_at is None or at - self._erased_at >= _ERASED_EVERY.total_seconds():
+            self._erased_at = at
             self.erase_addresses()
 
     def erase_addresses(self) -> int:
-        """Erase the addresses that no incident needs any more, and who they were. Return their number.
+        """Erase the addresses that no incident needs any more, and who they were: 5,000 at a time. Return their number.
 
         The keys of these recipients in settled deliveries are replaced by random ones: a telephone number could be
         found from its key by trying all numbers. How many had which outcome stays.
         """
-        with self._journal.write() as connection:
-            recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
-            ahead = recent + 2 * span(KEPT_AFTER)  # later than any time that is not of a clock that was far ahead
-            over = func.coalesce(_incident.c.closed_at, _publication.c.created_at)
-            needed = (
-                select(_recipient.c.person)
-                .join(_delivery, _delivery.c.id == _recipient.c.delivery)
-                .join(_publication, _publication.c.id == _delivery.c.publication)
-                .outerjoin(_incident, _incident.c.id == _publication.c.incident)
-                .where(
-                    or_(
-                        _incident.c.status == IncidentStatus.OPEN,
-                        and_(over > recent, over <= ahead),
-                        _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
-                    )
+        recent = microseconds(self._journal.now()) - span(KEPT_AFTER)
+        ahead = recent + 2 * span(KEPT_AFTER)  # later than any time that is not of a clock that was far ahead
+        stored, over = _person.c.stored_at, func.coalesce(_incident.c.closed_at, _publication.c.created_at)
+        old = select(_person.c.id).where(_person.c.sealed.is_not(None), or_(stored <= recent, stored > ahead))
+        with self._journal.read() as connection:
+            if connection.execute(old.limit(1)).first() is None and not self._log_holds_erased:
+                return 0
+        needed = (
+            select(_recipient.c.person)
+            .join(_delivery, _delivery.c.id == _recipient.c.delivery)
+            .join(_publication, _publication.c.id == _delivery.c.publication)
+            .outerjoin(_incident, _incident.c.id == _publication.c.incident)
+            .where(
+                or_(
+                    _incident.c.status == IncidentStatus.OPEN,
+                    and_(over > recent, over <= ahead),
+                    _delivery.c.state.in_([Outcome.WAITING, Outcome.SENDING]),
                 )
             )
-            stored = _person.c.stored_at
+        )
+        with self._journal.write() as connection:
             # Addresses that another process is just using are passed over until the next time.
-            old = select(_person.c.id).where(
-                or_(stored <= recent, stored > ahead), _person.c.sealed.is_not(None), _person.c.id.not_in(needed)
-            )
-            erased = connection.execute(old.with_for_update(skip_locked=True)).scalars().all()
-            for some in _portions(erased):
-                forget(connection, some)
+            unneeded = old.where(_person.c.id.not_in(needed)).limit(_PORTION).with_for_update(skip_locked=True)
+            erased = connection.execute(unneeded).scalars().all()
+            forget(connection, erased)
         if erased or self._log_holds_erased:
             self._clear_log()
         return len(erased)
@@ -170,67 +144,73 @@ class Retention:
         Raises:
             JournalError: On PostgreSQL, this user may not erase. Nothing was.
         """
-        journal = self._journal
-        selection = Selection(before=microseconds(before), category=category)
+        journal, at = self._journal, microseconds(before)
         with journal.read() as connection:
-            rows = connection.execute(_old(selection)).all()
-            planned = _planned(connection, selection, rows)
-        if dry_run or planned.is_empty:
-            return planned
+            found = connection.execute(_old(at, category)).all()
+            drafts = connection.execute(old_drafts(at, category)).scalars().all()
+            pictures = unused_pictures(connection, {*_whole(found), *drafts})
+        if dry_run or not (_whole(found) or drafts or pictures):
+            return _report(found, drafts, pictures)
         journal.authorize(actor, "purge")
         body: dict[str, object] = {"before": before.astimezone(UTC).isoformat(), "category": category}
         with journal.write() as connection:
-            _empty_events(connection, ())  # asks a server for the right that only the owner of the tables has
             audit.record(connection, journal.now(), actor, "purge_begun", body)
-        done = Counter(kept=planned.kept)
-        for some in _portions([row.thread for row in rows if not row.busy], _THREADS):
+            drafts = remove_drafts(connection, old_drafts(at, category))
+            _empty_events(connection, drafts)  # refused here to those who may not erase
+        done = [row for row in found if row.busy]
+        for threads in _portions([row.thread for row in found if not row.busy], _THREADS):
             with journal.write() as connection:
-                done.update(_purge_threads(connection, journal.keys, selection, some, journal.now()))
-        with journal.write() as connection:
-            drafts = remove_drafts(connection, old_drafts(selection))
-            done.update({"drafts": len(drafts), "events": _empty_events(connection, drafts)})
+                _lock(connection, threads)
+                rows = connection.execute(_old(at, category).where(_of_threads(threads))).all()
+                _erase_content(connection, journal.keys, _whole(rows), journal.now())
+            done += [row for row in rows if not row.busy]
         with journal.read() as connection:
-            unused = sorted(unused_pictures(connection))
-        for images in _portions(unused, _PICTURES):
+            pictures = unused_pictures(connection)
+        for digests in _portions(sorted(pictures), _PICTURES):
             with journal.write() as connection:
-                done["pictures"] += forget_pictures(connection, images)
+                forget_pictures(connection, digests)
         self.erase_addresses()
-        purged = Purged(**done)
+        purged = _report(done, drafts, pictures)
         with journal.write() as connection:
             audit.record(connection, journal.now(), actor, "purged", {**body, **asdict(purged)})
         return purged
 
     def erase(self, name: str, actor: str, reason: str) -> Purged:
-        """Erase text, images and addresses of an incident that is over, or of one publication or draft.
+        """Erase text, images and addresses of an incident that is over, of a message outside incidents, or of a draft.
 
         With them go drafts of the incident, and drafts of the same words, that were never published. What was
         published, when and by whom is kept, as after a purge. The posts on the networks stay. It is one transaction.
 
         Args:
-            name: The id of an incident, or the id or key of a publication or draft. With a message outside incidents go
-                its corrections. The opening of an open incident cannot be erased.
+            name: The id of an incident, or the id or key of a message outside incidents or of a draft. With a message
+                go its corrections.
             actor: Who erases.
             reason: Why. It is kept, and must hold no name.
 
         Raises:
-            NotErasable: There is none, the incident is open, or a post is being sent or in doubt.
+            NotErasable: There is none, the incident is open, or something is to be sent, in doubt or held.
             JournalError: On PostgreSQL, this user may not erase. Nothing was.
         """
         journal = self._journal
         journal.authorize(actor, "erase")
         with journal.write() as connection:
             now = journal.now()
-            ids = _to_erase(connection, journal.keys, name)
-            _cancel_erased(connection, ids, microseconds(now))
+            rows = _to_erase(connection, journal.keys, name)
+            ids = _whole(rows)
             drafts = remove_drafts(connection, drafts_to_erase(name, ids))
-            done = _count(connection, ids)
+            if not rows and not drafts:
+                raise NotErasable(
+                    Text(
+                        "There is no incident, publication or draft {name!r}. To list them: policenotify status.",
+                        name=name,
+                    )
+                )
+            _empty_events(connection, drafts)
             _erase_content(connection, journal.keys, ids, now)
-            done["drafts"] = len(drafts)
-            done["events"] += _empty_events(connection, drafts)
-            done["pictures"] = forget_pictures(connection, unused_pictures(connection))
-            erased = Purged(**done)
-            body = {"of": sorted(ids), "reason": reason, **asdict(erased)}
-            audit.record(connection, now, actor, "erased", body)
+            pictures = unused_pictures(connection)
+            forget_pictures(connection, pictures)
+            erased = _report(rows, drafts, pictures)
+            audit.record(connection, now, actor, "erased", {"of": sorted(ids), "reason": reason, **asdict(erased)})
         self._clear_log()
         return erased
 
@@ -249,22 +229,29 @@ class Retention:
 # --- what is old
 
 
-def _old(selection: Selection) -> Select[Any]:
-    """Return the query for the threads that are over, all of them old enough and some of it not yet purged."""
-    conditions = [
-        func.max(_publication.c.created_at) <= selection.before,
-        func.coalesce(func.max(_incident.c.closed_at), 0) <= selection.before,
-        _any(_incident.c.status == IncidentStatus.OPEN) == 0,
-        _any(is_whole()) == 1,
-    ]
-    if selection.category is not None:
-        category = func.coalesce(_incident.c.category, _publication.c.category)
-        conditions.append(_any(category == selection.category) == 1)
+_THREAD = func.coalesce(_publication.c.incident, _publication.c.corrects, _publication.c.id)
+"""A thread is purged as a whole: an incident, or a message outside incidents with its corrections."""
+
+_BUSY = exists().where(
+    _delivery.c.publication == _publication.c.id, or_(_delivery.c.state.in_(_UNSETTLED), _delivery.c.held > 0)
+)
+_PEOPLE = (
+    select(func.count())
+    .select_from(_recipient.join(_delivery, _delivery.c.id == _recipient.c.delivery))
+    .where(_delivery.c.publication == _publication.c.id)
+    .scalar_subquery()
+)
+
+
+def _threads() -> Select[Any]:
+    """Return the query for threads, with what is to be counted of each and its publications that were not purged."""
     columns: dict[str, ColumnElement[Any]] = {
         "thread": _THREAD,
-        "busy": _any(_BUSY),
         "incident": func.max(_publication.c.incident),
-        "publications": func.aggregate_strings(_publication.c.id, " "),
+        "open": _any(_incident.c.status == IncidentStatus.OPEN),
+        "busy": _any(_BUSY),
+        "whole": func.aggregate_strings(case((is_whole(), _publication.c.id)), " "),
+        "recipients": func.sum(_PEOPLE),
     }
     return (
         select(*(column.label(name) for name, column in columns.items()))
@@ -272,55 +259,55 @@ def _old(selection: Selection) -> Select[Any]:
         .outerjoin(_incident, _incident.c.id == _publication.c.incident)
         .where(_publication.c.state == "published")
         .group_by(_THREAD)
-        .having(*conditions)
         .order_by(_THREAD)
     )
+
+
+def _old(before: int, category: str | None) -> Select[Any]:
+    """Return the query for the threads that are over, all of them old enough and some of it not yet purged."""
+    query = _threads().having(
+        func.max(_publication.c.created_at) <= before,
+        func.coalesce(func.max(_incident.c.closed_at), 0) <= before,
+        _any(_incident.c.status == IncidentStatus.OPEN) == 0,
+        _any(is_whole()) == 1,
+    )
+    if category is None:
+        return query
+    return query.having(_any(func.coalesce(_incident.c.category, _publication.c.category) == category) == 1)
 
 
 def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.max(case((condition, 1), else_=0))
 
 
-def _planned(connection: Connection, selection: Selection, rows: Sequence[Row[Any]]) -> Purged:
-    drafts = connection.execute(old_drafts(selection)).scalars().all()
-    planned = _count_threads(connection, rows)
-    planned["drafts"] = len(drafts)
-    planned["events"] += _count(connection, drafts)["events"]
-    planned["pictures"] = len(unused_pictures(connection, {*_publications_of(rows), *drafts}))
-    planned["kept"] = sum(row.busy for row in rows)
-    return Purged(**planned)
+def _of_threads(threads: Sequence[str]) -> ColumnElement[bool]:
+    by_index = or_(*(_publication.c[name].in_(threads) for name in ("incident", "corrects", "id")))
+    return and_(by_index, _THREAD.in_(threads))
 
 
-def _publications_of(rows: Sequence[Row[Any]]) -> list[str]:
+def _lock(connection: Connection, threads: Sequence[str]) -> None:
+    """Lock some threads. After waiting, only the next statement sees what the other process has published."""
+    for table in (_incident, _publication):
+        locked = select(table.c.id).where(table.c.id.in_(threads)).order_by(table.c.id)
+        connection.execute(locked.with_for_update()).all()
+
+
+def _whole(rows: Iterable[Row[Any]]) -> list[str]:
     """Return the publications of those threads that may be purged."""
-    return [publication for row in rows if not row.busy for publication in row.publications.split()]
+    return [publication for row in rows if not row.busy for publication in (row.whole or "").split()]
 
 
-def _count_threads(connection: Connection, rows: Sequence[Row[Any]]) -> Counter[str]:
-    """Return how many threads may be purged, of which kinds, and how much there is to erase of their publications."""
-    kinds = Counter("messages" if row.incident is None else "incidents" for row in rows if not row.busy)
-    return kinds + _count(connection, _publications_of(rows))
-
-
-def _count(connection: Connection, ids: Collection[str]) -> Counter[str]:
-    """Return how much there is to erase of some publications, or of some drafts."""
-    event, counted = schema.event.c, Counter[str]()
-    for some in _portions([*ids]):
-        deliveries = select(_delivery.c.id).where(_delivery.c.publication.in_(some), _delivery.c.parent.is_(None))
-        queries = {
-            "publications": select(func.count()).where(_publication.c.id.in_(some), is_whole()),
-            "deliveries": select(func.count()).select_from(deliveries.subquery()),
-            "recipients": select(func.count(_recipient.c.person)).where(_recipient.c.delivery.in_(deliveries)),
-            "events": select(func.count()).where(event.publication.in_(_about(connection, some)), event.body != ""),
-        }
-        counted.update({name: connection.execute(query).scalar_one() for name, query in queries.items()})
-    return counted
-
-
-def _about(connection: Connection, ids: Collection[str]) -> list[str]:
-    """Return some publications, and the drafts that they were."""
-    draft = schema.draft
-    return [*ids, *connection.execute(select(draft.c.id).where(draft.c.publication.in_(ids))).scalars()]
+def _report(rows: Iterable[Row[Any]], drafts: Collection[str], pictures: Collection[str]) -> Purged:
+    free = [row for row in rows if not row.busy]
+    return Purged(
+        incidents=sum(row.incident is not None for row in free),
+        messages=sum(row.incident is None for row in free),
+        publications=len(_whole(free)),
+        recipients=sum(int(row.recipients) for row in free),
+        pictures=len(pictures),
+        drafts=len(drafts),
+        kept=sum(row.busy for row in rows),
+    )
 
 
 def _portions(values: Sequence[_Value], length: int = _PORTION) -> Iterator[Sequence[_Value]]:
@@ -328,67 +315,41 @@ def _portions(values: Sequence[_Value], length: int = _PORTION) -> Iterator[Sequ
         yield values[start : start + length]
 
 
-def _purge_threads(
-    connection: Connection, keys: Keys, selection: Selection, threads: Sequence[str], now: datetime
-) -> Counter[str]:
-    """Erase the texts and recipients of some threads, except where something was published meanwhile."""
-    # After waiting for a lock, only the next statement sees what the other process has published.
-    for table in (_incident, _publication):
-        locked = select(table.c.id).where(table.c.id.in_(threads)).order_by(table.c.id)
-        connection.execute(locked.with_for_update()).all()
-    of_them = or_(*(_publication.c[name].in_(threads) for name in ("incident", "corrects", "id")))  # by indexes
-    rows = connection.execute(_old(selection).where(of_them, _THREAD.in_(threads))).all()
-    done = _count_threads(connection, rows)
-    _erase_content(connection, keys, _publications_of(rows), now)
-    return done
-
-
-# --- erasing one incident or publication
-
-
-def _to_erase(connection: Connection, keys: Keys, name: str) -> set[str]:
-    """Return the ids of the publications that a name means, with the incident locked.
+def _to_erase(connection: Connection, keys: Keys, name: str) -> Sequence[Row[Any]]:
+    """Return the thread that a name means, locked. Nothing if there is none.
 
     Raises:
-        NotErasable: There is none, or its incident is open.
+        NotErasable: It is a part of an incident, or the incident is open, or something of it is not settled.
     """
     named = or_(_publication.c.id == name, _publication.c.key.in_([name, purged_key(keys, name)]))
-    row = connection.execute(select(_publication).where(named)).first()
-    incident = name if row is None else row.incident
-    locked = connection.execute(select(_incident).where(_incident.c.id == incident).with_for_update()).first()
-    is_open = locked is not None and locked.status == IncidentStatus.OPEN
-    if row is None and locked is None and connection.execute(drafts_to_erase(name, ())).first() is not None:
-        return set()
-    if row is None and locked is None:
-        raise NotErasable(f"There is no incident, publication or draft {name!r}. To list them: policenotify status.")
-    if is_open and (row is None or row.sequence == 1):
+    thread, incident = connection.execute(select(_THREAD, _publication.c.incident).where(named)).first() or (name, None)
+    if incident is not None and incident != name:
         raise NotErasable(
-            f"Incident {incident!r} is open, and its readers wait for the end. End it (policenotify end {incident}) or "
-            "cancel it first. To take posts down now: policenotify withdraw"
+            Text(
+                "{name!r} is a part of incident {incident!r}. Erase the incident as a whole: policenotify "
+                "journal erase {incident}",
+                name=name,
+                incident=incident,
+            )
         )
-    if row is None:
-        return set(connection.execute(select(_publication.c.id).where(_publication.c.incident == incident)).scalars())
-    corrections = select(_publication.c.id).where(_publication.c.corrects == row.id, _publication.c.incident.is_(None))
-    return {row.id, *connection.execute(corrections).scalars()}
-
-
-def _cancel_erased(connection: Connection, ids: set[str], at: int) -> None:
-    """Cancel what waits of some publications.
-
-    Raises:
-        NotErasable: A post is being sent, or may be out.
-    """
-    of_them = select(_delivery).where(_delivery.c.publication.in_(ids), _delivery.c.state.in_(_UNSETTLED))
-    rows = connection.execute(of_them.order_by(_delivery.c.id)).all()
-    lock(connection, *{row.ordering_key for row in rows})
-    rows = connection.execute(of_them.order_by(_delivery.c.id)).all()
-    if busy := [row.id for row in rows if row.state != Outcome.WAITING or row.in_doubt]:
+    _lock(connection, [thread])
+    rows = connection.execute(_threads().where(_of_threads([thread]))).all()
+    if any(row.open for row in rows):
         raise NotErasable(
-            f"Delivery {busy[0]} is being sent, or nobody knows whether it is out. Wait a minute, or settle it "
-            "(policenotify resolve), then erase again."
+            Text(
+                "Incident {name!r} is open, and its readers wait for the end. End it (policenotify end "
+                "{name}) or cancel it first. To take posts down now: policenotify withdraw",
+                name=name,
+            )
         )
-    for row in rows:
-        cancel_pending(connection, row, Outcome.SUPERSEDED, "Its content was erased.", at)
+    if any(row.busy for row in rows):
+        raise NotErasable(
+            Text(
+                "A post of it is to be sent, or nobody knows whether it is out. Take back what waits "
+                "(policenotify withdraw), settle what is held (policenotify resolve), then erase again."
+            )
+        )
+    return rows
 
 
 # --- texts and people
@@ -402,25 +363,23 @@ def forget(connection: Connection, people: Sequence[int]) -> None:
     connection.execute(update(_person).where(of_them).values(**erased))
 
 
-def _erase_content(connection: Connection, keys: Keys, publications: Collection[str], now: datetime) -> None:
+def _erase_content(connection: Connection, keys: Keys, ids: Collection[str], now: datetime) -> None:
     """Erase the texts and recipients of some publications, of their deliveries and drafts, and their events' bodies."""
-    for ids in _portions([*publications]):
-        for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
-            kept = {"key": row.key and purged_key(keys, row.key)}
-            kept |= without_content(read_message(row.message), keys, row.digest, now)
-            connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
-        of_them = _delivery.c.publication.in_(ids)
-        deliveries = select(_delivery.c.id).where(of_them)
-        _erase_recipients(connection, _recipient.c.delivery.in_(deliveries.where(_delivery.c.has_recipients)))
-        texts = dict.fromkeys(("standalone", "reply", "ref", "request", "cursor"))
-        connection.execute(update(_delivery).where(of_them).values(**texts, reason="", remedy=""))
-        forget_reasons(connection, of_them)
-        own = schema.attempt.c.delivery.in_(deliveries)
-        connection.execute(update(schema.attempt).where(own).values(reason=""))
-        about = _about(connection, ids)
-        connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(about)))
-        _empty_events(connection, about)
-        erase_drafts(connection, keys, ids, now)
+    for row in connection.execute(select(_publication).where(_publication.c.id.in_(ids), is_whole())).all():
+        kept = {"key": row.key and purged_key(keys, row.key)}
+        kept |= without_content(read_message(row.message), keys, row.digest, now)
+        connection.execute(update(_publication).where(_publication.c.id == row.id).values(**kept))
+    of_them = _delivery.c.publication.in_(ids)
+    deliveries = select(_delivery.c.id).where(of_them)
+    _erase_recipients(connection, _recipient.c.delivery.in_(deliveries.where(_delivery.c.has_recipients)))
+    texts = dict.fromkeys(("standalone", "reply", "ref", "request", "cursor"))
+    connection.execute(update(_delivery).where(of_them).values(**texts, reason="", remedy=""))
+    forget_reasons(connection, of_them)
+    own = schema.attempt.c.delivery.in_(deliveries)
+    connection.execute(update(schema.attempt).where(own).values(reason=""))
+    owners = [*ids, *erase_drafts(connection, keys, ids, now)]
+    connection.execute(delete(schema.picture).where(schema.picture.c.owner.in_(owners)))
+    _empty_events(connection, owners)
 
 
 def _erase_recipients(connection: Connection, of_them: ColumnElement[bool]) -> None:
@@ -433,11 +392,11 @@ def _erase_recipients(connection: Connection, of_them: ColumnElement[bool]) -> N
         connection.execute(delete(_person).where(_person.c.id.in_(free), _UNNAMED))
 
 
-def _empty_events(connection: Connection, publications: Collection[str]) -> int:
+def _empty_events(connection: Connection, publications: Collection[str]) -> None:
     """Erase the bodies of events. Their commitments, which the seals chain, are kept."""
     event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
-    return connection.execute(with_body.values(body="", salt="")).rowcount
+    connection.execute(with_body.values(body="", salt=""))
 
 
 def _random_key(connection: Connection) -> ColumnElement[str]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from policenotify.errors import JournalError
 from policenotify.journal import audit, meta
-from policenotify.journal.audit import START, EventCursor, commitment, events_after, events_between, place_of
+from policenotify.journal.audit import START, EventCursor, commitment, events_after, place_of
 from policenotify.journal.authentication import forged_deliveries
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
@@ -23,6 +24,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.rows import forged_drafts
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds, moment
+from policenotify.translation import AnyText, Text
 
 _BATCH = 10_000  # events of one seal
 _LOCK = 0x706E_6576  # "pnev": an advisory lock that no other program uses in this database
@@ -30,7 +32,8 @@ _log = logging.getLogger("policenotify")
 
 _table = schema.seal
 _LAST = select(_table).order_by(_table.c.id.desc()).limit(1)
-_sealed = attrgetter("id", "at", "actor", "kind", "publication", "delivery", "channel", "commitment")
+_EXPORTED = ("id", "at", "actor", "kind", "publication", "delivery", "channel")
+_sealed = attrgetter(*_EXPORTED, "commitment")
 
 
 class AuditLog:
@@ -61,16 +64,9 @@ class AuditLog:
             while rows := events_after(connection, cursor, _BATCH):
                 cursor = place_of(rows[-1])
                 for row in rows:
-                    yield {
-                        "id": row.id,
-                        "at": moment(row.at).isoformat(),
-                        "actor": row.actor,
-                        "kind": row.kind,
-                        "publication": row.publication,
-                        "delivery": row.delivery,
-                        "channel": row.channel,
-                        "body": json_object(row.body) if row.body else {},
-                    }
+                    stated = {name: getattr(row, name) for name in _EXPORTED}
+                    body = json_object(row.body) if row.body else {}
+                    yield {**stated, "at": moment(row.at).isoformat(), "body": body}
 
     def seal(self) -> int:
         """Close and sign the events since the last seal. Return their number.
@@ -87,17 +83,17 @@ class AuditLog:
             while rows := events_after(connection, cursor, _BATCH):
                 cursor, number, digest = place_of(rows[-1]), number + 1, _digest(previous, rows)
                 version, signature = self._journal.keys.sign(_signed(journal, at, digest))
-                columns = {
-                    "id": number,
-                    "last_xid": cursor.xid,
-                    "last_event": cursor.id,
-                    "previous": previous,
-                    "digest": digest,
-                    "key_version": version,
-                    "signature": signature,
-                    "at": at,
-                }
-                connection.execute(insert(_table), columns)
+                addition = insert(_table).values(
+                    id=number,
+                    last_xid=cursor.xid,
+                    last_event=cursor.id,
+                    previous=previous,
+                    digest=digest,
+                    key_version=version,
+                    signature=signature,
+                    at=at,
+                )
+                connection.execute(addition)
                 previous, count = digest, count + len(rows)
                 _log.info("Sealed %d events up to number %d: %s", len(rows), cursor.id, previous)
         return count
@@ -135,16 +131,19 @@ def verify(connection: Connection, keys: Keys) -> int:
     previous, cursor, journal = "", START, _journal_id(connection)
     seals = connection.execute(select(_table).order_by(_table.c.id)).all()
     for number, row in enumerate(seals, 1):
-        digest = _digest(previous, events_between(connection, cursor, _end_of(row)))
+        digest = _digest(previous, events_after(connection, cursor, until=_end_of(row)))
         same = (row.id, row.previous, row.digest) == (number, previous, digest)
         if not same or not keys.verify(row.key_version, _signed(journal, row.at, row.digest), row.signature):
-            raise _tampered(f"seal {number}, or an event before it, is not what was sealed, or is missing")
+            raise _tampered(
+                Text("seal {number}, or an event before it, is not what was sealed, or is missing", number=number)
+            )
         previous, cursor = row.digest, _end_of(row)
     while rows := events_after(connection, cursor, _BATCH):
         cursor = place_of(rows[-1])
         _digest("", rows)  # checks the bodies of those that are not sealed yet
-    for forged in chain(forged_deliveries(connection, keys), forged_drafts(connection, keys)):
-        raise _tampered(forged)
+    with closing(forged_deliveries(connection, keys)) as deliveries:
+        for forged in chain(deliveries, forged_drafts(connection, keys)):
+            raise _tampered(forged)
     return len(seals)
 
 
@@ -153,12 +152,15 @@ def _compare(connection: Connection, line: str) -> None:
     journal, _, rest = line.strip().partition(":")
     number, _, digest = rest.partition(":")
     if not number.isdecimal() or not digest:
-        raise JournalError("That is not the line of a seal, as policenotify journal seal --print prints it.")
+        raise JournalError(Text("That is not the line of a seal, as policenotify journal seal --print prints it."))
     if journal != _journal_id(connection):
-        raise JournalError("The line is of another journal. Nothing was compared. Give the right one.")
+        raise JournalError(Text("The line is of another journal. Nothing was compared. Give the right one."))
     if connection.execute(select(_table.c.digest).where(_table.c.id == int(number))).scalar() != digest:
         raise _tampered(
-            f"seal {number} is missing or another one: the journal was set back, or its newest part was cut off"
+            Text(
+                "seal {number} is missing or another one: the journal was set back, or its newest part was cut off",
+                number=number,
+            )
         )
 
 
@@ -171,7 +173,7 @@ def _digest(previous: str, events: Iterable[Row[Any]]) -> str:
     digest = hashlib.sha256(previous.encode())
     for event in events:
         if event.body and commitment(event.salt, event.body) != event.commitment:
-            raise _tampered(f"the body of event {event.id} does not match its commitment: it was changed")
+            raise _tampered(Text("the body of event {id} does not match its commitment: it was changed", id=event.id))
         digest.update(json.dumps(_sealed(event), ensure_ascii=False).encode() + b"\n")
     return digest.hexdigest()
 
@@ -188,8 +190,11 @@ def _journal_id(connection: Connection) -> str:
     return meta.get(connection, meta.ID) or ""
 
 
-def _tampered(problem: str) -> JournalError:
+def _tampered(problem: AnyText) -> JournalError:
     return JournalError(
-        f"The journal was tampered with: {problem}. Keep this file or database as it is, for those who investigate. "
-        "Restore a copy, and find out who can write to it."
+        Text(
+            "The journal was tampered with: {problem}. Keep this file or database as it is, for those who "
+            "investigate. Restore a copy, and find out who can write to it.",
+            problem=problem,
+        )
     )

@@ -14,7 +14,6 @@ from policenotify.journal.audit import EventCursor, end_of_events, events_after,
 from policenotify.journal.database import schema
 from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.leases import is_dead
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
@@ -63,96 +62,90 @@ _KINDS: Final[Mapping[str, type[JournalEvent]]] = {
     workers.STOPPED: WorkerStopped,
     workers.LOST: WorkerLost,
 }
-_ERASED: Final[Mapping[str, object]] = {
-    "category": "",
-    "stage": None,
-    "level": 1,
-    "source": "",
-    "host": "",
-    "attempt": 1,
-}
-"""What a purge has erased with the body of an event."""
-
-HandedEvents: TypeAlias = list[tuple[EventCursor, tuple[JournalEvent, ...]]]
-"""For each event of the journal its cursor, and what subscribers get of it, which may be nothing."""
+EventBatch: TypeAlias = list[tuple[EventCursor, tuple[JournalEvent, ...]]]
+"""Events for a subscriber, each with the cursor behind the event of the journal that they are of."""
 
 
-class _Stored(NamedTuple):
-    """A cursor, and which process hands over events until when."""
+class SubscriberPlace(NamedTuple):
+    """Where a subscriber is.
+
+    Attributes:
+        cursor: Behind the events that it was handed.
+        until: In the journal's microseconds, how long a process keeps what follows for itself, or since when none does.
+        problem: Why the last process could not go on. Empty if it could.
+    """
 
     cursor: EventCursor
-    holder: str = ""
     until: int = 0
+    problem: str = ""
 
 
 class Subscribers:
-    """The cursors of all subscribers."""
+    """The places of all subscribers. A process goes on only where its own place is still stored."""
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
     def add(self, name: str) -> None:
-        """Make the cursor of a subscriber, unless there is one. It gets what happens from now on."""
+        """Make the place of a subscriber, unless there is one. It gets what happens from now on."""
         with self._journal.read() as connection:
             if meta.get(connection, _FACT + name) is not None:
                 return
         with self._journal.write(durable=False) as connection:
-            row = {"name": _FACT + name, "value": _text(_Stored(end_of_events(connection)))}
+            row = {"name": _FACT + name, "value": json.dumps(SubscriberPlace(end_of_events(connection)))}
             schema.insert_new(connection, schema.meta, [row])
 
-    def take(self, name: str, holder: str) -> HandedEvents:
-        """Take the next events of a subscriber. No other process hands them over meanwhile.
+    def take(self, name: str) -> tuple[SubscriberPlace | None, EventBatch]:
+        """Take the next events of a subscriber. For a while no other process hands them over.
 
         Args:
-            name: The subscriber. If its cursor is missing, as in a journal that was emptied, it is made.
-            holder: Who hands them over. It ends with the name of the process, after a blank.
+            name: The subscriber. If it has no place, as in a journal that was emptied, it is made.
 
         Returns:
-            Them. Empty if there are none, or if another holder hands over events to the subscriber.
+            The place that was taken, and the events. None and nothing if there are none, or if another process hands
+            them over.
         """
         with self._journal.read() as connection:
-            stored = _stored(connection, name)
-            events = [] if stored is None or self._is_held(stored, holder) else _next_events(connection, stored.cursor)
-        if stored is None:
+            value = meta.get(connection, _FACT + name)
+            batch = (
+                [] if value is None or self._is_kept(_read(value)) else _next_events(connection, _read(value).cursor)
+            )
+        if value is None:
             self.add(name)
-        if stored is None or not events:
-            return []
-        with self._journal.write(durable=False) as connection:
-            if _stored(connection, name, locked=True) != stored:
-                return []  # another process has taken them
-            meta.put(connection, _FACT + name, _text(_Stored(stored.cursor, holder, self._until())))
-        return events
+        place = self.advance(name, _read(value), _read(value).cursor) if value and batch else None
+        return place, batch if place else []
 
-    def advance(self, name: str, holder: str, cursor: EventCursor | None, *, release: bool = False) -> bool:
-        """Record that the events up to a cursor were handed over.
-
-        Args:
-            name: The subscriber.
-            holder: Who has handed them over.
-            cursor: Behind the last of them. None if no more were.
-            release: Another holder may go on at once. Otherwise this one keeps the others for another while.
+    def advance(self, name: str, place: SubscriberPlace, cursor: EventCursor) -> SubscriberPlace | None:
+        """Record that the events up to a cursor were handed over, and keep what follows for another while.
 
         Returns:
-            False if another holder has taken over because this one was silent. Nothing is recorded then.
+            The new place. None if another process has taken over because this one was silent. Nothing is recorded then.
         """
+        moved = SubscriberPlace(cursor, self._now() + span(HANDING))
+        return moved if self._replace(name, place, moved) else None
+
+    def release(self, name: str, place: SubscriberPlace, problem: str = "") -> None:
+        """Let another process go on. `problems` returns the *problem*."""
+        self._replace(name, place, SubscriberPlace(place.cursor, self._now(), problem))
+
+    def problems(self) -> dict[str, str]:
+        """Return which subscribers take no events, and why, as their processes have lately found."""
+        with self._journal.read() as connection:
+            recent = self._now() - 2 * span(HANDING)
+            return {name: each.problem for name, each in _all(connection) if each.problem and each.until > recent}
+
+    def _replace(self, name: str, known: SubscriberPlace, new: SubscriberPlace) -> bool:
+        facts = schema.meta
+        same = facts.c.name == _FACT + name, facts.c.value == json.dumps(known)
         with self._journal.write(durable=False) as connection:
-            stored = _stored(connection, name, locked=True)
-            if stored is None or stored.holder != holder:
-                return False
-            kept = _Stored(cursor or stored.cursor)
-            if not release:
-                kept = kept._replace(holder=holder, until=self._until())
-            meta.put(connection, _FACT + name, _text(kept))
-            return True
+            return bool(connection.execute(update(facts).where(*same).values(value=json.dumps(new))).rowcount)
 
-    def _until(self) -> int:
-        return microseconds(self._journal.now()) + span(HANDING)
+    def _now(self) -> int:
+        return microseconds(self._journal.now())
 
-    def _is_held(self, stored: _Stored, holder: str) -> bool:
-        now = microseconds(self._journal.now())
-        lasts = now < stored.until <= now + span(HANDING + TOLERANCE)  # later: the clock was ahead
-        other = stored.holder not in {"", holder}
-        return other and lasts and not is_dead(stored.holder.rpartition(" ")[2])
+    def _is_kept(self, place: SubscriberPlace) -> bool:
+        now = self._now()
+        return now < place.until <= now + span(HANDING + TOLERANCE)  # later: the clock was ahead
 
 
 def restart_order(connection: Connection) -> None:
@@ -161,76 +154,65 @@ def restart_order(connection: Connection) -> None:
     Their transactions get numbers below 0, and so do the cursors of seals and subscribers. No other process may add
     events meanwhile.
     """
-    event, facts = schema.event, schema.meta
+    event = schema.event
     counted = (connection.execute(select(func.max(event.c.xid))).scalar() or 0) + 1
-    for name, value in connection.execute(select(facts).where(facts.c.name.startswith(_FACT))).all():
-        xid, number = _read(value).cursor
-        behind = EventCursor(xid - counted, number) if xid < counted else EventCursor(0, 0)
-        meta.put(connection, name, _text(_Stored(behind)))
+    for name, place in _all(connection):
+        xid, number = place.cursor
+        behind = SubscriberPlace(EventCursor(xid - counted, number) if xid < counted else EventCursor(0, 0))
+        meta.put(connection, _FACT + name, json.dumps(behind))
     connection.execute(update(event).values(xid=event.c.xid - counted))
     connection.execute(update(schema.seal).values(last_xid=schema.seal.c.last_xid - counted))
 
 
-def _text(stored: _Stored) -> str:
-    return json.dumps({**stored.cursor._asdict(), "holder": stored.holder, "until": stored.until})
+def _read(text: str) -> SubscriberPlace:
+    cursor, *rest = json.loads(text)
+    return SubscriberPlace(EventCursor(*cursor), *rest)
 
 
-def _read(text: str) -> _Stored:
-    fields = json_object(text)
-    return _Stored(EventCursor(int(fields["xid"]), int(fields["id"])), str(fields["holder"]), int(fields["until"]))
-
-
-def _stored(connection: Connection, name: str, *, locked: bool = False) -> _Stored | None:
-    query = select(schema.meta.c.value).where(schema.meta.c.name == _FACT + name)
-    text = connection.execute(query.with_for_update() if locked else query).scalar()
-    return None if text is None else _read(text)
+def _all(connection: Connection) -> list[tuple[str, SubscriberPlace]]:
+    facts = schema.meta
+    rows = connection.execute(select(facts.c.name, facts.c.value).where(facts.c.name.startswith(_FACT))).all()
+    return [(row.name.removeprefix(_FACT), _read(row.value)) for row in rows]
 
 
 # --- what is handed over
 
 
-def _next_events(connection: Connection, cursor: EventCursor) -> HandedEvents:
-    return [(place_of(row), _readable(connection, row)) for row in events_after(connection, cursor, LIMIT)]
+def _next_events(connection: Connection, cursor: EventCursor) -> EventBatch:
+    """Return the next events, without those of which subscribers get nothing, except for the last cursor."""
+    batch = [(place_of(row), _readable(connection, row)) for row in events_after(connection, cursor, LIMIT)]
+    return [each for each in batch if each[1]] + [each for each in batch[-1:] if not each[1]]
 
 
 def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]:
-    """Return what subscribers get of an event: nothing if it is damaged, so that it does not stop those behind."""
+    """Return what subscribers get of an event: nothing if it was erased or damaged, and those behind it follow."""
     try:
-        return tuple(_events_of(connection, row, json_object(row.body) if row.body else {}))
+        return tuple(_made(kind, row, body) for kind, body in _kinds(connection, row, json_object(row.body or "{}")))
     except (ValueError, TypeError, KeyError):  # `verify` reports it
         return ()
 
 
-def _events_of(connection: Connection, row: Row[Any], body: Mapping[str, Any]) -> Iterator[JournalEvent]:
-    """Yield what subscribers get of an event of the journal. The body of a purged one is empty."""
-    if (kind := _KINDS.get(row.kind)) is not None:
-        yield _made(kind, row, body)
+def _kinds(
+    connection: Connection, row: Row[Any], body: Mapping[str, Any]
+) -> Iterator[tuple[type[JournalEvent], Mapping[str, Any]]]:
+    """Yield the kinds of what subscribers get of an event of the journal, each with its body."""
+    if row.kind in _KINDS:
+        yield _KINDS[row.kind], body
     if "overridden" in body:
-        yield _made(FindingOverridden, row, {"codes": body["overridden"]})
-    if row.kind in {"settled", "resolved"}:
-        yield from _of_delivery(connection, row, body)
-    elif row.kind == control.BATCH_EVENT and body.get("delayed"):
-        yield _made(DeliveryDelayed, row, body)
-
-
-def _of_delivery(connection: Connection, row: Row[Any], body: Mapping[str, Any]) -> Iterator[JournalEvent]:
-    """Yield the outcome of a delivery, and that some people of its list are held."""
-    delivery, recipient = schema.delivery, schema.recipient
-    state = select(delivery.c.state).where(delivery.c.id == row.delivery)
-    outcome = Outcome(body["outcome"] if body else connection.execute(state).scalar_one())
-    if (kind := _OUTCOMES.get(outcome)) is not None:
-        yield _made(kind, row, body)
-        held = select(recipient.c.person).where(recipient.c.delivery == row.delivery, recipient.c.state == Outcome.HELD)
-        if kind is not DeliveryHeld and connection.execute(held.limit(1)).first() is not None:
-            yield _made(DeliveryHeld, row, body)
-    elif body.get("delayed") and not outcome.is_final:
-        yield _made(DeliveryDelayed, row, body)
+        yield FindingOverridden, {"codes": body["overridden"]}
+    if row.kind in {"settled", "resolved"} and (kind := _OUTCOMES.get(body["outcome"])) is not None:
+        yield kind, body
+        of_delivery = schema.recipient.c.delivery == row.delivery, schema.recipient.c.state == Outcome.HELD
+        held = select(schema.recipient.c.person).where(*of_delivery).limit(1)
+        if kind is not DeliveryHeld and connection.execute(held).first() is not None:
+            yield DeliveryHeld, body
+    elif body.get("delayed") and (row.kind == control.BATCH_EVENT or not Outcome(body["outcome"]).is_final):
+        yield DeliveryDelayed, body
 
 
 def _made(kind: type[JournalEvent], row: Row[Any], body: Mapping[str, Any]) -> JournalEvent:
     """Return an event with those fields of the row and its body that its kind has."""
     known: dict[str, Any] = {
-        **_ERASED,
         **body,
         "number": row.id,
         "at": moment(row.at),

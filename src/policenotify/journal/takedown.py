@@ -5,7 +5,7 @@ What is in doubt is looked for, never sent again, and deleted if it is found.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
@@ -14,8 +14,10 @@ from policenotify.channel import Operation
 from policenotify.journal.audit import record
 from policenotify.journal.authentication import delivery_mac
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.order import cancel_pending, lock
+from policenotify.journal.lists.control import row_of
+from policenotify.journal.order import TAKEN_DOWN_EVENT, cancel_pending, lock
 from policenotify.journal.records import TAKEN_DOWN, microseconds
 from policenotify.model.history import Outcome, Target
 
@@ -49,15 +51,35 @@ def take_down(
         waiting = [one for one in deliveries if one.operation != Operation.DELETE and _may_be_sent(one)]
         for one in waiting:
             cancel_pending(connection, one, Outcome.SUPERSEDED, TAKEN_DOWN, at)
-        rows = [
-            {**new, "mac": delivery_mac(journal.keys, new, row.message)}
-            for new in _deletions(connection, deliveries, deletes, at)
-        ]
-        if rows:
-            connection.execute(insert(_table), rows)
-        body = {"reason": reason, "deleted": len(rows), "cancelled": len(waiting)}
-        record(connection, now, actor, "taken_down", body, publication=publication)
-    return len(rows), len(waiting)
+        deleted = _delete(connection, row.message, deliveries, deletes, at)
+        body = {"reason": reason, "deleted": deleted, "cancelled": len(waiting), "deletes": sorted(deletes)}
+        record(connection, now, actor, TAKEN_DOWN_EVENT, body, publication=publication)
+    return deleted, len(waiting)
+
+
+def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
+    """Delete a post that a person has seen, if its publication was taken down while the post was held."""
+    event = schema.event
+    events = select(event.c.body).where(event.c.publication == delivery.publication, event.c.kind == TAKEN_DOWN_EVENT)
+    deletes = {
+        name for body in connection.execute(events).scalars() if body for name in json_object(body).get("deletes", ())
+    }
+    if delivery.channel in deletes:
+        message = select(_publication.c.message).where(_publication.c.id == delivery.publication)
+        of_publication = select(_table).where(_table.c.publication == delivery.publication).order_by(_table.c.id)
+        deliveries = connection.execute(of_publication).all()
+        _delete(connection, connection.execute(message).scalar_one(), deliveries, {delivery.channel}, at)
+
+
+def _delete(
+    connection: Connection, message: str, deliveries: Sequence[Row[Any]], deletes: Collection[str], at: int
+) -> int:
+    """Add the deletions of a publication's posts. Return their number."""
+    keys = connection.get_execution_options()["policenotify_keys"]
+    rows = [{**row, "mac": delivery_mac(keys, row, message)} for row in _deletions(connection, deliveries, deletes, at)]
+    if rows:
+        connection.execute(insert(_table), rows)
+    return len(rows)
 
 
 def _deletions(
@@ -74,7 +96,7 @@ def _deletions(
         # An edit changed the post of another publication: its words are there.
         target = one.target if one.operation == Operation.EDIT else one.id
         out = one.operation != Operation.DELETE and not one.has_recipients and _may_be_out(one)
-        if not out or one.channel not in deletes or target in known or not _may_be_out(_row(connection, target)):
+        if not out or one.channel not in deletes or target in known or not _may_be_out(row_of(connection, target)):
             continue
         known.add(target)
         deletion = Target(
@@ -87,7 +109,7 @@ def _deletions(
         parts[one.channel] += 1
         rows.append(
             {
-                **{name: one._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
+                **{name: one._mapping[name] for name in _COPIED},
                 "part": deletion.part,
                 "operation": Operation.DELETE,
                 "target": target,
@@ -104,10 +126,6 @@ def _deletions(
             }
         )
     return rows
-
-
-def _row(connection: Connection, delivery: int) -> Row[Any]:
-    return connection.execute(select(_table).where(_table.c.id == delivery)).one()
 
 
 def _may_be_sent(delivery: Row[Any]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
@@ -13,6 +12,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
+from policenotify.translation import Text
 
 HEADLINE = "Contenu effacé le {day:%Y-%m-%d} (fin de conservation)."
 """The text of a purged publication."""
@@ -31,19 +31,6 @@ _publication, _delivery = schema.publication, schema.delivery
 _KEYED = select(_publication.c.id, _publication.c.key, _publication.c.digest).where(
     _publication.c.key.in_(bindparam("keys", expanding=True))
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which publications are purged.
-
-    Attributes:
-        before: Only those published or closed by then, in the journal's microseconds.
-        category: Only that category, or None for all.
-    """
-
-    before: int
-    category: str | None = None
 
 
 def is_whole() -> ColumnElement[bool]:
@@ -119,7 +106,11 @@ def ensure_not_purged(connection: Connection, message: Message) -> None:
     if (at := purged_at(connection.execute(query).scalar() or "")) is not None:
         subject = f"Incident {incident!r}" if incident is not None else f"Publication {corrects}"
         raise InvalidTransition(
-            f"{subject} is over, and its content was purged on {at[:10]}: it cannot be corrected any more. "
-            "Publish a new message.",
+            Text(
+                "{subject} is over, and its content was purged on {at}: it cannot be corrected any more. "
+                "Publish a new message.",
+                subject=subject,
+                at=at[:10],
+            ),
             incident=incident,
         )

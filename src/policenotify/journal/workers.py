@@ -19,6 +19,7 @@ from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
 from policenotify.log import fields
 from policenotify.model.status import QUIET, RunningWorker, WorkerProblem
+from policenotify.translation import Text
 
 STARTED, STOPPED, LOST = "worker_started", "worker_stopped", "worker_lost"
 """The kinds of events that record the life of a worker."""
@@ -27,7 +28,7 @@ OVERDUE = timedelta(seconds=30)
 """A drain that has not begun after this time is requested again, because the request may be lost."""
 
 _FORGOTTEN = timedelta(days=7)  # heartbeats older than this are deleted
-_MEND = "Mend it where that process runs: its environment, its secrets, its libraries."
+_MEND = Text("Mend it where that process runs: its environment, its secrets, its libraries.")
 _log = logging.getLogger("policenotify")
 _table = schema.runner
 
@@ -223,7 +224,7 @@ def notify_runners(runners: Iterable[Runner]) -> None:
 def _logged(runner: Runner) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - a host's engine may fail in any way
+    except Exception as error:
         # A traceback would contain values.
         text = "%s was not notified that something waits (%s); it is delivered when it next looks for itself."
         _log.error(text, type(runner).__name__, type(error).__name__)

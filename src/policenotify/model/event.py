@@ -40,13 +40,13 @@ class MessagePublished(PublicationEvent):
     """A message was stored, and its deliveries wait.
 
     Attributes:
-        category: The code of its category. Empty if its text was erased since.
-        stage: Its stage. `None` if its text was erased since.
+        category: The code of its category.
+        stage: Its stage.
     """
 
     event: Literal["published"] = "published"
     category: str
-    stage: Stage | None
+    stage: Stage
 
 
 class PublicationRefused(PublicationEvent):
@@ -156,7 +156,7 @@ class PeopleSuppressed(JournalEvent):
     Attributes:
         channel: The name of the channel. Empty: on all channels.
         people: Their number.
-        source: Why: `bounce`, `operator`, `stop`, `one-click` or `complaint`. Empty if that was erased since.
+        source: Why: `bounce`, `operator`, `stop`, `one-click` or `complaint`.
     """
 
     event: Literal["suppressed"] = "suppressed"

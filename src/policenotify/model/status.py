@@ -192,19 +192,6 @@ class SecondReading(FrozenModel):
     reminders: int
 
 
-class Takeover(FrozenModel):
-    """A delivery that was recovered twice within one lease.
-
-    Attributes:
-        at: The time of the last recovery.
-    """
-
-    delivery: int
-    channel: str
-    publication: str
-    at: AwareDatetime
-
-
 class WaitsForList(FrozenModel):
     """A delivery that waits because its list could not be read, or was emptied.
 
@@ -237,8 +224,8 @@ class InstallationStatus(FrozenModel):
             libraries may differ from those of the process that asks.
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
-        taken_over_again: Deliveries of the last hour that were taken over twice within one lease.
         clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
+        waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
         deliveries: How many deliveries of each channel have which outcome.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
@@ -260,8 +247,8 @@ class InstallationStatus(FrozenModel):
     channel_problems: Mapping[str, ChannelProblem]
     worker_problems: Mapping[str, tuple[WorkerProblem, ...]] = {}
     removed_channels: Mapping[str, tuple[str, ...]]
-    taken_over_again: tuple[Takeover, ...]
     clock_steps: tuple[ClockStep, ...] = ()
+    waiting_subscribers: Mapping[str, str] = {}
     deliveries: Mapping[str, ChannelDeliveries] = {}
     open_incidents: int
     overdue_incidents: int
@@ -312,4 +299,4 @@ class InstallationStatus(FrozenModel):
     def _needs_attention(self) -> bool:
         channels = self.blocked or self.channel_problems or self.worker_problems or self.removed_channels
         finished = not self.unfinished_count and all(publication.ok for publication in self.publications)
-        return bool(self.stopped or channels or self.taken_over_again or self.clock_steps) or not finished
+        return bool(self.stopped or channels or self.clock_steps) or not finished

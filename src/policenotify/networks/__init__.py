@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 
 class _ImportLock:
@@ -34,3 +36,9 @@ def import_lock() -> Iterator[None]:
     """
     with _import_lock.lock:
         yield
+
+
+def load(module: str) -> Any:
+    """Import a library of a network, or a module that loads one."""
+    with import_lock():
+        return import_module(module)

@@ -6,9 +6,11 @@ end of the call counts, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any, Final, cast
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import quote, quote_plus
 
 MAX_ANSWER: Final = 1_000_000  # bytes: the longest answers that networks give are of some 100 kB
 MAX_TIMELINE: Final = 5_000_000  # bytes: 40 posts with all that a server adds to each
@@ -32,23 +34,6 @@ def call_seconds(timeout: float | tuple[float | None, float | None] | None, sent
     return None if connect is None or answer is None else connect + answer + sent / _UPLOAD
 
 
-def rebound(function: Callable[..., object], **names: object) -> Any:  # noqa: ANN401 - the same function
-    """Return a function of a library that finds other things under these global names.
-
-    Nothing of the library is replaced: the host may use it, too.
-    """
-    original = cast("FunctionType", function)
-    copy = FunctionType(
-        original.__code__,
-        {**original.__globals__, **names},
-        original.__name__,
-        original.__defaults__,
-        original.__closure__,
-    )
-    copy.__kwdefaults__ = original.__kwdefaults__
-    return copy
-
-
 def beginning(text: str) -> str:
     """Return the beginning of a server's text, for masks.
 
@@ -58,3 +43,49 @@ def beginning(text: str) -> str:
         return text
     *words, _ = text[:_MAX_WORDS].rsplit(maxsplit=1) or [""]
     return "".join(words)
+
+
+_MASK: Final = "…"
+_MAX_SHOWN: Final = 300  # characters; enough for a technician, and no page of a proxy
+_SHORTEST: Final = 3  # characters of a value: shorter ones occur by chance
+_IN_WORDS: Final = 8  # characters of a value that no word holds by chance
+_PIECE: Final = 4  # characters of a value that show it, and twice as many of it in base64 or hexadecimal
+_WORD: Final = re.compile(r"[^\s<>:;,()\[\]\"']+")
+_UNSEEN: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+
+
+def redact(text: str, values: Iterable[str], pattern: re.Pattern[str], *, pieces: Iterable[str] = ()) -> str:
+    """Return a server's words on one line, without private values.
+
+    Args:
+        text: The server's words.
+        values: Values to leave out, as they are and percent-encoded.
+        pattern: Matches what may be a secret or personal: tokens, numbers, mail addresses.
+        pieces: Values of which a word may hold no piece either, be it in base64 or hexadecimal.
+    """
+    text = beginning(text).encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
+    forms = {form for value in values for form in (value.strip(), quote(value, safe=""), quote_plus(value))}
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form) >= _SHORTEST:
+            bound = "" if len(form) >= _IN_WORDS else r"\b"
+            text = re.sub(f"{bound}{re.escape(form)}{bound}", _MASK, text, flags=re.IGNORECASE)
+    text = pattern.sub(_MASK, text)
+    if shown := {piece for value in pieces for piece in _pieces(value)}:
+        text = _WORD.sub(lambda word: word[0] if shown.isdisjoint(_cuts(word[0])) else _MASK, text)
+    return _UNSEEN.sub(" ", text).strip()[:_MAX_SHOWN]
+
+
+def _pieces(value: str) -> Iterator[str]:
+    """Yield pieces that show a value, and pieces of its form in base64 and hexadecimal."""
+    content = value.encode()
+    # The letters of base64 depend on what stands before: none, one or two more bytes.
+    coded = (b64encode(bytes(before) + content).decode()[2 * before : -4] for before in range(3))
+    yield from _cuts(value, _PIECE)
+    for form in (content.hex(), *coded):
+        yield from _cuts(form, 2 * _PIECE)
+
+
+def _cuts(text: str, *sizes: int) -> Iterator[str]:
+    lower = text.lower()
+    for size in sizes or (_PIECE, 2 * _PIECE):
+        yield from (lower[at : at + size] for at in range(len(lower) - size + 1))

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from http import HTTPStatus
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from policenotify import transport
 from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
-from policenotify.networks._bounds import beginning
+from policenotify.networks import load
+from policenotify.networks._rules import AnswerRule, judge
+from policenotify.translation import Text
 from policenotify.transport import error_for_status, quoted
 
-_LONGEST_MESSAGE = 300  # characters; enough for a technician, and no page of a proxy
+if TYPE_CHECKING:
+    from policenotify.networks._requests import PostSession
+
 _READABLE = frozenset({200, 202, 206})  # the last two are Mastodon's for a picture that it still works on
 _OWNER = "owner"
 
@@ -44,6 +48,7 @@ class HttpAnswer:
         from_network: The network itself answered, as its form of an error shows. A proxy does not use that form.
         error: The network's name of a problem, such as `InvalidSwap`. May be empty.
         message: The network's own words, on one line, without secrets. May be empty.
+        phrases: All its words and codes, in lower case, by which a rule knows the reason.
     """
 
     status: int
@@ -52,6 +57,7 @@ class HttpAnswer:
     from_network: bool = False
     error: str = ""
     message: str = ""
+    phrases: str = field(default="", repr=False)
 
     @property
     def ok(self) -> bool:
@@ -83,6 +89,10 @@ class HttpAnswer:
         """The message as the end of a sentence: `: Too Many Requests.` or `.`."""
         return quoted(self.message)
 
+    def retry_at(self, now: datetime) -> datetime | None:
+        """Return the earliest time of the next call, if the answer names one."""
+        return transport.retry_at(self.headers, now=now)
+
     def in_class(self, digit: int) -> bool:
         """Return True if the status begins with this digit (RFC 9110, section 15)."""
         return self.status // 100 == digit
@@ -92,7 +102,26 @@ class HttpAnswer:
         return transport.clock_skew(self.headers, now=now)
 
 
-def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+def open_session(
+    rewrite: Callable[[str], str], timeout: float | tuple[float, float], *, plain: bool, keep: bool = False
+) -> PostSession:
+    """Open a session of `requests`. See `PostSession`.
+
+    Args:
+        rewrite: Turns a library's address of a call into the one to call.
+        timeout: Seconds for a connection and for the whole answer: one number for both, or two.
+        plain: The server is reached by plain http, on this machine.
+        keep: Its connections stay open. A server may close a waiting one just as the next call goes out, and a post
+            would be in doubt for nothing.
+    """
+    session: PostSession = load("policenotify.networks._requests").PostSession(rewrite, timeout, plain=plain)
+    session.headers["User-Agent"] = "policenotify"
+    if not keep:
+        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
+    return session
+
+
+def parse_json(content: bytes) -> Any:
     """Return the decoded JSON, or `None` if it is none."""
     try:
         return json.loads(content)
@@ -100,42 +129,49 @@ def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return None
 
 
-def redact(message: str, secrets: Sequence[str], private: re.Pattern[str]) -> str:
-    """Return a network's words on one line, without secrets.
-
-    Args:
-        message: The network's words.
-        secrets: Values to leave out, such as the token of the call.
-        private: Matches what may be a secret or personal: tokens, mail addresses.
-    """
-    message = beginning(message)
-    for secret in filter(None, secrets):
-        message = message.replace(secret, "…")
-    message = message.encode("utf-8", "replace").decode()  # JSON may hold half a surrogate pair
-    return " ".join(private.sub("…", message).split())[:_LONGEST_MESSAGE]
-
-
-def judge_common(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
-    """Return what an answer other than a success means on every network.
+def judge_http(
+    answer: HttpAnswer,
+    rules: Sequence[AnswerRule],
+    *,
+    now: datetime,
+    where: str,
+    setting: str,
+    whole_channel: bool = True,
+) -> ChannelError:
+    """Return what an answer other than a success means: by the network's rules, else by what is true of all.
 
     Args:
         answer: The answer.
+        rules: Those of the network.
         now: The time, for answers that give a delay.
         where: The network's name.
         setting: The option that names the server.
+        whole_channel: A rate limit on this call holds for all posts, not only for this kind of call.
     """
+    error = judge(answer, rules, now=now, where=where) or _judge_any(answer, now=now, where=where, setting=setting)
+    if isinstance(error, Unavailable):
+        error.whole_channel = error.whole_channel and whole_channel
+    return error
+
+
+def _judge_any(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
     if answer.in_class(3):
         return Unconfirmed(
-            "The server sent us to another address, and we do not follow with a post.",
+            Text("The server sent us to another address, and we do not follow with a post."),
             code=answer.code,
-            remedy=f"Check the channel's `{setting}` in the settings, and whether a proxy wants a login.",
+            remedy=Text(
+                "Check the channel's `{setting}` in the settings, and whether a proxy wants a login.", setting=setting
+            ),
         )
     foreign = not answer.from_network or answer.status == HTTPStatus.NOT_FOUND  # a network knows the calls that we make
     if foreign and answer.in_class(4) and answer.status not in {413, 429}:  # which mean the same from a proxy
         return Unavailable(
-            f"Something that is not {where} answered in its place and did not let us through.",
+            Text("Something that is not {where} answered in its place and did not let us through.", where=where),
             code=answer.code,
-            remedy=f"It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
+            remedy=Text(
+                "It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",
+                setting=setting,
+            ),
         )
     return error_for_status(
         answer.status, answer.headers, now=now, where=where, code=answer.error, detail=answer.message
@@ -251,9 +287,12 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
 
     def _not_renewed(self) -> Unavailable:
         return Unavailable(
-            f"{self.label} was not renewed: another process holds it for too long, or it cannot be stored. "
-            "Nothing was posted.",
-            remedy="It will be tried again.",
+            Text(
+                "{label} was not renewed: another process holds it for too long, or it cannot be stored. "
+                "Nothing was posted.",
+                label=self.label,
+            ),
+            remedy=Text("It will be tried again."),
         )
 
 
@@ -304,13 +343,13 @@ def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: 
     Raises:
         Refused: All of them are deleted or below a deleted post. With `fallback="standalone"`.
     """
-    known: dict[str, bool] = {}
-    newest = next((ref for ref in reversed(reply_to) if _is_connected(ref.id, parent_of, known)), None)
+    above = cache(lambda post: _above(post, parent_of))
+    newest = next((ref for ref in reversed(reply_to) if _reaches_the_first(ref.id, above)), None)
     if reply_to and newest is None:
         raise Refused(
-            "The posts that it should answer have been deleted.",
+            Text("The posts that it should answer have been deleted."),
             code=code,
-            remedy="It is posted on its own instead.",
+            remedy=Text("It is posted on its own instead."),
             fallback="standalone",
         )
     return newest
@@ -318,32 +357,33 @@ def newest_connected(reply_to: Sequence[PostRef], parent_of: ParentOf, *, code: 
 
 def is_connected(post: str, parent_of: ParentOf) -> bool:
     """Return True if the post exists, and every post above it."""
-    return _is_connected(post, parent_of, {})
+    return _reaches_the_first(post, lambda each: _above(each, parent_of))
 
 
 def deleted_parent(code: str) -> Refused:
     """Return the error for a reply whose parent was deleted after `prepare`."""
     return Refused(
-        "The post that it should answer, or one above that, has been deleted.",
+        Text("The post that it should answer, or one above that, has been deleted."),
         code=code,
-        remedy="It is prepared again without that post.",
+        remedy=Text("It is prepared again without that post."),
         fallback="prepare",
     )
 
 
-def _is_connected(post: str, parent_of: ParentOf, known: dict[str, bool]) -> bool:
-    path: list[str] = []
+def _above(post: str, parent_of: ParentOf) -> tuple[str | None, bool]:
+    """Return the id of a post's parent, and whether the post exists."""
+    try:
+        return parent_of(post), True
+    except LookupError:
+        return None, False
+
+
+def _reaches_the_first(post: str, above: Callable[[str], tuple[str | None, bool]]) -> bool:
+    seen = set[str]()
     here: str | None = post
-    connected = True
-    while here is not None and connected:
-        if here in known:
-            connected = known[here]
-            break
-        known[here] = False  # until the way up is known; it also ends a circle
-        path.append(here)
-        try:
-            here = parent_of(here)
-        except LookupError:
-            connected = False
-    known.update(dict.fromkeys(path, connected))
-    return connected
+    while here is not None and here not in seen:  # which ends a circle
+        seen.add(here)
+        here, exists = above(here)
+        if not exists:
+            return False
+    return here is None

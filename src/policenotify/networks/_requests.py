@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
-from functools import partial
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
 
@@ -19,11 +16,10 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from policenotify.networks._bounds import MAX_ANSWER, PIECE, call_seconds
+from policenotify.translation import Text
+from policenotify.transport import error_for_exception
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
-# Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
-_MAX_IDLE = 1.0
-_METHODS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "request"})
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -39,7 +35,7 @@ class BoundedAdapter(HTTPAdapter):
         super().__init__()
         self.max_bytes = MAX_ANSWER
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Make a call, and read its answer."""
         request.headers["Accept-Encoding"] = "identity"
         sent = len(request.body) if isinstance(request.body, bytes | str) else 0
@@ -65,7 +61,7 @@ class BoundedAdapter(HTTPAdapter):
                 if len(body) > self.max_bytes:
                     return b""
                 if end is not None and time.monotonic() > end:
-                    raise requests.ReadTimeout("the answer was not complete in time")
+                    raise requests.ReadTimeout(Text("the answer was not complete in time"))
         except urllib3.exceptions.ReadTimeoutError as error:
             raise requests.ReadTimeout(error) from error
         except urllib3.exceptions.ProtocolError as error:
@@ -109,7 +105,31 @@ class PostSession(requests.Session):
         self._rewrite = rewrite
         self._timeout = timeout
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
+    def ask(self, call: Callable[[], object], *, where: str, wrapped: bool = False) -> RawAnswer:
+        """Make one call through a library, and return what came over the wire.
+
+        Whatever the library makes of it does not count. Nor do its errors go along: they hold the request.
+
+        Args:
+            call: Makes one call through this session.
+            where: The server's name in an officer's words.
+            wrapped: The library's own error carries that of requests only as its context.
+
+        Raises:
+            Unavailable: The call never reached the server.
+            Unconfirmed: No whole answer came.
+        """
+        self.answer = None
+        failure: BaseException = RuntimeError("no call was made")
+        try:
+            call()
+        except Exception as error:
+            failure = (error.__context__ if wrapped else None) or error
+        if self.answer is None:
+            raise error_for_exception(failure, where=where)
+        return self.answer
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Make a call. A redirect is not followed."""
         self.answer = None
         kwargs |= {"timeout": self._timeout, "allow_redirects": False}
@@ -117,81 +137,6 @@ class PostSession(requests.Session):
         headers = {name.lower(): value for name, value in response.headers.items()}
         self.answer = RawAnswer(response.status_code, headers, response.content)
         return response
-
-
-_through: ContextVar[requests.Session | None] = ContextVar("policenotify_session", default=None)
-_heard: ContextVar[dict[str, str] | None] = ContextVar("policenotify_headers", default=None)
-
-
-class BoundedRequests:
-    """The module `requests` for code that calls its functions, with each call bounded."""
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything of requests
-        """Return what requests has under a name. Its functions for methods of HTTP make bounded calls."""
-        return partial(_call, name) if name in _METHODS else getattr(requests, name)
-
-
-def _call(method: str, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as requests
-    headers = _heard.get()
-    if headers is not None:
-        headers.clear()
-    kept = _through.get()
-    with _bounded_session() if kept is None else nullcontext(kept) as session:
-        response: requests.Response = getattr(session, method)(*args, **kwargs)
-    if headers is not None:
-        headers.update({name.lower(): value for name, value in response.headers.items()})
-    return response
-
-
-def _bounded_session() -> requests.Session:
-    session, adapter = requests.Session(), BoundedAdapter()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a server must not mark us
-    return session
-
-
-@contextmanager
-def last_headers() -> Iterator[dict[str, str]]:
-    """Collect the headers of the last answer to `BoundedRequests`, by names in lower case."""
-    headers: dict[str, str] = {}
-    before = _heard.set(headers)
-    try:
-        yield headers
-    finally:
-        _heard.reset(before)
-
-
-class KeptSession:
-    """A session whose connections stay open from one call of `BoundedRequests` to the next.
-
-    A connection that was idle for long may be closed by the server just when the next request is written, which would
-    leave that request in doubt. So it is not used again.
-
-    Args:
-        monotonic: The time in seconds, as `Clock.monotonic`.
-    """
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._used_at = 0.0
-        self._session = _bounded_session()
-
-    @contextmanager
-    def use(self) -> Iterator[None]:
-        """Make this thread's calls of `BoundedRequests` through the session."""
-        if self._monotonic() - self._used_at > _MAX_IDLE:
-            self.close()
-        before = _through.set(self._session)
-        try:
-            yield
-        finally:
-            _through.reset(before)
-            self._used_at = self._monotonic()
-
-    def close(self) -> None:
-        """Close the connections. They open again with the next call."""
-        self._session.close()
 
 
 def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,173 +1,84 @@
-"""The options of a network, read from the signature of its constructor."""
+"""The options of a network: their base class, and types that several networks share.
+
+A network is a class, and its nested class `Options` has one field for each option. Type, bounds, default and the text
+below the field are all that settings, errors, `policenotify networks` and the reference know of the option.
+
+A validator raises [`SettingsError`][policenotify.errors.SettingsError] with a text that repeats no secret. One that
+compares options begins with the option to change: `client_id: give a client or keys, not both`.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING, asdict, fields, is_dataclass, replace
-from functools import lru_cache
-from typing import Any, Literal, TypedDict, cast, get_args, get_type_hints
+import re
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, create_model
-from pydantic.errors import PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from policenotify.audiences.model import Audience
-from policenotify.channel import BySeverity, Capabilities, Clock, OnCorrection, OnUnknown, StateStore
 from policenotify.errors import SettingsError
-from policenotify.model.rate import Rate
+from policenotify.translation import Text
+from policenotify.transport import is_secure_url
 
-_SEVERITIES = ("severe", "minor")  # the fields of BySeverity
-
-
-def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator, PlainSerializer, WithJsonSchema]:
-    """Return the annotations of an option that takes one choice for every message, or a table with one by severity.
-
-    Args:
-        default: The choices that a table leaves open.
-        choices: The possible choices.
-    """
-    choice: dict[str, object] = {"type": "string", "enum": list(choices)}
-    table = {"properties": dict.fromkeys(_SEVERITIES, choice), "additionalProperties": False, "minProperties": 1}
-    forms = " or ".join(f'"{each}"' for each in choices)
-    same = default.severe == default.minor
-    example = BySeverity(severe=choices[0], minor=choices[-1]) if same else default
-
-    def read(value: object) -> BySeverity[str]:
-        value = asdict(value) if isinstance(value, BySeverity) else value
-        given = dict.fromkeys(_SEVERITIES, value) if isinstance(value, str) else value
-        if (
-            not isinstance(given, dict)
-            or not given
-            or not all(key in _SEVERITIES and each in choices for key, each in given.items())
-        ):
-            raise ValueError(
-                f'write {forms} for every message, or {{ severe = "{example.severe}", minor = "{example.minor}" }}'
-            )
-        return replace(default, **given)
-
-    schema = WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})
-    return PlainValidator(read), PlainSerializer(asdict), schema
+__all__ = ["CallSeconds", "ChannelOptions", "Handle", "PublicUrl", "Secret", "SecretUrl", "SecureUrl"]
 
 
-class ChannelOptions(TypedDict, total=False):
-    """Fields of [`ChannelConfig`][policenotify.channel.ChannelConfig]."""
+class ChannelOptions(BaseModel):
+    """Base class of the options of a network."""
 
-    languages: tuple[str, ...]
-    tags: frozenset[str]
-    exercise: bool
-    retired: bool
-    without_opening: Literal["standalone", "skip"]
-    on_unknown: OnUnknown | BySeverity[OnUnknown]
-    on_correction: OnCorrection | BySeverity[OnCorrection]
-    on_cancellation: Literal["reply", "delete", "both"]
-    mentions: frozenset[str]
-    hashtags: Literal["inline", "last"]
-    recipients: Callable[[], Iterable[str]] | None
-    audiences: tuple[Audience, ...]
-    price: float | None
-    most_people: int | None
-    most_cost: float | None
-    rate: Rate | None
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
 
 
-CHANNEL_OPTIONS = frozenset({"network", *ChannelOptions.__annotations__})
+def _handle(value: str) -> str:
+    return value.removeprefix("@")
 
 
-def options_model(kind: type) -> type[BaseModel]:
-    """Return the options of a network as a pydantic model.
-
-    Parameters annotated [`Clock`][policenotify.channel.Clock] or [`StateStore`][policenotify.channel.StateStore] are
-    handed in when a channel is opened, and are not options.
-
-    Raises:
-        SettingsError: The constructor declares no options. The text is for the network's author.
-    """
-    return _cached_model(kind)
+def _secret(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise SettingsError(Text("must not be empty"))
+    if not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise SettingsError(Text("must be the secret alone, without spaces or line breaks"))
+    return value
 
 
-@lru_cache  # a model is made in milliseconds, and a command asks for several of them several times
-def _cached_model(kind: type) -> type[BaseModel]:
-    options = {
-        name: (hint, ... if default is inspect.Parameter.empty else default)
-        for name, hint, default in constructor_parameters(kind)
-        if not injected_type(hint)
-    }
-    config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, protected_namespaces=())
+def _secure_url(value: str) -> str:
+    if not is_secure_url(value) or not value.isprintable() or set(" #") & set(value):
+        raise SettingsError(Text("must be https://…, without user and password: secrets are sent there"))
+    return value.rstrip("/")
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    _secure_url(url if url.isascii() else "")
+    return value
+
+
+def _public_url(value: str) -> str:
     try:
-        return cast(
-            "type[BaseModel]",
-            create_model(f"{kind.__name__}Options", __config__=config, __doc__=kind.__doc__, **cast("Any", options)),
-        )
-    except Exception as error:  # pydantic lets through what its own core and others' types raise
-        raise _not_readable(kind, f"an option cannot be made: {error}") from error
+        parts = urlsplit(value)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"https", "http"} or parts.username or parts.query or parts.fragment:
+        raise SettingsError(Text("must be an address such as https://alertes.police.example/"))
+    return value
 
 
-class _JsonSchema(GenerateJsonSchema):
-    """A default that JSON cannot express is left out."""
+CallSeconds = Annotated[float, Field(gt=0, le=30)]
+"""Seconds for a call. Connecting and answering take them twice, which is half of a delivery's lease of two minutes."""
 
-    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - the parent's form
+Handle = Annotated[str, AfterValidator(_handle)]
+"""The name of an account, with or without `@`."""
 
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+"""A password or token: visible ASCII without spaces, masked wherever it is shown."""
 
-def options_schema(kind: type) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a network's options.
+SecureUrl = Annotated[str, AfterValidator(_secure_url)]
+"""An address to which secrets may be sent: by https, or on this machine. It loses a slash at its end."""
 
-    Secrets are `writeOnly`, and their defaults masked. Raises as `options_model` does.
-    """
-    try:
-        return options_model(kind).model_json_schema(schema_generator=_JsonSchema)
-    except PydanticUserError as error:
-        raise _not_readable(kind, f"an option cannot be written in settings: {error}") from error
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+"""Such an address that is itself a secret, as it is."""
 
-
-@lru_cache  # as for the model, which is made of them
-def constructor_parameters(kind: type) -> tuple[tuple[str, Any, Any], ...]:
-    """Return name, annotation and default of each parameter of the constructor."""
-    return tuple(_parameters(kind))
-
-
-def _parameters(kind: type) -> Iterator[tuple[str, Any, Any]]:
-    try:
-        hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]  # of exactly this class
-        parameters = inspect.signature(kind).parameters.items()
-    except NameError as error:
-        reason = f"{error}; import it always, not only for the type checker"
-        raise _not_readable(kind, reason) from error
-    except Exception as error:  # an annotation is any expression
-        raise _not_readable(kind, f"it cannot be read ({type(error).__name__}: {error})") from error
-    factories = {each.name: each.default_factory for each in fields(kind)} if is_dataclass(kind) else {}
-    defaults = {name: Field(default_factory=make) for name, make in factories.items() if make is not MISSING}
-    for name, parameter in parameters:
-        if parameter.kind not in {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}:
-            raise _not_readable(kind, f"{parameter} takes anything; name each option")
-        if name not in hints:
-            raise _not_readable(kind, f"{name!r} has no annotation")
-        if name.startswith("_") or hasattr(BaseModel, name):
-            raise _not_readable(kind, f"{name!r} cannot be the name of an option; name it differently")
-        if name in CHANNEL_OPTIONS | {"options"}:
-            raise _not_readable(kind, f"{name!r} already has a meaning for every channel; name the option differently")
-        yield name, hints[name], defaults.get(name, parameter.default)
-
-
-def _not_readable(kind: type, reason: str) -> SettingsError:
-    return SettingsError(f"The constructor of {kind.__module__}.{kind.__qualname__} gives no options: {reason}.")
-
-
-def injected_type(hint: object) -> type | None:
-    """Return the service for a parameter of this annotation, or `None`."""
-    return next((service for service in (Clock, StateStore) if hint is service or service in get_args(hint)), None)
-
-
-def default_capabilities(kind: type) -> Capabilities | None:
-    """Return a network's capabilities before it is configured.
-
-    `None` if they depend on the account. A class whose capabilities depend on its options may name the most common ones
-    in `default_capabilities`.
-    """
-    claimed: Any = getattr(kind, "default_capabilities", None) or getattr(kind, "capabilities", None)
-    if isinstance(claimed, property) and claimed.fget:
-        try:
-            claimed = claimed.fget(object.__new__(kind))
-        except Exception:  # noqa: BLE001 - it needs what only a configured channel knows
-            return None
-    return claimed if isinstance(claimed, Capabilities) else None
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+"""An address that readers use."""

@@ -7,23 +7,13 @@ Nothing is imported before a network is asked for, and no client library before 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.metadata import (
-    Distribution,
-    EntryPoint,
-    PackageNotFoundError,
-    distribution,
-    distributions,
-    entry_points,
-    metadata,
-)
-from pathlib import Path
-from typing import Any, Unpack
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points, metadata
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,26 +23,16 @@ from policenotify.channel import (
     Capabilities,
     Channel,
     ChannelConfig,
+    ChannelSettings,
     Clock,
+    Services,
     StateStore,
     StoredValue,
-    SupportsDelete,
-    SupportsEdit,
-    SupportsLookup,
-    SupportsPeople,
-    SupportsSend,
+    missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
-from policenotify.networks.options import (
-    CHANNEL_OPTIONS,
-    ChannelOptions,
-    constructor_parameters,
-    injected_type,
-    options_model,
-    options_schema,
-)
-from policenotify.translation import Text
-from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
+from policenotify.translation import AnyText, Text
+from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"
 """The entry-point group in which packages offer networks."""
@@ -62,6 +42,9 @@ OWN_PACKAGE = "policenotify"
 
 RESERVED_NAMES = frozenset({"new"})
 """The commands of `policenotify networks`, which cannot be names of networks."""
+
+CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
+"""The keys that every channel has, whatever its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +61,9 @@ class Network:
     name: str
     package: str
     target: str
-    problem: str = ""
+    problem: AnyText = ""
 
-    def load(self) -> type[Channel]:
+    def load(self) -> Any:
         """Import the network's class.
 
         Raises:
@@ -95,11 +78,30 @@ class Network:
             raise
         except BaseException as error:  # another author's module may fail in any way: it exits, its Rust part panics
             if self.lacks_extra(error):
-                raise MissingExtra(f"The network {self.name!r}", self.name, package=self.package) from error
-            raise self._unusable(f"cannot be loaded ({type(error).__name__}: {error})") from error
+                raise MissingExtra(
+                    Text("The network {name!r}", name=self.name), self.name, package=self.package
+                ) from error
+            raise self._unusable(
+                Text("cannot be loaded ({name}: {error})", name=type(error).__name__, error=error)
+            ) from error
         missing = [name for name in ("prepare", "whoami", "close") if not callable(getattr(target, name, None))]
-        if not isinstance(target, type) or missing:
-            raise self._unusable(f"is not a network: {self.target} lacks {', '.join(missing) or 'a class'}")
+        from policenotify.networks.options import ChannelOptions
+
+        options = getattr(target, "Options", None)
+        if not isinstance(options, type) or not issubclass(options, ChannelOptions):
+            missing.append("Options")
+        elif taken := sorted(CHANNEL_OPTIONS & options.model_fields.keys()):
+            raise self._unusable(
+                Text("has an option {taken!r}, which already has a meaning for every channel", taken=taken[0])
+            )
+        if missing or not isinstance(target, type):
+            raise self._unusable(
+                Text(
+                    "is not a network: {target} lacks {missing}",
+                    target=self.target,
+                    missing=", ".join(missing) or "a class",
+                )
+            )
         return target
 
     def lacks_extra(self, error: BaseException) -> bool:
@@ -110,63 +112,30 @@ class Network:
         extras = metadata(self.package).get_all("Provides-Extra", [])
         return self.name in {_normalize(extra) for extra in extras}
 
-    def _unusable(self, reason: str) -> SettingsError:
+    def _unusable(self, reason: AnyText) -> SettingsError:
         return SettingsError(
-            f"The network {self.name!r} of the package {self.package!r} {reason}. "
-            "Update the package, or take its channels out of the settings until then."
+            Text(
+                "The network {name!r} of the package {package!r} {reason}. Update the package, or take its "
+                "channels out of the settings until then.",
+                name=self.name,
+                package=self.package,
+                reason=reason,
+            )
         )
 
 
+@cache
 def networks() -> tuple[Network, ...]:
-    """Return all networks that installed packages offer. Imports none of them."""
-    offers = entry_points_of(ENTRY_POINT_GROUP)
-    packages: dict[str, list[str]] = {}
-    for name, package, _ in offers:
-        packages.setdefault(name, []).append(package)
-    return tuple(
-        Network(name, package, target, _dispute(name, package, packages[name])) for name, package, target in offers
+    """Return all networks that were installed when the process asked first. Imports none of them."""
+    offers = sorted(
+        (entry.name, _normalize(entry.dist.name), entry.value)
+        for entry in entry_points(group=ENTRY_POINT_GROUP)
+        if entry.dist
     )
-
-
-def entry_points_of(group: str) -> tuple[tuple[str, str, str], ...]:
-    """Return name, package and target of all entry points of a group, sorted.
-
-    Cached until the path, or a folder of it, changes. A distribution with incomplete metadata is skipped.
-    """
-    return _offers(group, _places())
-
-
-def _places() -> tuple[tuple[str, int], ...]:
-    return tuple((place, _modified(place)) for place in sys.path)
-
-
-@lru_cache(maxsize=2)
-def _offers(group: str, _places: tuple[tuple[str, int], ...]) -> tuple[tuple[str, str, str], ...]:
-    return tuple(sorted(_read_offers(group)))
-
-
-def _read_offers(group: str) -> Iterator[tuple[str, str, str]]:
-    try:
-        entries: Iterable[EntryPoint] = entry_points(group=group)
-    except Exception:  # noqa: BLE001 - one broken distribution fails for all; then each is read by itself
-        entries = [entry for each in distributions() for entry in _entries(each) if entry.group == group]
-    for entry in entries:
-        for package in entry.dist.metadata.get_all("Name", []) if entry.dist else ():
-            yield entry.name, _normalize(package), entry.value
-
-
-def _entries(distribution: Distribution) -> Iterable[EntryPoint]:
-    try:
-        return distribution.entry_points
-    except Exception:  # noqa: BLE001 - this is the broken one
-        return ()
-
-
-def _modified(place: str) -> int:
-    try:
-        return Path(place).stat().st_mtime_ns
-    except OSError:
-        return 0
+    return tuple(
+        Network(name, package, target, _dispute(name, package, [each for one, each, _ in offers if one == name]))
+        for name, package, target in offers
+    )
 
 
 def network(name: str) -> Network:
@@ -176,13 +145,11 @@ def network(name: str) -> Network:
         UnknownNetwork: No installed package offers it.
         SettingsError: Two packages offer the name.
     """
-    if (own := _own_networks().get(name)) is not None:
-        return own
     offered = networks()
     claims = sorted((each for each in offered if each.name == name), key=lambda each: each.problem)
     if not claims:
         hint = did_you_mean(name, {each.name for each in offered}, known="Installed")
-        raise UnknownNetwork(f"No installed package offers the network {name!r}. {hint}")
+        raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if claims[0].problem:
         raise SettingsError(claims[0].problem)
     return claims[0]
@@ -195,24 +162,16 @@ def check_networks() -> tuple[tuple[Network, str], ...]:
 
 def _problem(network: Network) -> str:
     try:
-        options_schema(network.load())
+        network.load()
     except SettingsError as error:
         return str(error)
     return ""
 
 
-def _own_networks() -> Mapping[str, Network]:
-    """Return our own networks by name: no other package replaces them, so that only ours is read."""
-    return _own(_places())
-
-
-@lru_cache(maxsize=1)
-def _own(_where: tuple[tuple[str, int], ...]) -> Mapping[str, Network]:
-    try:
-        offers = distribution(OWN_PACKAGE).entry_points.select(group=ENTRY_POINT_GROUP)
-    except PackageNotFoundError:  # it runs from its sources
-        return {}
-    return {offer.name: Network(offer.name, OWN_PACKAGE, offer.value) for offer in offers}
+def default_capabilities(kind: type) -> Capabilities | None:
+    """Return a network's capabilities before it is configured, or `None` if they depend on the account."""
+    claimed = getattr(kind, "default_capabilities", None) or getattr(kind, "capabilities", None)
+    return claimed if isinstance(claimed, Capabilities) else None
 
 
 def _normalize(name: str) -> str:
@@ -220,25 +179,38 @@ def _normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _dispute(name: str, package: str, packages: list[str]) -> str:
+def _dispute(name: str, package: str, packages: list[str]) -> AnyText:
     if name in RESERVED_NAMES:
-        return (
-            f"The package {package!r} offers a network {name!r}, which is a command: ask its author for another name."
+        return Text(
+            "The package {package!r} offers a network {name!r}, which is a command: ask its author for another name.",
+            package=package,
+            name=name,
         )
-    if len(packages) == 1 or (package == OWN_PACKAGE and packages.count(OWN_PACKAGE) == 1):
+    if len(packages) == 1 or package == OWN_PACKAGE:
         return ""
     if OWN_PACKAGE in packages:
-        return (
-            f"The package {package!r} offers a network {name!r}, but that is the one of {OWN_PACKAGE!r} and stays so. "
-            f"Uninstall {package!r}, or ask its author for another name."
+        return Text(
+            "The package {package!r} offers a network {name!r}, but that is the one of {own_package!r} "
+            "and stays so. Uninstall {package!r}, or ask its author for another name.",
+            package=package,
+            name=name,
+            own_package=OWN_PACKAGE,
         )
     named = " and ".join(map(repr, packages))
-    return f"The network {name!r} is offered by {named}: neither is used. Uninstall all but one."
+    return Text(
+        "The network {name!r} is offered by {named}: neither is used. Uninstall all but one.", name=name, named=named
+    )
 
 
 @forget_locals
 def configure_channel(
-    name: str, network_name: str, options: Mapping[str, object], **settings: Unpack[ChannelOptions]
+    name: str,
+    network_name: str,
+    options: Mapping[str, object],
+    *,
+    recipients: Callable[[], Iterable[str]] | None = None,
+    audiences: tuple[Audience, ...] = (),
+    **settings: Any,
 ) -> ChannelConfig:
     """Make a channel of an installation from plain options. No I/O.
 
@@ -246,7 +218,9 @@ def configure_channel(
         name: The channel's name in the installation.
         network_name: The name of its network.
         options: The network's own options, as JSON or TOML gives them.
-        settings: The use of the channel.
+        recipients: The addresses of its people, on a network with recipients.
+        audiences: Its audiences, likewise.
+        settings: The other fields of `ChannelSettings`.
 
     Raises:
         SettingsError: An option is missing, unknown or wrong. The text names channel and option, never a secret.
@@ -254,19 +228,11 @@ def configure_channel(
     at = path("channels", name)
     offered = network(network_name)
     kind = offered.load()
-    model = options_model(kind)
-    given = dict(options)
-    try:
-        values = model.model_validate(given, extra="forbid")  # in nested tables too
-    except ValidationError as error:
-        lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=given)
-        raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
-    arguments = {option: getattr(values, option) for option in model.model_fields}
-    injected = {name: service for name, hint, _ in constructor_parameters(kind) if (service := injected_type(hint))}
+    values = _read_options(kind.Options, options, at)
 
     def opened(clock: Clock, store: StateStore) -> Channel:
-        services: dict[type, object] = {Clock: clock, StateStore: store}
-        return kind(**arguments, **{parameter: services[service] for parameter, service in injected.items()})
+        made: Channel = kind(values, Services(clock, store))
+        return made
 
     try:
         channel = opened(_NoClock(), NoStateStore())
@@ -274,83 +240,84 @@ def configure_channel(
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
+    except BaseException as error:
         if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
-            raise MissingExtra(f"The network {network_name!r}", network_name, package=offered.package) from None
-        raise SettingsError(_constructor_error(error, at, model, given)) from None  # its cause may quote a secret
-    _check_claims(channel, capabilities, account, f"{at}: the network {network_name!r}")
-    audiences = _audiences(name, channel, settings)
-    fields: dict[str, Any] = {field: value for field, value in settings.items() if field not in _WHO}
+            raise MissingExtra(
+                Text("The network {network_name!r}", network_name=network_name), network_name, package=offered.package
+            ) from None
+        secrets = secret_values(kind.Options, options)
+        raise SettingsError(option_error(error, kind.Options, at=at, secrets=secrets)) from None  # it may quote one
+    _check_claims(
+        channel, capabilities, account, Text("{at}: the network {network_name!r}", at=at, network_name=network_name)
+    )
+    if recipients is not None:
+        audiences = (*audiences, AddressList(name=name, read=recipients))
     if capabilities.recipients and not audiences:
-        raise SettingsError(f"{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.")
+        raise SettingsError(
+            Text(
+                "{at}.recipients: is missing: on {network_name!r} a post goes to people. Name them.",
+                at=at,
+                network_name=network_name,
+            )
+        )
     if not capabilities.recipients and audiences:
-        raise SettingsError(f"{at}.recipients: is for networks that write to people; {network_name!r} does not.")
-    return ChannelConfig(
+        raise SettingsError(
+            Text(
+                "{at}.recipients: is for networks that write to people; {network_name!r} does not.",
+                at=at,
+                network_name=network_name,
+            )
+        )
+    config = ChannelConfig(
         name=name,
         network=network_name,
         account=account,
         capabilities=capabilities,
         open=opened,
         discovers_capabilities=bool(getattr(kind, "discovers_capabilities", False)),
-        audiences=audiences,
-        **fields,
+        **settings,
     )
-
-
-_WHO = {"recipients", "audiences"}
-
-
-def _audiences(name: str, channel: Channel, settings: ChannelOptions) -> tuple[Audience, ...]:
-    """Return the audiences of a channel as it uses them, with its list of recipients."""
-    recipients, audiences = settings.get("recipients"), settings.get("audiences", ())
-    if recipients is not None:
-        audiences = (*audiences, AddressList(name=name, read=recipients))
-    languages = settings.get("languages", ("fr",))
     spell = getattr(channel, "spell", str)
-    return tuple(ChannelAudience(audience=each, spell=spell, languages=languages) for each in audiences)
+    people = tuple(ChannelAudience(audience=each, spell=spell, languages=config.languages) for each in audiences)
+    return config.model_copy(update={"audiences": people})
 
 
-def _constructor_error(error: BaseException, at: str, model: type[BaseModel], given: Mapping[str, object]) -> str:
-    """Return a constructor's error at the option that it names, as `handle: …`."""
-    secrets = secret_values(model, given)
-    option, colon, rest = str(error).partition(": ")
-    place, text = (f"{at}.{option}", rest) if colon and option in model.model_fields else (at, str(error))
-    ours = isinstance(error, SettingsError)
-    return f"{place}: {redact(text if ours else f'{type(error).__name__}: {text}', secrets, trusted=ours)}"
+def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str) -> BaseModel:
+    try:
+        return model.model_validate(dict(options), extra="forbid")  # in nested tables too
+    except ValidationError as error:
+        lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=options)
+        raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
 
 
-def _check_claims(channel: object, capabilities: object, account: object, subject: str) -> None:
+def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:
     """Refuse a channel that claims a capability without its method."""
-    if not isinstance(channel, Channel):
-        raise SettingsError(
-            f"{subject} lacks one of capabilities, account, prepare, whoami, close. Update its package."
-        )
     if not isinstance(capabilities, Capabilities) or not isinstance(account, str) or not account.strip():
-        raise SettingsError(f"{subject} states no Capabilities, or its account is not a text. Update its package.")
-    claims: list[tuple[object, type]] = [
-        (capabilities.recipients, SupportsPeople),
-        (not capabilities.recipients, SupportsSend),
-        (capabilities.lookup_delay is not None, SupportsLookup),
-        (capabilities.edits, SupportsEdit),
-        (capabilities.deletes, SupportsDelete),
-    ]
-    for claimed, protocol in claims:
-        if claimed and not isinstance(channel, protocol):
-            raise SettingsError(f"{subject} claims what it cannot do ({protocol.__name__}). Update its package.")
+        raise SettingsError(
+            Text("{subject} states no Capabilities, or its account is not a text. Update its package.", subject=subject)
+        )
+    if missing := missing_methods(channel, capabilities):
+        raise SettingsError(
+            Text(
+                "{subject} claims what it cannot do ({missing}). Update its package.",
+                subject=subject,
+                missing=", ".join(missing),
+            )
+        )
 
 
 class NoStateStore:
     """The store of a channel that is used without a journal: it keeps nothing, and every lease is free."""
 
-    def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
+    def load(self, name: str) -> StoredValue | None:
         """See `StateStore.load`."""
         return None
 
-    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - nothing is stored
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
         """See `StateStore.compare_and_swap`."""
         return False
 
-    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:
         """See `StateStore.lease`."""
         return nullcontext()
 

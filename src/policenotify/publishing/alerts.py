@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -29,14 +28,11 @@ class ImportedAlert:
     Attributes:
         draft: The draft.
         known: The alert had been imported before. Nothing was changed.
-        signed: Its sender's signature was verified. `None`: no certificate of that sender is configured. A draft of
-            the same name that was made from another text never counts as signed.
         findings: What the desk should know of the alert.
     """
 
     draft: Draft
     known: bool
-    signed: bool | None
     findings: tuple[Finding, ...]
 
 
@@ -47,7 +43,6 @@ def import_alert(
     actor: str,
     category: str | None = None,
     language: str = "fr",
-    certificates: Mapping[str, bytes] | None = None,
 ) -> ImportedAlert:
     """Store the draft of an alert. The same alert has the same draft, whatever became of that.
 
@@ -60,21 +55,15 @@ def import_alert(
         actor: Who imports it.
         category: Its category, where the alert does not show it.
         language: The language of the desk. Others become translations.
-        certificates: PEM of a certificate by the sender whose alerts it verifies.
 
     Raises:
-        InvalidAlert: It is not an alert of CAP 1.2, is not for the public, changes one that is not known here, or its
-            sender did not sign it as it is.
-        MissingExtra: Its sender has a certificate, and the extra `sign` is not installed.
+        InvalidAlert: It is not an alert of CAP 1.2, is not for the public, ends or cancels one that is not known here,
+            or changes one of another sender.
     """
-    from policenotify.formats.cap.fields import imported  # noqa: PLC0415 - few who import the package import alerts
-    from policenotify.formats.cap.reader import read  # noqa: PLC0415 - the same
+    from policenotify.formats.cap.fields import imported
+    from policenotify.formats.cap.reader import read
 
     alert = read(content)
-    certificate = (certificates or {}).get(alert.sender)
-    signed = None
-    if certificate is not None:
-        alert, signed = _verified(content, alert, certificate)
     codes: dict[str, list[str]] = {}
     for code, profile in publisher.profiles.items():
         if profile.event_code:
@@ -82,19 +71,14 @@ def import_alert(
     if category is not None:
         profile_of(category, publisher.profiles)
     parts = imported(alert, codes=codes, language=language, category=category)
-    findings = parts.findings if signed is not False else (_not_signed(), *parts.findings)
-    key, known = key_of(alert.reference), _draft_of(publisher, alert.reference)
+    known = _draft_of(publisher, alert.reference)
     if known is not None:
-        same = _is_of(known, parts)
-        if same or not signed or known.key == _signed(key) or known.revision > 1:
-            findings = findings if same else (_other_text(known), *findings)
-            return ImportedAlert(draft=known, known=True, signed=signed and same, findings=findings)
-        # An unsigned alert that was sent under this name does not keep the genuine one out.
-        key, findings = _signed(key), (_other_text(known), *findings)
+        findings = parts.findings if _is_of(known, parts) else (_other_text(known), *parts.findings)
+        return ImportedAlert(draft=known, known=True, findings=findings)
     lifecycle, more = _lifecycle(publisher, alert, parts)
     message = Message.model_validate({**parts.fields, "lifecycle": lifecycle})
-    draft = publisher.drafts.create(message, actor=actor, key=key)
-    return ImportedAlert(draft=draft, known=False, signed=signed, findings=(*findings, *more))
+    draft = publisher.drafts.create(message, actor=actor, key=key_of(alert.reference))
+    return ImportedAlert(draft=draft, known=False, findings=(*parts.findings, *more))
 
 
 def key_of(reference: Reference) -> str:
@@ -102,14 +86,8 @@ def key_of(reference: Reference) -> str:
     return f"cap-{_digest(reference)[:32]}"
 
 
-def _signed(key: str) -> str:
-    """Return the key of a signed alert, where an unsigned one with another text has the alert's own."""
-    return f"{key}-signed"
-
-
 def _draft_of(publisher: Publisher, reference: Reference) -> Draft | None:
-    drafts, key = publisher.journal.drafts, key_of(reference)
-    return drafts.get(_signed(key)) or drafts.get(key)
+    return publisher.journal.drafts.get(key_of(reference))
 
 
 def _is_of(draft: Draft, parts: Imported) -> bool:
@@ -131,32 +109,18 @@ def _other_text(draft: Draft) -> Finding:
 
 def _digest(reference: Reference) -> str:
     sent = reference.sent.astimezone(UTC).isoformat()
-    return hashlib.sha256(f"{reference.sender},{reference.identifier},{sent}".encode()).hexdigest()
-
-
-def _verified(content: bytes, alert: Alert, certificate: bytes) -> tuple[Alert, bool]:
-    """Return the alert as its signature covers it, and whether it has one.
-
-    An unsigned alert is read, because many services sign only a part of theirs.
-    """
-    from policenotify.formats.cap import signature  # noqa: PLC0415 - loads lxml
-    from policenotify.formats.cap.reader import read  # noqa: PLC0415 - see above
-
-    if not signature.is_signed(content):
-        return alert, False
-    covered = read(signature.verified(content, signature.load_certificate(certificate, "certificates")))
-    if covered.sender != alert.sender:
-        raise InvalidAlert(Text("its signature covers the alert of another sender"))
-    return covered, True
+    return hashlib.sha256(f"{reference.sender.casefold()},{reference.identifier},{sent}".encode()).hexdigest()
 
 
 def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lifecycle, tuple[Finding, ...]]:
     """Return the place of an alert in its incident."""
-    from policenotify.formats.cap.alert import MessageType  # noqa: PLC0415 - see above
+    from policenotify.formats.cap.alert import MessageType
 
     first = _first(publisher, alert, parts)
     if alert.message_type is MessageType.ALERT:
         return first, ()
+    if any(each.sender.casefold() != alert.sender.casefold() for each in alert.references):
+        raise InvalidAlert(Text("it changes an alert of another sender. Ask that sender for their own update"))
     cancels = alert.message_type is MessageType.CANCEL
     drafts = [_draft_of(publisher, each) for each in reversed(alert.references)]
     known = [draft for draft in drafts if draft is not None]
@@ -193,13 +157,3 @@ def _first(publisher: Publisher, alert: Alert, parts: Imported) -> Lifecycle:
 def _about_incident(reason: AnyText) -> Finding:
     remedy = Text("Compare the draft with the alert before you submit it.")
     return Finding(code="PN706", level=Level.ADVISE, field="lifecycle", reason=reason, remedy=remedy)
-
-
-def _not_signed() -> Finding:
-    return Finding(
-        code="PN707",
-        level=Level.ADVISE,
-        field="signature",
-        reason=Text("The alert is not signed, and its sender has a certificate here."),
-        remedy=Text("Ask the sender whether it is theirs."),
-    )

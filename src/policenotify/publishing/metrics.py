@@ -71,7 +71,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "attempts",
         "counter",
-        "Tries of deliveries by their result, or posted if a look-up or a person found the post.",
+        "Tries of deliveries that brought no post, by their result.",
         ("channel", "network", "outcome"),
     ),
     Metric("recipients", "counter", "People by their final outcome.", ("channel", "network", "outcome")),
@@ -264,7 +264,7 @@ def exposition(found: Samples, accept: str = "") -> Exposition:
         MissingExtra: The library is not installed.
     """
     try:
-        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - an extra
+        from prometheus_client.exposition import choose_encoder
     except ModuleNotFoundError:
         raise MissingExtra(Text("Writing metrics"), "metrics") from None
     encode, media_type = choose_encoder(accept)
@@ -279,7 +279,7 @@ class _Families:
 
     def collect(self) -> Iterator[MetricFamily]:
         """Yield each metric that has a value."""
-        from prometheus_client.core import (  # noqa: PLC0415 - an extra
+        from prometheus_client.core import (
             CounterMetricFamily,
             GaugeMetricFamily,
         )

@@ -150,7 +150,7 @@ class Preparer:
             return new
         channels = {name: self.discover_capabilities(channel) for name, channel in self.channels.items()}
         for name in self.duty_channels:  # no message of the desk begins there
-            channels[name] = replace(channels[name], retired=True)
+            channels[name] = channels[name].model_copy(update={"retired": True})
         with span("plan"):
             targets = choose_targets(
                 resolved,
@@ -330,7 +330,7 @@ class Preparer:
                 fitting.append(render(contexts[language], target, channel=channel, key=key))
             except PolicenotifyError as error:
                 failures[target] = error
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
+            except (Exception, SystemExit) as error:
                 name = type(error).__name__
                 about = fields(channel=channel.name)
                 _log.error(
@@ -387,8 +387,8 @@ class Preparer:
             return channel
         try:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
-                return replace(channel, capabilities=opened.capabilities)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
+                return channel.model_copy(update={"capabilities": opened.capabilities})
+        except (Exception, SystemExit) as error:
             name, about = type(error).__name__, fields(channel=channel.name)
             _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
             return channel
@@ -558,11 +558,15 @@ class PendingDeliveries:
 
     def retry_lists(self) -> None:
         """Let the first delivery of each channel that waits for a list be tried at once, whatever its delay."""
-        self.journal.deliveries.retry_lists(first_only=True)
+        self.journal.deliveries.retry_lists()
 
     def run(self, *, retries_lists: bool = False) -> None:
         """Reopen the channels that can be, and render what waits for them; see `retry_lists`, too."""
         self.reopen_channels()
+        self.render(retries_lists=retries_lists)
+
+    def render(self, *, retries_lists: bool = False) -> None:
+        """Render what waits for channels that can be used; see `retry_lists`, too."""
         usable = [name for name, channel in self.channels.items() if not channel.problem]
         closed: set[str] = set()
         with self.journal.snapshot():
@@ -578,13 +582,14 @@ class PendingDeliveries:
         if self.reopen is None:
             return
         blocked = set(self.journal.channels.blocked())
-        names, self._blocked = self._blocked - blocked, blocked  # an unblocked channel may have a new secret
+        names = self._blocked - blocked  # an unblocked channel may have a new secret
         now = self.clock.monotonic()
         if self._reopened_at is None or now >= self._reopened_at + _REOPEN_INTERVAL:
             names |= {name for name, channel in self.channels.items() if channel.problem}
             self._reopened_at = now
         for name in sorted(names & self.channels.keys()):
             self._replace(self.channels[name], self.reopen(name))
+        self._blocked = blocked  # at last: until then another thread reopens them, too, before it sends
 
     def _replace(self, channel: ChannelConfig, reopened: ChannelConfig | None) -> None:
         if reopened is None or (channel.account and reopened.account not in {"", channel.account}):
@@ -592,10 +597,8 @@ class PendingDeliveries:
         others = (other for other in self.channels.values() if other.name != channel.name)
         same = next((other.name for other in others if other.readers == reopened.readers), "")
         if same and not reopened.problem:
-            reopened = replace(
-                channel,
-                problem=Text("channels.{name}: is the same account as channels.{same}.", name=channel.name, same=same),
-            )
+            problem = Text("channels.{name}: is the same account as channels.{same}.", name=channel.name, same=same)
+            reopened = channel.model_copy(update={"problem": problem})
         if channel.problem and not reopened.problem:
             _log.warning("Channel %s can be used again.", channel.name, extra=fields("usable", channel=channel.name))
         self.channels[channel.name] = with_consent(reopened, self.preparer.profiles)
@@ -609,7 +612,7 @@ class PendingDeliveries:
             posts, targets = self.preparer.prepare_pending(publication, channel)
         except JournalError:
             raise
-        except Exception as error:  # noqa: BLE001 - a delivery that cannot be rendered must not stop the others
+        except Exception as error:
             said = str(error) if isinstance(error, PolicenotifyError) else None
             reason = said or Text("It cannot be worded: {name}.", name=type(error).__name__)
             name, publication_id = delivery.channel, delivery.publication

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from policenotify.channel import ChannelConfig, Clock, Operation, Picture
 from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
-from policenotify.delivery.batch import backoff
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
+from policenotify.delivery.sender import backoff
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
@@ -67,7 +67,7 @@ class Publisher(Operations):
     nothing. Use it as a context manager, or call `close`.
     """
 
-    def __init__(  # noqa: PLR0913 - what an installation is; all named at the call, most with a default
+    def __init__(
         self,
         *,
         journal: Journal,
@@ -151,6 +151,7 @@ class Publisher(Operations):
             clock=self.clock,
             lease=lease,
             backoff=backoff,
+            refresh=self._refresh,
         )
         policy = reminders or ReminderPolicy()
         for name in policy.to:
@@ -193,7 +194,7 @@ class Publisher(Operations):
         )
         self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
         self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
-        self.events: EventReader = EventReader(journal, self.clock)
+        self.events: EventReader = EventReader(journal)
         for name, callback in (on_event or {}).items():
             self.events.subscribe(name, callback)
         self._worker = Worker(
@@ -400,7 +401,7 @@ class Publisher(Operations):
 
     def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
         """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
-        from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
+        from policenotify.journal.publications import IncidentChanged
 
         key, actor = naming.key, naming.actor
         for attempt in range(1, _ATTEMPTS + 1):
@@ -449,7 +450,7 @@ class Publisher(Operations):
 
         Without it they find what you published when they next look.
         """
-        from policenotify.journal import workers  # noqa: PLC0415 - brings the SQL toolkit
+        from policenotify.journal import workers
 
         self._worker.wake()
         workers.notify_runners(self.runners)
@@ -498,7 +499,7 @@ class Publisher(Operations):
         """Do what a drain does at each look, besides delivering. Return whether there is more to deliver."""
         self.events.register()  # who has subscribed since gets what is written from now on
         self.events.wake()
-        self._pending.run()
+        self._pending.render()
         if self.clock.monotonic() < self._tidied_at + _TIDY_INTERVAL:
             return False
         self._tidied_at = self.clock.monotonic()

@@ -10,8 +10,8 @@ from functools import partial
 from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.summary import count_people, most_rows
 from policenotify.channel import ChannelConfig
-from policenotify.delivery.audience_reader import AudienceProblem, check_audiences
-from policenotify.errors import PolicenotifyError
+from policenotify.delivery.audience_reader import check_audiences
+from policenotify.errors import PolicenotifyError, Unavailable
 from policenotify.findings import Finding, audience_too_large, audience_uncounted
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
@@ -80,7 +80,7 @@ def with_consent(channel: ChannelConfig, profiles: Mapping[str, CategoryProfile]
         replace(audience, consent_for=needed) if isinstance(audience, ChannelAudience) else audience
         for audience in channel.audiences
     )
-    return replace(channel, audiences=audiences) if audiences else channel
+    return channel.model_copy(update={"audiences": audiences}) if audiences else channel
 
 
 def find_reach(
@@ -146,9 +146,9 @@ def _counted(
     try:
         check_audiences(channel, had_recipients)
         return count(), ""
-    except AudienceProblem as error:
+    except Unavailable as error:
         return {}, error.reason
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+    except (Exception, SystemExit) as error:
         return {}, str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
 
 

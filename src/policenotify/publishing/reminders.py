@@ -217,7 +217,7 @@ class Reminders:
             return
         try:
             self.on_overdue(reminder)
-        except Exception as error:  # noqa: BLE001 - a host's own function must not keep posts from going out
+        except Exception as error:
             _log.error("Reminder %d: on_overdue raised %s.", reminder.level, type(error).__name__)  # no trace
 
 
@@ -247,7 +247,7 @@ class DutyNotifier:
         configs = [config for config in configs if config.exercise == reminder.exercise]
         channels = {
             # A retired duty channel still gets reminders. Each gets them once, in the language of the first.
-            config.name: replace(config, retired=False, languages=configs[0].languages[:1])
+            config.name: config.model_copy(update={"retired": False, "languages": configs[0].languages[:1]})
             for config in configs
         }
         stored = bool(channels)

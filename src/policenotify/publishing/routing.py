@@ -297,7 +297,7 @@ def _following(
 
 def _correction(targets: list[Target], message: Message, history: History, channel: ChannelConfig) -> list[Target]:
     """Return the posts of a correction on a channel that can edit, then the edits."""
-    policy = channel.correction_policy(severe=(message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE))
+    policy = channel.on_correction.choice(severe=(message.severity or Severity.UNKNOWN).at_least(Severity.SEVERE))
     if policy == "reply":
         return targets
     edits = {target: edit for target in targets if (edit := _edit(target, message, history, channel)) is not None}

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import Blocked
+from policenotify.errors import Blocked, Unavailable
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import (
@@ -21,7 +21,6 @@ from policenotify.model.status import (
     IncidentResult,
     InstallationStatus,
     SecondReading,
-    Takeover,
 )
 from policenotify.translation import AnyText, Text
 
@@ -48,14 +47,11 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
         return ChannelProblem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
-    from policenotify.delivery.audience_reader import (  # noqa: PLC0415 - most networks have no lists
-        AudienceProblem,
-        check_audiences,
-    )
+    from policenotify.delivery.audience_reader import check_audiences
 
     try:
         check_audiences(channel, had_recipients)
-    except AudienceProblem as problem:
+    except Unavailable as problem:
         return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
     return None
 
@@ -104,8 +100,8 @@ def read_status(
         channel_problems=problems,
         worker_problems=journal.workers.unusable_channels(),
         removed_channels=_removed(journal, configs, summaries),
-        taken_over_again=deliveries.repeated_takeovers(),
         clock_steps=journal.clock_steps(),
+        waiting_subscribers=journal.subscribers.problems(),
         deliveries={
             channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
             for channel in summaries
@@ -176,18 +172,6 @@ def removed_channel(name: str, incidents: tuple[str, ...]) -> AnyText:
         "them. Restore it with retired = true until they are over.",
         name=name,
         names=names,
-    )
-
-
-def repeated_takeover(takeover: Takeover, zone: tzinfo) -> AnyText:
-    """Return what it means that a delivery was taken over twice, and what to do."""
-    return Text(
-        "delivery {delivery} on {channel} was taken over twice within one lease, the last time {at}: "
-        "workers end while they send it, or take it from each other. It may have been sent twice. Look "
-        "into the workers' logs, and at the clocks of their machines.",
-        delivery=takeover.delivery,
-        channel=takeover.channel,
-        at=local_time(takeover.at, zone),
     )
 
 

@@ -43,7 +43,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
     capabilities = channel.capabilities.for_severity(context.message.severity)
-    channel = channel if capabilities is channel.capabilities else replace(channel, capabilities=capabilities)
+    channel = channel.model_copy(update={"capabilities": capabilities})
     tags = capabilities.hashtags and not capabilities.html
     context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
     pictures = context.cached(_described_pictures)[: capabilities.images]
@@ -261,7 +261,7 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
 
 
-def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache
+def _blank(context: RenderContext, structured: bool) -> Post:
     """Return what the posts of all channels share. Pydantic reads it once, and not again for each channel."""
     return Post(
         key=_NO_KEY,

@@ -12,11 +12,11 @@ from policenotify.settings.init import exposed_files, write_settings
 from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
-from policenotify.settings.model import ChannelSettings, ReminderSettings, RouteSettings, Settings
+from policenotify.settings.model import ChannelTable, ReminderSettings, RouteSettings, Settings
 
 __all__ = [
     "AudienceSettings",
-    "ChannelSettings",
+    "ChannelTable",
     "RecipientSettings",
     "ReminderSettings",
     "RouteSettings",

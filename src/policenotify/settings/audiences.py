@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from policenotify.audiences.addresses import AddressList
 from policenotify.audiences.files import CsvFile, TextFile
@@ -19,19 +18,14 @@ from policenotify.audiences.sql import SqlQuery
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.message import CategoryCode, Language
-from policenotify.networks.options import options_model
-from policenotify.networks.registry import entry_points_of
 from policenotify.settings.fields import AreaCode, Masked, SettingsTable
 from policenotify.translation import Text
-from policenotify.validation import did_you_mean, format_validation_errors, path, redact, secret_values
-
-ENTRY_POINT_GROUP: Final = "policenotify.audiences"
-"""The entry-point group in which packages offer audiences."""
+from policenotify.validation import did_you_mean
 
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A function of the installation: `module:function`."""
 
-_KINDS: Final = ("addresses", "file", "csv", "query", "function", "source")
+_KINDS: Final = ("addresses", "file", "csv", "query", "function")
 _NEEDS: Final = {"columns": "csv", "url": "query", "changed": "query"}
 
 
@@ -52,7 +46,7 @@ class RecipientSettings(SettingsTable):
         if isinstance(given, list):
             return {"addresses": given}
         if not isinstance(given, dict):
-            raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))  # noqa: TRY004 - pydantic wants this one
+            raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))
         return given
 
     def audience(self, name: str, directory: Path) -> Audience:
@@ -64,7 +58,7 @@ class RecipientSettings(SettingsTable):
 
 
 class AudienceSettings(SettingsTable):
-    """A list of subscribers. It is one of `addresses`, `file`, `csv`, `query`, `function` and `source`.
+    """A list of subscribers. It is one of `addresses`, `file`, `csv`, `query` and `function`.
 
     See [`Subscriber`][policenotify.audiences.model.Subscriber].
 
@@ -79,14 +73,12 @@ class AudienceSettings(SettingsTable):
         url: The SQLAlchemy URL of its database. A secret: `{ file = "…" }` or `{ env = "…" }`.
         changed: A query for one value that changes when the list does. Needed only if rows change their positions.
         function: A function that yields addresses or mappings, as `module:function`.
-        source: The name under which an installed package offers an audience. The rest of the table are its options.
         language: The language of people for whom none is given. By default the channel's main language.
         areas: The areas of people for whom none is given. By default everywhere.
         categories: The categories for people for whom none is given. By default all.
         at_least: The least severity for people for whom none is given. By default any.
         purpose: The purpose of consents that name none.
         checked: An address must be a mail address or a telephone number. `false` for networks with other addresses.
-        options: The rest of the table of a source: its options. None of the other keys has a meaning there.
     """
 
     addresses: Annotated[tuple[str, ...] | None, Masked] = Field(default=None, repr=False)
@@ -97,28 +89,12 @@ class AudienceSettings(SettingsTable):
     url: SecretStr | None = None
     changed: str = ""
     function: FunctionName | None = None
-    source: str | None = None
     language: Language | None = None
     areas: tuple[AreaCode, ...] = ()
     categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None
     purpose: str = ""
     checked: bool = True
-    options: Annotated[dict[str, object], Masked] = Field(default_factory=dict, repr=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split_options(cls, given: object) -> object:
-        if not isinstance(given, dict):
-            return given
-        if "source" not in given:
-            known = cls.model_fields.keys() - {"options"}
-            for name in given.keys() - known:
-                raise ValueError(
-                    Text("{name!r} is not known. {did_you_mean}", name=name, did_you_mean=did_you_mean(name, known))
-                )
-            return given
-        return {"source": given["source"], "options": {name: given[name] for name in given if name != "source"}}
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> AudienceSettings:
@@ -153,7 +129,7 @@ class AudienceSettings(SettingsTable):
             categories: The categories of the installation.
 
         Raises:
-            SettingsError: A function or a package cannot be used.
+            SettingsError: A function cannot be used.
         """
         reader = RowReader(
             checked=self.checked,
@@ -164,8 +140,6 @@ class AudienceSettings(SettingsTable):
             severity=self.at_least,
             purpose=self.purpose,
         )
-        if self.source is not None:
-            return _offered(name, self.source, self.options)
         if self.file is not None:
             return TextFile(name=name, path=directory / self.file, reader=reader)
         if self.csv is not None:
@@ -176,11 +150,6 @@ class AudienceSettings(SettingsTable):
         if self.function is not None:
             return FunctionAudience(name=name, function=_imported(name, self.function), reader=reader)
         return AddressList(name=name, read=lambda: self.addresses or (), reader=reader)
-
-
-def keys_of_secrets(table: Mapping[str, object]) -> frozenset[str]:
-    """Return the keys of an audience's table whose values may be secrets, and be kept elsewhere."""
-    return frozenset(table) - {"source"} if "source" in table else frozenset({"url"} & table.keys())
 
 
 def _from(directory: Path, url: str) -> str:
@@ -202,74 +171,3 @@ def _imported(name: str, target: str) -> Callable[..., Iterable[object]]:
         )
         raise SettingsError(f"audiences.{name}.function: {reason}") from error
     return imported
-
-
-def _offered(name: str, offered: str, options: Mapping[str, object]) -> Audience:
-    """Return the audience that an installed package offers under a name.
-
-    Its class takes `name` and its options, which are validated as those of a network are.
-    """
-    at = path("audiences", name)
-    try:
-        kind = source(offered)
-        model = options_model(kind)
-    except SettingsError as error:
-        raise SettingsError(f"{at}.source: {error}") from error
-    if "name" not in model.model_fields:
-        raise SettingsError(
-            Text("{at}.source: the class of {offered!r} takes no name. Update its package.", at=at, offered=offered)
-        )
-    given = {**options, "name": name}
-    try:
-        values = model.model_validate(given, extra="forbid")
-    except ValidationError as error:
-        lines = format_validation_errors(error, model, at=at, also=("source",), values=given)
-        raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
-    try:
-        audience = kind(**{option: getattr(values, option) for option in model.model_fields})
-    except Exception as error:  # noqa: BLE001 - another author's constructor may fail in any way
-        ours = isinstance(error, SettingsError)
-        text = redact(str(error) if ours else type(error).__name__, secret_values(model, given), trusted=ours)
-        raise SettingsError(f"{at}: {text}") from None
-    if not isinstance(audience, Audience):
-        raise SettingsError(
-            Text(
-                "{at}.source: {offered!r} lacks one of name, revision, rows. Update its package.",
-                at=at,
-                offered=offered,
-            )
-        )
-    return audience
-
-
-def source(name: str) -> type[Any]:
-    """Return the class that an installed package offers under this name.
-
-    Raises:
-        SettingsError: There is none, or several, or it cannot be loaded.
-    """
-    offered = entry_points_of(ENTRY_POINT_GROUP)
-    claims = {package: target for each, package, target in offered if each == name}
-    if not claims:
-        hint = did_you_mean(name, {each for each, _, _ in offered}, known="Installed")
-        raise SettingsError(Text("No installed package offers the audience {name!r}. {hint}", name=name, hint=hint))
-    if len(claims) > 1:
-        named = " and ".join(map(repr, sorted(claims)))
-        raise SettingsError(
-            Text(
-                "The audience {name!r} is offered by {named}: neither is used. Uninstall all but one.",
-                name=name,
-                named=named,
-            )
-        )
-    [target] = claims.values()
-    try:
-        kind = EntryPoint(name, target, ENTRY_POINT_GROUP).load()
-    except Exception as error:  # another author's module may fail in any way
-        kind = type(error).__name__
-        raise SettingsError(
-            Text("The audience {name!r} cannot be loaded ({kind}). Update its package.", name=name, kind=kind)
-        ) from error
-    if not isinstance(kind, type):
-        raise SettingsError(Text("The audience {name!r} is not a class. Update its package.", name=name))
-    return kind

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
-from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
 from policenotify.networks.registry import configure_channel
 from policenotify.settings.init import exposed_audience, exposed_secret
 from policenotify.settings.languages import profiles_of
-from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, ChannelSettings, Settings
+from policenotify.settings.model import AUDIENCE_FAULT, ChannelTable, Settings
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import at_place
@@ -76,11 +76,10 @@ def _channel(settings: Settings, name: str, *, readable: bool) -> ChannelConfig:
     if fault := settings.faults.get(name) or exposed_secret(settings, name):
         raise SettingsError(fault)
     channel = settings.channels[name]
-    fields = _fields(channel)
-    fields["audiences"] = tuple(audience_of(settings, each) for each in channel.audiences)
+    audiences = tuple(audience_of(settings, each) for each in channel.audiences)
     if channel.recipients is not None:
-        fields["audiences"] = (channel.recipients.audience(name, settings.place.parent),)
-    configured = configure_channel(name, channel.network, channel.options, **fields)
+        audiences = (channel.recipients.audience(name, settings.place.parent),)
+    configured = configure_channel(name, channel.network, channel.options, audiences=audiences, **_fields(channel))
     for audience in configured.audiences if readable else ():
         audience.revision()
     return configured
@@ -97,8 +96,8 @@ def audience_of(settings: Settings, name: str) -> Audience:
     return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
 
 
-def _fields(channel: ChannelSettings) -> dict[str, Any]:
-    return {field: getattr(channel, field) for field in OF_THE_CHANNEL - {"network", "recipients", "audiences"}}
+def _fields(channel: ChannelTable) -> dict[str, Any]:
+    return {field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"}
 
 
 def _lines(name: str, error: SettingsError) -> list[AnyText]:
@@ -113,7 +112,7 @@ def _lines(name: str, error: SettingsError) -> list[AnyText]:
 def _unusable(settings: Settings, name: str, problem: AnyText) -> ChannelConfig:
     """Return a channel that cannot be used, without any capability."""
 
-    def fail(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
+    def fail(clock: Clock, keep: StateStore) -> Channel:
         raise SettingsError(problem)
 
     channel = settings.channels[name]
@@ -139,7 +138,7 @@ def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:
     """Return the routes of this installation."""
-    from policenotify.publishing.routing import Route  # noqa: PLC0415 - reading settings needs no routing
+    from policenotify.publishing.routing import Route
 
     return tuple(
         Route(categories=route.categories, at_least=route.at_least, areas=route.areas, to=route.to)

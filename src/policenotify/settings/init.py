@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from policenotify.errors import PolicenotifyError, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
-from policenotify.networks.options import options_model
 from policenotify.networks.registry import network
-from policenotify.settings.audiences import AudienceSettings, keys_of_secrets, source
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.translation import AnyText, Text, text_of
@@ -68,7 +66,7 @@ def write_settings(
         SettingsError: There are such files already, they cannot be written, or others may change the directory.
         JournalError: The journal cannot be created there.
     """
-    from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
+    from policenotify.journal.keys import Keys
 
     place = Path(directory)
     names = (FILE_NAME, KEYS_NAME, JOURNAL_NAME, SECRETS_NAME, ".gitignore")
@@ -158,7 +156,7 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, AnyText]]:
             yield file, PRIVATE, Text("the recipients of {name!r}", name=name)
     for name, audience in settings.audiences.items():
         options = _written_audience(settings, name)
-        yield from _secret_files(settings, name, options, are_secret=_audience_has_secrets(audience, options))
+        yield from _secret_files(settings, name, options, are_secret=isinstance(options.get("url"), str))
         listed = settings.place if audience.addresses else audience.file or audience.csv
         if listed is not None:
             yield folder / listed, PRIVATE, Text("the people of {name!r}", name=name)
@@ -190,12 +188,10 @@ def exposed_secret(settings: Settings, name: str) -> AnyText:
     return found
 
 
-def exposed_audience(settings: Settings, name: str) -> str:
+def exposed_audience(settings: Settings, name: str) -> AnyText:
     """Return the same of an audience."""
-    found = _exposure(settings)
-    if not found or not _audience_has_secrets(settings.audiences[name], _written_audience(settings, name)):
-        return ""
-    return f"audiences.{name}: {found}"
+    found = _exposure(settings) if isinstance(_written_audience(settings, name).get("url"), str) else ""
+    return found and f"audiences.{name}: {found}"
 
 
 def _exposure(settings: Settings) -> AnyText:
@@ -207,7 +203,7 @@ def _written_audience(settings: Settings, name: str) -> dict[str, Any]:
     """Return the options of an audience that may be secrets, as the settings file has them."""
     audience = _table(settings).get("audiences", {}).get(name)
     options = audience if isinstance(audience, dict) else {}  # what is wrong is reported with the audience
-    return {option: options[option] for option in keys_of_secrets(options)}
+    return {option: options[option] for option in options.keys() & {"url"}}
 
 
 def _table(settings: Settings) -> dict[str, Any]:
@@ -223,20 +219,8 @@ def _written_options(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]
 
 def _has_secrets(settings: Settings, name: str, options: dict[str, Any]) -> bool:
     """Return True if an option of a channel that is written in the settings themselves is a secret."""
-    return _are_secret(lambda: network(settings.channels[name].network).load(), options)
-
-
-def _audience_has_secrets(audience: AudienceSettings, options: dict[str, Any]) -> bool:
-    """Return the same of an audience."""
-    if audience.source is None:
-        return isinstance(options.get("url"), str)
-    named = audience.source
-    return _are_secret(lambda: source(named), options)
-
-
-def _are_secret(load: Callable[[], type], options: dict[str, Any]) -> bool:
     written = {option: value for option, value in options.items() if not isinstance(value, dict)}
     try:
-        return bool(secret_values(options_model(load()), written))
-    except (PolicenotifyError, ImportError):  # reported with the network, or with the audience
+        return bool(secret_values(network(settings.channels[name].network).load().Options, written))
+    except (PolicenotifyError, ImportError):  # reported with the network
         return False

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
-from policenotify.settings.audiences import keys_of_secrets
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, Settings, settings_error
 from policenotify.translation import AnyText, Text
@@ -203,8 +202,8 @@ def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, st
             yield channel, option, field_path("channels", name, option), name
     audiences = table.get("audiences")
     for name, audience in audiences.items() if isinstance(audiences, dict) else ():
-        for option in keys_of_secrets(audience) if isinstance(audience, dict) else ():
-            yield audience, option, field_path("audiences", name, option), f"{AUDIENCE_FAULT}{name}"
+        if isinstance(audience, dict) and "url" in audience:
+            yield audience, "url", field_path("audiences", name, "url"), f"{AUDIENCE_FAULT}{name}"
 
 
 def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
-from policenotify.channel import DEFAULT_ON_CORRECTION, DEFAULT_ON_UNKNOWN
 from policenotify.errors import JournalMissing, SettingsError
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import ChannelSettings, Name
 from policenotify.model.languages import best_match
 from policenotify.model.location import ShortText
 from policenotify.model.message import CategoryCode, Language
@@ -24,16 +24,11 @@ from policenotify.render.locales import PROFILES
 from policenotify.render.locales.loader import SHIPPED
 from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
 from policenotify.settings.fields import (
-    AccountName,
     AccountOrHashtag,
     AreaCode,
     Duration,
     LinkHost,
     Masked,
-    Name,
-    OnCorrectionSetting,
-    OnUnknownSetting,
-    RateSetting,
     Reason,
     SettingsTable,
     Zone,
@@ -47,50 +42,17 @@ if TYPE_CHECKING:
     from policenotify.journal.keys import Keys
 
 
-class ChannelSettings(SettingsTable):
+class ChannelTable(ChannelSettings):
     """One account, with the options of its network.
 
-    See [`ChannelConfig`][policenotify.channel.ChannelConfig].
-
     Attributes:
-        network: The network of the account.
-        languages: The languages of its readers.
-        tags: Names by which a route may address several channels.
-        exercise: The channel carries exercises only.
-        retired: It takes no new incidents. Those that it carries are still updated and ended.
-        without_opening: What an end becomes whose opening was never posted there.
-        on_unknown: What to do with a post in doubt: one choice for every message, or a table by severity.
-        on_correction: What a correction does: one choice for every message, or a table by severity.
-        on_cancellation: What a cancellation does.
-        mentions: Accounts that its posts may mention.
-        hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
         recipients: The recipients of its messages: the short form of one audience.
         audiences: The audiences of its messages, by name, on a network that writes to people.
-        price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
-        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
-            another person approves it.
-        most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
-        rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
         options: The rest of the table: the options of the network.
     """
 
-    network: str
-    languages: tuple[Language, ...] = Field(default=("fr",), min_length=1)
-    tags: frozenset[Name] = frozenset()
-    exercise: bool = False
-    retired: bool = False
-    without_opening: Literal["standalone", "skip"] = "standalone"
-    on_unknown: OnUnknownSetting = DEFAULT_ON_UNKNOWN
-    on_correction: OnCorrectionSetting = DEFAULT_ON_CORRECTION
-    on_cancellation: Literal["reply", "delete", "both"] = "reply"
-    mentions: frozenset[AccountName] = frozenset()
-    hashtags: Literal["inline", "last"] = "inline"
     recipients: RecipientSettings | None = None
     audiences: tuple[Name, ...] = ()
-    price: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    most_people: int | None = Field(default=None, gt=0)
-    most_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    rate: RateSetting = None
     options: Annotated[dict[str, object], Masked] = Field(default_factory=dict, repr=False)
 
     @model_validator(mode="before")
@@ -122,7 +84,7 @@ IN_DJANGO = "django"
 AUDIENCE_FAULT = "audiences:"
 """What stands before the name of an audience in `Settings.faults`. No channel has such a name."""
 
-OF_THE_CHANNEL = frozenset(ChannelSettings.model_fields) - {"options"}
+OF_THE_CHANNEL = frozenset(ChannelTable.model_fields) - {"options"}
 """The keys of a channel that are not options of its network."""
 
 
@@ -184,7 +146,7 @@ class WordListSettings(SettingsTable):
 
     def change(self) -> WordListChange:
         """Return the change for the checks."""
-        from policenotify.checks.words import WordListChange  # noqa: PLC0415 - reading settings needs no checks
+        from policenotify.checks.words import WordListChange
 
         return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
@@ -216,8 +178,6 @@ class Settings(SettingsTable):
         names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
             there are none (`"#OTV"`).
         words: Changes to the word lists of the checks, by the name of the list.
-        certificates: The certificates that verify imported CAP alerts, by their sender. Paths are relative to the
-            settings file.
         may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
             block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
             resolve, purge, erase, suppress, release, move, export, restore or rotate.
@@ -230,7 +190,7 @@ class Settings(SettingsTable):
     keys: Path = Path("policenotify.keys")
     wait: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=20)
     pictures: Path | None = None
-    channels: dict[Name, ChannelSettings] = Field(min_length=1)
+    channels: dict[Name, ChannelTable] = Field(min_length=1)
     audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
     reminders: ReminderSettings = ReminderSettings()
@@ -242,7 +202,6 @@ class Settings(SettingsTable):
     law: tuple[Name, ...] = ("fr",)
     names: dict[AccountOrHashtag, ShortText] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
-    certificates: dict[ShortText, Path] = Field(default_factory=dict)
     may: FunctionName | None = None
 
     _place: Path = PrivateAttr(default=Path())
@@ -283,7 +242,7 @@ class Settings(SettingsTable):
     def _word_errors(self) -> Iterator[AnyText]:
         if not self.words:
             return
-        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
+        from policenotify.checks.words import LANGUAGES, shipped_words
 
         known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
@@ -332,24 +291,6 @@ class Settings(SettingsTable):
                     hint=hint,
                 )
 
-    def read_certificates(self) -> dict[str, bytes]:
-        """Return the certificates that verify imported alerts, by sender.
-
-        Raises:
-            SettingsError: A file cannot be read.
-        """
-        read: dict[str, bytes] = {}
-        for sender, file in self.certificates.items():
-            try:
-                read[sender] = (self._place.parent / file).read_bytes()
-            except OSError as error:
-                raise SettingsError(
-                    Text(
-                        "certificates: the file {file} cannot be read ({strerror}).", file=file, strerror=error.strerror
-                    )
-                ) from None
-        return read
-
     @property
     def place(self) -> Path:
         """The file that they were read from."""
@@ -362,7 +303,7 @@ class Settings(SettingsTable):
 
     def load_keys(self) -> Keys:
         """Read the keys of the installation; see `Keys.load`."""
-        from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
+        from policenotify.journal.keys import Keys
 
         return Keys.load(self.keys_path)
 
@@ -428,8 +369,8 @@ class Settings(SettingsTable):
         except ValidationError as error:
             lines = [*format_validation_errors(error, cls), *chain.from_iterable((known or {}).values())]
             raise settings_error(place, lines, origins) from None  # its cause may quote a value
-        settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
-        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
+        settings._place, settings._origins = place, dict(origins)
+        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}
         return settings
 
     def error(self, lines: Iterable[AnyText]) -> SettingsError:
@@ -456,7 +397,7 @@ def _with_origins(lines: Iterable[AnyText], origins: Mapping[str, str]) -> Itera
             yield line
 
 
-def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) -> Iterator[AnyText]:
+def _language_errors(name: str, channel: ChannelTable, files: Iterable[str]) -> Iterator[AnyText]:
     known = dict.fromkeys((*SHIPPED, *files), "")
     for language in channel.languages:
         if best_match(language, known) is None:
@@ -470,7 +411,7 @@ def _language_errors(name: str, channel: ChannelSettings, files: Iterable[str]) 
             )
 
 
-def _audience_errors(name: str, channel: ChannelSettings, audiences: Iterable[str]) -> Iterator[AnyText]:
+def _audience_errors(name: str, channel: ChannelTable, audiences: Iterable[str]) -> Iterator[AnyText]:
     for audience in channel.audiences:
         if audience not in audiences:
             hint = did_you_mean(audience, audiences)
@@ -496,13 +437,13 @@ def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[AnyTe
     for name, given in channels.items():
         kept = given if isinstance(given, dict) else {}
         try:
-            channel = ChannelSettings.model_validate(given)
+            channel = ChannelTable.model_validate(given)
             lines = list(_language_errors(name, channel, files if isinstance(files, dict) else ()))
             wrong_fields = {"languages"} if lines else set()
             if wrong := list(_audience_errors(name, channel, audiences if isinstance(audiences, dict) else ())):
                 lines, wrong_fields = [*lines, *wrong], {*wrong_fields, "audiences"}
         except ValidationError as error:
-            lines = format_validation_errors(error, ChannelSettings, at=path("channels", name))
+            lines = format_validation_errors(error, ChannelTable, at=path("channels", name))
             details = error.errors(include_url=False, include_input=False)
             # What contradicts another field names none.
             wrong_fields = {str(detail["loc"][0]) if detail["loc"] else each for detail in details for each in _PAIRED}

@@ -5,8 +5,8 @@ Applications test with
 [`DevNetworks`][policenotify.testing.dev.networks.DevNetworks].
 
 Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract],
-[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of
-[`FakeSmsServer`][policenotify.testing.servers.sms.FakeSmsServer] need the extra `policenotify[testing]`.
+[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of a
+[`FakeServer`][policenotify.testing.servers.http.FakeServer] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from policenotify.cli.report.source import ReaderPost
     from policenotify.testing.contract.core import ChannelContract
     from policenotify.testing.contract.fixtures import (
-        BulkFixture,
         Call,
         Fault,
         HttpFixture,
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
         OneCallFixture,
         VisiblePost,
     )
-    from policenotify.testing.dev.network import DevNetwork
-    from policenotify.testing.dev.networks import DevNetworks
+    from policenotify.testing.dev.networks import DevNetwork, DevNetworks
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
     from policenotify.testing.publisher import Recording, recording_publisher
     from policenotify.testing.recorder import RecordedPost
@@ -35,25 +33,21 @@ if TYPE_CHECKING:
     from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest
     from policenotify.testing.servers.mail import FakeMailServer, Mail
     from policenotify.testing.servers.mastodon import FakeMastodonServer
-    from policenotify.testing.servers.push import FakePushServer, ReceivedPush
     from policenotify.testing.servers.sms import FakeSmsServer, ReceivedSms
     from policenotify.testing.servers.x import FakeXServer
 
 _MODULES = {
     "servers.bluesky": ("FakeBlueskyServer",),
     "contract.core": ("ChannelContract",),
-    "dev.network": ("DevNetwork", "ReaderPost"),
-    "dev.networks": ("DevNetworks",),
+    "dev.networks": ("DevNetwork", "DevNetworks", "ReaderPost"),
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),
-    "servers.push": ("FakePushServer", "ReceivedPush"),
     "recorder": ("RecordedPost",),
     "publisher": ("Recording", "recording_publisher"),
     "servers.sms": ("ReceivedSms", "FakeSmsServer"),
     "servers.http": ("Answer", "NoResponse", "Disconnect", "RecordedRequest", "FakeServer"),
     "contract.fixtures": (
-        "BulkFixture",
         "Call",
         "Fault",
         "HttpFixture",
@@ -68,7 +62,6 @@ _EXTRA = {"pytest", "hypothesis"}
 
 __all__ = [
     "Answer",
-    "BulkFixture",
     "Call",
     "ChannelContract",
     "DevNetwork",
@@ -78,7 +71,6 @@ __all__ = [
     "FakeClock",
     "FakeMailServer",
     "FakeMastodonServer",
-    "FakePushServer",
     "FakeServer",
     "FakeSmsServer",
     "FakeXServer",
@@ -90,7 +82,6 @@ __all__ = [
     "NoResponse",
     "OneCallFixture",
     "ReaderPost",
-    "ReceivedPush",
     "ReceivedSms",
     "RecordedPost",
     "RecordedRequest",
@@ -107,7 +98,7 @@ def __getattr__(name: str) -> object:
         value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     except ImportError as error:
         if error.name in _EXTRA:
-            from policenotify.errors import MissingExtra  # noqa: PLC0415 - pytest imports this package in every run
+            from policenotify.errors import MissingExtra
 
             raise MissingExtra(name, "testing") from error
         raise

@@ -16,28 +16,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from policenotify.audiences.addresses import AddressList
-from policenotify.channel import Capabilities, Channel, ChannelConfig, Clock, StateStore
+from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.checks import Vocabulary
 from policenotify.delivery.event_reader import OnEvent
 from policenotify.errors import ChannelError, MissingExtra, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.networks.options import ChannelOptions, default_capabilities
-from policenotify.networks.registry import configure_channel, network
+from policenotify.networks.registry import configure_channel, default_capabilities, network
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
 from policenotify.publishing.routing import Route
 from policenotify.settings import Settings, locales_of, profiles_of, read_settings, routes_of
 from policenotify.settings.loader import WITHHELD
-from policenotify.settings.model import ChannelSettings
+from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.recorder import RecordedPost, Recorder, ScriptedFault, opener
 from policenotify.validation import did_you_mean
@@ -118,18 +116,18 @@ class Recording:
         limit, until = self.clock.now() + _LOOK_AHEAD, time.monotonic() + _BUDGET.total_seconds()
         while time.monotonic() < until:
             self.publisher.drain(_GLANCE)
-            self.publisher._dispatcher.finish(timeout=_BUDGET.total_seconds())  # noqa: SLF001 - a slow machine's threads
-            due, now = self.publisher._dispatcher.next_due(), self.clock.now()  # noqa: SLF001 - as `drain` returns it
+            self.publisher._dispatcher.finish(timeout=_BUDGET.total_seconds())
+            due, now = self.publisher._dispatcher.next_due(), self.clock.now()
             if due is None or due > limit:
                 return
             self.clock.pass_by(max(0.0, (due - now).total_seconds()))
 
     def open_publisher(
         self,
-        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - the signature of `policenotify.open_publisher`
+        path: str | os.PathLike[str] | None = None,
         *,
-        journal: str | None = None,  # noqa: ARG002 - see path
-        clock: Clock | None = None,  # noqa: ARG002 - see path
+        journal: str | None = None,
+        clock: Clock | None = None,
         on_overdue: Callable[[Reminder], object] | None = None,
         on_event: Mapping[str, OnEvent] | None = None,
     ) -> Publisher:
@@ -200,11 +198,18 @@ def recording_publisher(
     options = {"sender": sender or "Police nationale", "zone": zone or _PARIS, "routes": routes or (), **options}
     recorder = Recorder(clock_, order=[config.name for config in configs])
     silent = [
-        replace(config, account=config.name, open=opener(recorder, config), discovers_capabilities=False, rate=None)
+        config.model_copy(
+            update={
+                "account": config.name,
+                "open": opener(recorder, config),
+                "discovers_capabilities": False,
+                "rate": None,
+            }
+        )
         for config in configs
     ]
     # Constant keys, so that public references derived from them are the same in each run.
-    constant = Keys.create(random.Random(0).randbytes)  # noqa: S311 - they protect nothing
+    constant = Keys.create(random.Random(0).randbytes)
     keys = loaded.load_keys() if loaded and journal else constant
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
@@ -303,11 +308,9 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
     }
 
 
-def _of_settings(name: str, channel: ChannelSettings) -> ChannelConfig:
+def _of_settings(name: str, channel: ChannelTable) -> ChannelConfig:
     common: dict[str, Any] = {
-        field: getattr(channel, field)
-        for field in ChannelOptions.__annotations__
-        if field not in {"recipients", "audiences"}
+        field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"
     }
     options = {
         option: _PLACEHOLDERS.get((channel.network, option), WITHHELD) if value == WITHHELD else value
@@ -336,7 +339,7 @@ def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
     )
 
 
-def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
+def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:
     people = RECIPIENTS.get(on, RECIPIENTS[""])
     audiences = (AddressList(name=name, read=lambda: people),) if capabilities.recipients else ()
     return ChannelConfig(

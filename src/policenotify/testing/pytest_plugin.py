@@ -15,27 +15,10 @@ if TYPE_CHECKING:
     from policenotify.testing.publisher import Recording
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Let pytest load policenotify as Python does.
-
-    pytest rewrites the asserts of every module of a package that offers a plugin. Here it would only cost time, again
-    in each run where it cannot write into the package. It has no public way to refuse, so that without these two names
-    of pytest 9 nothing changes.
-    """
-    hook = getattr(early_config.pluginmanager, "rewrite_hook", None)
-    for name in ("_must_rewrite", "_marked_for_rewrite_cache"):
-        known = getattr(hook, name, None)
-        if isinstance(known, set):
-            known.discard("policenotify")
-        elif isinstance(known, dict):
-            known.clear()
-
-
 @pytest.fixture
 def policenotify_recording() -> Iterator[Recording]:
     """Yield a publisher that only records, with X, Mastodon, Bluesky, e-mail and SMS. No network is reached."""
-    from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - see the module's docstring
+    from policenotify.testing.publisher import recording_publisher
 
     with recording_publisher() as recording:
         yield recording
@@ -44,7 +27,7 @@ def policenotify_recording() -> Iterator[Recording]:
 @pytest.fixture
 def policenotify_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNetworks]:
     """Yield fake servers of all networks on this machine, with the settings of an installation on them."""
-    from policenotify.testing.dev.networks import DevNetworks  # noqa: PLC0415 - see the module's docstring
+    from policenotify.testing.dev.networks import DevNetworks
 
     with DevNetworks() as networks:
         networks.install(tmp_path_factory.mktemp("policenotify"))
@@ -58,7 +41,7 @@ def policenotify_django() -> Iterator[Recording]:
     With pytest-django, mark the test with `@pytest.mark.django_db(transaction=True)`. Call `deliver()` as a worker
     would.
     """
-    from policenotify.integrations.django.testing import empty_journal, recorded  # noqa: PLC0415 - see above
+    from policenotify.integrations.django.testing import empty_journal, recorded
 
     with recorded() as recording:
         yield recording

@@ -14,9 +14,6 @@ from policenotify.text._data.tlds import FROZEN, KNOWN
 from policenotify.text.budget import graphemes, split_graphemes, unicode_pattern
 from policenotify.text.patterns import lazy_pattern
 
-X_LIMIT: Final = 280
-"""The limit of a post on X: `maxWeightedTweetLength` of twitter-text's `config/v3.json`."""
-
 ADDRESS_LENGTH: Final = 23
 """The length of an address: `transformedURLLength` of `config/v3.json`, and by default `characters_reserved_per_url` of
 Mastodon's `GET /api/v2/instance`."""

@@ -82,7 +82,7 @@ def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None
             account=ACCOUNTS[network], capabilities=capabilities, sends=deque((scripts or {}).get(network, ()))
         )
         scripted.people.extend(READERS)
-        made.append(replace(scripted.configured(network), network=network))
+        made.append(scripted.configured(network).model_copy(update={"network": network}))
     return made
 
 

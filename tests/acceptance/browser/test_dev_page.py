@@ -15,7 +15,7 @@ import pytest
 
 from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.testing import Answer, DevNetworks, FakeServer
-from policenotify.testing.dev.page import DevPage
+from policenotify.testing.dev.page import dev_page
 from policenotify.testing.servers import VisibleImage
 from tests.acceptance.browser.pages import HOSTILE, LONG_WORD, png
 
@@ -32,11 +32,11 @@ def found() -> Iterator[dict[str, Any]]:
         pytest.skip("needs a browser and its packages: .ci/run browser")
     with ExitStack() as running:
         networks = running.enter_context(DevNetworks(channels=("x", "mastodon", "webhook")))
-        page = running.enter_context(DevPage(networks, catalogue=catalogue_of("fr")))
+        page = running.enter_context(dev_page(networks, catalogue=catalogue_of("fr")))
         publisher = running.enter_context(FakeServer())
         x = networks["x"].server
         opening = x.write("🚨 Accident à Montpellier.\n\nÉvitez le secteur.")
-        x._put("Plan", opening, (VisibleImage("Plan du secteur", png(600, 300), "image/png"),), x._clock())
+        x._put("Plan", opening, (VisibleImage("Plan du secteur", png(600, 300), "image/png"),), x._now())
         for text in (*HOSTILE, LONG_WORD):
             networks["mastodon"].server.write(text)
 
@@ -45,14 +45,14 @@ def found() -> Iterator[dict[str, Any]]:
             return Answer.json({})
 
         publisher.on("POST", "/publish", publish)
-        asked = {"chromium": chromium, "url": page.url, "publish": f"{publisher.url}/publish", "widths": WIDTHS}
+        asked = {"chromium": chromium, "url": page, "publish": f"{publisher.url}/publish", "widths": WIDTHS}
         done = subprocess.run(  # noqa: S603 - our own script
             [node, str(HERE / "dev.mjs")],
             input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=180,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
-        yield {**told, "url": page.url, "modes": [network.mode for network in networks]}
+        yield {**told, "url": page, "modes": [network.mode for network in networks]}
 
 
 def test_axe_finds_only_the_reload_which_can_be_stopped_and_nothing_sticks_out(found: dict[str, Any]) -> None:
@@ -89,9 +89,9 @@ def test_the_w3c_validator_finds_no_error(tmp_path: Path) -> None:
     if java is None or not validator.is_file():
         pytest.skip("needs java and a package: .ci/run browser")
     page = tmp_path / "page.html"
-    with DevNetworks(channels=("x",)) as networks, DevPage(networks) as running:
+    with DevNetworks(channels=("x",)) as networks, dev_page(networks) as url:
         networks["x"].server.write("Route barrée.")
-        page.write_text(httpx.get(running.url, trust_env=False).text, encoding="utf-8")
+        page.write_text(httpx.get(url, trust_env=False).text, encoding="utf-8")
     done = subprocess.run(  # noqa: S603 - the validator
         [java, "-jar", str(validator), "--format", "json", str(page)],
         capture_output=True, text=True, check=False, timeout=120,

@@ -80,6 +80,7 @@ class Orders:
     turns: tuple[tuple[int, int], ...] = ()  # incident and point of what it publishes
     seconds: float = 0.0  # its wait or budget, by its own clock
     boot: str = ""  # it runs on a host of the same name, of another boot
+    lease: timedelta = LEASE
 
     def publisher(self) -> Publisher:
         clock = _clock(self.start, fast=self.fast)
@@ -99,7 +100,7 @@ class Orders:
             zone=PARIS,
             sender=SENDER,
             clock=clock,
-            lease=LEASE,
+            lease=self.lease,
             backoff=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
         )
 
@@ -441,7 +442,7 @@ def scene(
         }
         place = url or str(folder / "journal.db")
         if url:
-            migrate(url, keys=keys, actor="desk")
+            migrate(url, keys=keys)
         orders = Orders(
             folder=folder,
             journal=place,
@@ -523,7 +524,8 @@ def halt(played: Scene, ends: int) -> str:
 
 def twins(played: Scene, ends: int) -> str:
     """Let two hosts of one name work on one journal, and kill one of them now and then."""
-    machines = [{"boot": "first-boot"}, {"boot": "second-boot"}]
+    # No lease ends meanwhile, however long a busy machine keeps a process waiting: only who was killed is taken over.
+    machines = [{"boot": boot, "lease": timedelta(hours=1)} for boot in ("first-boot", "second-boot")]
     alive = [played.start("work", **each) for each in machines]
     kills = 0
     for number in range(ends):

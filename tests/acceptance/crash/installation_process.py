@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any, Literal
@@ -58,10 +59,6 @@ _SLOW_TO_LOAD = (
     "tweepy",
     "requests_oauthlib",
     "sqlalchemy.dialects.sqlite",
-    *(
-        f"policenotify.networks.{name}"
-        for name in ("bluesky.client", "email.channel", "sms.channel", "x.channel", "x.client")
-    ),
 )
 
 
@@ -208,6 +205,10 @@ def warm_up() -> None:
     """Load and compile all modules once for the processes forked from this one. Nothing is sent."""
     for module in _SLOW_TO_LOAD:
         import_module(module)
+    for network in _NOWHERE:  # all their modules: some are loaded only when something is sent
+        package = import_module(f"policenotify.networks.{network}")
+        for found in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(found.name)
     with TemporaryDirectory() as folder:
         Keys.create(secrets.token_bytes).save(Path(folder) / "keys")
         start = datetime.now(UTC)

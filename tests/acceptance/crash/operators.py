@@ -37,7 +37,7 @@ from tests.acceptance.crash.installation_process import turn_of
 from tests.support.installation import accident
 from tests.support.network_options import bluesky_options
 
-SOFTWARE = ("bluesky", "takahe", "mastodon")
+SOFTWARE = ("bluesky", "gotosocial", "mastodon")
 
 _LEASE = timedelta(minutes=3)
 _INCIDENTS = 3
@@ -50,7 +50,7 @@ _WRITE, _READ = 0, 1
 _PLACES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "bluesky": (("POST", "/xrpc/com.atproto.repo.putRecord"), ("GET", "/xrpc/com.atproto.repo.getRecord")),
     "mastodon": (("POST", "/api/v1/statuses"), ("GET", "/api/v1/statuses/*")),
-    "takahe": (("POST", "/api/v1/statuses"), ("GET", "/api/v1/statuses/*")),
+    "gotosocial": (("POST", "/api/v1/statuses"), ("GET", "/api/v1/statuses/*")),
 }
 _FAULTS: tuple[tuple[int, Reply, bool], ...] = (
     (_WRITE, Answer.rate_limited(retry_after=60), False),
@@ -245,19 +245,19 @@ def _words(text: str) -> str:
 
 @contextmanager
 def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
-    """Yield an installation on Bluesky, Takahe and Mastodon."""
+    """Yield an installation on Bluesky, GoToSocial and Mastodon."""
     clock = FakeClock(start)
     with ExitStack() as stack:
         bluesky = stack.enter_context(FakeBlueskyServer("police34.example", now=clock.now))
-        takahe = stack.enter_context(FakeMastodonServer(software="takahe", now=clock.now))
+        gotosocial = stack.enter_context(FakeMastodonServer(software="gotosocial", now=clock.now))
         mastodon = stack.enter_context(FakeMastodonServer(now=clock.now))
         bluesky.logins_left = bluesky.points_left = 100_000
-        servers = {"bluesky": bluesky, "takahe": takahe, "mastodon": mastodon}
+        servers = {"bluesky": bluesky, "gotosocial": gotosocial, "mastodon": mastodon}
         options: dict[str, dict[str, Any]] = {
             "bluesky": bluesky_options(bluesky),
             **{
                 name: {"handle": server.handle, "token": server.token, "server": server.url}
-                for name, server in (("takahe", takahe), ("mastodon", mastodon))
+                for name, server in (("gotosocial", gotosocial), ("mastodon", mastodon))
             },
         }
         ready = [

@@ -46,7 +46,9 @@ class ProcessPool:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        return self._process.stdout.readline()
+        answer = self._process.stdout.readline()
+        assert answer, f"The forking process ended with {self._process.wait()}. Its own words are on standard error."
+        return answer
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def _all(folder: Path, scenes: int) -> None:
             total += played.counted
     took = time.monotonic() - began
     print(f"{scenes} scenes in {took:.0f} s:", ", ".join(f"{name} {total[name]}" for name in sorted(total)))  # noqa: T201 - the figures, with `-s`
-    for software in ("bluesky", "takahe", "mastodon"):
+    for software in ("bluesky", "gotosocial", "mastodon"):
         assert total[f"{software} deleted"] >= scenes
         assert total[f"{software} alone"] > 0
 

@@ -22,6 +22,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import InMemoryStateStore
+from tests.support.channels import open_channel
 
 URL = "https://alertes.police.example/"
 SEED = int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))
@@ -36,7 +37,9 @@ pytestmark = pytest.mark.crash
 
 def _feed(folder: Path) -> PublicFeed:
     # Each process has a store of its own, as two installations on one folder have.
-    return PublicFeed(url=URL, folder=folder, publisher="Police", clock=SystemClock(), store=InMemoryStateStore())
+    return open_channel(
+        PublicFeed, url=URL, folder=folder, publisher="Police", clock=SystemClock(), store=InMemoryStateStore()
+    )
 
 
 def _send(feed: PublicFeed, writer: str, number: int, refs: list[PostRef]) -> PostRef:

@@ -14,9 +14,9 @@ import requests
 from policenotify_ntfy import Ntfy
 from pydantic import SecretStr
 
-from policenotify.channel import Post, PostRef
+from policenotify.channel import Post, PostRef, Services
 from policenotify.errors import ChannelError
-from policenotify.testing import FakeClock
+from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.contract.texts import TEXTS, error_of, longest
 
 _LINK = "https://police.example/a?b=c"
@@ -26,7 +26,8 @@ def main(server: str, token: str, writer: str) -> dict[str, object]:
     """Publish difficult texts, and the longest one."""
 
     def opened(password: str) -> closing[Ntfy]:
-        return closing(Ntfy(topic="police", token=SecretStr(password), server=server, clock=FakeClock()))
+        options = Ntfy.Options(topic="police", token=SecretStr(password), server=server)
+        return closing(Ntfy(options, Services(FakeClock(), InMemoryStateStore())))
 
     def failed(password: str) -> tuple[str, str]:
         with opened(password) as channel:

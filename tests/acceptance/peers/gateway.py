@@ -13,14 +13,14 @@ _OWN: Final = {"connection", "content-length", "host", "keep-alive", "transfer-e
 
 
 class Gateway(FakeServer):
-    """Passes every request on to the server at `port`, and its answer back."""
+    """Passes every request on to the server at `target`, and its answer back."""
 
     def __init__(self) -> None:
         super().__init__(self._pass)
-        self.port = 0
+        self.target = 0
 
     def _pass(self, seen: RecordedRequest) -> Answer:
-        connection = HTTPConnection("localhost", self.port, timeout=30)
+        connection = HTTPConnection("localhost", self.target, timeout=30)
         query = urlencode(seen.query, doseq=True)
         headers = {name: value for name, value in seen.headers.items() if name.lower() not in _OWN}
         try:

@@ -170,5 +170,6 @@ class MassMail:
         allowed = self.in_doubt + (CHUNK if task == "killed" else 0)
         assert doubtful <= allowed, f"{self.interruptions}: {doubtful} in doubt, of {allowed} at most"
         assert not after[Outcome.SENDING], f"{self.interruptions}: {after}"
-        self.interruptions[task] += after[Outcome.WAITING] > len(self.orders.people) // 50
+        unread = len(self.orders.people) - after.total()  # the list is read in pages
+        self.interruptions[task] += after[Outcome.WAITING] + unread > len(self.orders.people) // 50
         self.in_doubt = doubtful

@@ -26,6 +26,7 @@ from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.pds_server import BlueskyAccount, Pds, Refusal
+from tests.support.channels import open_channel
 from tests.support.installation import accident
 from tests.support.patience import short
 
@@ -47,7 +48,7 @@ def account(pds: Pds) -> BlueskyAccount:
 @pytest.fixture
 def gateway(pds: Pds) -> Iterator[Gateway]:
     with Gateway() as opened:
-        opened.port = pds.port
+        opened.target = pds.port
         yield opened
 
 
@@ -62,7 +63,8 @@ def channel_of() -> Iterator[NewChannel]:
         def make(
             account: BlueskyAccount, service: str, keep: InMemoryStateStore | None = None, password: str = ""
         ) -> Bluesky:
-            channel = Bluesky(
+            channel = open_channel(
+                Bluesky,
                 handle=account.handle,
                 password=SecretStr(password or account.password),
                 service=service,
@@ -268,7 +270,7 @@ class PdsFixture(HttpFixture):
 
     def __enter__(self) -> Self:
         self.account = self.peer.account(self.handle)
-        self.server.port = self.peer.port
+        self.server.target = self.peer.port
         return super().__enter__()
 
     @property
@@ -318,7 +320,8 @@ class TestPds(ChannelContract):
         return PdsFixture()
 
     def open(self, network: PdsFixture) -> Channel:
-        return Bluesky(
+        return open_channel(
+            Bluesky,
             handle=network.handle,
             password=SecretStr(network.account.password if network.account else "-"),
             service=network.url,

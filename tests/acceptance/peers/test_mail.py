@@ -16,7 +16,7 @@ from policenotify.cli.exit_codes import Exit
 from policenotify.model.history import Outcome
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
-from policenotify.testing import Call, ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.testing import Call, ChannelContract, Fault, NetworkFixture, VisiblePost
 from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mail_server import (
@@ -30,6 +30,7 @@ from tests.acceptance.peers.mail_server import (
 )
 from tests.acceptance.peers.programs import wait_until
 from tests.acceptance.peers.smtp_relay import SmtpRelay
+from tests.support.channels import open_channel
 from tests.support.installation import accident, later
 from tests.support.mails import visible_mail
 from tests.support.patience import short
@@ -180,16 +181,14 @@ def _is_valid(mail: Delivered) -> None:
 # --- the contract
 
 
-class PostfixFixture:
+class PostfixFixture(NetworkFixture):
     """Mailboxes behind postfix, which accepts one login only."""
 
     faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
-    retry_after: timedelta | None = None
-    secrets = ()
     peer: ClassVar[MailServer]
 
     def __init__(self) -> None:
-        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
+        super().__init__()
         self.relay = SmtpRelay(0)
 
     def __enter__(self) -> Self:
@@ -209,8 +208,9 @@ class PostfixFixture:
     def refuse_recipient(self, address: str) -> None:
         self.peer.policy.refuse(address, "550 5.1.1 no such user")
 
-    def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
-        match trouble:
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        del call  # there is only one
+        match fault:
             case Fault.REFUSED:
                 self.peer.policy.refuse("*", "550 5.1.1 no such user", times=1)
             case Fault.RATE_LIMITED:
@@ -218,7 +218,7 @@ class PostfixFixture:
             case Fault.UNAUTHORIZED:
                 self.peer.let_in("another")
             case _:
-                self.relay.fail_next(trouble)
+                self.relay.fail_next(fault)
 
     def recover(self) -> None:
         self.peer.policy.clear()
@@ -239,4 +239,4 @@ class TestPostfix(ChannelContract):
     def open(self, network: PostfixFixture) -> Channel:
         user, password = LOGIN
         url = f"mailto://{user}:{password}@{network.relay.host}:{network.relay.port}?from=alertes@police.example&name=Police"
-        return Email(url=SecretStr(url), timeout=short(1.0), clock=network.clock)
+        return open_channel(Email, url=SecretStr(url), timeout=short(1.0), clock=network.clock)

@@ -36,6 +36,7 @@ from tests.acceptance.peers.conftest import NewPublisher
 from tests.acceptance.peers.gateway import Gateway
 from tests.acceptance.peers.incident import publish_incident
 from tests.acceptance.peers.mastodon_servers import Account, Fediverse, MastodonMock, Snac
+from tests.support.channels import open_channel
 from tests.support.five_networks import AheadClock
 from tests.support.installation import accident
 from tests.support.patience import short
@@ -108,7 +109,7 @@ def test_a_connection_cut_leaves_one_post(
     server: Fediverse, account: Account, gateway: Gateway, new_publisher: NewPublisher, *, effect: bool
 ) -> None:
     """By its key where the server honours it, by the timeline where it does not."""
-    gateway.port = server.port
+    gateway.target = server.port
     gateway.fail_next(*POST, Disconnect(), effect=effect)
     clock = AheadClock()
     publisher = new_publisher(on_mastodon(account, gateway.url), clock=clock)
@@ -170,7 +171,8 @@ def test_faults_of_the_server_raise_the_right_errors(
 
 
 def _channel(account: Account, token: str = "") -> Mastodon:
-    return Mastodon(
+    return open_channel(
+        Mastodon,
         server=account.url,
         handle=account.handle,
         token=SecretStr(token or account.token),
@@ -206,13 +208,15 @@ class FediverseFixture(HttpFixture):
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
         self.account = Account("", "police", "-")  # another one once it listens
-        rules = RULES[software]
-        said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
+        shown = instance(RULES["mastodon"], newer=software == "mastodon")
+        if software == "snac":
+            shown["version"] = "4.0.0 (not true; really snac/2.75)"
+        said = Instance.of(shown, at=self.clock.now())
         self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     def __enter__(self) -> Self:
         self.account = self.peer.account(new_handle())
-        self.server.port = self.peer.port
+        self.server.target = self.peer.port
         return super().__enter__()
 
     @property
@@ -231,7 +235,8 @@ class FediverseFixture(HttpFixture):
 
 class OnServer:
     def open(self, network: FediverseFixture) -> Channel:
-        return Mastodon(
+        return open_channel(
+            Mastodon,
             server=network.url,
             handle=network.account.handle,
             token=SecretStr(network.account.token),

@@ -76,7 +76,7 @@ def new_site(request: pytest.FixtureRequest, tmp_path: Path, bluesky: FakeBluesk
             server: Server = request.getfixturevalue("server")
             made.append(server.database())
             journal = server.url(made[-1])
-            migrate(journal, keys=Keys.load(tmp_path / "keys"), actor="adm")
+            migrate(journal, keys=Keys.load(tmp_path / "keys"))
         if engine == "celery":
             redis: RedisServer = request.getfixturevalue("redis_server")
             redis.client.flushall()

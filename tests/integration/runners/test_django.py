@@ -26,7 +26,6 @@ from policenotify.delivery.worker import Worker
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra, SettingsError
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.integrations.django.database import journal_url
-from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.model.event import DeliveryPosted, DeliveryRefused, JournalEvent, MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
@@ -223,10 +222,10 @@ def test_a_worker_that_ends_badly_says_so(end: End, told: str, code: int, monkey
 
 def test_migrate_reports_what_it_did(database: Any, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("migrate", database=database.alias)
-    assert f"  Journal of policenotify: version {SCHEMA_VERSION}\n" in capsys.readouterr().out
+    assert "  Journal of policenotify: " in capsys.readouterr().out
     said = StringIO()
     call_command("policenotify_migrate", stdout=said)
-    assert said.getvalue() == f"The journal's tables are of version {SCHEMA_VERSION}.\n"
+    assert said.getvalue() == "The journal has its tables already.\n"
     (desk.folder / "keys").unlink()
     for command in ("policenotify_migrate", "policenotify_worker"):
         _process_publisher.close()

@@ -53,7 +53,7 @@ keys = "keys"
 [channels.bluesky]
 network = "bluesky"
 handle = "police34.example"
-password = "of a test"
+password = "of-a-test"
 
 [channels.presse]
 network = "email"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.cli import main
+from policenotify.networks.registry import networks
 from tests.support.installation import Desk, open_desk
 from tests.support.outside_package import install
 from tests.support.shell import Ran, Run
@@ -40,7 +41,10 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def pigeon_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def pigeon_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install the networks of a third-party package."""
     install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
+    networks.cache_clear()
+    yield
+    networks.cache_clear()

@@ -16,7 +16,7 @@ import pytest
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
 from policenotify.testing.dev import networks as dev_networks
-from policenotify.testing.dev.kinds import KINDS, PHONES, READERS
+from policenotify.testing.dev.fake_networks import FAKE_NETWORKS, PHONES, READERS
 from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 
@@ -98,8 +98,8 @@ def test_an_impossible_page_is_reported_before_anything_runs(run: Run, monkeypat
 
 
 def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = [replace(kind, people=("not an address",)) if kind.channel == "mail" else kind for kind in KINDS]
-    monkeypatch.setattr(dev_networks, "KINDS", kinds)
+    fakes = [replace(fake, people=("not an address",)) if fake.channel == "mail" else fake for fake in FAKE_NETWORKS]
+    monkeypatch.setattr(dev_networks, "FAKE_NETWORKS", fakes)
     monkeypatch.setattr(demo, "STORY", ("scam/info",))
     ran = run("demo", "--json", "--html", "page.html")
     assert ran.code == 3

@@ -103,7 +103,7 @@ def test_a_purge_has_a_dry_run_is_done_and_reported(run: Run, old: Desk) -> None
     ran = run("journal", "purge", "--older-than", "3y", "--actor", "adj Petit")
     assert ran.code == 0
     assert "1 incidents, 0 messages outside incidents" in ran.words
-    assert "2 publications with 4 deliveries and" in ran.words
+    assert "2 publications with" in ran.words
     shown = run("status", INCIDENT)
     assert shown.code == 0
     assert "Contenu effacé le" in shown.out

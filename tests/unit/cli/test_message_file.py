@@ -118,7 +118,7 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "x", "link": "ftp://a"}', 1, "link (--link): a link begins with"),
         (b'{"headline": ""}', 2, "The update has no headline."),
         (b'{"headline": "\\u0000"}', 1, "headline (HEADLINE): character 1 is U+0000"),
-        (b'{"headline": "x", "images": [{"alt": "", "data": "aaaa"}]}', 1, "images[0].alt (--alt): String should have"),
+        (b'{"headline": "x", "images": [{"alt": "", "data": "aaaa"}]}', 1, "images[0].alt (--alt): must not be empty"),
     ],
 )
 def test_a_wrong_file_is_reported_by_field(run: Run, text: bytes, code: int, told: str) -> None:

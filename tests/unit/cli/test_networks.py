@@ -7,10 +7,10 @@ import tomllib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from policenotify.channel import Channel
 from policenotify.cli.commands.networks import capabilities_in_words
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.networks.registry import Network
@@ -91,7 +91,7 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
 def test_a_request_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load = [], Network.load
 
-    def recorded_load(network: Network) -> type[Channel]:
+    def recorded_load(network: Network) -> Any:
         loaded.append(network.name)
         return load(network)
 
@@ -107,7 +107,7 @@ def test_abilities_in_words() -> None:
         "one key posts once, within 1:00:00; it can be asked whether a post is published; "
         "accepted by the gateway, not verified"
     )
-    assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities.fget(None)))  # type: ignore[attr-defined]  # a property
+    assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities))
 
 
 def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
@@ -121,7 +121,9 @@ def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
 def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:
     [bluesky] = run("--json", "networks", "bluesky").document["networks"]
     assert bluesky["schema"]["required"] == ["handle", "password"]
-    assert bluesky["schema"]["properties"]["password"] == {
+    password = bluesky["schema"]["properties"]["password"]
+    assert password.pop("description").startswith("An *app password*, never the account's main one")
+    assert password == {
         "format": "password", "title": "Password", "type": "string", "writeOnly": True,
     }  # fmt: skip
     assert bluesky["schema"]["additionalProperties"] is False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import tomllib
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from policenotify.cli.commands.networks_new import _bound
 from policenotify.errors import SettingsError
-from policenotify.networks.options import options_schema
-from policenotify.networks.registry import configure_channel, network
+from policenotify.networks.registry import configure_channel, network, networks
 from tests.support.shell import Run
 
 OURS = Path(__file__).parents[3] / "pyproject.toml"
@@ -35,13 +35,14 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
     (info / "METADATA").write_text("Metadata-Version: 2.4\nName: policenotify-none\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[policenotify.networks]\n{name} = {target}\n")
     monkeypatch.syspath_prepend(package / "src")
+    networks.cache_clear()
     try:
-        assert options_schema(network("none").load())["required"] == ["token", "server"]
+        assert network("none").load().Options.model_json_schema()["required"] == ["token", "server"]
         made = configure_channel("one", "none", {"server": "https://none.example/", "token": "t0ken"})
-        assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 500)
+        assert (made.account, made.capabilities.budget.limit) == ("https://none.example", 280)
         for wrong, said in {
             "server": ("http://none.example", "channels.one.server: must be https://"),
-            "timeout": (0, "channels.one.timeout: must be a number of seconds above 0"),
+            "timeout": (0, "channels.one.timeout: Input should be greater than 0"),
         }.items():
             given = {"server": "https://none.example", "token": "t0ken"} | {wrong: said[0]}
             with pytest.raises(SettingsError) as raised:
@@ -51,6 +52,7 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
         assert again.code == 1
         assert "'none' is a network of the installed package 'policenotify-none'" in again.err
     finally:
+        networks.cache_clear()
         sys.modules.pop("policenotify_none", None)
 
 
@@ -73,6 +75,16 @@ def test_a_name_that_cannot_be_one_is_met_with_the_nearest(run: Run, tmp_path: P
     assert ran.code in {1, 2}
     assert said in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [("src/policenotify_radio/__init__.py", "network.py.txt"), ("tests/test_radio.py", "test.py.txt")],
+)
+def test_the_example_is_that_of_the_page(heading: str, file: str) -> None:
+    page = (OURS.parent / "docs" / "howto" / "add-a-network.md").read_text("utf-8")
+    example = (files("policenotify.cli") / "example" / file).read_text("utf-8")
+    assert f"```python\n# {heading}\n{example}```" in page
 
 
 def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_the_meaning_of_an_acceptance() -> None:
     assert verdict_of(posted, replace(POSTS, acceptance="unverified")).label == "Accepted"
     assert verdict_of(partly, POSTS).label == "Published, not to everybody"
     for replies, notes in ((True, 1), (False, 0)):
-        channel = replace(everywhere()[0], capabilities=replace(POSTS, replies=replies))
+        channel = everywhere()[0].model_copy(update={"capabilities": replace(POSTS, replies=replies)})
         device = Device(id="d", channel=channel, look=look_of("x"), sender="", zone=PARIS)
         assert [str(note)[:15] for note in notes_of(alone, device)] == ["It stands alone"] * notes
     assert verdict_of(posted.model_copy(update={"operation": Operation.EDIT}), POSTS).label == "Edited"
@@ -390,9 +390,9 @@ def test_continuations_are_shown_below_the_post_before(tmp_path: Path) -> None:
 
 
 def test_an_unworded_delivery_is_reported_too(tmp_path: Path) -> None:
-    channels = [replace(one, without_opening="skip") for one in everywhere()[:1]]
+    channels = [one.model_copy(update={"without_opening": "skip"}) for one in everywhere()[:1]]
     capabilities = replace(channels[0].capabilities, deletes=True)
-    channels = [replace(channels[0], capabilities=capabilities, on_cancellation="delete")]
+    channels = [channels[0].model_copy(update={"capabilities": capabilities, "on_cancellation": "delete"})]
     with desk(tmp_path, channels) as (publisher, clock):
         clock.put_to(SAMPLE["accident/opening"].at)
         first = publish_entry(publisher, SAMPLE["accident/opening"].message, "first")
@@ -439,7 +439,7 @@ def test_a_forbidden_message_is_reported(tmp_path: Path) -> None:
 
 def test_a_gateway_that_reports_nothing_is_not_verified(tmp_path: Path) -> None:
     [pager] = [one for one in everywhere() if one.network == "pager"]
-    pager = replace(pager, capabilities=Capabilities(budget=Budget(300), acceptance="unverified"))
+    pager = pager.model_copy(update={"capabilities": Capabilities(budget=Budget(300), acceptance="unverified")})
     with desk(tmp_path, [pager]) as (publisher, clock):
         clock.put_to(SAMPLE["scam/info"].at)
         told = publish_entry(publisher, SAMPLE["scam/info"].message, "one")

@@ -102,7 +102,6 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
     written["audiences"] = {
         "residents": {"csv": "residents.csv", "areas": ["dept:34"]},
         "register": {"query": "SELECT 1", "url": {"env": "REGISTER"}},
-        "staff": {"source": "directory", "server": "ldap.police.example"},
     }
     assert wrong(written, schema, schema) == []
     bluesky = written["channels"]["bluesky"]

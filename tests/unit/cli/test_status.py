@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from policenotify.channel import ChannelConfig
+from policenotify.channel import ChannelConfig, Services
 from policenotify.cli.results import ChannelsAnswer
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
-from policenotify.journal.leases import host_of, this_machine, this_process
-from policenotify.journal.records import LEASE
+from policenotify.journal.leases import host_of, this_machine
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.settings import open_publisher
@@ -44,6 +43,20 @@ def test_open_incidents_and_their_messages(run: Run) -> None:
     assert document["publications"][0]["published"] == "yes"
     assert document["last_heartbeat"]
     assert document["stopped"] is None
+
+
+def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
+    with open_publisher(desk.folder / "policenotify.toml") as publisher:
+        subscribers = publisher.journal.subscribers
+        subscribers.add("radio-log")
+        run("publish", *ACCIDENT)
+        place, _ = subscribers.take("radio-log")
+        assert place
+        subscribers.release("radio-log", place, "the callback raised ValueError for event 1 (published).")
+    ran = run("status")
+    assert ran.code == 0
+    assert "Events wait for the subscriber radio-log: the callback raised ValueError for event 1" in ran.out
+    assert [*run("status", "--json").document["waiting_subscribers"]] == ["radio-log"]
 
 
 @pytest.mark.usefixtures("desk")
@@ -137,7 +150,7 @@ def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> 
 def test_a_postponed_delivery_has_the_time_of_the_next_attempt(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policenotify.delivery.batch._SHORTEST_BACKOFF", 2 * LONG)
+    monkeypatch.setattr("policenotify.delivery.sender._SHORTEST_BACKOFF", 2 * LONG)
     desk.mail.refuse_connections()
     ran = run("publish", *ACCIDENT, "--wait", f"{PATIENCE}")
     assert ran.code == 3
@@ -167,7 +180,7 @@ def test_waiting_deliveries_are_found_however_long_ago_they_were_published(run: 
     old = run("publish", *ACCIDENT, "--json").document["publication"]["id"]
     quick = ChannelConfig(
         name="loft", network="pigeon", account="Arnel", capabilities=Pigeon.capabilities,
-        open=lambda clock, _keep: Pigeon("Arnel", clock=clock),
+        open=lambda clock, keep: Pigeon(Pigeon.Options(loft="Arnel"), Services(clock, keep)),
     )  # fmt: skip
     publisher = desk.publisher([quick])
     for number in range(101):
@@ -216,26 +229,6 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     assert line["detail"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
     assert run("status", "--json").document["removed_channels"] == {}
-
-
-def test_a_delivery_that_was_taken_over_twice_within_one_lease_is_an_alarm(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
-    monkeypatch.setattr("policenotify.journal.leases._started", lambda _pid: "")
-    for _ in range(2):
-        assert publisher.journal.deliveries.claim("presse", f"{this_process()}/slot", lease=LEASE)
-        assert publisher.journal.deliveries.recover() == 1
-    publisher.journal.workers.heartbeat()
-    ran = run("status")
-    assert ran.code == 3
-    assert "TAKEN OVER TWICE: delivery 2 on presse was taken over twice within one lease" in ran.words
-    [told] = run("status", "--json").document["taken_over_again"]
-    assert (told["delivery"], told["channel"]) == (2, "presse")
-    checked = run("doctor")
-    assert checked.code == 3
-    assert "was taken over twice within one lease" in checked.words
 
 
 def _backlog(desk: Desk, count: int) -> None:

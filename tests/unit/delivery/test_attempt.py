@@ -18,7 +18,6 @@ from sqlalchemy import select
 
 from policenotify.channel import (
     CHUNK,
-    BySeverity,
     Capabilities,
     ChannelConfig,
     Operation,
@@ -29,8 +28,8 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.delivery.attempt import DeliveryAttempt
-from policenotify.delivery.batch import Breaker, Chunk, backoff
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.batch import Breaker, Chunk
+from policenotify.delivery.sender import Lease, backoff
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -45,6 +44,7 @@ from policenotify.journal import channels
 from policenotify.journal.database import schema
 from policenotify.journal.records import AttemptResult, ClaimedDelivery, microseconds
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import BySeverity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.model.receipt import Receipt

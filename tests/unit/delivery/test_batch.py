@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from policenotify.channel import CHUNK, ChannelConfig, Recipient, RecipientOutcome
 from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.delivery.batch import Breaker
-from policenotify.delivery.lease import Lease
+from policenotify.delivery.sender import Lease
 from policenotify.errors import Blocked, LostLease, Refused, Unavailable, Unconfirmed
 from policenotify.journal import leases
 from policenotify.journal.database import schema
@@ -215,12 +216,16 @@ def test_a_short_list_opens_no_more_objects_than_it_has_people(book: Book) -> No
     assert network.opened == 2
 
 
-def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(book: Book) -> None:
-    network, busy = at_once(3), threading.Barrier(3)
+@pytest.mark.parametrize("of_helper", [False, True], ids=["first", "helper"])
+def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(
+    book: Book,
+    of_helper: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    network, busy, taken = at_once(3), threading.Barrier(3), threading.Lock()
 
     def from_one_only(person: Recipient) -> RecipientOutcome:
         busy.wait(PATIENCE)
-        if threading.current_thread() is not threading.main_thread():
+        if (threading.current_thread() is threading.main_thread()) == of_helper or not taken.acquire(blocking=False):
             raise Unavailable("Too many sessions.")
         return RecipientOutcome(key=person.key, outcome="posted")
 
@@ -229,7 +234,35 @@ def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(book: Book)
     attempt = attempts(book, network)
     attempt.run(claim(book))
     assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
-    assert (network.opened, attempt.helpers) == (3, [])
+    assert (network.opened, len(attempt.helpers)) == (3, int(of_helper))
+
+
+def test_a_network_that_does_not_answer_in_any_session_ends_the_attempt(book: Book) -> None:
+    network = at_once(3)
+
+    def away(_person: Recipient) -> RecipientOutcome:
+        raise Unavailable("Nobody is there.")
+
+    network.sends.extend([away] * 3)
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network).run(claim(book))
+    receipt = book.receipt(published)
+    assert (receipt.recipients, receipt.reason) == ({Outcome.WAITING: len(PEOPLE)}, "Nobody is there.")
+    assert len(network.said) == 3
+
+
+@pytest.mark.parametrize("error", [Blocked("The secret cannot be read."), OSError(24, "Too many open files")])
+def test_an_object_that_cannot_be_opened_leaves_its_people_to_the_others(
+    book: Book, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = at_once(3, opens=deque([lambda: None, lambda: None, error]))
+    how = network.configured("sky", on_unknown="hold")
+    published = book.publish("sky", people=PEOPLE)
+    attempts(book, network, how).run(claim(book))
+    assert sorted(asked(network)) == sorted(PEOPLE)
+    assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
+    assert network.opened == 3  # it is not tried again for each chunk
+    assert [type(error).__name__ in one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [True]
 
 
 def test_a_machine_without_further_threads_serves_the_list_with_one(
@@ -245,19 +278,29 @@ def test_a_machine_without_further_threads_serves_the_list_with_one(
     assert book.receipt(published).recipients == {Outcome.POSTED: len(PEOPLE)}
 
 
-def test_an_exception_of_a_helper_is_not_lost(book: Book) -> None:
-    network, busy = at_once(2), threading.Barrier(2)
+@pytest.mark.parametrize("of_helper", [False, True], ids=["first", "helper"])
+def test_an_exception_of_one_thread_ends_the_batch_once_all_calls_have_ended(
+    book: Book,
+    of_helper: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    network, busy, failed = at_once(2), threading.Barrier(2), threading.Event()
+    ended: list[str] = []
 
     def dies(person: Recipient) -> RecipientOutcome:
         busy.wait(PATIENCE)
-        if threading.current_thread() is not threading.main_thread():
+        if (threading.current_thread() is threading.main_thread()) != of_helper:
+            failed.set()
             raise KilledError
+        assert failed.wait(PATIENCE)
+        time.sleep(0.1)  # so that an error that is not kept back is seen
+        ended.append(person.address)
         return RecipientOutcome(key=person.key, outcome="posted")
 
     network.sends.extend([dies] * 2)
-    book.publish("sky", people=PEOPLE[:2])
+    book.publish("sky", people=PEOPLE)
     with pytest.raises(KilledError):
         attempts(book, network).run(claim(book))
+    assert len(ended) == 1
 
 
 # --- when the network refuses everybody, or does not answer
@@ -458,35 +501,6 @@ def test_twins_of_one_name_take_nothing_from_each_other_before_the_lease_is_over
     book.pass_by(2)
     assert book.journal.deliveries.recover() == 1
     assert book.receipt(published).outcome is Outcome.WAITING
-
-
-def test_a_second_take_over_within_one_lease_is_an_alarm(
-    book: Book, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    published = book.publish("sky")
-    _dead(monkeypatch)
-    for number in range(2):
-        claim(book, f"{this_process()}/{number}")
-        assert not book.journal.deliveries.repeated_takeovers()
-        book.pass_by(1)
-        assert book.journal.deliveries.recover() == 1
-    (alarm,) = book.journal.deliveries.repeated_takeovers()
-    assert (alarm.channel, alarm.publication) == ("sky", published)
-    assert [record.levelno for record in caplog.records if "taken over" in record.message] == [logging.ERROR]
-    with book.journal.read() as connection:
-        kinds = connection.execute(select(schema.event.c.kind)).scalars().all()
-    assert kinds.count("taken_over_again") == 1
-    book.pass_by(3601)
-    assert not book.journal.deliveries.repeated_takeovers()
-
-
-def test_a_take_over_after_each_lease_is_not_an_alarm(book: Book) -> None:
-    book.publish("sky")
-    for number in range(2):
-        claim(book, f"elsewhere:1:1/boot/1/{number}/slot")
-        book.pass_by(LEASE.total_seconds() + 1)
-        assert book.journal.deliveries.recover() == 1
-    assert not book.journal.deliveries.repeated_takeovers()
 
 
 # --- what is logged

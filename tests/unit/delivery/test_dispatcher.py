@@ -22,11 +22,13 @@ from typing import Any, Self
 import pytest
 from sqlalchemy import update
 
-from policenotify.channel import Clock, PostRef, Request
+from policenotify.channel import CHUNK, Clock, PostRef, RecipientOutcome, Request
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.errors import Blocked, JournalError, MissingExtra, Unavailable, Unconfirmed
 from policenotify.journal.clock import SystemClock
+from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database import schema
+from policenotify.journal.lists.state import BATCH
 from policenotify.journal.records import AttemptResult
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
@@ -80,12 +82,14 @@ def delivers(book: Book) -> Iterator[Made]:
     assert worker_threads() == []
 
 
+def threads_now() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("policenotify ")]
+
+
 def worker_threads() -> list[str]:
     """The channels on which threads deliver, once those at their end have gone."""
     ends = time.monotonic() + PATIENCE
-    while (left := [one for one in threading.enumerate() if one.name.startswith("policenotify ")]) and (
-        time.monotonic() < ends
-    ):
+    while (left := threads_now()) and time.monotonic() < ends:
         left[0].join(0.01)
     return sorted(one.name.removeprefix("policenotify ") for one in left)
 
@@ -130,9 +134,9 @@ def test_a_drain_that_waits_for_a_connection_does_not_stop_the_others(
     first = in_thread(lambda: delivery.drain(LONG))
     assert hang.begun.wait(PATIENCE)
 
-    def is_ready(_channel: str, *, severe_only: bool) -> bool:
+    def is_ready(_channel: str, *, severe_only: bool, beside: int | None) -> bool:
         if not severe_only:
-            return ready(_channel)
+            return ready(_channel, beside=beside)
         waits.set()
         return not connected.wait(PATIENCE)
 
@@ -506,6 +510,48 @@ def test_a_long_mail_is_not_taken_for_a_silent_thread(book: Book, delivers: Made
     assert (news.opened, [len(chunk) for chunk in news.written_to]) == (1, [25, 25, 10] * 2)
 
 
+@pytest.mark.parametrize("is_read", [False, True], ids=["being read", "read"])
+def test_one_list_is_sent_by_one_thread_and_another_one_beside_it(
+    book: Book,
+    delivers: Made,
+    is_read: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    people = [f"{number}@press.example" for number in range(BATCH + CHUNK)]
+    news, hang = Scripted(capabilities=MAIL, people=people), Hang()
+
+    def hangs(reached: Any) -> Any:
+        hang.begun.set()
+        assert hang.go.wait(PATIENCE)
+        return everybody(reached)
+
+    def later(reached: Any) -> Any:
+        return [RecipientOutcome(key=person.key, outcome="unavailable", reason="Later.") for person in reached]
+
+    # In the second case all batches wait again after they were tried.
+    news.sends.extend([*[later] * (len(people) // CHUNK if is_read else 0), hangs])
+    delivery, over = delivers(news=news), threading.Event()
+    worker = in_thread(lambda: delivery.drain(None, stop=over.is_set))  # its lists have time
+    severe = book.publish("news", people=(), severity=Severity.SEVERE)
+    assert hang.begun.wait(PATIENCE)
+    until(lambda: book.journal.deliveries.is_ready("news", severe_only=True))  # for a second thread
+    before = len(news.said)
+    delivery.drain(NOW)
+    assert len(threads_now()) == 1
+    assert len(news.said) == before
+
+    extreme = book.publish("news", people=(), severity=Severity.EXTREME)
+    delivery.drain(LONG, publication=extreme)
+    assert book.receipt(extreme, "news").outcome is Outcome.POSTED
+    assert dict(book.receipt(severe, "news").recipients or {})[Outcome.SENDING] == CHUNK
+
+    hang.go.set()
+    delivery.drain(LONG, publication=severe)
+    over.set()
+    delivery.wake()
+    worker.join(PATIENCE)
+    assert book.receipt(severe, "news").recipients == {Outcome.POSTED: len(people)}
+
+
 def test_a_drain_that_returns_early_leaves_its_lists_the_rest_of_its_time(book: Book, delivers: Made) -> None:
     people = ["a@press.example", "b@press.example"]
     news, sky = Scripted(capabilities=MAIL, one_by_one=True, people=people), Scripted()
@@ -647,6 +693,37 @@ def test_a_possibly_published_post_stays_in_doubt_when_the_channel_cannot_be_ope
     assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
 
 
+def test_a_channel_that_is_replaced_is_opened_again_though_its_connection_is_kept(book: Book, delivers: Made) -> None:
+    revoked, renewed = Scripted(), Scripted()
+    revoked.sends.append(Blocked("Revoked."))
+    published = book.publish("sky")
+    delivery = delivers(sky=revoked)
+    delivery.drain(LONG)
+    delivery.channels["sky"] = renewed.configured("sky")
+    book.journal.resume("desk", "sky")
+    delivery.drain(LONG)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert (len(revoked.said), len(renewed.said), revoked.closed) == (1, 1, 1)
+
+
+def test_a_channel_that_is_unblocked_is_replaced_before_anything_is_sent_on_it(book: Book, delivers: Made) -> None:
+    revoked, renewed = Scripted(), Scripted()
+    book.journal.channels.block("sky", Blocked("Revoked."))
+    published = book.publish("sky")
+
+    def refresh() -> None:  # what a person unblocks while the drain looks
+        if not book.journal.channels.blocked():
+            delivery.channels["sky"] = renewed.configured("sky")
+
+    delivery = delivers(sky=revoked, refresh=refresh)
+    delivery.drain(LONG)
+    assert book.receipt(published).outcome is Outcome.WAITING
+    book.journal.resume("desk", "sky")
+    delivery.drain(LONG)
+    assert book.receipt(published).outcome is Outcome.POSTED
+    assert (revoked.opened, len(renewed.said)) == (0, 1)
+
+
 # --- closing
 
 
@@ -686,11 +763,12 @@ def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
 
 
 def test_a_journal_that_is_locked_loses_nothing(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
     folder = tmp_path / "locked"
     folder.mkdir()
-    book = Book(folder, PassingClock(), query=f"?timeout={short(0.1)}")
+    book = Book(folder, PassingClock())
     other = sqlite3.connect(book.path, isolation_level=None, check_same_thread=False)
     sky = Scripted(capabilities=KEYED)
 
@@ -718,11 +796,12 @@ def test_a_journal_that_is_locked_loses_nothing(
 
 
 def test_a_destroyed_journal_is_reported_without_a_traceback(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
     folder = tmp_path / "destroyed"
     folder.mkdir()
-    book = Book(folder, PassingClock(), query=f"?timeout={short(0.1)}")
+    book = Book(folder, PassingClock())
     sky = Scripted()
 
     def destroy(request: Request) -> PostRef:
@@ -864,7 +943,7 @@ def test_a_clock_that_jumps_back_causes_no_wait_spin_or_crash(
     assert worker_threads() == []
     jump(jumping.clock, -3600)
     with Timed() as drained:
-        due = delivery.drain(LONG, publication=published)
+        due = delivery.drain(LONG)
     assert drained.quick
     assert due is None
     assert jumping.receipt(published).outcome is became

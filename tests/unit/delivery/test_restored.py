@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -28,7 +27,7 @@ def attempt(book: Book, network: Scripted, on_unknown: Literal["resend", "hold"]
     claimed = book.claim()
     assert claimed is not None
     channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    how = replace(network.configured("sky"), on_unknown=on_unknown)
+    how = network.configured("sky", on_unknown=on_unknown)
     DeliveryAttempt(journal=book.journal, channel=channel, config=how, clock=book.clock, lease=LEASE).run(claimed)
 
 

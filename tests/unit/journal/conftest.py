@@ -41,7 +41,7 @@ def server() -> Iterator[Server]:
 def template(server: Server) -> str:
     """A database with the journal's tables, to be copied."""
     name = server.database()
-    migrate(server.url(name), keys=Keys.create(secrets.token_bytes), actor="adm")
+    migrate(server.url(name), keys=Keys.create(secrets.token_bytes))
     server.ask(grants(APPLICATION), database=name)
     return name
 
@@ -117,8 +117,8 @@ from pathlib import Path
 from tests.support.journal import *
 folder = Path(sys.argv[1])
 keys = Keys.load(folder / "keys.json")
-def opened(first=int(sys.argv[2]), query=""):
-    return Desk(folder, keys=keys, clock=FakeClock(), first=first, query=query, url=sys.argv[3])
+def opened(first=int(sys.argv[2])):
+    return Desk(folder, keys=keys, clock=FakeClock(), first=first, url=sys.argv[3])
 def at_once():
     print("ready", flush=True)
     sys.stdin.readline()

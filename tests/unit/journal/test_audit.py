@@ -32,7 +32,7 @@ _in_sql = re.compile(r"(UPDATE|DELETE FROM|REPLACE INTO)\s+\"?pn_event", re.IGNO
 
 _FORGETS = """    event = schema.event
     with_body = update(event).where(event.c.publication.in_(publications), event.c.body != "")
-    return connection.execute(with_body.values(body="", salt="")).rowcount
+    connection.execute(with_body.values(body="", salt=""))
 """
 """A purge forgets body and salt; who, what, when and the commitment stay."""
 

@@ -92,7 +92,7 @@ def test_a_delivery_counts_once_it_is_settled_and_each_try_of_it(desk: Desk) -> 
     desk.clock.pass_by(2)
     desk.settle(claimed)
     assert _read(desk).deliveries == {("sky", "post", "posted"): 1}
-    assert _read(desk).attempts == {("sky", "waiting"): 1, ("sky", "posted"): 1}
+    assert _read(desk).attempts == {("sky", "waiting"): 1}
     assert _read(desk).posted_at == {"sky": microseconds(desk.clock.now())}
 
 

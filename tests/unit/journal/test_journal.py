@@ -28,6 +28,7 @@ from policenotify.errors import InvalidImage, JournalError, PublishingStopped, U
 from policenotify.journal import meta, open_journal
 from policenotify.journal.audit import record
 from policenotify.journal.database import engine, schema, transactions
+from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -68,9 +69,7 @@ def test_an_empty_or_absent_file_becomes_a_journal(
 
 
 def test_a_url_is_taken_as_one(tmp_path: Path, keys: Keys, clock: FakeClock) -> None:
-    journal = open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=1.5", keys=keys, clock=clock, create=True)
-    with journal.read() as connection:
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1500
+    journal = open_journal(f"sqlite:///{tmp_path}/journal.db", keys=keys, clock=clock, create=True)
     journal.close()
     assert (tmp_path / "journal.db").exists()
 
@@ -96,7 +95,8 @@ def test_every_connection_is_set_for_safety(journal: Journal) -> None:
 def test_a_turn_is_waited_for_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that hangs inside a transaction blocks others no longer than another process would."""
     monkeypatch.setattr(transactions, "BUSY", 0.01)
-    url = f"sqlite:///{desk.path}?timeout=0.01"
+    monkeypatch.setattr(database_engine, "BUSY", 0.01)
+    url = str(desk.path)
     with closing(open_journal(url, keys=desk.keys)) as journal, ThreadPoolExecutor(1) as other:
         with journal.write():
             for _ in range(2):  # who gave up does not release what it never had
@@ -162,14 +162,15 @@ def test_many_threads_may_create_it_at_the_same_instant(tmp_path: Path, keys: Ke
 
 @pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "BEGIN; SELECT * FROM pn_other"])
 def test_a_lock_that_does_not_end_keeps_a_new_journal_from_being_made(
-    tmp_path: Path, keys: Keys, clock: FakeClock, lock: str
+    tmp_path: Path, keys: Keys, clock: FakeClock, lock: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", 0.01)
     raw = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
     raw.execute("CREATE TABLE pn_other (id)")
     for statement in lock.split("; "):
         raw.execute(statement).fetchall()
     with pytest.raises(JournalError, match="another process keeps it locked"):
-        open_journal(f"sqlite:///{tmp_path}/journal.db?timeout=0.01", keys=keys, clock=clock, create=True)
+        open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
     raw.close()
 
 
@@ -351,8 +352,9 @@ def _meta(desk: Desk, name: str, value: str) -> None:
 
 
 @pytest.mark.sqlite
-def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock) -> None:
-    other = open_journal(f"sqlite:///{desk.path}?timeout=0.05", keys=keys, clock=clock)
+def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_engine, "BUSY", 0.05)
+    other = open_journal(str(desk.path), keys=keys, clock=clock)
     with desk.journal.write():
         with pytest.raises(JournalError) as caught:
             other.stop("cne Roux")
@@ -561,7 +563,7 @@ def test_a_new_journal_is_readable_by_its_owner_only(tmp_path: Path, keys: Keys,
     before = os.umask(umask)
     try:
         made = [open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)]
-        migrate(str(tmp_path / "migrated.db"), keys=keys, actor="adm")
+        migrate(str(tmp_path / "migrated.db"), keys=keys)
         made.append(open_journal(str(tmp_path / "migrated.db"), keys=keys, clock=clock))
         for journal in made:
             journal.stop("cne Roux")
@@ -578,7 +580,7 @@ def test_an_event_that_is_not_committed_yet_is_not_missed(desk: Desk) -> None:
     desk.publish()
     with ThreadPoolExecutor(1) as other, suppress(ZeroDivisionError), desk.journal.write() as connection:
         record(connection, desk.clock.now(), "desk", "noted", {})
-        desk.journal.standing(connection)
+        meta.stopped(connection, desk.journal.id)
         assert other.submit(desk.journal.deliveries.due, ["sky"]).result(10)
         raise ZeroDivisionError
     assert desk.journal.deliveries.due(["sky"])

@@ -114,7 +114,7 @@ def test_a_batch_of_a_process_that_exited_is_sent_by_another(desk: Desk) -> None
     desk.clock.pass_by(LEASE.total_seconds() - 1)
     begun = desk.begin(other)
     desk.clock.pass_by(2)
-    assert desk.journal.deliveries.recover(LEASE) == 1
+    assert desk.journal.deliveries.recover() == 1
     assert desk.outcome(said, "mail") is Outcome.SENDING  # the other batch is
     with pytest.raises(LostLease):
         desk.journal.deliveries.take(lost, 0, outcomes=[], hold_doubt=True, lease=LEASE)
@@ -129,7 +129,7 @@ def test_a_claim_without_people_leaves_nothing_behind(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": [A, B]})
     assert desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
     desk.clock.pass_by(LEASE.total_seconds() + 1)
-    assert desk.journal.deliveries.recover(LEASE) == 1
+    assert desk.journal.deliveries.recover() == 1
     assert _everyone(desk) == [A, B]
     assert _receipt(desk, said).outcome is Outcome.POSTED
 
@@ -262,25 +262,26 @@ def _maker(desk: Desk, audience: ListedPeople, *, size: int = 2, retired: bool =
         network="email",
         account="police34.example",
         capabilities=Capabilities(budget=Budget(300), recipients=True),
-        open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+        open=lambda _clock, _store: None,
         audiences=(audience,),
         retired=retired,
     )
     values: dict[str, Any] = {
+        "channel": None,  # it makes batches only
         "siblings": ("mail",),
         "reader": AudienceReader(),
         "lease": LEASE,
         "backoff": lambda before: max(before * 2, timedelta(seconds=10)),
         "may_go_on": lambda: True,
     }
-    return BatchMaker(journal=desk.journal, config=config, size=size, **values | more)
+    return BatchMaker(journal=desk.journal, clock=desk.clock, config=config, size=size, **values | more)
 
 
 def _claim(desk: Desk, maker: BatchMaker) -> ClaimedDelivery | None:
     claimed = desk.journal.deliveries.claim("mail", "runner A", lease=LEASE)
     if claimed is None or not is_list(claimed):
         return claimed
-    made = maker.make(claimed)
+    made = maker.make_batch(claimed)
     if isinstance(made, ClaimedDelivery):
         return made
     desk.journal.deliveries.record_result(claimed, made)
@@ -475,7 +476,7 @@ def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no
             assert number > 10
             return
         desk.clock.pass_by(LEASE.total_seconds() + 1)
-        desk.journal.deliveries.recover(LEASE)
+        desk.journal.deliveries.recover()
         assert sorted(_all_of(desk, _maker(desk, ListedPeople(ALL), size=3))) == list(ALL)
         assert _receipt(desk, publication).recipients == {Outcome.POSTED: len(ALL)}
     pytest.fail("it is killed each time")
@@ -509,12 +510,12 @@ def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_r
         assert _claim(desk, maker) is None
     deliveries = desk.journal.deliveries
     assert deliveries.retry_lists("other") == 0
-    assert deliveries.retry_lists(first_only=True) == 1
-    assert deliveries.retry_lists(first_only=True) == 0  # it is due already
+    assert deliveries.retry_lists() == 1
+    assert deliveries.retry_lists() == 0  # it is due already
     assert _claim(desk, maker) is None  # and fails again
     assert desk.claim("mail") is None
     audience.error = None
-    assert deliveries.retry_lists(first_only=True) == 1
+    assert deliveries.retry_lists() == 1
     assert sorted(_all_of(desk, maker)) == sorted(ALL * 2)
     assert deliveries.waiting_for_lists() == ()
     assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]
@@ -576,7 +577,7 @@ def test_a_damaged_list_is_held_and_stops_no_other(desk: Desk, which: str) -> No
         desk.journal.sendings.abort(publication, "cne Roux")
     _damage(desk, damaged, which)
     desk.clock.pass_by(LEASE.total_seconds() + 1)
-    assert desk.journal.deliveries.recover(LEASE) == 2
+    assert desk.journal.deliveries.recover() == 2
     desk.journal.sendings.finish(desk.journal.sendings.ended())
     assert desk.outcome(other, "news") is Outcome.HELD  # the person who was marked
     receipt = _receipt(desk, damaged)

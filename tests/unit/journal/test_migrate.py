@@ -1,22 +1,18 @@
-"""A journal with the first version of its tables is opened and upgraded."""
+"""A journal with the first version of its tables is opened, and is as one of today."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Engine, inspect, text
 
-from policenotify.errors import JournalError, UnsupportedVersion
-from policenotify.journal import meta, open_journal
-from policenotify.journal.database import schema
+from policenotify.journal import open_journal
 from policenotify.journal.database.engine import open_engine
-from policenotify.journal.database.migrate import Migrated, migrate
-from policenotify.journal.journal import Journal
+from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -51,6 +47,7 @@ def _first_version(url: str, keys: Keys, clock: FakeClock) -> None:
     rows: tuple[tuple[str, dict[str, Any]], ...] = (
         ("pn_meta", {"name": "schema_version", "value": "1"}),
         ("pn_meta", {"name": "keys", "value": keys.fingerprint}),
+        ("pn_meta", {"name": "id", "value": "0" * 32}),
         (
             "pn_incident",
             {"id": "I1", "category": "traffic_accident", "status": "open", "next_sequence": 2, "exercise": False,
@@ -91,17 +88,12 @@ def _structure(engine: Engine) -> dict[str, object]:
     return told
 
 
-def _add_colour(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE pn_channel ADD COLUMN colour TEXT"))
-    connection.execute(text("UPDATE pn_incident SET category = 'recoloured'"))
-
-
 def test_a_journal_of_the_first_version_is_opened_and_has_the_tables_of_a_new_one(
     both: tuple[str, str], keys: Keys, clock: FakeClock
 ) -> None:
     old, new = both
     _first_version(old, keys, clock)
-    assert migrate(old, keys=keys, actor="adm", clock=clock) == Migrated(1, schema.SCHEMA_VERSION)
+    assert not migrate(old, keys=keys, clock=clock)
     with closing(open_journal(old, keys=keys, clock=clock)) as journal:
         [incident] = journal.incidents.list()
         assert (incident.id, incident.headline) == ("I1", "Accident sur l’A9")
@@ -109,51 +101,5 @@ def test_a_journal_of_the_first_version_is_opened_and_has_the_tables_of_a_new_on
         assert publication is not None
         assert publication.id == SAID
         assert journal.workers.last_heartbeat() == clock.now()
-    assert migrate(new, keys=keys, actor="adm", clock=clock).before is None
+    assert migrate(new, keys=keys, clock=clock)
     assert _structure(open_engine(old)) == _structure(open_engine(new))
-
-
-def test_an_older_journal_is_refused_and_brought_up_step_by_step(
-    both: tuple[str, str], keys: Keys, clock: FakeClock
-) -> None:
-    """The steps are invented: no version but the first has been released."""
-    first, _ = both
-    _first_version(first, keys, clock)
-    steps = {1: _add_colour, 2: lambda connection: connection.execute(text("UPDATE pn_channel SET colour = 'blue'"))}
-    with (
-        closing(Journal.connect(first, keys=keys, clock=clock)) as journal,
-        journal.read() as connection,
-        pytest.raises(JournalError) as caught,
-    ):
-        meta.check(connection, keys, required=3)
-    assert str(caught.value) == (
-        "The journal's tables are of version 1; this policenotify needs version 3. "
-        "Nothing was sent. Stop all that publishes and delivers, then run: policenotify migrate"
-    )
-    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps) == Migrated(1, 3)
-    assert migrate(first, keys=keys, actor="adm", clock=clock, steps=steps) == Migrated(3, 3)
-    with closing(Journal.connect(first, keys=keys, clock=clock)) as journal:
-        [incident] = journal.incidents.list()
-        assert incident.category == "recoloured"
-        assert journal.audit.events("migrated", clock.now()) == ({"from": 1, "to": 3},)
-        with journal.read() as connection:
-            assert connection.execute(text("SELECT count(colour) FROM pn_channel")).scalar() == 0
-    for does in (open_journal, partial(migrate, actor="adm")):
-        with pytest.raises(UnsupportedVersion):
-            does(first, keys=keys, clock=clock)
-
-
-def test_a_step_that_fails_changes_nothing(both: tuple[str, str], keys: Keys, clock: FakeClock) -> None:
-    first, _ = both
-    _first_version(first, keys, clock)
-
-    def fails(connection: Connection) -> None:
-        _add_colour(connection)
-        connection.execute(text("ALTER TABLE pn_nowhere ADD COLUMN colour TEXT"))
-
-    with pytest.raises(JournalError):
-        migrate(first, keys=keys, actor="adm", clock=clock, steps={1: fails})
-    with closing(open_journal(first, keys=keys, clock=clock)) as journal, journal.read() as connection:
-        assert "colour" not in {column["name"] for column in inspect(connection).get_columns("pn_channel")}
-        [incident] = journal.incidents.list()
-        assert incident.category == "traffic_accident"

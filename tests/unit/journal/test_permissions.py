@@ -122,9 +122,8 @@ def test_what_a_journal_makes_is_its_owner_s_alone(tmp_path: Path, keys: Keys) -
 
 @pytest.mark.parametrize(
     "query",
-    ["timeout=abc", "timeout=-1", "timeout=nan", "timeout=1&timeout=2", "check_same_thread=q", "detect_types=x",
-     "cached_statements=z", "uri=maybe", "nonsense=1"],
-)  # fmt: skip
+    ["timeout=1", "check_same_thread=q", "detect_types=x", "cached_statements=z", "uri=maybe", "nonsense=1"],
+)
 def test_a_url_with_more_than_it_may_have_is_refused(tmp_path: Path, keys: Keys, query: str) -> None:
     with pytest.raises(JournalError, match=r"its URL is not understood\. Nothing was sent"):
         open_journal(f"sqlite:///{tmp_path}/journal.db?{query}", keys=keys, create=True)

@@ -120,7 +120,7 @@ def test_a_page_of_a_process_that_exited_is_counted(desk: Desk) -> None:
     claimed, people = begun(desk, this_process(), marked=1)
     assert len(answer(desk, claimed, posted(people[0]), more=1)) == 1
     desk.clock.pass_by(LEASE.total_seconds() + 1)
-    desk.journal.deliveries.recover(LEASE)
+    desk.journal.deliveries.recover()
     found = on_mail(desk, said)
     assert (found.accepted, found.in_doubt, found.waiting, found.pages_under_way) == (1, 1, 2, 0)
 
@@ -250,7 +250,7 @@ def test_an_abort_is_settled_when_the_worker_exits(desk: Desk) -> None:
     begun(desk, this_process(), marked=1)
     desk.journal.sendings.abort(said, "cne Roux")
     desk.clock.pass_by(LEASE.total_seconds() + 1)
-    desk.journal.deliveries.recover(LEASE)
+    desk.journal.deliveries.recover()
     desk.journal.sendings.finish(desk.journal.sendings.ended())  # as each drain does
     found = on_mail(desk, said)
     assert (found.people, found.outcome) == ({Outcome.HELD: 1, Outcome.SUPERSEDED: 3}, Outcome.HELD)

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from policenotify.errors import LostLease
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import ClaimedDelivery
+from policenotify.journal.records import ClaimedDelivery, TakenBack
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
@@ -101,7 +101,11 @@ class Lanes(RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         held = self.held[data.draw(st.sampled_from(sorted(self.held)))]
         if not held.begun:
-            held.claimed = self.desk.begin(held.claimed)
+            try:
+                held.claimed = self.desk.begin(held.claimed)
+            except TakenBack:  # what is in doubt is not sent again after the end
+                assert held.claimed.in_doubt
+                return
             held.until = self.clock.now() + LEASE  # the lease begins again
             held.begun = True
 

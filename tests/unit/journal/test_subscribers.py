@@ -15,9 +15,8 @@ from policenotify.findings import Finding, Level
 from policenotify.journal import audit, open_journal
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.leases import this_process
 from policenotify.journal.records import AttemptResult
-from policenotify.journal.subscribers import HANDING, LIMIT, HandedEvents
+from policenotify.journal.subscribers import HANDING, LIMIT, EventBatch, SubscriberPlace
 from policenotify.model.event import (
     ChannelBlocked,
     DeliveryHeld,
@@ -37,26 +36,32 @@ from policenotify.testing.fakes import FakeClock
 from tests.support.journal import Desk
 
 NAME, OTHER_NAME = "back-office", "radio-log"
-HOLDER, OTHER = (f"{name} {this_process()}" for name in ("one", "other"))
 
 
-def _take(journal: Journal, name: str = NAME, holder: str = HOLDER) -> HandedEvents:
-    taken = journal.subscribers.take(name, holder)
-    assert taken
-    return taken
+def _take(journal: Journal, name: str = NAME) -> tuple[SubscriberPlace, EventBatch]:
+    place, batch = journal.subscribers.take(name)
+    assert place
+    return place, batch
+
+
+def _release(journal: Journal, place: SubscriberPlace, name: str = NAME, problem: str = "") -> None:
+    journal.subscribers.release(name, place, problem)
 
 
 def _all(journal: Journal, name: str = NAME) -> list[JournalEvent]:
     """Return what is handed to a subscriber until nothing is left."""
     handed: list[JournalEvent] = []
-    while taken := journal.subscribers.take(name, HOLDER):
-        handed += _events(taken)
-        assert journal.subscribers.advance(name, HOLDER, taken[-1][0], release=True)
+    while batch := (taken := journal.subscribers.take(name))[1]:
+        place, handed = taken[0], handed + _events(batch)
+        assert place
+        moved = journal.subscribers.advance(name, place, batch[-1][0])
+        assert moved
+        _release(journal, moved, name)
     return handed
 
 
-def _events(taken: HandedEvents) -> list[JournalEvent]:
-    return [event for _, events in taken for event in events]
+def _events(batch: EventBatch) -> list[JournalEvent]:
+    return [event for _, events in batch for event in events]
 
 
 def _kinds(events: list[JournalEvent]) -> list[type[JournalEvent]]:
@@ -66,7 +71,7 @@ def _kinds(events: list[JournalEvent]) -> list[type[JournalEvent]]:
 def test_a_new_subscriber_gets_what_happens_from_now_on(desk: Desk) -> None:
     desk.publish(incident="I1")
     desk.journal.subscribers.add(NAME)
-    assert desk.journal.subscribers.take(NAME, HOLDER) == []
+    assert desk.journal.subscribers.take(NAME) == (None, [])
     publication = desk.publish(incident="I2")
     claimed = desk.deliver()
     desk.deliver()
@@ -166,43 +171,64 @@ def test_people_are_counted_and_never_named(desk: Desk) -> None:
 def test_only_one_process_hands_events_over_until_it_is_silent(desk: Desk) -> None:
     subscribers, other = desk.journal.subscribers, _other(desk)
     subscribers.add(NAME)
-    for number in range(2):
+    for number in range(3):
         desk.publish(incident=f"I{number}")
         other.subscribers.add(NAME)  # which it is already
-    batch = _take(desk.journal)
-    assert other.subscribers.take(NAME, OTHER) == []
+    place, batch = _take(desk.journal)
+    assert other.subscribers.take(NAME) == (None, [])
     desk.clock.pass_by(HANDING.total_seconds() - 1)
-    assert subscribers.advance(NAME, HOLDER, batch[0][0])  # a sign of life
+    moved = subscribers.advance(NAME, place, batch[0][0])  # a sign of life
+    assert moved
     desk.clock.pass_by(HANDING.total_seconds() - 1)
-    assert other.subscribers.take(NAME, OTHER) == []
+    assert other.subscribers.take(NAME) == (None, [])
     desk.clock.pass_by(1)
-    taken = _take(other, holder=OTHER)
-    assert _events(taken) == _events(batch)[1:]
-    assert not subscribers.advance(NAME, HOLDER, batch[-1][0], release=True)
-    assert other.subscribers.advance(NAME, OTHER, taken[-1][0], release=True)
-    assert subscribers.take(NAME, HOLDER) == []
+    others_place, others_batch = _take(other)
+    assert _events(others_batch) == _events(batch)[1:]
+    assert subscribers.advance(NAME, moved, batch[-1][0]) is None
+    subscribers.release(NAME, moved)  # which changes nothing
+    assert subscribers.take(NAME) == (None, [])
+    later = other.subscribers.advance(NAME, others_place, others_batch[0][0])
+    assert later
+    other.subscribers.release(NAME, later)
+    assert _events(_take(desk.journal)[1]) == _events(batch)[2:]
     other.close()
 
 
-def test_a_process_that_could_not_record_what_it_handed_over_goes_on_at_once(desk: Desk) -> None:
+def test_only_one_of_two_processes_that_have_read_the_same_place_takes_it(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     desk.publish()
-    assert _events(_take(desk.journal)) == _events(_take(desk.journal))
+    place, batch = _take(desk.journal)
+    assert desk.journal.subscribers.advance(NAME, place, batch[0][0])
+    assert desk.journal.subscribers.advance(NAME, place, batch[0][0]) is None
 
 
-def test_a_process_that_was_killed_is_followed_at_once(desk: Desk, program: Callable[..., Popen[str]]) -> None:
+def test_why_a_subscriber_takes_nothing_is_known_for_a_while(desk: Desk) -> None:
+    desk.journal.subscribers.add(NAME)
+    desk.publish()
+    place, _ = _take(desk.journal)
+    assert desk.journal.subscribers.problems() == {}
+    _release(desk.journal, place, problem="It raised.")
+    assert desk.journal.subscribers.problems() == {NAME: "It raised."}
+    desk.clock.pass_by(2 * HANDING.total_seconds())
+    assert desk.journal.subscribers.problems() == {}
+    _release(desk.journal, _take(desk.journal)[0], problem="It raised.")
+    assert len(_all(desk.journal)) == 1
+    assert desk.journal.subscribers.problems() == {}
+
+
+def test_a_process_that_was_killed_is_followed(desk: Desk, program: Callable[..., Popen[str]]) -> None:
     desk.journal.subscribers.add(NAME)
     publication = desk.publish()
     killed = program(
-        "from policenotify.journal.leases import this_process\n"
-        "desk = opened(); batch = desk.journal.subscribers.take('back-office', f'killed {this_process()}')\n"
+        "desk = opened(); _, batch = desk.journal.subscribers.take('back-office')\n"
         "print(batch[0][1][0].publication, flush=True); sys.stdin.readline()"
     )
     assert killed.stdout is not None
     assert killed.stdout.readline().strip() == publication
-    assert desk.journal.subscribers.take(NAME, HOLDER) == []
     killed.kill()
     killed.wait()
+    assert desk.journal.subscribers.take(NAME) == (None, [])
+    desk.clock.pass_by(HANDING.total_seconds())
     [event] = _all(desk.journal)
     assert isinstance(event, MessagePublished)
     assert event.publication == publication
@@ -212,17 +238,19 @@ def test_a_clock_that_was_ahead_keeps_nothing_back(desk: Desk) -> None:
     desk.journal.subscribers.add(NAME)
     desk.publish()
     desk.clock.jump(86_400)
-    batch = _take(desk.journal)
+    _, batch = _take(desk.journal)
     desk.clock.jump(-86_400)
-    assert _take(desk.journal, holder=OTHER) == batch
+    assert _take(desk.journal)[1] == batch
 
 
 def test_what_was_handed_over_is_not_handed_over_again(desk: Desk) -> None:
     subscribers = desk.journal.subscribers
     subscribers.add(NAME)
     publications = [desk.publish(incident=f"I{number}") for number in range(3)]
-    batch = _take(desk.journal)
-    assert subscribers.advance(NAME, HOLDER, batch[0][0], release=True)
+    place, batch = _take(desk.journal)
+    moved = subscribers.advance(NAME, place, batch[0][0])
+    assert moved
+    subscribers.release(NAME, moved)
     left = [event.publication for event in _all(desk.journal) if isinstance(event, MessagePublished)]
     assert left == publications[1:]
 
@@ -231,10 +259,10 @@ def test_what_an_event_of_the_journal_means_is_handed_over_as_a_whole(desk: Desk
     finding = Finding(code="PN101", level=Level.BLOCK, field="headline", reason="A name.", remedy="Leave it out.")
     desk.journal.subscribers.add(NAME)
     desk.journal.publications.add(desk.draft(findings=(finding,)))
-    for handed in (False, True):
-        [(cursor, events)] = _take(desk.journal)
-        assert [event.event for event in events] == ["published", "finding_overridden"]
-        assert desk.journal.subscribers.advance(NAME, HOLDER, cursor if handed else None, release=True)
+    place, [(_, events)] = _take(desk.journal)
+    assert [event.event for event in events] == ["published", "finding_overridden"]
+    _release(desk.journal, place)
+    assert _all(desk.journal) == [*events]
     assert _all(desk.journal) == []
 
 
@@ -243,9 +271,11 @@ def test_many_events_come_in_batches(desk: Desk) -> None:
     for number in range(LIMIT + 1):
         desk.journal.audit.record("desk", "remarked", {"number": number})
     publication = desk.publish()
-    batch = _take(desk.journal)
-    assert _events(batch) == []
-    assert desk.journal.subscribers.advance(NAME, HOLDER, batch[-1][0], release=True)
+    place, [(cursor, events)] = _take(desk.journal)
+    assert events == ()
+    moved = desk.journal.subscribers.advance(NAME, place, cursor)
+    assert moved
+    _release(desk.journal, moved)
     [event] = _all(desk.journal)
     assert isinstance(event, MessagePublished)
     assert event.publication == publication
@@ -256,22 +286,17 @@ def test_purged_and_damaged_events_stop_nothing(desk: Desk) -> None:
     for number in range(4):
         desk.publish(incident=f"I{number}")
     desk.deliver()
-    first = _events(_take(desk.journal))[0].number
-    settled = first + 4
-    for numbers, body in [((first, settled), ""), ((first + 1,), "nothing"), ((first + 2,), '{"stage":"nothing"}')]:
-        desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE id IN ({', '.join(map(str, numbers))})")  # noqa: S608
+    first = _events(_take(desk.journal)[1])[0].number
+    for number, body in [(first, ""), (first + 1, "nothing"), (first + 2, '{"stage":"nothing"}')]:
+        desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE id = {number}")  # noqa: S608
     desk.clock.pass_by(HANDING.total_seconds())
-    erased, published, posted = _all(desk.journal)
-    assert isinstance(erased, MessagePublished)
-    assert (erased.category, erased.stage) == ("", None)
-    assert isinstance(published, MessagePublished)
-    assert isinstance(posted, DeliveryPosted)
+    assert [event.event for event in _all(desk.journal)] == ["published", "posted"]
 
 
 def test_a_cursor_that_is_missing_is_made_again(desk: Desk) -> None:
     desk.publish()
-    assert desk.journal.subscribers.take(NAME, HOLDER) == []
-    assert not desk.journal.subscribers.advance(OTHER_NAME, HOLDER, None)
+    assert desk.journal.subscribers.take(NAME) == (None, [])
+    assert desk.journal.subscribers.take(OTHER_NAME) == (None, [])
     desk.publish(incident="I2")
     assert _kinds(_all(desk.journal)) == [MessagePublished]
 

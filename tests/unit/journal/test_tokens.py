@@ -24,14 +24,14 @@ TOKEN = make_token(KEYS, "stop", delivery=4711, recipient=PERSON)
 @given(st.integers(0, 2**32 - 1), st.binary(min_size=16, max_size=16), st.sampled_from(PURPOSES))
 def test_a_token_names_a_person_and_a_delivery_for_one_purpose(delivery: int, person: bytes, purpose: str) -> None:
     token = make_token(KEYS, purpose, delivery=delivery, recipient=person.hex())  # type: ignore[arg-type]
-    assert re.fullmatch(r"[a-z2-7]{52}", token)
+    assert re.fullmatch(r"[a-z2-7]{48}", token)
     for other in PURPOSES:
         expected = PersonToken(delivery, person.hex()) if other == purpose else None
         assert read_token(KEYS, other, token) == read_token(KEYS, other, token.upper()) == expected
 
 
 def test_every_changed_character_is_noticed() -> None:
-    for at, was in enumerate(TOKEN[:-1]):  # the last one holds bits that count for nothing
+    for at, was in enumerate(TOKEN):
         for letter in _LETTERS:
             changed = f"{TOKEN[:at]}{letter}{TOKEN[at + 1 :]}"
             assert (read_token(KEYS, "stop", changed) is None) is (letter != was)
@@ -39,7 +39,7 @@ def test_every_changed_character_is_noticed() -> None:
 
 @given(
     st.text(max_size=60)
-    | st.text(_LETTERS, min_size=52, max_size=52)
+    | st.text(_LETTERS, min_size=48, max_size=48)
     | st.binary(max_size=50).map(lambda raw: raw.hex())
 )
 def test_nothing_else_is_a_token(text: str) -> None:
@@ -48,18 +48,15 @@ def test_nothing_else_is_a_token(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "7" * 52, "a" * 52, "1" * 52, TOKEN[:-1], TOKEN + "a", f" {TOKEN}", "é" * 52],
+    ["", "a", "7" * 48, "a" * 48, "1" * 48, TOKEN[:-1], TOKEN + "a", f" {TOKEN}", "é" * 48],
     ids=["empty", "letter", "sevens", "letters", "ones", "short", "long", "space", "accents"],
 )
 def test_wrong_lengths_and_letters_are_refused(text: str) -> None:
     assert read_token(KEYS, "stop", text) is None
 
 
-def test_tokens_of_earlier_keys_stay_and_those_of_later_or_other_keys_are_refused() -> None:
+def test_tokens_outlive_a_rotation_and_those_of_other_keys_are_refused() -> None:
     newer = KEYS.rotated(secrets.token_bytes)
     assert read_token(newer, "stop", TOKEN) == PersonToken(4711, PERSON)
-    token = make_token(newer, "stop", delivery=4711, recipient=PERSON)
-    assert token != TOKEN
-    assert read_token(newer, "stop", token) == PersonToken(4711, PERSON)
-    assert read_token(KEYS, "stop", token) is None
+    assert make_token(newer, "stop", delivery=4711, recipient=PERSON) == TOKEN
     assert read_token(Keys.create(secrets.token_bytes), "stop", TOKEN) is None

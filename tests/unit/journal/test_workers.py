@@ -32,11 +32,13 @@ def killed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Callable[[], None]:
 
 
 def _told(desk: Desk) -> list[JournalEvent]:
-    taken = desk.journal.subscribers.take(NAME, "one host/boot/1/1")
-    if not taken:
+    place, batch = desk.journal.subscribers.take(NAME)
+    if place is None:
         return []
-    assert desk.journal.subscribers.advance(NAME, "one host/boot/1/1", taken[-1][0], release=True)
-    return [event for _, events in taken for event in events]
+    moved = desk.journal.subscribers.advance(NAME, place, batch[-1][0])
+    assert moved
+    desk.journal.subscribers.release(NAME, moved)
+    return [event for _, events in batch for event in events]
 
 
 def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:

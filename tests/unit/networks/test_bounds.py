@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import re
+from base64 import b64encode
 from contextlib import closing, suppress
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.errors import ChannelError
-from policenotify.networks._bounds import MAX_ANSWER, beginning
-from policenotify.networks._requests import BoundedRequests, PostSession
+from policenotify.networks._bounds import ADDRESS, beginning, redact
+from policenotify.networks._requests import PostSession
 from policenotify.testing.servers.http import Answer, FakeServer
 from tests.support.hostile_server import CALLS, LONG, LONG_REPLY, SLOW, hostile_server, mail
 from tests.support.hostile_server import Answer as HostileAnswer
@@ -82,14 +83,6 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
         assert (response.status_code, response.content) == (302, b"")
 
 
-def test_a_call_by_the_functions_of_requests_is_bounded() -> None:
-    with FakeServer(Answer(200, b"x" * (MAX_ANSWER + 1))) as server:
-        bounded = BoundedRequests()
-        assert bounded.post(server.url, b"data", timeout=ANSWERED).content == b""
-        assert bounded.RequestException is requests.RequestException
-        assert server.requests[0].body == b"data"
-
-
 def _session() -> PostSession:
     return PostSession(lambda url: url, ANSWERED, plain=True)
 
@@ -102,3 +95,23 @@ def test_the_beginning_of_a_text_cuts_no_word(text: str) -> None:
     words = beginning(text).split()
     assert words == text.split()[: len(words)]
     assert len(beginning(text)) <= 2_000
+
+
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=20)
+
+
+@given(SECRETS, st.sampled_from(["no {} here", "{}", "user={}&x", "<{}>", "a {}: b"]))
+def test_no_private_value_is_repeated(secret: str, words: str) -> None:
+    for form in (secret, secret.upper(), secret.lower()):
+        assert secret.lower() not in redact(words.format(form), (secret,), re.compile(ADDRESS)).lower()
+
+
+@given(st.text("abcdefghij0123456789", min_size=8, max_size=20), st.integers(0, 4))
+def test_no_piece_of_a_private_value_is_repeated(secret: str, at: int) -> None:
+    for form in (
+        secret[at : at + 4],
+        f"x{secret}",
+        b64encode(f"\0desk\0{secret}".encode()).decode(),
+        secret.encode().hex(),
+    ):
+        assert redact(f"no {form} here", (), re.compile(ADDRESS), pieces=(secret,)) == "no … here"

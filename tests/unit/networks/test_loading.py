@@ -18,12 +18,12 @@ from pydantic import SecretStr
 
 from policenotify.networks.email.channel import Email
 from policenotify.networks.sms.channel import Sms
-from policenotify.testing import FakeClock
+from tests.support.channels import open_channel
 
 CLOSED = "127.0.0.1:1"  # nobody listens on it
 CHANNELS = {
-    "email": lambda: Email(url=SecretStr(f"mailto://{CLOSED}/?from=a@police.example&mode=insecure"), clock=FakeClock()),
-    "sms": lambda: Sms(url=SecretStr(f"form://{CLOSED}/?:coding={{coding}}&:to={{recipient}}"), clock=FakeClock()),
+    "email": lambda: open_channel(Email, url=SecretStr(f"mailto://{CLOSED}/?from=a@police.example&mode=insecure")),
+    "sms": lambda: open_channel(Sms, url=SecretStr(f"form://{CLOSED}/?:coding={{coding}}&:to={{recipient}}")),
 }
 first, second = sys.argv[1:]
 begun, met = threading.Event(), {}

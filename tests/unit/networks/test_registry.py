@@ -1,31 +1,29 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Literal
+from typing import Literal, Self
 
 import pytest
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError, model_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
+from policenotify.channel import Services
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Stage
-from policenotify.networks.options import options_model, options_schema
+from policenotify.networks.options import ChannelOptions, SecureUrl
 from policenotify.networks.registry import check_networks, configure_channel, network, networks
 from policenotify.testing.fakes import InMemoryStateStore
-from policenotify.text import Budget
 from policenotify.validation import redact, secret_values
 from tests.support.audiences import addresses_of
 
 NTFY = '''
-from pydantic import SecretStr
-from policenotify.channel import Capabilities, Account, Clock, StateStore, PostRef
+from policenotify.channel import Account, Capabilities, PostRef, Services
+from policenotify.networks.options import ChannelOptions, Secret
 from policenotify.text import Budget, utf8_bytes
 
 
@@ -34,10 +32,15 @@ class Ntfy:
 
     capabilities = Capabilities(budget=Budget(4096, utf8_bytes), title=True)
 
-    def __init__(self, url: str, token: SecretStr, *, timeout: float = 10.0, clock: Clock, store: StateStore | None):
-        if "password" in url:
-            raise ValueError(f"url: {url} with {token.get_secret_value()}")
-        self.account, self.timeout, self.token, self.house = url, timeout, token, (clock, store)
+    class Options(ChannelOptions):
+        url: str
+        token: Secret
+        timeout: float = 10.0
+
+    def __init__(self, options, services):
+        if "password" in options.url:
+            raise ValueError(f"url: {options.url} with {options.token.get_secret_value()}")
+        self.account, self.options, self.services = options.url, options, services
 
     def prepare(self, post, answers): ...
     def send(self, request): return PostRef(account=self.account, id="1")
@@ -53,6 +56,7 @@ class Shelf:
     folder: Path
 
     def install(self, package: str, entry: str, source: str = NTFY) -> None:
+        networks.cache_clear()
         module = entry.partition("= ")[2].partition(":")[0]
         (self.folder / f"{module}.py").write_text(source)
         info = self.folder / f"{package.replace('-', '_')}-1.0.dist-info"
@@ -65,32 +69,12 @@ class Shelf:
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     before = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)  # forgets what importlib remembered, too
+    networks.cache_clear()
     yield Shelf(tmp_path)
+    networks.cache_clear()
     for name in set(sys.modules) - before:
         if getattr(sys.modules[name], "__file__", "").startswith(str(tmp_path)):
             del sys.modules[name]
-
-
-class Board:
-    """A network that options are read from."""
-
-    capabilities = Capabilities(budget=Budget(100))
-    account = "board"
-
-    def __init__(self, *, room: str, code: SecretStr, size: int = 3) -> None:
-        self.room, self.code, self.size = room, code, size
-
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
-        raise NotImplementedError
-
-    def send(self, request: Request) -> PostRef:
-        raise NotImplementedError
-
-    def whoami(self) -> Account:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        pass
 
 
 def test_bundled_networks_use_the_same_registry_as_others() -> None:
@@ -112,9 +96,9 @@ def test_a_third_party_network_is_found_configured_and_opened(shelf: Shelf) -> N
     clock, keep = SystemClock(), InMemoryStateStore()
     first, second = channel.open(clock, keep), channel.open(clock, keep)
     assert first is not second
-    assert vars(first)["house"] == (clock, keep)
-    assert vars(first)["timeout"] == 2.0
-    assert vars(first)["token"].get_secret_value() == "t0ken"
+    assert vars(first)["services"] == Services(clock, keep)
+    assert vars(first)["options"].timeout == 2.0
+    assert vars(first)["options"].token.get_secret_value() == "t0ken"
 
 
 def test_a_wrong_option_is_reported_by_channel(shelf: Shelf) -> None:
@@ -224,18 +208,9 @@ def test_a_name_that_two_packages_claim_belongs_to_neither(shelf: Shelf) -> None
         ("import no_such_sdk", "cannot be loaded (ModuleNotFoundError: No module named 'no_such_sdk')"),
         ("raise RuntimeError('boom')", "cannot be loaded (RuntimeError: boom)"),
         ("Other = 1", "cannot be loaded (AttributeError"),
-        ("class Ntfy:\n    def send(self, request): ...", "lacks prepare, whoami, close"),
-        (NTFY.replace("token: SecretStr", "token"), "'token' has no annotation"),
-        (NTFY.replace("store: StateStore | None)", "**more: str)"), "takes anything; name each option"),
-        (NTFY.replace("token: SecretStr", "tags: str"), "'tags' already has a meaning for every channel"),
-        (NTFY.replace("token: SecretStr", "token: 'Missing'"), "name 'Missing' is not defined"),
-        (NTFY.replace("token: SecretStr", "token: __import__('threading').Event"), "an option cannot be made"),
-        (NTFY.replace("token: SecretStr", "_token: SecretStr"), "'_token' cannot be the name of an option"),
-        (NTFY.replace("token: SecretStr", "model_config: str"), "'model_config' cannot be the name of an option"),
-        (NTFY.replace("token: SecretStr", "token: 'not a type'"), "cannot be read (SyntaxError"),
-        (NTFY.replace("token: SecretStr", "token: 'Clock.nowhere'"), "cannot be read (AttributeError"),
-        (NTFY.replace("token: SecretStr", "token: __import__('typing').Callable[[], str]"), "cannot be written in"),
-        (NTFY.replace("token: SecretStr", "token: __import__('annotated_types').Gt"), "an option cannot be made"),
+        ("class Ntfy:\n    def send(self, request): ...", "lacks prepare, whoami, close, Options"),
+        (NTFY.replace("Options(ChannelOptions)", "Options"), "is not a network: police_ntfy:Ntfy lacks Options"),
+        (NTFY.replace("token: Secret", "tags: str"), "has an option 'tags', which already has a meaning"),
         ("raise SystemExit('no licence')", "cannot be loaded (SystemExit: no licence)"),
         ("class Panic(BaseException): ...\nraise Panic('in Rust')", "cannot be loaded (Panic: in Rust)"),  # as PyO3's
     ],
@@ -246,26 +221,6 @@ def test_a_broken_network_is_named_and_stops_no_other(shelf: Shelf, source: str,
     assert "ntfy" in troubles["ntfy"]
     assert said in troubles["ntfy"]
     assert troubles["bluesky"] == troubles["email"] == ""
-
-
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [
-        ("entry_points.txt", b"[policenotify.networks]\nntfy\n"),
-        ("entry_points.txt", b"[policenotify.networks]\nntfy = caf\xe9:Ntfy\n"),
-        ("METADATA", b""),
-        ("METADATA", None),
-    ],
-    ids=["a line without a class", "no UTF-8", "no name", "no metadata"],
-)
-def test_half_a_package_hides_no_other(shelf: Shelf, file: str, content: bytes | None) -> None:
-    shelf.install("half", "half = half_ntfy:Ntfy")
-    broken = shelf.folder / "half-1.0.dist-info" / file
-    broken.unlink() if content is None else broken.write_bytes(content)
-    shelf.install("policenotify-ntfy", "ntfy = police_ntfy:Ntfy")
-    troubles = {one.name: trouble for one, trouble in check_networks()}
-    assert troubles["ntfy"] == troubles["bluesky"] == ""
-    assert "half" not in troubles
 
 
 def test_of_a_package_that_is_there_twice_the_first_on_the_path_counts(
@@ -288,8 +243,8 @@ def test_a_command_name_is_not_a_network_name(shelf: Shelf) -> None:
     ("ours", "theirs"),
     [
         ("capabilities = Capabilities(budget=Budget(4096, utf8_bytes), title=True)", "capabilities = None"),
-        ("self.account, self.timeout", "self.account, self.timeout = b'ntfy', 1\n        self.url, self.timeout"),
-        ("self.account, self.timeout", "self.account, self.timeout = ' ', 1\n        self.url, self.timeout"),
+        ("= options.url,", "= b'ntfy',"),
+        ("= options.url,", "= ' ',"),
     ],
 )
 def test_a_channel_without_capabilities_is_refused(shelf: Shelf, ours: str, theirs: str) -> None:
@@ -320,22 +275,6 @@ def test_recipients_are_requested_exactly_where_they_are_sent_to(shelf: Shelf) -
         configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"}, recipients=lambda: ())
 
 
-def test_options_are_validated_by_name_and_type_and_printed_without_secrets() -> None:
-    model = options_model(Board)
-    values = model.model_validate({"room": "A", "code": "hunter22", "size": "4"})
-    assert values.model_dump()["size"] == 4
-    assert "hunter22" not in repr(values) + values.model_dump_json()
-    with pytest.raises(ValidationError) as raised:
-        model.model_validate({"room": ["hunter22"], "code": 1})
-    assert "hunter22" not in str(raised.value)
-    schema = model.model_json_schema()
-    assert schema["required"] == ["room", "code"]
-    assert schema["properties"]["code"]["format"] == "password"
-    assert schema["properties"]["size"]["default"] == 3
-    assert schema["additionalProperties"] is False
-    assert json.loads(json.dumps(schema)) == schema
-
-
 class Room(BaseModel):
     """A table of its own."""
 
@@ -346,50 +285,47 @@ class Room(BaseModel):
 MASTER = SecretStr("masterkey")
 
 
-class Hotel(Board):
+class Hotel:
     """A network with every kind of option."""
 
-    def __init__(
-        self,
-        *,
-        rooms: list[Room],
-        doors: dict[str, SecretStr] | None = None,
-        grade: Literal["low", "high"] = "low",
-        plan: Path | None = None,
-        patience: timedelta = timedelta(seconds=30),
-        kind: Stage = Stage.OPENING,
-        master: SecretStr = MASTER,
-        anything: object = threading,
-    ) -> None:
-        if doors:
-            raise ValueError(f"doors: {doors['back'].get_secret_value()} and {rooms[0].code}")
-        self.given = rooms, grade, plan, patience, kind, master, anything
+    class Options(ChannelOptions):
+        rooms: list[Room]
+        """What
+        guests take."""
+        doors: dict[str, SecretStr] = {}  # noqa: RUF012 - pydantic copies it
+        grade: Literal["low", "high"] = "low"
+        plan: Path | None = None
+        patience: timedelta = timedelta(seconds=30)
+        kind: Stage = Stage.OPENING
+        master: SecretStr = MASTER
+
+        @model_validator(mode="after")
+        def _is_closed(self) -> Self:
+            if self.doors:
+                raise ValueError(f"doors: {self.doors['back'].get_secret_value()} and {self.rooms[0].code}")
+            if self.grade == "high" and not self.plan:
+                raise SettingsError("plan: is missing for a high grade")
+            return self
 
 
 def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = options_model(Hotel).model_validate(
-        {"rooms": [{"number": 7}], "plan": "plans/a.pdf", "patience": "PT5M", "kind": "end", "grade": "high"}
+    values = Hotel.Options.model_validate(
+        {"rooms": [{"number": "7"}], "plan": "plans/a.pdf", "patience": "PT5M", "kind": "end", "grade": "high"}
     )
     assert dict(values) == {
         "rooms": [Room(number=7)],
-        "doors": None,
+        "doors": {},
         "grade": "high",
         "plan": Path("plans/a.pdf"),
         "patience": timedelta(minutes=5),
         "kind": Stage.END,
         "master": MASTER,
-        "anything": threading,
     }
-    schema = options_schema(Hotel)
-    assert "masterkey" not in json.dumps(schema)
-    assert schema["properties"]["grade"]["enum"] == ["low", "high"]
-    assert schema["properties"]["plan"]["anyOf"][0]["format"] == "path"
-    assert schema["properties"]["patience"] == {
-        "default": "PT30S", "format": "duration", "title": "Patience", "type": "string",
-    }  # fmt: skip
-    assert schema["properties"]["doors"]["anyOf"][0]["additionalProperties"]["writeOnly"] is True
-    assert schema["$defs"]["Room"]["properties"]["code"]["anyOf"][0]["format"] == "password"
-    assert schema["required"] == ["rooms"]
+    schema = Hotel.Options.model_json_schema()
+    assert "masterkey" not in json.dumps(schema) + repr(values) + values.model_dump_json()
+    assert schema["properties"]["rooms"]["description"] == "What\nguests take."
+    assert schema["properties"]["master"]["format"] == "password"
+    assert schema["additionalProperties"] is False
 
     monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
     given = {"rooms": [{"nmber": 7, "tags": 1}, {"number": "seven"}], "grade": "medium", "tag": 1}
@@ -403,31 +339,51 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
         "channels.one.grade: Input should be 'low' or 'high'",
         next(line for line in str(raised.value).splitlines() if line.startswith("channels.one.tag: is not known. Did")),
     ]
+    with pytest.raises(SettingsError, match=r"^channels\.one\.plan: is missing for a high grade$"):
+        configure_channel("one", "hotel", {"rooms": [], "grade": "high"})
 
 
 @pytest.mark.parametrize("secret", ["hunter22", SecretStr("hunter22")])
 def test_a_nested_secret_is_not_shown_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
-    with pytest.raises(SettingsError, match=r"^channels\.one\.doors: is not right") as raised:
+    with pytest.raises(SettingsError, match=r"^channels\.one: is not right") as raised:
         configure_channel("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
     assert "hunter22" not in str(raised.value)
-    assert secret_values(options_model(Hotel), {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
+    assert secret_values(Hotel.Options, {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [
         "hunter22",
         "hunter22",
     ]
 
 
-def test_services_of_the_installation_are_not_options() -> None:
-    @dataclass
-    class WithServices:
-        timing: Clock
-        room: str
-        memory: StateStore | None
-        doors: list[str] = field(default_factory=lambda: ["A"])
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("https://police.example/api/", True),
+        ("http://127.0.0.2:8080", True),
+        ("http://[::1]", True),
+        ("http://localhost", True),
+        ("http://police.example", False),
+        ("https://desk:word@police.example", False),
+        ("https://police.example/#part", False),
+        ("ftp://police.example", False),
+        ("https://[", False),
+    ],
+)
+def test_secrets_are_sent_by_https_or_to_this_machine(url: str, *, right: bool) -> None:
+    read = TypeAdapter(SecureUrl)
+    if right:
+        assert read.validate_python(url) == url.rstrip("/")
+    else:
+        with pytest.raises(ValidationError, match="must be https"):
+            read.validate_python(url)
 
-    model = options_model(WithServices)
-    assert set(model.model_fields) == {"room", "doors"}
-    assert model.model_validate({"room": "1"}).model_dump() == {"room": "1", "doors": ["A"]}
+
+@pytest.mark.parametrize("name", ["x", "mastodon", "bluesky", "email", "sms", "apprise", "webhook", "feed"])
+@pytest.mark.parametrize("seconds", [0, 31, float("inf"), float("nan")])
+def test_no_network_waits_longer_than_its_lease(name: str, seconds: float) -> None:
+    with pytest.raises(ValidationError) as raised:
+        network(name).load().Options.model_validate({"timeout": seconds})
+    assert ("timeout",) in [each["loc"] for each in raised.value.errors(include_input=False)]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -9,12 +9,11 @@ import pytest
 
 from policenotify.errors import InvalidAlert, SettingsError
 from policenotify.formats.cap.reader import read
-from policenotify.formats.cap.signature import Signer
 from policenotify.formats.cap.writer import written
 from policenotify.model.draft import DraftState
 from policenotify.publishing.alerts import ImportedAlert, import_alert
 from policenotify.testing import FakeClock, Recording, recording_publisher
-from tests.support.alerts import VIGILANCE, key_and_certificate
+from tests.support.alerts import VIGILANCE
 
 TEXT = VIGILANCE.read_text("utf-8")
 FIRST = read(TEXT.encode())
@@ -48,7 +47,7 @@ def publish(desk: Recording, done: ImportedAlert) -> None:
 def test_an_alert_becomes_a_draft_and_the_same_one_again(desk: Recording) -> None:
     done = take(desk, TEXT)
     message = done.draft.message
-    assert (done.draft.state, done.known, done.signed, done.findings) == (DraftState.DRAFT, False, None, ())
+    assert (done.draft.state, done.known, done.findings) == (DraftState.DRAFT, False, ())
     assert (message.stage, message.category, message.translations[0].language) == ("opening", "weather_relay", "en")
     again = take(desk, TEXT)
     assert (again.draft.id, again.known) == (done.draft.id, True)
@@ -100,65 +99,19 @@ def test_what_follows_an_unpublished_draft_names_it(desk: Recording) -> None:
         take(desk, follow_up("Cancel", "third", TEXT))
 
 
-def test_a_signature_is_verified_by_the_certificate_of_its_sender(desk: Recording) -> None:
-    key, certificate = key_and_certificate()
-    certificates = {SENDER: certificate}
-    signed = Signer(key, certificate)(TEXT.encode()).decode()
-    done = take(desk, signed, certificates=certificates)
-    assert (done.signed, done.findings) == (True, ())
-    with pytest.raises(InvalidAlert, match="signature"):
-        take(desk, signed.replace("Vigilance jaune", "Vigilance rouge", 1), certificates=certificates)
-    unsigned = take(desk, TEXT, certificates=certificates)
-    assert (unsigned.signed, [finding.code for finding in unsigned.findings]) == (False, ["PN707"])
-    assert take(desk, TEXT, certificates={"other@police.example": certificate}).signed is None
-    stolen = signed.replace(
-        "<alert", f'<alert xmlns="{"urn:oasis:names:tc:emergency:cap:1.2"}"><sender>{SENDER}</sender><x'
-    )
-    with pytest.raises(InvalidAlert):
-        take(desk, stolen, certificates=certificates)
-
-
-def test_a_forged_alert_does_not_keep_the_genuine_one_out(desk: Recording) -> None:
-    key, certificate = key_and_certificate()
-    certificates = {SENDER: certificate}
-    forged = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"), certificates=certificates)
-    signed = Signer(key, certificate)(TEXT.encode()).decode()
-    genuine, again = (take(desk, signed, certificates=certificates) for _ in range(2))
-    assert (genuine.known, genuine.signed, genuine.findings[0].code) == (False, True, "PN708")
-    assert forged.draft.id in str(genuine.findings[0].reason)
-    assert (again.known, again.signed, again.draft.id) == (True, True, genuine.draft.id)
-    assert "rouge" not in genuine.draft.message.headline
-    publish(desk, genuine)
-    cancel = take(desk, follow_up("Cancel", "later", TEXT)).draft.message.lifecycle
-    assert cancel.incident == genuine.draft.message.incident
-
-
 def test_another_text_under_the_same_name_is_a_finding(desk: Recording) -> None:
-    key, certificate = key_and_certificate()
     first = take(desk, TEXT)
     other = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"))
     assert (other.draft.id, other.known, other.findings[0].code) == (first.draft.id, True, "PN708")
-    signed = take(desk, Signer(key, certificate)(TEXT.encode()).decode(), certificates={SENDER: certificate})
-    assert (signed.draft.id, signed.signed, signed.findings) == (first.draft.id, True, ())
 
 
-def test_a_signed_alert_has_one_draft_whatever_the_desk_changes_in_it(desk: Recording) -> None:
-    key, certificate = key_and_certificate()
-    signed, how = Signer(key, certificate)(TEXT.encode()).decode(), {"certificates": {SENDER: certificate}}
-    first = take(desk, signed, **how)
-    assert (take(desk, signed, category="fire", **how).draft.id, first.signed) == (first.draft.id, True)
-    changed = first.draft.message.model_copy(update={"category": "fire", "headline": "Feu"})
-    desk.publisher.drafts.revise(first.draft.id, changed, actor="hugo")
-    again = take(desk, signed, **how)
-    assert (again.draft.id, again.signed, again.findings[0].code) == (first.draft.id, False, "PN708")
-
-
-def test_the_alert_of_another_sender_inside_does_not_count(desk: Recording) -> None:
-    key, certificate = key_and_certificate()
-    inner = Signer(key, certificate)(TEXT.replace(SENDER, "other@police.example").encode()).decode()
-    outer = TEXT.replace("</alert>", f"<x>{inner.partition('?>')[2].strip()}</x></alert>")
-    with pytest.raises(InvalidAlert, match="signature"):
-        take(desk, outer, certificates={SENDER: certificate})
+@pytest.mark.parametrize("kind", ["Update", "Cancel"])
+def test_nobody_changes_the_alert_of_another_sender(desk: Recording, kind: str) -> None:
+    publish(desk, take(desk, TEXT))
+    with pytest.raises(InvalidAlert, match="of another sender"):
+        take(desk, follow_up(kind, "second", TEXT).replace(f"<sender>{SENDER}", "<sender>other@police.example"))
+    folded = follow_up(kind, "second", TEXT).replace(f"<sender>{SENDER}", f"<sender>{SENDER.upper()}")
+    assert take(desk, folded).draft.message.lifecycle.incident
 
 
 def test_a_category_that_is_not_known_is_named(desk: Recording) -> None:

@@ -30,7 +30,9 @@ from tests.support.shipped_files import channel_on, posted_everywhere
 
 INCIDENT: Final = "2026-4711"
 STREETS: Final = ("avenue de Lodève", "avenue de Toulouse")
-CHANNELS: Final = tuple(replace(channel_on(name), languages=("fr", "en")) for name in ("bluesky", "sms", "email"))
+CHANNELS: Final = tuple(
+    channel_on(name).model_copy(update={"languages": ("fr", "en")}) for name in ("bluesky", "sms", "email")
+)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def _channel(name: str = "sky", **how: Any) -> ChannelConfig:
         network="bluesky",
         account="a",
         capabilities=Capabilities(budget=Budget(300)),
-        open=lambda _clock, _store: None,  # type: ignore[arg-type,return-value]  # it is not opened
+        open=lambda _clock, _store: None,
         **how,
     )
 
@@ -227,7 +226,7 @@ def test_the_state_fits_one_line() -> None:
         recording.publisher.journal.stop("cne Roux", "exercise")
         assert monitor.line() == "waiting 1, blocked webhook, stopped"
         channels = recording.publisher.channel_configs
-        channels["bluesky"] = replace(channels["bluesky"], problem="password: cannot be read")
+        channels["bluesky"] = channels["bluesky"].model_copy(update={"problem": "password: cannot be read"})
         assert monitor.line() == "waiting 1, blocked webhook, unusable bluesky, stopped"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def _channel(name: str, **how: Any) -> ChannelConfig:
 
 
 def _unusable(problem: str, name: str) -> ChannelConfig:
-    return replace(_channel(name), account="", problem=problem)
+    return _channel(name).model_copy(update={"account": "", "problem": problem})
 
 
 def _state(publisher: Publisher, name: str) -> ChannelStatus:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -145,7 +144,7 @@ class Counted:
 
 
 def limited(audience: Counted, **limits: Any) -> dict[str, ChannelConfig]:
-    return {"sms": replace(channel(), audiences=(audience,), **limits)}
+    return {"sms": channel().model_copy(update={"audiences": (audience,), **limits})}
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ def test_a_duty_channel_that_is_too_small_silences_no_other(installation: Instal
     tiny = replace(small.capabilities, budget=Budget(40), replies=False)
     channels = [
         installation.sky.configured("sky"),
-        replace(small.configured("small"), capabilities=tiny),
+        small.configured("small").model_copy(update={"capabilities": tiny}),
         installation.duty.configured("duty"),
     ]
     publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=("small", "duty")))
@@ -271,8 +271,10 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
     tiny = replace(small.capabilities, budget=Budget(40), replies=False)
     channels = [
         installation.sky.configured("sky"),
-        replace(small.configured("small"), capabilities=tiny),
-        replace(installation.duty.configured("duty"), account="", problem="channels.duty.token: the file is empty."),
+        small.configured("small").model_copy(update={"capabilities": tiny}),
+        installation.duty.configured("duty").model_copy(
+            update={"account": "", "problem": "channels.duty.token: the file is empty."}
+        ),
     ]
     publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=names))
     publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
@@ -349,7 +351,7 @@ def test_a_duty_channel_must_be_one(installation: Installation) -> None:
 
 
 def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(installation: Installation) -> None:
-    press = replace(installation.duty.configured("press"), account="press.example")
+    press = installation.duty.configured("press").model_copy(update={"account": "press.example"})
     before = installation.publisher(channels=[installation.sky.configured("sky"), press])
     _open(before)
     now = installation.publisher(

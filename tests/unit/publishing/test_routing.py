@@ -282,7 +282,7 @@ def test_a_removed_channel_or_one_that_became_an_exercise_channel_is_reported() 
 
 def test_a_channel_that_has_another_name_by_now_still_owes_its_readers_the_end() -> None:
     history = _history((_part(BLUESKY), _part(BLUESKY, language="en"), _part(MAIL)))
-    renamed = replace(BLUESKY, name="sky")
+    renamed = BLUESKY.model_copy(update={"name": "sky"})
     legs = _plan(_message("end", translations=[ENGLISH]), history, (renamed, MAIL))
     assert [(leg.channel, leg.language, leg.skip) for leg in legs] == [
         ("sky", "fr", ""),
@@ -369,7 +369,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
 
 def test_a_channel_without_the_corrected_post_publishes_a_post() -> None:
     able = _channel("able")
-    able = replace(able, capabilities=replace(able.capabilities, edits=True))
+    able = able.model_copy(update={"capabilities": replace(able.capabilities, edits=True)})
     history = _history((_part(able),), (_part(BLUESKY),))
     [post, _] = _plan(_message("correction", corrects=IDS[1]), history, (able, BLUESKY))
     assert (post.channel, post.operation) == ("able", Operation.POST)
@@ -392,7 +392,7 @@ def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: Ch
 
 
 def test_a_channel_of_the_same_account_has_other_readers() -> None:
-    residents = replace(MAIL, name="residents", retired=True)
+    residents = MAIL.model_copy(update={"name": "residents", "retired": True})
     history = _history((_part(MAIL, Outcome.POSTED),))
     [renamed] = choose_targets_on(_message(Stage.UPDATE), history, residents)
     [other] = choose_targets_on(_message(Stage.UPDATE), history, residents, others=[MAIL.name])
@@ -481,7 +481,7 @@ def test_a_post_whose_images_a_correction_brought_is_deleted() -> None:
 
 
 def test_a_cancellation_that_deletes_all_deletes_nothing_twice() -> None:
-    wall = replace(WALL, on_cancellation="delete")
+    wall = WALL.model_copy(update={"on_cancellation": "delete"})
     shown = _pictured(("opening", (_part(wall),), True))
     message = _message("cancellation")
     targets = choose_targets(message, shown, (wall,), (), contains=places.contains, deletes_images=True)
@@ -490,7 +490,7 @@ def test_a_cancellation_that_deletes_all_deletes_nothing_twice() -> None:
 
 @pytest.mark.parametrize("stage", ["end", "cancellation"])
 def test_what_waits_is_deleted_since_it_may_be_sent_before_that_is_stored(stage: Stage) -> None:
-    wall = replace(WALL, on_cancellation="delete")
+    wall = WALL.model_copy(update={"on_cancellation": "delete"})
     waits = _pictured(("opening", (_part(wall, Outcome.WAITING),), True))
     targets = choose_targets(_message(stage), waits, (wall,), (), contains=places.contains, deletes_images=True)
     assert _deleted(targets) == [("wall", IDS[0])]

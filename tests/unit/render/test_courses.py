@@ -33,7 +33,7 @@ INCIDENT: Final = "2026-4711"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
 SHORT: Final = [channel_on(network) for network in NETWORKS if network != "email"]
 MAIL: Final = channel_on("email")
-LAST: Final = replace(channel_on("x"), hashtags="last")
+LAST: Final = channel_on("x").model_copy(update={"hashtags": "last"})
 COLOURS: Final = {
     Severity.MODERATE: ("jaune", "yellow"),
     Severity.SEVERE: ("orange", "orange"),

@@ -258,7 +258,7 @@ def test_a_phrase_that_would_mean_the_opposite_without_its_end_is_left_out(descr
 
 def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
     channel = channel_on("email")
-    narrow = replace(channel, capabilities=replace(channel.capabilities, budget=Budget(500)))
+    narrow = channel.model_copy(update={"capabilities": replace(channel.capabilities, budget=Budget(500))})
     message = _message(
         Stage.OPENING, headline="Incendie", description=f"Feu au nord. {SMOKE}", instruction="Fermez tout."
     )
@@ -464,7 +464,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_reason(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
     narrow = replace(bluesky.capabilities, replies=False)
-    publisher = desk.publisher([replace(bluesky, capabilities=narrow), desk.by_mail()])
+    publisher = desk.publisher([bluesky.model_copy(update={"capabilities": narrow}), desk.by_mail()])
     order = accident(instruction="Quittez les lieux " * 30)
     seen = publisher.preview(order)
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
@@ -492,8 +492,8 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
 
 def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
-    mail = replace(desk.by_mail(), account="", problem="channels.presse.url: the file is empty.")
-    narrow = replace(bluesky, capabilities=replace(bluesky.capabilities, replies=False))
+    mail = desk.by_mail().model_copy(update={"account": "", "problem": "channels.presse.url: the file is empty."})
+    narrow = bluesky.model_copy(update={"capabilities": replace(bluesky.capabilities, replies=False)})
     order = accident(instruction="Quittez les lieux " * 30)
     with pytest.raises(MessageTooLong):
         desk.publisher([narrow]).preview(order)
@@ -514,8 +514,10 @@ def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk
 
 def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
-    narrow = replace(bluesky, languages=("fr", "en"), capabilities=replace(bluesky.capabilities, replies=False))
-    broken = replace(narrow, account="", problem="channels.bluesky.password: the file is empty.")
+    narrow = bluesky.model_copy(
+        update={"languages": ("fr", "en"), "capabilities": replace(bluesky.capabilities, replies=False)}
+    )
+    broken = narrow.model_copy(update={"account": "", "problem": "channels.bluesky.password: the file is empty."})
     english = Translation(language="en", headline="Accident", instruction="Leave the area.")
     order = accident(instruction="Quittez les lieux " * 30, translations=(english,))
     waits = desk.publisher([broken, desk.by_mail()]).publish(order, key="1", actor="desk", wait=0)

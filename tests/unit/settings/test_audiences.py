@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -121,117 +121,27 @@ def test_addresses_in_the_settings(write: Write) -> None:
     assert addresses(write("addresses = []")) == []
 
 
-SOURCE = '''
-from collections.abc import Iterator
-from pydantic import SecretStr
-from policenotify.audiences.model import Row, Subscriber
-
-def people():
-    yield "a@press.example"
-
-class Directory:
-    """Everybody in a directory."""
-
-    def __init__(self, *, name: str, password: SecretStr, count: int = 1) -> None:
-        if count > 5:
-            raise ValueError(f"too many for {password.get_secret_value()}")
-        self.name, self.count = name, count
-
-    def revision(self) -> str:
-        return "1"
-
-    def rows(self, *, start: int = 0) -> Iterator[Row]:
-        for number in range(start, self.count):
-            yield Subscriber(position=number, address=f"{number}@{self.name}.example")
-
-class Nameless:
-    def __init__(self, *, count: int = 1) -> None: ...
-
-class Empty:
-    def __init__(self, *, name: str) -> None: ...
-
-broken = 3
-'''
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    before = set(sys.modules)
-    folder = tmp_path / "site"
-    install(folder, "police-directory", "directory", "nameless", "empty", "broken", "missing")
-    monkeypatch.syspath_prepend(folder)
-    yield folder
-    for name in set(sys.modules) - before:
-        if getattr(sys.modules[name], "__file__", None) == str(folder / "police_directory.py"):
-            del sys.modules[name]
-
-
-def install(folder: Path, package: str, *names: str) -> None:
-    targets = {"directory": "Directory", "nameless": "Nameless", "empty": "Empty"}
-    info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "police_directory.py").write_text(SOURCE)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {package}\nVersion: 1.0\n")
-    lines = [f"{name} = police_directory:{targets.get(name, name)}" for name in names]
-    (info / "entry_points.txt").write_text("\n".join(["[policenotify.audiences]", *lines]))
-
-
-@pytest.mark.usefixtures("site")
-def test_a_function(write: Write) -> None:
+def test_a_function(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "police_directory.py").write_text('def people():\n    yield "a@press.example"\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "police_directory", raising=False)
     assert addresses(write('function = "police_directory:people"')) == ["a@press.example"]
     for target in ("police_directory:nobody", "nowhere:people"):
         [line] = wrongs(write(f'function = "{target}"'))
         assert line.startswith(f"audiences.people.function: '{target}' cannot be imported (")
 
 
-@pytest.mark.usefixtures("site")
-def test_an_audience_of_another_package(write: Write, tmp_path: Path) -> None:
-    place = write('source = "directory"\ncount = 2\npassword = { file = "password" }')
-    (tmp_path / "password").write_text("hunter22")
-    (tmp_path / "password").chmod(0o600)
-    assert addresses(place) == ["0@people.example", "1@people.example"]
-    assert "hunter" not in repr(read_settings(place, environ={}))
-
-
-@pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ('source = "direktory"', ("audiences.people.source: No installed package offers the audience 'direktory'. "
-         "Did you mean 'directory'?")),
-        ('source = "directory"', "audiences.people.password: is missing."),
-        ('source = "directory"\npassword = "hunter22"\ncuont = 2', ("audiences.people.cuont: is not known. "
-         "Did you mean 'count'?")),
-        ('source = "directory"\npassword = "hunter22"\ncount = 7', "audiences.people: ValueError"),
-        ('source = "nameless"', "audiences.people.source: the class of 'nameless' takes no name."),
-        ('source = "empty"', "audiences.people.source: 'empty' lacks one of name, revision, rows."),
-        ('source = "broken"', "audiences.people.source: The audience 'broken' is not a class."),
-        ('source = "missing"', "audiences.people.source: The audience 'missing' cannot be loaded (AttributeError)."),
-    ],
-)  # fmt: skip
-def test_wrong_sources(write: Write, table: str, line: str) -> None:
-    assert wrongs(write(table))[0].startswith(line)
-
-
-def test_a_source_that_two_packages_offer(write: Write, site: Path) -> None:
-    install(site, "other-directory", "directory")
-    [line] = wrongs(write('source = "directory"'))
-    assert line.endswith(
-        "is offered by 'other-directory' and 'police-directory': neither is used. Uninstall all but one."
-    )
-
-
-@pytest.mark.parametrize(
-    ("table", "line"),
-    [
-        ("", "audiences.people: write one of addresses, file, csv, query, function, source"),
-        ('file = "a"\ncsv = "b"', ("audiences.people: write one of addresses, file, csv, query, function, source, "
+        ("", "audiences.people: write one of addresses, file, csv, query, function"),
+        ('file = "a"\ncsv = "b"', ("audiences.people: write one of addresses, file, csv, query, function, "
          "not file and csv")),
         ('file = "a"\nurl = "hunter"', "audiences.people: url is for query only"),
         ('query = "SELECT 1"', "audiences.people: query needs the url of its database"),
         ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
          "Did you mean 'address'?")),
-        ('file = "a"\nfiel = "b"', "audiences.people: 'fiel' is not known. Did you mean 'file'?"),
+        ('file = "a"\nfiel = "b"', "audiences.people.fiel: is not known. Did you mean 'file'?"),
         ('query = "SELECT 1"\nurl = { env = "PEOPLE" }',
          "audiences.people.url: the environment variable PEOPLE is not set."),
         ('file = "a"\nareas = ["34172"]', "audiences.people.areas[0]: '34172' is not an area"),
@@ -265,8 +175,8 @@ def test_a_wrong_audience_stops_only_its_own_channels(write: Write) -> None:
     other = other.replace("desk:", "other:").replace("police.example", "other.example")
     place = write('fiel = "x"', more=other)
     press, fine = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert str(press.problem).startswith("audiences.people: 'fiel' is not known.")
-    assert str(fine.problem) == ""
+    assert press.problem.startswith("audiences.people.fiel: is not known.")
+    assert fine.problem == ""
 
 
 def test_a_list_that_cannot_be_read_is_an_error_unless_tolerant(write: Write) -> None:
@@ -344,14 +254,6 @@ def test_a_url_in_settings_that_others_may_read(write: Write, tmp_path: Path) ->
     place = write('query = "SELECT 1"\nurl = { file = "url" }', "recipients = []")
     with pytest.raises(SettingsError, match=r"audiences\.people\.url: is not used"):
         read_settings(place, environ={})
-
-
-@pytest.mark.usefixtures("site")
-def test_an_option_of_a_source_in_settings_that_others_may_read(write: Write) -> None:
-    place = write('source = "directory"\npassword = "hunter22"', "recipients = []")
-    place.chmod(0o644)
-    with pytest.raises(SettingsError, match="A secret is written in the settings"):
-        audience_of(read_settings(place, environ={}), "people")
 
 
 def test_without_secrets_a_url_is_withheld(write: Write) -> None:

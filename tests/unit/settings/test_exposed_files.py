@@ -139,7 +139,7 @@ def test_all_that_is_open_is_listed(place: Path) -> None:
         .replace('network = "bluesky"', 'network = "bluesky"\nrecipients = { file = "press.txt" }', 1)
     )
     (place / "press.txt").touch()
-    (place / "secrets" / "journal").write_text(f"sqlite:///{place}/policenotify.db?timeout=3")
+    (place / "secrets" / "journal").write_text(f"sqlite:///{place}/policenotify.db")
     settings = read_settings(file, environ={})
     assert exposed_files(settings) == {}
     for path in (place, *place.rglob("*")):

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policenotify.channel import BySeverity
 from policenotify.errors import JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import BySeverity
 from policenotify.model.message import Message
 from policenotify.model.rate import Rate
 from policenotify.publishing.reminders import ReminderPolicy
@@ -119,8 +119,8 @@ def test_a_choice_is_for_every_message_or_by_severity(
 ) -> None:
     settings = read_settings(write(BASIC.replace('tags = ["public"]', written)), environ=ENVIRON)
     bluesky, _ = channels_of(settings)
-    assert tuple(bluesky.unknown_policy(severe=severe) for severe in (True, False)) == unknown
-    assert tuple(bluesky.correction_policy(severe=severe) for severe in (True, False)) == correction
+    assert tuple(bluesky.on_unknown.choice(severe=severe) for severe in (True, False)) == unknown
+    assert tuple(bluesky.on_correction.choice(severe=severe) for severe in (True, False)) == correction
     shown = settings.model_dump(mode="json")["channels"]["bluesky"]
     assert shown["on_unknown"] == dict(zip(("severe", "minor"), unknown, strict=True))
 
@@ -493,7 +493,7 @@ def test_an_attempt_that_is_killed_is_finished_as_the_next_one_names_it(tmp_path
     with pytest.raises(SettingsError, match=rf"finish it: policenotify migrate --settings {re.escape(str(place))}\Z"):
         write_settings(tmp_path)
     settings = read_settings(place)
-    migrate(settings.journal_url, keys=settings.load_keys(), actor="operator")
+    migrate(settings.journal_url, keys=settings.load_keys())
     with open_publisher(place) as publisher:
         assert list(publisher.channel_configs) == ["console"]
     with pytest.raises(SettingsError, match=r"choose another directory\.\Z"):  # nothing is cut off

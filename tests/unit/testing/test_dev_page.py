@@ -9,20 +9,20 @@ import pytest
 
 from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.testing import DevNetworks
-from policenotify.testing.dev.page import DevPage
+from policenotify.testing.dev.page import dev_page
 from policenotify.testing.servers import VisibleImage
 
 
 @pytest.fixture
 def networks() -> Iterator[DevNetworks]:
-    with DevNetworks(channels=("x", "mastodon", "feed")) as running:
+    with DevNetworks(channels=("x", "mastodon")) as running:
         yield running
 
 
 @pytest.fixture
 def client(networks: DevNetworks) -> Iterator[httpx.Client]:
-    with DevPage(networks) as page, httpx.Client(base_url=page.url, trust_env=False) as opened:
-        opened.headers["Origin"] = page.url.rstrip("/")
+    with dev_page(networks) as url, httpx.Client(base_url=url, trust_env=False) as opened:
+        opened.headers["Origin"] = url.rstrip("/")
         yield opened
 
 
@@ -54,30 +54,17 @@ def test_posts_stand_as_in_a_preview(client: httpx.Client, networks: DevNetworks
 
 def test_pictures_are_shown(client: httpx.Client, networks: DevNetworks) -> None:
     server = networks["x"].server
-    server._put("Plan", None, (VisibleImage("Plan du secteur", b"\x89PNG", "image/png"),), server._clock())
+    server._put("Plan", None, (VisibleImage("Plan du secteur", b"\x89PNG", "image/png"),), server._now())
     assert '<img src="data:image/png;base64,iVBORw==" alt="Plan du secteur"' in client.get("").text
-    assert "img-src 'self' data:" in client.get("").headers["content-security-policy"]
+    assert "img-src data:" in client.get("").headers["content-security-policy"]
 
 
 def test_it_has_the_language_of_the_desk(networks: DevNetworks) -> None:
-    with DevPage(networks, catalogue=catalogue_of("fr")) as page:
-        text = httpx.get(page.url, trust_env=False).text
+    with dev_page(networks, catalogue=catalogue_of("fr")) as url:
+        text = httpx.get(url, trust_env=False).text
     assert '<html lang="fr">' in text
     assert "Ce que voient les lecteurs" in text
     assert "refuse tout" in text
-
-
-def test_the_feed_is_served_at_the_address_that_its_items_name(client: httpx.Client, networks: DevNetworks) -> None:
-    assert f'url = "{client.base_url}feed/"' in networks.toml
-    folder = networks["feed"].server.folder
-    (folder / "index.html").write_text("<h1>Alertes</h1>")
-    (folder / "feed.atom").write_text("<feed/>")
-    assert client.get("feed/").text == "<h1>Alertes</h1>"
-    assert client.get("feed/feed.atom").headers["content-type"].startswith("application/atom+xml")
-    assert client.get("feed/.lock").status_code == client.get("feed/nothing.html").status_code == 404
-    networks.reset()
-    assert client.get("feed/").status_code == 404
-    assert f'url = "{client.base_url}feed/"' in networks.toml
 
 
 def test_the_settings_can_be_copied(client: httpx.Client, networks: DevNetworks) -> None:
@@ -91,9 +78,8 @@ def test_the_form(client: httpx.Client, networks: DevNetworks) -> None:
     assert networks["x"].mode == "down"
     page = client.get("").text
     assert '<button name="x" value="down" aria-pressed="true">down</button>' in page
-    assert 'name="feed"' not in page  # nothing can go wrong there
     assert client.post("", data={"reset": ""}).status_code == 303
-    assert (networks["x"].mode, networks.posts("x")) == ("normal", [])
+    assert (networks["x"].mode, networks["x"].posts) == ("normal", [])
     for wrong in ({"x": "asleep"}, {"y": "down"}, {}, {"x": ["down", "slow"]}):
         assert client.post("", data=wrong).status_code == 400
     assert client.post("", content=b"x=\xff\xfe").status_code == 400
@@ -115,6 +101,6 @@ def test_a_page_of_another_site_sees_and_changes_nothing(client: httpx.Client, n
 
 
 def test_a_page_without_a_form_changes_nothing(networks: DevNetworks) -> None:
-    with DevPage(networks, switches=False) as page, httpx.Client(base_url=page.url, trust_env=False) as client:
-        assert client.post("", data={"x": "down"}, headers={"Origin": page.url.rstrip("/")}).status_code == 404
+    with dev_page(networks, form=False) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.post("", data={"x": "down"}, headers={"Origin": url.rstrip("/")}).status_code == 404
         assert "<form" not in client.get("").text

@@ -27,8 +27,7 @@ from policenotify import (
 )
 from policenotify.channel import Capabilities, Operation
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed, UnknownNetwork
-from policenotify.networks.options import default_capabilities
-from policenotify.networks.registry import configure_channel, network
+from policenotify.networks.registry import configure_channel, default_capabilities, network
 from policenotify.testing import FakeClock, InMemoryStateStore, Recording, recording_publisher
 from policenotify.testing.publisher import RETRY_DELAY, _RealPace
 from policenotify.testing.samples import SENDER

@@ -72,6 +72,7 @@ def test_an_intended_link_stays_as_it_is(text: str) -> None:
         ("@police.social", "police. social"),  # else it would become a link
         ("@prefet34.bsky.social", "prefet34.bsky.social"),
         ("@x.@y", "x.y"),
+        ("@aé@name", "aé name"),
     ],
 )
 def test_an_unlisted_account_is_named_and_not_mentioned(text: str, reads: str) -> None:

@@ -3,40 +3,36 @@
 import json
 
 import requests
-from pydantic import SecretStr
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
-from policenotify.errors import SettingsError
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
+from policenotify.networks.options import CallSeconds, ChannelOptions, Secret, SecureUrl
 from policenotify.text import Budget, utf8_bytes
-from policenotify.transport import error_for_exception, error_for_status, is_secure_url
+from policenotify.transport import error_for_exception, error_for_status
 
 
 class Ntfy:
-    """A topic on an ntfy server (docs.ntfy.sh), which rings the phones that subscribe to it.
-
-    Args:
-        topic: The topic's name.
-        token: An access token that may read and write the topic.
-        server: The URL of the server.
-        timeout: Seconds to wait for a connection, and again for each part of an answer.
-        clock: The time.
-
-    Raises:
-        SettingsError: The token would be sent without encryption.
-    """
+    """A topic on an ntfy server (docs.ntfy.sh), which rings the phones that subscribe to it."""
 
     # A longer text becomes a file.
     capabilities = Capabilities(budget=Budget(4095, utf8_bytes), title=True, hashtags=False)
 
-    def __init__(
-        self, *, topic: str, token: SecretStr, server: str = "https://ntfy.sh", timeout: float = 10.0, clock: Clock
-    ) -> None:
-        if not is_secure_url(server):
-            raise SettingsError("server: must be https://…, because the token is sent there")
-        self._server, self._topic = server.rstrip("/"), topic
-        self.account = f"{self._server}/{topic}"
-        self._timeout, self._clock, self._http = timeout, clock, requests.Session()
-        self._http.headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+    class Options(ChannelOptions):
+        """The options of a channel in the settings."""
+
+        topic: str
+        """The topic's name."""
+        token: Secret
+        """An access token that may read and write the topic."""
+        server: SecureUrl = "https://ntfy.sh"
+        """The URL of the server."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for each part of an answer."""
+
+    def __init__(self, options: Options, services: Services) -> None:
+        self._server, self._topic = options.server, options.topic
+        self.account = f"{options.server}/{options.topic}"
+        self._timeout, self._clock, self._http = options.timeout, services.clock, requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {options.token.get_secret_value()}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Return the request of a post. An opening has a higher priority than later messages."""

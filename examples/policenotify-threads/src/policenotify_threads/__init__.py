@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import regex
-from pydantic import SecretStr
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
-from policenotify.errors import Blocked, ChannelError, Refused, SettingsError, Unavailable, Unconfirmed
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
+from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.text import Budget
-from policenotify.transport import is_secure_url, without_side_effects
+from policenotify.transport import without_side_effects
 from policenotify_threads._graph import WHERE, Graph
 
 _LONGEST = 500  # Threads API, "Posts", "Limitations"
@@ -39,18 +39,6 @@ class Threads:
 
     `prepare` makes a *container*, which no reader sees. Its id is part of the request, and `send` publishes it. So Meta
     can be asked whether the post is published, and the same request never publishes twice.
-
-    Args:
-        username: The account's name, such as `police34`, also with `@`. The owner of the token is compared with it.
-        token: A long-lived token with the permissions `threads_basic`, `threads_content_publish`,
-            `threads_manage_replies`, `threads_read_replies` and `threads_delete`. It is renewed automatically.
-        server: The URL of the Graph API.
-        timeout: Seconds to wait for a connection, and again for each part of an answer.
-        clock: The time.
-        store: Stores the token for all processes of the installation.
-
-    Raises:
-        SettingsError: The token would be sent without encryption.
     """
 
     # No pictures: Meta loads them from a public URL ("Posts", image_url).
@@ -62,21 +50,29 @@ class Threads:
         hashtags=False,  # "Posts", "Topic Tags": one for each post
     )
 
-    def __init__(
-        self,
-        *,
-        username: str,
-        token: SecretStr,
-        server: str = "https://graph.threads.net",
-        timeout: float = 20.0,
-        clock: Clock,
-        store: StateStore,
-    ) -> None:
-        if not is_secure_url(server):
-            raise SettingsError("server: must be https://…, because the token is sent there")
-        self.account = username.removeprefix("@").lower()
-        self._clock = clock
-        self._graph = Graph(server=server, token=token, timeout=timeout, clock=clock, store=store)
+    class Options(ChannelOptions):
+        """The options of a channel in the settings."""
+
+        username: Handle
+        """The account's name, such as `police34`, also with `@`. The owner of the token is compared with it."""
+        token: Secret
+        """A long-lived token with the permissions `threads_basic`, `threads_content_publish`, `threads_manage_replies`,
+        `threads_read_replies` and `threads_delete`. It is renewed automatically."""
+        server: SecureUrl = "https://graph.threads.net"
+        """The URL of the Graph API."""
+        timeout: CallSeconds = 20.0
+        """Seconds to wait for a connection, and again for each part of an answer."""
+
+    def __init__(self, options: Options, services: Services) -> None:
+        self.account = options.username.lower()
+        self._clock = services.clock
+        self._graph = Graph(
+            server=options.server,
+            token=options.token,
+            timeout=options.timeout,
+            clock=services.clock,
+            store=services.store,
+        )
         self._checked: Account | None = None
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:

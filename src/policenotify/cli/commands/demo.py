@@ -109,7 +109,7 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
     clock = StoryClock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-demo-")))
-        networks = stack.enter_context(DevNetworks(channels=NETWORKS, partial=False, now=clock.now))
+        networks = stack.enter_context(DevNetworks(channels=NETWORKS, now=clock.now))
         keys = Keys.create(lambda count: bytes(range(count)))  # no secret: each demo has the same references
         publisher = Publisher(
             journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
@@ -206,7 +206,7 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
       policenotify demo --serve
     """
-    from policenotify.testing.dev.page import DevPage
+    from policenotify.testing.dev.page import dev_page
 
     catalogue = desk_catalogue(None)
     say = catalogue.say if catalogue else str
@@ -219,16 +219,15 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
             raise MissingExtra(Text("The command 'demo'"), "demo") from error
         page = None
         if port is not None:
-            page = stack.enter_context(
-                _at_port(port and port + 1, partial(DevPage, desk.networks, switches=False, catalogue=catalogue))
-            )
+            shown = partial(dev_page, desk.networks, form=False, catalogue=catalogue)
+            page = _at_port(port and port + 1, lambda port: stack.enter_context(shown(port)))
         entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
         report = draw("demo", entries, desk.publisher)
         file.write(report, catalogue)
         click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say, everything=everything)))
         click.echo(say(file.text), err=as_json)
         if feed and page:
-            click.echo(say(Text("\nWhat readers see: {url}", url=page.url)), err=as_json)
+            click.echo(say(Text("\nWhat readers see: {page}", page=page)), err=as_json)
             click.echo(say(Text("The feed: http://{account}/ (Ctrl-C ends it)", account=feed.account)), err=as_json)
             with ended_by_signals() as signals:
                 while not signals.wait(3_600):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,6 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
 from policenotify.translation import Text
-
-if TYPE_CHECKING:
-    from policenotify.testing.dev.networks import DevNetworks
 
 PORT_BASE = 8040
 """The port of the page. Those of the networks follow it."""
@@ -53,12 +49,12 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
       policenotify dev --port-base 9000 > policenotify.toml
     """
     from policenotify.testing.dev.networks import DevNetworks
-    from policenotify.testing.dev.page import DevPage
+    from policenotify.testing.dev.page import dev_page
 
     with ExitStack() as running:
         try:
             networks = running.enter_context(DevNetworks(port_base=port_base))
-            page = running.enter_context(DevPage(networks, port_base, catalogue=call.catalogue))
+            page = running.enter_context(dev_page(networks, port_base, catalogue=call.catalogue))
         except OSError as error:
             reason = Text(
                 "a port from {port_base} on cannot be used ({strerror}). Nothing was started.",
@@ -70,26 +66,21 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
         # Ctrl-C may come as soon as the address is known.
         signals = running.enter_context(ended_by_signals())
         if call.json:
-            missing = {channel: list(modules) for channel, modules in networks.missing.items()}
-            click.echo(json_text({"page": page.url, "settings": networks.toml, "file": settings, "missing": missing}))
+            click.echo(json_text({"page": page, "settings": networks.toml, "file": settings}))
         else:
             click.echo(networks.toml)
-        for line in _lines(networks, page.url, settings):
+        for line in _lines(page, settings):
             click.echo(call.say(line), err=True)
         while not signals.wait(_LONGEST):
             pass
     return Exit.OK
 
 
-def _lines(networks: DevNetworks, url: str, settings: str) -> list[Text]:
+def _lines(url: str, settings: str) -> tuple[str, str]:
     """Return what is printed on standard error for a person."""
-    left_out = [
-        Text("Without {channel}, because this is not installed: {modules}", channel=channel, modules=", ".join(modules))
-        for channel, modules in networks.missing.items()
-    ]
     here = (
         Text("The installation: {settings}", settings=settings)
         if settings
         else Text("Copy these settings, and close them for others: chmod 600")
     )
-    return [*left_out, here, Text("What readers see: {url} (Ctrl-C ends it)", url=url)]
+    return here, Text("What readers see: {url} (Ctrl-C ends it)", url=url)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
 
-_EXITS = exit_codes("1 nothing was changed; 6 no journal")
+_EXITS = exit_codes(Text("1 nothing was changed; 6 no journal"))
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _draft = click.argument("draft", shell_complete=completion.open_drafts)

@@ -53,19 +53,15 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
             actor=call.actor,
             category=category,
             language=(settings.language or "fr"),
-            certificates=settings.read_certificates(),
         )
         page: list[Part] = list(draft_lines(done.draft, publisher))
         if done.known:
             page.append(output.paragraph(Text("The alert was imported before: this is its draft.")))
-        if done.signed:
-            page.append(output.paragraph(Text("Its signature is that of its sender.")))
         for finding in done.findings:
             page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
         answer = ImportAnswer(
             draft=DraftResult.of(done.draft),
             known=done.known,
-            signed=done.signed,
             findings=tuple(f"{each.code} {each.field}: {each.reason}" for each in done.findings),
         )
         call.emit(answer, *page)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
+from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import OneOf
@@ -26,7 +27,7 @@ _SHELLS = {
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
 @common
 @pass_context
-def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
+def init(call: CliContext, directory: str, django: bool) -> Exit:
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
     The settings have the desk's language. Their only channel is the console, which prints each post. No existing file
@@ -70,19 +71,16 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT00
 @common
 @pass_context
 def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
-    """Create the journal's tables, or upgrade them to this version. Current tables stay as they are.
+    """Create the journal's tables. Tables that are there stay as they are.
 
-    Run it after an upgrade that asks for it, and once at the start for a journal that `init` has not created: on
-    PostgreSQL, or in another file. No other command creates one. Before, stop what publishes and delivers, and take a
-    copy.
+    Run it once for a journal that `init` has not created: on PostgreSQL, or in another file. No other command creates
+    one.
 
     \b
     Examples:
       policenotify migrate
       policenotify migrate --grant-to policenotify_app
     """
-    from policenotify.cli import output
-
     if grants is not None and grant_to is not None:
         raise UsageError(Text("Give --grants or --grant-to: the one only prints what the other does."))
     if grants is not None:
@@ -96,16 +94,11 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
     from policenotify.settings import read_settings
 
     settings = read_settings(call.settings, tolerant=True)
-    done = migrate_journal(settings.journal_url, keys=settings.load_keys(), actor=call.actor, grant_to=grant_to)
-    if done.before is None:
-        text = Text("The journal's tables are created, in version {after}.", after=done.after)
-    elif done.before == done.after:
-        text = Text("The journal's tables have version {after} already: nothing was changed.", after=done.after)
-    else:
-        text = Text(
-            "The journal's tables were upgraded from version {before} to {after}.", before=done.before, after=done.after
-        )
-    call.emit({"before": done.before, "after": done.after}, output.prose(text))
+    created = migrate_journal(settings.journal_url, keys=settings.load_keys(), grant_to=grant_to)
+    text = Text("The journal's tables are created.")
+    if not created:
+        text = Text("The journal has its tables already: nothing was changed.")
+    call.emit({"created": created}, output.prose(text))
     return Exit.OK
 
 

@@ -70,17 +70,11 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
             messages=done.messages,
         ),
         Text(
-            "{publications} publications with {deliveries} deliveries and {events} events",
+            "{publications} publications with {recipients} recipients",
             publications=done.publications,
-            deliveries=done.deliveries,
-            events=done.events,
-        ),
-        Text(
-            "{recipients} recipients, {pictures} pictures, {drafts} drafts",
             recipients=done.recipients,
-            pictures=done.pictures,
-            drafts=done.drafts,
         ),
+        Text("{pictures} pictures, {drafts} drafts", pictures=done.pictures, drafts=done.drafts),
     ]
     head = Text(
         "{text}, of before {before}:",
@@ -101,7 +95,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 
 @journal.command(
     "erase",
-    short_help="Erase one incident or publication at once.",
+    short_help="Erase one incident or message at once.",
     epilog=exit_codes("1 nothing was erased; 6 no journal"),
 )
 @click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
@@ -109,12 +103,12 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
 @common
 @pass_context
 def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
-    """Erase texts, pictures and addresses of one incident or publication at once. It cannot be undone.
+    """Erase texts, pictures and addresses of one incident or message at once. It cannot be undone.
 
     For a request under article 17 of the GDPR (RGPD). An incident must be
-    over; of an open one, only what followed its opening. The fact of
-    publication and its outcomes stay, as after a purge. Posts stay on the
-    networks: withdraw them first (policenotify withdraw).
+    over, and is erased as a whole. The fact of publication and its outcomes
+    stay, as after a purge. Posts stay on the networks: withdraw them first
+    (policenotify withdraw).
 
     \b
     Examples:

@@ -27,8 +27,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.errors import SettingsError, UnknownNetwork
-from policenotify.networks.options import default_capabilities, options_schema
-from policenotify.networks.registry import Network, check_networks
+from policenotify.networks.registry import Network, check_networks, default_capabilities
 from policenotify.networks.registry import networks as installed_networks
 from policenotify.publishing.results import Result
 from policenotify.translation import AnyText, Text
@@ -106,8 +105,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
     known: dict[str, Any] = {}
     if not problem:
         try:
-            kind = network.load()
-            known = _described(kind, options_schema(kind))
+            known = _described(network.load())
         except SettingsError as error:  # such as one of two packages that claim the same name
             problem = str(error)
     return NetworkInfo(
@@ -120,8 +118,8 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
     )
 
 
-def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
-    meanings = _meanings(kind)
+def _described(kind: Any) -> dict[str, Any]:
+    schema = kind.Options.model_json_schema()
     return {
         "about": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
         "capabilities": default_capabilities(kind),
@@ -133,7 +131,7 @@ def _described(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
                 type=_type(option, schema.get("$defs", {})),
                 required=name in schema.get("required", ()),
                 default=option.get("default"),
-                meaning=option.get("description") or meanings.get(name, ""),
+                meaning=" ".join(option.get("description", "").split()),
             )
             for name, option in schema["properties"].items()
         ],
@@ -199,9 +197,9 @@ def _in_a_file(name: str) -> str:
 def _example_value(option: NetworkOption, channel: str) -> str:
     if "secret" in str(option.type):
         return _in_a_file(f"{channel}-{option.name}")
-    named = _NAMED.search(str(option.meaning))
-    if option.default is None:
-        return "{}" if str(option.type) == "table" else f'"{named[1] if named else "…"}"'
+    named = _NAMED.search(option.meaning)
+    if option.default in (None, {}):
+        return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
 
 
@@ -256,15 +254,6 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _meanings(kind: type) -> dict[str, str]:
-    """Return the description of each argument (*Google Python Style Guide*, 3.8.3)."""
-    documentation = inspect.getdoc(kind) or ""
-    match = re.search(r"^Args:\n((?:[ ]{2,}.*\n?|\n)+)", documentation, re.MULTILINE)
-    section = inspect.cleandoc(match[1] if match else "")
-    arguments = re.findall(r"^(\w+)(?: \([^)]*\))?: (.*(?:\n[ ]+.*)*)", section, re.MULTILINE)
-    return {name: " ".join(meaning.split()) for name, meaning in arguments}
-
-
 def _type(option: Mapping[str, Any], definitions: Mapping[str, Any]) -> AnyText:
     """Return the type of an option in words, from its JSON Schema."""
     match option:
@@ -311,10 +300,10 @@ class _Networks(click.Group):
 def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--example`, which may also stand before the name of a network."""
 
-    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - a flag
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         context.meta["example"] = value or context.meta.get("example")
 
-    about = "Print the table of a channel on it, for the settings."
+    about = Text("Print the table of a channel on it, for the settings.")
     return click.option("--example", is_flag=True, expose_value=False, callback=remember, help=about)(command)
 
 

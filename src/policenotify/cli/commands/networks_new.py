@@ -7,6 +7,7 @@ import secrets
 import shutil
 import unicodedata
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from policenotify.networks.registry import RESERVED_NAMES, networks
 from policenotify.translation import Text
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_EXAMPLE: Final = files("policenotify.cli") / "example"  # the network of docs/howto/add-a-network.md
 _LONGEST: Final = 20  # characters: the module's name is written several times on a line
 
 
@@ -102,28 +104,18 @@ def _write(name: str, place: Path) -> tuple[str, ...]:
     Raises:
         SettingsError: The folder is not empty, or cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     module = f"policenotify_{name.replace('-', '_')}"
-    files = {
-        "pyproject.toml": "pyproject.toml.j2",
-        "README.md": "README.md.j2",
-        ".gitignore": "gitignore.j2",
-        f"src/{module}/py.typed": "",
-        f"src/{module}/__init__.py": "network.py.j2",
-        f"tests/test_{module.removeprefix('policenotify_')}.py": "test.py.j2",
+    parts = [part.capitalize() for part in name.split("-")]
+    example_files = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        ".gitignore": "gitignore",
+        f"src/{module}/__init__.py": "network.py",
+        f"tests/test_{module.removeprefix('policenotify_')}.py": "test.py",
     }
-    variables = {
-        "name": name,
-        "module": module,
-        "title": " ".join(part.capitalize() for part in name.split("-")),
-        "kind": "".join(part.capitalize() for part in name.split("-"))
-        + "Channel",  # neither a keyword nor an imported name
-        "bound": _bound(version("policenotify")),
-    }
-    skeleton = Environment(  # noqa: S701 - it renders no HTML
-        loader=PackageLoader("policenotify.cli", "skeleton"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
+    example = {file: (_EXAMPLE / f"{source}.txt").read_text("utf-8") for file, source in example_files.items()}
+    texts = {file: _named(text, name, module, parts) for file, text in example.items()}
+    texts[f"src/{module}/py.typed"] = ""
     target = place.resolve()
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -138,10 +130,9 @@ def _write(name: str, place: Path) -> tuple[str, ...]:
                 Text("There is no folder {parent}. Nothing was written: create it first.", parent=target.parent)
             )
         try:
-            for file, template in files.items():
+            for file, text in texts.items():
                 path = draft / file
                 path.parent.mkdir(parents=True, exist_ok=True)
-                text = skeleton.get_template(template).render(variables) if template else ""
                 path.write_text(text, encoding="utf-8")
             draft.replace(target)
         finally:
@@ -150,7 +141,18 @@ def _write(name: str, place: Path) -> tuple[str, ...]:
         raise SettingsError(
             Text("{place} cannot be written ({strerror}). Nothing was written.", place=place, strerror=error.strerror)
         ) from error
-    return tuple(files)
+    return tuple(texts)
+
+
+def _named(text: str, name: str, module: str, parts: list[str]) -> str:
+    """Return a file of the example, with the names of a network in place of its own."""
+    text = text.replace("policenotify>=0", f"policenotify{_bound(version('policenotify'))}")
+    text = text.replace("policenotify_radio", module).replace(
+        "test_radio", f"test_{module.removeprefix('policenotify_')}"
+    )
+    for end in ("Channel", "Fixture"):  # never a keyword or an imported name
+        text = text.replace(f"Radio{end}", f"{''.join(parts)}{end}")
+    return text.replace("TestRadio", f"Test{''.join(parts)}").replace("Radio", " ".join(parts)).replace("radio", name)
 
 
 def _bound(own: str) -> str:

@@ -33,12 +33,13 @@ def _settings() -> dict[str, Any]:
 
     schema = Settings.model_json_schema()
     definitions = schema["$defs"]
-    channel = definitions.pop("ChannelSettings")
+    channel = definitions.pop("ChannelTable")
     channel["properties"].pop("options")
     channel["properties"]["recipients"] = {
         "anyOf": [{"type": "array", "items": {"type": "string"}}, definitions.pop("RecipientSettings")]
     }
-    definitions["AudienceSettings"] = _audience(definitions["AudienceSettings"])
+    people = definitions["AudienceSettings"]["properties"]
+    people["url"] = _or_elsewhere(people["url"])
     # Seconds, where it is a number or a text of one; `PT20S` is ISO 8601.
     schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
     schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])
@@ -61,13 +62,12 @@ def _set_values(tables: dict[str, Any], schema: dict[str, Any]) -> None:
 
 def _networks() -> list[tuple[str, dict[str, Any]]]:
     from policenotify.errors import SettingsError
-    from policenotify.networks.options import options_schema
     from policenotify.networks.registry import networks
 
     schemas = []
     for network in networks():
         try:
-            schemas.append((network.name, options_schema(network.load())))
+            schemas.append((network.name, network.load().Options.model_json_schema()))
         except SettingsError:
             continue  # `policenotify networks` shows what is wrong with it
     return schemas
@@ -85,14 +85,6 @@ def _channel(
         "properties": {**channel["properties"], **own, "network": {"const": network, "type": "string"}},
         "required": ["network", *options.get("required", [])],
     }
-
-
-def _audience(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of an audience's table. A source has options of its own."""
-    table["properties"].pop("options")
-    table["properties"]["url"] = _or_elsewhere(table["properties"]["url"])
-    named = {"source": {"type": "string"}}
-    return {"anyOf": [table, {"type": "object", "properties": named, "required": ["source"]}]}
 
 
 def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:

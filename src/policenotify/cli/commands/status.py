@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _EXITS = exit_codes(
-    "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
+    Text("1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal")
 )
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
 _SCREEN = 36  # lines: a publication that does not fit is shown in short

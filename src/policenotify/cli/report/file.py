@@ -42,10 +42,8 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';
 PAGE_POLICY: Final = f"{POLICY}; img-src data:"
 """What a page may load: its own styles and pictures."""
 
-DEV_POLICY: Final = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
-)
-"""That of a page of fake networks, whose form is sent to its server, and of the pages of its feed."""
+DEV_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'self'"
+"""That of a page of fake networks, whose form is sent to its server."""
 
 _WIDTHS: Final = (240, 360, 520, 670)
 _HEAD: Final = (

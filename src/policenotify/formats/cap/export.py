@@ -54,8 +54,7 @@ _TYPES: Final = {
 def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
     """Return the files of a thread's alerts by their paths. See `alerts`."""
     site = feed.site
-    files = {site.alert_path(item.id): write(alert) for item, alert in alerts(site, thread)}
-    return {path: site.sign(content) for path, content in files.items()} if site.sign else files
+    return {site.alert_path(item.id): write(alert) for item, alert in alerts(site, thread)}
 
 
 def alerts(site: Site, thread: Thread) -> Iterator[tuple[Item, Alert]]:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from django.conf import settings
@@ -18,9 +18,6 @@ from policenotify.settings import Settings, read_settings
 from policenotify.settings.model import IN_DJANGO
 from policenotify.translation import Text
 
-if TYPE_CHECKING:
-    from policenotify.journal.database.migrate import Migrated
-
 _META = "pn_meta"  # a table that every journal has
 _WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -28,7 +25,7 @@ NAMES = frozenset({"SETTINGS", "DATABASE", "RUNNER"})
 """The names that `POLICENOTIFY` may hold."""
 
 
-def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
+def configured(name: str, default: str | None = None) -> Any:
     """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (alias) or RUNNER (path)."""
     given = getattr(settings, "POLICENOTIFY", {})
     return given.get(name, default) if isinstance(given, Mapping) else default
@@ -61,7 +58,7 @@ def journal_url(alias: str) -> str:
     if database.vendor == "sqlite":
         return str(database.settings_dict["NAME"])
     try:
-        from psycopg.pq import Conninfo  # noqa: PLC0415 - of an extra
+        from psycopg.pq import Conninfo
     except ImportError as error:
         raise MissingExtra(Text("A journal on PostgreSQL"), "postgres") from error
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
@@ -95,8 +92,8 @@ def check_journal(read: Settings) -> None:
         )
 
 
-def migrate_journal(actor: str) -> Migrated:
-    """Create the journal's tables, or migrate older ones to this version.
+def migrate_journal() -> bool:
+    """Create the journal's tables, unless it has them. Return whether they were created.
 
     Before they are created in a file of SQLite that others may read but not write, it is closed to them: Django makes
     files that everyone may read, and a journal in one of these is refused.
@@ -104,12 +101,12 @@ def migrate_journal(actor: str) -> Migrated:
     Raises:
         CommandError: The settings or the keys are wrong, or the migration failed. Nothing was changed.
     """
-    from policenotify.journal.database.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
+    from policenotify.journal.database.migrate import migrate
 
     try:
         url, keys = journal_url(alias()), project_settings(tolerant=True).load_keys()
         _close_new_file(alias())
-        return migrate(url, keys=keys, actor=actor)
+        return migrate(url, keys=keys)
     except PolicenotifyError as error:
         raise CommandError(str(error)) from error
 

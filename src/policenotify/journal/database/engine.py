@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 from pathlib import Path
@@ -16,9 +15,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from policenotify.errors import JournalError, JournalMissing
 from policenotify.journal.database import postgresql
 from policenotify.journal.permissions import SHARED, exposures
+from policenotify.translation import AnyText, Text
 
 BUSY = 30
-"""Seconds that a writer waits for another one, unless `?timeout=` in the URL sets others."""
+"""Seconds that a writer waits for another one."""
 
 _SETTINGS = (
     "synchronous=FULL",  # some transactions change it: see `begin`
@@ -34,16 +34,23 @@ _PREPARED = 512  # statements that a connection keeps prepared; a publication ru
 _TRIES = 10  # to set a new file's mode while other processes create the same journal
 _SUFFIXES = ("", "-wal", "-shm")  # the database, its write-ahead log, and the log's index
 
+_NOT_UNDERSTOOD = Text(
+    "The journal cannot be opened: its URL is not understood. Nothing was sent. Give the path of a file, "
+    "or postgresql://user@host/database."
+)
+
 # Result codes (sqlite.org/rescode.html). The lower 8 bits of an extended code are its kind.
 _MEANINGS = {
-    sqlite3.SQLITE_BUSY: "another process keeps it locked. Look for one that hangs, then try again",
-    sqlite3.SQLITE_FULL: "the disk is full. Free some space, then try again",
-    sqlite3.SQLITE_READONLY: "this user may not write to it. Give the user its file, those beside it (-wal, -shm) and "
-    "their folder, then try again",
-    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened. Give the user its file and folder, then try again",
-    sqlite3.SQLITE_IOERR: "the disk fails. Check the disk, then try again",
-    sqlite3.SQLITE_CORRUPT: "its file is damaged. Put it aside and restore a copy",
-    sqlite3.SQLITE_NOTADB: "its file is not a journal, or it is damaged. Name another file, or restore a copy",
+    sqlite3.SQLITE_BUSY: Text("another process keeps it locked. Look for one that hangs, then try again"),
+    sqlite3.SQLITE_FULL: Text("the disk is full. Free some space, then try again"),
+    sqlite3.SQLITE_READONLY: Text(
+        "this user may not write to it. Give the user its file, those beside it (-wal, -shm) and their "
+        "folder, then try again"
+    ),
+    sqlite3.SQLITE_CANTOPEN: Text("its file cannot be opened. Give the user its file and folder, then try again"),
+    sqlite3.SQLITE_IOERR: Text("the disk fails. Check the disk, then try again"),
+    sqlite3.SQLITE_CORRUPT: Text("its file is damaged. Put it aside and restore a copy"),
+    sqlite3.SQLITE_NOTADB: Text("its file is not a journal, or it is damaged. Name another file, or restore a copy"),
 }
 
 
@@ -66,15 +73,18 @@ def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
         return _open_file(parsed, create=create)
     raise JournalError(
-        f"A journal on {parsed.drivername!r} is not supported. "
-        "Give the path of a file, or postgresql://user@host/database."
+        Text(
+            "A journal on {drivername!r} is not supported. Give the path of a file, or "
+            "postgresql://user@host/database.",
+            drivername=parsed.drivername,
+        )
     )
 
 
 def file_id(path: str) -> tuple[int, int] | None:
     """Return what distinguishes a file from all others, or None if there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - called before each transaction
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -97,18 +107,19 @@ def _parsed(url: str) -> URL:
     try:
         return make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (SQLAlchemyError, ValueError):  # whose text may quote the URL, and so a password
-        raise JournalError(
-            "The journal cannot be opened: its URL is not understood. Nothing was sent. "
-            "Give the path of a file, or postgresql://user@host/database."
-        ) from None
+        raise JournalError(_NOT_UNDERSTOOD) from None
 
 
 def _open_file(parsed: URL, *, create: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
-        raise JournalError("A journal in memory would be lost with its process. Give the path of a file.")
-    path, timeout = Path(parsed.database).absolute(), _timeout(parsed)
+        raise JournalError(Text("A journal in memory would be lost with its process. Give the path of a file."))
+    if parsed.query:
+        raise JournalError(_NOT_UNDERSTOOD)
+    path = Path(parsed.database).absolute()
     if not path.parent.is_dir():
-        raise JournalError(f"The journal's folder {str(path.parent)!r} does not exist. Create it first.")
+        raise JournalError(
+            Text("The journal's folder {parent!r} does not exist. Create it first.", parent=str(path.parent))
+        )
     _refuse_exposed(path)
     if create:
         _create_file(path)
@@ -116,9 +127,7 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
         _ensure_exists(path)
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(
-            _uri(path), uri=True, timeout=timeout, check_same_thread=False, cached_statements=_PREPARED
-        )
+        return sqlite3.connect(_uri(path), uri=True, timeout=BUSY, check_same_thread=False, cached_statements=_PREPARED)
 
     def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         _prepare(connection)
@@ -132,27 +141,13 @@ def _open_file(parsed: URL, *, create: bool) -> Engine:
     return engine
 
 
-def _timeout(url: URL) -> float:
-    """Return the seconds that a writer waits for another one, which may follow the path."""
-    try:
-        timeout = float(str(url.query.get("timeout", BUSY)))  # given twice, it is a tuple
-    except ValueError:
-        timeout = math.nan
-    if url.query.keys() - {"timeout"} or not 0 <= timeout < math.inf:
-        raise JournalError(
-            "The journal cannot be opened: its URL is not understood. Nothing was sent. After the path of a file only "
-            f"?timeout={BUSY} may follow, with the seconds to wait for another process."
-        )
-    return timeout
-
-
 def _refuse_exposed(path: Path) -> None:
     """Refuse files that others may read: a reader's lock on the log's index is enough to stop every writer."""
     found = dict.fromkeys(
         str(exposure) for suffix in _SUFFIXES for exposure in exposures(Path(f"{path}{suffix}"), SHARED)
     )
     if found:
-        raise JournalError(f"The journal is not opened, and nothing was sent. {' '.join(found)}")
+        raise JournalError(Text("The journal is not opened, and nothing was sent. {found}", found=" ".join(found)))
 
 
 def _create_file(path: Path) -> None:
@@ -163,8 +158,12 @@ def _create_file(path: Path) -> None:
         pass
     except OSError as error:
         raise JournalError(
-            f"The journal {path} cannot be created ({error.strerror}). Nothing was sent. Give the user write access to "
-            "its folder, or name another place."
+            Text(
+                "The journal {path} cannot be created ({strerror}). Nothing was sent. Give the user write "
+                "access to its folder, or name another place.",
+                path=path,
+                strerror=error.strerror,
+            )
         ) from error
 
 
@@ -173,9 +172,12 @@ def _ensure_exists(path: Path) -> None:
         path.stat()
     except FileNotFoundError:
         raise JournalMissing(
-            f"There is no journal at {path}. Nothing was sent. If it was moved or deleted, put it back together with "
-            "its -wal file; if it is elsewhere, name the place in the settings (journal = …). Only for a new "
-            "installation, make one: policenotify migrate"
+            Text(
+                "There is no journal at {path}. Nothing was sent. If it was moved or deleted, put it back "
+                "together with its -wal file; if it is elsewhere, name the place in the settings (journal = "
+                "…). Only for a new installation, make one: policenotify migrate",
+                path=path,
+            )
         ) from None
     except OSError:  # SQLite's own error explains it
         pass
@@ -212,8 +214,11 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK").close()
     if mode != "wal":
         raise JournalError(
-            f"The journal cannot be kept here: its file system allows only the mode {mode!r}, not write-ahead logging. "
-            "Nothing was sent. Put it on a local disk."
+            Text(
+                "The journal cannot be kept here: its file system allows only the mode {mode!r}, not "
+                "write-ahead logging. Nothing was sent. Put it on a local disk.",
+                mode=mode,
+            )
         )
 
 
@@ -258,13 +263,13 @@ def _execute(connection: Connection, statement: str) -> None:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException) -> AnyText:
     """Return what a database error means and what to do, without statement, values, address or password."""
     cause = _cause(error)
     if postgresql.is_server_error(cause):
         return postgresql.explain(error, cause)
     if isinstance(cause, NoConnectionFree):
-        return "this process uses all its connections to it at once. Make fewer calls at once, then try again"
+        return Text("this process uses all its connections to it at once. Make fewer calls at once, then try again")
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code in _MEANINGS:
         return _MEANINGS[code]
@@ -275,11 +280,6 @@ def explain(error: BaseException) -> str:
     return type(cause).__name__
 
 
-def is_read_only(error: BaseException) -> bool:
-    """Return True if a statement failed because SQLite has opened the file for reading only."""
-    return getattr(_cause(error), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-
-
 def is_missing_table(error: BaseException) -> bool:
     """Return True if a statement failed because one of the journal's tables is missing."""
     cause = _cause(error)
@@ -288,5 +288,5 @@ def is_missing_table(error: BaseException) -> bool:
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
 
 
-def _cause(error: BaseException) -> Any:  # noqa: ANN401 - a driver's error
+def _cause(error: BaseException) -> Any:
     return error.orig if isinstance(error, DBAPIError) else error

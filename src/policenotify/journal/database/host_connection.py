@@ -11,6 +11,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, text
 
 from policenotify.errors import JournalError
 from policenotify.journal.database.engine import file_id
+from policenotify.translation import Text
 
 # They would end the host's transaction, or change its connection for good.
 _WITHHELD = frozenset({"commit", "rollback", "close", "create_function", "add_notice_handler"})
@@ -26,12 +27,8 @@ class _BorrowedConnection:
     def __init__(self, raw: object) -> None:
         self._raw = raw
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver has
-        return _ignore if name in _WITHHELD else getattr(self._raw, name)
-
-
-def _ignore(*_given: object, **_named: object) -> None:
-    pass
+    def __getattr__(self, name: str) -> Any:
+        return (lambda *_given, **_named: None) if name in _WITHHELD else getattr(self._raw, name)
 
 
 @contextmanager
@@ -62,8 +59,10 @@ def ensure_transaction(connection: Connection) -> None:
     in_a_file = connection.dialect.name == "sqlite"
     if getattr(raw, "autocommit", False) is True or (in_a_file and raw.isolation_level is None):
         raise JournalError(
-            "This connection commits each statement by itself. Nothing was sent. Give one with a transaction: "
-            "with engine.begin() as connection"
+            Text(
+                "This connection commits each statement by itself. Nothing was sent. Give one with a "
+                "transaction: with engine.begin() as connection"
+            )
         )
     if in_a_file:
         # SQLite's driver begins only before a change. An earlier savepoint would be committed at its end.

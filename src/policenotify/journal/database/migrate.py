@@ -1,8 +1,8 @@
-"""Create, upgrade, move and empty journals, each in one transaction: wholly or not at all."""
+"""Create, move and empty journals, each in one transaction: wholly or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,30 +16,12 @@ from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.postgresql import grants
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.journal.records import LEASE, microseconds
+from policenotify.journal.records import microseconds
 from policenotify.model.history import Outcome
-
-Step = Callable[[Connection], None]
-"""Upgrades the tables from one version to the next. A released step is never changed."""
-
-STEPS: Mapping[int, Step] = {}
-"""The step from each version to the next, up to that of these tables."""
+from policenotify.translation import Text
 
 _LOCK = 0x706E_6D69  # "pnmi": any number that no other program uses as an advisory lock in this database
 _ROWS = 100  # rows copied at once; some hold an image
-
-
-@dataclass(frozen=True, slots=True)
-class Migrated:
-    """What `migrate` did.
-
-    Attributes:
-        before: The version before, or None if there were no tables.
-        after: The version now.
-    """
-
-    before: int | None
-    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +42,17 @@ class Moved:
 
 
 @forget_locals
-def migrate(  # the steps are for tests
-    url: str,
-    *,
-    keys: Keys,
-    actor: str,
-    grant_to: str | None = None,
-    clock: Clock | None = None,
-    steps: Mapping[int, Step] = STEPS,
-) -> Migrated:
-    """Create the tables of a journal, or upgrade older ones.
-
-    A failure leaves the journal unchanged. Two processes at once migrate it once.
+def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock | None = None) -> bool:
+    """Create the tables of a journal, unless it has them. Two processes at once create them once.
 
     Args:
         url: See [`open_journal`][policenotify.journal.open_journal].
         keys: The installation's keys.
-        actor: Who migrates, for the audit log.
         grant_to: The role on PostgreSQL that gets what publishing, delivering and sealing need.
         clock: The clock. By default the server's on PostgreSQL, else this machine's.
-        steps: The step from each version to the next.
+
+    Returns:
+        Whether they were created.
 
     Raises:
         JournalError: It failed. Nothing was changed.
@@ -91,20 +64,12 @@ def migrate(  # the steps are for tests
     ):
         _lock_schema(connection)
         if grant_to is not None and connection.dialect.name != "postgresql":
-            raise JournalError("A journal in a file has no roles to grant anything to. Nothing was changed.")
-        before, after = meta.version(connection), 1 + len(steps)
-        if before is None:
-            meta.create(connection, keys, journal.entropy)
-        for version in range(before or after, after):
-            steps[version](connection)
-            meta.put(connection, meta.VERSION, str(version + 1))
-        meta.ensure_id(connection, journal.entropy)
-        meta.check(connection, keys, required=after)
-        if before not in {None, after}:
-            audit.record(connection, journal.now(), actor, "migrated", {"from": before, "to": after})
+            raise JournalError(Text("A journal in a file has no roles to grant anything to. Nothing was changed."))
+        created = meta.create(connection, keys, journal.entropy)
+        meta.check(connection, keys)
         for statement in grants(grant_to).splitlines() if grant_to is not None else ():
             connection.exec_driver_sql(statement)
-    return Migrated(before, after)
+    return created
 
 
 @forget_locals
@@ -128,7 +93,7 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     """
     place = without_password(to)
     if without_password(url) == place:
-        raise JournalError("The journal is there already. Nothing was moved.")
+        raise JournalError(Text("The journal is there already. Nothing was moved."))
     with (
         closing(Journal.connect(url, keys=keys, clock=clock)) as old,
         closing(Journal.connect(to, keys=keys, clock=clock, create=True)) as new,
@@ -139,8 +104,11 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
         meta.check(target, keys)
         if audit.newest_event(target):
             raise JournalError(
-                "There is a journal already where this one is to go, and it is in use. Nothing was moved. If it was "
-                "moved before, name the new place in the settings (journal = …); else empty it, or name another."
+                Text(
+                    "There is a journal already where this one is to go, and it is in use. Nothing was "
+                    "moved. If it was moved before, name the new place in the settings (journal = …); else "
+                    "empty it, or name another."
+                )
             )
         with old.write() as source:  # committed first: no process can ever deliver from both
             _lock_tables(source)
@@ -181,8 +149,11 @@ def _lock_schema(connection: Connection) -> None:
         return
     if (encoding := connection.execute(text("SHOW server_encoding")).scalar()) != "UTF8":
         raise JournalError(
-            f"The journal's database is encoded in {encoding}, which not every name can be written in. "
-            "Nothing was changed. Create it with: ENCODING 'UTF8' TEMPLATE template0"
+            Text(
+                "The journal's database is encoded in {encoding}, which not every name can be written in. "
+                "Nothing was changed. Create it with: ENCODING 'UTF8' TEMPLATE template0",
+                encoding=encoding,
+            )
         )
     _take_time(connection)
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -203,12 +174,15 @@ def _take_time(connection: Connection) -> None:
 
 
 def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
-    attempts.recover(source, now, LEASE)
+    attempts.recover(source, now)
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(
-            f"{count} deliveries are just being sent. Nothing was moved. Run policenotify stop, wait until they are "
-            "done (policenotify status), and move again; then run policenotify resume."
+            Text(
+                "{count} deliveries are just being sent. Nothing was moved. Run policenotify stop, wait "
+                "until they are done (policenotify status), and move again; then run policenotify resume.",
+                count=count,
+            )
         )
 
 
@@ -221,9 +195,10 @@ def _copy(source: Connection, target: Connection) -> dict[str, int]:
         query, counts[table.name] = select(table).order_by(*table.primary_key.columns), 0  # a row follows its parents
         if table is schema.meta:
             query = query.where(table.c.name != meta.MOVED)
-        for rows in source.execute(query, execution_options={"yield_per": _ROWS}).mappings().partitions():
-            target.execute(insert(table), [dict(row) for row in rows])
-            counts[table.name] += len(rows)
+        with source.execute(query, execution_options={"yield_per": _ROWS}) as result:
+            for rows in result.mappings().partitions():
+                target.execute(insert(table), [dict(row) for row in rows])
+                counts[table.name] += len(rows)
         number = table.autoincrement_column
         if number is not None and target.dialect.name == "postgresql":  # which goes on behind the numbers taken
             sequence = func.pg_get_serial_sequence(table.name, number.name)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from policenotify.errors import JournalError, MissingExtra
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
+from policenotify.translation import AnyText, Text
 
 DRIVERS = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 """The URL schemes of PostgreSQL. All use psycopg 3."""
@@ -32,10 +33,10 @@ _CONNECTION = {
 _RECYCLE = 1800  # seconds; firewalls drop idle connections
 _FRESH = 1.0  # seconds for which an answer of the server's clock is extrapolated outside transactions
 
-_LOST = "the connection to its server was lost. Check that the server runs, then try again"
-_UNREACHABLE = (
-    "its server cannot be reached, or does not accept the user, password or database. Check that it runs, and that the "
-    "settings name the right ones; its log has the reason"
+_LOST = Text("the connection to its server was lost. Check that the server runs, then try again")
+_UNREACHABLE = Text(
+    "its server cannot be reached, or does not accept the user, password or database. Check that it "
+    "runs, and that the settings name the right ones; its log has the reason"
 )
 _ONLY_ADDED = ("pn_event", "pn_seal")
 NO_TABLE = "42P01"
@@ -44,28 +45,30 @@ NO_TABLE = "42P01"
 # Error codes (postgresql.org/docs/current/errcodes-appendix.html). Two characters stand for a class.
 _MEANINGS = {
     "08": _LOST,
-    "22": "its server does not accept a value",
-    "25006": "its server is a copy that may not be written to. Name the primary server",
-    "25P02": "your transaction has failed before: roll it back, and begin a new one",
-    "25P03": "this process paused for too long, and its server gave up. Try again",
+    "22": Text("its server does not accept a value"),
+    "25006": Text("its server is a copy that may not be written to. Name the primary server"),
+    "25P02": Text("your transaction has failed before: roll it back, and begin a new one"),
+    "25P03": Text("this process paused for too long, and its server gave up. Try again"),
     "28": _UNREACHABLE,
-    "3D000": "its server has no such database. Create it, or name another, then: policenotify migrate",
-    "40": "two processes blocked each other. Try again",
+    "3D000": Text("its server has no such database. Create it, or name another, then: policenotify migrate"),
+    "40": Text("two processes blocked each other. Try again"),
     "42501": (
-        "this user may not do that to its tables. Purge, vacuum, migrate, move and restore as their owner; for the "
-        "rest: policenotify migrate --grant-to"
+        Text(
+            "this user may not do that to its tables. Purge, vacuum, migrate, move and restore as their "
+            "owner; for the rest: policenotify migrate --grant-to"
+        )
     ),
-    "42704": "its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again",
-    NO_TABLE: "a table is missing. Run: policenotify migrate",
-    "53100": "the disk of its server is full. Free some space, then try again",
-    "53300": "its server has no connection left. Close other programs, or raise max_connections",
-    "53": "its server lacks memory. Check the server, then try again",
-    "55P03": "another process keeps it locked. Look for one that hangs, then try again",
-    "57014": "its server took too long. Check the server, then try again",
-    "57": "its server is just starting or stopping. Try again in a moment",
-    "58": "the disk of its server fails. Check the server",
-    "XX001": "its data are damaged. Restore a copy",
-    "XX002": "one of its indexes is damaged. Rebuild it: REINDEX DATABASE",
+    "42704": Text("its server has no such role. Create it: CREATE ROLE … LOGIN. Then run the command again"),
+    NO_TABLE: Text("a table is missing. Run: policenotify migrate"),
+    "53100": Text("the disk of its server is full. Free some space, then try again"),
+    "53300": Text("its server has no connection left. Close other programs, or raise max_connections"),
+    "53": Text("its server lacks memory. Check the server, then try again"),
+    "55P03": Text("another process keeps it locked. Look for one that hangs, then try again"),
+    "57014": Text("its server took too long. Check the server, then try again"),
+    "57": Text("its server is just starting or stopping. Try again in a moment"),
+    "58": Text("the disk of its server fails. Check the server"),
+    "XX001": Text("its data are damaged. Restore a copy"),
+    "XX002": Text("one of its indexes is damaged. Rebuild it: REINDEX DATABASE"),
 }
 
 
@@ -99,11 +102,11 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
         JournalError: The URL names no database.
     """
     try:
-        import psycopg  # noqa: F401, PLC0415 - of an extra
+        import psycopg  # noqa: F401 - of an extra
     except ImportError as error:
-        raise MissingExtra("A journal on PostgreSQL", "postgres") from error
+        raise MissingExtra(Text("A journal on PostgreSQL"), "postgres") from error
     if not url.database:
-        raise JournalError("The journal's URL names no database: postgresql://user@host/database. Add its name.")
+        raise JournalError(Text("The journal's URL names no database: postgresql://user@host/database. Add its name."))
     # The URL's options come last, and so override these.
     own = url.normalized_query.get("options", ())
     options = " ".join([*(f"-c {name}={value}" for name, value in _TIMEOUTS.items()), *own])
@@ -122,11 +125,10 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _durable)
-    event.listen(engine, "checkin", _forget_mode)
     return engine
 
 
-def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg is an extra
+def _durable(connection: Any, _record: object) -> None:
     # Acknowledged writes survive a power cut, even on a server set for speed.
     with connection.cursor() as cursor:
         cursor.execute(
@@ -135,18 +137,12 @@ def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycop
     connection.commit()
 
 
-def _forget_mode(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg is an extra
-    # After a transaction that only reads, SQLAlchemy asks for READ WRITE, which a standby refuses with another error.
-    if connection is not None and not connection.closed:
-        connection.read_only = None
-
-
 def is_server_error(cause: object) -> bool:
     """Return True if an error comes from PostgreSQL."""
     return hasattr(cause, "sqlstate") and hasattr(cause, "diag")
 
 
-def explain(error: BaseException, cause: Any) -> str:  # noqa: ANN401 - psycopg is an extra
+def explain(error: BaseException, cause: Any) -> AnyText:
     """Return what a server error means and what to do. The server's own text quotes values and addresses."""
     code = cause.sqlstate or ""
     if code:
@@ -158,7 +154,7 @@ def explain(error: BaseException, cause: Any) -> str:  # noqa: ANN401 - psycopg 
     if type(cause).__name__ == "DataError":  # the driver rejects it before asking the server
         return _MEANINGS["22"]
     if type(cause).__name__ == "ProgrammingError":
-        return "its URL has an option that the driver does not know. Correct the settings"
+        return Text("its URL has an option that the driver does not know. Correct the settings")
     return _UNREACHABLE  # the server's answer to a connection has no code for the client, only a text in its language
 
 

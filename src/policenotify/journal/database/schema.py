@@ -295,8 +295,7 @@ channel: Table = Table(
     Column("reason", OfficerText(), nullable=False, default=""),
     Column("remedy", OfficerText(), nullable=False, default=""),
     Column("code", Text, nullable=False, default=""),
-    Column("facts", Text, nullable=False, default="{}"),
-    comment="Block, pause, limiter and facts of a channel, shared by all processes.",
+    comment="Block, pause and limiter of a channel, shared by all processes.",
 )
 
 channel_state: Table = Table(
@@ -407,7 +406,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 def _insertion(dialect: str, table: Table) -> Executable:
     statement: Insert
     if dialect == "postgresql":
-        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a journal in a file does not need it
+        from sqlalchemy.dialects import postgresql
 
         statement = postgresql.insert(table).on_conflict_do_nothing()
     else:

@@ -29,7 +29,6 @@ from policenotify.journal.database.engine import (
     explain,
     file_id,
     is_missing_table,
-    is_read_only,
     open_connections,
 )
 from policenotify.journal.database.host_connection import ensure_transaction, place_of
@@ -37,6 +36,7 @@ from policenotify.journal.database.postgresql import DatabaseClock
 from policenotify.journal.keys import Entropy, Keys
 from policenotify.journal.records import TOLERANCE, DamagedValue, microseconds, span
 from policenotify.model.message import Message
+from policenotify.translation import AnyText, Text
 from policenotify.validation import LONGEST_NAME, is_name
 
 _log = logging.getLogger("policenotify")
@@ -100,13 +100,18 @@ class Transactions:
             NotAllowed: The rule refuses. The journal records that.
         """
         if not is_name(actor):
-            raise ValueError(f"actor: 1 to {LONGEST_NAME} printable characters are needed. Nothing was changed")
+            raise ValueError(
+                Text(
+                    "actor: 1 to {longest_name} printable characters are needed. Nothing was changed",
+                    longest_name=LONGEST_NAME,
+                )
+            )
         if self.may is None:
             return
         try:
             answer = self.may(actor, action, message)
-        except Exception as error:  # noqa: BLE001 - a host's own function may raise anything
-            answer = f"its rule failed: {type(error).__name__}"
+        except Exception as error:
+            answer = Text("its rule failed: {name}", name=type(error).__name__)
         if answer is True:
             return
         with self.write() as connection:
@@ -165,28 +170,22 @@ class Transactions:
             with self.read() as ours:
                 if place != place_of(ours):
                     raise JournalError(
-                        "This connection is not on the journal's database, or does not find its tables. Nothing was "
-                        "sent. Give one on the database (and search path) that the settings name as the journal."
+                        Text(
+                            "This connection is not on the journal's database, or does not find its tables. "
+                            "Nothing was sent. Give one on the database (and search path) that the settings "
+                            "name as the journal."
+                        )
                     )
-                self.standing(ours)
+                meta.stopped(ours, self.id)
             ensure_transaction(connection)
         except SQLAlchemyError as error:
-            raise JournalError(f"Your transaction cannot be joined: {explain(error)}. Nothing was sent.") from None
+            raise JournalError(
+                Text("Your transaction cannot be joined: {explain}. Nothing was sent.", explain=explain(error))
+            ) from None
         # It may have begun earlier than what is known now. What it adds is known only to the caller.
         options = self._options(meta.KnownEvent())
         with _entered(_Current(self, connection.execution_options(**options), writes=True, joined=True)):
             yield
-
-    def standing(self, connection: Connection) -> meta.Standing:
-        """Return whether anything may be sent now. Called before each claim, and before anything is sent.
-
-        Raises:
-            JournalTakenAway: This is not the journal that was opened, or an older state of it.
-        """
-        seen: list[meta.KnownEvent] = connection.get_execution_options()[meta.SEEN]
-        found = meta.standing(connection, self.id, seen[0])
-        seen.append(found.newest_event)
-        return found
 
     @contextmanager
     def lock(self, name: str, *, seconds: float) -> Iterator[None]:
@@ -206,7 +205,12 @@ class Transactions:
         while not self._acquire(name, holder, seconds):
             if self.clock.monotonic() > give_up:
                 raise JournalError(
-                    f"Another process has held the lock on {name} for more than {seconds:g} s. Look for one that hangs."
+                    Text(
+                        "Another process has held the lock on {name} for more than {seconds} s. Look for one "
+                        "that hangs.",
+                        name=name,
+                        seconds=f"{seconds:g}",
+                    )
                 )
             self.clock.sleep(_LOCK_INTERVAL)
         try:
@@ -234,8 +238,11 @@ class Transactions:
         """Take part in the transaction that this thread or task has open, or begin one."""
         if (self._file or self) in _refused:
             raise JournalError(
-                "This process was forked while its parent was using the journal, and cannot use it. Nothing was sent. "
-                "Open the journal after the fork, or start the process in another way (multiprocessing: spawn)."
+                Text(
+                    "This process was forked while its parent was using the journal, and cannot use it. "
+                    "Nothing was sent. Open the journal after the fork, or start the process in another way "
+                    "(multiprocessing: spawn)."
+                )
             )
         current, ended = _current.get(), False
         try:
@@ -257,7 +264,7 @@ class Transactions:
     def _begun(self, *, writes: bool, durable: bool) -> Iterator[Connection]:
         options, pool = self._options(self.newest_event), self._engine.pool
         if not writes and not self.is_file:  # one snapshot, as SQLite has anyway
-            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            options["isolation_level"] = "REPEATABLE READ"
         # If another thread keeps its turn for too long, SQLite decides.
         turn = writes and self.is_file and self._writing.acquire(timeout=BUSY)
         try:
@@ -307,7 +314,7 @@ class Transactions:
         if event := self._change_of_files(log):
             raise JournalTakenAway(event)
 
-    def _change_of_files(self, log: object = None) -> str:
+    def _change_of_files(self, log: object = None) -> AnyText:
         """Return what has happened to the files, or an empty text.
 
         SQLite continues to write to deleted files, which no other process reads (sqlite.org/howtocorrupt.html,
@@ -315,8 +322,8 @@ class Transactions:
         """
         for path, known in ((self._path, self._file), (f"{self._path}-wal", log)):
             if not self._taken_away and known is not None and (found := file_id(path)) != known:
-                change = "was deleted or moved" if found is None else "was replaced by another file"
-                return f"The journal's file {path} {change} while it was in use."
+                change = Text("was deleted or moved") if found is None else Text("was replaced by another file")
+                return Text("The journal's file {path} {change} while it was in use.", path=path, change=change)
         return self._taken_away
 
     def _failure(self, error: SQLAlchemyError | JournalTakenAway, action: str) -> JournalError:
@@ -325,11 +332,13 @@ class Transactions:
         if taken_away is None and (event := self._change_of_files()):
             taken_away = JournalTakenAway(event)
         if taken_away is None and self.id is not None and is_missing_table(error):
-            taken_away = JournalTakenAway("The journal's tables were deleted while it was in use.")
+            taken_away = JournalTakenAway(Text("The journal's tables were deleted while it was in use."))
         if taken_away is None:
-            if is_read_only(error):  # an open connection stays read-only whatever the file's mode becomes
-                self._engine.dispose()
-            return JournalError(f"The journal could not be {action}: {explain(error)}.", published="unknown")
+            self._engine.dispose()  # one that was opened for reading only stays so whatever the file's mode becomes
+            return JournalError(
+                Text("The journal could not be {action}: {explain}.", action=action, explain=explain(error)),
+                published="unknown",
+            )
         if self._alarm.acquire(blocking=False):
             self._taken_away = taken_away.event
             _log.error("%s", taken_away)
@@ -360,16 +369,23 @@ def _readable(action: str) -> Iterator[None]:
         yield
     except UnicodeEncodeError:  # of what was given: what is stored was encoded once
         raise JournalError(
-            f"The journal was not {action}: a text holds half a character (a lone surrogate), which cannot be stored. "
-            "Write it again."
+            Text(
+                "The journal was not {action}: a text holds half a character (a lone surrogate), which "
+                "cannot be stored. Write it again.",
+                action=action,
+            )
         ) from None
     except OverflowError:  # of a driver; PostgreSQL's own error says the same
-        raise JournalError(f"The journal was not {action}: a number is too large. Write it again.") from None
+        raise JournalError(
+            Text("The journal was not {action}: a number is too large. Write it again.", action=action)
+        ) from None
     except _UNREADABLE as error:
         if isinstance(error, PolicenotifyError):
             raise
-        why = "a stored value is damaged. Put the journal aside and restore a copy"
-        raise JournalError(f"The journal could not be {action}: {why}.", published="unknown") from None
+        why = Text("a stored value is damaged. Put the journal aside and restore a copy")
+        raise JournalError(
+            Text("The journal could not be {action}: {why}.", action=action, why=why), published="unknown"
+        ) from None
 
 
 def _before_fork() -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from policenotify.errors import JournalError
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import explain
+from policenotify.translation import Text
 
 
 def size(connection: Connection) -> int:
@@ -51,29 +52,27 @@ def vacuum(engine: Engine) -> tuple[int, int]:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             before = size(connection)
             if engine.dialect.name == "sqlite":
-                _vacuum_file(connection)
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA optimize").all()
             else:
-                _vacuum_server(connection)
-            return before, size(connection)
+                connection.detach()  # the pool gets another one, without this setting
+                connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
+                # Not FULL: that would lock all processes out while it copies the tables.
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {', '.join(schema.metadata.tables)}")
+            after = size(connection)
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         raise JournalError(
-            f"The journal could not be vacuumed: {explain(error)}. Nothing in it was lost or changed. Try again later."
+            Text(
+                "The journal could not be vacuumed: {explain}. Nothing in it was lost or changed. Try again later.",
+                explain=explain(error),
+            )
         ) from None
-
-
-def _vacuum_file(connection: Connection) -> None:
-    connection.exec_driver_sql("VACUUM")
-    connection.exec_driver_sql("PRAGMA optimize").all()
     # The write-ahead log holds the old pages until it is truncated (sqlite.org/pragma.html, wal_checkpoint).
-    if connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]:
+    if not truncate_log(engine):
         raise JournalError(
-            "The journal was vacuumed, but another process is still reading it: erased data may still be in the "
-            "file that ends in -wal. Try again when no other process uses the journal."
+            Text(
+                "The journal was vacuumed, but another process is still reading it: erased data may still be "
+                "in the file that ends in -wal. Try again when no other process uses the journal."
+            )
         )
-
-
-def _vacuum_server(connection: Connection) -> None:
-    connection.detach()  # the pool gets another one, without this setting
-    connection.exec_driver_sql("SET statement_timeout = 0")  # a journal of years takes its time
-    # Not FULL: that would lock all processes out while it copies the tables.
-    connection.exec_driver_sql(f"VACUUM (ANALYZE) {', '.join(schema.metadata.tables)}")
+    return before, after

@@ -25,6 +25,7 @@ from policenotify.journal.pictures import store_pictures
 from policenotify.journal.records import TOLERANCE, NeededApproval, NewPublication, microseconds, span
 from policenotify.model.draft import Draft, DraftState, Review, ReviewVerdict, Revision, approvals, person
 from policenotify.model.message import Message
+from policenotify.translation import Text
 
 _VERDICTS = {
     ReviewVerdict.APPROVE: ("approved", DraftState.APPROVED),
@@ -33,11 +34,11 @@ _VERDICTS = {
 }
 _OPEN = tuple(state for state in DraftState if state.is_open)
 _READ = tuple(state for state in DraftState if state.is_read)
-_NOT_AUTHENTICATED = (
-    "only a reader who is authenticated counts, and on the command line a name is only stated. Read it in an "
-    "application with a login."
+_NOT_AUTHENTICATED = Text(
+    "only a reader who is authenticated counts, and on the command line a name is only stated. Read it "
+    "in an application with a login."
 )
-_CHANGED = "it was changed since you read it. Read it again: policenotify drafts DRAFT"
+_CHANGED = Text("it was changed since you read it. Read it again: policenotify drafts DRAFT")
 _table = schema.draft
 _LOCKED = select(_table).where(_table.c.id == bindparam("draft")).with_for_update()
 
@@ -121,7 +122,7 @@ class StoredDrafts:
             if known.revisions[-1].digest == message.digest() and known.state is not DraftState.RETURNED:
                 return known
             if message.exercise != known.message.exercise:
-                raise DraftConflict(draft, "an exercise stays one, and a real message too. Write a new one.")
+                raise DraftConflict(draft, Text("an exercise stays one, and a real message too. Write a new one."))
             revision = _revision(known.revision + 1, message, author, step.now, authenticated=authenticated)
             store_pictures(step.connection, draft, pictures, microseconds(step.now))
             step.store(
@@ -146,7 +147,7 @@ class StoredDrafts:
             if known.state.is_read and known.digest == digest:
                 return known
             if known.state is DraftState.RETURNED:
-                raise DraftConflict(draft, "a reader returned it. Change it first: policenotify draft --revises.")
+                raise DraftConflict(draft, Text("a reader returned it. Change it first: policenotify draft --revises."))
             submitted = {"expires_at": expires_at, "submitted_by": actor, "reason": reason, "digest": digest}
             step.store(state=DraftState.SUBMITTED, **submitted)
             return step.record(actor, "submitted", {"reason": reason})
@@ -160,7 +161,7 @@ class StoredDrafts:
         digest: str,
         reason: str = "",
         authenticated: bool = False,
-        needed: NeededApproval = NeededApproval(readers=1),  # noqa: B008 - frozen
+        needed: NeededApproval = NeededApproval(readers=1),
     ) -> Draft:
         """Record what a reader decided about the newest revision, if that is what has the *digest*.
 
@@ -173,7 +174,7 @@ class StoredDrafts:
             if known.digest != digest:
                 raise DraftConflict(draft, _CHANGED)
             if not known.state.is_read:
-                raise DraftConflict(draft, f"it is {known.state}, and not submitted to readers.")
+                raise DraftConflict(draft, Text("it is {state}, and not submitted to readers.", state=known.state))
             wrote = known.is_author(reader)
             if approves:
                 if person(reader) in set(map(person, _readers(known, digest, needed))):
@@ -182,7 +183,10 @@ class StoredDrafts:
                     raise DraftConflict(draft, _NOT_AUTHENTICATED)
                 if wrote and not known.message.exercise:
                     raise DraftConflict(
-                        draft, f"{reader!r} wrote it, and so cannot approve it. Let another person read it."
+                        draft,
+                        Text(
+                            "{reader!r} wrote it, and so cannot approve it. Let another person read it.", reader=reader
+                        ),
                     )
             step.add_review(verdict, reader, reason, authenticated=authenticated)
             if approves and len(_readers(step.draft, digest, needed)) < needed.readers:
@@ -207,10 +211,12 @@ class StoredDrafts:
         with self._step(draft, is_open=False) as step:
             known = step.draft
             if known.second_due_at is None:
-                raise DraftConflict(draft, "no second reading of it is owed.")
+                raise DraftConflict(draft, Text("no second reading of it is owed."))
             wrote = known.is_author(reader) or person(known.published_by) == person(reader)
             if wrote and not known.message.exercise:
-                raise DraftConflict(draft, f"{reader!r} wrote or published it. Let another person read it.")
+                raise DraftConflict(
+                    draft, Text("{reader!r} wrote or published it. Let another person read it.", reader=reader)
+                )
             if step.authenticated and not authenticated:
                 raise DraftConflict(draft, _NOT_AUTHENTICATED)
             verdict = ReviewVerdict.SECOND_OBJECTION if objects else ReviewVerdict.SECOND_OK
@@ -299,12 +305,16 @@ class _Step:
         """
         known = self.draft
         if known.publication:
-            raise DraftConflict(known.id, f"it is published already as {known.publication}.")
+            raise DraftConflict(
+                known.id, Text("it is published already as {publication}.", publication=known.publication)
+            )
         if not known.state.is_open:
-            raise DraftConflict(known.id, f"it is {known.state} already. Write a new one if it is still needed.")
+            raise DraftConflict(
+                known.id, Text("it is {state} already. Write a new one if it is still needed.", state=known.state)
+            )
         if self.has_expired:
             raise DraftConflict(
-                known.id, "it has expired: no one approved it in time. Write a new one if it is still true."
+                known.id, Text("it has expired: no one approved it in time. Write a new one if it is still true.")
             )
 
     def add_review(self, verdict: ReviewVerdict, reader: str, reason: str, *, authenticated: bool) -> None:
@@ -324,7 +334,7 @@ class _Step:
         """Store a new draft. Return False if there is one of its key."""
         return bool(schema.insert_new(self.connection, _table, [self._row()]))
 
-    def store(self, **changes: Any) -> None:  # noqa: ANN401 - fields of a draft
+    def store(self, **changes: Any) -> None:
         """Store the draft with some changes."""
         self.draft = replace(self.draft, **changes)
         self.connection.execute(update(_table).where(_table.c.id == self.draft.id).values(self._row()))
@@ -350,11 +360,14 @@ def _lock(connection: Connection, keys: Keys, draft: str, now: datetime) -> _Ste
     """
     row = connection.execute(_LOCKED, {"draft": draft}).first()
     if row is None:
-        raise DraftConflict(draft, "there is none of that id. To list them: policenotify drafts")
+        raise DraftConflict(draft, Text("there is none of that id. To list them: policenotify drafts"))
     if not is_authentic(keys, row):
         raise JournalError(
-            f"Draft {draft} is not what was stored: somebody changed the database. It is neither published nor "
-            "changed. Find out who can write the database: policenotify journal verify"
+            Text(
+                "Draft {draft} is not what was stored: somebody changed the database. It is neither "
+                "published nor changed. Find out who can write the database: policenotify journal verify",
+                draft=draft,
+            )
         )
     return _Step(connection, keys, now, read_draft(row), row.changed_at, row.authenticated)
 
@@ -422,9 +435,9 @@ def _ensure_named(known: Draft, new: NewPublication, approval: NeededApproval) -
         raise DraftConflict(known.id, _CHANGED)
     many = known.for_keys
     if not (new.key.startswith(many) if many else known.key == new.key):
-        its = f"keys that begin with {many!r}" if many else f"its own key {known.key!r}"
-        raise DraftConflict(known.id, f"it is published with {its} only.")
+        its = Text("keys that begin with {many!r}", many=many) if many else Text("its own key {key!r}", key=known.key)
+        raise DraftConflict(known.id, Text("it is published with {its} only.", its=its))
     if sorted(known.to) != sorted(approval.to):
-        raise DraftConflict(known.id, "it is for other channels than those named. Leave them out.")
+        raise DraftConflict(known.id, Text("it is for other channels than those named. Leave them out."))
     if known.state is DraftState.RETURNED:
-        raise DraftConflict(known.id, "a reader returned it. Change it first.")
+        raise DraftConflict(known.id, Text("a reader returned it. Change it first."))

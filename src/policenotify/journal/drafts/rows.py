@@ -18,9 +18,10 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select,
 from policenotify.journal.database import schema
 from policenotify.journal.keys import Keys
 from policenotify.journal.records import microseconds
-from policenotify.journal.tombstones import DIGEST, Selection, purged_key, tombstone_of
+from policenotify.journal.tombstones import DIGEST, purged_key, tombstone_of
 from policenotify.model.draft import Draft, DraftState
 from policenotify.model.message import read as read_message
+from policenotify.translation import AnyText, Text
 
 _MAC = "draft"  # the purpose of the code
 _table = schema.draft
@@ -80,11 +81,11 @@ def _covered(row: dict[str, Any]) -> str:
     return json.dumps([row[name] for name in _COVERED], ensure_ascii=False)
 
 
-def forged_drafts(connection: Connection, keys: Keys) -> Iterator[str]:
+def forged_drafts(connection: Connection, keys: Keys) -> Iterator[AnyText]:
     """Yield what is wrong with each draft that is not what this installation stored."""
     for row in connection.execute(select(_table).order_by(_table.c.id)):
         if not is_authentic(keys, row):
-            yield f"draft {row.id} is not what was stored"
+            yield Text("draft {id} is not what was stored", id=row.id)
 
 
 class DraftCounts(NamedTuple):
@@ -113,9 +114,13 @@ def count_drafts(connection: Connection, now: int) -> DraftCounts:
 # --- erasing
 
 
-def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> None:
-    """Erase the texts and reasons in the drafts of some publications. Who wrote and read them is kept."""
-    for row in connection.execute(select(_table).where(_table.c.publication.in_(publications))).all():
+def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str], now: datetime) -> list[str]:
+    """Erase the texts and reasons in the drafts of some publications, and return the drafts' ids.
+
+    Who wrote and read them is kept.
+    """
+    rows = connection.execute(select(_table).where(_table.c.publication.in_(publications))).all()
+    for row in rows:
         draft = read_draft(row)
         left = replace(
             draft,
@@ -130,15 +135,14 @@ def erase_drafts(connection: Connection, keys: Keys, publications: Iterable[str]
         )
         columns = columns_of(keys, left, row.changed_at, authenticated=row.authenticated)
         connection.execute(update(_table).where(_table.c.id == row.id).values(columns))
+    return [row.id for row in rows]
 
 
-def old_drafts(selection: Selection) -> Select[Any]:
+def old_drafts(before: int, category: str | None) -> Select[Any]:
     """Return the query for the drafts that were never published and are old enough. None that readers may approve."""
-    pending = and_(
-        _table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED]), _table.c.expires_at > selection.before
-    )
-    old = select(_table.c.id).where(_table.c.publication.is_(None), _table.c.changed_at <= selection.before, ~pending)
-    return old if selection.category is None else old.where(_table.c.category == selection.category)
+    pending = and_(_table.c.state.in_([DraftState.SUBMITTED, DraftState.APPROVED]), _table.c.expires_at > before)
+    old = select(_table.c.id).where(_table.c.publication.is_(None), _table.c.changed_at <= before, ~pending)
+    return old if category is None else old.where(_table.c.category == category)
 
 
 def drafts_to_erase(name: str, publications: Iterable[str]) -> Select[Any]:

@@ -263,31 +263,16 @@ class Batches:
                 control.recount(connection, claimed.public_id, now)
             if failure is None and limit and not row.halt and meta.stopped(connection, journal.id) is None:
                 try:
-                    people = self._mark(connection, claimed, limit, hold_doubt=hold_doubt, rate=rate, now=now)
+                    free = limit if rate is None else free_slots(connection, claimed.channel, rate, now, limit)
+                    people = recipients.take(connection, journal.keys, claimed, free, hold_doubt=hold_doubt, now=now)
+                    if rate is not None and people:
+                        use_slots(connection, claimed.channel, rate, now, len(people))
                 except RateReached as reached:
                     failure = reached
             if people and ended is not None:
                 change(connection, claimed, lease_until=now + span(lease))
         if failure is not None:
             raise failure
-        return people
-
-    def _mark(
-        self,
-        connection: Connection,
-        claimed: ClaimedDelivery,
-        limit: int,
-        *,
-        hold_doubt: bool,
-        rate: Rate | None,
-        now: int,
-    ) -> tuple[Recipient, ...]:
-        """Mark the next people, as many as the rate allows, which counts them."""
-        if rate is not None:
-            limit = free_slots(connection, claimed.channel, rate, now, limit)
-        people = recipients.take(connection, self._journal.keys, claimed, limit, hold_doubt=hold_doubt, now=now)
-        if rate is not None and people:
-            use_slots(connection, claimed.channel, rate, now, len(people))
         return people
 
     # --- deliveries whose people cannot be read
@@ -306,21 +291,16 @@ class Batches:
                 for row in connection.execute(_UNREADABLE)
             )
 
-    def retry_lists(self, channel: str | None = None, *, first_only: bool = False) -> int:
-        """Let deliveries whose people could not be read be tried again at once.
+    def retry_lists(self, channel: str | None = None) -> int:
+        """Let the most urgent delivery whose people could not be read, of one or each channel, be tried again at once.
 
-        Args:
-            channel: Those of one channel, or of all.
-            first_only: Of each channel only the most urgent one. If it can be read, the others should follow.
-
-        Returns:
-            Their number. Without any, nothing is written.
+        If it can be read, the next one follows. Return their number. Without any, nothing is written.
         """
         with self._journal.read() as connection:
             now = microseconds(self._journal.now())
             rows = [row for row in connection.execute(_UNREADABLE) if channel in {None, row.channel}]
-        first = {row.channel: row.id for row in reversed(rows)}
-        chosen = [row.id for row in rows if row.not_before > now and (not first_only or first[row.channel] == row.id)]
+        first = {row.channel: row for row in reversed(rows)}
+        chosen = [row.id for row in first.values() if row.not_before > now]
         if not chosen:
             return 0
         with self._journal.write(durable=False) as connection:  # what another process has locked is left out
@@ -383,7 +363,7 @@ def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at:
     """Insert a batch that is being sent, and its people. Return its id."""
     number = connection.execute(_NEXT_NUMBER, {"of_list": row.id}).scalar_one()
     columns = {
-        **{name: row._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
+        **{name: row._mapping[name] for name in _COPIED},
         "parent": row.id,
         "number": number,
         "post_key": f"{row.id}/{number}",

@@ -34,6 +34,7 @@ from policenotify.journal.records import AttemptResult, microseconds, moment, ou
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
+from policenotify.translation import AnyText, Text
 
 PAUSED: Final = "paused"
 ABORTED: Final = "aborted"
@@ -43,15 +44,15 @@ ABORT_EVENT: Final = "sending_aborted"
 BATCH_EVENT: Final = "batch_settled"
 """The kind of event that records the result of an attempt at a batch."""
 
-MORE_TO_READ: Final = "More people of the list are still to be read."
+MORE_TO_READ: Final = Text("More people of the list are still to be read.")
 """Added to the reason of a delivery of which only a part of the people is stored, and counted."""
 
-CORRECT: Final = "Correct these rows. Who is added gets the next message."
+CORRECT: Final = Text("Correct these rows. Who is added gets the next message.")
 """The remedy for rows that were left out."""
 
-DAMAGED: Final = (
-    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by hand, then: "
-    "policenotify resolve."
+DAMAGED: Final = Text(
+    "What the journal holds of it, or of the post it is about, is damaged or was changed. Publish it by "
+    "hand, then: policenotify resolve."
 )
 
 _log = logging.getLogger("policenotify")
@@ -59,8 +60,8 @@ _SHOWN_IN_REASON: Final = 3
 _AT_ONCE: Final = 10  # batches that `Sendings.finish` settles in one transaction, for which others who publish wait
 _UNSETTLED = (Outcome.WAITING, Outcome.SENDING)
 _REMEDIES = (  # the worst outcome first
-    ((Outcome.WAITING, Outcome.UNCONFIRMED), "It will be tried again."),
-    ((Outcome.REFUSED,), "Reach them in another way. Correct the list where an address or a number is wrong."),
+    ((Outcome.WAITING, Outcome.UNCONFIRMED), Text("It will be tried again.")),
+    ((Outcome.REFUSED,), Text("Reach them in another way. Correct the list where an address or a number is wrong.")),
 )
 _table = schema.delivery
 _OF_LIST = _table.c.id == bindparam("of_list")
@@ -255,8 +256,14 @@ def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int)
 def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
     """Return the reason and the remedy of a delivery of which some people are held."""
     return {
-        "reason": f"{held} of {total} may or may not have it, and the network cannot be asked.",
-        "remedy": f"Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
+        "reason": Text(
+            "{held} of {total} may or may not have it, and the network cannot be asked.", held=held, total=total
+        ),
+        "remedy": Text(
+            "Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
+            channel=channel,
+            delivery=delivery,
+        ),
     }
 
 
@@ -286,21 +293,26 @@ def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, s
     if not words["reason"] and not people:
         words["reason"] = NOBODY_CONCERNED
     elif not words["reason"] and people <= {Outcome.SUPPRESSED}:
-        words |= {"reason": NOBODY, "remedy": f"See who: policenotify people list --suppressed {row.channel}"}
+        words |= {
+            "reason": NOBODY,
+            "remedy": Text("See who: policenotify people list --suppressed {channel}", channel=row.channel),
+        }
     if left_out := _left_out_rows(row):
         words["reason"] = f"{words['reason']} {left_out}".strip()
         words["remedy"] = words["remedy"] or CORRECT
     return words
 
 
-def _left_out_rows(row: Row[Any]) -> str:
+def _left_out_rows(row: Row[Any]) -> AnyText:
     """Return how many rows of a delivery's audiences were left out and why, or an empty text."""
     cursor = read_cursor(row.cursor)
     if not cursor.wrong:
         return ""
     shown = "; ".join(f"line {line}" for line in cursor.wrong_lines[:_SHOWN_IN_REASON])
     more = "; …" if cursor.wrong > _SHOWN_IN_REASON else ""
-    return f"Rows of the list that were left out: {cursor.wrong} ({shown}{more})."
+    return Text(
+        "Rows of the list that were left out: {wrong} ({shown}{more}).", wrong=cursor.wrong, shown=shown, more=more
+    )
 
 
 # --- halting

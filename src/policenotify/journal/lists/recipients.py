@@ -34,12 +34,13 @@ from policenotify.journal.records import ClaimedDelivery, outcome_of, span, stor
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount, merged
+from policenotify.translation import Text
 
 _PURPOSE = "recipient"
-CHANGED_ADDRESS = "The stored address was changed or is damaged, so nothing was sent to it."
-NOBODY = "Nobody on this channel's list may be written to."
+CHANGED_ADDRESS = Text("The stored address was changed or is damaged, so nothing was sent to it.")
+NOBODY = Text("Nobody on this channel's list may be written to.")
 """The reason of a delivery of which every recipient is suppressed."""
-NOBODY_CONCERNED = (
+NOBODY_CONCERNED = Text(
     "This message concerns nobody on this channel's list, or nobody there consented to messages of this kind."
 )
 """The reason of a delivery that has no recipient."""

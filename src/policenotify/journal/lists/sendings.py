@@ -20,10 +20,12 @@ from policenotify.journal.lists.recipients import address_of, outcomes, recipien
 from policenotify.journal.lists.state import read_cursor
 from policenotify.journal.order import NEWER_SENT, cancel_pending, is_superseded, lock, lock_key_of
 from policenotify.journal.records import microseconds, moment, storable
+from policenotify.journal.takedown import delete_found
 from policenotify.journal.tombstones import purged_key
 from policenotify.model.decision import DoubtfulPerson, Steered
 from policenotify.model.history import Outcome
 from policenotify.model.progress import DeliveryProgress, Progress, ReasonCount
+from policenotify.translation import Text
 
 GATEWAY = "gateway"
 """The actor of an outcome that a gateway's delivery receipt states."""
@@ -38,12 +40,8 @@ _ID = select(_publication.c.id).where(
     _publication.c.state == "published",
     or_(_publication.c.id == bindparam("name"), _publication.c.key.in_([bindparam("name"), bindparam("purged")])),
 )
-_COLUMNS = (
-    "id", "publication", "channel", "language", "part", "state", "in_doubt", "has_recipients", "halt", "reason",
-    "reading", "cursor",
-)  # fmt: skip
 _DELIVERIES = (
-    select(*(_table.c[name] for name in _COLUMNS))
+    select(_table)
     .where(_table.c.publication == bindparam("of_publication"), _table.c.parent.is_(None))
     .order_by(_table.c.channel, _table.c.part, _table.c.id)
 )
@@ -127,7 +125,10 @@ class Sendings:
         with self._steering(publication, channel) as (connection, rows):
             paused = [row for row in rows if not row.halt]
             for row in paused:
-                words = {"reason": f"{actor} has paused it.", "remedy": f"To go on: policenotify resume {publication}"}
+                words = {
+                    "reason": Text("{actor} has paused it.", actor=actor),
+                    "remedy": Text("To go on: policenotify resume {publication}", publication=publication),
+                }
                 control.halt_list(connection, row.id, PAUSED, **words, code="")
                 body = {"reason": storable(reason)}
                 record_delivery(connection, row, self._journal.now(), control.PAUSE_EVENT, body, actor=actor)
@@ -164,7 +165,7 @@ class Sendings:
             counted = recipients.counts(connection, [row.id for row in aborted])
             total = 0
             for row in aborted:
-                control.end(connection, row, ABORTED, f"{actor} has aborted the sending.")
+                control.end(connection, row, ABORTED, Text("{actor} has aborted the sending.", actor=actor))
                 people = outcomes(counted.get(row.id, ())).get(Outcome.WAITING, 0)
                 total += people
                 body = {"reason": storable(reason), "people": people}
@@ -296,6 +297,8 @@ class Sendings:
             control.halt_list(connection, delivery, "")
         if row.has_recipients and row.state == Outcome.WAITING:
             control.settle(connection, delivery, at)
+        if posted and not row.has_recipients:
+            delete_found(connection, row, at)
         if posted or columns.get("state") != Outcome.WAITING or row.operation != Operation.POST:
             return outcome
         return _unless_over(connection, row, at)
@@ -387,13 +390,15 @@ def _resolved(
     """Return the columns of a delivery after people of it, or all of it, were settled."""
     # Others may still wait, or may be sent to just now by the processes that have its batches.
     if row.has_recipients and row.state in _UNSETTLED:
-        return {"remedy": "", "reason": f"{actor} has settled who was held; the others still wait."}
+        return {"remedy": "", "reason": Text("{actor} has settled who was held; the others still wait.", actor=actor)}
     columns: dict[str, object] = {
         "state": Outcome.POSTED if posted else Outcome.WAITING,
         "in_doubt": False,
         "not_before": at,
         "settled_at": at if posted else None,
-        "reason": f"{actor} has seen that it is out." if posted else f"{actor} has seen that it is not out.",
+        "reason": Text("{actor} has seen that it is out.", actor=actor)
+        if posted
+        else Text("{actor} has seen that it is not out.", actor=actor),
         "remedy": "",
         "code": "",
         "halt": row.halt if _is_over(row) else "",  # what goes on again is not paused
@@ -402,7 +407,10 @@ def _resolved(
         return columns
     people = outcomes(recipients.counts(connection, [row.id]).get(row.id, ()))
     if posted:
-        columns |= {"state": recipients.overall_outcome(people), "reason": f"{actor} has settled who was held."}
+        columns |= {
+            "state": recipients.overall_outcome(people),
+            "reason": Text("{actor} has settled who was held.", actor=actor),
+        }
     if held := people.get(Outcome.HELD, 0):
         columns |= control.held_words(row.id, row.channel, held, sum(people.values()))
     return columns
@@ -416,7 +424,11 @@ def _is_over(row: Row[Any]) -> bool:
 def _unless_over(connection: Connection, row: Row[Any], at: int) -> Outcome:
     """Send what was not posted again, unless its list has ended, or a newer message was posted instead."""
     if _is_over(row):
-        words = f"{halted_by(connection, row)} has aborted the sending." if row.halt == ABORTED else NEWER_SENT
+        words = (
+            Text("{halted_by} has aborted the sending.", halted_by=halted_by(connection, row))
+            if row.halt == ABORTED
+            else NEWER_SENT
+        )
         control.halt_list(connection, row.id, row.halt, reason=words, remedy="", code="")
     elif not is_superseded(connection, row):
         return Outcome.WAITING

@@ -29,6 +29,7 @@ class StoredCursor:
         audience: The audience that is being read.
         position: The next position in it, or the number of batches of earlier deliveries that were read.
         revision: What the audiences' revisions were then.
+        restarts: How often they are read from the start, because they were changed.
         wrong: Rows that name no person.
         wrong_lines: The first of them.
     """
@@ -37,6 +38,7 @@ class StoredCursor:
     audience: int = 0
     position: int = 0
     revision: str = ""
+    restarts: int = 0
     wrong: int = 0
     wrong_lines: tuple[str, ...] = ()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, select
+from sqlalchemy import Connection, Engine, Row, Select, and_, delete, select
 
 from policenotify.errors import NotErasable
 from policenotify.journal.audit import record
@@ -19,6 +20,7 @@ from policenotify.journal.records import moment, outcome_of
 from policenotify.journal.retention import forget
 from policenotify.model.history import Outcome
 from policenotify.model.person import ErasedPerson, PersonDelivery, PersonRecord, PersonReport, Source
+from policenotify.translation import Text
 
 _recipient, _person, _delivery = schema.recipient, schema.person, schema.delivery
 _publication, _suppression, _report = schema.publication, schema.suppression, schema.report
@@ -96,24 +98,28 @@ def _check_settled(connection: Connection, key: str) -> None:
     )
     if (row := connection.execute(query).first()) is not None:
         raise NotErasable(
-            f"Publication {row.publication} is still being delivered on {row.channel}, also to this person. Nothing "
-            "was erased. Stop writing to the person now: policenotify people suppress. Erase when it is delivered: "
-            "policenotify status"
+            Text(
+                "Publication {publication} is still being delivered on {channel}, also to this person. "
+                "Nothing was erased. Stop writing to the person now: policenotify people suppress. Erase "
+                "when it is delivered: policenotify status",
+                publication=row.publication,
+                channel=row.channel,
+            )
         )
 
 
-def _stored_at(connection: Connection, key: str) -> Any:  # noqa: ANN401 - a time, or None
-    sealed = select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
-    stored = connection.execute(sealed).scalar()
+def _stored_at(connection: Connection, key: str) -> datetime | None:
+    stored = connection.execute(
+        select(_person.c.stored_at).where(_person.c.key == key, _person.c.sealed.is_not(None))
+    ).scalar()
     return None if stored is None else moment(stored)
 
 
 def _deliveries(connection: Connection, key: str) -> Sequence[Row[Any]]:
-    columns = (_recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code)
-    query = (
-        select(*columns, _delivery.c.channel, _delivery.c.language)
-        .add_columns(_publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at)
-        .add_columns(_publication.c.message)
+    of_person = _recipient.c.state, _recipient.c.in_doubt, _recipient.c.reason, _recipient.c.code
+    of_publication = _publication.c.id, _publication.c.incident, _publication.c.stage, _publication.c.created_at
+    query: Select[Any] = (
+        select(*of_person, *of_publication, _publication.c.message, _delivery.c.channel, _delivery.c.language)
         .join(_person, _person.c.id == _recipient.c.person)
         .join(_delivery, _delivery.c.id == _recipient.c.delivery)
         .join(_publication, _publication.c.id == _delivery.c.publication)

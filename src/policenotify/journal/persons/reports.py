@@ -10,7 +10,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Delete, Row, and_, bindparam, delete, func, select, text, update
 
 from policenotify.channel import TokenPurpose
 from policenotify.errors import Blocked
@@ -23,6 +23,7 @@ from policenotify.journal.records import MASS_REFUSAL, ClaimedDelivery, microsec
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.person import Reported, ReportResult, Source
+from policenotify.translation import AnyText, Text
 
 KEPT: Final = timedelta(days=30)
 """How long reports are kept. Two of an address that does not exist count only within this time."""
@@ -49,7 +50,6 @@ NETWORK: Final = "network"
 _REFUSED: Final = "refused"  # the kind of a report in the session itself
 _MANY: Final = 10  # fewer reports of one delivery may be an old list
 _SHARE: Final = 10  # one in ten: where Amazon SES suspends a sender
-_ANOTHER_DAY: Final = timedelta(days=1)
 _DAY: Final = span(timedelta(days=1))
 _MOST_STATUS: Final = 32  # characters, as the column has them
 _report, _delivery, _person, _recipient = schema.report, schema.delivery, schema.person, schema.recipient
@@ -57,7 +57,6 @@ _OF_DELIVERY = _recipient.c.delivery == bindparam("of_delivery")
 # Found by the index of these few: it is asked at each of them.
 _GONE = and_(_OF_DELIVERY, text("gone > 0"), _recipient.c.state == Outcome.REFUSED, _recipient.c.gone == 1)
 _KEYS = select(_person.c.key).join(_recipient, _recipient.c.person == _person.c.id).where(_person.c.sealed.is_not(None))
-_GONE_KEYS = _KEYS.add_columns(_recipient.c.code).where(_GONE).order_by(_person.c.key)
 _log = logging.getLogger("policenotify")
 
 
@@ -95,7 +94,9 @@ class Reports:
                 channel=row.channel if row else None,
                 keys=[named.person],
                 source=Source.ONE_CLICK,
-                evidence=f"The link to leave of publication {row.publication}." if row else "A link to leave.",
+                evidence=Text("The link to leave of publication {publication}.", publication=row.publication)
+                if row
+                else Text("A link to leave."),
                 actor=RECIPIENT,
             )
         return ReportResult.SUPPRESSED if newly else ReportResult.REPEATED
@@ -123,30 +124,46 @@ class Reports:
             if row is None or channel not in {None, row.channel}:
                 return ReportResult.UNKNOWN
             now, status = self._journal.now(), status[:_MOST_STATUS]
-            _forget_old(connection, now)
+            connection.execute(_old_reports(now))
+            release_expired(connection, now)
             if not schema.insert_new(connection, _report, [_columns(row, now, named.person, kind, status)]):
                 return ReportResult.REPEATED
             body = {"recipient": named.person, "report": kind, "status": status}
             record_delivery(connection, row, now, "reported", body, actor=NETWORK)
-            return _decide(connection, row, named.person, kind, status, now)
+            code = f" ({status})" if status else ""
+            if kind == "complaint":
+                source, evidence, until = (
+                    Source.COMPLAINT,
+                    Text("A complaint{code} about publication {publication}.", code=code, publication=row.publication),
+                    None,
+                )
+            elif (proof := _proof(connection, row, named.person, now, code)) is not None:
+                source, (evidence, until) = Source.BOUNCE, proof
+            else:
+                _warn(connection, row)
+                return ReportResult.REMEMBERED
+            person = {"channel": row.channel, "keys": [named.person], "actor": NETWORK}
+            newly = suppress(connection, now, source=source, evidence=evidence, until=until, **person)
+            return ReportResult.SUPPRESSED if newly else ReportResult.REMEMBERED
 
 
 def record_refusals(connection: Connection, settled: Row[Any], now: datetime, *, refused: bool) -> None:
     """Remember whom a settled delivery reports as not existing, and suppress whom an earlier one did, too.
 
-    A mail that the network accepts forgets the refusals before it. A delivery that served few shows nothing, and one
-    that *refused* no one reports no one.
+    A mail that the network accepts forgets the refusals before it. A delivery that *refused* no one reports no one.
     """
     known = {"of_delivery": settled.id}
     served = _KEYS.where(_OF_DELIVERY, _recipient.c.state == Outcome.POSTED)
     refusals = _report.c.channel == settled.channel, _report.c.kind == _REFUSED
     connection.execute(delete(_report).where(*refusals, _report.c.key.in_(served)), known)
-    gone = connection.execute(_GONE_KEYS, known).all() if refused else ()
+    gone_keys = _KEYS.add_columns(_recipient.c.code).where(_GONE).order_by(_person.c.key)
+    gone = connection.execute(gone_keys, known).all() if refused else ()
+    if gone:
+        connection.execute(_old_reports(now))
+        schema.insert_new(connection, _report, [_columns(settled, now, row.key, _REFUSED, row.code) for row in gone])
     if not gone or not _is_plausible(connection, settled.id):
         return
-    _forget_old(connection, now)
-    schema.insert_new(connection, _report, [_columns(settled, now, row.key, _REFUSED, row.code) for row in gone])
-    again = [row.key for row in gone if _was_gone_before(connection, settled.channel, row.key, now)]
+    again = [row.key for row in gone if _proof(connection, settled, row.key, now)]
     evidence, source = _twice_gone(), Source.BOUNCE
     suppress(connection, now, channel=settled.channel, keys=again, source=source, evidence=evidence, actor=NETWORK)
 
@@ -156,99 +173,77 @@ def mass_fault(connection: Connection, claimed: ClaimedDelivery) -> Blocked | No
 
     They then wait again. Those that are reported once more, after a person has reopened the channel, do not count.
     """
-    count = _count_gone(connection, claimed.id)
-    served = 0 if count < _MANY else _count_served(connection, claimed.id, at_most=count * _SHARE)
-    if not _is_mass(count, served):
+    known = {"of_delivery": claimed.id}
+    count = connection.execute(select(func.count()).where(_GONE), known).scalar_one()
+    people = count + _count(connection, claimed.id, Outcome.POSTED, at_most=count * _SHARE) if count >= _MANY else 0
+    if not people or not _is_mass(count, people):
         return None
-    waiting = update(_recipient).where(_GONE).values(state=Outcome.WAITING)
-    connection.execute(waiting, {"of_delivery": claimed.id})
+    connection.execute(update(_recipient).where(_GONE).values(state=Outcome.WAITING), known)
     return Blocked(
-        f"{count} of {count + served} recipients are reported as not existing. So many are a fault of the server or "
-        "of the list. They still wait, and no one was removed.",
+        Text(
+            "{count} of {people} recipients are reported as not existing. So many are a fault of the server "
+            "or of the list. They still wait, and no one was removed.",
+            count=count,
+            people=people,
+        ),
         code=MASS_REFUSAL,
-        remedy=f"Ask the server's operator, check the list, then: policenotify resume {claimed.channel}",
+        remedy=Text(
+            "Ask the server's operator, check the list, then: policenotify resume {channel}", channel=claimed.channel
+        ),
     )
 
 
-def _is_mass(reported: int, served: int) -> bool:
+def _is_mass(reported: int, people: int) -> bool:
     """Return True if at least ten are reported, and at least one in ten."""
-    return reported >= _MANY and reported * _SHARE >= reported + served
+    return reported >= _MANY and reported * _SHARE >= people
 
 
 def _is_plausible(connection: Connection, delivery: int) -> bool:
-    """Return True if the reports of a delivery may be true: they are not many, and no more than were served.
+    """Return True if the reports of a delivery may be true: they are not many, and of half of its people at most.
 
     The recipients who are suppressed already count as well, so that no server silences a list little by little.
     """
-    afterwards = _count_reported(connection, delivery)  # the network had accepted their post
-    silent = select(func.count()).where(_OF_DELIVERY, _recipient.c.state == Outcome.SUPPRESSED)
-    reported = afterwards + _count_gone(connection, delivery)
-    reported += connection.execute(silent, {"of_delivery": delivery}).scalar_one()
-    served = _count_served(connection, delivery, at_most=afterwards + reported * _SHARE) - afterwards
-    return served >= reported and not _is_mass(reported, served)
+    reported = _reported(connection, delivery) + _count(connection, delivery, Outcome.SUPPRESSED)
+    answered = Outcome.POSTED, Outcome.REFUSED, Outcome.SUPPRESSED
+    people = _count(connection, delivery, *answered, at_most=reported * _SHARE + 1)
+    return people >= 2 * reported and not _is_mass(reported, people)
 
 
-def _count_gone(connection: Connection, delivery: int) -> int:
-    return connection.execute(select(func.count()).where(_GONE), {"of_delivery": delivery}).scalar_one()
+def _reported(connection: Connection, delivery: int) -> int:
+    reports = _report.c.delivery == delivery, _report.c.kind != "complaint"
+    return connection.execute(select(func.count(_report.c.key.distinct())).where(*reports)).scalar_one()
 
 
-def _count_served(connection: Connection, delivery: int, *, at_most: int) -> int:
-    served = select(_recipient.c.person).where(_OF_DELIVERY, _recipient.c.state == Outcome.POSTED).limit(at_most)
-    counted = select(func.count()).select_from(served.subquery())
-    return connection.execute(counted, {"of_delivery": delivery}).scalar_one()
+def _count(connection: Connection, delivery: int, *states: Outcome, at_most: int | None = None) -> int:
+    of_them = select(_recipient.c.person).where(_recipient.c.delivery == delivery, _recipient.c.state.in_(states))
+    return connection.execute(select(func.count()).select_from(of_them.limit(at_most).subquery())).scalar_one()
 
 
-def _count_reported(connection: Connection, delivery: int) -> int:
-    """Return how many people are reported as unreachable after the network had accepted their post."""
-    afterwards = _report.c.delivery == delivery, _report.c.kind.in_(["gone", "soft"])
-    return connection.execute(select(func.count(_report.c.key.distinct())).where(*afterwards)).scalar_one()
+def _proof(
+    connection: Connection, delivery: Row[Any], key: str, now: datetime, code: str = ""
+) -> tuple[str, datetime | None] | None:
+    """Return what proves that a person is not to be written to on a channel, and until when. None: nothing does."""
+    of_person = select(_report).where(_report.c.key == key, _report.c.channel == delivery.channel)
+    rows = [row for row in connection.execute(of_person).all() if _is_plausible(connection, row.delivery)]
+    gone = [row.at for row in rows if row.kind in {_REFUSED, "gone"}]
+    if gone and max(gone) - min(gone) >= _DAY:
+        return _twice_gone(code), None
+    lately = microseconds(now - SOFT_WITHIN)
+    if len({row.at // _DAY for row in rows if row.kind in {"soft", "gone"} and row.at > lately}) >= SOFT_DAYS:
+        return Text(
+            "Mail came back on {soft_days} days of {days}{code}.", soft_days=SOFT_DAYS, days=SOFT_WITHIN.days, code=code
+        ), now + SOFT_FOR
+    return None
 
 
-def _delivery_of(connection: Connection, named: PersonToken) -> Row[Any] | None:
-    columns: list[Any] = [_delivery.c.id, _delivery.c.publication, _delivery.c.channel]
-    return connection.execute(select(*columns).where(_delivery.c.id == named.delivery)).first()
-
-
-def _forget_old(connection: Connection, now: datetime) -> None:
-    connection.execute(delete(_report).where(_report.c.at <= microseconds(now - KEPT)))
-    release_expired(connection, now)
-
-
-def _columns(delivery: Row[Any], now: datetime, key: str, kind: str, status: str) -> dict[str, object]:
-    row = {"delivery": delivery.id, "key": key, "kind": kind, "channel": delivery.channel, "at": microseconds(now)}
-    return {**row, "status": status[:_MOST_STATUS]}
-
-
-def _decide(
-    connection: Connection, row: Row[Any], key: str, kind: Reported, status: str, now: datetime
-) -> ReportResult:
-    code = f" ({status})" if status else ""
-    source, until = Source.BOUNCE, None
-    if kind == "complaint":
-        source, evidence = Source.COMPLAINT, f"A complaint{code} about publication {row.publication}."
-    elif not _is_plausible(connection, row.id):
-        _warn(connection, row)
-        return ReportResult.REMEMBERED
-    elif kind == "gone" and _was_gone_before(connection, row.channel, key, now):
-        evidence = _twice_gone(code)
-    elif _days(connection, row.channel, key, now) >= SOFT_DAYS:
-        until = now + SOFT_FOR
-        evidence = f"Mail came back on {SOFT_DAYS} days of {SOFT_WITHIN.days}{code}."
-    else:
-        return ReportResult.REMEMBERED
-    newly = suppress(
-        connection, now, channel=row.channel, keys=[key], source=source, evidence=evidence, actor=NETWORK, until=until
-    )
-    return ReportResult.SUPPRESSED if newly else ReportResult.REMEMBERED
-
-
-def _twice_gone(code: str = "") -> str:
-    return f"Reported on two days: this recipient does not exist{code}."
+def _twice_gone(code: str = "") -> AnyText:
+    return Text("Reported on two days: this recipient does not exist{code}.", code=code)
 
 
 def _warn(connection: Connection, row: Row[Any]) -> None:
-    count = _count_reported(connection, row.id)
-    if count % _MANY == 0:  # not at each of them
+    """Log that the reports of a delivery count for nothing, at every tenth."""
+    count = _reported(connection, row.id)
+    if count % _MANY == 0 and not _is_plausible(connection, row.id):
         _log.error(
             "Channel %s: %d people of delivery %d are reported as unreachable. So many are a fault of the server or of "
             "the list, so nobody is suppressed. Ask the server's operator, and check the list.",
@@ -259,22 +254,15 @@ def _warn(connection: Connection, row: Row[Any]) -> None:
         )
 
 
-def _was_gone_before(connection: Connection, channel: str, key: str, now: datetime) -> bool:
-    """Return True if the person was reported as gone on another day, at once or afterwards, plausibly."""
-    before = _report.c.at <= microseconds(now - _ANOTHER_DAY)
-    return bool(_plausible_reports(connection, channel, key, _report.c.kind.in_([_REFUSED, "gone"]) & before))
+def _delivery_of(connection: Connection, named: PersonToken) -> Row[Any] | None:
+    columns: list[Any] = [_delivery.c.id, _delivery.c.publication, _delivery.c.channel]
+    return connection.execute(select(*columns).where(_delivery.c.id == named.delivery)).first()
 
 
-def _days(connection: Connection, channel: str, key: str, now: datetime) -> int:
-    """Return on how many days mail came back to the person lately, plausibly."""
-    lately = _report.c.at > microseconds(now - SOFT_WITHIN)
-    rows = _plausible_reports(connection, channel, key, _report.c.kind.in_(["soft", "gone"]) & lately)
-    return len({row.at // _DAY for row in rows})
+def _old_reports(now: datetime) -> Delete:
+    return delete(_report).where(_report.c.at <= microseconds(now - KEPT))
 
 
-def _plausible_reports(
-    connection: Connection, channel: str, key: str, condition: ColumnElement[bool]
-) -> list[Row[Any]]:
-    """Return the reports about a person that meet a condition, of deliveries whose reports may be true."""
-    reports = select(_report).where(_report.c.key == key, _report.c.channel == channel, condition)
-    return [row for row in connection.execute(reports).all() if _is_plausible(connection, row.delivery)]
+def _columns(delivery: Row[Any], now: datetime, key: str, kind: str, status: str) -> dict[str, object]:
+    row = {"delivery": delivery.id, "key": key, "kind": kind, "channel": delivery.channel, "at": microseconds(now)}
+    return {**row, "status": status[:_MOST_STATUS]}

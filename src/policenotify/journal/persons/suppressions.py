@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -130,19 +131,21 @@ def suppress(
 
 
 def _store(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """Store a suppression, unless one that weighs as much holds for as long. Return whether it was stored."""
+    """Store a suppression, unless one holds that weighs more, or as much for as long. Return whether it was stored."""
     if schema.insert_new(connection, _table, [row]):
         return True
     same = and_(_table.c.channel == row["channel"], _table.c.key == row["key"])
     stored = connection.execute(select(_table).where(same).with_for_update()).one()
-    if stored.expires_at is None or stored.expires_at > row["at"]:
-        lasts = stored.expires_at is None or (row["expires_at"] is not None and stored.expires_at >= row["expires_at"])
-        weight = [*Source].index
-        difference = weight(Source(row["source"])) - weight(Source(stored.source))
-        if difference < 0 or (difference == 0 and lasts):
-            return False
+    lasts = stored.expires_at is None or stored.expires_at > row["at"]
+    if lasts and _rank(row["source"], row["expires_at"]) <= _rank(stored.source, stored.expires_at):
+        return False
     connection.execute(update(_table).where(same).values(row))
     return True
+
+
+def _rank(source: str, expires_at: int | None) -> tuple[int, float]:
+    """Return how much a suppression weighs, then how long it lasts."""
+    return [*Source].index(Source(source)), math.inf if expires_at is None else expires_at
 
 
 def release(connection: Connection, now: datetime, found: ColumnElement[bool], actor: str) -> int:

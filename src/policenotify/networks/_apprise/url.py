@@ -12,6 +12,7 @@ from typing import Final, Literal
 from urllib.parse import quote, unquote
 
 from policenotify.errors import SettingsError
+from policenotify.translation import Text
 
 GENERIC: Final = frozenset({"form", "forms", "json", "jsons", "xml", "xmls"})
 """Schemes whose URL spells the whole call, so that only the installation knows the service."""
@@ -55,7 +56,7 @@ def read(url: str, *, example: str) -> ServiceUrl:
     """
     match = _URL.fullmatch(url)
     if match is None or not url.isprintable():
-        raise SettingsError(f"url: is not an apprise URL. Write it like this: {example}")
+        raise SettingsError(Text("url: is not an apprise URL. Write it like this: {example}", example=example))
     user, _, host = match["authority"].rpartition("@")
     options = {
         unquote(name).lower(): unquote(value)
@@ -63,12 +64,17 @@ def read(url: str, *, example: str) -> ServiceUrl:
     }
     if useless := sorted(options.keys() & _RESERVED):
         raise SettingsError(
-            f"url: {', '.join(useless)} has no effect. Remove it; `timeout` is an option of the channel."
+            Text(
+                "url: {useless} has no effect. Remove it; `timeout` is an option of the channel.",
+                useless=", ".join(useless),
+            )
         )
     if options.get("verify", "yes").lower() not in {"yes", "true", "on", "1"}:
         raise SettingsError(
-            "url: verify=no would send passwords to any server that answers in the service's place. Remove it; for an "
-            "authority of your own, name its certificate in REQUESTS_CA_BUNDLE."
+            Text(
+                "url: verify=no would send passwords to any server that answers in the service's place. "
+                "Remove it; for an authority of your own, name its certificate in REQUESTS_CA_BUNDLE."
+            )
         )
     return ServiceUrl(
         scheme=match["scheme"].lower(),
@@ -108,10 +114,10 @@ _OWN_NAME = frozenset({"cm", "octopush"})  # without a sender the plugin uses th
 _NUMBERS_ONLY = frozenset({"msgbird", "nexmo", "plivo", "smpp", "smpps", "telnyx", "vonage"})
 _NUMBERS_OR_SHORT = frozenset({"sinch", "twilio"})
 _NO_NAMES = _NUMBERS_ONLY | _NUMBERS_OR_SHORT | {"bulksms", "clickatell", "clicksend", "sns", "telesign"}
-_MOST_SEGMENTS = 8  # octopush and cm take 1224 letters: eight of 153
+MOST_SEGMENTS: Final = 8  # octopush and cm take 1224 letters: eight of 153
 _CODING = "{coding}"
 _CODING_FIELD = re.compile(r"[:-](coding|data[_-]?coding|dcs)")  # in the form (`:`) or the query (`-`)
-_WRITE_CODING = 'Write :coding={coding} for Kannel (0 or 2), or :coding=0 with accents = "fold" for jasmin'
+_WRITE_CODING = Text('Write :coding={{coding}} for Kannel (0 or 2), or :coding=0 with accents = "fold" for jasmin')
 _SENDERS = ("from", "sender", "source", ":from", ":sender", ":source")
 
 _SHORT_CODE = re.compile(r"3[68]\d{3}")  # AF2M: 36xxx and 38xxx
@@ -161,9 +167,7 @@ class Gateway:
         return url
 
 
-def gateway(
-    url: str, *, sender: str, country_code: str, number_format: NumberFormat, keeps_accents: bool, segments: int
-) -> Gateway:
+def gateway(url: str, *, sender: str, country_code: str, number_format: NumberFormat, keeps_accents: bool) -> Gateway:
     """Return the gateway of a URL, after all checks that need no network.
 
     Raises:
@@ -172,20 +176,22 @@ def gateway(
     parts = read(url, example=EXAMPLE)
     scheme, generic = parts.scheme, parts.scheme in GENERIC
     if scheme == "freemobile":
-        raise SettingsError("url: freemobile reaches only its owner's line. Use the network 'apprise' for it.")
+        raise SettingsError(Text("url: freemobile reaches only its owner's line. Use the network 'apprise' for it."))
     if url.count("{recipient}") != 1:
-        raise SettingsError(f"url: write {{recipient}} once, where the person's number belongs: {EXAMPLE}")
+        raise SettingsError(
+            Text("url: write {{recipient}} once, where the person's number belongs: {example}", example=EXAMPLE)
+        )
     if sender and "{sender}" not in url:
-        raise SettingsError(f"sender: the url has no {{sender}} for it. Write it there: {EXAMPLE}")
+        raise SettingsError(
+            Text("sender: the url has no {{sender}} for it. Write it there: {example}", example=EXAMPLE)
+        )
     if not sender and "{sender}" in url:
-        raise SettingsError("sender: is missing; the url has a {sender} for it")
+        raise SettingsError(Text("sender: is missing; the url has a {{sender}} for it"))
     if not generic and number_format not in {"auto", "+"}:
-        raise SettingsError(f"number_format: apprise formats the numbers for {scheme}. Remove it")
+        raise SettingsError(Text("number_format: apprise formats the numbers for {scheme}. Remove it", scheme=scheme))
     name = sender or _visible_sender(parts)
     _check_sender(scheme, name, country_code)
     _check_coding(parts, keeps_accents=keeps_accents, has_coding=_CODING in url)
-    if not 1 <= segments <= _MOST_SEGMENTS:
-        raise SettingsError(f"segments: must be 1 to {_MOST_SEGMENTS}")
     host = parts.host if scheme in _AT_HOST else ""
     public_name = name if re.search("[A-Za-z]", name) or _SHORT_CODE.fullmatch(name) else ""
     return Gateway(
@@ -212,26 +218,40 @@ def _visible_sender(parts: ServiceUrl) -> str:
 def _check_sender(scheme: str, sender: str, country_code: str) -> None:
     french, short = country_code == "33", bool(_SHORT_CODE.fullmatch(sender))
     if french and (scheme in _NUMBERS_ONLY or (scheme in _NUMBERS_OR_SHORT and not short)):
-        also = " or short codes" if scheme in _NUMBERS_OR_SHORT else ""
+        also = Text(" or short codes") if scheme in _NUMBERS_OR_SHORT else ""
         raise SettingsError(
-            f"url: apprise's {scheme} takes only telephone numbers{also} as sender, and in France no service may send "
-            "from a 06 or 07 number (ARCEP 2018-0881). Use another gateway: octopush, cm, infobip, sfr, forms://"
+            Text(
+                "url: apprise's {scheme} takes only telephone numbers{also} as sender, and in France no "
+                "service may send from a 06 or 07 number (ARCEP 2018-0881). Use another gateway: octopush, "
+                "cm, infobip, sfr, forms://",
+                scheme=scheme,
+                also=also,
+            )
         )
     if not sender:
         if scheme in _OWN_NAME:
-            raise SettingsError(f"sender: is missing; {scheme} would use the program's name")
+            raise SettingsError(Text("sender: is missing; {scheme} would use the program's name", scheme=scheme))
         return
     if scheme in _NO_NAMES and re.search("[A-Za-z]", sender):
-        raise SettingsError(f"sender: apprise's {scheme} supports no names. Remove it, or use another gateway")
+        raise SettingsError(
+            Text("sender: apprise's {scheme} supports no names. Remove it, or use another gateway", scheme=scheme)
+        )
     if short or (not french and re.fullmatch(r"\+?\d{3,15}", sender)):
         return
     if not _NAME.fullmatch(sender):
         raise SettingsError(
-            "sender: must be 3 to 11 letters and digits without space or accent, one letter at least, such as "
-            "'POLICE34', or a short code 36xxx or 38xxx; 06 and 07 numbers may not send in France (ARCEP 2018-0881)"
+            Text(
+                "sender: must be 3 to 11 letters and digits without space or accent, one letter at least, "
+                "such as 'POLICE34', or a short code 36xxx or 38xxx; 06 and 07 numbers may not send in "
+                "France (ARCEP 2018-0881)"
+            )
         )
     if french and sender.upper() in _BLOCKED_NAMES:
-        raise SettingsError(f"sender: French operators block {sender!r} as too general. Name the service: 'POLICE34'")
+        raise SettingsError(
+            Text(
+                "sender: French operators block {sender!r} as too general. Name the service: 'POLICE34'", sender=sender
+            )
+        )
 
 
 def passes_coding(url: str) -> bool:
@@ -242,12 +262,20 @@ def passes_coding(url: str) -> bool:
 def _check_coding(parts: ServiceUrl, *, keeps_accents: bool, has_coding: bool) -> None:
     fixed = {"sfr": "media", "bulksms": "unicode"}.get(parts.scheme, "")
     if fixed in parts.options:
-        raise SettingsError(f"url: {fixed} is chosen for each message. Remove it; see `segments` and `accents`")
+        raise SettingsError(
+            Text("url: {fixed} is chosen for each message. Remove it; see `segments` and `accents`", fixed=fixed)
+        )
     for name, coding in parts.options.items():
         if _CODING_FIELD.fullmatch(name) and coding != _CODING and (keeps_accents or coding != "0"):
-            raise SettingsError(f"url: {name}= must follow each message. {_WRITE_CODING}")
+            raise SettingsError(
+                Text("url: {name}= must follow each message. {write_coding}", name=name, write_coding=_WRITE_CODING)
+            )
     if keeps_accents and parts.scheme in GENERIC and not has_coding:
-        raise SettingsError(f"accents: the url does not pass the coding of each message. {_WRITE_CODING}")
+        raise SettingsError(
+            Text(
+                "accents: the url does not pass the coding of each message. {write_coding}", write_coding=_WRITE_CODING
+            )
+        )
 
 
 def _with(url: str, option: str) -> str:

@@ -9,12 +9,15 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError, forget_locals_of
-from policenotify.networks import import_lock
+from policenotify.networks._apprise import load_service
+from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
 from policenotify.networks._apprise.url import read
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
+from policenotify.translation import Text
 
 _EXAMPLE = "ntfys://user:password@ntfy.police.example/alertes"
 _OTHER_NETWORKS = {
@@ -35,6 +38,7 @@ _HAS_HOST = frozenset(
 _UNTITLED = frozenset({"matrix", "matrixs"})
 _HASHTAGS = frozenset({"misskey", "misskeys", "tgram"})  # where readers can follow them
 _CALL = re.compile(r"<(?=[@#!]|https?://[^\s<>|]{0,2000}+\|)")
+_EVERYBODY = re.compile(r"@(?=(?:all|channel|everyone|here|room)\b)", re.IGNORECASE)
 _LINK = re.compile(r"\](?=\([^()\s.:/]{0,2000}[.:/])")
 _HEADLINE = 160  # characters of a headline (policenotify.model.message), which a shorter title would cut
 _GLUE = 2  # characters between title and text where a service joins them
@@ -51,46 +55,48 @@ class Apprise:
     A post is a message there, with a title if the service has one, and without pictures. There are no replies, lookups,
     edits and deletions, because apprise only returns success or failure.
 
-    Args:
-        url: The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
-            with one target. Percent-encode `@ : / ? #` in user, password and token.
-        label: The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
-            service need two labels.
-        unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
-            (MQTT, SMPP, XMPP) have the limits of their plugin.
-        clock: The time.
-
     Raises:
-        SettingsError: An option is not valid, or another network supports the service better.
+        SettingsError: The URL is not valid, or another network supports the service better.
         MissingExtra: The extra `apprise` is not installed.
     """
 
-    def __init__(
-        self,
-        *,
-        url: SecretStr,
-        label: str = "",
-        unencrypted: bool = False,
-        timeout: float = 10.0,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A service."""
+
+        url: SecretStr
+        """The service (<https://appriseit.com/services/>), such as `ntfys://user:password@ntfy.police.example/topic`,
+        with one target. Percent-encode `@ : / ? #` in user, password and token."""
+        label: str = ""
+        """The account's name in receipts. Empty: the URL's scheme, and its host if it has one. Two channels of one
+        service need two labels."""
+        unencrypted: bool = False
+        """Allow calls without encryption, in a network of your own."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer. Services that are not called by HTTP
+        (MQTT, SMPP, XMPP) have the limits of their plugin."""
+
+    def __init__(self, options: Options, services: Services) -> None:
         if find_spec("apprise") is None or find_spec("requests") is None:
-            raise MissingExtra("The network 'apprise'", "apprise")
-        parts = read(url.get_secret_value(), example=_EXAMPLE)
+            raise MissingExtra(Text("The network 'apprise'"), "apprise")
+        parts = read(options.url.get_secret_value(), example=_EXAMPLE)
         if other := _OTHER_NETWORKS.get(parts.scheme):
-            raise SettingsError(f"url: another network supports {parts.scheme} better: network = {other!r}")
-        if not 0 < timeout <= 30:  # noqa: PLR2004 - a call must be over before the delivery's lease of 2 minutes
-            raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
+            raise SettingsError(
+                Text(
+                    "url: another network supports {scheme} better: network = {other!r}",
+                    scheme=parts.scheme,
+                    other=other,
+                )
+            )
         has_host = parts.has_path and parts.scheme.removesuffix("s") in _HAS_HOST  # ntfys://topic has none
         host = parts.host if has_host else ""
-        self._account = label.strip() or " ".join(filter(None, (parts.scheme, host)))
+        self._account = options.label.strip() or " ".join(filter(None, (parts.scheme, host)))
         self._scheme = parts.scheme
-        self._url = url
-        self._unencrypted = unencrypted
-        self._timeout = timeout
-        self._clock = clock
+        self._url = options.url
+        self._unencrypted = options.unencrypted
+        self._timeout = options.timeout
+        self._clock = services.clock
         self._service: Any = None
+        self._session: Any = None
         self._capabilities: Capabilities | None = None
 
     def __repr__(self) -> str:
@@ -115,7 +121,7 @@ class Apprise:
         """The label, or the URL's scheme and host."""
         return self._account
 
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Check the lengths of text and title.
 
         Raises:
@@ -126,10 +132,15 @@ class Apprise:
         text = _without_markup(post.text)
         if not can.budget.fits(text):
             used, limit = can.budget.usage(text)
-            raise Refused(f"The text takes {used} of {limit} on {self._name()}.", remedy="Shorten it.")
+            raise Refused(
+                Text("The text takes {used} of {limit} on {name}.", used=used, limit=limit, name=self._name()),
+                remedy=Text("Shorten it."),
+            )
         title = _without_markup(post.title) if can.title else ""
         if len(title) > self._open().title_maxlen:
-            raise Refused(f"The title is longer than {self._name()} takes.", remedy="Shorten the headline.")
+            raise Refused(
+                Text("The title is longer than {name} takes.", name=self._name()), remedy=Text("Shorten the headline.")
+            )
         return Request(account=self.account, key=post.key, body={"text": text, "title": title})
 
     def send(self, request: Request) -> PostRef:
@@ -138,20 +149,11 @@ class Apprise:
         Raises:
             ChannelError: See `Channel.send`.
         """
-        with import_lock():
-            from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
-
-        problem = send(
-            self._open(),
-            str(request.body["text"]),
-            title=str(request.body["title"]),
-            plain_text=True,
-            where=self._name(),
-            now=self._clock.now(),
-        )
-        if problem is not None:
-            raise problem
-        return PostRef(account=self.account, id=request.key)
+        service, text, title = self._open(), str(request.body["text"]), str(request.body["title"])
+        answer = load_service().send(service, text, self._session, title=title, plain_text=True)
+        if answer.accepted:
+            return PostRef(account=self.account, id=request.key)
+        raise judge(answer, where=self._name(), now=self._clock.now())
 
     def whoami(self) -> Account:
         """Check the URL with apprise, and that the service can be reached. Sends nothing.
@@ -162,37 +164,32 @@ class Apprise:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The service cannot be reached.
         """
-        with import_lock():
-            from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
-
-        reach(self._open(), timeout=self._timeout, where=self._name())
+        load_service().reach(self._open(), timeout=self._timeout, where=self._name())
         return Account(id=self.account, name=self._name())
 
     def close(self) -> None:
         """Release the service. May be called twice."""
-        if self._service is None:
-            return
-        from policenotify.networks._apprise.plugin import hush  # noqa: PLC0415 - loads apprise
-
-        with hush():  # some plugins log out when they are deleted
-            self._service = None
+        if self._service is not None:
+            self._session.close()
+            with load_service().hush():  # some plugins log out when they are deleted
+                self._service = None
 
     def _name(self) -> str:
         return str(self._open().service_name)
 
-    def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
+    def _open(self) -> Any:
         if self._service is None:
-            with import_lock():
-                from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
-
-            service = open_service(self._url.get_secret_value(), timeout=self._timeout, unencrypted=self._unencrypted)
+            module, url = load_service(), self._url.get_secret_value()
+            service = module.open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
             if len(service) > 1:
                 raise Blocked(
-                    "The channel's url names several targets, whose results apprise does not report separately. "
-                    "Nothing was sent.",
-                    remedy="Make a channel for each, and give them labels.",
+                    Text(
+                        "The channel's url names several targets, whose results apprise does not report "
+                        "separately. Nothing was sent."
+                    ),
+                    remedy=Text("Make a channel for each, and give them labels."),
                 )
-            self._service = service
+            self._service, self._session = service, module.open_session(url, timeout=self._timeout)
         return self._service
 
 
@@ -200,11 +197,12 @@ def _without_markup(text: str) -> str:
     """Return a text in which no service finds a link under other words, or a call of people.
 
     Many services read Markdown and the markup of Slack: `[police.fr](https://…)`, `<https://…|police.fr>`, `<@&1>`.
+    Discord, Mattermost and others call everybody by `@here`.
     """
-    return _CALL.sub("< ", _LINK.sub("] ", text))
+    return _EVERYBODY.sub("@ ", _CALL.sub("< ", _LINK.sub("] ", text)))
 
 
-def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - see _open
+def _capabilities_of(scheme: str, service: Any) -> Capabilities:
     titled = service.title_maxlen >= _HEADLINE and scheme not in _UNTITLED
     if scheme in {"ntfy", "ntfys"}:
         budget = Budget(_NTFY_JSON, _in_json, max_bytes=_NTFY_TEXT)

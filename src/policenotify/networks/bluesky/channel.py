@@ -7,31 +7,24 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import JsonValue, SecretStr
+from pydantic import JsonValue, field_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Picture, Post, PostRef, Request, StateStore
+from policenotify.channel import Account, Capabilities, Picture, Post, PostRef, Request, Services
 from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, forget_locals_of
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.bluesky.client import Xrpc, without_side_effects
-from policenotify.networks.bluesky.record import BUDGET, COLLECTION, IMAGES, ReplyThread, check, record, record_key
+from policenotify.networks.bluesky.api import Xrpc
+from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, record, record_key
+from policenotify.networks.bluesky.rules import without_side_effects
 from policenotify.networks.bluesky.session import BlueskySession, SessionStore, handle_note
-from policenotify.transport import is_secure_url
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
+from policenotify.translation import Text
 
 _HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-uri-scheme
 _CID = re.compile(r"b[a-z2-7]{8,}")  # atproto.com/specs/data-model: CIDv1 in base 32
-
-_CAPABILITIES = Capabilities(
-    budget=BUDGET,
-    replies=True,
-    images=IMAGES,
-    idempotency_window=timedelta(days=36_500),  # a record key is taken for as long as its record exists
-    lookup_delay=timedelta(0),  # the server that holds the account answers from what it has stored
-    deletes=True,
-)
 
 
 @forget_locals_of
@@ -47,60 +40,62 @@ class Bluesky:
     After the login, calls go to the server that the account's DID document names (bsky.social only logs in), if it is
     reached by https. A plain http server is used only on the loopback that `service` itself names.
 
-    Args:
-        handle: The account's handle, such as `police.example`. `@` before it is ignored.
-        password: An *app password*, never the account's main one (it may be revoked alone, and needs no mail code).
-        service: The server of the login: `https://…`, or `http://` on the loopback.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
-        clock: Time, handed in.
-        store: The place of the session, shared by all processes of the installation.
-
     Raises:
-        SettingsError: `handle`, `service` or `timeout` is not valid.
         MissingExtra: atproto is not installed.
     """
 
-    def __init__(
-        self,
-        *,
-        handle: str,
-        password: SecretStr,
-        service: str = "https://bsky.social",
-        timeout: float = 10.0,
-        clock: Clock,
-        store: StateStore,
-    ) -> None:
-        self._handle = handle.removeprefix("@")
-        self._service = service.rstrip("/")
-        if not _HANDLE.fullmatch(self._handle):
-            raise SettingsError("handle: a Bluesky handle is a domain name, such as 'police.example' (no mail address)")
-        if not is_secure_url(self._service):
-            raise SettingsError("service: must be https://…, without user and password: an app password is sent there")
-        if not timeout > 0:
-            raise SettingsError("timeout: must be a number of seconds above 0")
-        self._xrpc = Xrpc(timeout, password, clock)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        budget=BUDGET,
+        replies=True,
+        images=IMAGES,
+        idempotency_window=timedelta(days=36_500),  # a record key is taken for as long as its record exists
+        lookup_delay=timedelta(0),  # the server that holds the account answers from what it has stored
+        deletes=True,
+    )
+    """Those of the lexicons `app.bsky.feed.post` and `com.atproto.repo.putRecord`."""
+
+    class Options(ChannelOptions):
+        """A Bluesky account."""
+
+        handle: Handle
+        """The account's handle, such as `police.example`. `@` before it is ignored."""
+        password: Secret
+        """An *app password*, never the account's main one (it may be revoked alone, and needs no mail code)."""
+        service: SecureUrl = "https://bsky.social"
+        """The server of the login: `https://…`, or `http://` on the loopback."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer."""
+
+        @field_validator("handle")
+        @classmethod
+        def _is_domain(cls, handle: str) -> str:
+            if not _HANDLE.fullmatch(handle):
+                raise SettingsError(
+                    Text("a Bluesky handle is a domain name, such as 'police.example' (no mail address)")
+                )
+            return handle.lower()
+
+    def __init__(self, options: Options, services: Services) -> None:
+        self._handle = options.handle
+        self._service = options.service
+        self._xrpc = Xrpc(options.timeout, options.password, services.clock)
         self._sessions = SessionStore(
             handle=self._handle,
-            password=password,
+            password=options.password,
             service=self._service,
             account=self.account,
             xrpc=self._xrpc,
-            store=store,
-            lease=4 * timeout,  # another process may wait for a refresh and a login, each to connect and to answer
+            store=services.store,
+            lease=4 * options.timeout,  # another process may wait for a refresh and a login, each to connect and answer
         )
 
     def __repr__(self) -> str:
         return f"Bluesky({getattr(self, 'account', 'not opened')})"
 
     @property
-    def capabilities(self) -> Capabilities:
-        """Those of the lexicons `app.bsky.feed.post` and `com.atproto.repo.putRecord`."""
-        return _CAPABILITIES
-
-    @property
     def account(self) -> str:
-        """`handle@host`."""
-        return f"{self._handle}@{urlsplit(self._service).netloc.lower()}"
+        """`handle@host`, in lower case."""
+        return f"{self._handle.lower()}@{urlsplit(self._service).netloc.lower()}"
 
     def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Upload the pictures, look up mentioned handles, and freeze the record.
@@ -112,8 +107,7 @@ class Bluesky:
             Refused: The post is outside Bluesky's limits. With `fallback="standalone"`: all that it could reply to has
                 been deleted.
         """
-        check(post)
-        with without_side_effects("preparing the post"):
+        with without_side_effects(Text("preparing the post")):
             session = self._sessions.current()
             reply = self._thread().reply([ref for ref in reply_to if self._is_ours(ref, session)])
             images = [self._upload(picture) for picture in post.pictures]
@@ -137,7 +131,7 @@ class Bluesky:
         record = request.body["record"]
         if isinstance(record, dict) and "reply" in record:
             self._check_account(self._sessions.current(), request)
-            with without_side_effects("looking for the post to answer"):
+            with without_side_effects(Text("looking for the post to answer")):
                 self._thread().check(record)
         # swapRecord null: "only if there is none". The SDK's own models would leave it out, and overwrite.
         content = _json(_place(request) | {"record": record, "swapRecord": None})
@@ -153,16 +147,19 @@ class Bluesky:
             return self._existing(request)
         if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.message):
             raise Refused(
-                f"Bluesky refused the post's {'upload' if answer.error == 'BlobNotFound' else 'key'}, not the post.",
+                Text(
+                    "Bluesky refused the post's {text}, not the post.",
+                    text="upload" if answer.error == "BlobNotFound" else "key",
+                ),
                 code=answer.code,
-                remedy="It will be prepared again.",
+                remedy=Text("It will be prepared again."),
                 fallback="prepare",
             )
         raise self._xrpc.error(answer)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key is older than no attempt
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
         """Look the record up under its key. See `SupportsLookup.find`."""
-        with without_side_effects("looking the post up"):
+        with without_side_effects(Text("looking the post up")):
             answer = self._get(_place(request))
             if answer.error == "RecordNotFound":
                 return None
@@ -176,7 +173,7 @@ class Bluesky:
         """Delete the record, if it still exists. See `SupportsDelete.delete`."""
         uri = _URI.fullmatch(ref.id)
         if ref.account != self.account or uri is None:
-            raise Refused(f"The post is not one of {self.account}; nothing was deleted.")
+            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         content = _json({"repo": uri[1], "collection": uri[2], "rkey": uri[3]})
         answer = self._sessions.ask(
             lambda session: self._xrpc.post(
@@ -188,7 +185,7 @@ class Bluesky:
 
     def whoami(self) -> Account:
         """Ask Bluesky whose the session is. See `Channel.whoami`."""
-        with without_side_effects("asking who we are"):
+        with without_side_effects(Text("asking who we are")):
             answer = self._sessions.ask(
                 lambda session: self._xrpc.get(session.host, "com.atproto.server.getSession", {}, token=session.access)
             )
@@ -198,8 +195,12 @@ class Bluesky:
                 raise self._xrpc.error(answer)
         if body.get("active") is False:
             raise Blocked(
-                f"Bluesky says that {handle} is not active ({body.get('status') or 'no reason given'}).",
-                remedy="Log in on the Bluesky website to see why, then: policenotify doctor",
+                Text(
+                    "Bluesky says that {handle} is not active ({get}).",
+                    handle=handle,
+                    get=body.get("status") or Text("no reason given"),
+                ),
+                remedy=Text("Log in on the Bluesky website to see why, then: policenotify doctor"),
             )
         note = handle_note(self._handle, handle)
         return Account(id=did, name=handle, url=f"https://bsky.app/profile/{did}", note=note)
@@ -222,7 +223,7 @@ class Bluesky:
             raise self._xrpc.error(answer)
         blob = answer.object.get("blob")
         if not (isinstance(blob, dict) and blob.get("$type") == "blob" and blob.get("size") == len(picture.data)):
-            raise Unconfirmed("Bluesky's answer to the picture cannot be read.", code="200")
+            raise Unconfirmed(Text("Bluesky's answer to the picture cannot be read."), code="200")
         return blob
 
     def _did(self, handle: str) -> str | None:
@@ -238,8 +239,8 @@ class Bluesky:
     def _check_account(self, session: BlueskySession, request: Request) -> None:
         if session.did != request.body["did"]:
             raise Blocked(
-                f"The handle {self._handle} is another account than when the post was prepared.",
-                remedy="Check whose handle it is, and the channel's settings, then: policenotify doctor",
+                Text("The handle {handle} is another account than when the post was prepared.", handle=self._handle),
+                remedy=Text("Check whose handle it is, and the channel's settings, then: policenotify doctor"),
             )
 
     def _get(self, place: dict[str, str]) -> HttpAnswer:
@@ -274,13 +275,15 @@ class Bluesky:
         except (Blocked, Unavailable) as error:  # about the look-up, not about the post
             raise Unconfirmed(error.reason, code=error.code) from None
         if not answer.ok:
-            raise Unconfirmed("A post is out under this post's key, but Bluesky does not show it.", code="InvalidSwap")
+            raise Unconfirmed(
+                Text("A post is out under this post's key, but Bluesky does not show it."), code="InvalidSwap"
+            )
         ref = self._same(request, answer)
         if ref is None:
             raise Refused(
-                "Another of our posts has the key of this one; this one was not posted.",
+                Text("Another of our posts has the key of this one; this one was not posted."),
                 code="InvalidSwap",
-                remedy="It will be prepared with another key.",
+                remedy=Text("It will be prepared with another key."),
                 fallback="prepare",
             )
         return ref
@@ -294,7 +297,7 @@ class Bluesky:
         did, rkey = request.body["did"], str(request.body["rkey"])
         uri, cid = answer.object.get("uri"), answer.object.get("cid")
         if uri != f"at://{did}/{COLLECTION}/{rkey}" or not (isinstance(cid, str) and _CID.fullmatch(cid)):
-            raise Unconfirmed("Bluesky's answer does not name the post.", code=str(answer.status))
+            raise Unconfirmed(Text("Bluesky's answer does not name the post."), code=str(answer.status))
         url = f"https://bsky.app/profile/{did}/post/{rkey}"
         return PostRef(account=self.account, id=uri, url=url, extra={"cid": cid, "rkey": rkey})
 

@@ -17,17 +17,18 @@ from pydantic import SecretStr
 
 from policenotify.channel import StateStore
 from policenotify.errors import Blocked, ChannelError, Unavailable
-from policenotify.networks import import_lock
-from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret
-from policenotify.networks.bluesky.client import CLOSED, Xrpc, without_side_effects
+from policenotify.networks import load
+from policenotify.networks._http import HttpAnswer, RotatingSecret, StoredSecret, fingerprint
+from policenotify.networks.bluesky.api import Xrpc
+from policenotify.networks.bluesky.rules import RULES, without_side_effects
+from policenotify.translation import AnyText, Text
 from policenotify.transport import is_secure_url
 
-_NO_SUCH_LOGIN = "AuthenticationRequired"  # com.atproto.server.createSession: this name and password do not go together
 _EXPIRED = frozenset({"ExpiredToken", "InvalidToken"})  # com.atproto.server.refreshSession; a bad JWT is a 400
-_REMEDY = (
-    "Check that the handle in the channel's settings is still the account's own. If it is, make a new app password on "
-    "the Bluesky website (Settings, Privacy and security, App passwords), put it into the settings, "
-    "then: policenotify doctor"
+_REMEDY = Text(
+    "Check that the handle in the channel's settings is still the account's own. If it is, make a new "
+    "app password on the Bluesky website (Settings, Privacy and security, App passwords), put it into "
+    "the settings, then: policenotify doctor"
 )
 _log = logging.getLogger("policenotify")
 
@@ -53,7 +54,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
     """The session of one account. *service* is the server of the login."""
 
     name: ClassVar[str] = "session"
-    label: ClassVar[str] = "The Bluesky session"
+    label: ClassVar[str] = Text("The Bluesky session")
 
     def __init__(
         self,
@@ -66,7 +67,8 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         store: StateStore,
         lease: float,
     ) -> None:
-        super().__init__(BlueskySession, owner=account, store=store, lease=lease)
+        owner = f"{account} {fingerprint(password.get_secret_value())}"  # a new password is tried, not the old session
+        super().__init__(BlueskySession, owner=owner, store=store, lease=lease)
         self._handle = handle
         self._password = password
         self._service = service
@@ -83,7 +85,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         """
         answer = super().ask(call)
         if self._is_expired(answer):
-            raise Unavailable("Bluesky does not accept the session that it has just given us.", code=answer.error)
+            raise Unavailable(Text("Bluesky does not accept the session that it has just given us."), code=answer.error)
         return answer
 
     def _renewed(self, known: BlueskySession | None) -> BlueskySession:
@@ -91,20 +93,18 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
         return (known and self._refreshed(known)) or self._logged_in(known)
 
     def _refreshed(self, session: BlueskySession) -> BlueskySession | None:
-        with without_side_effects("renewing the session"):
+        with without_side_effects(Text("renewing the session")):
             answer = self._xrpc.post(session.host, "com.atproto.server.refreshSession", token=session.refresh)
             if answer.ok:
                 return self._session(answer)
-            if answer.refused and answer.error not in CLOSED:
+            if answer.refused and not _is_closed(answer):
                 return None  # the refresh token is dead, or the account has moved: only a login helps
             raise self._xrpc.error(answer)
 
     def _logged_in(self, known: BlueskySession | None) -> BlueskySession:
         """Log in by the account's id if it is known: its handle may have changed."""
-        with without_side_effects("logging in"):
+        with without_side_effects(Text("logging in")):
             answer = self._login(known.did if known else self._handle)
-            if known and answer.error == _NO_SUCH_LOGIN:  # the handle may have moved to another account
-                answer = self._login(self._handle)
             if answer.ok:
                 return self._session(answer)
             raise self._login_error(answer)
@@ -117,13 +117,20 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
     def _login_error(self, answer: HttpAnswer) -> ChannelError:
         if answer.error == "AuthFactorTokenRequired":
             return Blocked(
-                f"Bluesky wants a code from a mail to log {self._handle} in: the password is the account's main one.",
+                Text(
+                    "Bluesky wants a code from a mail to log {handle} in: the password is the account's main one.",
+                    handle=self._handle,
+                ),
                 code=answer.code,
                 remedy=_REMEDY,
             )
-        if answer.refused and answer.error not in CLOSED:
+        if answer.refused and not _is_closed(answer):
             return Blocked(
-                f"Bluesky does not let {self._handle} in{answer.quoted} Nothing can be posted.",
+                Text(
+                    "Bluesky does not let {handle} in{quoted} Nothing can be posted.",
+                    handle=self._handle,
+                    quoted=answer.quoted,
+                ),
                 code=answer.code,
                 remedy=_REMEDY,
             )
@@ -132,20 +139,29 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
     def _session(self, answer: HttpAnswer) -> BlueskySession:
         did, access, refresh = (answer.object.get(name) for name in ("did", "accessJwt", "refreshJwt"))
         if not (isinstance(did, str) and isinstance(access, str) and isinstance(refresh, str)):
-            raise Unavailable("Bluesky's answer to the login cannot be read.", remedy="It will be tried again.")
+            raise Unavailable(
+                Text("Bluesky's answer to the login cannot be read."), remedy=Text("It will be tried again.")
+            )
         if note := handle_note(self._handle, answer.object.get("handle")):
-            _log.warning("Channel of %s: %s", self._owner, note)
+            _log.warning("Channel of %s: %s", self._handle, note)
         host = account_host(self._service, answer.object.get("didDoc"))
         return BlueskySession(self._owner, did, host, access, refresh)
 
 
-def handle_note(handle: str, now: object) -> str:
+def _is_closed(answer: HttpAnswer) -> bool:
+    return any(rule.fits(answer) for rule in RULES)
+
+
+def handle_note(handle: str, now: object) -> AnyText:
     """Return a note if the account has another handle now, else an empty text."""
     if not isinstance(now, str) or not now.isprintable() or now.casefold() == handle.casefold():
         return ""
-    return (
-        f"The account of {handle} is called {now} now. Its posts go out all the same. When no incident is open on this "
-        "channel, put the new handle into its settings: under another handle it continues no thread."
+    return Text(
+        "The account of {handle} is called {now} now. Its posts go out all the same. When no incident is "
+        "open on this channel, put the new handle into its settings: under another handle it continues "
+        "no thread.",
+        handle=handle,
+        now=now,
     )
 
 
@@ -155,11 +171,9 @@ def account_host(service: str, document: object) -> str:
     bsky.social only logs in, and names that server in the account's DID document. A server without https is accepted
     only on the loopback that the settings name. Otherwise calls stay with the service.
     """
-    with import_lock():
-        from atproto import DidDocument  # noqa: PLC0415 - the SDK is loaded when first used
-
     try:
-        endpoint = DidDocument(**document).get_pds_endpoint() if isinstance(document, dict) else None
+        described = load("atproto").DidDocument(**document) if isinstance(document, dict) else None
+        endpoint = described and described.get_pds_endpoint()
     except (ValueError, TypeError):
         return service
     if endpoint is None or not is_secure_url(endpoint):

@@ -7,16 +7,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from policenotify.channel import Account, Capabilities, Post, PostRef, Request
+from pydantic import StringConstraints, field_validator
+
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import SettingsError, Unavailable, Unconfirmed
-from policenotify.networks.options import default_capabilities
-from policenotify.networks.registry import network
+from policenotify.networks.options import ChannelOptions
+from policenotify.networks.registry import default_capabilities, network
 from policenotify.text import Budget
+from policenotify.translation import Text
 
 _ID: Final = 16  # digits of the key that name a post
-_REMEDY: Final = "Start the process from a terminal, or with its output in a log."
+_REMEDY: Final = Text("Start the process from a terminal, or with its output in a log.")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")  # they could steer a terminal (ECMA-48)
 _lock = Lock()  # posts of several channels do not run into one another
 
@@ -25,26 +28,30 @@ class Console:
     """The terminal or the log of the publishing process, for development.
 
     A post that was printed cannot be found again, changed or taken back.
-
-    Args:
-        stream: `stderr`, which leaves the output of `policenotify --json` alone, or `stdout`.
-        like: A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line.
-        label: The account's name in receipts. Two consoles need two labels.
-
-    Raises:
-        SettingsError: An option is not valid.
     """
 
     default_capabilities: ClassVar[Capabilities] = Capabilities(budget=Budget(25_000), replies=True)
 
-    def __init__(
-        self, *, stream: Literal["stderr", "stdout"] = "stderr", like: str = "", label: str = "console"
-    ) -> None:
-        if not label.strip():
-            raise SettingsError("label: must not be empty")
-        self._stream = stream
-        self._capabilities = _capabilities_like(like, self.default_capabilities)
-        self._account = label.strip()
+    class Options(ChannelOptions):
+        """A console."""
+
+        stream: Literal["stderr", "stdout"] = "stderr"
+        """`stderr`, which leaves the output of `policenotify --json` alone, or `stdout`."""
+        like: str = ""
+        """A network, such as `x`, whose limits and wording the posts have. Empty: long posts without a subject line."""
+        label: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = "console"
+        """The account's name in receipts. Two consoles need two labels."""
+
+        @field_validator("like")
+        @classmethod
+        def _has_limits(cls, like: str) -> str:
+            capabilities_like(like, Console.default_capabilities)
+            return like
+
+    def __init__(self, options: Options, services: Services) -> None:
+        self._stream = options.stream
+        self._capabilities = capabilities_like(options.like, self.default_capabilities)
+        self._account = options.label
 
     @property
     def capabilities(self) -> Capabilities:
@@ -87,20 +94,20 @@ class Console:
             except (BrokenPipeError, ValueError):  # nothing reads it, or it was closed
                 raise _closed() from None
             except OSError as error:
-                reason = f"The console could not be written ({error.strerror})."
-                raise Unconfirmed(reason, remedy="Look at the console, and resolve the delivery.") from None
+                reason = Text("The console could not be written ({strerror}).", strerror=error.strerror)
+                raise Unconfirmed(reason, remedy=Text("Look at the console, and resolve the delivery.")) from None
         return PostRef(account=self._account, id=str(request.body["id"]))
 
     def whoami(self) -> Account:
         """Prove that there is a stream. See `Channel.whoami`."""
         self._open_stream()
-        note = "For development: only who sees this process's output reads these posts."
+        note = Text("For development: only who sees this process's output reads these posts.")
         return Account(id=self._account, name=self._account, note=note)
 
     def close(self) -> None:
         """Nothing is open: the stream belongs to the process."""
 
-    def _open_stream(self) -> Any:  # noqa: ANN401 - what stands in for a stream in a service or a test
+    def _open_stream(self) -> Any:
         stream = getattr(sys, self._stream)
         if stream is None or getattr(stream, "closed", False):
             raise _closed()
@@ -108,7 +115,7 @@ class Console:
 
 
 def _closed() -> Unavailable:
-    return Unavailable("Nothing reads the console of this process. Nothing was printed.", remedy=_REMEDY)
+    return Unavailable(Text("Nothing reads the console of this process. Nothing was printed."), remedy=_REMEDY)
 
 
 def post_block(head: str, *, parent: str, title: str, text: str, pictures: Sequence[str]) -> str:
@@ -135,7 +142,7 @@ def _shown(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def _capabilities_like(like: str, own: Capabilities) -> Capabilities:
+def capabilities_like(like: str, own: Capabilities) -> Capabilities:
     """Return *own* with the limit, alphabet, subject line, formatted version, replies and hashtags of a network.
 
     What is sent to people also names its sender.
@@ -149,12 +156,9 @@ def _capabilities_like(like: str, own: Capabilities) -> Capabilities:
     """
     if not like:
         return own
-    try:
-        other = default_capabilities(network(like).load())
-    except SettingsError as error:
-        raise SettingsError(f"like: {error}") from None
+    other = default_capabilities(network(like).load())
     if other is None:
-        raise SettingsError(f"like: the limits of {like!r} depend on an account. Name another network.")
+        raise SettingsError(Text("the limits of {like!r} depend on an account. Name another network.", like=like))
     return replace(
         own,
         budget=other.budget,

@@ -6,18 +6,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parseaddr
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, field_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Recipient, RecipientOutcome, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Recipient, RecipientOutcome, Request, Services
 from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable, forget_locals_of
 from policenotify.networks import import_lock
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge, silent
+from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.networks.email.smtp import SmtpSession
@@ -28,7 +31,7 @@ _IDLE = 10.0  # seconds until the next chunk of a list; after more, a firewall m
 _MOST_SESSIONS = 50  # that postfix lets a client have (postconf(5), smtpd_client_connection_count_limit)
 _SESSIONS = 2
 _MOST_LOST = 2  # sessions in a row, without a reply to the mail, before the server counts as unavailable
-_WRITE = "Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded"
+_WRITE = Text("Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded")
 
 
 @forget_locals_of
@@ -39,27 +42,8 @@ class Email:
     post and the recipient, so that every mailbox shows the incident as one thread (RFC 5322, section 3.6.4), and a mail
     that a retry sends twice is recognised.
 
-    Args:
-        url: The mail server as an apprise URL:
-            `mailtos://user:password@police.example?smtp=mx.police.example&name=Police de Montpellier`. `from=` gives
-            another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
-            through TLS with a verified certificate.
-        list_id: The list's identifier (RFC 2919), such as `alertes.police.example`.
-        unsubscribe: An `https` URL for one-click unsubscription (RFC 8058), with `{token}` for a signed token that
-            `policenotify.web` understands, or `{recipient}` for the recipient's opaque key. The relay must sign both
-            headers with DKIM.
-        bounces: The mailbox to which mails come back: `bounce@police.example`. The envelope's sender is then
-            `bounce+TOKEN@police.example`, and the relay pipes what comes there to `policenotify bounce`. Empty: the
-            sender's address.
-        reply_to: The address for answers. Empty: the sender.
-        domain: The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
-            threads of open incidents.
-        timeout: Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2.
-        sessions: The most sessions with the server at once.
-        clock: Measures how long a session has been idle.
-
     Raises:
-        SettingsError: An option is not valid.
+        SettingsError: The URL is not valid.
         MissingExtra: The extra `email` is not installed.
     """
 
@@ -73,49 +57,80 @@ class Email:
         images=10,
     )
 
-    def __init__(
-        self,
-        *,
-        url: SecretStr,
-        list_id: str = "",
-        unsubscribe: str = "",
-        bounces: str = "",
-        reply_to: str = "",
-        domain: str = "",
-        timeout: float = 30.0,
-        sessions: int = _SESSIONS,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A sender and its mail server."""
+
+        url: SecretStr
+        """The mail server as an apprise URL:
+        `mailtos://user:password@police.example?smtp=mx.police.example&name=Police de Montpellier`. `from=` gives
+        another sender's address, `mode=` is `starttls`, `ssl` or `insecure`. A password leaves this machine only
+        through TLS with a verified certificate."""
+        list_id: str = ""
+        """The list's identifier (RFC 2919), such as `alertes.police.example`."""
+        unsubscribe: str = ""
+        """An `https` URL for one-click unsubscription (RFC 8058), with `{token}` for a signed token that
+        `policenotify.web` understands, or `{recipient}` for the recipient's opaque key. The relay must sign both
+        headers with DKIM."""
+        bounces: str = ""
+        """The mailbox to which mails come back: `bounce@police.example`. The envelope's sender is then
+        `bounce+TOKEN@police.example`, and the relay pipes what comes there to `policenotify bounce`. Empty: the
+        sender's address."""
+        reply_to: str = ""
+        """The address for answers. Empty: the sender."""
+        domain: str = ""
+        """The right-hand side of the Message-IDs. Empty: the domain of the sender's address. A change splits the
+        threads of open incidents."""
+        timeout: CallSeconds = 30.0
+        """Seconds for each exchange with the server, instead of the minutes of RFC 5321, section 4.5.3.2."""
+        sessions: Annotated[int, Field(ge=1, le=_MOST_SESSIONS)] = _SESSIONS
+        """The most sessions with the server at once."""
+
+        @field_validator("list_id")
+        @classmethod
+        def _is_list_id(cls, list_id: str) -> str:
+            if list_id and not _LABELS.fullmatch(list_id):
+                raise SettingsError(
+                    Text("{list_id!r} is not valid. Write it like a domain: alertes.police.example", list_id=list_id)
+                )
+            return list_id
+
+        @field_validator("unsubscribe")
+        @classmethod
+        def _has_token(cls, url: str) -> str:
+            if url and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{(token|recipient)\}.*", url):
+                raise SettingsError(Text("write an https URL with {{token}} in place of the person's token"))
+            return url
+
+        @field_validator("domain")
+        @classmethod
+        def _is_domain(cls, domain: str) -> str:
+            if domain and not _is_domain(domain):
+                raise SettingsError(
+                    Text("{domain!r} is not a domain. Write it in ASCII: police.example", domain=domain)
+                )
+            return domain
+
+    def __init__(self, options: Options, services: Services) -> None:
         if not (find_spec("apprise") and find_spec("email_validator")):
-            raise MissingExtra("The network 'email'", "email")
-        sender, options = _read(url.get_secret_value())
-        if list_id and not _LABELS.fullmatch(list_id):
-            raise SettingsError(f"list_id: {list_id!r} is not valid. Write it like a domain: alertes.police.example")
-        if unsubscribe and not re.fullmatch(r"(?=[!-~]*+\Z)https://.*\{(token|recipient)\}.*", unsubscribe):
-            raise SettingsError("unsubscribe: write an https URL with {token} in place of the person's token")
-        if domain and not _is_domain(domain):
-            raise SettingsError(f"domain: {domain!r} is not a domain. Write it in ASCII: police.example")
-        if not timeout > 0:
-            raise SettingsError(f"timeout: {timeout} is not valid. Write seconds above 0, such as 30")
-        if not 1 <= sessions <= _MOST_SESSIONS:
-            raise SettingsError(f"sessions: {sessions} is not valid. Write a number from 1 to {_MOST_SESSIONS}")
-        self._url = url
-        self._allow_plain = options.get("mode", "").lower() == "insecure"
-        self._unsubscribe = unsubscribe
+            raise MissingExtra(Text("The network 'email'"), "email")
+        sender, url_options = _read(options.url.get_secret_value())
+        bounces, domain = options.bounces, options.domain or sender.address.rpartition("@")[2]
+        self._url = options.url
+        self._allow_plain = url_options.get("mode", "").lower() == "insecure"
+        self._unsubscribe = options.unsubscribe
         self._bounces = mime.ReturnPath.of(_mailbox("bounces", bounces).address) if bounces else None
-        self._timeout = timeout
-        self._capabilities = replace(self.default_capabilities, calls_at_once=sessions)
+        self._timeout = options.timeout
+        self._capabilities = replace(self.default_capabilities, calls_at_once=options.sessions)
         self._headers = mime.SenderHeaders(
             sender=sender,
-            domain=domain or sender.address.rpartition("@")[2],
-            reply_to=_mailbox("reply_to", reply_to) if reply_to else None,
-            list_id=list_id,
+            domain=domain,
+            reply_to=_mailbox("reply_to", options.reply_to) if options.reply_to else None,
+            list_id=options.list_id,
         )
-        self._clock = clock
+        self._clock = services.clock
         self._service: Any = None
         self._session: SmtpSession | None = None
         self._used_at = 0.0
-        self._prepared: tuple[Request, mime.PersonalHead, bytes] | None = None  # of the last call
 
     @property
     def capabilities(self) -> Capabilities:
@@ -137,7 +152,9 @@ class Email:
             Refused: The bytes of a picture are missing.
         """
         if not all(picture.data for picture in post.pictures):
-            raise Refused("A picture of the post is missing.", remedy="Publish the message again, with its pictures.")
+            raise Refused(
+                Text("A picture of the post is missing."), remedy=Text("Publish the message again, with its pictures.")
+            )
         thread = [ref.id for ref in reply_to if ref.account == self.account and mime.is_post_key(ref.id)]
         return Request(
             account=self.account,
@@ -155,50 +172,42 @@ class Email:
             Blocked: The server rejects our login or sender.
             Unavailable: The server cannot be reached, or accepts no mail now.
         """
-        head, content = self._prepare_for(request)
+        body = request.body
+        thread = body["thread"] if isinstance(body["thread"], list) else []
+        head = mime.PersonalHead(
+            key=request.key,
+            thread=[str(key) for key in thread],
+            domain=str(body["domain"]),
+            unsubscribe=self._unsubscribe,
+        )
+        content = str(body["mime"]).encode("ascii")
         return [self._send_one(head, content, person) for person in people]
 
-    def _prepare_for(self, request: Request) -> tuple[mime.PersonalHead, bytes]:
-        """Return what the mails of a request share."""
-        if self._prepared is None or self._prepared[0] is not request:
-            body = request.body
-            thread = body["thread"] if isinstance(body["thread"], list) else []
-            head = mime.PersonalHead(
-                key=request.key,
-                thread=[str(key) for key in thread],
-                domain=str(body["domain"]),
-                unsubscribe=self._unsubscribe,
-            )
-            content = str(body["mime"]).encode("ascii").replace(b"\r\n.", b"\r\n..")  # RFC 5321, section 4.5.2
-            self._prepared = request, head, content
-        return self._prepared[1:]
-
     def _send_one(self, head: mime.PersonalHead, content: bytes, person: Recipient) -> RecipientOutcome:
+        """Send a mail, if need be in a new session, and return its outcome."""
         try:
             address = mime.ascii_address(person.address)
         except mime.BadAddress as error:
             return RecipientOutcome(key=person.key, outcome="refused", reason=str(error), personal=True)
-        back = self._bounces.address(person) if self._bounces else self._headers.sender.address
-        return self._deliver(mime.OutgoingMail(person.key, back, address, head.of(person, address) + content))
-
-    def _deliver(self, mail: mime.OutgoingMail) -> RecipientOutcome:
-        """Send a mail, if need be in a new session, and return its outcome."""
-        lost = 0
+        sender = self._bounces.address(person) if self._bounces else self._headers.sender.address
+        mail, lost = head.of(person, address) + content, 0
         while True:
             session = self._alive()
             used = session.used
             try:
-                reply = session.send(mail)
+                reply = session.send(sender, address, mail)
             except SessionLost as end:
                 lost += 1
                 if end.in_doubt:
-                    return judge(None, mail.key)
+                    return judge(None, person.key)
                 if lost == _MOST_LOST:
-                    problem = Unavailable("The mail server ends every session.", remedy="It will be tried again.")
+                    problem = Unavailable(
+                        Text("The mail server ends every session."), remedy=Text("It will be tried again.")
+                    )
                     raise (silent() if end.silent else problem) from None
             else:
                 if not (used and reply.session_spent):  # the reply of a new session is final
-                    return judge(reply, mail.key)
+                    return judge(reply, person.key)
                 self.close()
 
     def _alive(self) -> SmtpSession:
@@ -217,11 +226,7 @@ class Email:
 
     def whoami(self) -> Account:
         """Connect, log in and quit, without sending. See `Channel.whoami`."""
-        session = self._open()
-        try:
-            session.noop()
-        finally:
-            session.quit()
+        self._open().quit()
         sender = self._headers.sender
         return Account(id=sender.address, name=sender.name or sender.address)
 
@@ -233,15 +238,15 @@ class Email:
 
     def _open(self) -> SmtpSession:
         with import_lock():
-            from policenotify.networks.email import smtp  # noqa: PLC0415 - loads apprise
-
+            smtp = import_module("policenotify.networks.email.smtp")  # loads apprise
         if self._service is None:
             self._service = smtp.open_service(
                 self._url.get_secret_value(),
                 sender=self._headers.sender.address,
                 allow_plain=self._allow_plain,
             )
-        return smtp.SmtpSession.open(self._service, self._timeout)
+        session: SmtpSession = smtp.SmtpSession.open(self._service, self._timeout)
+        return session
 
 
 def _is_domain(text: str) -> bool:
@@ -256,7 +261,9 @@ def _mailbox(option: str, text: str) -> mime.Mailbox:
     try:
         return mime.Mailbox(mime.ascii_address(address), name)
     except mime.BadAddress:
-        raise SettingsError(f"{option}: this is not an e-mail address: {text!r}") from None
+        raise SettingsError(
+            Text("{option}: this is not an e-mail address: {text!r}", option=option, text=text)
+        ) from None
 
 
 def _read(url: str) -> tuple[mime.Mailbox, dict[str, str]]:
@@ -266,25 +273,29 @@ def _read(url: str) -> tuple[mime.Mailbox, dict[str, str]]:
         host, user = parts.hostname, unquote(parts.username or "")
         _ = parts.port
     except ValueError:
-        raise SettingsError(f"url: cannot be read. {_WRITE}") from None
+        raise SettingsError(Text("url: cannot be read. {write}", write=_WRITE)) from None
     if parts.scheme not in {"mailto", "mailtos"} or not host or parts.fragment:
-        raise SettingsError(f"url: cannot be read. {_WRITE}")
+        raise SettingsError(Text("url: cannot be read. {write}", write=_WRITE))
     options = {
         unquote(name).lower(): unquote(value)
         for name, _, value in (each.partition("=") for each in parts.query.split("&") if each)
     }
     if parts.path.strip("/") or options.keys() & {"to", "cc", "bcc"}:
-        raise SettingsError("url: names recipients. Remove them, and write them in `recipients`")
+        raise SettingsError(Text("url: names recipients. Remove them, and write them in `recipients`"))
     if unknown := sorted(options.keys() - _URL_OPTIONS):
         raise SettingsError(
-            f"url: {', '.join(unknown)} has no effect. Known options: {', '.join(sorted(_URL_OPTIONS))}"
+            Text(
+                "url: {unknown} has no effect. Known options: {url_options}",
+                unknown=", ".join(unknown),
+                url_options=", ".join(sorted(_URL_OPTIONS)),
+            )
         )
     name, address = parseaddr(options.get("from", ""))
     if "@" not in address:
         name, address = options.get("from", ""), f"{(options.get('user') or user).partition('@')[0]}@{host}"
     if not address.isascii():
-        raise SettingsError("url: write the sender's address in ASCII, an international domain in its xn-- form")
+        raise SettingsError(Text("url: write the sender's address in ASCII, an international domain in its xn-- form"))
     try:
         return mime.Mailbox(mime.ascii_address(address), options.get("name") or name), options
     except mime.BadAddress:
-        raise SettingsError("url: no sender's address. Add it: …?from=alertes@police.example") from None
+        raise SettingsError(Text("url: no sender's address. Add it: …?from=alertes@police.example")) from None

@@ -3,19 +3,19 @@
 Importing this module loads apprise's e-mail plugin.
 """
 
-# ruff: noqa: PLR2004 - reply codes of RFC 5321, section 4.3.2
-
 from __future__ import annotations
 
 import smtplib
 import ssl
 import warnings
-from typing import Any, Self
+from contextlib import suppress
+from typing import Self
 
-from policenotify.errors import Blocked, Unavailable
-from policenotify.networks._apprise import plugin
-from policenotify.networks.email.mime import OutgoingMail
-from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, silent, timed_out
+from policenotify.errors import Blocked
+from policenotify.networks._apprise.service import Service, read_service
+from policenotify.networks._bounds import call_seconds
+from policenotify.networks.email.replies import Command, Private, Reply, SessionLost, not_opened, timed_out
+from policenotify.translation import Text
 from policenotify.transport import is_loopback
 
 with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated until Python 3.13 removes it
@@ -23,13 +23,13 @@ with warnings.catch_warnings():  # apprise imports imghdr, which is deprecated u
     from apprise.plugins.email import NotifyEmail
 
 _CLOSING = 421  # RFC 5321, section 4.2.3: the server ends the session
-_PIECE = 65_536  # bytes of a mail for which the server has the channel's `timeout`
-_ADD_FROM = (
+_LARGE = 65_536  # bytes of a mail that may take longer than a reply
+_ADD_FROM = Text(
     "Add it: …?from=alertes@police.example; percent-encode @ : / ? # in user and password. Then: policenotify doctor"
 )
 
 
-def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: ANN401 - apprise annotates its services loosely
+def open_service(url: str, *, sender: str, allow_plain: bool) -> Service:
     """Return apprise's e-mail service for a URL: server, port, login, TLS mode.
 
     Args:
@@ -40,23 +40,25 @@ def open_service(url: str, *, sender: str, allow_plain: bool) -> Any:  # noqa: A
     Raises:
         Blocked: apprise reads another sender, or the connection would not be safe.
     """
-    service: Any = plugin.make_service(NotifyEmail, url)
+    service: Service = read_service(NotifyEmail, url)
     service.smtp_host = service.smtp_host.strip("[]")  # RFC 3986 writes IPv6 in brackets, sockets do not
     if service.from_addr[1].lower() != sender.lower():
-        raise Blocked("The channel's url does not name the sender clearly. Nothing was sent.", remedy=_ADD_FROM)
+        raise Blocked(Text("The channel's url does not name the sender clearly. Nothing was sent."), remedy=_ADD_FROM)
     if is_loopback(service.smtp_host):
         return service
     plain = service.secure_mode == "insecure"
     if service.password and (plain or not service.verify_certificate):
         raise Blocked(
-            "The channel's url would send the password where others can read it. Nothing was sent.",
-            remedy="Write mailtos:// without mode=insecure and verify=no; for an authority of your own, name its "
-            "certificate in SSL_CERT_FILE.",
+            Text("The channel's url would send the password where others can read it. Nothing was sent."),
+            remedy=Text(
+                "Write mailtos:// without mode=insecure and verify=no; for an authority of your own, name "
+                "its certificate in SSL_CERT_FILE."
+            ),
         )
     if plain and not allow_plain:
         raise Blocked(
-            "The channel's url would send mails without encryption. Nothing was sent.",
-            remedy="Write mailtos://, or add mode=insecure if this is meant.",
+            Text("The channel's url would send mails without encryption. Nothing was sent."),
+            remedy=Text("Write mailtos://, or add mode=insecure if this is meant."),
         )
     return service
 
@@ -67,20 +69,21 @@ class SmtpSession:
     Args:
         client: Connected, secured and logged in.
         service: The service that names the login.
+        timeout: Seconds for each exchange.
 
     Attributes:
         used: The server has decided about a mail in this session.
     """
 
-    def __init__(self, client: smtplib.SMTP, service: Any) -> None:  # noqa: ANN401 - see open_service
-        self.used = False
+    def __init__(self, client: smtplib.SMTP, service: Service, timeout: float) -> None:
+        self.used: bool = False
         self._client = client
-        self._names = (service.user or "",)
-        self._password = service.password or ""
         self._takes_size = client.has_extn("size")
+        self._timeout = timeout
+        self._user, self._password = service.user or "", service.password or ""
 
     @classmethod
-    def open(cls, service: Any, timeout: float) -> Self:  # noqa: ANN401 - see open_service
+    def open(cls, service: Service, timeout: float) -> Self:
         """Connect, secure and log in. *timeout* is in seconds, for each exchange.
 
         Raises:
@@ -89,7 +92,10 @@ class SmtpSession:
         """
         client: smtplib.SMTP | None = None
         try:
-            client = _connected(service, timeout)
+            if service.secure_mode == "ssl":
+                client = smtplib.SMTP_SSL(service.smtp_host, service.port, timeout=timeout, context=_tls(service))
+            else:
+                client = smtplib.SMTP(service.smtp_host, service.port, timeout=timeout)
             if service.secure_mode == "starttls":
                 client.starttls(context=_tls(service))
             client.ehlo_or_helo_if_needed()
@@ -98,85 +104,71 @@ class SmtpSession:
         except (OSError, ValueError, RuntimeError) as error:  # what smtplib raises
             if client is not None:
                 client.close()
-            problem = not_opened(error, Private(names=(service.user or "",), password=service.password or ""))
+            problem = not_opened(error, Private((service.user or "",), "", service.password or ""))
         else:
-            return cls(client, service)
+            return cls(client, service, timeout)
         raise problem  # outside of `except`: the cause may hold the password or an address
 
-    def send(self, mail: OutgoingMail) -> Reply:
+    def send(self, sender: str, address: str, content: bytes) -> Reply:
         """Send a mail, and return the reply that decides about it.
+
+        Args:
+            sender: The envelope's sender, which gets bounces, in ASCII.
+            address: The recipient's address in ASCII.
+            content: The mail, 7-bit, with CR LF line ends.
 
         Raises:
             SessionLost: There is none, or the server ends the session without accepting the mail.
         """
-        written = False
+        client, writing = self._client, False
+        to: Command = "sender"
         try:
-            size = f" SIZE={len(mail.content)}" if self._takes_size else ""
-            commands: tuple[tuple[Command, str, set[int]], ...] = (
-                ("sender", f"MAIL FROM:<{mail.sender}>{size}", {250}),
-                ("recipient", f"RCPT TO:<{mail.address}>", {250, 251, 252}),
-                ("content", "DATA", {354}),
-            )
-            for to, command, goes_on in commands:
-                number, text = self._client.docmd(command)
-                if number not in goes_on:
-                    return self._decided(mail, to, number, text)
-            written, content = True, mail.content + b".\r\n"
-            for at in range(0, len(content), _PIECE):
-                self._client.send(content[at : at + _PIECE])
-            number, text = self._client.getreply()
-            return self._decided(mail, "content", number, text, written=True)
+            size = f" SIZE={len(content)}" if self._takes_size else ""
+            number, text = client.docmd(f"MAIL FROM:<{sender}>{size}")
+            if number == 250:
+                to, (number, text) = "recipient", client.docmd(f"RCPT TO:<{address}>")
+            if to == "recipient" and number in {250, 251, 252}:
+                to, writing = "content", True
+                number, text = self._data(content)
+            reply = Reply.of(to, number, text, Private((sender, self._user), address, self._password))
+            return self._decided(reply)
         except OSError as error:  # SMTPException is one
             self.drop()
-            raise SessionLost(in_doubt=written, silent=timed_out(error)) from None
+            raise SessionLost(in_doubt=writing, silent=timed_out(error)) from None
 
-    def _decided(
-        self,
-        mail: OutgoingMail,
-        to: Command,
-        number: int,
-        text: bytes,
-        *,
-        written: bool = False,
-    ) -> Reply:
+    def _data(self, content: bytes) -> tuple[int, bytes]:
+        """Send a mail, and return the server's reply to it or to the command before it."""
+        client, seconds = self._client, call_seconds(self._timeout, len(content))
+        if client.sock is not None and len(content) > _LARGE:
+            client.sock.settimeout(seconds)  # for the whole mail: smtplib sends it in one call
+        try:
+            return client.data(content)
+        except smtplib.SMTPDataError as error:
+            if error.smtp_code < 400:  # not an answer to DATA: the mail was not written
+                raise
+            raw = error.smtp_error
+            return error.smtp_code, raw if isinstance(raw, bytes) else raw.encode()
+        finally:
+            if client.sock is not None and len(content) > _LARGE:
+                client.sock.settimeout(self._timeout)
+
+    def _decided(self, reply: Reply) -> Reply:
         """Return a reply that decides about a mail, and let the server forget a refused one."""
-        private = Private((mail.sender, *self._names), mail.address, self._password) if number >= 400 else None
-        reply = Reply.of(to, number, text, private=private)
-        accepted = written and reply.accepted
-        if number == _CLOSING or not (accepted or reply.for_now or reply.final):
+        if reply.number == _CLOSING or not (reply.accepted or reply.for_now or reply.final):
             self.drop()
-            raise SessionLost(in_doubt=written and number != _CLOSING)
+            raise SessionLost(in_doubt=reply.to == "content" and reply.number != _CLOSING)
         self.used = True
-        if not accepted:
-            try:
-                forgotten = self._client.rset()[0] == 250
-            except OSError:
-                forgotten = False
-            if not forgotten:
-                self.drop()
+        if not reply.accepted:
+            with suppress(OSError):
+                if self._client.rset()[0] == 250:
+                    return reply
+            self.drop()
         return reply
 
     @property
     def alive(self) -> bool:
         """The session is open, as far as is known."""
         return self._client.sock is not None
-
-    def noop(self) -> None:
-        """Check the session.
-
-        Raises:
-            Unavailable: It has ended.
-        """
-        try:
-            number, _ = self._client.noop()
-        except OSError as error:
-            number = 0
-            if timed_out(error):
-                raise silent() from None
-        if number != 250:
-            raise Unavailable(
-                "The mail server closed the connection.", code=str(number or ""), remedy="It will be tried again."
-            )
 
     def quit(self) -> None:
         """End the session politely."""
@@ -191,13 +183,7 @@ class SmtpSession:
         self._client.close()
 
 
-def _connected(service: Any, timeout: float) -> smtplib.SMTP:  # noqa: ANN401 - see open_service
-    if service.secure_mode == "ssl":
-        return smtplib.SMTP_SSL(service.smtp_host, service.port, timeout=timeout, context=_tls(service))
-    return smtplib.SMTP(service.smtp_host, service.port, timeout=timeout)
-
-
-def _tls(service: Any) -> ssl.SSLContext:  # noqa: ANN401 - see open_service
+def _tls(service: Service) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not service.verify_certificate:
         context.check_hostname = False

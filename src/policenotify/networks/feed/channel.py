@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,9 +14,9 @@ from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -36,11 +36,13 @@ from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
 from policenotify.networks.feed.websub import notify_hubs
+from policenotify.networks.options import CallSeconds, ChannelOptions, PublicUrl
 from policenotify.text import Budget
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
-_PUT_BACK: Final = "Put it back from a copy. Then: policenotify feed rebuild"
+_PUT_BACK: Final = Text("Put it back from a copy. Then: policenotify feed rebuild")
 _TOPICS: Final = ("atom", "rss", "json")  # the files that name the hubs
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
@@ -56,24 +58,8 @@ class PublicFeed:
     Each stage is an entry of its own, and the opening is amended, too: few readers show a changed entry. Entries leave
     48 hours after the end. Their pages stay for ever. A deleted post becomes an entry without words.
 
-    Args:
-        url: The public address of the folder, such as `https://alertes.police.example/`.
-        publisher: The service's name, such as `Police nationale de l'Hérault`.
-        folder: The directory that the web server serves, such as `/srv/alertes`. It must exist.
-        title: The feed's title. By default the publisher.
-        formats: The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only.
-        language: The feed's language, BCP 47.
-        zone: The readers' time zone.
-        hubs: WebSub hubs to notify of each change. They need the extra `webhook`.
-        cap_sender: The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none.
-        cap_key: The private key that signs them: PEM, ECDSA P-256. It needs the extra `sign`.
-        cap_certificate: The certificate of that key: PEM.
-        timeout: Seconds to wait for another process that is writing.
-        clock: The time.
-        store: Shared by all processes of the installation, so that one at a time draws.
-
     Raises:
-        SettingsError: An option is not valid.
+        MissingExtra: It has hubs, and the extra `webhook` is not installed.
     """
 
     default_capabilities: ClassVar[Capabilities] = Capabilities(
@@ -88,55 +74,82 @@ class PublicFeed:
         hashtags=False,
     )
 
-    def __init__(  # noqa: PLR0913 - the options of a site; all named, most with a default
-        self,
-        *,
-        url: str,
-        publisher: str,
-        folder: Path,
-        title: str = "",
-        formats: tuple[str, ...] = DEFAULT,
-        language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr",
-        zone: str = "Europe/Paris",
-        hubs: tuple[str, ...] = (),
-        cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = "",
-        cap_key: Path | None = None,
-        cap_certificate: Path | None = None,
-        timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
-        clock: Clock,
-        store: StateStore,
-    ) -> None:
-        parts = _web_address("url", url)
-        for hub in hubs:
-            _web_address("hubs", hub)
-        for name in formats:
-            if name not in FORMATS:
-                raise SettingsError(f"formats: {name!r} is not a format. {did_you_mean(name, FORMATS)}")
-        try:
-            readers_zone = ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise SettingsError(f"zone: {zone!r} is not a time zone, such as 'Europe/Paris'") from error
-        if not folder.is_absolute():
-            raise SettingsError("folder: must be an absolute path, because each process has its own working directory")
-        if hubs and find_spec("requests") is None:
-            raise MissingExtra("The notification of hubs", "webhook")
-        self._account = parts.rstrip("/")
+    class Options(ChannelOptions):
+        """A site."""
+
+        url: PublicUrl
+        """The public address of the folder, such as `https://alertes.police.example/`."""
+        publisher: str
+        """The service's name, such as `Police nationale de l'Hérault`."""
+        folder: Path
+        """The directory that the web server serves, such as `/srv/alertes`. It must exist."""
+        title: str = ""
+        """The feed's title. By default the publisher."""
+        formats: tuple[str, ...] = DEFAULT
+        """The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only."""
+        language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr"
+        """The feed's language, BCP 47."""
+        zone: str = "Europe/Paris"
+        """The readers' time zone."""
+        hubs: tuple[PublicUrl, ...] = ()
+        """WebSub hubs to notify of each change. They need the extra `webhook`."""
+        cap_sender: Annotated[str, Field(pattern=r"^[^\s,&<]*$")] = ""
+        """The sender of CAP alerts, such as `alerte@police34.example`. Without one there are none."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for another process that is writing."""
+
+        @field_validator("folder")
+        @classmethod
+        def _is_absolute(cls, folder: Path) -> Path:
+            if not folder.is_absolute():
+                raise SettingsError(
+                    Text("must be an absolute path, because each process has its own working directory")
+                )
+            return folder
+
+        @field_validator("formats")
+        @classmethod
+        def _are_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+            for name in formats:
+                if name not in FORMATS:
+                    raise SettingsError(
+                        Text(
+                            "{name!r} is not a format. {did_you_mean}",
+                            name=name,
+                            did_you_mean=did_you_mean(name, FORMATS),
+                        )
+                    )
+            return formats
+
+        @field_validator("zone")
+        @classmethod
+        def _is_zone(cls, zone: str) -> str:
+            try:
+                ZoneInfo(zone)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise SettingsError(Text("{zone!r} is not a time zone, such as 'Europe/Paris'", zone=zone)) from error
+            return zone
+
+    def __init__(self, options: Options, services: Services) -> None:
+        if options.hubs and find_spec("requests") is None:
+            raise MissingExtra(Text("The notification of hubs"), "webhook")
+        parts = urlsplit(options.url)
+        self._account = (parts.netloc.lower() + parts.path).rstrip("/")
         self._site = Site(
-            url=url.rstrip("/") + "/",
-            title=title or publisher,
-            publisher=publisher,
-            language=language,
-            zone=readers_zone,
-            hubs=hubs,
-            formats=frozenset(formats),
-            cap_sender=cap_sender,
-            sign=_signer(cap_key, cap_certificate),
+            url=options.url.rstrip("/") + "/",
+            title=options.title or options.publisher,
+            publisher=options.publisher,
+            language=options.language,
+            zone=ZoneInfo(options.zone),
+            hubs=options.hubs,
+            formats=frozenset(options.formats),
+            cap_sender=options.cap_sender,
         )
-        self._wait = timeout
-        self._state = store
-        self._clock = clock
-        self._files = Store(folder, wait=timeout, clock=clock)
-        self._folder = Folder(self._files, self._site, account=self._account, clock=clock)
+        self._wait = options.timeout
+        self._state = services.store
+        self._clock = services.clock
+        self._files = Store(options.folder, wait=options.timeout, clock=services.clock)
+        self._folder = Folder(self._files, self._site, account=self._account, clock=services.clock)
 
     def __repr__(self) -> str:
         return f"PublicFeed({getattr(self, '_account', 'not opened')})"
@@ -176,20 +189,27 @@ class PublicFeed:
         """
         item = self._item(request)
         with self._exclusive(exercise=item.message.exercise):
-            if self._folder.add(item):
-                self._draw_certainly_written()
+            self._folder.add(item)
+            self._draw_certainly_written()
         self._notify_hubs()
         return self._ref(item)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
-        """Look the item up by its key. It is out once everything is drawn. See `SupportsLookup.find`."""
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+        """Look the item up by its key. What a process that was killed has not drawn is drawn.
+
+        See `SupportsLookup.find`.
+        """
         item = self._item(request)
-        return self._ref(item) if self._folder.shows(item) else None
+        if not self._folder.holds(item):
+            return None
+        with self._exclusive():
+            self._folder.draw()
+        return self._ref(item)
 
     def delete(self, ref: PostRef) -> None:
         """Leave an item without words in place of the post, and remove its pictures. See `SupportsDelete.delete`."""
         if ref.account != self._account or not _ID.fullmatch(ref.id):
-            raise Refused(f"The post is not one of {self._account}; nothing was deleted.")
+            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self._account))
         with self._exclusive():
             if self._folder.withdraw(ref.id):
                 self._draw_certainly_written()
@@ -201,7 +221,9 @@ class PublicFeed:
         self._files.check()
         notes = []
         if urlsplit(self._site.url).scheme == "http":
-            notes.append("Its address is not encrypted: readers may get forged alerts. Serve it by https.")
+            notes.append(Text("Its address is not encrypted: readers may get forged alerts. Serve it by https."))
+        if self._files.is_open_to_all():
+            notes.append(Text("Any user of this machine may write into its folder. Take that right away: chmod o-w"))
         if damaged := self._folder.damaged():
             notes.append(f"{_damage(damaged)} {_PUT_BACK}")
         return Account(id=self._account, name=self._site.title, url=self._site.url, note=" ".join(notes))
@@ -255,44 +277,16 @@ class PublicFeed:
             try:
                 stack.enter_context(self._state.lease(_LEASE, seconds=self._wait))
             except JournalError:
-                raise Unavailable("Another process has been writing the feed for too long.") from None
+                raise Unavailable(Text("Another process has been writing the feed for too long.")) from None
             stack.enter_context(self._files.exclusive())
             self._folder.check_owner(exercise=exercise)
             yield
 
 
-def _damage(paths: tuple[str, ...]) -> str:
-    return f"{len(paths)} of the feed's items cannot be read, so that it may show as open what is over: {paths[0]}."
-
-
-def _signer(key: Path | None, certificate: Path | None) -> Callable[[bytes], bytes] | None:
-    """Return what signs alerts with the key in a file, or `None` without one.
-
-    Raises:
-        SettingsError: Only one of the two files is named, or one cannot be used.
-        MissingExtra: The extra `sign` is not installed.
-    """
-    if key is None or certificate is None:
-        if key or certificate:
-            raise SettingsError("cap_key: give cap_key and cap_certificate, or neither")
-        return None
-    try:
-        from policenotify.formats.cap.signature import Signer  # noqa: PLC0415 - loads lxml
-    except ImportError as error:
-        raise MissingExtra("Signing alerts", "sign") from error
-    try:
-        return Signer(key.read_bytes(), certificate.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"cap_key, cap_certificate: a file cannot be read ({error.strerror})") from None
-
-
-def _web_address(option: str, url: str) -> str:
-    """Return an address without its scheme."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"https", "http"} or parts.username or parts.query or parts.fragment:
-        raise SettingsError(f"{option}: must be an address such as https://alertes.police.example/")
-    return parts.netloc.lower() + parts.path
+def _damage(paths: tuple[str, ...]) -> AnyText:
+    return Text.counted(
+        "{count} of the feed's items cannot be read, so that it may show as open what is over: {paths}.",
+        "{count} of the feed's items cannot be read, so that it may show as open what is over: {paths}.",
+        count=len(paths),
+        paths=paths[0],
+    )

@@ -5,7 +5,6 @@ items/<key>.json            items of current threads
 archive/<thread>/<key>.json items of threads that have left the feeds, of which only the pages stay
 media/ m/ i/ feed.atom …    drawn
 .policenotify.json          whose feed it is
-.drawn.json                 which current items are drawn; written last
 ```
 """
 
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from pydantic import ValidationError
@@ -25,13 +23,13 @@ from policenotify.formats.feed import Feed, Site, picture_path
 from policenotify.formats.item import Item, ItemId
 from policenotify.networks._http import parse_json
 from policenotify.networks.feed.store import Store
+from policenotify.translation import Text
 
 _ITEMS: Final = "items"
 _ARCHIVE: Final = "archive"
 _OWNER: Final = ".policenotify.json"
-_DRAWN: Final = ".drawn.json"
-_VERSION: Final = 1  # of the two files above
-_ITEM: Final = re.compile(r".*/[0-9a-f]{64}\.json")
+_VERSION: Final = 1  # of that file
+_ITEM: Final = re.compile(r".*/([0-9a-f]{64})\.json")
 
 
 class Folder:
@@ -49,7 +47,6 @@ class Folder:
         self._site = site
         self._account = account
         self._clock = clock
-        self._read: dict[str, tuple[str, Item]] = {}
 
     def check_owner(self, *, exercise: bool | None = None) -> None:
         """Check that the folder belongs to this feed, and is for such posts.
@@ -66,54 +63,59 @@ class Folder:
             account, version, for_exercises = owner["account"], owner["schema_version"], owner["exercise"]
         except (LookupError, TypeError):
             raise Blocked(
-                f"The file {_OWNER} in the feed's folder cannot be read, so that nobody knows whose feed it is.",
-                remedy="Put it back from a copy, or remove it if the folder is ours. Then: policenotify doctor",
+                Text(
+                    "The file {owner} in the feed's folder cannot be read, so that nobody knows whose feed it is.",
+                    owner=_OWNER,
+                ),
+                remedy=Text("Put it back from a copy, or remove it if the folder is ours. Then: policenotify doctor"),
             ) from None
         if not isinstance(version, int) or version > _VERSION:
             raise _newer()
         if account != self._account:
             raise Blocked(
-                f"The feed's folder holds the feed of {account}, not that of {self._account}.",
-                remedy="Name another folder, or correct the channel's url. Then: policenotify doctor",
+                Text(
+                    "The feed's folder holds the feed of {account}, not that of {account_2}.",
+                    account=account,
+                    account_2=self._account,
+                ),
+                remedy=Text("Name another folder, or correct the channel's url. Then: policenotify doctor"),
             )
         if exercise is not None and exercise is not for_exercises:
-            text = "The feed's folder is for exercises." if for_exercises else "The feed's folder is not for exercises."
-            raise Refused(text, remedy="Give exercises a channel with a folder and an address of its own.")
+            text = (
+                Text("The feed's folder is for exercises.")
+                if for_exercises
+                else Text("The feed's folder is not for exercises.")
+            )
+            raise Refused(text, remedy=Text("Give exercises a channel with a folder and an address of its own."))
 
-    def add(self, item: Item) -> bool:
-        """Write an item, unless it is there. Return True if something is to be drawn.
+    def add(self, item: Item) -> None:
+        """Write an item, unless it is there.
 
         Raises:
             Refused: A picture is missing.
             Unconfirmed: It may have been written.
         """
-        if self._find(item) is not None:
-            return not self.shows(item)
+        if self.holds(item):
+            return
         for picture in item.pictures:
             if self._store.read(picture_path(picture)) is None:
                 raise Refused(
-                    "A picture of the post is not in the feed's folder any more.",
-                    remedy="It will be prepared again.",
+                    Text("A picture of the post is not in the feed's folder any more."),
+                    remedy=Text("It will be prepared again."),
                     fallback="prepare",
                 )
         owner = {"account": self._account, "exercise": item.message.exercise, "schema_version": _VERSION}
-        self._store.replace(_OWNER, _document(owner))
-        self._store.create(f"{_ITEMS}/{item.key}.json", _bytes(item))
-        return True
+        content = json.dumps(owner, ensure_ascii=False, sort_keys=True, indent=1)
+        self._store.replace(_OWNER, content.encode() + b"\n")
+        self._store.create(_current(item), _bytes(item))
 
-    def shows(self, item: Item) -> bool:
-        """Return True if an item is there, and everything is drawn."""
-        path = self._find(item)
-        if path is None:
-            return False
-        if path.startswith(_ARCHIVE):
-            return True
-        drawn = parse_json(self._store.read(_DRAWN) or b"{}")
-        return isinstance(drawn, dict) and item.key in drawn.get("items", ())
+    def holds(self, item: Item) -> bool:
+        """Return True if an item is there."""
+        return any(self._store.read(path) is not None for path in (_current(item), _archived(item)))
 
     def withdraw(self, name: ItemId) -> bool:
         """Leave nothing of an item but that it was there. Return False if there is no such item."""
-        items = self._items(everything=True)
+        items, _ = self._items(everything=True)
         found = next(((path, item) for path, item in items.items() if item.id == name), None)
         if found is None:
             return False
@@ -126,7 +128,7 @@ class Folder:
                     self._store.remove(picture_path(picture))
             item = item.withdrawn(self._clock.now())
         # In the folder of current items, so that it is drawn again.
-        self._store.replace(f"{_ITEMS}/{item.key}.json", _bytes(item))
+        self._store.replace(_current(item), _bytes(item))
         if path.startswith(_ARCHIVE):
             self._store.remove(path)
         return True
@@ -137,13 +139,7 @@ class Folder:
         Args:
             everything: Look at the archive, too.
         """
-        known = self._items(everything=everything)
-        folders = [_ITEMS]
-        if everything:
-            folders += [f"{_ARCHIVE}/{name}" for name in self._store.folders(_ARCHIVE)]
-        keys = {item.key for item in known.values()}
-        paths = (path for folder in folders for path in self._store.files(folder) if _ITEM.fullmatch(path))
-        return tuple(path for path in paths if path[-69:-5] not in keys)
+        return self._items(everything=everything)[1]
 
     def draw(self, *, everything: bool = False) -> tuple[str, ...]:
         """Write the files that have changed, in the order of `draw`. Return their paths.
@@ -151,64 +147,50 @@ class Folder:
         Args:
             everything: Draw all threads, also those in the archive.
         """
-        items = self._items(everything=everything)
+        items, _ = self._items(everything=everything)
         feed = Feed(self._site, tuple(items.values()), self._clock.now())
         written = tuple(path for path, content in draw(feed).items() if self._store.replace(path, content))
         past = {thread.id for thread in feed.threads if feed.is_past(thread)}
-        self._archive(items, past)
-        keys = sorted(item.key for item in items.values() if item.thread not in past)
-        self._store.replace(_DRAWN, _document({"items": keys, "schema_version": _VERSION}))
-        return written
-
-    def _archive(self, items: Mapping[str, Item], past: set[str]) -> None:
         for path, item in items.items():
             if item.thread in past and not path.startswith(_ARCHIVE):
                 self._store.replace(_archived(item), _bytes(item))
                 self._store.remove(path)
+        return written
 
-    def _find(self, item: Item) -> str | None:
-        """Return the path of an item, if it is there."""
-        places = (f"{_ITEMS}/{item.key}.json", _archived(item))
-        return next((path for path in places if self._store.read(path) is not None), None)
-
-    def _items(self, *, everything: bool = False) -> dict[str, Item]:
-        """Return the items of current threads, or all of them, by their paths. What cannot be read is left out."""
-        current = self._in_folder(_ITEMS)
+    def _items(self, *, everything: bool = False) -> tuple[dict[str, Item], tuple[str, ...]]:
+        """Return the items of current threads, or all of them, by their paths, and the paths that cannot be read."""
+        current, damaged = self._in_folder(_ITEMS)
         threads = self._store.folders(_ARCHIVE) if everything else sorted({item.thread for item in current.values()})
         keys = {item.key for item in current.values()}
-        archived = {path: item for name in threads for path, item in self._in_folder(f"{_ARCHIVE}/{name}").items()}
-        # A process that was killed may have left an item in both places.
-        return current | {path: item for path, item in archived.items() if item.key not in keys}
+        for thread in threads:
+            archived, unreadable = self._in_folder(f"{_ARCHIVE}/{thread}")
+            # A process that was killed may have left an item in both places.
+            current |= {path: item for path, item in archived.items() if item.key not in keys}
+            damaged += unreadable
+        return current, tuple(damaged)
 
-    def _in_folder(self, folder: str) -> dict[str, Item]:
+    def _in_folder(self, folder: str) -> tuple[dict[str, Item], list[str]]:
         found: dict[str, Item] = {}
-        for path, version in self._store.files(folder).items():
-            if not _ITEM.fullmatch(path):
-                continue
-            known = self._read.get(path)
-            if known is None or known[0] != version:
-                item = self._item(path)
-                if item is None:
-                    continue
-                known = self._read[path] = (version, item)
-            found[path] = known[1]
-        return found
-
-    def _item(self, path: str) -> Item | None:
-        content = self._store.read(path)
-        try:
-            return Item.read(content) if content else None
-        except UnsupportedVersion:
-            raise _newer() from None
-        except ValidationError:
-            return None
+        damaged: list[str] = []
+        for path in filter(_ITEM.fullmatch, self._store.files(folder)):
+            try:
+                found[path] = Item.read(self._store.read(path) or b"")
+            except UnsupportedVersion:
+                raise _newer() from None
+            except ValidationError:
+                damaged.append(path)
+        return found, damaged
 
 
 def _newer() -> Blocked:
     return Blocked(
-        "A newer policenotify has written the feed's folder.",
-        remedy="Install that release here, too. Then: policenotify doctor",
+        Text("A newer policenotify has written the feed's folder."),
+        remedy=Text("Install that release here, too. Then: policenotify doctor"),
     )
+
+
+def _current(item: Item) -> str:
+    return f"{_ITEMS}/{item.key}.json"
 
 
 def _archived(item: Item) -> str:
@@ -217,7 +199,3 @@ def _archived(item: Item) -> str:
 
 def _bytes(item: Item) -> bytes:
     return item.model_dump_json().encode() + b"\n"
-
-
-def _document(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from policenotify.channel import Clock
 from policenotify.errors import Blocked, ChannelError, Unavailable, Unconfirmed
+from policenotify.translation import Text
 
 _LOCK: Final = ".lock"
 _NEW: Final = ".new"
@@ -40,55 +42,44 @@ class Store:
         self._wait = wait
         self._clock = clock
 
-    def files(self, folder: str) -> Mapping[str, str]:
-        """Return the paths of the files in a folder, and a version of each that changes with its content."""
-        with self._readable():
-            try:
-                entries = os.scandir(self._folder / folder)
-            except FileNotFoundError:
-                self._folder.stat()  # an empty feed has no such folder, and one that is not mounted has no feed
-                return {}
-            with entries:
-                files = {f"{folder}/{entry.name}": entry for entry in entries if not entry.is_dir()}
-                stats = {path: entry.stat() for path, entry in files.items()}
-        return {path: f"{each.st_ino} {each.st_mtime_ns} {each.st_size}" for path, each in sorted(stats.items())}
+    def files(self, folder: str) -> list[str]:
+        """Return the paths of the files in a folder."""
+        return [f"{folder}/{entry.name}" for entry in self._entries(folder) if not entry.is_dir()]
 
     def folders(self, folder: str) -> list[str]:
         """Return the names of the folders in a folder."""
-        with self._readable(), suppress(FileNotFoundError), os.scandir(self._folder / folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
-        return []
+        return [entry.name for entry in self._entries(folder) if entry.is_dir()]
+
+    def _entries(self, folder: str) -> list[Path]:
+        with self._named("read"):
+            try:
+                return sorted((self._folder / folder).iterdir())
+            except FileNotFoundError:
+                self._folder.stat()  # an empty feed has no such folder, and one that is not mounted has no feed
+                return []
 
     def read(self, path: str) -> bytes | None:
         """Return a file, or `None` if there is none."""
-        with self._readable():
+        with self._named("read"):
             try:
                 return (self._folder / path).read_bytes()
             except FileNotFoundError:
                 self._folder.stat()
                 return None
 
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a file that does not exist yet. Return False if it does.
+    def create(self, path: str, content: bytes) -> None:
+        """Write a file that does not exist yet.
 
         Raises:
             Unconfirmed: It may have been written.
         """
-        if self.read(path) is not None:
-            return False
         try:
             self._write(path, content)
         except ChannelError as error:
-            if not self._certainly_lacks(path):
-                raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
-            raise
-        return True
-
-    def _certainly_lacks(self, path: str) -> bool:
-        try:
-            return self.read(path) is None
-        except ChannelError:
-            return False
+            with suppress(ChannelError):
+                if self.read(path) is None:
+                    raise error from None
+            raise Unconfirmed(error.reason, remedy=error.remedy, code=error.code) from None
 
     def replace(self, path: str, content: bytes) -> bool:
         """Write a file, unless it has this content already. Return whether it was written."""
@@ -99,7 +90,7 @@ class Store:
 
     def remove(self, path: str) -> None:
         """Remove a file, if it exists."""
-        with self._writable():
+        with self._named("written"):
             target = self._folder / path
             target.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
@@ -108,10 +99,10 @@ class Store:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep all other writers out, of every process. The system releases the lock of a process that was killed."""
-        with self._writable():
+        with self._named("written"):
             lock = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            with self._writable():
+            with self._named("written"):
                 self._acquire(lock)
                 with suppress(FileNotFoundError):  # left by a process that was killed
                     for left in (self._folder / _NEW).iterdir():
@@ -120,9 +111,14 @@ class Store:
         finally:
             os.close(lock)
 
+    def is_open_to_all(self) -> bool:
+        """Return True if any user of this machine may write into the folder."""
+        with self._named("read"):
+            return bool(self._folder.stat().st_mode & stat.S_IWOTH)
+
     def check(self) -> None:
         """Prove that files can be written. Nothing is published."""
-        with self.exclusive(), self._writable():
+        with self.exclusive(), self._named("written"):
             probe = self._folder / _NEW / "probe"
             self._fill(probe, bytes(_PROBE))
             probe.unlink()
@@ -134,13 +130,13 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if self._clock.monotonic() >= end:
-                    raise Unavailable("Another process has been writing the feed for too long.") from None
+                    raise Unavailable(Text("Another process has been writing the feed for too long.")) from None
                 self._clock.sleep(_WAIT)
             else:
                 return
 
     def _write(self, path: str, content: bytes) -> None:
-        with self._writable():
+        with self._named("written"):
             target, new = self._folder / path, self._folder / _NEW / path.replace("/", "-")
             self._fill(new, content)
             self._make(target.parent)
@@ -167,47 +163,38 @@ class Store:
             _force(folder.parent)
 
     @contextmanager
-    def _readable(self) -> Iterator[None]:
-        with self._named(writing=False):
-            yield
-
-    @contextmanager
-    def _writable(self) -> Iterator[None]:
-        with self._named(writing=True):
-            yield
-
-    @contextmanager
-    def _named(self, *, writing: bool) -> Iterator[None]:
+    def _named(self, done: Literal["read", "written"]) -> Iterator[None]:
         """Turn an error of the system into one that a person can act on."""
         try:
             yield
         except OSError as error:
-            raise self._error(error, writing=writing) from None
+            raise self._error(error, done) from None
 
-    def _error(self, error: OSError, *, writing: bool) -> ChannelError:
+    def _error(self, error: OSError, done: str) -> ChannelError:
         folder, code = self._folder, errno.errorcode.get(error.errno or 0, "")
         if error.errno in _FULL:
             return Unavailable(
-                f"The disk of the feed's folder {folder} is full.", remedy="Free some space on it.", code=code
-            )
-        if error.errno in _DENIED:
-            return Blocked(
-                f"The feed's folder {folder} may not be written."
-                if writing
-                else f"The feed's folder {folder} may not be read.",
-                remedy="Give this user the folder, or mount it for writing. Then: policenotify doctor",
+                Text("The disk of the feed's folder {folder} is full.", folder=folder),
+                remedy=Text("Free some space on it."),
                 code=code,
             )
         if error.errno in _MISSING:
             return Unavailable(
-                f"The feed's folder {folder} does not exist.", remedy="Mount it, or create it.", code=code
+                Text("The feed's folder {folder} does not exist.", folder=folder),
+                remedy=Text("Mount it, or create it."),
+                code=code,
             )
-        text = (
-            f"The feed's folder {folder} could not be written."
-            if writing
-            else f"The feed's folder {folder} could not be read."
-        )
-        return Unavailable(text, code=code)
+        denied = error.errno in _DENIED
+        reasons = {
+            ("read", True): Text("The feed's folder {folder} may not be read.", folder=folder),
+            ("read", False): Text("The feed's folder {folder} could not be read.", folder=folder),
+            ("written", True): Text("The feed's folder {folder} may not be written.", folder=folder),
+            ("written", False): Text("The feed's folder {folder} could not be written.", folder=folder),
+        }
+        if denied:
+            remedy = Text("Give this user the folder, or mount it for writing. Then: policenotify doctor")
+            return Blocked(reasons[done, True], remedy=remedy, code=code)
+        return Unavailable(reasons[done, False], code=code)
 
 
 def _force(folder: Path) -> None:

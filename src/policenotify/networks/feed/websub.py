@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from policenotify.networks import import_lock
+from policenotify.errors import ChannelError
+from policenotify.networks._http import open_session
 
 _log = logging.getLogger("policenotify")
 _TIMEOUT: Final = 2.0  # seconds to connect, and again to answer: the post is out already, and its receipt waits
@@ -30,12 +31,10 @@ def notify_hubs(hubs: Sequence[str], topics: Sequence[str]) -> None:
 
 def _post(hub: str, topics: Sequence[str]) -> str:
     """Return an empty text, or what went wrong."""
-    with import_lock():
-        from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
+    form = {"hub.mode": "publish", "hub.url": list(topics)}
     try:
-        with PostSession(str, _TIMEOUT, plain=hub.startswith("http:")) as session:
-            session.headers["User-Agent"] = "policenotify"
-            answer = session.post(hub, data={"hub.mode": "publish", "hub.url": list(topics)})
-            return "" if answer.status_code in range(200, 300) else str(answer.status_code)
-    except Exception as error:  # noqa: BLE001 - readers poll as well
-        return type(error).__name__
+        with open_session(str, _TIMEOUT, plain=hub.startswith("http:")) as session:
+            status = session.ask(lambda: session.post(hub, data=form), where="the hub").status
+    except ChannelError as error:
+        return error.code
+    return "" if status // 100 == 2 else str(status)

@@ -14,10 +14,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from policenotify.channel import Capabilities, StateStore
 from policenotify.errors import JournalError
-from policenotify.networks.mastodon.client import Api, without_side_effects
+from policenotify.networks.mastodon.api import Api
+from policenotify.networks.mastodon.rules import without_side_effects
 from policenotify.text import Budget, mastodon_length
+from policenotify.translation import Text
 
-Software = Literal["mastodon", "gotosocial", "snac", "other", "unknown"]
+Software = Literal["mastodon", "gotosocial", "other"]
 
 _NAME: Final = "instance"
 _FRESH: Final = timedelta(days=1)
@@ -29,51 +31,43 @@ _IDEMPOTENCY_WINDOW: Final = timedelta(minutes=50)
 # Timelines may be read from a replica that lags, and an abandoned request may still wait in the server's queue.
 _LOOKUP_DELAY: Final = timedelta(minutes=1)
 
-# Characters of the longest post that we send, whatever the server takes. A longer one is hardly read, and snac, which
-# claims 100,000, stands still for ten seconds over it.
+# Characters of the longest post that we send, whatever the server takes. A longer one is hardly read.
 _LONGEST: Final = 5000
 _MOST_PICTURES: Final = 16
-_MAINLINE: Final = re.compile(r"(\d+)\.\d+\.\d+(-[\w.]+)?(\+[\w.-]+)?")  # `4.5.2`, `4.6.0-rc.1`, `4.6.0+glitch`
+_EDITS: Final = 4  # Mastodon 4.0
+_MAINLINE: Final = re.compile(r"([1-9]\d*)\.\d+\.\d+(-[\w.]+)?(\+[\w.-]+)?")  # `4.5.2`, `4.6.0-rc.1`, `4.6.0+glitch`
 
 
 class Instance(BaseModel):
     """A server, as it is stored.
 
-    The defaults are Mastodon's own, for values that the server does not name.
+    The defaults are Mastodon's own, for values that the server does not name. Before anything is known of a server it
+    is another one, of which no more is claimed than is safe everywhere. A deletion is: what waits or is in doubt may be
+    withdrawn before the server is known, and one that cannot delete refuses.
 
     Attributes:
         software: The software, as far as it makes a difference here.
         major: First number of the version.
         url_length: Characters that each URL counts.
-        max_alt: Characters of a picture's description: 1500 up to Mastodon 4.5, 10,000 from 4.6.
-        max_bytes: The size of a picture.
-        max_pixels: Width by height of a picture.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     read_at: AwareDatetime | None = None
-    software: Software = "unknown"
+    software: Software = "other"
     major: int = 0
     max_characters: int = 500
     max_media: int = 4
     url_length: int = 23
-    max_alt: int = 1500
-    max_bytes: int = 16 * 1024 * 1024
-    max_pixels: int = 33_177_600
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], *, at: datetime) -> Self:
-        """Read the answer of `/api/v2/instance`, or of `/api/v1/instance`."""
-        configuration = _part(answer, "configuration")
-        statuses, media = _part(configuration, "statuses"), _part(configuration, "media_attachments")
+        """Read the answer of `/api/v2/instance`."""
+        statuses = _part(_part(answer, "configuration"), "statuses")
         limits = {
-            "max_characters": statuses.get("max_characters", answer.get("max_toot_chars")),
+            "max_characters": statuses.get("max_characters"),
             "max_media": statuses.get("max_media_attachments"),
             "url_length": statuses.get("characters_reserved_per_url"),
-            "max_alt": media.get("description_limit"),
-            "max_bytes": media.get("image_size_limit"),
-            "max_pixels": media.get("image_matrix_limit"),
         }
         usable = {name: limit for name, limit in limits.items() if type(limit) is int and limit > 0}
         software, major = _software(str(answer.get("version", "")), str(answer.get("source_url") or "mastodon"))
@@ -81,13 +75,8 @@ class Instance(BaseModel):
 
     @property
     def count(self) -> Count:
-        """The server's measure of a text.
-
-        GoToSocial counts code points, whatever it claims for URLs. For other servers the larger count holds, because a
-        text that proves too long is refused for good. An unknown server is taken for a Mastodon.
-        """
-        ways = {"mastodon": (False,), "unknown": (False,), "gotosocial": (True,)}
-        return Count(url=self.url_length, code_points=ways.get(self.software, (False, True)))
+        """The server's measure of a text."""
+        return Count(url=self.url_length, whole=self.software != "mastodon")
 
     def capabilities(self, warning: str) -> Capabilities:
         """Return the capabilities of a channel on this server.
@@ -101,9 +90,8 @@ class Instance(BaseModel):
             images=min(self.max_media, _MOST_PICTURES),
             idempotency_window=_IDEMPOTENCY_WINDOW if mastodon else timedelta(0),
             lookup_delay=_LOOKUP_DELAY,
-            # Since 4.0. Elsewhere an edit may reset the language (GoToSocial) or the visibility (takahe).
-            edits=mastodon and self.major >= 4,  # noqa: PLR2004 - Mastodon 4
-            deletes=self.software != "snac",
+            edits=mastodon and self.major >= _EDITS,  # elsewhere an edit may reset the language (GoToSocial)
+            deletes=self.software != "other" or self.read_at is None,
             bracketed_hashtags=False,  # since 4.6 a space must stand before one
         )
 
@@ -118,15 +106,17 @@ class Count:
 
     Attributes:
         url: Characters that each URL counts.
-        code_points: Count code points, and a URL in full. Of several ways the largest count holds.
+        whole: URLs and mentions may count in full, by code points, as GoToSocial does whatever it claims. Then the
+            larger count holds, because a text that proves too long is refused for good.
     """
 
     url: int
-    code_points: tuple[bool, ...]
+    whole: bool
 
     def __call__(self, text: str, warning: str = "") -> int:
         """Return the length of the text with the warning above it."""
-        return max(mastodon_length(text, warning, url=self.url, code_points=each) for each in self.code_points)
+        ways = (False, True) if self.whole else (False,)
+        return max(mastodon_length(text, warning, url=self.url, code_points=each) for each in ways)
 
 
 class InstanceCache:
@@ -163,10 +153,6 @@ class InstanceCache:
                 self._store.compare_and_swap(_NAME, self._known.model_dump_json(), version=version)
         return self._known
 
-    def is_reachable(self) -> bool:
-        """Return True if the server itself answers now, and not something in its place."""
-        return self._ask() is not None
-
     def _load(self) -> tuple[Instance, int | None]:
         try:
             stored = self._store.load(_NAME)
@@ -180,14 +166,11 @@ class InstanceCache:
             return Instance(), stored.version
 
     def _ask(self) -> Mapping[str, Any] | None:
-        for call in ("instance_v2", "instance_v1"):
-            with without_side_effects("asking the server for its limits"):
-                answer = self._api.ask(call)
-            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-                raise self._api.error(answer)
-            if answer.ok and isinstance(answer.object.get("version"), str):
-                return answer.object
-        return None
+        with without_side_effects(Text("asking the server for its limits")):
+            answer = self._api.ask("instance_v2")
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise self._api.error(answer)
+        return answer.object if answer.ok and isinstance(answer.object.get("version"), str) else None
 
 
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -198,13 +181,10 @@ def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _software(version: str, source: str) -> tuple[Software, int]:
     """Return a server's software and the first number of its version.
 
-    The version may be as `4.0.0 (not true; really snac/2.75)`. It is Mastodon only if all signs agree. Others write
-    their own name into the version, count from 0, or name their own source.
+    It is Mastodon only if all signs agree: others write their own name into the version, count from 0, or name their
+    own source.
     """
-    for name in ("gotosocial", "snac"):
-        if name in f"{version} {source}".lower():
-            return name, 0
+    if "gotosocial" in source.lower():
+        return "gotosocial", 0
     plain = _MAINLINE.fullmatch(version)
-    if plain and int(plain[1]) >= 3 and "mastodon" in source.lower():  # noqa: PLR2004 - GoToSocial and others begin at 0
-        return "mastodon", int(plain[1])
-    return "other", 0
+    return ("mastodon", int(plain[1])) if plain and "mastodon" in source.lower() else ("other", 0)

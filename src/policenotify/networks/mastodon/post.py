@@ -15,8 +15,10 @@ from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer
-from policenotify.networks.mastodon.client import Api, without_side_effects
+from policenotify.networks.mastodon.api import Api
 from policenotify.networks.mastodon.instance import Instance
+from policenotify.networks.mastodon.rules import without_side_effects
+from policenotify.translation import Text
 
 Visibility = Literal["public", "unlisted", "private"]
 
@@ -34,34 +36,21 @@ _MENTION: Final = re.compile(r"(?<![=/\w])(@\w+(?:[.-]+\w+)*)@[\w.-]*\w(?::\d+)?
 # Seconds between two looks at a picture that the server still works on: half a minute in all. Most are ready at once.
 _WAITS: Final = (0.5, 1.0, 2.0, *[4.0] * 7)
 _AT_WORK: Final = frozenset({202, 206})  # docs.joinmastodon.org/methods/media, "Upload media (async)" and "Get media"
-_TOO_EARLY = "Mastodon has not finished with a picture yet; nothing was posted."
+_TOO_EARLY = Text("Mastodon has not finished with a picture yet; nothing was posted.")
 
 
 def check(post: Post, instance: Instance, warning: str) -> None:
-    """Refuse what the server would refuse, before anything is uploaded."""
+    """Refuse a text that the server would refuse, before anything is uploaded."""
     if (used := instance.count(post.text, warning)) > instance.max_characters:
         raise Refused(
-            f"The text has {used} characters with its content warning; this server takes {instance.max_characters}. "
-            "Nothing was posted.",
-            remedy="Shorten the text.",
+            Text(
+                "The text has {used} characters with its content warning; this server takes "
+                "{max_characters}. Nothing was posted.",
+                used=used,
+                max_characters=instance.max_characters,
+            ),
+            remedy=Text("Its limits are known from now on: publish the message again with another key."),
         )
-    if len(post.pictures) > instance.max_media:
-        raise Refused(
-            f"The post has {len(post.pictures)} pictures; this server takes {instance.max_media}. Nothing was posted."
-        )
-    for number, picture in enumerate(post.pictures, 1):
-        sizes = (
-            (len(picture.data) or instance.max_bytes + 1, instance.max_bytes, "bytes"),
-            (picture.width * picture.height, instance.max_pixels, "pixels"),
-            (len(picture.alt), instance.max_alt, "characters of description"),
-        )
-        for size, limit, unit in sizes:
-            if size > limit:
-                fault = f"has {size} {unit}" if picture.data else "is missing"
-                raise Refused(
-                    f"Picture {number} {fault}; this server takes up to {limit} {unit}. Nothing was posted.",
-                    remedy="Use a smaller picture, or describe it in fewer words.",
-                )
 
 
 def is_id(value: object) -> bool:
@@ -193,11 +182,11 @@ def upload(picture: Picture, api: Api) -> str:
             api.clock.sleep(wait)
             answer = api.ask("media", media)
         if answer.status in _AT_WORK:
-            raise Unavailable(_TOO_EARLY, code=answer.code, remedy="It will be tried again.")
+            raise Unavailable(_TOO_EARLY, code=answer.code, remedy=Text("It will be tried again."))
         if not answer.ok:
             raise api.error(answer, whole_channel=False)
         if not is_id(media):
-            raise Unconfirmed("Mastodon's answer to the picture cannot be read.", code=answer.code)
+            raise Unconfirmed(Text("Mastodon's answer to the picture cannot be read."), code=answer.code)
     return str(media)
 
 
@@ -211,14 +200,14 @@ def check_media(media: Sequence[UploadedPicture], refusal: HttpAnswer, api: Api)
     if not refusal.refused or refusal.status not in {400, 422}:
         return
     for each in media:
-        with without_side_effects("asking for the post's pictures"):
+        with without_side_effects(Text("asking for the post's pictures")):
             answer = api.ask("media", each.id)
         if answer.status in _AT_WORK:
-            raise Unavailable(_TOO_EARLY, code=refusal.code, remedy="It will be tried again.")
+            raise Unavailable(_TOO_EARLY, code=refusal.code, remedy=Text("It will be tried again."))
         if answer.missing:
             raise Refused(
-                "Mastodon refused the post's pictures, not the post: they are not there any more.",
+                Text("Mastodon refused the post's pictures, not the post: they are not there any more."),
                 code=refusal.code,
-                remedy="It will be prepared again.",
+                remedy=Text("It will be prepared again."),
                 fallback="prepare",
             )

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from policenotify.channel import (
     Account,
-    BySeverity,
     Capabilities,
-    Clock,
     Post,
     PostRef,
     ReadReceipt,
     Recipient,
     RecipientOutcome,
     Request,
+    Services,
 )
 from policenotify.errors import (
     Blocked,
@@ -32,38 +31,41 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
-from policenotify.model.person import Delivered, Reported
-from policenotify.networks import import_lock
-from policenotify.networks._apprise.url import GENERIC, VERIFIED, NumberFormat, gateway, passes_coding
-from policenotify.networks.options import by_severity
-from policenotify.networks.sms.answers import BATCHED, Answers
+from policenotify.model.channel_settings import BySeverity, by_severity
+from policenotify.networks._apprise import load_service
+from policenotify.networks._apprise.answers import judge
+from policenotify.networks._apprise.url import GENERIC, MOST_SEGMENTS, VERIFIED, NumberFormat, gateway, passes_coding
+from policenotify.networks.options import CallSeconds, ChannelOptions
+from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
-from policenotify.networks.sms.receipts import CONFIRMATIONS, GATEWAYS, ReceiptStatus, read_receipt, request_fields
+from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
+from policenotify.translation import Text
 from policenotify.transport import is_secure_url
 
-if TYPE_CHECKING:
-    from policenotify.networks._requests import KeptSession
-
-_WHERE = "The SMS gateway"  # in error texts
+_WHERE = Text("The SMS gateway")  # in error texts
 _FICTITIOUS = "+33639980001"  # ARCEP reserves 06 39 98 00 00 to 99 for fiction; it is never called
-_MAX_TIMEOUT = 30.0  # seconds: connecting and answering take one each, within half a lease (a minute)
 _PARALLEL = 5
 _FEWEST_MARKED = 3  # as many refusals show that the gateway refuses everybody
+# Servers close idle connections after 2 (gunicorn), 5 (Apache, Node) or 75 seconds (nginx), by their defaults.
+_MAX_IDLE = 1.0
 _MOST_PARALLEL = 32  # each is a thread and a connection
-_REPORTED: Mapping[ReceiptStatus, Reported | Delivered] = {
-    ReceiptStatus.DELIVERED: "delivered",
-    ReceiptStatus.GONE: "gone",
-    ReceiptStatus.UNREACHED: "soft",
-}
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
 _SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units of a single SMS
 _JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header of joined segments
 _SEGMENTS = 3
-_COUNTRY_CODE = re.compile(r"[1-9][0-9]{0,2}")  # ITU-T E.164, section 6.2.1
+
+
+def _country_code(code: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", code):  # ITU-T E.164, section 6.2.1
+        raise SettingsError(Text("must be 1 to 3 digits without + and 00, such as '33'"))
+    return code
+
+
+CountryCode = Annotated[str, AfterValidator(_country_code)]
 
 _Batch = list[tuple[Recipient, str]]  # people with their numbers, in one request
 
@@ -103,7 +105,7 @@ def _price(text: str) -> int:
 def _describe(text: str) -> str:
     """Return the price of a text, and what it would be without accents: `UCS-2, 2 segments (1 without accents)`."""
     counted, folded = sms(text), _price(to_gsm(text).text)
-    cheaper = f" ({folded} without accents)" if 0 < folded < counted.segments else ""
+    cheaper = Text(" ({folded} without accents)", folded=folded) if 0 < folded < counted.segments else ""
     return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}{cheaper}"
 
 
@@ -119,36 +121,8 @@ class Sms:
     Each recipient has a separate outcome, and unless `batch` is set a separate request. `capabilities.acceptance`
     states what a gateway's success means. No gateway reports at once that an SMS has arrived.
 
-    Args:
-        url: The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the
-            number: `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option
-            below. A gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM
-            03.38) or 2 (UCS-2), as Kannel needs it. Percent-encode `@ : / ? #` in user and password.
-        sender: The sender's name: 3 to 11 letters and digits that the service may use, or its short code.
-        country_code: The country of numbers without a country code.
-        countries: The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for
-            France its overseas departments and territories. Premium-rate and satellite numbers are refused in any case.
-            `1` includes the Caribbean.
-        number_format: The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678).
-            Only for a URL that spells the call itself (`forms://`, `jsons://`, `xmls://`).
-        segments: The largest number of segments of an SMS. Each is paid for.
-        accents: Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them
-            into others: one choice for every message, or one by severity. By default they are kept from severity Severe
-            on. A URL that spells the call itself needs `{coding}` to keep them.
-        parallel: Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt
-            after a crash.
-        batch: People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
-            doubt if there is no answer.
-        receipt_url: The address for delivery receipts, with `{token}` in place of what names person and post:
-            `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself.
-        receipt_format: The gateway whose receipts those are: `kannel`, `jasmin`, `twilio`, `vonage`, `46elks` or
-            `smsapi`.
-        unencrypted: Allow calls without encryption, in a network of your own.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
-        clock: The time.
-
     Raises:
-        SettingsError: An option is not valid.
+        SettingsError: An option is not valid for the gateway.
         MissingExtra: The extra `sms` is not installed.
     """
 
@@ -162,63 +136,93 @@ class Sms:
         acceptance="unverified",
     )
 
-    def __init__(  # noqa: PLR0913 - the options of a gateway; all named, most with a default
-        self,
-        *,
-        url: SecretStr,
-        sender: str = "",
-        country_code: str = "33",
-        countries: tuple[str, ...] = (),
-        number_format: NumberFormat = "auto",
-        segments: int = _SEGMENTS,
-        accents: Annotated[Accents | BySeverity[Accents] | None, *by_severity(DEFAULT_ACCENTS, "keep", "fold")] = None,
-        parallel: int = _PARALLEL,
-        batch: int = 1,
-        receipt_url: str = "",
-        receipt_format: str = "",
-        unencrypted: bool = False,
-        timeout: float = 10.0,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A sender and its gateway."""
+
+        url: SecretStr
+        """The gateway as an apprise URL (<https://appriseit.com/services/>), with `{recipient}` in place of the number:
+        `octopush://{sender}:login@police.example/API-KEY/{recipient}`. `{sender}` stands for the option below. A
+        gateway without a plugin is called by `forms://` or `jsons://`. There `{coding}` stands for 0 (GSM 03.38) or 2
+        (UCS-2), as Kannel needs it. Percent-encode `@ : / ? #` in user and password."""
+        sender: str = ""
+        """The sender's name: 3 to 11 letters and digits that the service may use, or its short code."""
+        country_code: CountryCode = "33"
+        """The country of numbers without a country code."""
+        countries: tuple[CountryCode, ...] = ()
+        """The country codes to which SMS may go, such as `["33", "32"]`. By default `country_code`, and for France its
+        overseas departments and territories. Premium-rate and satellite numbers are refused in any case. `1` includes
+        the Caribbean."""
+        number_format: NumberFormat = "auto"
+        """The gateway's form of numbers: `+` (+33612345678), `00` (0033612345678), `bare` (33612345678). Only for a URL
+        that spells the call itself (`forms://`, `jsons://`, `xmls://`)."""
+        segments: Annotated[int, Field(ge=1, le=MOST_SEGMENTS)] = _SEGMENTS
+        """The largest number of segments of an SMS. Each is paid for."""
+        accents: Annotated[Accents | BySeverity[Accents] | None, *by_severity(DEFAULT_ACCENTS, "keep", "fold")] = None
+        """Whether to `keep` the letters that GSM 03.38 lacks (ê, ç, î, œ, À) and pay for them, or to `fold` them into
+        others: one choice for every message, or one by severity. By default they are kept from severity Severe on. A
+        URL that spells the call itself needs `{coding}` to keep them."""
+        parallel: Annotated[int, Field(ge=1, le=_MOST_PARALLEL)] = _PARALLEL
+        """Requests in flight at once, 1 to 32. They share the channel's `rate`. So many people can be in doubt after a
+        crash."""
+        batch: Annotated[int, Field(ge=1, le=_MOST_IN_BATCH)] = 1
+        """People in one request, 1 to 100, for a gateway whose answer names each of them: `cm`. All of them are in
+        doubt if there is no answer."""
+        receipt_url: str = ""
+        """The address for delivery receipts, with `{token}` in place of what names person and post:
+        `https://alerte.police.example/dlr/sms/{token}`. For a URL that spells the call itself."""
+        receipt_format: str = ""
+        """The gateway whose receipts those are: `kannel`, `jasmin`, `twilio`, `vonage`, `46elks` or `smsapi`."""
+        unencrypted: bool = False
+        """Allow calls without encryption, in a network of your own."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer."""
+
+        @property
+        def kept_accents(self) -> BySeverity[Accents]:
+            """The choice by severity."""
+            if isinstance(self.accents, BySeverity):
+                return self.accents
+            return DEFAULT_ACCENTS if passes_coding(self.url.get_secret_value()) else _ALL_FOLDED
+
+    def __init__(self, options: Options, services: Services) -> None:
         if not all(map(find_spec, ("apprise", "phonenumbers", "requests"))):
-            raise MissingExtra("The network 'sms'", "sms")
-        if not _COUNTRY_CODE.fullmatch(country_code):
-            raise SettingsError("country_code: must be 1 to 3 digits without + and 00, such as '33'")
-        if not all(map(_COUNTRY_CODE.fullmatch, countries)):
-            raise SettingsError("countries: each must be 1 to 3 digits without + and 00, such as '33'")
-        if not 0 < timeout <= _MAX_TIMEOUT:
-            raise SettingsError("timeout: must be a number of seconds above 0, and 30 at the most")
-        if not 1 <= parallel <= _MOST_PARALLEL:
-            raise SettingsError(f"parallel: must be 1 to {_MOST_PARALLEL}")
-        if not 1 <= batch <= _MOST_IN_BATCH:
-            raise SettingsError(f"batch: must be 1 to {_MOST_IN_BATCH}")
-        if accents is None:
-            accents = DEFAULT_ACCENTS if passes_coding(url.get_secret_value()) else _ALL_FOLDED
-        chosen = BySeverity(severe=accents, minor=accents) if isinstance(accents, str) else accents
+            raise MissingExtra(Text("The network 'sms'"), "sms")
+        country_code, segments, parallel, batch = (
+            options.country_code,
+            options.segments,
+            options.parallel,
+            options.batch,
+        )
+        chosen = options.kept_accents
         self._keeps = "keep" in {chosen.severe, chosen.minor}
         self._gateway = gateway(
-            url.get_secret_value(),
-            sender=sender,
+            options.url.get_secret_value(),
+            sender=options.sender,
             country_code=country_code,
-            number_format=number_format,
+            number_format=options.number_format,
             keeps_accents=self._keeps,
-            segments=segments,
         )
         if batch > 1 and self._gateway.scheme not in BATCHED:
             raise SettingsError(
-                f"batch: {self._gateway.scheme} does not answer for each person of a request. Remove it; see `parallel`"
+                Text(
+                    "batch: {scheme} does not answer for each person of a request. Remove it; see `parallel`",
+                    scheme=self._gateway.scheme,
+                )
             )
-        _check_receipts(receipt_url, receipt_format, self._gateway.scheme, unencrypted=unencrypted)
-        self._receipt_url = receipt_url
-        self._receipt_format = receipt_format
-        self._session: KeptSession | None = None
+        self._receipt_url = options.receipt_url
+        self._receipt_format = options.receipt_format
+        _check_receipts(
+            options.receipt_url, options.receipt_format, self._gateway.scheme, unencrypted=options.unencrypted
+        )
+        self._session: Any = None
+        self._used_at = 0.0
         self._segments = segments
         self._country_code = country_code
         overseas = OVERSEAS_CODES if country_code == FRANCE else ()
-        self._countries = frozenset(countries or (country_code, *overseas))
-        self._unencrypted = unencrypted
-        self._timeout = timeout
-        self._clock = clock
+        self._countries = frozenset(options.countries or (country_code, *overseas))
+        self._unencrypted = options.unencrypted
+        self._timeout = options.timeout
+        self._clock = services.clock
         self._capabilities = replace(
             self.default_capabilities,
             budget=_budget(segments, chosen.minor),
@@ -242,7 +246,7 @@ class Sms:
         """The gateway's scheme, its host if known, and the sender's name."""
         return self._gateway.account
 
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
         """Write the text in the alphabet to be sent.
 
         Raises:
@@ -252,13 +256,18 @@ class Sms:
         budget = _budget(self._segments, "keep" if self._keeps else "fold")
         text = (budget.transliterate or str)(post.text).strip()  # removed letters may leave a space
         if not text:
-            remedy = 'Set accents = "keep", or reword it.'
-            raise Refused("No letter of the text can be written in an SMS.", remedy=remedy)
+            remedy = Text('Set accents = "keep", or reword it.')
+            raise Refused(Text("No letter of the text can be written in an SMS."), remedy=remedy)
         if not budget.fits(text):
             used, limit = budget.usage(text)
             raise Refused(
-                f"The text takes {used} of {limit} characters of SMS ({_describe(text)}).",
-                remedy="Shorten it, or allow more segments.",
+                Text(
+                    "The text takes {used} of {limit} characters of SMS ({describe}).",
+                    used=used,
+                    limit=limit,
+                    describe=_describe(text),
+                ),
+                remedy=Text("Shorten it, or allow more segments."),
             )
         return Request(account=self.account, key=post.key, body={"text": text})
 
@@ -284,9 +293,7 @@ class Sms:
 
     def read_receipt(self, content_type: str, body: bytes, query: str) -> ReadReceipt:
         """Read a delivery receipt of the gateway. See `SupportsReceipts`."""
-        receipt = read_receipt(self._receipt_format, content_type, body, query)
-        confirmation = CONFIRMATIONS.get(self._receipt_format, "ok")
-        return ReadReceipt(_REPORTED.get(receipt.status), receipt.code, confirmation)
+        return read_receipt(self._receipt_format, content_type, body, query)
 
     def spell(self, address: str) -> str:
         """Return a number in E.164, or unchanged if it is not a number.
@@ -307,54 +314,59 @@ class Sms:
             Blocked: apprise cannot read the URL, or the call would not be safe.
             Unavailable: The gateway cannot be reached.
         """
-        with import_lock():
-            from policenotify.networks._apprise.client import reach  # noqa: PLC0415 - loads apprise
-
         service = self._service([_FICTITIOUS], "")
         if len(targets := _targets(service)) > 1:
             raise Blocked(
-                "The channel's url names telephone numbers.",
-                remedy="Remove them, and write them in `recipients`. Then: policenotify doctor",
+                Text("The channel's url names telephone numbers."),
+                remedy=Text("Remove them, and write them in `recipients`. Then: policenotify doctor"),
             )
         if not targets:
             raise Blocked(
-                "apprise finds no telephone number where the channel's url has {recipient}.",
-                remedy=f"Write it as described at {service.setup_url}, then: policenotify doctor",
+                Text("apprise finds no telephone number where the channel's url has {{recipient}}."),
+                remedy=Text(
+                    "Write it as described at {setup_url}, then: policenotify doctor", setup_url=service.setup_url
+                ),
             )
-        reach(service, timeout=self._timeout, where=_WHERE)
+        load_service().reach(service, timeout=self._timeout, where=_WHERE)
         return Account(id=self.account, name=str(service.service_name))
 
     def close(self) -> None:
-        """Close the connections that are kept open. May be called twice."""
+        """Close the connection that is kept open. May be called twice."""
         if self._session is not None:
             self._session.close()
 
-    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
-        with import_lock():
-            from policenotify.networks._apprise.client import open_service  # noqa: PLC0415 - loads apprise
-
+    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:
         counted = sms(text)
         address = self._receipt_url.replace(_PERSON, receipt_token)
         fields = request_fields(self._receipt_format, address) if receipt_token else ()
         url = self._gateway.url_for(numbers, gsm=counted.encoding == "GSM-7", segments=counted.segments, fields=fields)
-        return open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
+        return load_service().open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
 
     def _deliver(self, text: str, batch: _Batch) -> list[ChannelError | None]:
         """Return for each person the error, or `None` if the gateway accepted the text."""
-        with import_lock():
-            from policenotify.networks._apprise.client import send  # noqa: PLC0415 - loads apprise
-            from policenotify.networks._requests import KeptSession  # noqa: PLC0415 - loads requests
-
         numbers = [number for _, number in batch]
         token = batch[0][0].token("receipt") if self._receipt_url else ""
         service = self._service(numbers, text, token)
         if len(_targets(service)) < len(batch):
-            return [Refused("apprise takes no telephone numbers of this length.")] * len(batch)
-        answers = Answers(self._gateway.scheme, numbers)
-        self._session = self._session or KeptSession(self._clock.monotonic)
-        with self._session.use():
-            error = send(service, text, where=_WHERE, now=self._clock.now(), reader=answers.read)
-        return answers.of_each(error)
+            return [Refused(Text("apprise takes no telephone numbers of this length."))] * len(batch)
+        answer = load_service().send(service, text, self._open_session())
+        if errors := errors_of(answer, self._gateway.scheme, numbers, now=self._clock.now()):
+            return errors
+        error = None if answer.accepted else judge(answer, where=_WHERE, now=self._clock.now())
+        return [error] * len(batch)
+
+    def _open_session(self) -> Any:
+        """Return a session whose connection was used just now, or is opened again.
+
+        A server may close an idle one just when the next request is written, which would leave that request in doubt.
+        """
+        now = self._clock.monotonic()
+        if self._session is None:
+            self._session = load_service().open_session(self._gateway.template, timeout=self._timeout)
+        elif now - self._used_at > _MAX_IDLE:
+            self._session.close()
+        self._used_at = now
+        return self._session
 
 
 def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> None:
@@ -365,18 +377,30 @@ def _check_receipts(url: str, form: str, scheme: str, *, unencrypted: bool) -> N
     """
     if not url:
         if form:
-            raise SettingsError("receipt_url: is missing; receipt_format has no use without it")
+            raise SettingsError(Text("receipt_url: is missing; receipt_format has no use without it"))
         return
     if scheme not in GENERIC:
         raise SettingsError(
-            f"receipt_url: apprise cannot pass it to {scheme}. Remove it, and set the address in the gateway's console"
+            Text(
+                "receipt_url: apprise cannot pass it to {scheme}. Remove it, and set the address in the "
+                "gateway's console",
+                scheme=scheme,
+            )
         )
     if form not in GATEWAYS:
-        raise SettingsError(f"receipt_format: must be one of {', '.join(GATEWAYS)}")
+        raise SettingsError(Text("receipt_format: must be one of {gateways}", gateways=", ".join(GATEWAYS)))
     if url.count(_PERSON) != 1 or not url.isprintable() or set(" ?#%") & set(url):
-        raise SettingsError(f"receipt_url: write it with {_PERSON} once, and without ? # and %: {_RECEIPT_EXAMPLE}")
+        raise SettingsError(
+            Text(
+                "receipt_url: write it with {person} once, and without ? # and %: {receipt_example}",
+                person=_PERSON,
+                receipt_example=_RECEIPT_EXAMPLE,
+            )
+        )
     if not is_secure_url(url.replace(_PERSON, "x")) and not unencrypted:
-        raise SettingsError(f"receipt_url: must begin with https://, such as {_RECEIPT_EXAMPLE}")
+        raise SettingsError(
+            Text("receipt_url: must begin with https://, such as {receipt_example}", receipt_example=_RECEIPT_EXAMPLE)
+        )
 
 
 def _outcome(person: Recipient, error: ChannelError | None) -> RecipientOutcome:
@@ -392,6 +416,6 @@ def _outcome(person: Recipient, error: ChannelError | None) -> RecipientOutcome:
             raise error
 
 
-def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
+def _targets(service: Any) -> list[object]:
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])

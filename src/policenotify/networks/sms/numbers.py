@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from policenotify.translation import Text
+
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
@@ -37,7 +39,7 @@ def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str
     """
     text = re.sub(r"^00", "+", _SEPARATORS.sub("", number))
     if not re.fullmatch(r"\+?[0-9]+", text):
-        raise BadNumber("This is not a telephone number.")
+        raise BadNumber(Text("This is not a telephone number."))
     if country_code == FRANCE and _FRENCH_MOBILE.fullmatch(text):
         text = f"+{text}"
     if country_code == FRANCE and text[0] == "0" and text[1:4] not in _OVERSEAS:
@@ -45,10 +47,10 @@ def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str
     if _FRENCH_MOBILE.fullmatch(text[1:]) and text[0] == "+" and (not countries or FRANCE in countries):
         return text  # as nearly all: nothing is left to find out
 
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
+    import phonenumbers
 
     if not text.startswith(("+", "0")):
-        raise BadNumber("This number has neither a country's code nor a 0 in front. Write it as +33639980001.")
+        raise BadNumber(Text("This number has neither a country's code nor a 0 in front. Write it as +33639980001."))
     region = phonenumbers.region_code_for_country_code(int(country_code))
     if country_code == FRANCE and text.startswith("0"):
         region = _OVERSEAS.get(text[1:4], region)
@@ -57,25 +59,29 @@ def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str
     except phonenumbers.NumberParseException:
         parsed = None
     if parsed and parsed.country_code == int(FRANCE) and not _FRENCH_MOBILE.fullmatch(f"33{parsed.national_number}"):
-        raise BadNumber("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS.")
+        raise BadNumber(Text("This is not a French mobile number (06 or 07 and eight digits): it receives no SMS."))
     if not parsed or not phonenumbers.is_possible_number(parsed):
-        raise BadNumber("This telephone number is too short, too long, or has no country's code.")
+        raise BadNumber(Text("This telephone number is too short, too long, or has no country's code."))
     _refuse_expensive(parsed, countries)
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
 def _refuse_expensive(parsed: PhoneNumber, countries: Collection[str]) -> None:
     """Refuse numbers that cost the sender, and earn their owner, far more than an SMS."""
-    import phonenumbers  # noqa: PLC0415 - only this extra needs it
+    import phonenumbers
 
     code = parsed.country_code
     if code != int(FRANCE):  # whose numbers are mobile ones here
         kind = phonenumbers.number_type(parsed)
         if kind in {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}:
-            raise BadNumber("This is a premium-rate number: nothing is sent to it.")
+            raise BadNumber(Text("This is a premium-rate number: nothing is sent to it."))
     if code is None or phonenumbers.region_code_for_country_code(code) == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        raise BadNumber("This is a satellite or international number: nothing is sent to it.")
+        raise BadNumber(Text("This is a satellite or international number: nothing is sent to it."))
     if countries and str(code) not in countries:
         raise BadNumber(
-            f"The country code {code} is not in the channel's `countries`. Add it there if this person is to get SMS."
+            Text(
+                "The country code {code} is not in the channel's `countries`. Add it there if this person is "
+                "to get SMS.",
+                code=code,
+            )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -12,50 +13,47 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
     Blocked,
     ChannelError,
     MissingExtra,
     Refused,
-    SettingsError,
-    Unavailable,
     Unconfirmed,
     UnsupportedVersion,
     forget_locals_of,
 )
 from policenotify.formats.item import Item
-from policenotify.networks import import_lock
-from policenotify.networks._bounds import ADDRESS
-from policenotify.networks._http import parse_json, redact
+from policenotify.networks._bounds import ADDRESS, redact
+from policenotify.networks._http import HttpAnswer, open_session, parse_json
+from policenotify.networks._rules import judge
+from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
+from policenotify.networks.webhook.rules import RULES, WHERE
 from policenotify.networks.webhook.signature import read_secret, signed_headers
 from policenotify.text import Budget
-from policenotify.transport import (
-    error_for_exception,
-    error_for_status,
-    is_secure_url,
-    mute_loggers,
-    quoted,
-    retry_at,
-    without_side_effects,
-)
+from policenotify.translation import Text
+from policenotify.transport import error_for_status, mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
     from policenotify.networks._requests import PostSession, RawAnswer
 
-_WHERE: Final = "The webhook's receiver"
 _CONNECT: Final = 5.0  # seconds: a server that does not even greet is not worth more
 _MAX_ANSWER: Final = 65_536  # bytes: only the first words of an answer are used
-_GONE: Final = frozenset({404, 405, 410})  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
-_MOVED: Final = frozenset({301, 307, 308})  # ibid., section 15.4: unlike 302 and 303, nothing was done
 _NO_METHOD: Final = frozenset({400, 403, 404, 405, 415, 501})  # servers that take only POST answer so to HEAD
-_DOCTOR: Final = "then: policenotify doctor"
 _PRIVATE: Final = re.compile(rf"{ADDRESS}|(?<![\w.-])(?=[\w.-]*\d)[\w.-]{{16,}}")  # addresses, keys and tokens
 _PAGE: Final = re.compile(rb"\s*<")
 
 _quiet = mute_loggers(logging.getLogger("urllib3.connectionpool"))  # it logs the path, which may be a token
+
+
+def _signing_key(secret: SecretStr) -> SecretStr:
+    read_secret(secret.get_secret_value())
+    return secret
+
+
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 
 @forget_locals_of
@@ -67,17 +65,7 @@ class Webhook:
 
     Each stage is a call of its own. A deleted post is a further call, whose item has no words.
 
-    Args:
-        url: The receiver's address. Receipts name only its host, since many services put a token into the path.
-        secret: `whsec_` and 24 to 64 bytes in Base64. The receiver has the same.
-        previous_secret: The secret before it, until the receiver has the new one. Calls are then signed by both.
-        label: The account's name in receipts. Empty: the host. Two channels to one host need two labels.
-        remembers_hours: How long the receiver is known to take a call with the same `webhook-id` only once.
-        timeout: Seconds to wait for the whole answer.
-        clock: The time.
-
     Raises:
-        SettingsError: An option is not valid.
         MissingExtra: The extra `webhook` is not installed.
     """
 
@@ -90,31 +78,31 @@ class Webhook:
         hashtags=False,
     )
 
-    def __init__(
-        self,
-        *,
-        url: SecretStr,
-        secret: SecretStr,
-        previous_secret: SecretStr | None = None,
-        label: str = "",
-        remembers_hours: Annotated[int, Field(ge=0, le=720)] = 0,
-        timeout: Annotated[float, Field(gt=0, le=30)] = 10.0,
-        clock: Clock,
-    ) -> None:
+    class Options(ChannelOptions):
+        """A receiver."""
+
+        url: SecretUrl
+        """The receiver's address. Receipts name only its host, since many services put a token into the path."""
+        secret: SigningKey
+        """`whsec_` and 24 to 64 bytes in Base64. The receiver has the same."""
+        previous_secret: SigningKey | None = None
+        """The secret before it, until the receiver has the new one. Calls are then signed by both."""
+        label: str = ""
+        """The account's name in receipts. Empty: the host. Two channels to one host need two labels."""
+        remembers_hours: Annotated[int, Field(ge=0, le=720)] = 0
+        """How long the receiver is known to take a call with the same `webhook-id` only once."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for the whole answer."""
+
+    def __init__(self, options: Options, services: Services) -> None:
         if find_spec("requests") is None:
-            raise MissingExtra("The network 'webhook'", "webhook")
-        address = url.get_secret_value()
-        if not is_secure_url(address) or not re.fullmatch(r"[!-~]+", address) or "#" in address:
-            raise SettingsError("url: must be https://…, without user and password")
-        read_secret("secret", secret.get_secret_value())
-        if previous_secret is not None:
-            read_secret("previous_secret", previous_secret.get_secret_value())
-        self._account = label.strip() or urlsplit(address).hostname or ""
-        self._url = url
-        self._secrets = [each for each in (secret, previous_secret) if each is not None]
-        self._remembers = timedelta(hours=remembers_hours)
-        self._timeout = timeout
-        self._clock = clock
+            raise MissingExtra(Text("The network 'webhook'"), "webhook")
+        self._account = options.label.strip() or urlsplit(options.url.get_secret_value()).hostname or ""
+        self._url = options.url
+        self._secrets = [each for each in (options.secret, options.previous_secret) if each is not None]
+        self._remembers = timedelta(hours=options.remembers_hours)
+        self._timeout = options.timeout
+        self._clock = services.clock
 
     def __repr__(self) -> str:
         return f"Webhook({getattr(self, '_account', 'not opened')})"
@@ -154,21 +142,24 @@ class Webhook:
             item = None
         if item is None or ref.account != self._account:
             raise Refused(
-                "The journal does not hold what the receiver needs to take the post down. Nothing was sent.",
-                remedy="Ask the newsroom to remove it.",
+                Text("The journal does not hold what the receiver needs to take the post down. Nothing was sent."),
+                remedy=Text("Ask the newsroom to remove it."),
             )
         item = item.model_copy(update={"withdrawn_at": self._clock.now()})
         self._deliver(f"{item.key}-withdrawn", item.model_dump_json().encode())
 
     def whoami(self) -> Account:
         """Make a signed HEAD call, which has no content. See `Channel.whoami`."""
-        with without_side_effects(_WHERE, "being asked"):
+        with without_side_effects(WHERE, Text("being asked")):
             answer = self._call("HEAD", "whoami", b"")
-            if answer.status // 100 != 2 and answer.status not in _NO_METHOD:  # noqa: PLR2004 - RFC 9110, section 15.3
+            if not answer.in_class(2) and answer.status not in _NO_METHOD:
                 raise self._error(answer)
         note = ""
         if answer.status in _NO_METHOD:
-            note = f"It takes no HEAD ({answer.status}): the first post shows whether it accepts our signature."
+            note = Text(
+                "It takes no HEAD ({status}): the first post shows whether it accepts our signature.",
+                status=answer.status,
+            )
         return Account(id=self._account, name=self._account, note=note)
 
     def close(self) -> None:
@@ -184,57 +175,30 @@ class Webhook:
         answer = self._call("POST", name, body)
         if answer.status == HTTPStatus.CONFLICT and answer.headers.get("webhook-id") == name:
             return  # the receiver has taken it before
-        if answer.status // 100 != 2:  # noqa: PLR2004 - RFC 9110, section 15.3
+        if not answer.in_class(2):
             raise self._error(answer)
-        if "html" in answer.headers.get("content-type", "") and _PAGE.match(answer.content):
+        if not answer.from_network:
             raise Unconfirmed(
-                f"{_WHERE} answered with a web page, as a proxy or portal does.",
+                Text("{where} answered with a web page, as a proxy or portal does.", where=WHERE),
                 code=str(answer.status),
-                remedy="Check the channel's url, and whether a proxy wants a login.",
+                remedy=Text("Check the channel's url, and whether a proxy wants a login."),
             )
 
-    def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> RawAnswer:
-        session, failure = self._session, None
-        session.answer = None
-        keys = [read_secret("secret", secret.get_secret_value()) for secret in self._secrets]
-        headers = {**signed_headers(keys, name, self._clock.now(), body), "User-Agent": "policenotify"}
+    def _call(self, method: Literal["HEAD", "POST"], name: str, body: bytes) -> HttpAnswer:
+        keys = [read_secret(secret.get_secret_value()) for secret in self._secrets]
+        headers = dict(signed_headers(keys, name, self._clock.now(), body))
         if body:
             headers["Content-Type"] = "application/json"
-        try:
-            with _quiet():
-                session.request(method, self._url.get_secret_value(), data=body, headers=headers)
-        except Exception as error:  # noqa: BLE001 - whatever the library makes of it
-            failure = error
-        session.close()  # a server may close a waiting connection just as the next call goes out
-        if session.answer is None:  # raised outside of the handler: neither its text nor its causes go along
-            raise error_for_exception(failure or RuntimeError(), where=_WHERE)
-        return session.answer
+        url = self._url.get_secret_value()
+        with _quiet(), closing(self._session) as session:
+            raw = session.ask(lambda: session.request(method, url, data=body, headers=headers), where=WHERE)
+        page = "html" in raw.headers.get("content-type", "") and _PAGE.match(raw.content)
+        return HttpAnswer(raw.status, raw.headers, from_network=not page, message=self._words(raw))
 
-    def _error(self, answer: RawAnswer) -> ChannelError:
-        code, words = str(answer.status), quoted(self._words(answer))
-        if answer.status in _MOVED:
-            return Blocked(
-                f"{_WHERE} is at another address. Nothing was sent there.",
-                code=code,
-                remedy=f"Ask the newsroom for its present url, {_DOCTOR}",
-            )
-        if answer.status in _GONE:
-            return Blocked(
-                f"{_WHERE} is not at the channel's url any more{words}",
-                code=code,
-                remedy=f"Ask the newsroom for its present url, {_DOCTOR}",
-            )
-        if answer.status in {401, 403}:
-            return Blocked(
-                f"{_WHERE} does not accept our signature{words}",
-                code=code,
-                remedy=f"Compare the channel's secret with the newsroom's, and check this machine's clock, {_DOCTOR}",
-            )
-        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            at = retry_at(answer.headers, now=self._clock.now())
-            return Unavailable(f"{_WHERE} asks us to wait{words}", retry_at=at, whole_channel=True, code=code)
-        return error_for_status(
-            answer.status, answer.headers, now=self._clock.now(), where=_WHERE, detail=self._words(answer)
+    def _error(self, answer: HttpAnswer) -> ChannelError:
+        now = self._clock.now()
+        return judge(answer, RULES, now=now, where=WHERE) or error_for_status(
+            answer.status, answer.headers, now=now, where=WHERE, detail=answer.message
         )
 
     def _words(self, answer: RawAnswer) -> str:
@@ -250,12 +214,8 @@ class Webhook:
 
     @cached_property
     def _session(self) -> PostSession:
-        with import_lock():
-            from policenotify.networks._requests import PostSession  # noqa: PLC0415 - loads requests
-
         plain = self._url.get_secret_value().startswith("http:")
-        session = PostSession(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
-        session.headers["Connection"] = "close"  # RFC 9112, section 9.6
+        session = open_session(str, (min(self._timeout, _CONNECT), self._timeout), plain=plain)
         session.adapter.max_bytes = _MAX_ANSWER
         return session
 

@@ -11,16 +11,16 @@ from datetime import datetime
 from typing import Final
 
 from policenotify.errors import SettingsError
+from policenotify.translation import Text
 
 _PREFIX: Final = "whsec_"
 _SHORTEST, _LONGEST = 24, 64  # bytes of a secret (Standard Webhooks, "Signature scheme")
 
 
-def read_secret(option: str, secret: str) -> bytes:
+def read_secret(secret: str) -> bytes:
     """Return the key of a secret.
 
     Args:
-        option: The option that holds it, for the error.
         secret: `whsec_` and a key in Base64.
 
     Raises:
@@ -32,7 +32,7 @@ def read_secret(option: str, secret: str) -> bytes:
         key = b""
     if not secret.startswith(_PREFIX) or not _SHORTEST <= len(key) <= _LONGEST:
         raise SettingsError(
-            f'{option}: must be whsec_ and 24 to 64 bytes in Base64. Make one: echo "whsec_$(openssl rand -base64 32)"'
+            Text('must be whsec_ and 24 to 64 bytes in Base64. Make one: echo "whsec_$(openssl rand -base64 32)"')
         ) from None
     return key
 

@@ -16,16 +16,21 @@ from pydantic import SecretStr
 from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailable
 from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
-from policenotify.networks.x.errors import XAnswer, judge, without_side_effects
+from policenotify.networks.x.rules import XAnswer, judge, without_side_effects
+from policenotify.translation import Text
 
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 _ROTATING = ("client_id", "refresh_token")
-_EITHER = f"give either {', '.join(_SIGNING)} (OAuth 1.0a), or {', '.join(_ROTATING)} (OAuth 2)"
+_EITHER = Text(
+    "give either {signing} (OAuth 1.0a), or {rotating} (OAuth 2)",
+    signing=", ".join(_SIGNING),
+    rotating=", ".join(_ROTATING),
+)
 _PATH = "/2/oauth2/token"
 _APP_ERRORS = frozenset({"invalid_client", "unauthorized_client"})  # RFC 6749, section 5.2
-_AUTHORISE = (
-    "Authorise the app for the account again (docs: X, OAuth 2), put the new refresh token into the channel's "
-    "settings, then: policenotify doctor"
+_AUTHORISE = Text(
+    "Authorise the app for the account again (docs: X, OAuth 2), put the new refresh token into the "
+    "channel's settings, then: policenotify doctor"
 )
 
 
@@ -54,11 +59,11 @@ class Credentials:
         if secret.get_secret_value():
             rotating.append("client_secret")
         if signing and rotating:
-            raise SettingsError(f"{rotating[0]}: {_EITHER}, not both")
+            raise SettingsError(Text("{rotating}: {either}, not both", rotating=rotating[0], either=_EITHER))
         if not signing and not rotating:
             raise SettingsError(f"{_SIGNING[0]}: {_EITHER}")
         if missing := [name for name in (_SIGNING if signing else _ROTATING) if name not in given]:
-            raise SettingsError(f"{missing[0]}: is missing; {_EITHER}")
+            raise SettingsError(Text("{missing}: is missing; {either}", missing=missing[0], either=_EITHER))
         keys = tuple(given[name] for name in signing)
         client_id = "" if keys else given["client_id"].get_secret_value()
         return cls(keys, client_id, given.get("refresh_token", SecretStr("")), secret)
@@ -95,7 +100,7 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
     """
 
     name: ClassVar[str] = "tokens"
-    label: ClassVar[str] = "The token pair for X"
+    label: ClassVar[str] = Text("The token pair for X")
 
     def __init__(
         self,
@@ -120,14 +125,14 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
         refresh = known.refresh if known else self._credentials.refresh_token.get_secret_value()
         client_id, secret = self._credentials.client_id, self._credentials.client_secret.get_secret_value()
         fields = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": client_id}
-        with without_side_effects("renewing the tokens"):
+        with without_side_effects(Text("renewing the tokens")):
             answer = self._post_form(_PATH, fields, (client_id, secret) if secret else None)
             if not answer.ok:
                 raise self._error(answer)
         access, following = answer.object.get("access_token"), answer.object.get("refresh_token", refresh)
         if not (isinstance(access, str) and isinstance(following, str)):
             raise Unavailable(
-                "X's answer to the renewal of its tokens cannot be read.", remedy="It will be tried again."
+                Text("X's answer to the renewal of its tokens cannot be read."), remedy=Text("It will be tried again.")
             )
         return TokenPair(self._owner, access, following)
 
@@ -137,12 +142,15 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
             return judge(answer, now=self._clock.now())
         if error in _APP_ERRORS:
             return Blocked(
-                f"X does not know the app{answer.quoted}",
+                Text("X does not know the app{quoted}", quoted=answer.quoted),
                 code=answer.code,
-                remedy="Check client_id and client_secret in the channel's settings, then: policenotify doctor",
+                remedy=Text("Check client_id and client_secret in the channel's settings, then: policenotify doctor"),
             )
         return Blocked(
-            f"X no longer accepts the refresh token: it was revoked, or its successor got lost{answer.quoted}",
+            Text(
+                "X no longer accepts the refresh token: it was revoked, or its successor got lost{quoted}",
+                quoted=answer.quoted,
+            ),
             code=answer.code,
             remedy=_AUTHORISE,
         )

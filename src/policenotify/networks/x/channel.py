@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from policenotify.channel import Account, Capabilities, Clock, Post, PostRef, Request, StateStore
+from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
 from policenotify.errors import (
     ChannelError,
     MissingExtra,
@@ -21,13 +21,21 @@ from policenotify.errors import (
     Unconfirmed,
     forget_locals_of,
 )
-from policenotify.networks.x.account import OwnAccount
+from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
+from policenotify.networks.x.api import Client
 from policenotify.networks.x.auth import Credentials
-from policenotify.networks.x.client import Client
-from policenotify.networks.x.errors import DUPLICATE, GONE, MISSING_PARENT, XAnswer, without_side_effects
-from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, check, is_id, posted_at, upload
+from policenotify.networks.x.post import IMAGES, LONGEST, SHORT, ShownPost, TweetBody, upload
+from policenotify.networks.x.rules import (
+    DUPLICATE,
+    GONE,
+    MISSING_PARENT,
+    XAnswer,
+    is_id,
+    posted_at,
+    without_side_effects,
+)
 from policenotify.text import Budget, x_weight
-from policenotify.transport import is_secure_url
+from policenotify.translation import Text
 
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")  # help.x.com, "How to change your handle"
 _SDKS = ("tweepy", "requests_oauthlib")
@@ -52,26 +60,7 @@ class X:
     `access_token_secret`), which never expire and are the simplest for one account, *or* those of OAuth 2
     (`client_id`, `refresh_token`, and `client_secret` for an app that has one), whose tokens are renewed and stored.
 
-    Args:
-        handle: The account's handle, such as `police34`. `@` before it is ignored. It is compared with the owner of the
-            credentials before anything is posted.
-        consumer_key: The app's API key (OAuth 1.0a).
-        consumer_secret: Its secret.
-        access_token: The account's access token for that app, made after the app was given "Read and write".
-        access_token_secret: Its secret.
-        client_id: The app's client id (OAuth 2).
-        client_secret: Its secret, for a confidential client.
-        refresh_token: The account's first refresh token, with the scopes `tweet.read tweet.write users.read
-            media.write offline.access`. X replaces it at each renewal. Give a new one here only if that one is lost.
-        link_mode: `reply`: updates and ends are replies to the opening. `standalone`: X does not allow it replies.
-        limit: The longest post, as X counts it: 280, with Premium up to 25,000.
-        service: The address of X: `https://…`, or `http://` on the loopback.
-        timeout: Seconds to wait for a connection, and again for the whole answer.
-        clock: Time, handed in.
-        store: The place of tokens and of the account's number, shared by all processes of the installation.
-
     Raises:
-        SettingsError: An option is not valid, or the credentials are of both kinds, of none, or incomplete.
         MissingExtra: tweepy is not installed.
     """
 
@@ -84,58 +73,79 @@ class X:
         refuses_repeats=True,
     )
 
-    def __init__(  # noqa: PLR0913 - each is an option or handed in
-        self,
-        *,
-        handle: str,
-        consumer_key: SecretStr | None = None,
-        consumer_secret: SecretStr | None = None,
-        access_token: SecretStr | None = None,
-        access_token_secret: SecretStr | None = None,
-        client_id: str | None = None,
-        client_secret: SecretStr | None = None,
-        refresh_token: SecretStr | None = None,
-        link_mode: Literal["reply", "standalone"] = "reply",
-        limit: int = SHORT,
-        service: str = f"https://{_HOST}",
-        timeout: float = 10.0,
-        clock: Clock,
-        store: StateStore,
-    ) -> None:
+    class Options(ChannelOptions):
+        """An X account."""
+
+        handle: Handle
+        """The account's handle, such as `police34`. `@` before it is ignored. It is compared with the owner of the
+        credentials before anything is posted."""
+        consumer_key: Secret | None = None
+        """The app's API key (OAuth 1.0a)."""
+        consumer_secret: Secret | None = None
+        """Its secret."""
+        access_token: Secret | None = None
+        """The account's access token for that app, made after the app was given "Read and write"."""
+        access_token_secret: Secret | None = None
+        """Its secret."""
+        client_id: str | None = None
+        """The app's client id (OAuth 2)."""
+        client_secret: Secret | None = None
+        """Its secret, for a confidential client."""
+        refresh_token: Secret | None = None
+        """The account's first refresh token, with the scopes `tweet.read tweet.write users.read media.write
+        offline.access`. X replaces it at each renewal. Give a new one here only if that one is lost."""
+        link_mode: Literal["reply", "standalone"] = "reply"
+        """`reply`: updates and ends are replies to the opening. `standalone`: X does not allow it replies."""
+        limit: Annotated[int, Field(gt=0, le=LONGEST)] = SHORT
+        """The longest post, as X counts it: 280, with Premium up to 25,000."""
+        service: SecureUrl = f"https://{_HOST}"
+        """The address of X: `https://…`, or `http://` on the loopback."""
+        timeout: CallSeconds = 10.0
+        """Seconds to wait for a connection, and again for the whole answer."""
+
+        @field_validator("handle")
+        @classmethod
+        def _is_handle(cls, handle: str) -> str:
+            if not _HANDLE.fullmatch(handle):
+                raise SettingsError(Text("an X handle has 1 to 15 letters, digits and _, such as 'police34'"))
+            return handle
+
+        @model_validator(mode="after")
+        def _has_credentials(self) -> Self:
+            _ = self.credentials
+            return self
+
+        @property
+        def credentials(self) -> Credentials:
+            """The credentials of one of the two kinds."""
+            return Credentials.of(
+                consumer_key=self.consumer_key,
+                consumer_secret=self.consumer_secret,
+                access_token=self.access_token,
+                access_token_secret=self.access_token_secret,
+                client_id=SecretStr(self.client_id) if self.client_id else None,
+                refresh_token=self.refresh_token,
+                client_secret=self.client_secret,
+            )
+
+    def __init__(self, options: Options, services: Services) -> None:
         if not all(map(find_spec, _SDKS)):
-            raise MissingExtra("The network 'x'", "x")
-        self._handle = handle.removeprefix("@")
-        self._service = service.rstrip("/")
-        if not _HANDLE.fullmatch(self._handle):
-            raise SettingsError("handle: an X handle has 1 to 15 letters, digits and _, such as 'police34'")
-        if not is_secure_url(self._service):
-            raise SettingsError("service: must be https://…, without user and password: tokens are sent there")
-        if not timeout > 0:
-            raise SettingsError("timeout: must be a number of seconds above 0")
-        if not 0 < limit <= LONGEST:
-            raise SettingsError(f"limit: X takes {SHORT}, with Premium up to {LONGEST}")
-        budget = Budget(limit, x_weight)
-        self._capabilities = replace(self.default_capabilities, budget=budget, replies=link_mode == "reply")
-        credentials = Credentials.of(
-            consumer_key=consumer_key,
-            consumer_secret=consumer_secret,
-            access_token=access_token,
-            access_token_secret=access_token_secret,
-            client_id=SecretStr(client_id) if client_id else None,
-            refresh_token=refresh_token,
-            client_secret=client_secret,
-        )
-        self._clock = clock
-        owner = f"{self.account} {credentials.fingerprint}"
+            raise MissingExtra(Text("The network 'x'"), "x")
+        self._handle = options.handle
+        self._service = options.service
+        budget, replies = Budget(options.limit, x_weight), options.link_mode == "reply"
+        self._capabilities = replace(self.default_capabilities, budget=budget, replies=replies)
+        self._clock = services.clock
+        credentials = options.credentials
         self._client = Client(
-            owner=owner,
+            handle=self._handle,
+            owner=f"{self.account} {credentials.fingerprint}",
             service=self._service,
-            timeout=timeout,
+            timeout=options.timeout,
             credentials=credentials,
-            clock=clock,
-            store=store,
+            clock=services.clock,
+            store=services.store,
         )
-        self._own = OwnAccount(self._client, handle=self._handle, owner=owner, store=store)
 
     def __repr__(self) -> str:
         return f"X({getattr(self, 'account', 'not opened')})"
@@ -156,8 +166,7 @@ class X:
 
         Posts of another account are not replied to. See `Channel.prepare`.
         """
-        check(post, self._capabilities.budget)
-        self._own.number()
+        self._client.number()
         with without_side_effects("uploading a picture"):
             media = [upload(picture, self._client) for picture in post.pictures]
         thread = [ref for ref in reply_to if self._capabilities.replies and self._is_ours(ref)]
@@ -171,7 +180,7 @@ class X:
                 uploaded again. With `"distinct"`: only its words, which the account has posted lately.
             Unconfirmed: No readable answer came, or X refuses the text as a duplicate but does not show the first one.
         """
-        self._own.number()
+        self._client.number()
         post = TweetBody.model_validate(request.body)
         answer = self._client.ask("create_tweet", **post.arguments)
         if is_id(answer.data.get("id")):
@@ -186,7 +195,7 @@ class X:
         Of several posts it is the first one that is not *known*. See `SupportsLookup.find`.
         """
         post = TweetBody.model_validate(request.body)
-        with without_side_effects("looking the post up"):
+        with without_side_effects(Text("looking the post up")):
             same = (shown["id"] for shown in self._alike(post, since) if post.replies_as(shown))
             first = min((each for each in same if each not in known), key=int, default=None)
             return self._ref(first) if first else None
@@ -194,15 +203,15 @@ class X:
     def delete(self, ref: PostRef) -> None:
         """Delete the post, if it still exists. See `SupportsDelete.delete`."""
         if not self._is_ours(ref):
-            raise Refused(f"The post is not one of {self.account}; nothing was deleted.")
-        self._own.number()
+            raise Refused(Text("The post is not one of {account}; nothing was deleted.", account=self.account))
+        self._client.number()
         answer = self._client.ask("delete_tweet", ref.id)
         if answer.data.get("deleted") is not True and not answer.gives(GONE):
             raise self._client.error(answer)
 
     def whoami(self) -> Account:
         """Ask X whose the credentials are, and compare. See `Channel.whoami`."""
-        return self._own.whoami()
+        return self._client.whoami()
 
     def close(self) -> None:
         """See `Channel.close`."""
@@ -216,7 +225,7 @@ class X:
 
     def _alike(self, post: TweetBody, since: datetime) -> list[ShownPost]:
         """Return the account's posts since a time of our clock that read as this one."""
-        return [shown for shown in self._own.posts_since(since) if post.reads_as(shown, self._handle)]
+        return [shown for shown in self._client.posts_since(since) if post.reads_as(shown, self._handle)]
 
     def _duplicate_error(self, post: TweetBody, answer: XAnswer) -> ChannelError:
         """Return the error for a text that X has already.
@@ -227,18 +236,23 @@ class X:
             alike = self._alike(post, post.created_at - _DUPLICATE_AGE)
         except ChannelError as error:  # about the look-up, not about the post
             return Unconfirmed(
-                f"X answers that this text is out already, and could not be asked where. {error.reason}",
+                Text(
+                    "X answers that this text is out already, and could not be asked where. {reason}",
+                    reason=error.reason,
+                ),
                 code=answer.code,
             )
         if alike or self._clock.now() - post.created_at > _SHOWN:
             return self._client.error(answer)
-        return Unconfirmed("X answers that this text is out already, but does not show it yet.", code=answer.code)
+        return Unconfirmed(Text("X answers that this text is out already, but does not show it yet."), code=answer.code)
 
     def _post_error(self, post: TweetBody, answer: XAnswer) -> ChannelError:
         parent, error = post.in_reply_to_tweet_id, self._client.error(answer, all_posts=True)
         if not (parent and isinstance(error, Refused) and answer.gives(MISSING_PARENT)):
             return error
         now = self._clock.now()
-        if self._own.x_time(now) - posted_at(parent) > _NEW:
+        if self._client.x_time(now) - posted_at(parent) > _NEW:
             return error
-        return Unavailable("X does not show the post that this one answers yet.", retry_at=now + _SOON, code=error.code)
+        return Unavailable(
+            Text("X does not show the post that this one answers yet."), retry_at=now + _SOON, code=error.code
+        )

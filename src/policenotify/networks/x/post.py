@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import base64
-import html
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
 from policenotify.channel import Picture, Post, PostRef
 from policenotify.errors import Refused, Unavailable, Unconfirmed
-from policenotify.networks.x.client import Client
-from policenotify.networks.x.errors import XAnswer
-from policenotify.text import Budget, x_weight
+from policenotify.networks.x.api import Client
+from policenotify.networks.x.rules import XAnswer, is_id
+from policenotify.text import x_weight
+from policenotify.translation import Text
 
 IMAGES: Final = 4
 """`maxItems` of `media_ids` (docs.x.com, *Create Post*)."""
-
-IMAGE_BYTES: Final = 5_000_000
-"""Size of an image (docs.x.com, *Media best practices*)."""
 
 SHORT: Final = 280
 """Weighted length of a post without Premium (docs.x.com, *Counting characters*)."""
@@ -37,49 +33,13 @@ ALT: Final = 1000
 ShownPost = Mapping[str, Any]
 """A post as the timeline shows it."""
 
-_ID: Final = re.compile(r"[0-9]{1,19}")  # OpenAPI: PostId
-_FORBIDDEN: Final = re.compile("[\ufffe\ufeff\uffff]")  # twitter-text 3.1.0, invalidChars
 _SHORTENED: Final = re.compile(r"https?://t\.co/\w{1,40}")  # the slug's length: twitter-text 3.1.0, validateTco
-_EPOCH: Final = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)  # of X's ids ("snowflakes"): 1288834974657 ms
+_LAST_LINK: Final = re.compile(rf"(?<!\s)\s*+{_SHORTENED.pattern}\Z")
+_ACE: Final = re.compile(r"xn--([a-z0-9-]+)", re.IGNORECASE)  # RFC 5890, section 2.3.2.1
 
 _UPLOAD = "/2/media/upload"
 _METADATA = "/2/media/metadata"
 _PROCESSING = frozenset({"pending", "in_progress"})  # OpenAPI of X, `MediaUploadResponseDataProcessingInfo`
-_PATIENCE = 30.0  # seconds for one picture; most are ready at once, and an alert does not wait for ever
-_PAUSES = (1.0, 10.0)  # seconds, the shortest and the longest between two questions, whatever X advises
-
-
-def check(post: Post, budget: Budget) -> None:
-    """Refuse what X would refuse, before anything is uploaded."""
-    if not budget.fits(post.text):
-        raise Refused(
-            f"The text has a length of {x_weight(post.text)} as X counts it; this account may post {budget.limit}. "
-            "Nothing was posted.",
-            remedy="Shorten the text.",
-        )
-    if _FORBIDDEN.search(post.text):
-        raise Refused(
-            "The text holds an invisible character that X does not take. Nothing was posted.",
-            remedy="Type the text again, rather than pasting it.",
-        )
-    if len(post.pictures) > IMAGES:
-        raise Refused(f"The post has {len(post.pictures)} pictures; X takes {IMAGES}. Nothing was posted.")
-    for number, picture in enumerate(post.pictures, 1):
-        if not 0 < len(picture.data) <= IMAGE_BYTES:
-            raise Refused(
-                f"Picture {number} has {len(picture.data)} bytes; X takes 1 to {IMAGE_BYTES}. Nothing was posted.",
-                remedy="Use a smaller picture, or none.",
-            )
-
-
-def is_id(value: object) -> bool:
-    """Return True for the id of a post, a picture or an account."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
-def posted_at(post_id: str) -> datetime:
-    """Return the time of a post, with which its id begins (docs.x.com, *X IDs*)."""
-    return _EPOCH + timedelta(milliseconds=int(post_id) >> 22)
 
 
 class TweetBody(BaseModel):
@@ -125,74 +85,57 @@ class TweetBody(BaseModel):
     def reads_as(self, shown: ShownPost, handle: str) -> bool:
         """Return True if a post of the timeline reads as this one.
 
-        X puts its own short links into the text, one more for pictures, and escapes `&`, `<` and `>`. So links are
-        compared by host, where X names their target, and the rest as a reader would see it.
-
         Args:
             shown: The post of the timeline.
             handle: Our handle, which X may put before a reply.
         """
         note = shown.get("note_tweet") or shown.get("note_post")
         whole = note if isinstance(note, dict) else shown
-        ours, theirs = _plain(self.text, handle), _plain(str(whole.get("text", "")), handle)
-        if self.media_ids:
-            link = re.search(rf"{_SHORTENED.pattern}\Z", theirs)
-            theirs = theirs[: link.start()].rstrip() if link else theirs
+        text = str(whole.get("text", ""))
+        if self.media_ids:  # X puts a link to the pictures behind the text
+            text = _LAST_LINK.sub("", text)
         targets = _link_targets(whole)
-        if _matches(ours, theirs, targets):
-            return True
-        # a long post, of which X shows only the beginning
+        ours, theirs = _plain(self.text, targets, handle), _plain(_unescaped(text), targets, handle)
+        # Of a long post X may show only the beginning.
         beginning, cut, _ = theirs.rpartition("…")
-        return bool(cut) and whole is shown and x_weight(ours) > SHORT and _matches(ours, beginning, targets, cut=True)
-
-
-def _matches(ours: str, theirs: str, targets: Mapping[str, str], *, cut: bool = False) -> bool:
-    """Compare piece by piece: an expression made of a server's words may take for ever."""
-    beginning, *pieces = _SHORTENED.split(theirs)
-    at, links = len(beginning), list[str]()
-    if not ours.startswith(beginning):
-        return False
-    for number, piece in enumerate(pieces, 1):
-        to_the_end = number == len(pieces) and not cut
-        end = len(ours) - len(piece) if to_the_end else ours.find(piece, at + 1)
-        link = ours[at : max(end, at)]
-        if not (link and ours.startswith(piece, end)) or any(map(str.isspace, link)):
-            return False
-        links.append(link)
-        at = end + len(piece)
-    return (cut or at == len(ours)) and all(
-        link not in targets or written == link or _host(written) == _host(targets[link])
-        for link, written in zip(_SHORTENED.findall(theirs), links, strict=True)
-    )
+        return ours == theirs or bool(cut and x_weight(ours) > SHORT and ours.startswith(beginning))
 
 
 def _parent(shown: ShownPost) -> str | None:
-    listed = shown.get("referenced_tweets") or shown.get("referenced_posts") or ()
-    parents = (each for each in listed if isinstance(each, dict) and each.get("type") == "replied_to")
-    return next((str(each.get("id")) for each in parents), None)
+    """Return the id of the post that a shown post replies to, if X shows it."""
+    listed = shown.get("referenced_tweets") or shown.get("referenced_posts")
+    for each in listed if isinstance(listed, list) else []:
+        if isinstance(each, dict) and each.get("type") == "replied_to":
+            return str(each.get("id"))
+    return None
 
 
-def _link_targets(whole: ShownPost) -> dict[str, str]:
-    """Return the targets of X's short links, as far as X names them."""
-    entities = whole.get("entities")
+def _link_targets(shown: ShownPost) -> Mapping[str, str]:
+    """Return the addresses that X's short links stand for."""
+    entities = shown.get("entities")
     urls = entities.get("urls") if isinstance(entities, dict) else None
     listed = [each for each in urls if isinstance(each, dict)] if isinstance(urls, list) else []
-    return {str(each.get("url")): str(each["expanded_url"]) for each in listed if each.get("expanded_url")}
+    return {str(each.get("url")): _unescaped(str(each["expanded_url"])) for each in listed if each.get("expanded_url")}
 
 
-def _plain(text: str, handle: str) -> str:
-    while (plain := html.unescape(text)) != text:
-        text = plain
-    text = " ".join(unicodedata.normalize("NFD", text).split())  # composed, a short link could hide half a letter
-    return re.sub(rf"\A(@{re.escape(handle)} )+", "", text, flags=re.IGNORECASE)
+def _unescaped(text: str) -> str:
+    """Return a text of X as it was written. It escapes these three."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _host(url: str) -> str:
+def _plain(text: str, targets: Mapping[str, str], handle: str) -> str:
+    """Return a text for comparison: links expanded and without what X may change of them, and our handle left out."""
+    text = _SHORTENED.sub(lambda link: targets.get(link[0], link[0]), text)
+    text = _ACE.sub(_decoded, unquote(text))
+    text = re.sub(r"https?://|/(?=\s|\Z)", "", " ".join(unicodedata.normalize("NFC", text).split()).casefold())
+    return re.sub(rf"\A(@{re.escape(handle.casefold())} )+", "", text)
+
+
+def _decoded(label: re.Match[str]) -> str:
     try:
-        host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
-        return host.encode("idna").decode().lower()
-    except ValueError:  # not an address, or a host that no IDNA label may be
-        return url
+        return label[1].encode().decode("punycode")
+    except ValueError:
+        return label[0]
 
 
 def upload(picture: Picture, client: Client) -> str:
@@ -202,40 +145,29 @@ def upload(picture: Picture, client: Client) -> str:
     JSON, and has no method for the media of API v2. Pieces are for videos.
     """
     content = {"media": base64.b64encode(picture.data).decode(), "media_category": "tweet_image"}
-    answer = _uploaded(client.ask("request", "POST", _UPLOAD, json=content), client)
-    media = str(answer.data.get("id"))
-    left = _PATIENCE
-    while (state := _processing(answer).get("state")) in _PROCESSING:
-        pause = _pause(answer)
-        if left < pause:
-            raise Unavailable("X is still busy with a picture; the post waits.", remedy="It will be tried again.")
-        client.clock.sleep(pause)
-        left -= pause
-        status = {"command": "STATUS", "media_id": media}
-        answer = _uploaded(client.ask("request", "GET", _UPLOAD, params=status), client)
+    answer = client.ask("request", "POST", _UPLOAD, json=content)
+    if not answer.ok:
+        raise client.error(answer)
+    media = answer.data.get("id")
+    if not is_id(media):
+        raise Unconfirmed(Text("X's answer to the picture cannot be read."), code=answer.code)
+    state = _processing(answer)
+    if state in _PROCESSING:  # pictures are ready at once
+        raise Unavailable(
+            Text("X is still busy with a picture; the post waits."), remedy=Text("It will be tried again.")
+        )
     if state == "failed":
-        raise Refused("X cannot use a picture of the post. Nothing was posted.", remedy="Use another picture, or none.")
+        raise Refused(
+            Text("X cannot use a picture of the post. Nothing was posted."),
+            remedy=Text("Use another picture, or none."),
+        )
     alt = picture.alt if len(picture.alt) <= ALT else f"{picture.alt[: ALT - 1]}…"
     described = client.ask("request", "POST", _METADATA, json={"id": media, "metadata": {"alt_text": {"text": alt}}})
     if not described.ok:
         raise client.error(described)
-    return media
+    return str(media)
 
 
-def _uploaded(answer: XAnswer, client: Client) -> XAnswer:
-    if not answer.ok:
-        raise client.error(answer)
-    if not is_id(answer.data.get("id")):
-        raise Unconfirmed("X's answer to the picture cannot be read.", code=answer.code)
-    return answer
-
-
-def _processing(answer: XAnswer) -> dict[str, Any]:
+def _processing(answer: XAnswer) -> object:
     info = answer.data.get("processing_info")
-    return info if isinstance(info, dict) else {}
-
-
-def _pause(answer: XAnswer) -> float:
-    shortest, longest = _PAUSES
-    advised = _processing(answer).get("check_after_secs")
-    return min(max(advised, shortest), longest) if isinstance(advised, int | float) else shortest
+    return info.get("state") if isinstance(info, dict) else None

@@ -1,5 +1,4 @@
 """The promises of capabilities, tested only for channels that claim them."""
-# ruff: noqa: S101 - test code
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from policenotify.channel import (
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
 from policenotify.testing.contract.case import SLOTS, ContractCase, requires
-from policenotify.testing.contract.fixtures import BulkFixture, Call, Fault, NetworkFixture
+from policenotify.testing.contract.fixtures import Call, Fault, NetworkFixture
 from policenotify.testing.contract.texts import PEOPLE, send_post, send_to
 
 _ERRORS: Final[dict[Fault, type[ChannelError]]] = {
@@ -231,7 +230,7 @@ class CapabilityContract(ContractCase):
     # --- recipients
 
     @requires("recipients")
-    def test_recipients_get_private_copies(self, channel: Channel, network: BulkFixture) -> None:
+    def test_recipients_get_private_copies(self, channel: Channel, network: NetworkFixture) -> None:
         """Each recipient gets the post once, has one outcome, and sees no other address."""
         outcomes = send_to(channel, self.request(channel, text="À tous"), PEOPLE)
         assert {each.outcome for each in outcomes} == {"posted"}, f"A network that accepts everything gave {outcomes}."
@@ -244,7 +243,7 @@ class CapabilityContract(ContractCase):
             assert len(others) == 1, "A recipient sees another one's address."
 
     @requires("recipients")
-    def test_refused_recipient_does_not_stop_the_others(self, channel: Channel, network: BulkFixture) -> None:
+    def test_refused_recipient_does_not_stop_the_others(self, channel: Channel, network: NetworkFixture) -> None:
         """A rejected recipient is `refused`, and the others get the post."""
         network.refuse_recipient(PEOPLE[1].address)
         outcomes = {each.key: each for each in send_to(channel, self.request(channel), PEOPLE)}
@@ -257,7 +256,7 @@ class CapabilityContract(ContractCase):
         self.assert_no_secret(network, repr(refused), "the outcome of a recipient")
 
     @requires("recipients")
-    def test_unconfirmed_call_leaves_its_people_in_doubt(self, channel: Channel, network: BulkFixture) -> None:
+    def test_unconfirmed_call_leaves_its_people_in_doubt(self, channel: Channel, network: NetworkFixture) -> None:
         """After a lost answer the people of this call are in doubt, and the next call serves others."""
         request, most = self.request(channel), channel.capabilities.people_per_call
         network.fail_next(Fault.DISCONNECTED_AFTER)
@@ -271,7 +270,7 @@ class CapabilityContract(ContractCase):
         self._assert_received(network, *PEOPLE)
 
     @requires("recipients")
-    def test_unreached_recipients_are_not_in_doubt(self, channel: Channel, network: BulkFixture) -> None:
+    def test_unreached_recipients_are_not_in_doubt(self, channel: Channel, network: NetworkFixture) -> None:
         """`Unavailable` is raised for the people of a call that never reached the network."""
         request = self.request(channel)
         send_to(channel, request, PEOPLE[:1])
@@ -281,7 +280,7 @@ class CapabilityContract(ContractCase):
         self._assert_received(network, PEOPLE[0])
 
     @requires("recipients")
-    def test_several_channel_objects_send_at_once(self, channel: Channel, network: BulkFixture) -> None:
+    def test_several_channel_objects_send_at_once(self, channel: Channel, network: NetworkFixture) -> None:
         """As many channel objects as `calls_at_once` send one request to different people at the same time."""
         request = self.request(channel)
 

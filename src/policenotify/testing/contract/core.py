@@ -1,5 +1,4 @@
 """The promises of every channel: construction, `prepare` and `send`."""
-# ruff: noqa: S101, PLR2004 - test code: asserts and expected numbers are its point
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ from policenotify.channel import (
     SupportsDelete,
     SupportsEdit,
     SupportsLookup,
-    SupportsPeople,
-    SupportsSend,
+    missing_methods,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.testing.contract import texts
@@ -59,15 +57,7 @@ class CoreContract(ContractCase):
     def test_claims_have_methods(self, channel: Channel) -> None:
         """A channel has the methods of its capabilities and no impossible value."""
         can = channel.capabilities
-        claims: list[tuple[object, type]] = [
-            (True, Channel),
-            (can.recipients, SupportsPeople),
-            (not can.recipients, SupportsSend),
-            (can.lookup_delay is not None, SupportsLookup),
-            (can.edits, SupportsEdit),
-            (can.deletes, SupportsDelete),
-        ]
-        missing = [protocol.__name__ for claimed, protocol in claims if claimed and not isinstance(channel, protocol)]
+        missing = missing_methods(channel, can)
         assert not missing, f"It claims what it has no method for: {', '.join(missing)} of policenotify.channel."
         spans = (can.idempotency_window, can.lookup_delay or timedelta(0))
         assert can.budget.limit > 0, "A budget for no text makes no sense."
@@ -344,8 +334,8 @@ class ChannelContract(CoreContract, CapabilityContract):
         secrets = ("tk_secret",)
 
         def open(self, network: OneCallFixture) -> Ntfy:
-            token = SecretStr("tk_secret")
-            return Ntfy(topic="police", token=token, server=network.url, timeout=2.0, clock=network.clock)
+            options = Ntfy.Options(topic="police", token=SecretStr("tk_secret"), server=network.url, timeout=2.0)
+            return Ntfy(options, network.services)
     ```
 
     Your own tests in the class can use the fixtures `network` and `channel`, and these methods:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import ClassVar, Final, Literal, Protocol, Self, TypeAlias
+from typing import ClassVar, Final, Literal, Self, TypeAlias
 
+from policenotify.channel import Services
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
@@ -90,56 +91,61 @@ class VisiblePost:
     whole: bytes = field(default=b"", repr=False)
 
 
-class NetworkFixture(Protocol):
+class NetworkFixture:
     """A network on the loopback as the contract suite controls it.
 
     It listens within `with`. Before, it has an address all the same (port 0 will do), because a channel is also created
-    only to read its capabilities.
+    only to read its capabilities. A subclass implements `visible_posts`, `fail_next` and `recover`, and
+    `refuse_recipient` for a network with recipients.
+
+    Attributes:
+        clock: The clock for channels that need one.
+        state_store: The store that all channel objects of the account share.
+        faults: The faults that this network can have.
+        retry_after: The time that `RATE_LIMITED` asks for, or `None` if it is not stated.
+
+    Args:
+        clock: The clock. By default a new one.
     """
 
-    @property
-    def clock(self) -> FakeClock:
-        """The clock for channels that need one."""
+    faults: frozenset[Fault] = frozenset(Fault)
+    retry_after: timedelta | None = None
 
-    @property
-    def state_store(self) -> InMemoryStateStore:
-        """The store that all channel objects of the account share."""
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock: FakeClock = clock or FakeClock()
+        self.state_store: InMemoryStateStore = InMemoryStateStore()
+        self.services: Services = Services(self.clock, self.state_store)
 
-    @property
-    def faults(self) -> frozenset[Fault]:
-        """The faults that this network can have."""
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def retry_after(self) -> timedelta | None:
-        """The time that `RATE_LIMITED` asks for, or `None` if it is not stated."""
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        """Stop listening."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Tokens that the network issued, which must appear nowhere."""
+        return ()
 
     @property
     def visible_posts(self) -> Sequence[VisiblePost]:
         """What readers see, oldest first."""
+        raise NotImplementedError(f"{type(self).__name__}.visible_posts: return what readers see on the server.")
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
         """Let the next call of this kind fail, or all until `recover()`."""
+        raise NotImplementedError(f"{type(self).__name__}.fail_next: let the next {call} call fail by {fault}.")
 
     def recover(self) -> None:
         """End every fault."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None: ...
-
-
-class BulkFixture(NetworkFixture, Protocol):
-    """A network with recipients."""
+        raise NotImplementedError(f"{type(self).__name__}.recover: end every fault.")
 
     def refuse_recipient(self, address: str) -> None:
         """Reject this recipient for good, until `recover()`."""
+        raise NotImplementedError(f"{type(self).__name__}.refuse_recipient: reject one recipient.")
 
 
-class HttpFixture:
+class HttpFixture(NetworkFixture):
     """A network of HTTP calls on a fake server.
 
     A subclass implements `visible_posts`.
@@ -163,16 +169,14 @@ class HttpFixture:
         "edit": ("PUT", "*"),
         "delete": ("DELETE", "*"),
     }
-    faults: frozenset[Fault] = frozenset(Fault)
     retry_after: timedelta | None = timedelta(seconds=90)
     limit: ClassVar[Answer | None] = None
     refusal: ClassVar[Answer] = Answer.json({"error": "InvalidRequest", "message": "not in these words"}, 400)
     denial: ClassVar[Answer] = Answer.json({"error": "AuthenticationRequired", "message": "who are you?"}, 401)
 
     def __init__(self, server: FakeServer, clock: FakeClock | None = None) -> None:
+        super().__init__(clock)
         self.server = server
-        self.clock: FakeClock = clock or FakeClock()
-        self.state_store: InMemoryStateStore = InMemoryStateStore()
 
     def __enter__(self) -> Self:
         self.server.__enter__()
@@ -185,16 +189,6 @@ class HttpFixture:
     def url(self) -> str:
         """The URL for the channel."""
         return self.server.url
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Nothing: the server issues no tokens."""
-        return ()
-
-    @property
-    def visible_posts(self) -> Sequence[VisiblePost]:
-        """What readers see, oldest first."""
-        raise NotImplementedError(f"{type(self).__name__}.visible_posts: return what readers see on the server.")
 
     def fail_next(self, fault: Fault, call: Call = "post") -> None:
         """Let the next call fail, or all for `UNREACHABLE` and `UNAUTHORIZED`."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Self, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, cast
 
 from policenotify.cli.report.builder import draw_networks
 from policenotify.cli.report.file import DEV_POLICY, dev_html
-from policenotify.testing.dev.networks import DevNetworks
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
-from policenotify.web.server import FeedFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from policenotify.catalogue.catalogue import Catalogue
-    from policenotify.testing.dev.network import Mode
+    from policenotify.testing.dev.networks import DevNetworks, Mode
 
 _LOCAL: Final = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
 _RELOAD: Final = 5  # seconds
@@ -25,8 +26,11 @@ _HEADERS: Final = {
 }
 
 
-class DevPage:
-    """A page on 127.0.0.1, as a context manager. It also serves the files of a feed, whose address it becomes.
+@contextmanager
+def dev_page(
+    networks: DevNetworks, port: int = 0, *, form: bool = True, catalogue: Catalogue | None = None
+) -> Iterator[str]:
+    """Serve a page on 127.0.0.1, and yield its address.
 
     Only this machine reaches it. A page of another site can neither read it nor send its form: each call must name this
     host, and a change must come from a page of it.
@@ -34,70 +38,43 @@ class DevPage:
     Args:
         networks: The fake networks.
         port: The port. 0: a free one.
-        switches: Show the form by which a network fails.
+        form: Show the form by which a network fails.
         catalogue: The language of the page. `None`: English.
 
     Raises:
         OSError: The port is in use.
     """
 
-    def __init__(
-        self, networks: DevNetworks, port: int = 0, *, switches: bool = True, catalogue: Catalogue | None = None
-    ) -> None:
-        self._networks = networks
-        self._switches = switches
-        self._catalogue = catalogue
-        self._server = FakeServer(self._answer).start(port)
-        self._feed = next((network for network in networks if network.channel == "feed"), None)
-        if self._feed:
-            self._feed.site = f"{self.url}feed/"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self._server.close()
-
-    @property
-    def url(self) -> str:
-        """The address of the page."""
-        return f"{self._server.url}/"
-
-    def _answer(self, request: RecordedRequest) -> Answer:
-        host = request.headers["Host"] or ""
-        changes = request.method == "POST"
+    def answer(request: RecordedRequest) -> Answer:
+        host, again = request.headers["Host"] or "", "still" not in request.query
+        changes = form and request.method == "POST"
         if not _LOCAL.fullmatch(host) or (changes and request.headers["Origin"] != f"http://{host}"):
             return Answer(403)
         if changes:
-            return self._change(request)
-        if request.path == "/":
-            reload = 0 if "still" in request.query else _RELOAD
-            return _shown(self._html(reload=reload).encode(), "text/html; charset=utf-8")
-        if request.path == "/settings.toml":
-            return _shown(self._networks.toml.encode(), "text/plain; charset=utf-8")
-        if self._feed and request.path.startswith("/feed/"):
-            file = FeedFolder(self._feed.server.folder).find(request.path.removeprefix("/feed/") or "index.html")
-            return _shown(file.content, file.media_type) if file else Answer(404)
-        return Answer(404)
-
-    def _change(self, request: RecordedRequest) -> Answer:
-        if not self._switches:
+            return _change(networks, request) or Answer.redirect("/" if again else "/?still", 303)
+        if request.path not in {"/", "/settings.toml"} or request.method == "POST":
             return Answer(404)
-        try:
-            [(channel, [mode])] = request.form().items()
-            if channel == "reset":
-                self._networks.reset()
-            else:
-                self._networks.set_mode(channel, cast("Mode", mode))
-        except (KeyError, ValueError):
-            return Answer(400)
-        return Answer.redirect("/?still" if "still" in request.query else "/", 303)
+        kind, content = "plain", networks.toml
+        if request.path == "/":
+            devices = draw_networks(((each.config, each.posts) for each in networks), "Police nationale")
+            modes = {each.channel: each.mode for each in networks} if form else {}
+            kind, content = "html", dev_html(devices, catalogue, modes=modes, reload=_RELOAD if again else 0)
+        return Answer(200, content.encode(), {**_HEADERS, "Content-Type": f"text/{kind}; charset=utf-8"})
 
-    def _html(self, *, reload: int) -> str:
-        devices = draw_networks(((each.config, each.posts) for each in self._networks), "Police nationale")
-        modes = {each.channel: each.mode for each in self._networks if each.kind.refuse} if self._switches else {}
-        return dev_html(devices, self._catalogue, modes=modes, reload=reload, feed=bool(self._feed))
+    with FakeServer().start(port) as server:
+        server.on("*", "*", answer)
+        yield f"{server.url}/"
 
 
-def _shown(content: bytes, media_type: str) -> Answer:
-    return Answer(200, content, {**_HEADERS, "Content-Type": media_type})
+def _change(networks: DevNetworks, request: RecordedRequest) -> Answer | None:
+    """Change what the form names, or return the refusal."""
+    try:
+        [(channel, [mode])] = request.form().items()
+        if channel == "reset":
+            for network in networks:
+                network.reset()
+        else:
+            networks[channel].mode = cast("Mode", mode)
+    except (KeyError, ValueError):
+        return Answer(400)
+    return None

@@ -10,78 +10,43 @@ texts of all refusals.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from policenotify.testing.servers.http import Answer, RecordedRequest
-
-State = Literal["good", "used", "revoked"]
 
 _ACCESS = timedelta(hours=2)  # docs.x.com, "OAuth 2.0 Authorization Code Flow with PKCE"
 _SCOPES = "tweet.read tweet.write users.read media.write offline.access"
 
 
-@dataclass(slots=True)
-class _Token:
-    kind: Literal["access", "refresh"]
-    ends: datetime | None
-    state: State = "good"
+def signed_at(
+    request: RecordedRequest, url: str, consumer: tuple[str, str], access: tuple[str, str]
+) -> tuple[datetime, str] | None:
+    """Return time and nonce of a request that is signed with these keys (OAuth 1.0a, RFC 5849), else `None`."""
+    from oauthlib.oauth1.rfc5849 import signature, utils
 
-
-class Signatures:
-    """Checks signatures of OAuth 1.0a (RFC 5849), each of which is accepted once.
-
-    Args:
-        consumer: The app's key and secret.
-        access: The account's token and secret.
-        now: The server's time.
-
-    Attributes:
-        clock_tolerance: The largest difference of a signature's time (RFC 5849, section 3.3). By default any, because
-            clients sign with the system clock, which may differ from the server's.
-    """
-
-    clock_tolerance: timedelta | None = None
-
-    def __init__(self, consumer: tuple[str, str], access: tuple[str, str], now: Callable[[], datetime]) -> None:
-        self.consumer = consumer
-        self.access = access
-        self._now = now
-        self._nonces: set[str] = set()
-
-    def accepts(self, request: RecordedRequest, url: str) -> bool:
-        """Return True if a request is signed for this URL with our keys."""
-        from oauthlib.oauth1.rfc5849 import signature, utils  # noqa: PLC0415 - only signed calls need it
-
-        header = request.headers["Authorization"]
-        fields = {name: utils.unescape(value) for name, value in utils.parse_authorization_header(header)}
-        params = signature.collect_parameters(
-            uri_query=urlencode(request.query, doseq=True),
-            body=[],  # a JSON body is not signed (RFC 5849, section 3.4.1.3.1)
-            headers={"Authorization": header},
-            exclude_oauth_signature=True,
-        )
-        signed = SimpleNamespace(
-            http_method=request.method,
-            uri=f"{url}{request.path}",
-            params=params,
-            signature=fields.get("oauth_signature"),
-        )
-        nonce = f"{fields.get('oauth_timestamp')} {fields.get('oauth_nonce')}"
-        known = (fields.get("oauth_consumer_key"), fields.get("oauth_token")) == (self.consumer[0], self.access[0])
-        valid = signature.verify_hmac_sha1(signed, self.consumer[1], self.access[1])
-        at = datetime.fromtimestamp(int(fields.get("oauth_timestamp", "0")), UTC)
-        stale = self.clock_tolerance is not None and abs(self._now() - at) > self.clock_tolerance
-        if not known or not valid or stale or nonce in self._nonces:
-            return False
-        self._nonces.add(nonce)
-        return True
+    header = request.headers["Authorization"]
+    fields = {name: utils.unescape(value) for name, value in utils.parse_authorization_header(header)}
+    params = signature.collect_parameters(
+        uri_query=urlencode(request.query, doseq=True),
+        body=[],  # a JSON body is not signed (RFC 5849, section 3.4.1.3.1)
+        headers={"Authorization": header},
+        exclude_oauth_signature=True,
+    )
+    signed = SimpleNamespace(
+        http_method=request.method,
+        uri=f"{url}{request.path}",
+        params=params,
+        signature=fields.get("oauth_signature"),
+    )
+    known = (fields.get("oauth_consumer_key"), fields.get("oauth_token")) == (consumer[0], access[0])
+    if not known or not signature.verify_hmac_sha1(signed, consumer[1], access[1]):
+        return None
+    return datetime.fromtimestamp(int(fields.get("oauth_timestamp", "0")), UTC), fields.get("oauth_nonce", "")
 
 
 class OAuth2Tokens:
@@ -93,29 +58,22 @@ class OAuth2Tokens:
 
     Attributes:
         renewals: Number of renewals.
+        issued: All tokens ever issued.
+        access: The valid access tokens, and the end of each.
+        refresh: The valid refresh tokens.
     """
 
     def __init__(self, client: tuple[str, str], now: Callable[[], datetime]) -> None:
         self.client = client
         self.renewals = 0
+        self.issued: list[str] = []
+        self.access: dict[str, datetime] = {}
+        self.refresh: set[str] = set()
         self._now = now
-        self._tokens: dict[str, _Token] = {}
-        self.first = self._new("refresh")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """All tokens ever issued."""
-        return tuple(self._tokens)
 
     def accepts(self, token: str) -> bool:
         """Return True for a valid access token."""
-        known = self._tokens.get(token)
-        return (
-            known is not None
-            and (known.kind, known.state) == ("access", "good")
-            and known.ends is not None
-            and self._now() < known.ends
-        )
+        return token in self.access and self._now() < self.access[token]
 
     def renew(self, request: RecordedRequest) -> Answer:
         """Answer `POST /2/oauth2/token`."""
@@ -125,38 +83,32 @@ class OAuth2Tokens:
             return _oauth_error("unauthorized_client", "Missing valid authorization header", 401)
         if form.get("client_id") != self.client[0]:
             return _oauth_error("invalid_request", "Value passed for the client id was invalid.")
-        token = self._tokens.get(form.get("refresh_token", ""))
-        if (
-            form.get("grant_type") != "refresh_token"
-            or token is None
-            or (token.kind, token.state) != ("refresh", "good")
-        ):
+        token = form.get("refresh_token", "")
+        if form.get("grant_type") != "refresh_token" or token not in self.refresh:
             return invalid_token()
-        token.state = "used"
+        self.refresh.remove(token)
         self.renewals += 1
+        access = self._new("access")
+        self.access[access] = self._now() + _ACCESS
         return Answer.json(
             {
                 "token_type": "bearer",
                 "expires_in": int(_ACCESS.total_seconds()),
-                "access_token": self._new("access"),
+                "access_token": access,
                 "scope": _SCOPES,
-                "refresh_token": self._new("refresh"),
+                "refresh_token": self.authorise(),
             }
         )
 
-    def end(self, kind: Literal["access", "refresh"]) -> None:
-        """Revoke every token of a kind."""
-        for token in self._tokens.values():
-            if token.kind == kind:
-                token.state = "revoked"
-
     def authorise(self) -> str:
         """Return a new refresh token, as when a person authorises the app again."""
-        return self._new("refresh")
+        token = self._new("refresh")
+        self.refresh.add(token)
+        return token
 
-    def _new(self, kind: Literal["access", "refresh"]) -> str:
-        token = base64.b64encode(f"{kind}-token-of-the-server-{len(self._tokens):04d}".encode()).decode().rstrip("=")
-        self._tokens[token] = _Token(kind, self._now() + _ACCESS if kind == "access" else None)
+    def _new(self, kind: str) -> str:
+        token = base64.b64encode(f"{kind}-token-of-the-server-{len(self.issued):04d}".encode()).decode().rstrip("=")
+        self.issued.append(token)
         return token
 
 
@@ -229,16 +181,6 @@ def schema_error(body: dict[str, Any]) -> Answer | None:
 def has_invalid_characters(text: str) -> bool:
     """Return True if a text contains a character that X rejects."""
     return _INVALID.search(text) is not None
-
-
-def as_code(answer: Answer) -> Answer:
-    """Return a refusal in the other form of OpenAPI 2.167, `Error`."""
-    if answer.status < 400:  # noqa: PLR2004 - RFC 9110, section 15.5
-        return answer
-    error = json.loads(answer.body)
-    messages = [each["message"] for each in error.get("errors", ())]
-    body = {"code": answer.status, "message": "; ".join(messages) or error["detail"]}
-    return replace(answer, body=json.dumps(body).encode())
 
 
 NO_CREDITS: Final = problem(

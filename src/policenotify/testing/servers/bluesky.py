@@ -11,13 +11,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import RLock
 from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage
-from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
 from policenotify.text import graphemes, utf8_bytes
 
 _POSTS = "app.bsky.feed.post"
@@ -58,7 +57,7 @@ class FakeBlueskyServer(FakeServer):
     def __init__(
         self,
         handle: str = "police.example",
-        password: str = "abcd-efgh-ijkl-mnop",  # noqa: S107 - not a secret
+        password: str = "abcd-efgh-ijkl-mnop",
         *,
         did: str = "did:plc:server",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -77,8 +76,6 @@ class FakeBlueskyServer(FakeServer):
         self.logins_left: int = _LOGINS
         self.points_left: int = _WRITES
         self.commits: int = 0
-        self._clock = now
-        self._lock = RLock()
         self._request_count = 0
         self._tokens: dict[str, Literal["access", "refresh", "expired", "revoked"]] = {}
         self._records: dict[str, dict[str, Any]] = {}
@@ -94,7 +91,7 @@ class FakeBlueskyServer(FakeServer):
             ("GET", "com.atproto.repo.getRecord", self._get_record),
             ("POST", "com.atproto.repo.deleteRecord", self._delete_record),
         ):
-            self.on(method, f"/xrpc/{name}", self._guarded(answer))
+            self.on(method, f"/xrpc/{name}", answer)
 
     @property
     def posts(self) -> tuple[VisibleBlueskyPost, ...]:
@@ -159,29 +156,16 @@ class FakeBlueskyServer(FakeServer):
         with self._lock:
             return self.password, self.email, *self._tokens
 
-    def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
-        """Turn a refusal into an answer, and add the headers of the limits."""
-
-        def guarded(request: RecordedRequest) -> Answer:
-            with self._lock:
-                self._request_count += 1
-                try:
-                    result = answer(request)
-                except _Refusal as error:
-                    result = error.answer
-                return replace(result, headers={**self._limits(), **result.headers})
-
-        return guarded
-
-    def _limits(self) -> dict[str, str]:
+    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
         """Return the headers of the tightest limit, as the server does."""
+        self._request_count += 1
         left = _REQUESTS - self._request_count
         scarce = self.points_left < left
         limit, window = (_WRITES, 3600) if scarce else (_REQUESTS, 300)
         return {
             "RateLimit-Limit": str(limit),
             "RateLimit-Remaining": str(max(self.points_left if scarce else left, 0)),
-            "RateLimit-Reset": str(int(self._clock().timestamp()) + window),
+            "RateLimit-Reset": str(int(self._now().timestamp()) + window),
             "RateLimit-Policy": f"{limit};w={window}",
         }
 
@@ -199,21 +183,20 @@ class FakeBlueskyServer(FakeServer):
             raise _limited(300)
         body = request.json()
         if body.get("identifier") not in {self.handle, self.did} or body.get("password") != self.password:
-            raise _Refusal(401, "AuthenticationRequired", "Invalid identifier or password")
-        if self.closed in {"takendown", "suspended"}:
-            raise _Refusal(401, *_CLOSED[self.closed])
+            raise _refused(401, "AuthenticationRequired", "Invalid identifier or password")
         return self._session()
 
     def _refresh_session(self, request: RecordedRequest) -> Answer:
         if request.body:
-            raise _Refusal(400, "InvalidRequest", "A request body was provided when none was expected")
+            raise _refused(400, "InvalidRequest", "A request body was provided when none was expected")
         self._check_token(request, "refresh")
-        if self.closed in {"takendown", "suspended"}:
-            raise _Refusal(401, *_CLOSED[self.closed])
+        answer = self._session()  # the used token stays valid for two hours
         self.refreshes += 1
-        return self._session()  # the used token stays valid for two hours
+        return answer
 
     def _session(self) -> Answer:
+        if self.closed in {"takendown", "suspended"}:
+            raise _refused(401, *_CLOSED[self.closed])
         return Answer.json(
             self._account()
             | {"accessJwt": self._token("access"), "refreshJwt": self._token("refresh")}
@@ -238,7 +221,7 @@ class FakeBlueskyServer(FakeServer):
 
     def _token(self, kind: Literal["access", "refresh"]) -> str:
         """Return a token that looks like a JWT (RFC 7519)."""
-        now = int(self._clock().timestamp())
+        now = int(self._now().timestamp())
         scope, lifetime = ("com.atproto.appPass", 7200) if kind == "access" else ("com.atproto.refresh", 90 * 86400)
         claims = {"scope": scope, "sub": self.did, "iat": now, "exp": now + lifetime, "jti": str(len(self._tokens))}
         parts = [json.dumps(part).encode() for part in ({"typ": "at+jwt", "alg": "HS256"}, claims)]
@@ -250,38 +233,38 @@ class FakeBlueskyServer(FakeServer):
     def _check_token(self, request: RecordedRequest, kind: Literal["access", "refresh"]) -> None:
         scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
         if scheme != "Bearer":
-            raise _Refusal(401, "AuthMissing", "Authentication Required")
+            raise _refused(401, "AuthMissing", "Authentication Required")
         state = self._tokens.get(token)
         if state == "expired":
-            raise _Refusal(400, "ExpiredToken", "Token has expired")
+            raise _refused(400, "ExpiredToken", "Token has expired")
         if state == "revoked":
-            raise _Refusal(400, "ExpiredToken", "Token has been revoked")
+            raise _refused(400, "ExpiredToken", "Token has been revoked")
         if state != kind:
-            raise _Refusal(400, "InvalidToken", "Token could not be verified")
+            raise _refused(400, "InvalidToken", "Token could not be verified")
 
     def _check_write(self, request: RecordedRequest, cost: int) -> dict[str, Any]:
         """Return the body of a write by the owner. A refused one costs points, too."""
         self._check_token(request, "access")
         if self.closed:
-            raise _Refusal(401, *_CLOSED[self.closed])
+            raise _refused(401, *_CLOSED[self.closed])
         if self.points_left < cost:
             raise _limited(3600)
         self.points_left -= cost
         body: dict[str, Any] = request.json()
         if body["repo"] not in {self.did, self.handle}:
-            raise _Refusal(403, "AccountNotFound", "Account not found")
+            raise _refused(403, "AccountNotFound", "Account not found")
         return body
 
     def _resolve_handle(self, request: RecordedRequest) -> Answer:
         did = {**self.handles, self.handle: self.did}.get(request.query["handle"][0])
         if did is None:
-            raise _Refusal(400, "HandleNotFound", "Unable to resolve handle")
+            raise _refused(400, "HandleNotFound", "Unable to resolve handle")
         return Answer.json({"did": did})
 
     def _upload_blob(self, request: RecordedRequest) -> Answer:
         self._check_token(request, "access")
         if len(request.body) > _BLOB_LIMIT:
-            raise _Refusal(413, "PayloadTooLarge", "request entity too large")
+            raise _refused(413, "PayloadTooLarge", "request entity too large")
         sniffed = next((kind for magic, kind in _MAGIC.items() if request.body.startswith(magic)), None)
         kind = sniffed or request.headers["Content-Type"] or "application/octet-stream"
         cid = _cid(0x55, request.body)
@@ -296,7 +279,7 @@ class FakeBlueskyServer(FakeServer):
         if refusal is None and rkey in self.slurs:
             refusal = "Unacceptable slur in record key"
         if refusal:
-            raise _Refusal(400, "InvalidRequest", refusal)
+            raise _refused(400, "InvalidRequest", refusal)
         uri = f"at://{self.did}/{body['collection']}/{rkey}"
         cid, old = _record_cid(record), self._records.get(uri)
         result: dict[str, Any] = {"uri": uri, "cid": cid, "validationStatus": "valid"}
@@ -304,10 +287,10 @@ class FakeBlueskyServer(FakeServer):
         if old_cid == cid:
             return Answer.json(result)  # nothing changes: no commit
         if "swapRecord" in body and body["swapRecord"] != old_cid:
-            raise _Refusal(400, "InvalidSwap", f"Record was at {old_cid or 'null'}")
+            raise _refused(400, "InvalidSwap", f"Record was at {old_cid or 'null'}")
         for blob in blobs(record):
             if blob["ref"]["$link"] not in self._blobs:
-                raise _Refusal(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
+                raise _refused(400, "BlobNotFound", f"Could not find blob: {blob['ref']['$link']}")
         if not self.drops_posts:
             self._records[uri] = record
         return Answer.json({**result, "commit": self._commit(uri)})
@@ -315,11 +298,11 @@ class FakeBlueskyServer(FakeServer):
     def _get_record(self, request: RecordedRequest) -> Answer:
         repo, collection, rkey = (request.query[name][0] for name in ("repo", "collection", "rkey"))
         if repo not in {self.did, self.handle} or self.closed:
-            raise _Refusal(400, "InvalidRequest", "Could not locate record")
+            raise _refused(400, "InvalidRequest", "Could not locate record")
         uri = f"at://{self.did}/{collection}/{rkey}"
         record = self._records.get(uri)
         if record is None:
-            raise _Refusal(400, "RecordNotFound", f"Could not locate record: {uri}")
+            raise _refused(400, "RecordNotFound", f"Could not locate record: {uri}")
         return Answer.json({"uri": uri, "cid": _record_cid(record), "value": record})
 
     def _delete_record(self, request: RecordedRequest) -> Answer:
@@ -340,16 +323,12 @@ class FakeBlueskyServer(FakeServer):
         return {"cid": _cid(0x71, revision.encode()), "rev": str(self.commits)}
 
 
-class _Refusal(Exception):
-    """A refusal in the server's form."""
-
-    def __init__(self, status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(error)
-        self.answer = Answer.json({"error": error, "message": message}, status, headers=headers)
+def _refused(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
+    return Refusal(Answer.json({"error": error, "message": message}, status, headers=headers))
 
 
-def _limited(seconds: int) -> _Refusal:
-    return _Refusal(429, "RateLimitExceeded", "Rate Limit Exceeded", {"Retry-After": str(seconds)})
+def _limited(seconds: int) -> Refusal:
+    return _refused(429, "RateLimitExceeded", "Rate Limit Exceeded", {"Retry-After": str(seconds)})
 
 
 def _record_cid(record: Mapping[str, Any]) -> str:
@@ -479,34 +458,33 @@ def _reasons(record: Mapping[str, Any]) -> Iterator[str]:
     for name in ("text", "createdAt"):
         if not isinstance(record.get(name), str):
             yield f'Missing required key "{name}" at $.record'
-    yield from _text(record["text"])
+    yield from _text(record["text"], 300, "$.record.text")
     yield from _date(record["createdAt"], "$.record.createdAt")
     langs = record.get("langs", [])
-    yield from _array(langs, 3, "$.record.langs")
+    yield from _too_big("array", len(langs), 3, "$.record.langs")
     for number, lang in enumerate(langs):
         if not _LANGUAGE.fullmatch(lang):
             yield f'Invalid language (got "{lang}") at $.record.langs[{number}]'
-    yield from _array(record.get("tags", []), 8, "$.record.tags")
+    yield from _too_big("array", len(record.get("tags", [])), 8, "$.record.tags")
     for number, facet in enumerate(record.get("facets", [])):
         yield from _facet(facet, f"$.record.facets[{number}]")
     yield from _embed(record.get("embed", {}), "$.record.embed")
 
 
-def _text(text: str) -> Iterator[str]:
-    if (size := utf8_bytes(text)) > 3000:  # noqa: PLR2004 - the lexicon's maxLength
-        yield f"string too big (maximum 3000, got {size}) at $.record.text"
-    if (size := graphemes(text)) > 300:  # noqa: PLR2004 - the lexicon's maxGraphemes
-        yield f"grapheme too big (maximum 300, got {size}) at $.record.text"
+def _too_big(what: str, size: int, most: int, where: str) -> Iterator[str]:
+    if size > most:
+        yield f"{what} too big (maximum {most}, got {size}) at {where}"
+
+
+def _text(text: str, most: int, where: str) -> Iterator[str]:
+    """Check a text by the lexicon's `maxGraphemes`, a tenth of its `maxLength` in bytes."""
+    yield from _too_big("string", utf8_bytes(text), 10 * most, where)
+    yield from _too_big("grapheme", graphemes(text), most, where)
 
 
 def _date(value: str, where: str) -> Iterator[str]:
     if not _DATETIME.fullmatch(value) or value.endswith("-00:00"):
         yield f'Invalid datetime (got "{value}") at {where}'
-
-
-def _array(value: list[Any], most: int, where: str) -> Iterator[str]:
-    if len(value) > most:
-        yield f"array too big (maximum {most}, got {len(value)}) at {where}"
 
 
 def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -520,16 +498,13 @@ def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
         if feature["$type"] == "app.bsky.richtext.facet#link" and not _URI.fullmatch(feature["uri"]):
             yield f'Invalid uri (got "{feature["uri"]}") at {path}.uri'
         if feature["$type"] == "app.bsky.richtext.facet#tag":
-            if (size := utf8_bytes(feature["tag"])) > 640:  # noqa: PLR2004 - the lexicon's maxLength
-                yield f"string too big (maximum 640, got {size}) at {path}.tag"
-            if (size := graphemes(feature["tag"])) > 64:  # noqa: PLR2004 - the lexicon's maxGraphemes
-                yield f"grapheme too big (maximum 64, got {size}) at {path}.tag"
+            yield from _text(feature["tag"], 64, f"{path}.tag")
 
 
 def _embed(embed: Mapping[str, Any], where: str) -> Iterator[str]:
     """Check an embed. As on the server, unknown kinds are accepted."""
     if embed.get("$type") == "app.bsky.embed.images":
-        yield from _array(embed["images"], 4, f"{where}.images")
+        yield from _too_big("array", len(embed["images"]), 4, f"{where}.images")
         for number, image in enumerate(embed["images"]):
             yield from _embedded_image(image, f"{where}.images[{number}]")
     elif embed.get("$type") == "app.bsky.embed.external":
@@ -558,5 +533,4 @@ def _card(card: Mapping[str, Any], where: str) -> Iterator[str]:
 def _image(blob: Mapping[str, Any], most: int, where: str) -> Iterator[str]:
     if not blob["mimeType"].startswith("image/"):
         yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.mimeType'
-    if blob["size"] > most:
-        yield f"blob too big (maximum {most}, got {blob['size']}) at {where}"
+    yield from _too_big("blob", blob["size"], most, where)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 from collections import deque
@@ -27,11 +28,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Event, RLock, Thread, current_thread
-from typing import Any, Literal, Self, TypeAlias
+from itertools import chain
+from tempfile import TemporaryDirectory
+from threading import Event, Thread, current_thread
+from typing import Any, Literal, Self, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
-from policenotify.testing.servers import bound_socket
+from policenotify.errors import MissingExtra
+from policenotify.testing.servers import LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class RecordedRequest:
     body: bytes = field(repr=False)
     at: datetime
 
-    def json(self) -> Any:  # noqa: ANN401 - JSON holds anything
+    def json(self) -> Any:
         """Parse the body as JSON. Raises `ValueError` for any other."""
         return json.loads(self.body)
 
@@ -138,11 +142,19 @@ class Disconnect:
 
 
 Reply: TypeAlias = Answer | NoResponse | Disconnect
-Turn: TypeAlias = Reply | Callable[[RecordedRequest], Reply]
-Behaviour: TypeAlias = Turn | Sequence[Turn]
+Route: TypeAlias = Reply | Callable[[RecordedRequest], Reply]
+Script: TypeAlias = Route | Sequence[Route]
 
 
-class FakeServer:
+class Refusal(Exception):
+    """Raised by a callable of a script: the request is answered with *answer*."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class FakeServer(LoopbackServer):
     """A scripted HTTP/1.1 server on 127.0.0.1, at a free port, in daemon threads.
 
     Callables run one at a time, so that a stateful fake needs no lock. One that raises is answered with a 500, and its
@@ -155,64 +167,47 @@ class FakeServer:
     Attributes:
         latency: Seconds from a request's arrival to the first byte of its answer. The request takes effect before. An
             `Answer` with its own `delay` keeps that.
-        drops_posts: A fake of a service accepts posts as usual, and shows none of them, as a spam filter does.
     """
 
-    latency: float = 0.0
-    drops_posts: bool = False
-
     def __init__(
-        self, answer: Behaviour | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, answer: Script | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._now = now
-        self._changed = Condition(RLock())
+        super().__init__(now)
         self._requests: list[RecordedRequest] = []
-        self._routes = [_Route("*", "*", _not_found if answer is None else answer)]
-        self._faults: list[_Fault] = []
+        self._routes = [_Rule("*", "*", _not_found if answer is None else answer)]
+        self._faults: list[_Rule] = []
         self._choose: Callable[[RecordedRequest], tuple[Reply, bool] | None] | None = None
-        self._broken: list[BaseException] = []
-        self._port = 0
-        self._started = False
-        self._server: _Server | None = None
-        self._reserved: socket.socket | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
-        if self._broken and error is None:
-            raise self._broken[0]
-
-    def start(self, port: int = 0) -> Self:
-        """Start listening. `with` does it. `close()` must follow.
-
-        Args:
-            port: The port. 0: the one before, or a free one.
-
-        Raises:
-            OSError: The port is in use.
-        """
-        self._started = True
-        if self._server is None and self._reserved is None:
-            self._listen(bound_socket(port or self._port))
-        return self
+        self._authority: _Authority | None = None
 
     def close(self) -> None:
         """Stop, and close every connection. May be called twice."""
-        with self._changed:
-            self._started = False
-            server, self._server = self._server, None
-            reserved, self._reserved = self._reserved, None
-        if server is not None:
-            server.stop()
-        if reserved is not None:
-            reserved.close()
+        super().close()
+        authority, self._authority = self._authority, None
+        if authority is not None:
+            authority.folder.cleanup()
 
     @property
     def url(self) -> str:
         """The URL for the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables by which an unmodified client finds this server at every https address.
+
+        They name it as the proxy of an office whose firewall inspects TLS, with a certificate authority of its own.
+        They hold until `close()`.
+
+        Raises:
+            MissingExtra: trustme is not installed. It is in `policenotify[testing]`.
+        """
+        with self._lock:
+            self._authority = self._authority or _Authority()
+        return {
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.url),
+            **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"), ""),
+            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), self._authority.file),
+        }
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -226,23 +221,20 @@ class FakeServer:
         Raises:
             TimeoutError: Fewer arrived within `timeout` seconds.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
-                raise TimeoutError(f"{len(self._requests)} of {count} requests came within {timeout} seconds.")
-            return list(self._requests)
+        return self._wait(self._requests, count, timeout, "requests")
 
-    def on(self, method: str, path: str, behaviour: Behaviour) -> None:
+    def on(self, method: str, path: str, script: Script) -> None:
         """Set the answer of a route. Of several matching routes the last one set is used.
 
         Args:
             method: `"POST"`, or `"*"` for any.
             path: As sent, without query. A `*` stands for one segment (`/api/v1/statuses/*/context`); `"*"` alone for
                 any path.
-            behaviour: A value, a sequence of values (one for each request, the last one repeated), or a callable from
+            script: A value, a sequence of values (one for each request, the last one repeated), or a callable from
                 `RecordedRequest` to a value.
         """
         with self._changed:
-            self._routes.insert(0, _Route(method, path, behaviour))
+            self._routes.insert(0, _Rule(method, path, script))
 
     def fail_next(self, method: str, path: str, fault: Reply, *, effect: bool = False, times: int = 1) -> None:
         """Answer the next `times` requests of a route with `fault`.
@@ -255,12 +247,12 @@ class FakeServer:
             times: Number of requests. Several faults of one route are used in the order set.
         """
         with self._changed:
-            self._faults.append(_Fault(method, path, fault, effect, times))
+            self._faults.append(_Rule(method, path, fault, times, effect=effect))
 
     def always(self, fault: Reply, *, effect: bool = False) -> None:
         """Answer everything with `fault` until `recover()`."""
         with self._changed:
-            self._faults.insert(0, _Fault("*", "*", fault, effect, None))
+            self._faults.insert(0, _Rule("*", "*", fault, effect=effect))
 
     def disturb(self, choose: Callable[[RecordedRequest], tuple[Reply, bool] | None]) -> None:
         """Let *choose* return fault and `effect`, or `None`, until `recover()`.
@@ -270,31 +262,22 @@ class FakeServer:
         with self._changed:
             self._choose = choose
 
-    def refuse_connections(self) -> None:
-        """Refuse every connection until `recover()`."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.stop()
-        reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
-        with self._changed:
-            if self._started:
-                self._reserved = reserved
-                return
-        reserved.close()  # called by a route: the client may have closed the server already
-
     def recover(self) -> None:
-        """End every fault, and accept connections again at the same port."""
-        with self._changed:
+        """End every failure, and accept connections again at the same port."""
+        with self._lock:
             self._faults.clear()
             self._choose = None
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            self._listen(reserved)
+        super().recover()
 
-    def _listen(self, bound: socket.socket) -> None:
-        self._port = bound.getsockname()[1]
-        self._server = _Server(bound, self._reply, self._broken.append, self._now)
+    def _listen(self, bound: socket.socket) -> _Server:
+        return _Server(bound, self._reply, self._broken.append, self._now, self._context)
+
+    def _stop(self, server: _Server) -> None:
+        server.stop()
+
+    def _context(self, host: str) -> ssl.SSLContext | None:
+        with self._lock:
+            return self._authority.context(host) if self._authority else None
 
     def _reply(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Reply:
         url = urlsplit(target)
@@ -303,64 +286,97 @@ class FakeServer:
             request = RecordedRequest(method, url.path, query, headers, body, self._now())
             self._requests.append(request)
             self._changed.notify_all()
-            fault = next((each for each in self._faults if _matches(each.method, each.path, request)), None)
-            if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
-                self._faults.insert(0, fault := _Fault(request.method, request.path, *chosen, 1))
+            fault = self._fault(request)
             if fault is None:
                 reply = self._run(request)
                 return replace(reply, delay=reply.delay or self.latency) if isinstance(reply, Answer) else reply
-            if fault.used_up():
+            failure = cast("Reply", fault.next_route())
+            answer = self._run(request) if fault.effect else None
+            if isinstance(failure, Disconnect) and isinstance(answer, Answer):
+                return replace(failure, of=answer)
+            return failure
+
+    def _fault(self, request: RecordedRequest) -> _Rule | None:
+        fault = next((each for each in self._faults if each.matches(request)), None)
+        if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
+            return _Rule("*", "*", chosen[0], effect=chosen[1])
+        if fault is not None and fault.left is not None:
+            fault.left -= 1
+            if fault.left <= 0:
                 self._faults.remove(fault)
-            if not fault.effect:
-                return fault.reply
-            reply = self._run(request)
-            if isinstance(fault.reply, Disconnect) and isinstance(reply, Answer):
-                return replace(fault.reply, of=reply)
-            return fault.reply
+        return fault
 
     def _run(self, request: RecordedRequest) -> Reply:
-        turn = next(route for route in self._routes if _matches(route.method, route.path, request)).turn()
-        if not callable(turn):
-            return turn
+        route = next(rule for rule in self._routes if rule.matches(request)).next_route()
+        if not callable(route):
+            return route
         try:
-            reply = turn(request)
+            reply = route(request)
             if not isinstance(reply, Answer | NoResponse | Disconnect):
-                raise TypeError(f"{request.method} {request.path} was answered with {reply!r}.")  # noqa: TRY301 - stored like any other
-        except Exception as error:  # noqa: BLE001 - a route may fail in any way; __exit__ raises it
+                raise TypeError(f"{request.method} {request.path} was answered with {reply!r}.")
+        except Refusal as refusal:
+            reply = refusal.answer
+        except Exception as error:
             self._broken.append(error)
             return Answer.json({"error": "RouteFailed", "message": f"{type(error).__name__}: {error}"}, 500)
+        if isinstance(reply, Answer):
+            return replace(reply, headers={**self._headers(request), **reply.headers})
         return reply
 
+    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
+        """Return headers of an answer that is about to be sent."""
+        return {}
 
-class _Route:
-    """The answers of a method and a path."""
 
-    def __init__(self, method: str, path: str, behaviour: Behaviour) -> None:
-        self.method = method
-        self.path = path
-        self._turns = deque(behaviour if isinstance(behaviour, Sequence) else (behaviour,))
-        if not self._turns:
+class _Rule:
+    """The script of a route, or a failure of it.
+
+    Args:
+        method: As in `FakeServer.on`.
+        path: As in `FakeServer.on`.
+        script: As in `FakeServer.on`.
+        left: The number of requests that a failure is left for. `None`: any.
+        effect: The route is run before a failure.
+    """
+
+    def __init__(
+        self, method: str, path: str, script: Script, left: int | None = None, *, effect: bool = False
+    ) -> None:
+        self.left = left
+        self.effect = effect
+        self._method = method
+        self._path = None if path == "*" else re.compile(re.escape(path).replace(r"\*", "[^/]+"))
+        self._routes = deque(script if isinstance(script, Sequence) else (script,))
+        if not self._routes:
             raise ValueError(f"{method} {path} has no answer: the sequence is empty.")
 
-    def turn(self) -> Turn:
-        return self._turns.popleft() if len(self._turns) > 1 else self._turns[0]
+    def matches(self, request: RecordedRequest) -> bool:
+        right_path = self._path is None or self._path.fullmatch(request.path) is not None
+        return right_path and self._method in {"*", request.method}
+
+    def next_route(self) -> Route:
+        return self._routes.popleft() if len(self._routes) > 1 else self._routes[0]
 
 
-@dataclass(eq=False)
-class _Fault:
-    """A reply with priority over routes, for a number of requests or until removed."""
+class _Authority:
+    """A certificate authority, and its certificate in a temporary file."""
 
-    method: str
-    path: str
-    reply: Reply
-    effect: bool
-    left: int | None
+    def __init__(self) -> None:
+        try:
+            from trustme import CA
+        except ImportError as error:
+            raise MissingExtra("FakeServer.environment", "testing") from error
+        self._authority = CA()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.folder = TemporaryDirectory(prefix="policenotify-authority-")
+        self.file = f"{self.folder.name}/authority.pem"
+        self._authority.cert_pem.write_to_path(self.file)
 
-    def used_up(self) -> bool:
-        if self.left is None:
-            return False
-        self.left -= 1
-        return self.left <= 0
+    def context(self, host: str) -> ssl.SSLContext:
+        if host not in self._contexts:
+            self._contexts[host] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._authority.issue_cert(host).configure_cert(self._contexts[host])
+        return self._contexts[host]
 
 
 class _Server(ThreadingHTTPServer):
@@ -374,6 +390,7 @@ class _Server(ThreadingHTTPServer):
         reply: Callable[[str, str, HTTPMessage, bytes], Reply],
         broken: Callable[[BaseException], None],
         now: Callable[[], datetime],
+        context: Callable[[str], ssl.SSLContext | None],
     ) -> None:
         super().__init__(bound.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
@@ -382,22 +399,26 @@ class _Server(ThreadingHTTPServer):
         self.reply = reply
         self.broken = broken
         self.now = now
+        self.context = context
         self.closing = Event()
-        self._handlers: dict[Thread, socket.socket] = {}
+        self._handlers: dict[Thread, list[socket.socket]] = {}  # a second connection is TLS on the first
         # seconds between checks for the end
         self._acceptor = Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._acceptor.start()
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
+    def process_request(self, request: Any, client_address: Any) -> None:
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         alive = {known: each for known, each in self._handlers.items() if known.is_alive()}
-        self._handlers = alive | {thread: request}
+        self._handlers = alive | {thread: [request]}
         thread.start()
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
+    def add_connection(self, connection: socket.socket) -> None:
+        self._handlers[current_thread()].append(connection)
+
+    def shutdown_request(self, request: Any) -> None:
         self.close_request(request)  # the parent would send FIN first, which prevents a reset
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the parent's
+    def handle_error(self, request: object, client_address: object) -> None:
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):  # clients may disconnect
             self.broken(error)
@@ -407,13 +428,15 @@ class _Server(ThreadingHTTPServer):
         self.shutdown()
         self._acceptor.join()
         self.server_close()
-        for connection in self._handlers.values():
+        handlers = self._handlers
+        for connection in chain.from_iterable(handlers.values()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        if current_thread() not in self._handlers:  # a route that stops its own server must not wait
-            for thread, connection in self._handlers.items():
+        if current_thread() not in handlers:  # a route that stops its own server must not wait
+            for thread, connections in handlers.items():
                 thread.join()
-                connection.close()
+                for connection in connections:
+                    connection.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -436,7 +459,25 @@ class _Handler(BaseHTTPRequestHandler):
             case Disconnect():
                 self._hang_up(reply)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the parent's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+
+    def do_CONNECT(self) -> None:
+        """Serve the https address that a client asks a proxy for (RFC 9110, section 9.3.6)."""
+        context = self.server.context(self.path.partition(":")[0])
+        if context is None:
+            self._serve()
+            return
+        self.send_response_only(200)
+        self.end_headers()
+        self.rfile.close()
+        self.request = context.wrap_socket(self.connection, server_side=True)
+        self.server.add_connection(self.request)
+        self.setup()
+        self.close_connection = False
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the server knows only the one below TLS
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -478,13 +519,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.reset:  # close() discards at once and sends RST: SO_LINGER on, for 0 seconds (socket(7))
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+    def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
-
-
-def _matches(method: str, path: str, request: RecordedRequest) -> bool:
-    pattern = re.escape(path).replace(r"\*", "[^/]+")
-    return method in {"*", request.method} and (path == "*" or re.fullmatch(pattern, request.path) is not None)
 
 
 def _not_found(request: RecordedRequest) -> Answer:

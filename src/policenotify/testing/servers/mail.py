@@ -9,7 +9,6 @@ with FakeMailServer(login=("desk", "secret")) as mail:
     assert mail.mailbox("ana@c.example")[0].message["Subject"] == "Route barrée"
 ```
 """
-# ruff: noqa: ANN401, N802 - aiosmtpd is untyped, and names the hooks of _Session
 
 from __future__ import annotations
 
@@ -17,25 +16,23 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as modern
 from fnmatch import fnmatchcase
-from threading import Condition, Thread
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from functools import partial
+from threading import Lock, Thread
+from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.servers import bound_socket
+from policenotify.testing.servers import LoopbackServer
 
 Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
 """A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
-
-_T = TypeVar("_T")
-_Scripted = TypeVar("_Scripted", "_Refusal", "_Step")
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +60,7 @@ class Mail:
         return f"<Mail {str(self.message['Subject'])!r} at {self.at:%H:%M:%S}>"
 
 
-class FakeMailServer:
+class FakeMailServer(LoopbackServer):
     """A scripted SMTP server on 127.0.0.1, at a free port, in a daemon thread.
 
     Args:
@@ -75,13 +72,12 @@ class FakeMailServer:
 
     Attributes:
         login: As above; a change applies from the next session on.
-        drops_posts: Accept mails as usual, and deliver none of them.
+        latency: Seconds before the answer to `DATA`.
+        sessions: Number of accepted connections.
 
     Raises:
         MissingExtra: aiosmtpd is not installed. It is in `policenotify[testing]`.
     """
-
-    host = "127.0.0.1"
 
     def __init__(
         self,
@@ -91,92 +87,25 @@ class FakeMailServer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         try:
-            from aiosmtpd import smtp  # noqa: PLC0415 - needs the extra
+            from aiosmtpd import smtp
         except ImportError as error:
             raise MissingExtra("FakeMailServer", "testing") from error
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd logs every address there
         self._smtp = smtp
         self.login = login
         self._size_limit = size_limit
-        self._script = _Script(now, login is not None, smtp.MISSING)
+        super().__init__(now)
+        self.sessions: int = 0
+        self._script = _Script(self, self._deliver, self._broken.append, smtp.MISSING)
+        self._mails: list[Mail] = []
         self._protocols: WeakSet[Any] = WeakSet()
-        self._port = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
-        self._server: asyncio.Server | None = None
-        self._reserved: socket.socket | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
-        if self._script.broken and error is None:
-            raise self._script.broken[0]
-
-    def start(self, port: int = 0) -> Self:
-        """Start listening. `with` does it. `close()` must follow.
-
-        Args:
-            port: The port. 0: the one before, or a free one.
-
-        Raises:
-            OSError: The port is in use.
-        """
-        if self._loop is None:
-            bound = bound_socket(port or self._port)
-            self._loop = asyncio.new_event_loop()
-            self._loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
-            self._thread = Thread(target=self._loop.run_forever, daemon=True)
-            self._thread.start()
-            self._listen(bound)
-        return self
-
-    def close(self) -> None:
-        """Stop, and close every session. May be called twice."""
-        self.refuse_connections()
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            reserved.close()
-        loop, self._loop = self._loop, None
-        if loop is not None and self._thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            self._thread.join()
-            loop.close()
-
-    @property
-    def drops_posts(self) -> bool:
-        """See the class."""
-        return self._script.drops_mails
-
-    @drops_posts.setter
-    def drops_posts(self, value: bool) -> None:
-        self._script.drops_mails = value
-
-    @property
-    def latency(self) -> float:
-        """Seconds before the answer to `DATA`."""
-        return self._script.delays.get("DATA", 0.0)
-
-    @latency.setter
-    def latency(self, seconds: float) -> None:
-        self.delay("DATA", seconds)
-
-    @property
-    def port(self) -> int:
-        """The port; 0 before the start."""
-        return self._port
-
-    @property
-    def sessions(self) -> int:
-        """Number of accepted connections."""
-        return self._script.sessions
 
     @property
     def mails(self) -> list[Mail]:
         """Every accepted mail in order, one for each recipient, as a copy."""
-        with self._script.changed:
-            return list(self._script.mails)
+        with self._changed:
+            return list(self._mails)
 
     def wait_for(self, count: int, timeout: float = 60.0) -> list[Mail]:
         """Wait until `count` mails were accepted from another thread or process.
@@ -184,11 +113,7 @@ class FakeMailServer:
         Raises:
             TimeoutError: Fewer were accepted within `timeout` seconds.
         """
-        script = self._script
-        with script.changed:
-            if not script.changed.wait_for(lambda: len(script.mails) >= count, timeout):
-                raise TimeoutError(f"{len(script.mails)} of {count} mails came within {timeout} seconds.")
-            return list(script.mails)
+        return self._wait(self._mails, count, timeout, "mails")
 
     def mailbox(self, address: str) -> list[Mail]:
         """Return the mails of one recipient in order; the address in any case."""
@@ -231,16 +156,15 @@ class FakeMailServer:
             text: The reply's text with its enhanced code (RFC 3463).
             times: Number of refusals. By default all.
         """
-        with self._script.changed:
-            self._script.refusals.insert(0, _Refusal(pattern, f"{code} {text}", times))
+        matches = pattern if callable(pattern) else partial(_matches, pattern.lower())
+        self._script.refusals.insert(0, _Fault("RCPT", f"{code} {text}", times, matches))
 
     def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
         """Fail the next commands of a kind. A 421 also closes the connection.
 
         `fail_next("DATA", 554, "5.7.1 looks like spam")` refuses a whole mail after it was sent.
         """
-        with self._script.changed:
-            self._script.steps.append(_Step(command, f"{code} {text}", left=times))
+        self._script.faults.append(_Fault(command, f"{code} {text}", times))
 
     def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1, silence: float = 0.0) -> None:
         """Close the connection instead of answering the next `times` commands of a kind.
@@ -257,16 +181,14 @@ class FakeMailServer:
         """
         if delivered and command != "DATA":
             raise ValueError(f"{command} delivers nothing; only DATA delivers.")
-        with self._script.changed:
-            self._script.steps.append(_Step(command, None, delivered, times, silence))
+        self._script.faults.append(_Fault(command, None, times, delivered=delivered, silence=silence))
 
     def delay(self, command: Command, seconds: float) -> None:
         """Wait before each answer to a kind of command; 0 ends it.
 
         A client that gives up meanwhile has had no effect. For the other case use `hang_up()`.
         """
-        with self._script.changed:
-            self._script.delays[command] = seconds
+        self._script.delays[command] = seconds
 
     def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
         """Refuse `MAIL` after a number of mails, until the next session.
@@ -277,26 +199,27 @@ class FakeMailServer:
                 `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
             text: The reply's text with its enhanced code (RFC 3463).
         """
-        with self._script.changed:
-            self._script.session_limit = _SessionLimit(mails, f"{code} {text}")
-
-    def refuse_connections(self) -> None:
-        """Refuse every connection until `recover()`."""
-        server, self._server = self._server, None
-        if server is not None:
-            self._do(self._cut(server))
-            self._reserved = bound_socket(self._port)  # bound, not listening: the port stays reserved
+        self._script.session_limit = (mails, f"{code} {text}")
 
     def recover(self) -> None:
-        """End every failure, and accept connections at the same port."""
+        """End every failure, and accept connections again at the same port."""
         self._script.clear()
-        reserved, self._reserved = self._reserved, None
-        if reserved is not None:
-            self._listen(reserved)
+        super().recover()
 
-    def _listen(self, bound: socket.socket) -> None:
-        self._port = bound.getsockname()[1]
-        self._server = self._do(self._open(bound))
+    def _listen(self, bound: socket.socket) -> asyncio.Server:
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(lambda _loop, _context: None)  # clients may disconnect
+        self._thread = Thread(target=loop.run_forever, daemon=True)
+        self._thread.start()
+        return asyncio.run_coroutine_threadsafe(self._open(bound), loop).result()
+
+    def _stop(self, server: asyncio.Server) -> None:
+        loop = server.get_loop()
+        asyncio.run_coroutine_threadsafe(self._cut(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join()
+        loop.close()
 
     async def _open(self, bound: socket.socket) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(self._session, sock=bound)
@@ -317,16 +240,11 @@ class FakeMailServer:
         await asyncio.sleep(0)  # the aborted transports close their sockets in the loop's next turn
         await server.wait_closed()
 
-    def _do(self, work: Coroutine[Any, Any, _T]) -> _T:
-        if self._loop is None:
-            raise RuntimeError("The server is not started.")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
     def _session(self) -> Any:
-        self._script.sessions += 1
+        self.sessions += 1
         protocol = self._smtp.SMTP(
-            _Session(self._script),
-            loop=self._loop,
+            self._script,
+            loop=asyncio.get_running_loop(),
             hostname="server.invalid",
             data_size_limit=self._size_limit,
             enable_SMTPUTF8=True,
@@ -340,88 +258,70 @@ class FakeMailServer:
         valid = [login.login, login.password] == [each.encode() for each in self.login or ()]
         return self._smtp.AuthResult(success=valid, handled=False)
 
+    def _deliver(self, envelope: Any) -> None:
+        if not self.drops_posts:
+            with self._changed:
+                sender, raw, at = envelope.mail_from, envelope.content, self._now()
+                self._mails += [Mail(sender, recipient, raw, at) for recipient in envelope.rcpt_tos]
+                self._changed.notify_all()
 
-@dataclass(eq=False)
-class _Refusal:
-    """A refusal of recipients, for a number of times or for good."""
 
-    pattern: str | Callable[[str], bool]
-    reply: str
-    left: int | None
-
-    def matches(self, address: str) -> bool:
-        if callable(self.pattern):
-            return self.pattern(address)
-        return fnmatchcase(address.lower(), self.pattern.lower())
+def _matches(pattern: str, address: str) -> bool:
+    return fnmatchcase(address.lower(), pattern)
 
 
 @dataclass(eq=False)
-class _Step:
-    """A failure of the next commands: a reply, or `None` to disconnect."""
+class _Fault:
+    """A failure of a kind of command.
+
+    Attributes:
+        reply: The reply. `None`: the connection is closed.
+        left: Number of failures left. `None`: any number.
+        matches: Is called with the recipient of a `RCPT`.
+        delivered: The mail is delivered before.
+        silence: Seconds before.
+    """
 
     command: Command
     reply: str | None
-    delivered: bool = False
     left: int | None = 1
+    matches: Callable[[str], bool] = lambda _: True
+    delivered: bool = False
     silence: float = 0.0
 
 
-@dataclass(frozen=True)
-class _SessionLimit:
-    """A limit of mails in a session, and the reply to the `MAIL` after them."""
-
-    mails: int
-    reply: str
-
-
-@dataclass
 class _Script:
-    """Requested failures and accepted mails, guarded by `changed`."""
+    """The requested failures, and the hooks of aiosmtpd, each of which returns the reply."""
 
-    now: Callable[[], datetime]
-    login_needed: bool
-    missing: object
-    changed: Condition = field(default_factory=Condition)
-    mails: list[Mail] = field(default_factory=list)
-    sessions: int = 0
-    broken: list[Exception] = field(default_factory=list)
-    refusals: list[_Refusal] = field(default_factory=list)
-    steps: list[_Step] = field(default_factory=list)
-    delays: dict[Command, float] = field(default_factory=dict)
-    session_limit: _SessionLimit | None = None
-    drops_mails: bool = False
+    def __init__(
+        self,
+        settings: FakeMailServer,
+        deliver: Callable[[Any], None],
+        broken: Callable[[Exception], None],
+        missing: object,
+    ) -> None:
+        self._broken = broken
+        self._settings = settings
+        self._deliver = deliver
+        self._missing = missing
+        self._lock = Lock()
+        self.clear()
 
     def clear(self) -> None:
-        with self.changed:
-            self.refusals.clear()
-            self.steps.clear()
-            self.delays.clear()
-            self.session_limit = None
+        self.refusals: list[_Fault] = []
+        self.faults: list[_Fault] = []
+        self.delays: dict[Command, float] = {}
+        self.session_limit: tuple[int, str] | None = None
 
-    def take(self, items: list[_Scripted], matches: Callable[[_Scripted], bool]) -> _Scripted | None:
-        """Return the first match, and remove it when it is used up."""
-        with self.changed:
-            item = next((each for each in items if matches(each)), None)
-            if item is not None and item.left is not None:
-                item.left -= 1
-                if item.left <= 0:
-                    items.remove(item)
-            return item
-
-    def deliver(self, sender: str, recipients: list[str], raw: bytes) -> None:
-        if self.drops_mails:
-            return
-        with self.changed:
-            self.mails += [Mail(sender, recipient, raw, self.now()) for recipient in recipients]
-            self.changed.notify_all()
-
-
-class _Session:
-    """aiosmtpd's hooks of one connection. Each returns the reply."""
-
-    def __init__(self, script: _Script) -> None:
-        self._script = script
-        self._accepted = 0
+    def take(self, faults: list[_Fault], command: Command, recipient: str = "*") -> _Fault | None:
+        """Return the first fault of a command, and remove it when it is used up."""
+        with self._lock:
+            fault = next((each for each in faults if each.command == command and each.matches(recipient)), None)
+            if fault is not None and fault.left is not None:
+                fault.left -= 1
+                if fault.left <= 0:
+                    faults.remove(fault)
+            return fault
 
     async def handle_EHLO(self, server: Any, session: Any, _: Any, name: str, offers: list[str]) -> list[str]:
         session.host_name = name
@@ -429,32 +329,32 @@ class _Session:
         return [fault] if fault else offers
 
     async def handle_AUTH(self, server: Any, _session: Any, _envelope: Any, _arguments: list[str]) -> object:
-        return await self._fault("AUTH", server) or self._script.missing
+        return await self._fault("AUTH", server) or self._missing
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
         if fault := await self._fault("MAIL", server):
             return fault
-        if self._script.login_needed and not session.authenticated:
+        if self._settings.login and not session.authenticated:
             return "530 5.7.0 authentication required"
-        limit = self._script.session_limit
-        if limit is not None and self._accepted >= limit.mails:
-            return await self._reply(limit.reply, server)
+        if self.session_limit and getattr(session, "mails", 0) >= self.session_limit[0]:
+            return await self._reply(self.session_limit[1], server)
         envelope.mail_from = address
         return "250 2.1.0 ok"
 
     async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _: list[str]) -> str:
         if fault := await self._fault("RCPT", server):
             return fault
-        if refusal := self._script.take(self._script.refusals, lambda each: each.matches(address)):
+        if refusal := self.take(self.refusals, "RCPT", address):
             return await self._reply(refusal.reply, server)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 ok"
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
-        if fault := await self._fault("DATA", server, envelope):
-            return fault
-        self._deliver(envelope)
-        return "250 2.0.0 accepted"
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        await asyncio.sleep(self._settings.latency)
+        fault = await self._fault("DATA", server, session, envelope)
+        if fault is None:
+            self._accept(session, envelope)
+        return fault or "250 2.0.0 accepted"
 
     async def handle_RSET(self, server: Any, _session: Any, _envelope: Any) -> str:
         return await self._fault("RSET", server) or "250 2.0.0 ok"
@@ -464,18 +364,18 @@ class _Session:
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect
-            self._script.broken.append(error)
+            self._broken(error)
         return "451 4.3.0 the script of the server failed"
 
-    async def _fault(self, command: Command, server: Any, envelope: Any = None) -> str | None:
-        await asyncio.sleep(self._script.delays.get(command, 0))
-        step = self._script.take(self._script.steps, lambda each: each.command == command)
-        if step is None:
+    async def _fault(self, command: Command, server: Any, session: Any = None, envelope: Any = None) -> str | None:
+        await asyncio.sleep(self.delays.get(command, 0))
+        fault = self.take(self.faults, command)
+        if fault is None:
             return None
-        if step.delivered:
-            self._deliver(envelope)
-        await asyncio.sleep(step.silence)
-        return await self._reply(step.reply, server)
+        if fault.delivered:
+            self._accept(session, envelope)
+        await asyncio.sleep(fault.silence)
+        return await self._reply(fault.reply, server)
 
     async def _reply(self, reply: str | None, server: Any) -> str:
         if reply is None or reply.startswith("421"):  # RFC 5321, section 3.8: a 421 ends the connection
@@ -484,6 +384,6 @@ class _Session:
             raise asyncio.CancelledError  # makes aiosmtpd close the connection
         return reply
 
-    def _deliver(self, envelope: Any) -> None:
-        self._accepted += 1
-        self._script.deliver(envelope.mail_from, envelope.rcpt_tos, envelope.content)
+    def _accept(self, session: Any, envelope: Any) -> None:
+        session.mails = getattr(session, "mails", 0) + 1
+        self._deliver(envelope)

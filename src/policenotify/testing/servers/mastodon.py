@@ -2,33 +2,35 @@
 
 It answers as Mastodon does wherever a client notices the difference: idempotency keys that last an hour, lengths, edits
 that remove what they do not repeat, replies to a deleted post, slow processing of pictures, rate limits. It can behave
-like GoToSocial, snac or takahe, which differ in some of this.
+like GoToSocial, which differs in some of this.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import RLock
 from typing import Any, Literal
 
-from policenotify.testing.servers._mastodon_rules import RULES, Rules, Window, fields, flag, instance, language, refusal
-from policenotify.testing.servers._mastodon_store import (
-    Media,
-    PostVersion,
-    Status,
-    VisibleMastodonPost,
-    html,
-    iso,
+from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers._mastodon_rules import (
+    MAX_ALT,
+    RULES,
+    Rules,
+    Window,
+    fields,
+    flag,
+    instance,
+    language,
+    refusal,
 )
-from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
+from policenotify.testing.servers._mastodon_store import Media, PostVersion, VisibleMastodonPost, html, iso
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
 
 __all__ = ["FakeMastodonServer", "PostVersion", "VisibleMastodonPost"]
 
 _KEY_LIFETIME = timedelta(hours=1)  # PostStatusService
-_NOT_FOUND = 404
 _IMAGE_LIMIT = 16 * 1024 * 1024  # MediaAttachment
 _PAGE, _LONGEST_PAGE = 20, 40  # docs.joinmastodon.org/methods/accounts, "Get account's statuses"
 
@@ -55,9 +57,9 @@ class FakeMastodonServer(FakeServer):
     def __init__(
         self,
         handle: str = "police34",
-        token: str = "server-token-0123456789",  # noqa: S107 - not a secret
+        token: str = "server-token-0123456789",
         *,
-        software: Literal["mastodon", "gotosocial", "snac", "takahe"] = "mastodon",
+        software: Literal["mastodon", "gotosocial"] = "mastodon",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now=now)
@@ -72,10 +74,8 @@ class FakeMastodonServer(FakeServer):
         self.polls = 0
         self.processing_fails = False
         self.hides_limits = False
-        self._clock = now
-        self._lock = RLock()
-        self._made = 0
-        self._statuses: dict[str, Status] = {}
+        self._count = 0
+        self._posts: dict[str, VisibleMastodonPost] = {}
         self._media: dict[str, Media] = {}
         self._keys: dict[str, tuple[str, datetime]] = {}
         self._windows = {
@@ -84,7 +84,7 @@ class FakeMastodonServer(FakeServer):
             "media": Window(30, 1800),
             "deletes": Window(30, 1800),
         }
-        status_path, status = "/api/v1/statuses/*", self._status
+        status_path = "/api/v1/statuses/*"
         for method, path, answer, scope, family in (
             ("GET", "/api/v1/instance", self._instance_v1, None, "all"),
             ("GET", "/api/v2/instance", self._instance_v2, None, "all"),
@@ -93,7 +93,7 @@ class FakeMastodonServer(FakeServer):
             ("POST", "/api/v2/media", self._upload, "write:media", "media"),
             ("GET", "/api/v1/media/*", self._uploaded, "write:media", "all"),
             ("POST", "/api/v1/statuses", self._post, "write:statuses", "all"),
-            ("GET", status_path, lambda request: Answer.json(self._entity(status(request))), "read:statuses", "all"),
+            ("GET", status_path, self._shown, "read:statuses", "all"),
             ("GET", f"{status_path}/source", self._source, "read:statuses", "all"),
             ("GET", f"{status_path}/history", self._history, "read:statuses", "all"),
             ("PUT", status_path, self._edit, "write:statuses", "all"),
@@ -109,7 +109,7 @@ class FakeMastodonServer(FakeServer):
     def posts(self) -> tuple[VisibleMastodonPost, ...]:
         """All posts as readers see them, oldest first."""
         with self._lock:
-            return tuple(status.visible(self.url, self.handle) for status in self._statuses.values())
+            return tuple(self._posts.values())
 
     def thread(self, id_: str) -> tuple[VisibleMastodonPost, ...]:
         """Return the thread under a post, oldest first."""
@@ -128,46 +128,35 @@ class FakeMastodonServer(FakeServer):
                 shown[post.id] = post
         return tuple(shown.values())
 
-    def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a status
+    def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:
         """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
-            made = Status(
-                **{
-                    "id": self._new_id(),
-                    "text": text,
-                    "warning": "",
-                    "sensitive": False,
-                    "visibility": "public",
-                    "language": self.language,
-                    "parent": None,
-                    "created_at": at or self._clock(),
-                    **more,
-                }
-            )
-            self._statuses[made.id] = made
+            made = self._made(text, **{"created_at": at or self._now(), **more})
+            self._posts[made.id] = made
             return made.id
 
     def rewrite(self, id_: str, text: str) -> None:
         """Edit a post as if by hand."""
         with self._lock:
-            self._statuses[id_].change(self._clock(), text=text)
+            self._change(self._posts[id_], replace(self._posts[id_], text=text))
 
     def remove(self, id_: str) -> None:
         """Delete a post as if by hand."""
         with self._lock:
-            del self._statuses[id_]
-            for status in self._statuses.values():
-                if self.rules.orphans and status.parent == id_:
-                    status.parent = None
+            for media in self._posts.pop(id_).media:
+                del self._media[media]
+            for post in self.posts if self.rules.orphans else ():
+                if post.parent == id_:
+                    self._posts[post.id] = replace(post, parent=None)
 
     def forget_media(self) -> None:
         """Delete the uploads that no post shows, as after a day."""
         with self._lock:
-            self._media = {id_: media for id_, media in self._media.items() if media.status}
+            self._media = {id_: media for id_, media in self._media.items() if id_ in self._attached()}
 
     def use_up(self, family: Literal["all", "statuses", "media", "deletes"]) -> None:
         """Use up a rate limit until its window ends."""
-        self._windows[family].use_up(self._clock())
+        self._windows[family].use_up(self._now())
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -179,37 +168,28 @@ class FakeMastodonServer(FakeServer):
     def _guarded(
         self, answer: Callable[[RecordedRequest], Answer], *, scope: str | None, family: str = "all"
     ) -> Callable[[RecordedRequest], Answer]:
-        """Check token, scope and limit, and add the headers of the limits."""
+        """Check token, scope and limit."""
 
         def guarded(request: RecordedRequest) -> Answer:
-            with self._lock:
-                try:
-                    self._take(family)
-                    if scope or self.rules.bad_token:
-                        self._check_token(request, scope)
-                    result = answer(request)
-                except _Refusal as error:
-                    is_json = self.rules.missing if error.answer.status == _NOT_FOUND else self.rules.words
-                    result = error.answer if is_json else Answer.html(f"<h1>{error}</h1>", error.answer.status)
-                except _BadToken:
-                    text = str(self.rules.bad_token).encode()
-                    result = Answer(400, text, {"Content-Type": "text/html; charset=utf-8"})
-                writes = family == "all" and request.method in {"POST", "PUT"}
-                limits = self._limits("statuses" if writes else family)
-                return replace(result, headers={**limits, **result.headers})
+            self._take(family)
+            if scope:
+                self._check_token(request, scope)
+            return answer(request)
 
         return guarded
 
     def _take(self, family: str) -> None:
         for name in {"all", family} if self.rules.limits else ():
-            if not self._windows[name].take(self._clock()):
-                raise _Refusal(429, "Too many requests")
+            if not self._windows[name].take(self._now()):
+                raise _refused(429, "Too many requests")
 
-    def _limits(self, family: str) -> dict[str, str]:
+    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
         """Return the headers of the tighter limit. There is no `Retry-After`."""
         if not self.rules.limits:
             return {}
-        now = self._clock()
+        family = {"POST": "statuses", "PUT": "statuses", "DELETE": "deletes"}.get(request.method, "all")
+        family = "media" if request.path.startswith("/api/v2/media") else family
+        now = self._now()
         window = min((self._windows["all"], self._windows[family]), key=lambda each: each.left(now))
         return {
             "X-RateLimit-Limit": str(window.limit),
@@ -219,32 +199,27 @@ class FakeMastodonServer(FakeServer):
 
     def _slashed(self, guarded: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
         def slashed(request: RecordedRequest) -> Answer:
-            match self.rules.slash:
-                case "same":
-                    return guarded(replace(request, path=request.path.rstrip("/")))
-                case "redirect":
-                    return Answer.redirect(request.path.rstrip("/"), 301)
-                case "missing":
-                    return Answer.html("<h1>Not Found</h1>", _NOT_FOUND)
+            path = request.path.rstrip("/")
+            return Answer.redirect(path, 301) if self.rules.redirects_slash else guarded(replace(request, path=path))
 
         return slashed
 
-    def _check_token(self, request: RecordedRequest, scope: str | None) -> None:
+    def _check_token(self, request: RecordedRequest, scope: str) -> None:
         if request.headers["Authorization"] != f"Bearer {self.token}":
-            raise _BadToken if self.rules.bad_token else _Refusal(401, "The access token is invalid")
-        if scope and not self.scopes & {scope, scope.partition(":")[0]}:
-            raise _Refusal(403, "This action is outside the authorized scopes")
+            raise _refused(401, "The access token is invalid")
+        if not self.scopes & {scope, scope.partition(":")[0]}:
+            raise _refused(403, "This action is outside the authorized scopes")
         if self.disabled:
-            raise _Refusal(403, "Your login is currently disabled")
+            raise _refused(403, "Your login is currently disabled")
 
     def _instance_v1(self, _: RecordedRequest) -> Answer:
         if self.hides_limits:
-            raise _Refusal(403, "Forbidden")
+            raise _refused(403, "Forbidden")
         return Answer.json(instance(self.rules, newer=False))
 
     def _instance_v2(self, _: RecordedRequest) -> Answer:
-        if self.hides_limits or not self.rules.newer:
-            raise _Refusal(404, "Not found")
+        if self.hides_limits:
+            raise _refused(404, "Not found")
         return Answer.json(instance(self.rules, newer=True))
 
     def _verify_credentials(self, _: RecordedRequest) -> Answer:
@@ -255,33 +230,33 @@ class FakeMastodonServer(FakeServer):
             raise _missing()
         size = min(int(request.query.get("limit", [str(_PAGE)])[0]), _LONGEST_PAGE)
         below = request.query.get("max_id", [""])[0]
-        newest = list(reversed(self._statuses.values()))
-        known = [status.id for status in newest]
+        newest = self.posts[::-1]
+        known = [post.id for post in newest]
         begin = known.index(below) + 1 if below in known else 0
-        page = newest[begin : begin + size] if self.rules.pages else newest
+        page = newest[begin : begin + size]
         last = page[-1].id if page else ""
         link = {"Link": f'<{self.url}{request.path}?limit={size}&max_id={last}>; rel="next"'} if page else {}
-        return Answer.json([self._entity(status) for status in page], headers=link)
+        return Answer.json([self._entity(post) for post in page], headers=link)
 
-    def _status(self, request: RecordedRequest) -> Status:
-        status = self._statuses.get(request.path.split("/")[4])
-        if status is None:
+    def _found(self, request: RecordedRequest) -> VisibleMastodonPost:
+        post = self._posts.get(request.path.split("/")[4])
+        if post is None:
             raise _missing()
-        return status
+        return post
+
+    def _shown(self, request: RecordedRequest) -> Answer:
+        return Answer.json(self._entity(self._found(request)))
 
     def _source(self, request: RecordedRequest) -> Answer:
-        status = self._status(request)
-        return Answer.json({"id": status.id, "text": status.text, "spoiler_text": status.warning})
+        post = self._found(request)
+        return Answer.json({"id": post.id, "text": post.text, "spoiler_text": post.warning})
 
     def _history(self, request: RecordedRequest) -> Answer:
-        status = self._status(request)
-        if not self.rules.history:
-            raise _missing()
-        versions = [*status.history, PostVersion(status.text, status.warning, status.edited_at or status.created_at)]
+        post = self._found(request)
         return Answer.json(
             [
                 {"content": html(each.text, self.url), "spoiler_text": each.warning, "created_at": iso(each.at)}
-                for each in versions
+                for each in (*post.history, post.version)
             ]
         )
 
@@ -290,9 +265,9 @@ class FakeMastodonServer(FakeServer):
         kind, data = sent["file"]
         alt = sent.get("description", "")
         if not kind.startswith("image/") or not data:
-            raise _Refusal(422, "Validation failed: File content type is invalid")
+            raise _refused(422, "Validation failed: File content type is invalid")
         if len(data) > _IMAGE_LIMIT:
-            raise _Refusal(422, "Validation failed: File size must be less than 16 MB")
+            raise _refused(422, "Validation failed: File size must be less than 16 MB")
         self._check_alt(alt)
         media = Media(self._new_id(), data, kind, alt, self.polls)
         self._media[media.id] = media
@@ -300,74 +275,66 @@ class FakeMastodonServer(FakeServer):
 
     def _uploaded(self, request: RecordedRequest) -> Answer:
         media = self._media.get(request.path.split("/")[4])
-        if media is None or media.status:
+        if media is None or media.id in self._attached():
             raise _missing()
         if media.polls:
             media.polls -= 1
             return Answer.json(media.entity(self.url), 206)
         if self.processing_fails:
-            raise _Refusal(422, "Error processing thumbnail for uploaded media")
+            raise _refused(422, "Error processing thumbnail for uploaded media")
         return Answer.json(media.entity(self.url))
 
     def _post(self, request: RecordedRequest) -> Answer:
         sent, key = fields(request), request.headers["Idempotency-Key"]
         known = self._keys.get(key or "")
-        if known and self.rules.keys and self._clock() - known[1] < _KEY_LIFETIME:
+        if known and self.rules.keys and self._now() - known[1] < _KEY_LIFETIME:
             if self.replay_bug:
-                raise _Refusal(500, "This action could not be performed")
-            if known[0] not in self._statuses:
+                raise _refused(500, "This action could not be performed")
+            if known[0] not in self._posts:
                 raise _missing()
-            return Answer.json(self._entity(self._statuses[known[0]]))
+            return Answer.json(self._entity(self._posts[known[0]]))
         parent = sent.get("in_reply_to_id")
-        if parent and parent not in self._statuses:
-            if self.rules.parents == "refused":
-                raise _Refusal(404, "The post you are trying to reply to does not appear to exist.")
-            parent = parent if self.rules.parents == "unseen" else None
+        if parent and parent not in self._posts:
+            raise _refused(404, "The post you are trying to reply to does not appear to exist.")
         language_ = language(self.rules, sent.get("language"), self.language)
         if language_ is None:
-            raise _Refusal(400, "Bad Request: language is not valid")
-        media = self._media_for(sent, None)
+            raise _refused(400, "Bad Request: language is not valid")
+        media = self._media_for(sent, ())
         text, warning = self._checked(sent, media)
         self._take_status()
-        made = Status(
-            id=self._new_id(),
-            text=text,
+        post = self._made(
+            text,
             warning=warning,
             sensitive=flag(sent.get("sensitive")) or bool(warning),
-            visibility=self.rules.visibility or sent.get("visibility") or "public",
-            language=language_ or None,
+            visibility=sent.get("visibility") or "public",
+            language=language_,
             parent=parent,
-            created_at=self._clock(),
+            **_pictures(media),
         )
-        if self.drops_posts:
-            return Answer.json(self._entity(made))
-        made.attach(media)
-        self._statuses[made.id] = made
-        if key:
-            self._keys[key] = (made.id, self._clock())
-        return Answer.json(self._entity(made))
+        if not self.drops_posts:
+            self._posts[post.id] = post
+            if key:
+                self._keys[key] = (post.id, self._now())
+        return Answer.json(self._entity(post))
 
     def _edit(self, request: RecordedRequest) -> Answer:
-        status, sent = self._status(request), fields(request)
-        if not self.rules.forgets:
-            shown = [media.id for media in status.media]
-            sent = {"spoiler_text": status.warning, "sensitive": status.sensitive, "media_ids": shown} | sent
-        media = self._media_for(sent, status.id)
+        post, sent = self._found(request), fields(request)
+        media = self._media_for(sent, post.media)
         text, warning = self._checked(sent, media)
-        for attributes in sent.get("media_attributes", ()):
-            self._check_alt(attributes.get("description", ""))
-        self._take_status()
         alts = {each["id"]: each["description"] for each in sent.get("media_attributes", ()) if "description" in each}
+        for alt in alts.values():
+            self._check_alt(alt)
+        self._take_status()
+        for item in media:
+            item.alt = alts.get(item.id, item.alt)
         sensitive = flag(sent.get("sensitive")) or bool(warning)
-        status.change(self._clock(), text=text, warning=warning, sensitive=sensitive, media=media, alts=alts)
-        return Answer.json(self._entity(status))
+        after = replace(post, text=text, warning=warning, sensitive=sensitive, **_pictures(media))
+        return Answer.json(self._entity(self._change(post, after)))
 
     def _delete(self, request: RecordedRequest) -> Answer:
-        if not self.rules.deletes:
-            raise _missing()
-        status = self._status(request)
-        entity = self._entity(status) | {"text": status.text}
-        self.remove(status.id)
+        post = self._found(request)
+        entity = self._entity(post) | {"text": post.text}
+        self.remove(post.id)
         return Answer.json(entity)
 
     # --- checks of posts and edits
@@ -376,44 +343,43 @@ class FakeMastodonServer(FakeServer):
         """Return text and warning as stored."""
         text, warning = sent.get("status", "").strip(), sent.get("spoiler_text", "").strip()
         if reason := refusal(self.rules, text, warning, len(media)):
-            raise _Refusal(self.rules.refusal, reason)
+            raise _refused(self.rules.refusal, reason)
         own = re.escape(self.url.partition("://")[2])
         return re.sub(rf"(@{re.escape(self.handle)})@{own}(?![\w.:])", r"\1", text), warning
 
-    def _media_for(self, sent: Mapping[str, Any], status: str | None) -> list[Media]:
-        ids = sent.get("media_ids", [])
-        usable = [media for id_ in ids if (media := self._media.get(id_)) and media.status in {None, status}]
+    def _attached(self) -> set[str]:
+        return {media for post in self._posts.values() for media in post.media}
+
+    def _media_for(self, sent: Mapping[str, Any], own: Sequence[str]) -> list[Media]:
+        ids, taken = sent.get("media_ids", []), self._attached().difference(own)
+        usable = [media for id_ in ids if id_ not in taken and (media := self._media.get(id_))]
         if len(usable) != len(ids):
             lost = ", ".join(sorted(set(ids) - {media.id for media in usable}))
-            raise _Refusal(self.rules.refusal, f"Media {lost} not found or already attached to another post")
+            raise _refused(self.rules.refusal, f"Media {lost} not found or already attached to another post")
         if any(media.polls for media in usable):
-            raise _Refusal(
+            raise _refused(
                 self.rules.refusal, "Cannot attach files that have not finished processing. Try again in a moment!"
             )
         return usable
 
     def _check_alt(self, alt: str) -> None:
-        if len(alt) > self.rules.max_alt:
-            raise _Refusal(
-                self.rules.refusal, f"Validation failed: Description character limit of {self.rules.max_alt} exceeded"
-            )
+        if len(alt) > MAX_ALT:
+            raise _refused(self.rules.refusal, f"Validation failed: Description character limit of {MAX_ALT} exceeded")
 
     def _take_status(self) -> None:
         """Use the limit that posts and edits share."""
-        if self.rules.limits and not self._windows["statuses"].take(self._clock()):
-            raise _Refusal(429, "Too many requests")
+        if self.rules.limits and not self._windows["statuses"].take(self._now()):
+            raise _refused(429, "Too many requests")
 
     # --- entities
 
     def _new_id(self) -> str:
-        """Return an id that looks like a snowflake, a ULID or a hash."""
-        self._made += 1
-        milliseconds = int(self._clock().timestamp() * 1000)
+        """Return an id that looks like a snowflake or a ULID."""
+        self._count += 1
+        milliseconds = int(self._now().timestamp() * 1000)
         if self.software == "gotosocial":
-            return f"01{milliseconds:020X}{self._made:04X}"
-        if self.software == "snac":
-            return f"{milliseconds:016x}{self._made:016x}"
-        return str((milliseconds << 16) + self._made)
+            return f"01{milliseconds:020X}{self._count:04X}"
+        return str((milliseconds << 16) + self._count)
 
     def _account(self) -> dict[str, Any]:
         return {
@@ -424,21 +390,48 @@ class FakeMastodonServer(FakeServer):
             "url": f"{self.url}/@{self.handle}",
         }
 
-    def _entity(self, status: Status) -> dict[str, Any]:
-        return status.entity(self.url, self._account())
+    def _made(self, text: str, **more: Any) -> VisibleMastodonPost:
+        id_ = self._new_id()
+        url = f"{self.url}/@{self.handle}/{id_}"
+        return VisibleMastodonPost(
+            **{"id": id_, "url": url, "text": text, "language": self.language, "created_at": self._now(), **more}
+        )
+
+    def _change(self, before: VisibleMastodonPost, after: VisibleMastodonPost) -> VisibleMastodonPost:
+        """Edit a post. An edit that changes nothing adds no version."""
+        if after != before:
+            after = replace(after, history=(*before.history, before.version), edited_at=self._now())
+        self._posts[before.id] = after
+        return after
+
+    def _entity(self, post: VisibleMastodonPost) -> dict[str, Any]:
+        return {
+            "id": post.id,
+            "uri": f"{self.url}/users/{self.handle}/statuses/{post.id}",
+            "url": post.url,
+            "created_at": iso(post.created_at),
+            "edited_at": iso(post.edited_at) if post.edited_at else None,
+            "in_reply_to_id": post.parent,
+            "spoiler_text": post.warning,
+            "sensitive": post.sensitive,
+            "visibility": post.visibility,
+            "language": post.language,
+            "content": html(post.text, self.url),
+            "reblog": None,
+            "account": self._account(),
+            "media_attachments": [self._media[id_].entity(self.url) for id_ in post.media],
+        }
 
 
-class _BadToken(Exception):
-    """The token is unknown, on a server with a special answer to it."""
+def _pictures(media: Sequence[Media]) -> dict[str, Any]:
+    """Return the fields of a post that shows these pictures."""
+    images = tuple(VisibleImage(item.alt, item.data, item.type) for item in media)
+    return {"media": tuple(item.id for item in media), "images": images}
 
 
-class _Refusal(Exception):
-    """A refusal in the server's form."""
-
-    def __init__(self, status: int, error: str) -> None:
-        super().__init__(error)
-        self.answer = Answer.json({"error": error}, status)
+def _refused(status: int, error: str) -> Refusal:
+    return Refusal(Answer.json({"error": error}, status))
 
 
-def _missing() -> _Refusal:
-    return _Refusal(404, "Record not found")
+def _missing() -> Refusal:
+    return _refused(404, "Record not found")

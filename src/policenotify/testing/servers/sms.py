@@ -9,7 +9,7 @@ with FakeSmsServer() as server:
 
 The gateways share one address and are distinguished by their paths. The client is configured with the URL of Kannel's
 `sendsms`, jasmin's `send` and a JSON call. The URLs of octopush, infobip, cm, seven and sfr are built into the client,
-which reaches them through a proxy: see [`environment`][policenotify.testing.servers.sms.FakeSmsServer.environment].
+which reaches them with [`environment`][policenotify.testing.servers.http.FakeServer.environment].
 """
 
 from __future__ import annotations
@@ -20,36 +20,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from policenotify.errors import MissingExtra
-from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
+from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
 from policenotify.text import sms
-
-if TYPE_CHECKING:
-    from policenotify.testing.servers._tls_tunnel import TlsTunnel
 
 _ADDRESS = re.compile(r"(?:\+|00)?([1-9]\d{7,14})")
 _NAMED = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{3,11}|3[68]\d{3}")
 _MEDIA = {"SMS": ("GSM-7", 1), "SMSLong": ("GSM-7", 8), "SMSUnicode": ("UCS-2", 1), "SMSUnicodeLong": ("UCS-2", 8)}
-_JASMIN_FIELDS = frozenset(
-    {
-        "username",
-        "password",
-        "to",
-        "from",
-        "content",
-        "coding",
-        "priority",
-        "sdt",
-        "dlr",
-        "dlr-url",
-        "dlr-level",
-        "tags",
-    }
-)
+_JASMIN_FIELDS = {
+    "username", "password", "to", "from", "content", "coding", "priority", "sdt", "dlr", "dlr-url", "dlr-level", "tags",
+}  # fmt: skip
 _DCS = {"0": "GSM-7", "8": "UCS-2"}  # SMPP 3.4, section 5.2.19; a telephone shows others as octets
 _GSM_CAPITAL = {"ç": "Ç"}  # the only cedilla of GSM 03.38
 
@@ -104,17 +85,15 @@ class FakeSmsServer(FakeServer):
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__(now=now)
         self.user: str = "desk"
-        self.password: str = "s3cret"  # noqa: S105 - not a secret
+        self.password: str = "s3cret"
         self.login: str = "desk@police.example"
         self.key: str = "k3y-of-the-desk"
-        self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"  # noqa: S105 - not a secret
+        self.token: str = "5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab"
         self.space: str = "4242"
         self.credit: int | None = None
         self.burst: int | None = None
         self._messages: list[ReceivedSms] = []
         self._refused: set[str] = set()
-        self._lock = RLock()
-        self._tunnel: TlsTunnel | None = None
         gateways: tuple[tuple[str, Callable[[RecordedRequest], Answer]], ...] = (
             (self.KANNEL, self._kannel),
             (self.JASMIN, self._jasmin),
@@ -129,27 +108,6 @@ class FakeSmsServer(FakeServer):
             self.on("POST", path, _guarded(answer))
         self.on("GET", self.KANNEL, _guarded(self._kannel))
         self.on("GET", self.JASMIN, _guarded(self._jasmin))
-
-    def close(self) -> None:
-        """Stop, and close every connection. May be called twice."""
-        tunnel, self._tunnel = self._tunnel, None
-        if tunnel is not None:
-            tunnel.close()
-        super().close()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables that direct an unmodified client here.
-
-        The proxy in them listens from the first use to `close()`.
-        """
-        if self._tunnel is None:
-            try:
-                from policenotify.testing.servers._tls_tunnel import TlsTunnel  # noqa: PLC0415 - needs the extra
-            except ImportError as error:
-                raise MissingExtra("FakeSmsServer.environment", "testing") from error
-            self._tunnel = TlsTunnel(lambda: urlsplit(self.url).port or 0)
-        return self._tunnel.environment
 
     @property
     def messages(self) -> tuple[ReceivedSms, ...]:
@@ -166,43 +124,37 @@ class FakeSmsServer(FakeServer):
         with self._lock:
             self._refused.add(number)
 
-    def refuse_connections(self) -> None:
-        """Refuse all connections, until `recover()`."""
-        if self._tunnel is not None:
-            self._tunnel.refuse()
-        super().refuse_connections()
-
     def recover(self) -> None:
         """End every fault and refusal."""
         with self._lock:
             self._refused.clear()
         super().recover()
-        if self._tunnel is not None:
-            self._tunnel.accept()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Passwords, keys and tokens, which must appear nowhere."""
         return self.password, self.key, self.token, self.space
 
-    def _accept(self, gateway: str, number: str, text: str, *, sender: str, encoding: str = "") -> ReceivedSms:
+    def _accept(
+        self, gateway: str, number: str, text: str, rejected: Answer, *, sender: str, encoding: str = ""
+    ) -> ReceivedSms:
         """Accept a message, as a gateway that chooses the encoding itself.
 
         Raises:
-            _Rejected: The number is invalid or refused, or the text is empty.
+            Refusal: With *rejected*. The number is invalid or refused, or the text is empty.
         """
         match = _ADDRESS.fullmatch(number)
         to = f"+{match[1]}" if match else ""
         if not to or to in self._refused or not text:
-            raise _Rejected
+            raise Refusal(rejected)
         counted = sms(text)
         message = ReceivedSms(to, sender, text, counted.encoding, counted.segments, gateway)
         if encoding == "UCS-2" and counted.encoding == "GSM-7":
             units = len(text.encode("utf-16-be")) // 2
-            message = replace(message, encoding="UCS-2", segments=1 if units <= 70 else -(-units // 67))  # noqa: PLR2004 - 3GPP TS 23.038
+            message = replace(message, encoding="UCS-2", segments=1 if units <= 70 else -(-units // 67))
         elif encoding == "8-bit":
             octets = len(text)  # each is shown as a letter
-            message = replace(message, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))  # noqa: PLR2004 - 3GPP TS 23.038
+            message = replace(message, encoding="8-bit", segments=1 if octets <= 140 else -(-octets // 134))
         if not self.drops_posts:
             with self._lock:
                 self._messages.append(message)
@@ -216,16 +168,9 @@ class FakeSmsServer(FakeServer):
         text, ucs2 = params.get("text", ""), params.get("coding", "0") == "2"
         if not ucs2:
             text = "".join(_gsm(letter) for letter in text)
-        try:
-            self._accept(
-                "kannel",
-                params.get("to", ""),
-                text,
-                sender=params.get("from", ""),
-                encoding="UCS-2" if ucs2 else "GSM-7",
-            )
-        except _Rejected:
-            return Answer(400, b"Number(s) has/have been denied by white- and/or black-lists.")
+        rejected = Answer(400, b"Number(s) has/have been denied by white- and/or black-lists.")
+        encoding, sender = "UCS-2" if ucs2 else "GSM-7", params.get("from", "")
+        self._accept("kannel", params.get("to", ""), text, rejected, sender=sender, encoding=encoding)
         return Answer(202, b"0: Accepted for delivery")
 
     def _jasmin(self, request: RecordedRequest) -> Answer:
@@ -243,12 +188,9 @@ class FakeSmsServer(FakeServer):
         shown = {"0": "".join(map(_gsm, text)), "8": text.encode().decode("utf-16-be", "replace")}.get(
             coding, text.encode().decode("latin-1")
         )
-        try:
-            self._accept(
-                "jasmin", params.get("to", ""), shown, sender=params.get("from", ""), encoding=_DCS.get(coding, "8-bit")
-            )
-        except _Rejected:
-            return _jasmin_error(412, "No route found")
+        rejected, sender = _jasmin_error(412, "No route found"), params.get("from", "")
+        encoding = _DCS.get(coding, "8-bit")
+        self._accept("jasmin", params.get("to", ""), shown, rejected, sender=sender, encoding=encoding)
         self.burst = None if self.burst is None else self.burst - 1
         self.credit = None if self.credit is None else self.credit - 1
         return Answer(200, b'Success "07033084-5cfd-4812-90a4-e4d24ffb6e3d"')
@@ -259,10 +201,8 @@ class FakeSmsServer(FakeServer):
         if request.headers["Authorization"] != f"Basic {login}":
             return Answer.json({"error": "unauthorized"}, 401)
         body = request.json()
-        try:
-            self._accept("json", body["to"], body["message"], sender=body.get("from", ""))
-        except _Rejected:
-            return Answer.json({"error": "invalid recipient"}, 400)
+        rejected = Answer.json({"error": "invalid recipient"}, 400)
+        self._accept("json", body["to"], body["message"], rejected, sender=body.get("from", ""))
         return Answer.json({"status": "queued"})
 
     def _octopush(self, request: RecordedRequest) -> Answer:
@@ -275,10 +215,8 @@ class FakeSmsServer(FakeServer):
         number = recipient["phone_number"]
         if not number.startswith("+") or not _NAMED.fullmatch(body["sender"]):
             return Answer.json({"code": 151, "message": "Invalid request."}, 422)
-        try:
-            message = self._accept("octopush", number, body["text"], sender=body["sender"])
-        except _Rejected:
-            return Answer.json({"code": 122, "message": "Invalid recipients."}, 400)
+        rejected = Answer.json({"code": 122, "message": "Invalid recipients."}, 400)
+        message = self._accept("octopush", number, body["text"], rejected, sender=body["sender"])
         if self.credit is not None:
             self.credit -= 1
         ticket = {"sms_ticket": "sms_1", "number_of_contacts": 1, "number_of_sms_needed": message.segments}
@@ -290,45 +228,40 @@ class FakeSmsServer(FakeServer):
             return Answer.json({"requestError": {"serviceException": error}}, 401)
         (message,) = request.json()["messages"]
         number = message["destinations"][0]["to"]
-        status: dict[str, object] = {"groupId": 1, "groupName": "PENDING", "id": 26, "name": "PENDING_ACCEPTED"}
-        try:
-            self._accept("infobip", number, message["content"]["text"], sender=message.get("sender", ""))
-        except _Rejected:
-            status = {"groupId": 5, "groupName": "REJECTED", "id": 52, "name": "REJECTED_DESTINATION"}
-        status["description"] = f"About {number}"
-        entry = {"messageId": "1", "destination": number, "status": status}
-        return Answer.json({"bulkId": "1", "messages": [entry]})
+
+        def answer(group: int, group_name: str, id_: int, name: str) -> Answer:
+            status = {"groupId": group, "groupName": group_name, "id": id_, "name": name}
+            entry = {"messageId": "1", "destination": number, "status": status | {"description": f"About {number}"}}
+            return Answer.json({"bulkId": "1", "messages": [entry]})
+
+        rejected, text = answer(5, "REJECTED", 52, "REJECTED_DESTINATION"), message["content"]["text"]
+        self._accept("infobip", number, text, rejected, sender=message.get("sender", ""))
+        return answer(1, "PENDING", 26, "PENDING_ACCEPTED")
 
     def _cm(self, request: RecordedRequest) -> Answer:
         if request.headers["X-CM-PRODUCTTOKEN"] != self.token:
             return Answer.json({"details": "Authentication failed", "errorCode": 101, "messages": []}, 401)
         (message,) = request.json()["messages"]["msg"]
         entries = [self._cm_entry(each["number"], message) for each in message["to"]]
-        code = 201 if any(entry["messageErrorCode"] for entry in entries) else 0
-        taken = sum(not entry["messageErrorCode"] for entry in entries)
-        return Answer.json({"details": f"Created {taken} message(s)", "errorCode": code, "messages": entries})
+        accepted = sum(not entry["messageErrorCode"] for entry in entries)
+        code = 0 if accepted == len(entries) else 201
+        return Answer.json({"details": f"Created {accepted} message(s)", "errorCode": code, "messages": entries})
 
     def _cm_entry(self, number: str, message: dict[str, Any]) -> dict[str, Any]:
-        entry = {"to": number, "status": "Accepted", "messageErrorCode": 0, "messageDetails": None}
+        status, code, details = "Accepted", 0, None
         try:
-            self._accept("cm", number, message["body"]["content"], sender=message["from"])
-        except _Rejected:
-            return entry | {
-                "status": "Rejected",
-                "messageErrorCode": 303,
-                "messageDetails": f"Gsm '{number}' is not a number.",
-            }
-        return entry
+            self._accept("cm", number, message["body"]["content"], Answer(400), sender=message["from"])
+        except Refusal:
+            status, code, details = "Rejected", 303, f"Gsm '{number}' is not a number."
+        return {"to": number, "status": status, "messageErrorCode": code, "messageDetails": details}
 
     def _seven(self, request: RecordedRequest) -> Answer:
         """Answer seven (docs.seven.io, "Status codes": 900, 202)."""
         body = request.json()
         if request.headers["X-Api-Key"] != self.key:
             return Answer.json({"success": "900"})
-        try:
-            self._accept("seven", body["to"], body["text"], sender=body.get("from", ""))
-        except _Rejected:
-            return Answer.json({"success": "202", "messages": []})
+        rejected = Answer.json({"success": "202", "messages": []})
+        self._accept("seven", body["to"], body["text"], rejected, sender=body.get("from", ""))
         return Answer.json({"success": "100", "messages": [{"success": True}]})
 
     def _sfr(self, request: RecordedRequest) -> Answer:
@@ -340,15 +273,9 @@ class FakeSmsServer(FakeServer):
         counted = sms(body["textMsg"])
         if counted.segments > most or (encoding == "GSM-7" and counted.encoding != encoding):
             return _sfr_error("MESSAGE_TOO_LONG")
-        try:
-            self._accept("sfr", body["to"], body["textMsg"], sender=body["from"], encoding=encoding)
-        except _Rejected:
-            return _sfr_error("BAD_NUMBER")
+        text, rejected = body["textMsg"], _sfr_error("BAD_NUMBER")
+        self._accept("sfr", body["to"], text, rejected, sender=body["from"], encoding=encoding)
         return Answer.json({"success": True, "response": 1, "errorCode": None, "fatal": False})
-
-
-class _Rejected(Exception):
-    """The message is rejected."""
 
 
 def _guarded(answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:

@@ -14,7 +14,6 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
-from threading import RLock
 from typing import Any, Final
 
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
@@ -36,7 +35,6 @@ class FakeWebhookServer(FakeServer):
         self.remembers: bool = True
         self._known: set[str] = set()
         self._items: list[dict[str, Any]] = []
-        self._lock = RLock()
         self.on("POST", "*", self._take)
         self.on("HEAD", "*", self._prove)
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
-from threading import RLock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from policenotify.testing.servers import VisibleImage
 from policenotify.testing.servers._x_length import weighted_length
@@ -26,14 +25,13 @@ from policenotify.testing.servers._x_rules import (
     NO_CREDITS,
     NOT_PERMITTED,
     OAuth2Tokens,
-    Signatures,
-    as_code,
     has_invalid_characters,
     invalid,
     invalid_token,
     problem,
     refusal,
     schema_error,
+    signed_at,
 )
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 
@@ -79,7 +77,6 @@ class FakeXServer(FakeServer):
         unseen: Ids of posts that do not accept replies yet.
         limit: The longest post.
         duplicate_window: How long an equal text is rejected. Minutes, an hour and a day were observed.
-        errors: The form of most refusals, both of OpenAPI 2.167: a `problem` (RFC 7807), or `code` and message.
         posts_left: Posts left in this window before a 429.
         day_left: Posts left for the app today before a 429.
         polls: Number of status requests until a picture is processed.
@@ -87,13 +84,15 @@ class FakeXServer(FakeServer):
         lag: Delay until a post appears in the timeline.
         page: The largest page of the timeline.
         knows_fields: The query parameter for fields that the timeline accepts.
+        clock_tolerance: The largest difference of a signature's time (RFC 5849, section 3.3). `None`: any, because
+            clients sign with the system clock, which may differ from the server's.
     """
 
     def __init__(
         self,
         handle: str = "police34",
         *,
-        client_secret: str = "client-secret-of-the-server",  # noqa: S107 - not a secret
+        client_secret: str = "client-secret-of-the-server",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now=now)
@@ -116,15 +115,13 @@ class FakeXServer(FakeServer):
         self.lag: timedelta = timedelta(0)
         self.page = 100
         self.knows_fields: Literal["post.fields", "tweet.fields", "none"] = "post.fields"
-        self.errors: Literal["problem", "code"] = "problem"
-        self._clock = now
-        self._lock = RLock()
+        self.clock_tolerance: timedelta | None = None
         self._count = 0
         self._posts: dict[str, VisibleXPost] = {}
         self._media: dict[str, _Media] = {}
-        self._signatures = Signatures(self.consumer, self.access, now)
+        self._signatures: set[tuple[datetime, str]] = set()
         self._tokens = OAuth2Tokens(self.client, now)
-        self.refresh_token: str = self._tokens.first
+        self.refresh_token: str = self._tokens.authorise()
         self.on("POST", "/2/oauth2/token", self._token)
         for method, path, answer in (
             ("GET", "/2/users/me", self._me),
@@ -152,15 +149,6 @@ class FakeXServer(FakeServer):
         return tuple(visible.values())
 
     @property
-    def clock_tolerance(self) -> timedelta | None:
-        """The largest difference of a signature's time from the server's. `None`: any."""
-        return self._signatures.clock_tolerance
-
-    @clock_tolerance.setter
-    def clock_tolerance(self, value: timedelta | None) -> None:
-        self._signatures.clock_tolerance = value
-
-    @property
     def renewals(self) -> int:
         """Number of token renewals."""
         return self._tokens.renewals
@@ -169,20 +157,20 @@ class FakeXServer(FakeServer):
     def secrets(self) -> tuple[str, ...]:
         """Keys and tokens, which must appear nowhere."""
         with self._lock:
-            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._tokens.secrets)
+            return (*self.consumer, *self.access, *filter(None, self.client[1:]), *self._tokens.issued)
 
     def write(self, text: str, *, parent: str | None = None, at: datetime | None = None) -> str:
         """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
-            return self._put(text, parent, (), at or self._clock()).id
+            return self._put(text, parent, (), at or self._now()).id
 
     def expire_access(self) -> None:
         """Expire every access token, as after two hours."""
-        self._tokens.end("access")
+        self._tokens.access.clear()
 
     def revoke_refresh(self) -> None:
         """Revoke every refresh token."""
-        self._tokens.end("refresh")
+        self._tokens.refresh.clear()
 
     def authorise(self) -> str:
         """Return a new refresh token, as when a person authorises the app again."""
@@ -194,28 +182,27 @@ class FakeXServer(FakeServer):
             self._media = {number: media for number, media in self._media.items() if media.used}
 
     def _token(self, request: RecordedRequest) -> Answer:
-        with self._lock:
-            return invalid_token() if self.rejects_credentials else self._tokens.renew(request)
+        return invalid_token() if self.rejects_credentials else self._tokens.renew(request)
 
     def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
         def guarded(request: RecordedRequest) -> Answer:
-            with self._lock:
-                if not self._is_authorised(request):
-                    return self._formatted(problem(401, "Unauthorized", title="Unauthorized"))
-                if not self.credits:
-                    return self._formatted(NO_CREDITS)
-                return self._formatted(answer(request))
+            if not self._is_authorised(request):
+                return problem(401, "Unauthorized", title="Unauthorized")
+            return answer(request) if self.credits else NO_CREDITS
 
         return guarded
-
-    def _formatted(self, answer: Answer) -> Answer:
-        return as_code(answer) if self.errors == "code" else answer
 
     def _is_authorised(self, request: RecordedRequest) -> bool:
         scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
         if self.rejects_credentials or scheme not in {"OAuth", "Bearer"}:
             return False
-        return self._tokens.accepts(token) if scheme == "Bearer" else self._signatures.accepts(request, self.url)
+        if scheme == "Bearer":
+            return self._tokens.accepts(token)
+        signature = signed_at(request, self.url, self.consumer, self.access)
+        if signature is None or signature in self._signatures:  # each is accepted once
+            return False
+        self._signatures.add(signature)
+        return self.clock_tolerance is None or abs(self._now() - signature[0]) <= self.clock_tolerance
 
     def _me(self, _: RecordedRequest) -> Answer:
         return Answer.json({"data": {"id": self.number, "name": "Police", "username": self.handle}})
@@ -231,7 +218,7 @@ class FakeXServer(FakeServer):
         start = datetime.fromisoformat(request.query.get("start_time", ["2010-11-06T00:00:00Z"])[0])
         posts = [post for post in reversed(self.posts) if start <= post.created_at.replace(microsecond=0)]
         if self.lag:
-            end = self._clock() - self.lag
+            end = self._now() - self.lag
             posts = [post for post in posts if post.created_at <= end]
         size = min(int(request.query.get("max_results", ["10"])[0]), self.page)
         first = int(request.query.get("pagination_token", ["0"])[0])
@@ -245,39 +232,36 @@ class FakeXServer(FakeServer):
         return Answer.json({"data": data, "meta": meta | {"newest_id": data[0]["id"], "oldest_id": data[-1]["id"]}})
 
     def _create(self, request: RecordedRequest) -> Answer:
-        limits = self._limits()
-        if limits is not None:
-            return limits
+        if min(self.posts_left, self.day_left) <= 0:
+            return replace(problem(429, "Too Many Requests", title="Too Many Requests"), headers=self._limits())
         self.posts_left -= 1
         self.day_left -= 1
         body = request.json()
-        refused = self._refusal(body)
+        refused = schema_error(body) or self._refusal(body)
         if refused is not None:
-            return replace(refused, headers={**refused.headers, **self._headers()})
+            return replace(refused, headers={**refused.headers, **self._limits()})
         pictures = [self._media[number] for number in body.get("media", {}).get("media_ids", [])]
         for picture in pictures:
             picture.used = True
         images = tuple(VisibleImage(picture.alt, picture.data) for picture in pictures)
-        post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._clock())
+        post = self._put(body.get("text", ""), body.get("reply", {}).get("in_reply_to_tweet_id"), images, self._now())
         if self.drops_posts:
             del self._posts[post.id]
-        text = with_short_links(post, self.handle).text
+        text, _ = with_short_links(post, self.handle)
         data = {"id": post.id, "text": text, "edit_history_tweet_ids": [post.id]}
-        return Answer.json({"data": data}, 201, headers=self._headers())
+        return Answer.json({"data": data}, 201, headers=self._limits())
 
     def _refusal(self, body: dict[str, Any]) -> Answer | None:
         """Return the refusal of a post, or `None`."""
         media, text = body.get("media", {}).get("media_ids", []), body.get("text", "")
         parent = body.get("reply", {}).get("in_reply_to_tweet_id")
-        recent = (post for post in self.posts if self._clock() - post.created_at < self.duplicate_window)
+        recent = (post for post in self.posts if self._now() - post.created_at < self.duplicate_window)
         reasons = {
             MEDIA: any(not self._is_usable(number) for number in media),
             MISSING: parent is not None and (parent not in self._posts or parent in self.unseen),
             NO_ANSWER: parent is not None and self.may_answer == "none",
             DUPLICATE: any(post.text == text for post in recent),
         }
-        if answer := schema_error(body):
-            return answer
         if self.closed:
             return CLOSED[self.closed]
         if weighted_length(text) > self.limit or has_invalid_characters(text):
@@ -312,7 +296,7 @@ class FakeXServer(FakeServer):
             return invalid("media", "File size exceeds the limit.")
         self._count += 1
         number = str(10**18 + self._count)
-        self._media[number] = _Media(data, self._clock() + _MEDIA_LIVES, self.polls)
+        self._media[number] = _Media(data, self._now() + _MEDIA_LIVES, self.polls)
         return self._processing(number)
 
     def _status(self, request: RecordedRequest) -> Answer:
@@ -344,30 +328,27 @@ class FakeXServer(FakeServer):
         alt = body.get("metadata", {}).get("alt_text", {}).get("text")
         if body.get("id") not in self._media:
             return invalid("id", "Invalid media id")
-        if not isinstance(alt, str) or len(alt) > 1000:  # noqa: PLR2004 - OpenAPI, `maxLength`
+        if not isinstance(alt, str) or len(alt) > 1000:
             return invalid("metadata.alt_text.text", "$.metadata.alt_text.text: may only be 1000 characters long")
         self._media[body["id"]].alt = alt
         return Answer.json({"data": {"id": body["id"], "associated_metadata": {"alt_text": {"text": alt}}}})
 
     def _is_usable(self, number: str) -> bool:
         media = self._media.get(number)
-        ready = media is not None and not media.used and media.polls <= 0 and not self.processing_fails
-        return ready and media is not None and self._clock() < media.ends
+        if media is None or media.used or self.processing_fails:
+            return False
+        return media.polls <= 0 and self._now() < media.ends
 
-    def _headers(self) -> dict[str, str]:
-        def limit(name: str, most: int, left: int, window: timedelta) -> dict[str, str]:
-            ends = int((self._clock() + window).timestamp())
-            return {f"{name}-limit": str(most), f"{name}-remaining": str(max(left, 0)), f"{name}-reset": str(ends)}
-
-        day = timedelta(days=1)
-        return limit("x-rate-limit", _CREATES, self.posts_left, _WINDOW) | limit(
-            "x-app-limit-24hour", 10_000, self.day_left, day
+    def _limits(self) -> dict[str, str]:
+        limits = (
+            ("x-rate-limit", _CREATES, self.posts_left, _WINDOW),
+            ("x-app-limit-24hour", 10_000, self.day_left, timedelta(days=1)),
         )
-
-    def _limits(self) -> Answer | None:
-        if self.posts_left > 0 and self.day_left > 0:
-            return None
-        return replace(problem(429, "Too Many Requests", title="Too Many Requests"), headers=self._headers())
+        headers: dict[str, str] = {}
+        for name, most, left, window in limits:
+            headers |= {f"{name}-limit": str(most), f"{name}-remaining": str(max(left, 0))}
+            headers[f"{name}-reset"] = str(int((self._now() + window).timestamp()))
+        return headers
 
 
 # Roughly what X links: URLs, and bare domains of some of its ~1,500 top-level domains
@@ -393,19 +374,8 @@ class VisibleXPost:
     images: tuple[VisibleImage, ...] = ()
 
 
-class ShortenedText(NamedTuple):
-    """A text with X's short links.
-
-    Attributes:
-        urls: The short links with their targets.
-    """
-
-    text: str
-    urls: list[dict[str, str]]
-
-
-def with_short_links(post: VisibleXPost, handle: str) -> ShortenedText:
-    """Replace the links of a post, and append one for its pictures."""
+def with_short_links(post: VisibleXPost, handle: str) -> tuple[str, list[dict[str, str]]]:
+    """Return a post's text and short links. The last one leads to its pictures."""
     urls: list[dict[str, str]] = []
 
     def short(expanded: str, shown: str) -> str:
@@ -419,7 +389,7 @@ def with_short_links(post: VisibleXPost, handle: str) -> ShortenedText:
     text = _LINK.sub(link, escape(post.text, quote=False))
     if post.images:
         text += f" {short(f'https://x.com/{handle}/status/{post.id}/photo/1', 'pic.x.com/1')}"
-    return ShortenedText(text, urls)
+    return text, urls
 
 
 def post_entity(post: VisibleXPost, handle: str, fields: frozenset[str]) -> Mapping[str, Any]:

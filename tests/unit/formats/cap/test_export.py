@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from policenotify.formats.cap.alert import Alert, AlertStatus, MessageType
-from policenotify.formats.cap.export import alert_files, alert_ids, alerts
+from policenotify.formats.cap.export import alert_ids, alerts
 from policenotify.formats.cap.profile import missing
 from policenotify.formats.cap.reader import read
 from policenotify.formats.cap.writer import cap_time, write
@@ -187,14 +187,6 @@ def test_an_update_and_an_end_without_a_place_are_where_the_alert_was() -> None:
     assert last.infos[0].areas == second.infos[0].areas == first.infos[0].areas
     gone = update.withdrawn(NOW + timedelta(hours=1))
     assert drawn(Thread(THREAD, (opening, gone, end)))[2] == last
-
-
-def test_the_files_are_signed_at_last() -> None:
-    thread = stages(ACCIDENT, Stage.OPENING)
-    feed = Feed(replace(ALERT_SITE, sign=lambda content: content + b"signed"), thread.items, now=NOW)
-    (path,) = files = alert_files(feed, thread)
-    assert path == f"cap/{thread.items[0].id}.xml"
-    assert files[path] == alert_files(replace(feed, site=ALERT_SITE), thread)[path] + b"signed"
 
 
 @given(threads())

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.bluesky.channel import Bluesky
 from policenotify.testing import Call, ChannelContract, FakeBlueskyServer, Fault, HttpFixture, VisiblePost
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -58,7 +59,8 @@ class TestBluesky(ChannelContract):
         return BlueskyFixture()
 
     def open(self, network: BlueskyFixture) -> Channel:
-        return Bluesky(
+        return open_channel(
+            Bluesky,
             handle=network.server.handle,
             password=SecretStr(network.password),
             service=network.url,

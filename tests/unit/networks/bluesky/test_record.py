@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
-from policenotify.networks.bluesky.record import BUDGET, record, record_key, valid_uri
+from policenotify.networks.bluesky.post import BUDGET, record, record_key, valid_uri
 from policenotify.testing.servers.bluesky import key_refusal, post_refusal
 from tests.support import network_calls
 

@@ -13,6 +13,7 @@ from policenotify.errors import SettingsError, Unavailable
 from policenotify.networks.console import Console
 from policenotify.networks.registry import configure_channel
 from policenotify.testing import FakeClock, recording_publisher
+from tests.support.channels import open_channel
 from tests.support.installation import accident
 from tests.support.network_calls import a_post
 
@@ -22,7 +23,7 @@ def printed(console: Console, **post: Any) -> None:
 
 
 def test_a_post_is_printed_as_a_block_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    printed(Console(), text="Route barrée.\n\nÉvitez le secteur.")
+    printed(open_channel(Console), text="Route barrée.\n\nÉvitez le secteur.")
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[1:] == ["│ Route barrée.", "│", "│ Évitez le secteur.", "└─"]
@@ -30,19 +31,19 @@ def test_a_post_is_printed_as_a_block_on_standard_error(capsys: pytest.CaptureFi
 
 
 def test_it_prints_on_standard_output_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    printed(Console(stream="stdout"), text="Route barrée.")
+    printed(open_channel(Console, stream="stdout"), text="Route barrée.")
     assert "│ Route barrée.\n" in capsys.readouterr().out
 
 
 def test_no_post_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    printed(Console(), text="\x1b[2JRoute\x9b1m barrée\r.")
+    printed(open_channel(Console), text="\x1b[2JRoute\x9b1m barrée\r.")
     assert "│ [2JRoute1m barrée.\n" in capsys.readouterr().err
 
 
 def test_a_terminal_without_unicode_gets_what_it_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding="ascii"))
-    printed(Console(), text="Route barrée.")
+    printed(open_channel(Console), text="Route barrée.")
     assert b"? Route barr?e.\n" in raw.getvalue()
 
 
@@ -51,7 +52,7 @@ def test_a_process_without_a_terminal_prints_later(monkeypatch: pytest.MonkeyPat
     closed = io.StringIO()
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed if stream else None)
-    console = Console()
+    console = open_channel(Console)
     with pytest.raises(Unavailable, match="Nothing was printed"):
         printed(console, text="Route barrée.")
     with pytest.raises(Unavailable):
@@ -59,8 +60,8 @@ def test_a_process_without_a_terminal_prints_later(monkeypatch: pytest.MonkeyPat
 
 
 def test_doctor_learns_that_it_is_for_development() -> None:
-    assert "For development" in str(Console(label="terminal").whoami().note)
-    assert Console(label="terminal").account == "terminal"
+    assert "For development" in open_channel(Console, label="terminal").whoami().note
+    assert open_channel(Console, label="terminal").account == "terminal"
 
 
 def test_its_posts_have_the_limits_of_another_network() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import errno
 import io
-from datetime import timedelta
 from types import SimpleNamespace
-from typing import ClassVar, Self
+from typing import Self
 
 import pytest
 
 from policenotify.channel import Channel
 from policenotify.networks.console import Console
 from policenotify.networks.console import channel as console_module
-from policenotify.testing import ChannelContract, FakeClock, Fault, InMemoryStateStore, VisiblePost
+from policenotify.testing import ChannelContract, Fault, NetworkFixture, VisiblePost
 from policenotify.testing.contract.fixtures import Call
+from tests.support.channels import open_channel
 
 
 class Terminal(io.StringIO):
@@ -35,16 +35,13 @@ class Terminal(io.StringIO):
             raise self.after
 
 
-class ConsoleFixture:
+class ConsoleFixture(NetworkFixture):
     """Standard error, as a person reads it."""
 
-    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, Fault.DISCONNECTED, Fault.DISCONNECTED_AFTER})
-    retry_after: ClassVar[timedelta | None] = None
-    secrets: ClassVar[tuple[str, ...]] = ()
+    faults = frozenset({Fault.UNREACHABLE, Fault.DISCONNECTED, Fault.DISCONNECTED_AFTER})
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.state_store = InMemoryStateStore()
+        super().__init__()
         self.terminal = Terminal()
         self._patch = pytest.MonkeyPatch()
 
@@ -96,4 +93,4 @@ class TestConsole(ChannelContract):
 
     def open(self, network: ConsoleFixture) -> Channel:
         del network  # the channel finds the process's stream by itself
-        return Console()
+        return open_channel(Console)

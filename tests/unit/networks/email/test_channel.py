@@ -38,6 +38,7 @@ from policenotify.networks.email.channel import Email
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.mail import FakeMailServer
 from tests.support import network_calls
+from tests.support.channels import open_channel
 from tests.support.network_calls import NOW, a_post
 from tests.support.patience import ANSWERED, PATIENCE, short
 
@@ -65,7 +66,7 @@ def _close_all() -> None:
 
 
 def email(url: str, **options: Any) -> Email:
-    made = Email(url=SecretStr(url), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
+    made = open_channel(Email, url=SecretStr(url), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
     _made.append(made)
     return made
 
@@ -229,10 +230,7 @@ def test_one_refusal_of_many_costs_no_other_recipient_the_mail(server: FakeMailS
     outcomes = send(channel(server))
     assert outcomes_of(outcomes) == {"ana": "posted", "bob": "refused", "cleo": "posted", "dan": "unavailable"}
     assert (outcomes["bob"].code, outcomes["bob"].gone) == ("550 5.1.1", True)
-    assert (
-        str(outcomes["bob"].reason)
-        == "This address does not exist: <address>: no mailbox <address> here, says <address>."
-    )
+    assert outcomes["bob"].reason == "This address does not exist: …: no mailbox … here, says …"
     assert (outcomes["dan"].code, outcomes["dan"].gone) == ("451 4.7.1", False)
     assert received(server) == Counter(ana=1, cleo=1)
     assert server.sessions == 1
@@ -587,7 +585,7 @@ def test_a_server_that_takes_one_session_only_serves_the_whole_list(server: Fake
 
 
 def test_sessions_have_a_limit(server: FakeMailServer) -> None:
-    with pytest.raises(SettingsError, match="sessions: 0 is not valid"):
+    with pytest.raises(SettingsError, match=r"sessions: .* greater than or equal to 1"):
         channel(server, sessions=0)
 
 
@@ -700,21 +698,22 @@ def test_a_server_without_encryption_never_gets_the_password(server: FakeMailSer
 @pytest.mark.parametrize(
     ("replies", "kind", "said"),
     [
-        ({"greeting": "554 5.7.1 ana@c.example: listed"}, Blocked, "<address>: listed"),
+        ({"greeting": "554 5.7.1 ana@c.example: listed"}, Blocked, "…: listed"),
         ({"greeting": "421 4.3.2 busy"}, Unavailable, "busy"),
         ({"ehlo": "250-hello\r\n250 AUTH NTLM"}, Blocked, "login"),
         ({"ehlo": "250 hello"}, Blocked, "login"),
         ({"auth": "534 5.7.9 password too weak"}, Blocked, "login"),
-        ({"noop": "451 no"}, Unavailable, "closed the connection"),
-        ({"noop": ""}, Unavailable, "closed the connection"),
     ],
 )
 def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
     replies: dict[str, str], kind: type[ChannelError], said: str
 ) -> None:
     with _raw_server(replies) as port, pytest.raises(kind, match=said) as caught:
-        Email(
-            url=SecretStr(f"mailto://desk:secret@127.0.0.1:{port}?from={SENDER}"), timeout=ANSWERED, clock=FakeClock()
+        open_channel(
+            Email,
+            url=SecretStr(f"mailto://desk:secret@127.0.0.1:{port}?from={SENDER}"),
+            timeout=ANSWERED,
+            clock=FakeClock(),
         ).whoami()
     assert "secret" not in str(caught.value)
 
@@ -730,6 +729,7 @@ def test_a_server_that_will_not_have_us_blocks_the_channel_or_makes_it_wait(
         ({"rcpt": "550 5.1.1 nobody", "rset": "421 bye"}, "refused"),
         ({"rcpt": "550 5.1.1 nobody", "rset": ""}, "refused"),
         ({"data": "451 4.3.0 not now"}, "unavailable"),
+        ({"data": "250 ok"}, "unconfirmed"),  # no answer to DATA, and no mail was written
     ],
 )
 def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], outcome: str) -> None:
@@ -738,22 +738,12 @@ def test_only_a_reply_that_can_be_read_settles_a_mail(replies: dict[str, str], o
         assert outcomes_of(send(mail, PEOPLE[0])) == {"ana": outcome}
 
 
-def test_a_server_that_falls_silent_after_the_login_did_not_go_away() -> None:
-    with _raw_server({"noop": SILENCE}) as port:
-        mail = email(f"mailto://127.0.0.1:{port}?from={SENDER}", timeout=short(0.2))
-        with pytest.raises(Unavailable, match="does not answer in time"):
-            mail.whoami()
-
-
-SILENCE = "…"
-
-
 @contextmanager
 def _raw_server(replies: dict[str, str]) -> Iterator[int]:
-    """A server with invalid replies: one for each command, or silence. An empty one disconnects."""
+    """A server with invalid replies: one for each command. An empty one disconnects."""
     usual = {
         "greeting": "220 hello", "ehlo": "250-hello\r\n250 AUTH PLAIN", "auth": "235 ok", "mail": "250 ok",
-        "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "noop": "250 ok", "quit": "221 bye",
+        "rcpt": "250 ok", "data": "354 go on", ".": "250 ok", "rset": "250 ok", "quit": "221 bye",
     }  # fmt: skip
     once = "times" in replies
 
@@ -770,8 +760,6 @@ def _raw_server(replies: dict[str, str]) -> Iterator[int]:
                     command = line.decode().strip().lower().partition(" ")[0]
                     if command not in usual:
                         continue  # a line of the mail
-                    if said[command] == SILENCE:
-                        continue
                     if not said[command]:
                         break
                     peer.sendall(said[command].encode() + b"\r\n")
@@ -793,8 +781,8 @@ def test_making_a_channel_loads_no_apprise_and_using_one_loads_one_plugin() -> N
 import json, sys
 from pydantic import SecretStr
 from policenotify.networks.email.channel import Email
-from policenotify.testing.fakes import FakeClock
-mail = Email(url=SecretStr("mailtos://desk:secret@127.0.0.1:1?from=alertes@police.example"), clock=FakeClock())
+from tests.support.channels import open_channel
+mail = open_channel(Email, url=SecretStr("mailtos://desk:secret@127.0.0.1:1?from=alertes@police.example"))
 mail.capabilities, mail.account
 before = [name for name in sys.modules if name.startswith("apprise")]
 try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Self
 
 from pydantic import SecretStr
@@ -12,26 +11,24 @@ from policenotify.networks.email.channel import Email
 from policenotify.testing import (
     Call,
     ChannelContract,
-    FakeClock,
     FakeMailServer,
     Fault,
-    InMemoryStateStore,
+    NetworkFixture,
     VisiblePost,
 )
+from tests.support.channels import open_channel
 from tests.support.mails import visible_mail
 from tests.support.patience import PATIENCE, short
 
 
-class MailFixture:
+class MailFixture(NetworkFixture):
     """Mailboxes, and a mail server with a login."""
 
     faults = frozenset(Fault) - {Fault.TRUNCATED, Fault.HTML_PAGE, Fault.SERVER_ERROR}  # these are HTTP's
-    retry_after: timedelta | None = None
-    secrets = ()
 
     def __init__(self) -> None:
+        super().__init__()
         self.server = FakeMailServer(login=("desk", "s3cret"))
-        self.clock, self.state_store = FakeClock(), InMemoryStateStore()
 
     def __enter__(self) -> Self:
         self.server.__enter__()
@@ -47,8 +44,9 @@ class MailFixture:
     def refuse_recipient(self, address: str) -> None:
         self.server.refuse(address)
 
-    def fail_next(self, trouble: Fault, _call: Call = "post") -> None:
-        match trouble:
+    def fail_next(self, fault: Fault, call: Call = "post") -> None:
+        del call  # there is only one
+        match fault:
             case Fault.REFUSED:
                 self.server.refuse("*", times=1)
             case Fault.RATE_LIMITED:
@@ -60,9 +58,9 @@ class MailFixture:
             case Fault.NO_RESPONSE:
                 self.server.delay("DATA", PATIENCE)
             case Fault.DISCONNECTED | Fault.DISCONNECTED_AFTER:
-                self.server.hang_up("DATA", delivered=trouble is Fault.DISCONNECTED_AFTER)
+                self.server.hang_up("DATA", delivered=fault is Fault.DISCONNECTED_AFTER)
             case _:
-                raise AssertionError(f"A mail server does not suffer {trouble}.")
+                raise AssertionError(f"A mail server does not suffer {fault}.")
 
     def recover(self) -> None:
         self.server.recover()
@@ -78,4 +76,4 @@ class TestEmail(ChannelContract):
         url = (
             f"mailto://desk:s3cret@{network.server.host}:{network.server.port}?from=alertes@police.example&name=Police"
         )
-        return Email(url=SecretStr(url), timeout=short(0.6), clock=network.clock)
+        return open_channel(Email, url=SecretStr(url), timeout=short(0.6), clock=network.clock)

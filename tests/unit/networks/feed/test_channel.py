@@ -22,6 +22,7 @@ from policenotify.networks.feed import store as store_module
 from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import FakeClock, InMemoryStateStore
 from policenotify.testing.contract.texts import picture
+from tests.support.channels import open_channel
 from tests.support.feed_items import THREAD, digest
 from tests.unit.networks.feed.test_contract import URL, DeniedSystem
 
@@ -35,7 +36,7 @@ class Desk:
         self.folder, self.clock = folder, clock
         folder.mkdir(exist_ok=True)
         defaults: dict[str, Any] = {"url": URL, "folder": folder, "publisher": "Police", "clock": clock, "store": store}
-        self.channel = PublicFeed(**(defaults | options))
+        self.channel = open_channel(PublicFeed, **(defaults | options))
         self.refs: list[PostRef] = []
 
     def post(self, stage: Stage, headline: str, **fields: Any) -> Post:
@@ -111,7 +112,7 @@ def test_a_rebuild_draws_from_the_items_alone(desk: Desk) -> None:
     opening = desk.send(Stage.OPENING, "Rue Foch fermée")
     drawn = ["feed.atom", "feed.json", "feed.rss", "index.html", f"m/{opening.id}.html", f"i/{THREAD}.html"]
     before = {path: desk.read(path) for path in drawn}
-    for path in (*drawn, ".drawn.json"):
+    for path in drawn:
         (desk.folder / path).unlink()
 
     assert set(drawn) <= set(desk.channel.rebuild())
@@ -285,7 +286,6 @@ def test_an_item_that_cannot_be_read_stops_nothing(desk: Desk) -> None:
     (desk.folder / f"items/{'f' * 64}.json").write_text("{}")
     update = desk.send(Stage.UPDATE, "Toujours fermée")
     assert "Toujours" in desk.page(update)
-    (desk.folder / ".drawn.json").write_text("[]")
     desk.send(Stage.END, "Rue Foch ouverte")
     assert "ouverte" in desk.read("feed.json")
 
@@ -364,10 +364,11 @@ def test_a_disk_that_fails_while_drawing_leaves_the_post_in_doubt_until_it_is_dr
     with pytest.raises(Unconfirmed, match="could not be written"):
         desk.channel.send(request)
     monkeypatch.undo()
-    assert desk.channel.find(request, since=desk.clock.now()) is None
-    assert desk.channel.find(request, since=desk.clock.now()) is None
-    desk.send(Stage.STANDALONE, "Autre")
-    assert desk.channel.find(request, since=desk.clock.now())
+    assert not (desk.folder / "feed.atom").exists()
+    found = desk.channel.find(request, since=desk.clock.now())
+    assert found
+    assert "fermée" in desk.page(found)
+    assert "fermée" in desk.read("feed.atom")
     assert not desk.channel.whoami().note
 
 
@@ -454,7 +455,7 @@ def test_an_item_in_both_places_is_one(desk: Desk) -> None:
         ("url", "alertes.police.example", "url: must be an address"),
         ("url", "https://u:p@police.example/", "url: must be an address"),
         ("url", "https://[/", "url: must be an address"),
-        ("hubs", ("ftp://hub.example/",), "hubs: must be an address"),
+        ("hubs", ("ftp://hub.example/",), r"hubs\[0\]: must be an address"),
         ("formats", ("atoms",), "formats: 'atoms' is not a format. Did you mean 'atom'"),
         ("zone", "Europe/Montpellier", "zone: 'Europe/Montpellier' is not a time zone"),
         ("folder", Path("feed"), "folder: must be an absolute path"),
@@ -463,6 +464,12 @@ def test_an_item_in_both_places_is_one(desk: Desk) -> None:
 def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: str, value: object, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         Desk(desk.folder, desk.clock, store, **{option: value})
+
+
+def test_a_folder_that_any_user_may_write_is_noted(desk: Desk) -> None:
+    assert not desk.channel.whoami().note
+    desk.folder.chmod(0o777)
+    assert "Any user of this machine may write" in desk.channel.whoami().note
 
 
 def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryStateStore) -> None:

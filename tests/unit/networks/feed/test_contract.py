@@ -7,11 +7,10 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from re import findall
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,12 +20,12 @@ from policenotify.networks.feed import store as store_module
 from policenotify.networks.feed.channel import PublicFeed
 from policenotify.testing import (
     ChannelContract,
-    FakeClock,
     Fault,
-    InMemoryStateStore,
+    NetworkFixture,
     VisiblePost,
 )
 from policenotify.testing.contract.fixtures import Call
+from tests.support.channels import open_channel
 
 URL = "https://alertes.police.example/"
 
@@ -41,16 +40,13 @@ class DeniedSystem:
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
 
-class FeedFixture:
+class FeedFixture(NetworkFixture):
     """A directory, as a reader of its Atom and its JSON Feed sees it."""
 
-    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, Fault.UNAUTHORIZED, Fault.DISCONNECTED_AFTER})
-    retry_after: ClassVar[timedelta | None] = None
-    secrets: ClassVar[tuple[str, ...]] = ()
+    faults = frozenset({Fault.UNREACHABLE, Fault.UNAUTHORIZED, Fault.DISCONNECTED_AFTER})
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.state_store = InMemoryStateStore()
+        super().__init__()
         self.folder = Path("/nowhere")
         self._patch = pytest.MonkeyPatch()
 
@@ -90,7 +86,7 @@ class FeedFixture:
 
     def _fail_at_the_end(self) -> None:
         """Let the disk fail once everything is written."""
-        last, force = self.folder / ".drawn.json", store_module._force
+        last, force = self.folder / "index.html", store_module._force
         before = last.read_bytes() if last.exists() else b""
 
         def failing(folder: Path) -> None:
@@ -142,6 +138,11 @@ class TestFeed(ChannelContract):
         return FeedFixture()
 
     def open(self, network: FeedFixture) -> Channel:
-        return PublicFeed(
-            url=URL, folder=network.folder, publisher="Police", clock=network.clock, store=network.state_store
+        return open_channel(
+            PublicFeed,
+            url=URL,
+            folder=network.folder,
+            publisher="Police",
+            clock=network.clock,
+            store=network.state_store,
         )

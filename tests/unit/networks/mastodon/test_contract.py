@@ -1,4 +1,4 @@
-"""Mastodon keeps the contract: on a known server, an unknown one, GoToSocial and snac."""
+"""Mastodon keeps the contract: on a known server, an unknown one, and GoToSocial."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from policenotify.networks.mastodon.instance import Instance
 from policenotify.testing import Answer, ChannelContract, FakeMastodonServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.servers._mastodon_rules import RULES, instance
 from policenotify.testing.servers.http import Reply
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -23,7 +24,7 @@ class MastodonFixture(HttpFixture):
     refusal: ClassVar[Answer] = Answer.json({"error": "Validation failed: Tags are forbidden"}, 422)
     denial: ClassVar[Answer] = Answer.json({"error": "The access token is invalid"}, 401)
 
-    def __init__(self, software: Literal["mastodon", "gotosocial", "snac"] = "mastodon", *, known: bool = True) -> None:
+    def __init__(self, software: Literal["mastodon", "gotosocial"] = "mastodon", *, known: bool = True) -> None:
         super().__init__(FakeMastodonServer(software=software, now=lambda: self.clock.now()))  # noqa: PLW0108 - the clock is made there
         self.routes = {
             "post": ("POST", "/api/v1/statuses"),
@@ -32,8 +33,7 @@ class MastodonFixture(HttpFixture):
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
         if known:
-            rules = RULES[software]
-            said = Instance.of(instance(rules, newer=rules.newer), at=self.clock.now())
+            said = Instance.of(instance(RULES[software], newer=True), at=self.clock.now())
             self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     @property
@@ -64,7 +64,8 @@ class OnMastodon:
         return MastodonFixture()
 
     def open(self, network: MastodonFixture) -> Channel:
-        return Mastodon(
+        return open_channel(
+            Mastodon,
             server=network.url,
             handle=network.server.handle,
             token=SecretStr(network.server.token),
@@ -88,19 +89,14 @@ class TestOnGoToSocial(OnMastodon, ChannelContract):
         return MastodonFixture("gotosocial")
 
 
-class TestOnSnac(OnMastodon, ChannelContract):
-    def make_network(self) -> MastodonFixture:
-        return MastodonFixture("snac")
-
-
 def test_each_server_is_taken_for_what_it_is() -> None:
     claims = {}
-    for software in ("mastodon", "gotosocial", "snac"):
+    names: tuple[Literal["mastodon", "gotosocial"], ...] = ("mastodon", "gotosocial")
+    for software in names:
         network = MastodonFixture(software)
         can = OnMastodon().open(network).capabilities
         claims[software] = (can.idempotency_window > timedelta(minutes=30), can.edits, can.deletes, can.images)
     assert claims == {
         "mastodon": (True, True, True, 4),
         "gotosocial": (False, False, True, 6),
-        "snac": (False, False, False, 4),
     }

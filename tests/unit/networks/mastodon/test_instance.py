@@ -31,7 +31,7 @@ def read(version: str, source: str = "", **configuration: dict[str, Any]) -> Ins
         ("0.20.0", "", "other"),
         ("0.20.0", "https://codeberg.org/superseriousbusiness/gotosocial", "gotosocial"),
         ("0.17.0+git-fcd3d01", "https://github.com/superseriousbusiness/gotosocial", "gotosocial"),
-        ("4.0.0 (not true; really snac/2.75)", "", "snac"),
+        ("4.0.0 (not true; really snac/2.75)", "", "other"),
         ("takahe/0.11.0", "", "other"),
         ("4.2.1 (compatible; Iceshrimp 2023.12)", "", "other"),
         ("2.7.2 (compatible; Pleroma 2.6.0)", "", "other"),
@@ -44,17 +44,15 @@ def test_a_server_is_known_by_its_version_and_source(version: str, source: str, 
     assert found.software == software
     assert bool(found.capabilities("").idempotency_window) is (software == "mastodon")
     assert found.capabilities("").edits is (software == "mastodon" and not version.startswith("3"))
-    assert found.capabilities("").deletes is (software != "snac")
+    assert found.capabilities("").deletes is (software != "other")
 
 
 def test_limits_are_read_and_nonsense_is_not() -> None:
     found = read(
         "4.6.0",
         statuses={"max_characters": 1000, "max_media_attachments": 6, "characters_reserved_per_url": 25},
-        media_attachments={"description_limit": 10_000, "image_size_limit": 5, "image_matrix_limit": 7},
     )
     assert (found.max_characters, found.max_media, found.url_length) == (1000, 6, 25)
-    assert (found.max_alt, found.max_bytes, found.max_pixels) == (10_000, 5, 7)
     odd = read("4.6.0", statuses={"max_characters": "500", "max_media_attachments": 0}, media_attachments={"x": True})
     assert odd == Instance(read_at=NOW, software="mastodon", major=4)
     assert read("4.6.0", statuses={"max_characters": True}).max_characters == 500
@@ -76,14 +74,13 @@ GOTOSOCIAL = "https://codeberg.org/superseriousbusiness/gotosocial"
         ("http://a.fr", 23),
     ],
 )
-def test_each_server_counts_in_its_own_way_and_another_one_in_the_longer(text: str, as_mastodon: int) -> None:
+def test_mastodon_counts_in_its_own_way_and_for_another_the_longer_count_holds(text: str, as_mastodon: int) -> None:
     assert read("4.6.0").count(text, "é") == as_mastodon + 1
-    assert read("0.20.0", GOTOSOCIAL).count(text, "é") == len(text) + 1
-    for unsure in (read("0.20.0"), read("takahe/0.11.0")):
+    for unsure in (read("0.20.0", GOTOSOCIAL), read("takahe/0.11.0"), Instance()):
         assert unsure.count(text, "é") == max(as_mastodon, len(text)) + 1
 
 
 def test_servers_that_count_alike_are_equal() -> None:
-    assert read("4.6.0").capabilities("").budget == Instance().capabilities("").budget
+    assert read("4.6.0").capabilities("").budget == read("4.5.0").capabilities("").budget
     assert read("4.6.0").capabilities("") == read("4.6.0").capabilities("")
     assert Instance().capabilities("").idempotency_window == timedelta(0)

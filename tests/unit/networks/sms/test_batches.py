@@ -14,6 +14,7 @@ from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect
 from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.channels import open_channel
 from tests.support.network_calls import a_post, outcomes_of, until_error
 
 PATH = "/v1.0/message"
@@ -33,7 +34,9 @@ def people(count: int) -> list[Recipient]:
 
 def cm(server: FakeSmsServer, **options: Any) -> Sms:
     url = SecretStr(f"cm://{{sender}}@{server.token}/{{recipient}}")
-    return Sms(url=url, sender="POLICE34", **{"batch": 10, "timeout": 2.0, "clock": FakeClock(), **options})
+    return open_channel(
+        Sms, url=url, sender="POLICE34", **{"batch": 10, "timeout": 2.0, "clock": FakeClock(), **options}
+    )
 
 
 def send(by: Sms, to: list[Recipient]) -> dict[str, str]:
@@ -80,7 +83,8 @@ def test_after_two_such_requests_the_others_wait(server: FakeSmsServer) -> None:
 
 def test_wrong_credentials_block_a_batch_for_all(server: FakeSmsServer) -> None:
     server.token = "0ther"
-    by = Sms(
+    by = open_channel(
+        Sms,
         url=SecretStr("cm://{sender}@5f1b6c1e-0a0b-4c0d-8e0f-0123456789ab/{recipient}"),
         sender="POLICE34",
         batch=5,

@@ -13,6 +13,7 @@ from policenotify.channel import Channel, Recipient, RecipientOutcome, Request
 from policenotify.networks.sms.channel import Sms
 from policenotify.testing import ChannelContract, FakeSmsServer, Fault, HttpFixture, VisiblePost
 from policenotify.testing.contract.texts import PEOPLE
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 _NUMBERS = {person.address: f"+3360000000{number}" for number, person in enumerate(PEOPLE, 1)}
@@ -31,7 +32,6 @@ class SmsFixture(HttpFixture):
 
     server: FakeSmsServer
     path: ClassVar[str] = FakeSmsServer.KANNEL
-    retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
 
     def __init__(self) -> None:
@@ -61,6 +61,7 @@ class OctopushFixture(SmsFixture):
     """octopush, whose URL is built into apprise: its success is a 201, and a web page is not."""
 
     path = "/v1/public/sms-campaign/send"
+    retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault)
 
     def __enter__(self) -> Self:
@@ -88,7 +89,9 @@ class TestKannel(Promises):
         at = network.url.removeprefix("http://")
         call = ":version=&:title=&:type=&:message=text&:charset=UTF-8&:coding={coding}&:from=POLICE34&:to={recipient}"
         url = f"form://{at}{network.path}?method=GET&:username=desk&:password={network.server.password}&{call}"
-        return Directory(url=SecretStr(url), accents="keep", parallel=1, timeout=short(0.6), clock=network.clock)
+        return open_channel(
+            Directory, url=SecretStr(url), accents="keep", parallel=1, timeout=short(0.6), clock=network.clock
+        )
 
 
 class TestOctopush(Promises):
@@ -99,4 +102,4 @@ class TestOctopush(Promises):
 
     def open(self, network: OctopushFixture) -> Channel:
         url = f"octopush://POLICE34:{network.server.login}/{network.server.key}/{{recipient}}"
-        return Directory(url=SecretStr(url), accents="keep", timeout=short(0.6), clock=network.clock)
+        return open_channel(Directory, url=SecretStr(url), accents="keep", timeout=short(0.6), clock=network.clock)

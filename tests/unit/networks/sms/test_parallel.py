@@ -21,6 +21,7 @@ from policenotify.networks.sms.channel import Sms
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, FakeServer, NoResponse
 from policenotify.testing.servers.sms import FakeSmsServer
+from tests.support.channels import open_channel
 from tests.support.network_calls import a_post, send_list
 from tests.support.patience import ANSWERED, short
 
@@ -37,7 +38,7 @@ def people(count: int = MANY) -> list[Recipient]:
 def kannel(url: str, **options: Any) -> Sms:
     at = url.removeprefix("http://")
     address = f"form://{at}{FakeSmsServer.KANNEL}?{CALL}&:coding={{coding}}&:to={{recipient}}"
-    return Sms(url=SecretStr(address), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
+    return open_channel(Sms, url=SecretStr(address), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
 
 
 @pytest.fixture
@@ -223,10 +224,10 @@ def test_an_impossible_number_is_refused_beside_the_others(server: FakeSmsServer
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"parallel": 0}, "parallel: must be 1 to 32"),
-        ({"parallel": 33}, "parallel: must be 1 to 32"),
-        ({"batch": 0}, "batch: must be 1 to 100"),
-        ({"batch": 101}, "batch: must be 1 to 100"),
+        ({"parallel": 0}, "parallel: .* greater than or equal to 1"),
+        ({"parallel": 33}, "parallel: .* less than or equal to 32"),
+        ({"batch": 0}, "batch: .* greater than or equal to 1"),
+        ({"batch": 101}, "batch: .* less than or equal to 100"),
         ({"batch": 2}, "batch: form does not answer for each person"),
     ],
 )

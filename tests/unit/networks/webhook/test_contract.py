@@ -11,6 +11,7 @@ from policenotify.channel import Channel
 from policenotify.networks.webhook.channel import Webhook
 from policenotify.testing import ChannelContract, FakeClock, HttpFixture, VisiblePost
 from policenotify.testing.servers.webhook import FakeWebhookServer
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -49,7 +50,8 @@ class TestWebhook(ChannelContract):
         return WebhookFixture(remembers=bool(self.remembers))
 
     def open(self, network: WebhookFixture) -> Channel:
-        return Webhook(
+        return open_channel(
+            Webhook,
             url=SecretStr(f"{network.url}/police"),
             secret=SecretStr(network.server.secret),
             remembers_hours=self.remembers,

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
 from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, HttpFixture, VisiblePost
+from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
@@ -62,7 +63,8 @@ class TestX(ChannelContract):
 
     def open(self, network: XFixture) -> Channel:
         consumer, access = network.server.consumer, network.server.access
-        return X(
+        return open_channel(
+            X,
             handle=network.server.handle,
             consumer_key=SecretStr(consumer[0]),
             consumer_secret=SecretStr(consumer[1]),
@@ -80,7 +82,8 @@ class TestXWithTokens(ChannelContract):
         return XFixture()
 
     def open(self, network: XFixture) -> Channel:
-        return X(
+        return open_channel(
+            X,
             handle=network.server.handle,
             client_id=network.server.client[0],
             client_secret=SecretStr(network.server.client[1]),

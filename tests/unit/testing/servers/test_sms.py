@@ -28,6 +28,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
         yield gateways
 
 
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
 def kannel(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
     got = requests.get(server.url + server.KANNEL, params=KANNEL | asked, timeout=ANSWERED)
     return got.status_code, got.text
@@ -180,8 +184,7 @@ def test_faults_are_laid_over_the_gateways_behind_the_proxy_too(server: FakeSmsS
 def test_the_environment_leads_nowhere_but_here(server: FakeSmsServer) -> None:
     names = server.environment
     assert names == server.environment
-    assert names["HTTPS_PROXY"] == names["https_proxy"]
-    assert names["HTTPS_PROXY"].startswith("http://127.0.0.1:")
+    assert names["HTTPS_PROXY"] == names["https_proxy"] == server.url
     assert names["NO_PROXY"] == names["no_proxy"] == ""
     assert "CERTIFICATE" in Path(names["REQUESTS_CA_BUNDLE"]).read_text(encoding="ascii")
     server.close()
@@ -190,10 +193,10 @@ def test_the_environment_leads_nowhere_but_here(server: FakeSmsServer) -> None:
 
 
 def test_the_certificates_pass_the_strictest_check(server: FakeSmsServer) -> None:
-    proxy = server.environment["HTTPS_PROXY"].rpartition(":")[2]
+    proxy = port_of(server.environment["HTTPS_PROXY"])
     context = ssl.create_default_context(cafile=server.environment["SSL_CERT_FILE"])
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    with socket.create_connection(("127.0.0.1", int(proxy)), 5) as door:
+    with socket.create_connection(("127.0.0.1", proxy), ANSWERED) as door:
         door.sendall(b"CONNECT sms.gateway.example:443 HTTP/1.1\r\n\r\n")
         assert door.recv(4096).startswith(b"HTTP/1.1 200")
         with context.wrap_socket(door, server_hostname="sms.gateway.example") as secured:
@@ -201,27 +204,15 @@ def test_the_certificates_pass_the_strictest_check(server: FakeSmsServer) -> Non
 
 
 def test_the_proxy_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "policenotify.testing.servers._tls_tunnel", None)
+    monkeypatch.setitem(sys.modules, "trustme", None)
     with FakeSmsServer() as server, pytest.raises(MissingExtra, match=r"policenotify\[testing\]"):
         _ = server.environment
 
 
-def test_the_proxy_opens_tunnels_and_does_nothing_else(server: FakeSmsServer) -> None:
-    proxy = server.environment["HTTPS_PROXY"].rpartition(":")[2]
-    for said in (b"GET http://gateway.example/ HTTP/1.1\r\n\r\n", b""):
-        with socket.create_connection(("127.0.0.1", int(proxy)), 5) as door:
-            door.sendall(said)
-            door.shutdown(socket.SHUT_WR)
-            assert door.recv(4096) == b""
-
-
-def test_a_tunnel_to_a_server_that_is_closed_is_refused() -> None:
-    with FakeSmsServer() as server:
-        proxy = server.environment["HTTPS_PROXY"].rpartition(":")[2]
-        super(FakeSmsServer, server).refuse_connections()  # the gateway alone, and not the way to it
-        with socket.create_connection(("127.0.0.1", int(proxy)), 5) as door:
-            door.sendall(b"CONNECT sms.gateway.example:443 HTTP/1.1\r\n\r\n")
-            assert door.recv(4096).startswith(b"HTTP/1.1 502")
+def test_without_its_environment_it_is_not_a_proxy() -> None:
+    with FakeSmsServer() as server, socket.create_connection(("127.0.0.1", port_of(server.url)), ANSWERED) as door:
+        door.sendall(b"CONNECT sms.gateway.example:443 HTTP/1.1\r\n\r\n")
+        assert door.recv(4096).startswith(b"HTTP/1.1 404")
 
 
 def test_nothing_that_may_not_be_seen_is_forgotten(server: FakeSmsServer) -> None:

@@ -326,19 +326,6 @@ def test_the_timeline_refuses_fields_that_it_does_not_know(caller: Caller, serve
     assert caller.timeline()["status"] == 200
 
 
-def test_refusals_have_either_form_of_x(caller: Caller, server: FakeXServer) -> None:
-    """OpenAPI 2.167 has both forms, and does not define when each is used."""
-    caller.create("Une fois")
-    server.errors = "code"
-    assert caller.create("Une fois")["json"] == {
-        "code": 403,
-        "message": "You are not allowed to create a Tweet with duplicate content.",
-    }
-    assert caller.timeline(**{"tweet.fields": "x"})["json"]["code"] == 400
-    server.rejects_credentials = True
-    assert caller.create("Deux")["json"] == {"code": 401, "message": "Unauthorized"}
-
-
 # --- who is let in ---
 
 

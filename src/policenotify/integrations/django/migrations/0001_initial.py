@@ -11,11 +11,11 @@ from policenotify.integrations.django.models import MicrosecondsField
 from policenotify.translation import Text
 
 
-def create_journal(_apps: object, schema_editor: Any) -> None:  # noqa: ANN401 - Django has no types
+def create_journal(_apps: object, schema_editor: Any) -> None:
     """Create the tables in the database that holds the journal, as `policenotify migrate` does."""
     name = schema_editor.connection.alias
     if name == alias() and not in_memory(name):
-        migrate_journal("manage.py migrate")
+        migrate_journal()
 
 
 class Migration(migrations.Migration):  # type: ignore[misc]  # Django has no types

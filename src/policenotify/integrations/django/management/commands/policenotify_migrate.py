@@ -1,18 +1,21 @@
-"""`manage.py policenotify_migrate`: create or migrate the journal's tables."""
+"""`manage.py policenotify_migrate`: create the journal's tables."""
 
 from __future__ import annotations
 
 from django.core.management.base import BaseCommand
 
 from policenotify.integrations.django.database import migrate_journal
+from policenotify.translation import Text
 
 
 class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
-    """Migrates the journal alone. `manage.py migrate` includes it."""
+    """Creates the tables of the journal alone. `manage.py migrate` includes it."""
 
-    help = "Create the journal's tables in the project's database, or migrate older ones to this version."
+    help = "Create the journal's tables in the project's database."
 
     def handle(self, **_options: object) -> None:
-        """Migrate the journal."""
-        migrated = migrate_journal("manage.py policenotify_migrate")
-        self.stdout.write(f"The journal's tables are of version {migrated.after}.")
+        """Create the tables."""
+        created = migrate_journal()
+        self.stdout.write(
+            Text("The journal's tables are created.") if created else "The journal has its tables already."
+        )

@@ -1,0 +1,135 @@
+"""Bluesky's calls (XRPC), through the `atproto` library but without its surprises.
+
+The library is used as a transport that is never logged in. It would renew a session by the machine's own clock, keep a
+dead one for ever, and drop a `null` from what it sends. Every call here carries its own token and follows no redirect:
+a post and a token go to one server only.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from policenotify.channel import Clock
+from policenotify.errors import ChannelError, MissingExtra, Unavailable, Unconfirmed
+from policenotify.networks import load
+from policenotify.networks._bounds import ADDRESS, redact
+from policenotify.networks._http import HttpAnswer, judge_http
+from policenotify.networks.bluesky.rules import RULES, WHERE
+from policenotify.translation import Text
+from policenotify.transport import error_for_exception
+
+if TYPE_CHECKING:
+    from atproto import Client
+
+# tokens (RFC 7519: a JSON object in base64url begins so), and mail addresses
+_PRIVATE = re.compile(rf"eyJ[\w.-]*|{ADDRESS}")
+
+
+class Xrpc:
+    """Calls servers of the AT Protocol (atproto.com/specs/xrpc).
+
+    A call raises `Unavailable` if it never reached the server, and `Unconfirmed` if no readable answer came.
+
+    Args:
+        timeout: Seconds to wait for a connection, and again for the whole answer.
+        password: A value that must not appear in a server's words, besides the token of the call.
+
+    Raises:
+        MissingExtra: atproto is not installed.
+    """
+
+    def __init__(self, timeout: float, password: SecretStr, clock: Clock) -> None:
+        if find_spec("atproto") is None:
+            raise MissingExtra(Text("The network 'bluesky'"), "bluesky")
+        self.clock = clock
+        self._timeout = timeout
+        self._password = password
+        self._client: Client | None = None
+
+    def get(self, host: str, name: str, params: dict[str, str], *, token: str = "") -> HttpAnswer:
+        """Query *host*, such as `https://bsky.social`, by the method *name* (NSID)."""
+        encoded = load("atproto_client.models.dot_dict").DotDict(params) if params else None
+        return self._call("invoke_query", host, name, token, params=encoded)
+
+    def post(
+        self, host: str, name: str, content: bytes = b"", *, media_type: str = "application/json", token: str = ""
+    ) -> HttpAnswer:
+        """Call the procedure *name* (NSID) of *host*, with *content* as it is."""
+        body: dict[str, Any] = {"content": content, "input_encoding": media_type} if content else {}
+        return self._call("invoke_procedure", host, name, token, **body)
+
+    def error(self, answer: HttpAnswer) -> ChannelError:
+        """Return what an answer other than a success means for every call."""
+        return judge_http(answer, RULES, now=self.clock.now(), where=WHERE, setting="service")
+
+    def close(self) -> None:
+        """Close the connections. A later call opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.request.close()
+
+    def _call(self, invoke: str, host: str, name: str, token: str, **options: Any) -> HttpAnswer:
+        client = self._opened()
+        client.update_base_url(host)
+        try:
+            response = getattr(client, invoke)(
+                name,
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                timeout=self._timeout,
+                follow_redirects=False,
+                **options,
+            )
+        except Exception as error:
+            response = getattr(error, "response", None)
+            if response is None:  # the error's own text and links may hold a token: `from None`, and its name only
+                raise _without_answer(error) from None
+        return _read(response, (token, self._password.get_secret_value()))
+
+    def _opened(self) -> Client:
+        if self._client is None:
+            http = load("policenotify.networks.bluesky.http")  # 0.6 s and 65 MiB
+            try:
+                self._client = http.open_client(self._timeout)
+            except Exception as error:
+                failure = type(error).__name__
+            else:
+                return self._client
+            # outside of `except`: the error may hold the proxy's password
+            raise Unavailable(
+                Text("Bluesky cannot be called from this machine."),
+                code=failure,
+                remedy=Text(
+                    "It will be tried again. Check what SSL_CERT_FILE names, and the proxy's settings of "
+                    "this machine (HTTPS_PROXY, ALL_PROXY, NO_PROXY)."
+                ),
+            )
+        return self._client
+
+
+def _without_answer(error: Exception) -> ChannelError:
+    if isinstance(error, ValueError) or type(error).__name__ == "ModelError":
+        return Unconfirmed(Text("Bluesky's answer cannot be read."), code=type(error).__name__)
+    return error_for_exception(error, where=WHERE)
+
+
+def _read(response: Any, secrets: tuple[str, ...]) -> HttpAnswer:
+    content, status, headers = response.content, response.status_code, response.headers
+    if response.success:  # of the successes, XRPC knows only 200: another one comes from something in its place
+        return HttpAnswer(status, headers, content if status == HTTPStatus.OK and isinstance(content, dict) else None)
+    error, message = (getattr(content, name, None) for name in ("error", "message"))
+    if not isinstance(error, str):
+        return HttpAnswer(status, headers)
+    name = redact(error, secrets, _PRIVATE)
+    return HttpAnswer(
+        status,
+        headers,
+        from_network=bool(name),
+        error=name,
+        message=redact(message, secrets, _PRIVATE) if isinstance(message, str) else "",
+        phrases=name.lower(),
+    )

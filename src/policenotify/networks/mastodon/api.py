@@ -1,0 +1,105 @@
+"""Mastodon's API, through the library `Mastodon.py`.
+
+The session is ours: the library by itself follows redirects (a post becomes a GET), and writes some addresses with a
+slash at the end, which GoToSocial does not know. An answer is read from what came over the wire, since the library's
+errors hold neither its headers nor, often, its status.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from functools import cached_property, partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from policenotify.channel import Clock
+from policenotify.errors import ChannelError, MissingExtra
+from policenotify.networks import load
+from policenotify.networks._bounds import ADDRESS, MAX_ANSWER, MAX_TIMELINE, redact
+from policenotify.networks._http import HttpAnswer, judge_http, open_session, parse_json
+from policenotify.networks.mastodon.rules import RULES, WHERE
+from policenotify.translation import Text
+
+if TYPE_CHECKING:
+    import mastodon
+
+    from policenotify.networks._requests import PostSession, RawAnswer
+
+_CONNECT = 5.0  # seconds for a connection: a server that does not even greet is not worth more
+_MAIL = re.compile(ADDRESS)
+
+
+class Api:
+    """One server, such as `https://social.example`, called with one token.
+
+    *timeout* is in seconds, for a whole answer.
+    """
+
+    def __init__(self, server: str, token: SecretStr, timeout: float, clock: Clock) -> None:
+        if find_spec("mastodon") is None:
+            raise MissingExtra(Text("The network 'mastodon'"), "mastodon")
+        self.clock = clock
+        self._server = server
+        self._token = token
+        self._timeout = (min(timeout, _CONNECT), timeout)
+
+    def ask(self, call: str, *args: object, **kwargs: object) -> HttpAnswer:
+        """Make one call by *call*, a method of `mastodon.Mastodon` that makes one request.
+
+        Raises:
+            Unavailable: It never reached the server.
+            Unconfirmed: No whole answer came.
+        """
+        self._session.adapter.max_bytes = MAX_TIMELINE if call == "account_statuses" else MAX_ANSWER
+        with closing(self._session) as session:
+            made = partial(getattr(self._library, call), *args, **kwargs)
+            return self._read(session.ask(made, where=WHERE, wrapped=True))
+
+    def error(self, answer: HttpAnswer, *, whole_channel: bool = True) -> ChannelError:
+        """Return what an answer other than a success means for every call.
+
+        Args:
+            answer: The answer.
+            whole_channel: A rate limit on this call holds for all posts.
+        """
+        now = self.clock.now()
+        return judge_http(answer, RULES, now=now, where=WHERE, setting="server", whole_channel=whole_channel)
+
+    def close(self) -> None:
+        """Let the library go. A later call loads it again."""
+        for name in ("_library", "_session"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def _session(self) -> PostSession:
+        # No address of the API ends in a slash (docs.joinmastodon.org/methods).
+        return open_session(lambda url: url.rstrip("/"), self._timeout, plain=self._server.startswith("http:"))
+
+    @cached_property
+    def _library(self) -> mastodon.Mastodon:
+        library: mastodon.Mastodon = load("mastodon").Mastodon(
+            api_base_url=self._server,
+            session=self._session,
+            ratelimit_method="throw",
+            user_agent="policenotify",
+            # With both the library asks no server for its version, and uses the upload that may take its time (v2).
+            mastodon_version="4.5.0",
+            version_check_mode="created",
+        )
+        # Only now: the constructor would read a file that is named like the token.
+        library.access_token = self._token.get_secret_value()
+        return library
+
+    def _read(self, raw: RawAnswer) -> HttpAnswer:
+        body = parse_json(raw.content)
+        error = body.get("error") if isinstance(body, dict) else None
+        return HttpAnswer(
+            raw.status,
+            raw.headers,
+            body,
+            from_network=isinstance(body, dict) and "error" in body,
+            message=redact(error, [self._token.get_secret_value()], _MAIL) if isinstance(error, str) else "",
+        )
