@@ -114,6 +114,10 @@ class Text:
         str(text)
         return text
 
+    def filled(self, **args: object) -> Text:
+        """Return the text of a table with its arguments."""
+        return Text(self.template, **args)
+
     def map(self, change: Callable[[Argument], Argument]) -> Text:
         """Return it with its arguments changed, those of texts inside it too."""
         args = [(name, change(value)) for name, value in self.args]

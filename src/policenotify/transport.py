@@ -152,7 +152,7 @@ def _lacks_authorities(error: BaseException) -> bool:
     return getattr(error, "library", None) == "X509" or str(error).startswith(_NO_BUNDLE)
 
 
-def why_unreachable(error: BaseException) -> tuple[str, str]:
+def why_unreachable(error: BaseException) -> tuple[AnyText, AnyText]:
     """Return why a call never reached a server, if a person can do something about it.
 
     Returns:
@@ -189,7 +189,7 @@ def without_side_effects(where: AnyText, doing: AnyText) -> Iterator[None]:
         ) from None
 
 
-def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
+def error_for_exception(error: BaseException, *, where: AnyText) -> ChannelError:
     """Return the error for a call without an answer.
 
     The library's own text is not repeated: it may hold an address or a token.
@@ -209,8 +209,7 @@ def error_for_exception(error: BaseException, *, where: str) -> ChannelError:
             code=name,
             remedy=Text("It will be tried again.{remedy}", remedy=remedy),
         )
-    within = f"the {where[4:]}" if where.startswith("The ") else where  # in the middle of a sentence
-    return Unconfirmed(Text("The connection to {within} was lost before its answer came.", within=within), code=name)
+    return Unconfirmed(Text("{where} gave no answer: the connection was lost.", where=where), code=name)
 
 
 def error_for_status(
@@ -241,7 +240,7 @@ def error_for_status(
     if status in _BLOCKED:
         reason, remedy = _BLOCKED[status]
         return Blocked(
-            f"{reason.format(where=where)}{words}",
+            Text("{reason}{words}", reason=reason.filled(where=where), words=words),
             code=full_code,
             remedy=Text("{remedy}, then: policenotify doctor", remedy=remedy),
         )
@@ -255,10 +254,10 @@ def error_for_status(
     return Refused(Text("{where} refused the post{words}", where=where, words=words), code=full_code)
 
 
-def quoted(text: str) -> str:
+def quoted(text: str) -> AnyText:
     """Return a server's own words as the end of a sentence, after a colon."""
     words = text.strip()
-    return f": {sentence(words)}" if words else "."
+    return Text(": {words}", words=sentence(words)) if words else "."
 
 
 def retry_at(headers: Mapping[str, str], *, now: datetime) -> datetime | None:

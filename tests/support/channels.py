@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from policenotify.channel import Clock, Services, StateStore
 from policenotify.errors import SettingsError
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
+from policenotify.translation import Text
 from policenotify.validation import format_validation_errors
 
 _Kind = TypeVar("_Kind")
@@ -26,6 +27,6 @@ def open_channel(
     try:
         values = network.Options(**options)
     except ValidationError as error:
-        raise SettingsError("\n".join(format_validation_errors(error, network.Options, values=options))) from None
+        raise SettingsError(Text.join("\n", format_validation_errors(error, network.Options, values=options))) from None
     opened: _Kind = network(values, Services(clock or FakeClock(), store or InMemoryStateStore()))
     return opened

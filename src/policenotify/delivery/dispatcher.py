@@ -227,7 +227,7 @@ class Dispatcher:
         """Give a sign of life, follow the clock, and take back what processes that exited or hang have claimed."""
         ended, unusable = frozenset(self._ended), None
         if whole:  # what the call of a publication cannot use is reported by that call alone
-            unusable = {name: str(config.problem) for name, config in self.channels.items() if config.problem}
+            unusable = {name: config.problem for name, config in self.channels.items() if config.problem}
         with self.journal.write(durable=False):
             self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
             self.journal.workers.record_lost()

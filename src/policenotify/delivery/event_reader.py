@@ -156,7 +156,8 @@ class EventReader:
 
     def _hand_over_next(self, subscription: _Subscription) -> bool:
         """Hand over the next events. Return whether there may be more."""
-        subscribers, name, problem = self.journal.subscribers, subscription.name, ""
+        subscribers, name = self.journal.subscribers, subscription.name
+        problem: AnyText = ""
         place, batch = subscribers.take(name)
         try:
             for cursor, events in batch:

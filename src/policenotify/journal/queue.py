@@ -52,7 +52,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.rate import Rate
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 OPENING_MISSING = Text(
     "The opening never appeared here, and this channel does not announce the end of what it did not announce."
@@ -265,13 +265,13 @@ def _has_its_people(connection: Connection, keys: Keys, batch: Row[Any], whole: 
     return is_whole_batch(keys, whole.mac, batch.number, people, batch.mac)
 
 
-def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, str] | None:
+def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outcome, AnyText] | None:
     """Return the outcome and reason if the delivery must not be sent, else None. Posts in doubt return None."""
     if row.in_doubt and not row.has_recipients:
         return None
     if row.operation == Operation.DELETE:
         return _nothing_to_delete(connection, row.target)
-    stale = ""
+    stale: AnyText = ""
     if row.not_after is not None and row.not_after <= now:
         stale = EXPIRED
     elif _continues_missing_part(connection, row):
@@ -284,7 +284,7 @@ def _skip_reason(connection: Connection, row: Row[Any], now: int) -> tuple[Outco
     return (Outcome.SKIPPED, OPENING_MISSING) if row.needs_opening and unseen else None
 
 
-def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, str] | None:
+def _nothing_to_delete(connection: Connection, target: int | None) -> tuple[Outcome, AnyText] | None:
     """Return the outcome and reason if the post to be deleted is not known to be out."""
     row = connection.execute(select(_table.c.state, _table.c.ref).where(_table.c.id == target)).first()
     if row is None or row.ref is not None or row.state == Outcome.POSTED:  # as a person has seen: it is looked for

@@ -162,7 +162,7 @@ class NeededApproval:
             remedy = Text('To let another person approve it first, add --submit --reason "WHY".')
         if self.may_be_urgent:
             now = Text('To publish it now, add --urgent "WHY": another person reads it afterwards.')
-            remedy = f"{now} {remedy}" if self.severe else f"{remedy} {now}"
+            remedy = Text.join(" ", (now, remedy) if self.severe else (remedy, now))
         return Finding(
             code=APPROVAL_MISSING,
             level=Level.SECOND,
@@ -440,7 +440,7 @@ class IncidentLine:
 
 def describe_incidents(
     history: History, open_incidents: Sequence[IncidentLine], zone: tzinfo, *, count: int = 0
-) -> str:
+) -> AnyText:
     """Return the last publication of an incident and the open incidents as sentences for an error text.
 
     Args:
@@ -467,4 +467,4 @@ def describe_incidents(
         )
     elif not history.entries:
         sentences.append(Text("No incident is open."))
-    return " ".join(sentences)
+    return Text.join(" ", sentences)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from policenotify.journal import clock_change, meta, workers
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object
+from policenotify.journal.database.columns import json_object, read_text, stored_text
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
@@ -36,6 +36,7 @@ from policenotify.model.event import (
     WorkerStopped,
 )
 from policenotify.model.history import Outcome
+from policenotify.translation import AnyText
 
 HANDING: Final = timedelta(minutes=1)
 """How long a process may hand over an event without a sign of life before another one does."""
@@ -124,15 +125,17 @@ class Subscribers:
         moved = SubscriberPlace(cursor, self._now() + span(HANDING))
         return moved if self._replace(name, place, moved) else None
 
-    def release(self, name: str, place: SubscriberPlace, problem: str = "") -> None:
+    def release(self, name: str, place: SubscriberPlace, problem: AnyText = "") -> None:
         """Let another process go on. `problems` returns the *problem*."""
-        self._replace(name, place, SubscriberPlace(place.cursor, self._now(), problem))
+        self._replace(name, place, SubscriberPlace(place.cursor, self._now(), stored_text(problem)))
 
-    def problems(self) -> dict[str, str]:
+    def problems(self) -> dict[str, AnyText]:
         """Return which subscribers take no events, and why, as their processes have lately found."""
         with self._journal.read() as connection:
             recent = self._now() - 2 * span(HANDING)
-            return {name: each.problem for name, each in _all(connection) if each.problem and each.until > recent}
+            return {
+                name: read_text(each.problem) for name, each in _all(connection) if each.problem and each.until > recent
+            }
 
     def _replace(self, name: str, known: SubscriberPlace, new: SubscriberPlace) -> bool:
         facts = schema.meta

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
 from policenotify.journal import audit, meta
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object, whole_number
+from policenotify.journal.database.columns import json_object, read_text, stored_text, whole_number
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
 from policenotify.log import fields
 from policenotify.model.status import QUIET, RunningWorker, WorkerProblem
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 STARTED, STOPPED, LOST = "worker_started", "worker_stopped", "worker_lost"
 """The kinds of events that record the life of a worker."""
@@ -52,7 +52,7 @@ class Workers:
             audit.record(connection, self._journal.now(), audit.RUNNER, STARTED, {"host": host_of(this_process())})
         _log.info("A worker runs on %s.", host_of(this_process()), extra=fields(STARTED))
 
-    def heartbeat(self, *, is_worker: bool = False, unusable: Mapping[str, str] | None = None) -> None:
+    def heartbeat(self, *, is_worker: bool = False, unusable: Mapping[str, AnyText] | None = None) -> None:
         """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown.
 
         Args:
@@ -65,7 +65,8 @@ class Workers:
         if is_worker:
             seen["is_worker"] = True
         if unusable is not None:
-            seen["unusable"] = storable(json.dumps(unusable, ensure_ascii=False, sort_keys=True))
+            texts = {channel: stored_text(text) for channel, text in unusable.items()}
+            seen["unusable"] = storable(json.dumps(texts, ensure_ascii=False, sort_keys=True))
         with self._journal.write(durable=False) as connection:
             if not connection.execute(update(_table).where(_table.c.owner == owner).values(seen)).rowcount:
                 connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
@@ -134,7 +135,9 @@ class Workers:
             for row in [*filter(_is_running, rows)] or drains.values():
                 host = host_of(row.owner)
                 for channel, reason in json_object(row.unusable).items():
-                    problem = WorkerProblem(reason=reason, remedy=_MEND, host=host, seen_at=moment(row.seen_at))
+                    problem = WorkerProblem(
+                        reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at)
+                    )
                     found.setdefault(channel, {}).setdefault((host, reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 

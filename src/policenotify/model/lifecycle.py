@@ -28,7 +28,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from policenotify.errors import InvalidTransition
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.validation import at_place
 
 IncidentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -161,7 +161,7 @@ def status_after(lifecycles: Iterable[Lifecycle]) -> IncidentStatus:
 
 
 def next_status(
-    status: IncidentStatus, stage: Stage, *, incident: str | None, reopens: bool = False, details: str = ""
+    status: IncidentStatus, stage: Stage, *, incident: str | None, reopens: bool = False, details: AnyText = ""
 ) -> IncidentStatus:
     """Return the status after one more stage.
 

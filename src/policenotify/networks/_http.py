@@ -21,7 +21,7 @@ from policenotify.channel import PostRef, StateStore
 from policenotify.errors import Blocked, ChannelError, JournalError, Refused, Unavailable, Unconfirmed
 from policenotify.networks import load
 from policenotify.networks._rules import AnswerRule, judge
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_status, quoted
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class HttpAnswer:
         return f"{self.status} {self.error}".strip()
 
     @property
-    def quoted(self) -> str:
+    def quoted(self) -> AnyText:
         """The message as the end of a sentence: `: Too Many Requests.` or `.`."""
         return quoted(self.message)
 
@@ -134,7 +134,7 @@ def judge_http(
     rules: Sequence[AnswerRule],
     *,
     now: datetime,
-    where: str,
+    where: AnyText,
     setting: str,
     whole_channel: bool = True,
 ) -> ChannelError:
@@ -154,7 +154,7 @@ def judge_http(
     return error
 
 
-def _judge_any(answer: HttpAnswer, *, now: datetime, where: str, setting: str) -> ChannelError:
+def _judge_any(answer: HttpAnswer, *, now: datetime, where: AnyText, setting: str) -> ChannelError:
     if answer.in_class(3):
         return Unconfirmed(
             Text("The server sent us to another address, and we do not follow with a post."),
@@ -211,7 +211,7 @@ class RotatingSecret(ABC, Generic[SecretT, AnswerT]):
 
     name: ClassVar[str]
     """The secret's name in the store."""
-    label: ClassVar[str]
+    label: ClassVar[AnyText]
     """The secret's name in errors, at the beginning of a sentence."""
 
     def __init__(self, kind: type[SecretT], *, owner: str, store: StateStore, lease: float) -> None:

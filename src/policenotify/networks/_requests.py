@@ -16,7 +16,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from policenotify.networks._bounds import MAX_ANSWER, PIECE, call_seconds
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_exception
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
@@ -105,7 +105,7 @@ class PostSession(requests.Session):
         self._rewrite = rewrite
         self._timeout = timeout
 
-    def ask(self, call: Callable[[], object], *, where: str, wrapped: bool = False) -> RawAnswer:
+    def ask(self, call: Callable[[], object], *, where: AnyText, wrapped: bool = False) -> RawAnswer:
         """Make one call through a library, and return what came over the wire.
 
         Whatever the library makes of it does not count. Nor do its errors go along: they hold the request.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from policenotify.errors import ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.translation import AnyText
+from policenotify.translation import AnyText, Text
 from policenotify.transport import quoted
 
 
@@ -57,7 +57,7 @@ class AnswerRule:
     """
 
     error: type[ChannelError]
-    reason: AnyText
+    reason: Text
     remedy: AnyText = ""
     statuses: Container[int] | None = None
     phrases: tuple[str, ...] = ()
@@ -74,9 +74,9 @@ class AnswerRule:
             and (not self.phrases or any(phrase in answer.phrases for phrase in self.phrases))
         )
 
-    def judgement(self, answer: JudgedAnswer, *, now: datetime, where: str = "") -> ChannelError:
+    def judgement(self, answer: JudgedAnswer, *, now: datetime, where: AnyText = "") -> ChannelError:
         """Return the error for an answer that it fits."""
-        reason = self.reason.format(where=where, words=quoted(answer.message))
+        reason = self.reason.filled(where=where, words=quoted(answer.message))
         if self.error is Refused:
             return Refused(reason, remedy=self.remedy, code=answer.code, fallback=self.fallback)
         at = answer.retry_at(now) or (now + self.wait if self.wait else None)
@@ -89,7 +89,9 @@ class AnswerRule:
         return self.error(reason, remedy=self.remedy, code=answer.code)
 
 
-def judge(answer: JudgedAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: str = "") -> ChannelError | None:
+def judge(
+    answer: JudgedAnswer, rules: Sequence[AnswerRule], *, now: datetime, where: AnyText = ""
+) -> ChannelError | None:
     """Return what an answer means by the first rule that fits it, or `None` if none does.
 
     Args:

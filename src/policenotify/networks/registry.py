@@ -146,7 +146,7 @@ def network(name: str) -> Network:
         SettingsError: Two packages offer the name.
     """
     offered = networks()
-    claims = sorted((each for each in offered if each.name == name), key=lambda each: each.problem)
+    claims = sorted((each for each in offered if each.name == name), key=lambda each: str(each.problem))
     if not claims:
         hint = did_you_mean(name, {each.name for each in offered}, known="Installed")
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
@@ -287,7 +287,7 @@ def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str
         return model.model_validate(dict(options), extra="forbid")  # in nested tables too
     except ValidationError as error:
         lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=options)
-        raise SettingsError("\n".join(lines)) from None  # its cause would repeat an author's words about a secret
+        raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
 
 
 def _check_claims(channel: object, capabilities: object, account: object, subject: AnyText) -> None:

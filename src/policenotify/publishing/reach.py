@@ -17,7 +17,7 @@ from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 _FOLLOWS = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
@@ -41,7 +41,7 @@ class Reach:
     people: int | None
     messages: int
     price: float | None = None
-    problem: str = ""
+    problem: AnyText = ""
 
     @property
     def cost(self) -> float | None:
@@ -141,7 +141,7 @@ def _on_channel(
 
 def _counted(
     channel: ChannelConfig, had_recipients: Callable[[str], bool], count: Callable[[], Mapping[str, int]]
-) -> tuple[Mapping[str, int], str]:
+) -> tuple[Mapping[str, int], AnyText]:
     """Return what *count* returns, and no problem, or no people, and why the audiences cannot be read."""
     try:
         check_audiences(channel, had_recipients)

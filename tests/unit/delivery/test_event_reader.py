@@ -213,7 +213,7 @@ def test_a_callback_that_raises_is_shown_in_the_status(book: Book, reader: Event
     _until(book.journal.subscribers.problems)
     [(name, problem)] = book.journal.subscribers.problems().items()
     assert name == NAME
-    assert problem.startswith("the callback raised ValueError for event ")
+    assert str(problem).startswith("the callback raised ValueError for event ")
 
 
 def test_what_is_not_handed_over_when_it_closes_comes_next_time(book: Book, reader: EventReader) -> None:

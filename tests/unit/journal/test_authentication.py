@@ -182,7 +182,7 @@ def test_a_sealed_address_opens_in_its_own_row_only(desk: Desk, caplog: pytest.L
     )
     assert desk.mail() == [B]
     assert desk.person(publication, A) is Outcome.REFUSED
-    assert CHANGED_ADDRESS in repr(desk.dump("pn_recipient"))
+    assert str(CHANGED_ADDRESS) in repr(desk.dump("pn_recipient"))
     assert "the stored addresses of 1 recipients were changed" in caplog.text
     desk.publish(incident="I2", channels=("mail",), people={"mail": [A, B]})
     assert sorted(desk.mail()) == [A, B]

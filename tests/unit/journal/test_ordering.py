@@ -143,7 +143,7 @@ def test_an_opening_that_never_appeared_is_silent_once_it_is_over(desk: Desk, st
     found = desk.journal.publications.get(opening)
     assert found is not None
     receipt = found.on("sky")
-    assert (receipt.outcome, str(receipt.reason), str(receipt.remedy), receipt.code) == (
+    assert (receipt.outcome, receipt.reason, receipt.remedy, receipt.code) == (
         Outcome.SUPERSEDED,
         INCIDENT_OVER,
         "",

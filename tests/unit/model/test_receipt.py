@@ -307,12 +307,12 @@ def test_the_state_of_the_journal_in_a_sentence(
 
 
 def test_an_error_lists_ten_open_incidents_at_most() -> None:
-    text = describe_incidents(History(), tuple(line(str(number)) for number in range(12)), UTC)
+    text = str(describe_incidents(History(), tuple(line(str(number)) for number in range(12)), UTC))
     assert text.count("(fire, opened") == 10
     assert text.endswith("; and 2 more: policenotify incidents.")
     ten = tuple(line(str(number)) for number in range(10))
-    assert "more" not in describe_incidents(History(), ten, UTC)
-    assert describe_incidents(History(), ten, UTC, count=5000).endswith("; and 4990 more: policenotify incidents.")
+    assert "more" not in str(describe_incidents(History(), ten, UTC))
+    assert str(describe_incidents(History(), ten, UTC, count=5000)).endswith("; and 4990 more: policenotify incidents.")
 
 
 def test_a_finding_has_a_reason_and_a_remedy() -> None:

@@ -9,15 +9,18 @@ import pytest
 
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.networks._rules import AnswerRule, judge
+from policenotify.translation import Text
 
 NOW = datetime(2026, 3, 9, 7, 30, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=3)
 
 RULES = (
-    AnswerRule(Refused, "It is out already.", "Wait.", phrases=("duplicate", "code=187;"), fallback="distinct"),
-    AnswerRule(Blocked, "{where} does not let us in{words}", "Make a new token.", {401, 403}, own=True),
-    AnswerRule(Unavailable, "{where} is full.", statuses={452}, wait=timedelta(minutes=15), whole_channel=True),
-    AnswerRule(Unconfirmed, "It is open{words}", statuses=range(500, 600)),
+    AnswerRule(
+        Refused, Text("It is out already."), Text("Wait."), phrases=("duplicate", "code=187;"), fallback="distinct"
+    ),
+    AnswerRule(Blocked, Text("{where} does not let us in{words}"), Text("Make a new token."), {401, 403}, own=True),
+    AnswerRule(Unavailable, Text("{where} is full."), statuses={452}, wait=timedelta(minutes=15), whole_channel=True),
+    AnswerRule(Unconfirmed, Text("It is open{words}"), statuses=range(500, 600)),
 )
 
 

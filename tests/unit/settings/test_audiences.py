@@ -175,7 +175,7 @@ def test_a_wrong_audience_stops_only_its_own_channels(write: Write) -> None:
     other = other.replace("desk:", "other:").replace("police.example", "other.example")
     place = write('fiel = "x"', more=other)
     press, fine = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert press.problem.startswith("audiences.people.fiel: is not known.")
+    assert str(press.problem).startswith("audiences.people.fiel: is not known.")
     assert fine.problem == ""
 
 

@@ -10,7 +10,7 @@ from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 PORT_BASE = 8040
 """The port of the page. Those of the networks follow it."""
@@ -76,7 +76,7 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
     return Exit.OK
 
 
-def _lines(url: str, settings: str) -> tuple[str, str]:
+def _lines(url: str, settings: str) -> tuple[AnyText, AnyText]:
     """Return what is printed on standard error for a person."""
     here = (
         Text("The installation: {settings}", settings=settings)

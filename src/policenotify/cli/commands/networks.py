@@ -197,7 +197,7 @@ def _in_a_file(name: str) -> str:
 def _example_value(option: NetworkOption, channel: str) -> str:
     if "secret" in str(option.type):
         return _in_a_file(f"{channel}-{option.name}")
-    named = _NAMED.search(option.meaning)
+    named = _NAMED.search(str(option.meaning))
     if option.default in (None, {}):
         return "{}" if option.type == "table" else f'"{named[1] if named else "…"}"'
     return default_as_text(option.default) if isinstance(option.default, dict) else json.dumps(option.default)
@@ -303,7 +303,7 @@ def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
     def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
         context.meta["example"] = value or context.meta.get("example")
 
-    about = Text("Print the table of a channel on it, for the settings.")
+    about = "Print the table of a channel on it, for the settings."
     return click.option("--example", is_flag=True, expose_value=False, callback=remember, help=about)(command)
 
 

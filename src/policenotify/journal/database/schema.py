@@ -255,7 +255,7 @@ suppression: Table = Table(
     Column("channel", Name(64), primary_key=True),  # or EVERYWHERE
     Column("key", Name(32), primary_key=True),  # of the person
     Column("source", Name(16), nullable=False),
-    Column("evidence", Text, nullable=False),
+    Column("evidence", OfficerText(), nullable=False),
     Column("at", Microseconds, nullable=False),  # from when on nothing is sent
     Column("expires_at", Microseconds),
     comment="People who must not be written to, on a channel or on all.",

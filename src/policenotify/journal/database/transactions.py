@@ -88,7 +88,7 @@ class Transactions:
         self.id: str | None = None  # set once the tables were checked
         self.newest_event: meta.KnownEvent = meta.KnownEvent()  # the newest committed one that this process has seen
         self._closed = False
-        self._taken_away = ""  # what happened, once the journal was deleted or replaced
+        self._taken_away: AnyText = ""  # what happened, once the journal was deleted or replaced
         self._alarm = threading.Lock()  # acquired once, by the thread that raises the alarm
         _journals.add(self)
 
@@ -111,7 +111,7 @@ class Transactions:
         try:
             answer = self.may(actor, action, message)
         except Exception as error:
-            answer = Text("its rule failed: {name}", name=type(error).__name__)
+            answer = f"its rule failed: {type(error).__name__}"
         if answer is True:
             return
         with self.write() as connection:

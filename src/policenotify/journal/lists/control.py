@@ -248,12 +248,12 @@ def go_on(connection: Connection, row: Row[Any], result: AttemptResult, at: int)
         given = {"reason": result.reason, "remedy": result.remedy, "code": result.code}
         words = _words(row, counts(connection, [row.id]).get(row.id, ()), given)
         if words["reason"] and row.reading:
-            words["reason"] = f"{words['reason']} {MORE_TO_READ}"
+            words["reason"] = Text.join(" ", (words["reason"], MORE_TO_READ))
         columns |= words
     change(connection, row.id, **columns)
 
 
-def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, str]:
+def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, AnyText]:
     """Return the reason and the remedy of a delivery of which some people are held."""
     return {
         "reason": Text(
@@ -267,26 +267,30 @@ def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, 
     }
 
 
-def _words(row: Row[Any], counted: Collection[ReasonCount], given: dict[str, str]) -> dict[str, str]:
+def _words(row: Row[Any], counted: Collection[ReasonCount], given: dict[str, AnyText]) -> dict[str, AnyText]:
     """Return reason, remedy and code: who is held, what was given, or the most frequent failure of its people."""
     people = outcomes(counted)
     total = sum(people.values())
     if (held := people.get(Outcome.HELD, 0)) and row.halt != Outcome.HELD:
         words = held_words(row.id, row.channel, held, total)
         if given["reason"] and people.get(Outcome.WAITING):
-            words["reason"] = f"{given['reason']} {words['reason']}"
+            words["reason"] = Text.join(" ", (given["reason"], words["reason"]))
         return {**given, **words}
     if given["reason"]:
         return given
     for states, remedy in _REMEDIES:
         worst = next((each for each in counted if each.outcome in states and each.reason), None)
         if worst is not None:
-            return {"reason": f"{worst.count} of {total}: {worst.reason}", "remedy": remedy, "code": worst.code}
+            return {
+                "reason": Text("{count} of {total}: {reason}", count=worst.count, total=total, reason=worst.reason),
+                "remedy": remedy,
+                "code": worst.code,
+            }
     return given
 
 
-def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, str]:
-    given = {"reason": "", "remedy": "", "code": ""}
+def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, AnyText]:
+    given: dict[str, AnyText] = {"reason": "", "remedy": "", "code": ""}
     if is_ended(row.halt):
         given = {"reason": row.reason, "remedy": row.remedy, "code": row.code}
     words, people = _words(row, counted, given), {each.outcome for each in counted}
@@ -298,7 +302,7 @@ def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, s
             "remedy": Text("See who: policenotify people list --suppressed {channel}", channel=row.channel),
         }
     if left_out := _left_out_rows(row):
-        words["reason"] = f"{words['reason']} {left_out}".strip()
+        words["reason"] = Text.join(" ", (words["reason"], left_out))
         words["remedy"] = words["remedy"] or CORRECT
     return words
 
@@ -318,7 +322,9 @@ def _left_out_rows(row: Row[Any]) -> AnyText:
 # --- halting
 
 
-def end(connection: Connection, row: Row[Any], halt: str, reason: str, *, remedy: str = "", code: str = "") -> None:
+def end(
+    connection: Connection, row: Row[Any], halt: str, reason: AnyText, *, remedy: AnyText = "", code: str = ""
+) -> None:
     """Let nothing more be sent of a delivery: its people who wait get the outcome *halt*. `settle` settles them.
 
     What has ended before stays as it is.

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import read_text, stored_text
 from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import ClaimedDelivery, outcome_of, span, storable
@@ -361,13 +362,15 @@ def reasons_in(counted: Iterable[ReasonCount]) -> tuple[ReasonCount, ...]:
 
 def to_text(counted: Iterable[ReasonCount]) -> str:
     """Return counts as they are stored."""
-    return json.dumps([[each.outcome, each.code, each.reason, each.count] for each in counted], ensure_ascii=False)
+    return json.dumps(
+        [[each.outcome, each.code, stored_text(each.reason), each.count] for each in counted], ensure_ascii=False
+    )
 
 
 def from_text(text: str) -> tuple[ReasonCount, ...]:
     """Read stored counts."""
     return tuple(
-        ReasonCount(outcome=Outcome(outcome), code=code, reason=reason, count=count)
+        ReasonCount(outcome=Outcome(outcome), code=code, reason=read_text(reason), count=count)
         for outcome, code, reason, count in json.loads(text)
     )
 

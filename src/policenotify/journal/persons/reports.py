@@ -132,10 +132,9 @@ class Reports:
             record_delivery(connection, row, now, "reported", body, actor=NETWORK)
             code = f" ({status})" if status else ""
             if kind == "complaint":
-                source, evidence, until = (
-                    Source.COMPLAINT,
-                    Text("A complaint{code} about publication {publication}.", code=code, publication=row.publication),
-                    None,
+                source, until = Source.COMPLAINT, None
+                evidence: AnyText = Text(
+                    "A complaint{code} about publication {publication}.", code=code, publication=row.publication
                 )
             elif (proof := _proof(connection, row, named.person, now, code)) is not None:
                 source, (evidence, until) = Source.BOUNCE, proof
@@ -221,7 +220,7 @@ def _count(connection: Connection, delivery: int, *states: Outcome, at_most: int
 
 def _proof(
     connection: Connection, delivery: Row[Any], key: str, now: datetime, code: str = ""
-) -> tuple[str, datetime | None] | None:
+) -> tuple[AnyText, datetime | None] | None:
     """Return what proves that a person is not to be written to on a channel, and until when. None: nothing does."""
     of_person = select(_report).where(_report.c.key == key, _report.c.channel == delivery.channel)
     rows = [row for row in connection.execute(of_person).all() if _is_plausible(connection, row.delivery)]

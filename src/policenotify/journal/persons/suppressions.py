@@ -15,6 +15,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.journal.records import microseconds, moment
 from policenotify.model.person import Source, Suppression
+from policenotify.translation import AnyText
 
 _SHOWN: Final = 12  # characters of a key that tell recipients apart
 _table, _report = schema.suppression, schema.report
@@ -112,7 +113,7 @@ def suppress(
     channel: str | None,
     keys: Iterable[str],
     source: Source,
-    evidence: str,
+    evidence: AnyText,
     actor: str,
     until: datetime | None = None,
 ) -> bool:

@@ -14,7 +14,7 @@ from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unc
 from policenotify.networks import _rules
 from policenotify.networks._bounds import ADDRESS, redact
 from policenotify.networks._rules import AnswerRule
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_exception, error_for_status
 
 DOCTOR: Final = Text("then: policenotify doctor")
@@ -72,15 +72,15 @@ class ServiceAnswer:
 
 
 _CLIENT: Final = frozenset(range(400, 500))  # RFC 9110, section 15.5; after a 5xx the post may be out
-_WAIT: Final = "{where} asks us to wait{words}"
+_WAIT: Final = Text("{where} asks us to wait{words}")
 _SLOWER: Final = Text("It will be tried again. Give the channel the service's own limit as its `rate`.")
-_UNPAID: Final = "{where} is out of credit{words}"
+_UNPAID: Final = Text("{where} is out of credit{words}")
 _BUY: Final = Text("Buy credit, {doctor}", doctor=DOCTOR)
 
 RULES: Final = (
     AnswerRule(
         Blocked,
-        "{where} is not at the address in the channel's url, or does not know the target in it{words}",
+        Text("{where} is not at the address in the channel's url, or does not know the target in it{words}"),
         Text("Check the url, {doctor}", doctor=DOCTOR),
         {404, 405, 410},  # RFC 9110, sections 15.5.5, 15.5.6, 15.5.11
     ),
@@ -107,29 +107,29 @@ RULES: Final = (
     ),
     AnswerRule(
         Blocked,
-        "{where} does not accept our credentials{words}",
+        Text("{where} does not accept our credentials{words}"),
         Text("Check the account and its password or token, then: policenotify doctor"),
         {403},
         ("authent", "authori", "password", "credential", "login", "log in", "token", "key"),
     ),
     AnswerRule(
         Blocked,
-        "{where} does not let us send{words}",
+        Text("{where} does not let us send{words}"),
         Text("Check what the account may send, its password or token, and the sender, {doctor}", doctor=DOCTOR),
         {403},
         own=True,
     ),
-    AnswerRule(Refused, "{where} refused the message{words}", statuses=_CLIENT - {401, 403, 407, 408, 425}),
+    AnswerRule(Refused, Text("{where} refused the message{words}"), statuses=_CLIENT - {401, 403, 407, 408, 425}),
     AnswerRule(
         Unconfirmed,
-        "{where} answered in a way that leaves open whether the post is out{words}",
+        Text("{where} answered in a way that leaves open whether the post is out{words}"),
         statuses={503},  # RFC 9110, section 15.6.4: with Retry-After, the others wait until then
     ),
 )  # fmt: skip
 """The rules of every service. An answer to which none applies is judged by its status."""
 
 
-def judge(answer: ServiceAnswer, *, where: str, now: datetime) -> ChannelError:
+def judge(answer: ServiceAnswer, *, where: AnyText, now: datetime) -> ChannelError:
     """Return what an answer other than a success means for the post.
 
     Args:

@@ -14,7 +14,6 @@ import httpx
 from atproto import Client, Request
 
 from policenotify.networks._bounds import MAX_ANSWER
-from policenotify.translation import Text
 
 # Plain http is for this machine alone: a proxy of the environment (HTTP_PROXY) would carry a password off it.
 _DIRECT: Final = {"http://": None}
@@ -57,7 +56,7 @@ class _BoundedStream(httpx.SyncByteStream):
             if size > MAX_ANSWER:
                 raise httpx.ReadError("the answer is too long")
             if time.monotonic() > self._end:
-                raise httpx.ReadTimeout(Text("the answer was not complete in time"))
+                raise httpx.ReadTimeout("the answer was not complete in time")
             yield piece
 
     def close(self) -> None:

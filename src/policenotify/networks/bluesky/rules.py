@@ -10,10 +10,10 @@ from typing import Final
 from policenotify import transport
 from policenotify.errors import Blocked
 from policenotify.networks._rules import AnswerRule
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 WHERE: Final = "Bluesky"
-without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
+without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
 
 _ASK = Text("Log in on the Bluesky website to see why, settle it with Bluesky, then: policenotify doctor")
 

@@ -54,7 +54,7 @@ class SessionStore(RotatingSecret[BlueskySession, HttpAnswer]):
     """The session of one account. *service* is the server of the login."""
 
     name: ClassVar[str] = "session"
-    label: ClassVar[str] = Text("The Bluesky session")
+    label: ClassVar[AnyText] = Text("The Bluesky session")
 
     def __init__(
         self,

@@ -114,7 +114,7 @@ class _Case:
         personal: No sign that the server refuses everybody.
     """
 
-    reason: AnyText
+    reason: Text
     error: type[ChannelError] | None = None
     remedy: AnyText = ""
     gone: bool = False
@@ -124,17 +124,17 @@ class _Case:
 _CASES: Final[Mapping[str, _Case]] = {
     "login": _Case(_NO_LOGIN, Blocked, _CHECK_LOGIN),
     "large": _Case(Text("The mail is larger than the mail server takes."), Refused, Text("Use fewer pictures.")),
-    "wait": _Case("The mail server takes no mail from us now{words}", Unavailable, _AGAIN),
+    "wait": _Case(Text("The mail server takes no mail from us now{words}"), Unavailable, _AGAIN),
     "sender": _Case(
-        "The mail server does not take mail from the sender's address{words}",
+        Text("The mail server does not take mail from the sender's address{words}"),
         Blocked,
         Text("Check from= in the channel's url against what the server's operator allows, then: policenotify doctor"),
     ),
-    "gone": _Case("This address does not exist{words}", gone=True),
-    "full": _Case("The mailbox of this person is full{words}"),
-    "later": _Case("The mail server takes no mail for this person now{words}"),
-    "policy": _Case("The mail server refused this mail{words}", personal=False),
-    "": _Case("The mail server refused this mail{words}"),
+    "gone": _Case(Text("This address does not exist{words}"), gone=True),
+    "full": _Case(Text("The mailbox of this person is full{words}")),
+    "later": _Case(Text("The mail server takes no mail for this person now{words}")),
+    "policy": _Case(Text("The mail server refused this mail{words}"), personal=False),
+    "": _Case(Text("The mail server refused this mail{words}")),
 }
 _LOGIN: Final = frozenset({530, 534, 535, 538})  # RFC 4954, section 6
 _NO_SUCH: Final = frozenset({"550", "551", "553"})
@@ -188,7 +188,7 @@ def judge(reply: Reply | None, key: str) -> RecipientOutcome:
     if reply.accepted:
         return RecipientOutcome(key=key, outcome="posted", code=reply.code)
     case = _CASES[reply.about]
-    reason = case.reason.format(words=quoted(reply.text))
+    reason = case.reason.filled(words=quoted(reply.text))
     if case.error is not None:
         raise case.error(reason, code=reply.code, remedy=case.remedy)
     if reply.for_now:
@@ -198,7 +198,7 @@ def judge(reply: Reply | None, key: str) -> RecipientOutcome:
     )
 
 
-_BLOCKING: Final[Sequence[tuple[type[Exception], str, str]]] = (
+_BLOCKING: Final[Sequence[tuple[type[Exception], Text, Text]]] = (
     (
         SMTPNotSupportedError,
         Text("The mail server offers neither the encryption (STARTTLS) nor the login that the channel's url asks for."),
@@ -239,8 +239,12 @@ def not_opened(error: Exception, private: Private) -> ChannelError:
         return Blocked(_NO_LOGIN, code=code, remedy=_CHECK_LOGIN)
     if timed_out(error):
         return silent(code=code)
-    why, remedy = why_unreachable(error)
-    return Unavailable(Text("The mail server cannot be reached{why}.", why=why), code=code, remedy=f"{_AGAIN}{remedy}")
+    why, again = why_unreachable(error)
+    return Unavailable(
+        Text("The mail server cannot be reached{why}.", why=why),
+        code=code,
+        remedy=Text("{again}{remedy}", again=_AGAIN, remedy=again),
+    )
 
 
 def _rejected(error: SMTPResponseException, private: Private) -> ChannelError:

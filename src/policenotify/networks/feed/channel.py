@@ -225,8 +225,8 @@ class PublicFeed:
         if self._files.is_open_to_all():
             notes.append(Text("Any user of this machine may write into its folder. Take that right away: chmod o-w"))
         if damaged := self._folder.damaged():
-            notes.append(f"{_damage(damaged)} {_PUT_BACK}")
-        return Account(id=self._account, name=self._site.title, url=self._site.url, note=" ".join(notes))
+            notes.append(Text.join(" ", (_damage(damaged), _PUT_BACK)))
+        return Account(id=self._account, name=self._site.title, url=self._site.url, note=Text.join(" ", notes))
 
     def rebuild(self) -> tuple[str, ...]:
         """Draw everything again from the items alone. Return the paths of the files that changed.

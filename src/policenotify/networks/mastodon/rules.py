@@ -10,20 +10,20 @@ from typing import Final
 from policenotify import transport
 from policenotify.errors import Blocked, Unconfirmed
 from policenotify.networks._rules import AnswerRule
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 WHERE: Final = "Mastodon"
-without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
+without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
 
 RENEW: Final = Text(
     "Make a new token on the server's website (Settings, Development), put it into the channel's "
     "settings, then: policenotify doctor"
 )
 RULES: Final = (
-    AnswerRule(Blocked, "Mastodon does not accept our token{words}", RENEW, {401}),
+    AnswerRule(Blocked, Text("Mastodon does not accept our token{words}"), RENEW, {401}),
     AnswerRule(
         Blocked,
-        "Mastodon does not let this account or token do it{words}",
+        Text("Mastodon does not let this account or token do it{words}"),
         Text(
             "Log in on the server's website to see whether the account may still post, and check that the "
             "token has the scopes read:accounts, read:statuses, write:statuses and write:media. Then: "
@@ -32,5 +32,5 @@ RULES: Final = (
         {403},
         own=True,
     ),
-    AnswerRule(Unconfirmed, "Mastodon does not know what we asked for{words}", statuses={404, 410}),
+    AnswerRule(Unconfirmed, Text("Mastodon does not know what we asked for{words}"), statuses={404, 410}),
 )

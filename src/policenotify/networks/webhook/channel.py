@@ -33,7 +33,7 @@ from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.networks.webhook.rules import RULES, WHERE
 from policenotify.networks.webhook.signature import read_secret, signed_headers
 from policenotify.text import Budget
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_status, mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Webhook:
             answer = self._call("HEAD", "whoami", b"")
             if not answer.in_class(2) and answer.status not in _NO_METHOD:
                 raise self._error(answer)
-        note = ""
+        note: AnyText = ""
         if answer.status in _NO_METHOD:
             note = Text(
                 "It takes no HEAD ({status}): the first post shows whether it accepts our signature.",

@@ -15,10 +15,10 @@ RULES: Final = (
     # RFC 9110, section 15.4: unlike 302 and 303, nothing was done
     AnswerRule(Blocked, Text("{where} is at another address. Nothing was sent there."), _ASK, {301, 307, 308}),
     # ibid., sections 15.5.5, 15.5.6, 15.5.11
-    AnswerRule(Blocked, "{where} is not at the channel's url any more{words}", _ASK, {404, 405, 410}),
+    AnswerRule(Blocked, Text("{where} is not at the channel's url any more{words}"), _ASK, {404, 405, 410}),
     AnswerRule(
         Blocked,
-        "{where} does not accept our signature{words}",
+        Text("{where} does not accept our signature{words}"),
         Text(
             "Compare the channel's secret with the newsroom's, and check this machine's clock, then: "
             "policenotify doctor"
@@ -27,6 +27,6 @@ RULES: Final = (
     ),
     # A proxy before the receiver may answer so when the call has reached it.
     AnswerRule(
-        Unconfirmed, "{where} answered in a way that leaves open whether the post is out{words}", statuses={503}
+        Unconfirmed, Text("{where} answered in a way that leaves open whether the post is out{words}"), statuses={503}
     ),
 )

@@ -17,7 +17,7 @@ from policenotify.channel import Clock, StateStore
 from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailable
 from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
 from policenotify.networks.x.rules import XAnswer, judge, without_side_effects
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 _ROTATING = ("client_id", "refresh_token")
@@ -100,7 +100,7 @@ class TokenStore(RotatingSecret[TokenPair, XAnswer]):
     """
 
     name: ClassVar[str] = "tokens"
-    label: ClassVar[str] = Text("The token pair for X")
+    label: ClassVar[AnyText] = Text("The token pair for X")
 
     def __init__(
         self,

@@ -20,10 +20,10 @@ from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unc
 from policenotify.networks._bounds import ADDRESS, beginning, redact
 from policenotify.networks._http import HttpAnswer, judge_http, parse_json
 from policenotify.networks._rules import AnswerRule
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 WHERE: Final = "X"
-without_side_effects: Callable[[str], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
+without_side_effects: Callable[[AnyText], AbstractContextManager[None]] = partial(transport.without_side_effects, WHERE)
 
 _DOCTOR = Text("then: policenotify doctor")
 _NO_RESET = timedelta(seconds=900)  # docs.x.com, "Rate limits": windows of 15 minutes; the headers may be missing
@@ -176,11 +176,11 @@ RULES = (
         ),
         phrases=("not permitted to perform this action",),
     ),
-    AnswerRule(Unavailable, "X asks us to wait{words}", statuses={429}, whole_channel=True),
+    AnswerRule(Unavailable, Text("X asks us to wait{words}"), statuses={429}, whole_channel=True),
     replace(CREDITS, statuses={402}, phrases=()),
     AnswerRule(
         Blocked,
-        "X does not accept our credentials{words}",
+        Text("X does not accept our credentials{words}"),
         Text(
             "Make new keys and tokens on developer.x.com, put them into the channel's settings, {doctor}",
             doctor=_DOCTOR,
@@ -188,7 +188,9 @@ RULES = (
         {401},
         own=True,
     ),
-    AnswerRule(Refused, "X refused the post{words}", Text("Change what X names, publish again."), {403}, own=True),
+    AnswerRule(
+        Refused, Text("X refused the post{words}"), Text("Change what X names, publish again."), {403}, own=True
+    ),
 )
 
 

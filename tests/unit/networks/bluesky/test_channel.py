@@ -607,7 +607,7 @@ def test_a_text_that_is_too_long_is_refused_by_the_server(
 ) -> None:
     error = error_of(lambda: send_post(channel, a_post(text)))
     assert type(error) is Refused
-    assert "too big" in error.reason
+    assert "too big" in str(error.reason)
     assert server.posts == ()
 
 
@@ -915,8 +915,8 @@ def test_a_login_that_fails_is_reported_once(opened: Open, server: FakeBlueskySe
     server.password = "mnop-ijkl-efgh-abcd"
     error = error_of(opened().whoami)
     assert type(error) is Blocked
-    assert "Invalid identifier or password. Nothing can be posted." in error.reason
-    assert "handle" in error.remedy
+    assert "Invalid identifier or password. Nothing can be posted." in str(error.reason)
+    assert "handle" in str(error.remedy)
     assert server.logins == 2
 
 

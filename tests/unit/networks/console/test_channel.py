@@ -60,7 +60,7 @@ def test_a_process_without_a_terminal_prints_later(monkeypatch: pytest.MonkeyPat
 
 
 def test_doctor_learns_that_it_is_for_development() -> None:
-    assert "For development" in open_channel(Console, label="terminal").whoami().note
+    assert "For development" in str(open_channel(Console, label="terminal").whoami().note)
     assert open_channel(Console, label="terminal").account == "terminal"
 
 

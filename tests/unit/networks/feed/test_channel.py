@@ -469,7 +469,7 @@ def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: 
 def test_a_folder_that_any_user_may_write_is_noted(desk: Desk) -> None:
     assert not desk.channel.whoami().note
     desk.folder.chmod(0o777)
-    assert "Any user of this machine may write" in desk.channel.whoami().note
+    assert "Any user of this machine may write" in str(desk.channel.whoami().note)
 
 
 def test_an_address_without_encryption_is_noted(desk: Desk, store: InMemoryStateStore) -> None:

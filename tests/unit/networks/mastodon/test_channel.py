@@ -344,7 +344,7 @@ def test_a_limit_that_was_lower_than_assumed_counts_from_then_on(channel: Mastod
     server.fail_next("GET", V2, Answer.json({"version": "4.5.2", "configuration": limits}))
     error = error_of(lambda: channel.prepare(a_post("x" * 400), ()))
     assert type(error) is Refused
-    assert "publish the message again" in error.remedy
+    assert "publish the message again" in str(error.remedy)
     assert channel.capabilities.budget.limit == 300
 
 

@@ -365,7 +365,7 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
             "key-of-ana"
         ]
         assert (ana.outcome, ana.code) == ("refused", "412")
-        quoted = ana.reason.replace("+…", "…")
+        quoted = str(ana.reason).replace("+…", "…")
         said = "The SMS gateway refused the message: No route to … (…) for …:…, …, …: …"
         assert quoted.startswith(said)
         assert len(str(ana.reason)) < 210

@@ -184,7 +184,7 @@ def test_any_success_is_a_post(server: FakeWebhookServer, channel: Webhook, desk
         (Answer(503), Unconfirmed, "leaves open whether"),
         (Answer(504), Unconfirmed, "leaves open whether"),
         (Answer.html("<h1>Log in</h1>"), Unconfirmed, "answered with a web page"),
-        (Disconnect("half", of=Answer(200, b"received")), Unconfirmed, "was lost before its answer came"),
+        (Disconnect("half", of=Answer(200, b"received")), Unconfirmed, "gave no answer: the connection was lost"),
     ],
 )
 def test_each_answer_has_one_meaning(

@@ -258,7 +258,7 @@ def test_a_picture_that_x_still_works_on_is_tried_again_later(channel: X, server
     server.polls = 3
     error = error_of(lambda: channel.prepare(a_post(pictures=(a_picture(),)), ()))
     assert type(error) is Unavailable
-    assert "busy with a picture" in error.reason
+    assert "busy with a picture" in str(error.reason)
 
 
 def test_a_picture_that_x_cannot_use(channel: X, server: FakeXServer) -> None:
