@@ -1,19 +1,10 @@
-"""The place of a message in words, as far as it may be public, and whether programs find it."""
+"""The place of a message in words, as far as it may be public."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policenotify.formats.cap.french_codes import CODES
 from policenotify.model.location import Location, RoadRef
-
-
-def is_located(place: Location | None) -> bool:
-    """Return True if a program can find a place, by its shape or its codes."""
-    if place is None:
-        return False
-    departments = {place.department, *place.also_departments}
-    return bool(place.area or place.point or place.commune or departments & CODES.keys())
 
 
 def place_words(location: Location | None) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from policenotify.model.locale import Locale
 from policenotify.model.location import Location, RoadRef
-from policenotify.render.locales.locale import Locale
 from policenotify.render.sentences import upper_first
 from policenotify.text import french_names
 from policenotify.text.autolinks import repair

@@ -28,7 +28,6 @@ from policenotify.formats.cap.writer import cap_time, write
 from policenotify.formats.feed import Feed, Site, Thread
 from policenotify.formats.item import Item
 from policenotify.formats.places import place_words
-from policenotify.formats.words import words_in
 from policenotify.model.cap import Certainty, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
@@ -100,7 +99,7 @@ def _alert(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], e
             status=status,
             message_type=MessageType.CANCEL,
             scope=Scope.PUBLIC,
-            note=words_in(item.language).withdrawn,
+            note=site.locale(item.language).feed.withdrawn,
             references=(own,),
             incidents=item.thread,
         )

@@ -15,7 +15,7 @@ import pytest
 
 from policenotify.channel import Post, PostRef, StateStore
 from policenotify.errors import Blocked, JournalError, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.formats.feed import GONE, KEPT
+from policenotify.formats.feed import KEPT
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.feed import store as store_module
@@ -26,7 +26,7 @@ from tests.support.channels import open_channel
 from tests.support.feed_items import THREAD, digest
 from tests.unit.networks.feed.test_contract import URL, DeniedSystem
 
-ENDED_FOR_GOOD = (KEPT + GONE).total_seconds()
+ENDED_FOR_GOOD = KEPT.total_seconds()
 
 
 class Desk:
