@@ -136,13 +136,12 @@ class PublicFeed:
         if options.hubs and find_spec("requests") is None:
             raise MissingExtra(Text("The notification of hubs"), "webhook")
         if best_match(options.language, services.locales) is None:
-            known = ", ".join(sorted(services.locales)) or Text("none")
             raise SettingsError(
                 Text(
-                    "language: there are no phrases for {language!r}. Known here: {known}. "
+                    "language: there are no phrases for {language!r}. {did_you_mean} "
                     'Add a file: [languages] {language} = "words/{language}.toml"',
                     language=options.language,
-                    known=known,
+                    did_you_mean=did_you_mean(options.language, services.locales),
                 )
             )
         parts = urlsplit(options.url)

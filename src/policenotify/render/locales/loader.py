@@ -130,9 +130,10 @@ def read_profiles(
         except ValidationError as error:
             errors += format_validation_errors(error, CategoryProfile, at=f"categories.{code}")
             if code not in shipped:
-                meant = did_you_mean(code, shipped)
                 new = Text(
-                    "categories.{code}: is not a shipped category, so it is new. {meant}", code=code, meant=meant
+                    "categories.{code}: is not a shipped category, so it is new. {did_you_mean}",
+                    code=code,
+                    did_you_mean=did_you_mean(code, shipped),
                 )
                 errors.append(new)
     if errors:
@@ -341,15 +342,17 @@ def phrase_error(place: str, form: str) -> AnyText | None:
         filled = form.format(**{name: int(shown[name]) if shown[name].isdigit() else shown[name] for name in known})
     except KeyError as error:
         name = str(error.args[0])
-        return Text("{{{name}}} is not filled in here. {meant}", name=name, meant=did_you_mean(name, known))
+        return Text(
+            "{{{name}}} is not filled in here. {did_you_mean}", name=name, did_you_mean=did_you_mean(name, known)
+        )
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         return Text("cannot be filled in ({error}). A brace for readers is written twice.", error=error)
     required = sorted(set.intersection(*names) - _OPTIONAL)
     if missing := [name for name in required if shown[name] not in filled]:
         return Text(
-            "must hold {names}, as in {shipped}.",
-            names=", ".join(f"{{{name}:02d}}" if name == "minute" else f"{{{name}}}" for name in missing),
-            shipped=" or ".join(map(repr, shipped)),
+            "must hold {name}, as in {shown}.",
+            name=", ".join(f"{{{name}:02d}}" if name == "minute" else f"{{{name}}}" for name in missing),
+            shown=" or ".join(map(repr, shipped)),
         )
     return None
 

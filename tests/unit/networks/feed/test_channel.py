@@ -485,3 +485,8 @@ def test_entries_of_two_incidents_stand_in_the_order_of_publication(desk: Desk) 
     desk.refs.clear()
     desk.send(Stage.OPENING, "Second", incident="f" * 16)
     assert [entry["title"] for entry in json.loads(desk.read("feed.json"))["items"]] == ["Second", "Premier"]
+
+
+def test_a_language_without_phrases_is_refused_where_it_is_set(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"language: there are no phrases for 'oc'\. .*\[languages\] oc = "):
+        open_channel(PublicFeed, url=URL, folder=tmp_path, publisher="Police", language="oc")
