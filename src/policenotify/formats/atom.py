@@ -49,7 +49,7 @@ def _entry(into: Element, entry: Entry, feed: Feed, *, has_alert: bool) -> None:
     # The first one is the permalink of SimplePie and of others.
     add(into, "link", rel="alternate", type="text/html", href=entry.url)
     if has_alert:
-        add(into, "link", rel="alternate", type="application/cap+xml", href=site.alert_url(item.id))
+        add(into, "link", rel="related", type="application/cap+xml", href=site.alert_url(item.id))
     add(into, "link", rel="related", type="text/html", href=site.incident_url(item.thread))
     if (answered := feed.urn_of(item.answers)) is not None:
         add(into, "thr:in-reply-to", ref=answered, href=site.message_url(item.answers or ""), type="text/html")

@@ -16,6 +16,7 @@ from typing import Final
 
 from policenotify.formats.cap.export import alert_ids
 from policenotify.formats.feed import FILES, Entry, Feed, Site, Thread, picture_path
+from policenotify.formats.period import AFTER_END
 from policenotify.formats.places import place_words
 from policenotify.formats.words import Words, words_in
 from policenotify.formats.xml_text import timestamp
@@ -358,7 +359,10 @@ def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]
         "inLanguage": item.language,
         "publisher": {"@type": "GovernmentOrganization", "name": item.sender or site.publisher},
     }
-    over = thread.final.published_at if thread.final else message.expires_at
+    period = thread.period
+    over = thread.final.published_at if thread.final else period and period.ends_at
+    if over and thread.final is item:
+        over += AFTER_END
     if over:
         announcement["expires"] = timestamp(over)
     if place := _place(message.location):

@@ -245,8 +245,8 @@ def test_no_two_entries_share_a_time() -> None:
     assert tree(atom(feed)).findtext(f"{A}updated") == times[0]
 
 
-def test_an_empty_feed_has_a_time() -> None:
-    assert tree(atom(make_feed())).findtext(f"{A}updated") == "1970-01-01T00:00:00.000000Z"
+def test_an_empty_feed_has_the_day_of_drawing() -> None:
+    assert tree(atom(make_feed())).findtext(f"{A}updated") == "2026-06-05T00:00:00.000000Z"
 
 
 # --- rule 5: at most 100 entries and 900 KB
