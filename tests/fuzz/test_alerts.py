@@ -1,4 +1,4 @@
-"""Whatever file is imported as a CAP alert, it is read or refused, soon, and what is read can be written."""
+"""Whatever file is imported as a CAP alert, it is read or refused, soon."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.fields import imported
-from policenotify.formats.cap.reader import read
-from policenotify.formats.cap.writer import write
 from policenotify.model.message import Message
 from policenotify.testing.strategies import nasty_text
 from tests.support.alerts import BOMB, CORPUS, VIGILANCE
@@ -35,7 +33,6 @@ def filled(draw: st.DrawFn) -> bytes:
 @example(VIGILANCE.read_bytes())
 def test_any_file_is_read_or_refused(content: bytes) -> None:
     with only_ours(InvalidAlert):
-        alert = read(content)
-        assert write(read(write(alert))) == write(alert)
-        done = imported(alert, codes={}, language="fr", category="fire")
-        Message.model_validate(done.fields)
+        done = imported(content, codes={}, language="fr", category="fire")
+        if "headline" in done.fields or done.kind != "Cancel":
+            Message.model_validate(done.fields)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import tostring
 
 from hypothesis import strategies as st
 
-from policenotify.formats.cap.alert import NAMESPACE
-from policenotify.formats.cap.reader import parse
+from policenotify.formats.cap.reader import NAMESPACE, parse
 from policenotify.formats.feed import Thread
 from policenotify.formats.item import Item
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -29,19 +29,34 @@ VIGILANCE = CORPUS / "kde-multi-area.xml"
 BOMB = b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]><alert xmlns="' + NAMESPACE.encode() + b'">&d;</alert>'
 
 
-def foreign_alerts() -> Iterator[tuple[str, Element | Exception]]:
-    """Yield every alert in the corpus, also in an envelope, with its name, or the error of its file."""
+def with_info(*parts: str, **texts: str) -> str:
+    """Return the alert of Météo-France with one part only, in French, and other texts in it.
+
+    Args:
+        parts: Elements that stand in place of all of their names.
+        texts: The texts of other elements. An empty one leaves the element out.
+    """
+    start, _, rest = VIGILANCE.read_text("utf-8").partition("<info>")
+    own = rest.partition("</info>")[0]
+    for name in (*texts, *(re.match(r"<(\w+)", part)[1] for part in parts if part)):  # type: ignore[index]  # elements
+        own = re.sub(rf"<{name}>.*?</{name}>", "", own, flags=re.DOTALL)
+    written = (f"<{name}>{text}</{name}>" for name, text in texts.items() if text)
+    return f"{start}<info>{own}{''.join((*written, *parts))}</info></alert>"
+
+
+def foreign_alerts() -> Iterator[tuple[str, bytes]]:
+    """Yield every alert in the corpus, also in an envelope, with its name, and each file that cannot be parsed."""
     for file in sorted(CORPUS.glob("*.*")):
         if file.suffix == ".md":
             continue
         try:
             top = parse(file.read_bytes())
-        except ValueError as error:
-            yield file.name, error
+        except ValueError:
+            yield file.name, file.read_bytes()
             continue
         within = [top] if top.tag.endswith("}alert") else [each for each in top.iter() if each.tag.endswith("}alert")]
         for number, element in enumerate(within):
-            yield f"{file.name}#{number}", element
+            yield f"{file.name}#{number}", tostring(element)
 
 
 def event_of(category: str) -> Event:

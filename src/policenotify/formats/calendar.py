@@ -9,8 +9,8 @@ from typing import Final
 
 from policenotify.formats.feed import Feed, Thread
 from policenotify.formats.item import Item
-from policenotify.formats.places import place_words
-from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.formats.period import FINAL
+from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Category
 
 _LONGEST: Final = 75  # octets of a line without its break (RFC 5545, section 3.1)
@@ -32,20 +32,21 @@ def calendar(feed: Feed) -> bytes:
         "REFRESH-INTERVAL;VALUE=DURATION:PT15M",
     ]
     for thread in feed.current:
-        lines.extend(_event(feed, thread))
-    lines.append("END:VCALENDAR")
-    return b"".join(_folded(line) for line in lines)
+        lines += _event(feed, thread)
+    return b"".join(_folded(line) for line in (*lines, "END:VCALENDAR"))
 
 
 def _event(feed: Feed, thread: Thread) -> Iterator[str]:
     """Yield the lines of an event, or nothing for a thread without a planned beginning."""
     shown = [item for item in thread.items if not item.withdrawn_at]
     announced = [item for item in shown if _announces(item)]
-    start = next((item.message.starts_at for item in reversed(announced)), None)
-    if start is None:
+    period = thread.period
+    if period is None or period.stated is None or not announced:
         return
-    entry = feed.entry(thread, announced[-1])
-    end = _end(thread, announced, start)
+    entry, place, over = feed.entry(thread, announced[-1]), announced[-1].message.location, period.over_at
+    # What ends before it begins does not take place, and keeps the end that it would have had.
+    takes_place = thread.status is not IncidentStatus.CANCELLED and (over is None or over > period.stated)
+    end = over if over and takes_place else period.ends_at
     changed = max(item.withdrawn_at or item.published_at for item in thread.items)
     yield from (
         "BEGIN:VEVENT",
@@ -55,21 +56,18 @@ def _event(feed: Feed, thread: Thread) -> Iterator[str]:
         f"LAST-MODIFIED:{_utc(changed)}",
         # It rises with each message, and with each one that is withdrawn.
         f"SEQUENCE:{2 * len(thread.items) - len(shown) - 1}",
-        f"DTSTART:{_utc(start)}",
+        f"DTSTART:{_utc(period.stated)}",
     )
-    if end is not None and end > start:
+    if end:
         yield f"DTEND:{_utc(end)}"
-    # What ends before it begins does not take place.
-    takes_place = thread.status is not IncidentStatus.CANCELLED and (end is None or end > start)
     yield f"STATUS:{'CONFIRMED' if takes_place else 'CANCELLED'}"
     yield f"SUMMARY:{_text(entry.heading)}"
     if entry.text:
         yield f"DESCRIPTION:{_text(entry.text)}"
-    location = entry.item.message.location
-    if words := place_words(location):
-        yield f"LOCATION:{_text(words)}"
-    if location and location.point:
-        yield f"GEO:{location.point.latitude};{location.point.longitude}"
+    if entry.item.place:
+        yield f"LOCATION:{_text(entry.item.place)}"
+    if place and place.point:
+        yield f"GEO:{place.point.latitude};{place.point.longitude}"
     yield from (
         f"CATEGORIES:{entry.item.message.category}",
         f"URL:{feed.site.incident_url(thread.id)}",
@@ -79,18 +77,11 @@ def _event(feed: Feed, thread: Thread) -> Iterator[str]:
 
 
 def _announces(item: Item) -> bool:
-    """Return True if an item names the beginning of an event that is still to come."""
+    """Return True if an item states the beginning of an event that is still to come."""
     message = item.message
-    if message.stage in {Stage.END, Stage.CANCELLATION} or message.starts_at is None:
+    if message.starts_at is None or item.stage in FINAL:
         return False
     return message.starts_at > item.published_at or message.category == Category.PLANNED_EVENT
-
-
-def _end(thread: Thread, announced: list[Item], start: datetime) -> datetime | None:
-    if thread.final is not None:
-        return thread.final.message.starts_at or thread.final.published_at
-    ends = (item.message.expires_at for item in reversed(announced))
-    return next((end for end in ends if end and end > start), None)
 
 
 def _utc(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from policenotify.formats.feed import Feed
-from policenotify.formats.situations import RoadSituation, local_time, road_situations
+from policenotify.formats.roads import Road, local_time, roads
 from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Certainty, Severity
 from policenotify.model.lifecycle import Stage
@@ -36,7 +36,7 @@ def datex(feed: Feed) -> bytes:
 
     A situation that has ended stays for one hour, with its end, and its management status is `closed` or `cancelled`.
     """
-    situations = list(road_situations(feed, points=True))
+    situations = list(roads(feed, points=True))
     names = {f"xmlns:{prefix}": f"http://datex2.eu/schema/3/{name}" for prefix, name in _NAMESPACES.items()}
     names["xmlns:xsi"] = "http://www.w3.org/2001/XMLSchema-instance"
     top = root("con:messageContainer", {**names, "modelBaseVersion": "3"})
@@ -44,20 +44,8 @@ def datex(feed: Feed) -> bytes:
     payload = add(top, "con:payload", **{"xsi:type": "sit:SituationPublication"}, lang=language, modelBaseVersion="3")
     add(payload, "com:publicationTime", local_time(feed, feed.updated_at))
     _identifier(add(payload, "com:publicationCreator"), feed)
-    for situation in situations:
-        _situation(payload, feed, situation)
-    _exchange(top, feed)
-    if ended := [(each, each.final.stage) for each in situations if each.final]:
-        managed = add(add(top, "con:informationManagement"), "inf:informationManagedResourceList")
-        for each, stage in ended:
-            reference = add(managed, "inf:elementReference")
-            add(reference, "inf:managementStatus", "cancelled" if stage is Stage.CANCELLATION else "closed")
-            target = {"id": _record_id(each), "version": str(each.version)}
-            add(reference, "inf:versionedReference", **target)
-    return document(top)
-
-
-def _exchange(top: Element, feed: Feed) -> None:
+    for road in situations:
+        _situation(payload, feed, road)
     exchange = add(top, "con:exchangeInformation", modelBaseVersion="3")
     context = add(exchange, "ex:exchangeContext")
     add(context, "ex:codedExchangeProtocol", "snapshotPull")
@@ -66,6 +54,13 @@ def _exchange(top: Element, feed: Feed) -> None:
     dynamic = add(exchange, "ex:dynamicInformation")
     add(dynamic, "ex:exchangeStatus", "undefined")
     add(dynamic, "ex:messageGenerationTimestamp", local_time(feed, feed.updated_at))
+    if ended := [(road, road.final.stage) for road in situations if road.final]:
+        managed = add(add(top, "con:informationManagement"), "inf:informationManagedResourceList")
+        for road, stage in ended:
+            reference = add(managed, "inf:elementReference")
+            add(reference, "inf:managementStatus", "cancelled" if stage is Stage.CANCELLATION else "closed")
+            add(reference, "inf:versionedReference", **_record(road))
+    return document(top)
 
 
 def _identifier(parent: Element, feed: Feed) -> None:
@@ -73,35 +68,35 @@ def _identifier(parent: Element, feed: Feed) -> None:
     add(parent, "com:nationalIdentifier", feed.site.publisher[:_LONGEST])
 
 
-def _situation(payload: Element, feed: Feed, situation: RoadSituation) -> None:
-    newest, severity = situation.newest, situation.newest.message.severity or Severity.UNKNOWN
-    element = add(payload, "sit:situation", id=situation.thread.id)
-    add(element, "sit:overallSeverity", _SEVERITY[severity])
-    add(element, "sit:situationVersionTime", local_time(feed, situation.changed_at))
-    header = add(element, "sit:headerInformation")
+def _situation(payload: Element, feed: Feed, road: Road) -> None:
+    message, kind = road.newest.message, road.kind
+    situation = add(payload, "sit:situation", id=road.id)
+    add(situation, "sit:overallSeverity", _SEVERITY[message.severity or Severity.UNKNOWN])
+    add(situation, "sit:situationVersionTime", local_time(feed, road.changed_at))
+    header = add(situation, "sit:headerInformation")
     add(header, "com:confidentiality", "noRestriction")
     add(header, "com:informationStatus", "real")
-    kind, record_id = situation.kind, _record_id(situation)
-    attributes = {"xsi:type": f"sit:{kind.record}", "id": record_id, "version": str(situation.version)}
-    record = add(element, "sit:situationRecord", **attributes)
-    add(record, "sit:situationRecordCreationTime", local_time(feed, situation.created_at))
-    add(record, "sit:situationRecordVersionTime", local_time(feed, situation.changed_at))
-    add(record, "sit:probabilityOfOccurrence", _PROBABILITY[newest.message.certainty or Certainty.UNKNOWN])
-    source = add(record, "sit:source")
-    _values(add(source, "com:sourceName"), [(feed.site.language, feed.site.publisher)])
+    record = add(situation, "sit:situationRecord", **{"xsi:type": f"sit:{kind.record}"}, **_record(road))
+    add(record, "sit:situationRecordCreationTime", local_time(feed, road.created_at))
+    add(record, "sit:situationRecordVersionTime", local_time(feed, road.changed_at))
+    add(record, "sit:probabilityOfOccurrence", _PROBABILITY[road.certainty])
+    _values(add(add(record, "sit:source"), "com:sourceName"), [(feed.site.language, feed.site.publisher)])
     validity = add(record, "sit:validity")
     add(validity, "com:validityStatus", "definedByValidityTimeSpec")
     period = add(validity, "com:validityTimeSpecification")
-    add(period, "com:overallStartTime", local_time(feed, situation.starts_at))
-    if situation.ends_at:
-        add(period, "com:overallEndTime", local_time(feed, situation.ends_at))
+    add(period, "com:overallStartTime", local_time(feed, road.starts_at))
+    if road.ends_at:
+        add(period, "com:overallEndTime", local_time(feed, road.ends_at))
     comment = add(add(record, "sit:generalPublicComment"), "sit:comment")
-    wordings = [(each.language, f"{each.headline}\n{each.instruction}") for each in newest.message.wordings]
-    _values(comment, wordings)
-    _location(record, situation.positions)
+    _values(comment, [(each.language, f"{each.headline}\n{each.instruction}") for each in message.wordings])
+    _location(record, road.positions)
     if kind.record == "RoadOrCarriagewayOrLaneManagement":
         add(record, "sit:complianceOption", "mandatory")
-    add(record, f"sit:{kind.field}", kind.value)
+    add(record, f"sit:{kind.record[0].lower()}{kind.record[1:]}Type", kind.value)
+
+
+def _record(road: Road) -> dict[str, str]:
+    return {"id": f"{road.id}-1", "version": str(road.version)}
 
 
 def _values(parent: Element, texts: list[tuple[str, str]]) -> None:
@@ -121,7 +116,3 @@ def _location(record: Element, positions: tuple[str, ...]) -> None:
         position = add(add(point, "loc:pointByCoordinates"), "loc:pointCoordinates")
         add(position, "loc:latitude", latitude)
         add(position, "loc:longitude", longitude)
-
-
-def _record_id(situation: RoadSituation) -> str:
-    return f"{situation.thread.id}-1"

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Final
 
 from policenotify.formats.item import Item, ItemId
+from policenotify.formats.period import Period
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.locale import Locale
@@ -147,6 +148,11 @@ class Thread:
         standalone = self.items[0].message.incident is None
         return IncidentStatus.STANDALONE if standalone else IncidentStatus.OPEN
 
+    @cached_property
+    def period(self) -> Period | None:
+        """When it holds, as last published."""
+        return Period.of(self.items, self.final)
+
     def amendment(self, item: Item) -> Item | None:
         """Return the later item by which readers must see this one: what ended it, cancelled it or corrected it."""
         position = self.items.index(item)
@@ -159,14 +165,15 @@ class Thread:
 
     @property
     def leaves_at(self) -> datetime | None:
-        """When it leaves the feeds: 48 hours after its end, or after a standalone message's validity or beginning."""
+        """When it leaves the feeds: 48 hours after its end, or else after its stated end.
+
+        A standalone message without one leaves 48 hours after its beginning. An open incident without one stays.
+        """
         last = max(item.withdrawn_at or item.published_at for item in self.items)
-        if self.status is IncidentStatus.OPEN and not all(item.withdrawn_at for item in self.items):
-            return None
-        if self.status is IncidentStatus.STANDALONE:
-            # What is announced stays until it has begun.
-            validity = (item.message.expires_at or item.message.starts_at or last for item in self.items)
-            last = max(last, *validity)
+        if self.final is None and self.period is not None:
+            if self.status is IncidentStatus.OPEN and self.period.ends_at is None:
+                return None
+            last = max(last, self.period.ends_at or self.period.starts_at)
         return last + KEPT
 
     def is_over(self, now: datetime) -> bool:
@@ -251,9 +258,11 @@ class Feed:
 
     @property
     def open(self) -> tuple[Thread, ...]:
-        """The current threads of open incidents, without those that are withdrawn whole."""
+        """The threads of open incidents, without those that are withdrawn whole or past their stated end."""
         return tuple(
-            thread for thread in self.current if thread.status is IncidentStatus.OPEN and not thread.newest.withdrawn_at
+            thread
+            for thread in self.current
+            if thread.status is IncidentStatus.OPEN and thread.period and not thread.period.is_past(self.now)
         )
 
     @cached_property

@@ -6,15 +6,12 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any
 
 from policenotify.formats.feed import Feed, Thread
-from policenotify.formats.places import place_words
+from policenotify.formats.period import Period
 from policenotify.formats.xml_text import timestamp
-from policenotify.model.location import Area, Location
-
-_Object: TypeAlias = dict[str, object]
-_Position: TypeAlias = tuple[float, float]
+from policenotify.model.location import Location, Ring
 
 
 def geojson(feed: Feed) -> bytes:
@@ -24,32 +21,33 @@ def geojson(feed: Feed) -> bytes:
         "title": feed.title,
         "publisher": feed.site.publisher,
         "url": feed.site.url,
-        "features": [_feature(feed, thread) for thread in feed.open],
+        "features": [_feature(feed, thread, thread.period) for thread in feed.open if thread.period],
     }
     return json.dumps(collection, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _feature(feed: Feed, thread: Thread) -> _Object:
-    items = [item for item in thread.items if not item.withdrawn_at]
-    newest, message = items[-1], items[-1].message
-    place = next((item.message.location for item in reversed(items) if item.message.location), None)
-    point = place.point if place else None
+def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
+    newest, message = thread.newest, thread.newest.message
+    # A withdrawn item has no place.
+    located = next((item for item in reversed(thread.items) if item.message.location), newest)
+    place = located.message.location
+    urgency, certainty = period.outlook(message)
     properties = {
         "id": newest.id,
         "incident": thread.id,
         "stage": message.stage,
         "category": message.category,
         "severity": message.severity,
-        "urgency": message.urgency,
-        "certainty": message.certainty,
+        "urgency": urgency,
+        "certainty": certainty,
         "exercise": message.exercise,
         "headline": message.headline,
         "instruction": message.instruction,
-        "place": place_words(place),
-        "accuracy": point.accuracy if point else None,
-        "since": timestamp(items[0].message.starts_at or items[0].published_at),
+        "place": located.place,
+        "accuracy": place.point.accuracy if place and place.point else None,
+        "since": timestamp(period.starts_at),
         "next_update_at": _time(message.next_update_at),
-        "expires": _time(message.expires_at),
+        "expires": _time(period.ends_at),
         "updated": timestamp(newest.published_at),
         "url": feed.site.incident_url(thread.id),
         "languages": {
@@ -63,9 +61,10 @@ def _time(moment: datetime | None) -> str | None:
     return timestamp(moment) if moment else None
 
 
-def _geometry(place: Location | None) -> _Object | None:
+def _geometry(place: Location | None) -> dict[str, Any] | None:
     if place and place.area:
-        return {"type": place.area.type, "coordinates": _right_handed(place.area)}
+        polygons = [_right_handed(rings) for rings in place.area.polygons()]
+        return {"type": place.area.type, "coordinates": polygons if place.area.type == "MultiPolygon" else polygons[0]}
     if place and place.polyline:
         return {"type": "LineString", "coordinates": place.polyline.coordinates}
     if place and place.point:
@@ -73,20 +72,12 @@ def _geometry(place: Location | None) -> _Object | None:
     return None
 
 
-def _right_handed(area: Area) -> object:
-    """Return the coordinates with outer rings counterclockwise and holes clockwise (RFC 7946, section 3.1.6)."""
-
-    def polygon(rings: Sequence[Sequence[_Position]]) -> list[Sequence[_Position]]:
-        return [
-            ring if (_signed_area(ring) < 0) == (number > 0) else tuple(reversed(ring))
-            for number, ring in enumerate(rings)
-        ]
-
-    if area.type == "Polygon":
-        return polygon(area.coordinates)  # type: ignore[arg-type]  # `type` decides the depth
-    return [polygon(rings) for rings in area.coordinates]  # type: ignore[arg-type]  # `type` decides the depth
+def _right_handed(rings: Sequence[Ring]) -> list[Ring]:
+    """Return a polygon, its outer ring counterclockwise and its holes clockwise (RFC 7946, section 3.1.6)."""
+    outer, *holes = (ring if _signed_area(ring) >= 0 else ring[::-1] for ring in rings)
+    return [outer, *(hole[::-1] for hole in holes)]
 
 
-def _signed_area(ring: Sequence[_Position]) -> float:
+def _signed_area(ring: Ring) -> float:
     """Return twice the area of a ring, positive if it runs counterclockwise."""
     return sum(x * below - left * y for (x, y), (left, below) in pairwise(ring))

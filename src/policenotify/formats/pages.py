@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from policenotify.formats.cap.export import alert_ids
 from policenotify.formats.feed import FILES, Entry, Feed, Site, Thread, picture_path, translation_html
+from policenotify.formats.period import AFTER_END
 from policenotify.formats.xml_text import timestamp
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.text.characters import one_line
@@ -146,7 +147,10 @@ def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]
         "inLanguage": item.language,
         "publisher": {"@type": "GovernmentOrganization", "name": item.sender or site.publisher},
     }
-    over = thread.final.published_at if thread.final else message.expires_at
+    period = thread.period
+    over = thread.final.published_at if thread.final else period and period.ends_at
+    if over and thread.final is item:
+        over += AFTER_END
     if over:
         announcement["expires"] = timestamp(over)
     if item.place:

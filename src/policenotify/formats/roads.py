@@ -1,14 +1,18 @@
-"""Which messages traffic partners get: closed and disturbed stretches of road, and why a message is none."""
+"""What traffic partners get: closed and disturbed stretches of road, and why a message is none of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from policenotify.model.cap import Precision
+from policenotify.formats.feed import Feed, Thread
+from policenotify.formats.item import Item
+from policenotify.formats.period import AFTER_END, FINAL
+from policenotify.model.cap import Certainty, Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
 from policenotify.text.characters import one_line
@@ -20,59 +24,42 @@ _SHORTEST_STREET: Final = 2  # characters, by the schema of CIFS
 _FINE: Final = frozenset({Precision.EXACT, Precision.STREET})
 
 
-@dataclass(frozen=True, slots=True)
-class RoadKind:
+class RoadKind(NamedTuple):
     """What a category is on a road.
 
     Attributes:
         type: The type of CIFS. Never `POLICE`: it would show where officers are.
         subtype: Its subtype, or an empty text.
         record: The class of DATEX II.
-        field: Its element for the kind.
-        value: That element's value.
+        value: What it is among those of its class.
     """
 
     type: str
     subtype: str
     record: str
-    field: str
     value: str
 
 
 _OF_ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
     {
-        Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accidentType", "accident"),
+        Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accident"),
         Category.ROAD_CLOSURE: RoadKind(
-            "ROAD_CLOSED",
-            "ROAD_CLOSED_HAZARD",
-            "RoadOrCarriagewayOrLaneManagement",
-            "roadOrCarriagewayOrLaneManagementType",
-            "roadClosed",
+            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "RoadOrCarriagewayOrLaneManagement", "roadClosed"
         ),
         Category.TRAFFIC_DISRUPTION: RoadKind(
-            "HAZARD", "HAZARD_ON_ROAD", "AbnormalTraffic", "abnormalTrafficType", "unspecifiedAbnormalTraffic"
+            "HAZARD", "HAZARD_ON_ROAD", "AbnormalTraffic", "unspecifiedAbnormalTraffic"
         ),
         Category.BOMB_DISPOSAL: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "authorityOperationType", "bombSquadInAction"
+            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "bombSquadInAction"
         ),
         Category.POLICE_OPERATION: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "authorityOperationType", "policeInvestigation"
+            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "policeInvestigation"
         ),
-        Category.FIRE: RoadKind(
-            "HAZARD",
-            "HAZARD_ON_ROAD",
-            "EnvironmentalObstruction",
-            "environmentalObstructionType",
-            "seriousFire",
-        ),
-        Category.DEMONSTRATION: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_EVENT", "DisturbanceActivity", "disturbanceActivityType", "demonstration"
-        ),
-        Category.PLANNED_EVENT: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "publicEventType", "other"
-        ),
+        Category.FIRE: RoadKind("HAZARD", "HAZARD_ON_ROAD", "EnvironmentalObstruction", "seriousFire"),
+        Category.DEMONSTRATION: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "DisturbanceActivity", "demonstration"),
+        Category.PLANNED_EVENT: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "other"),
     }
-)  # fmt: skip
+)
 
 
 class Gap(StrEnum):
@@ -123,3 +110,81 @@ def street_of(place: Location) -> str:
     """Return the name of the street or road, or the best that the place has instead."""
     names = (place.street, place.road and place.road.road, place.label, place.between and " / ".join(place.between))
     return next((name for each in names if each and (name := one_line(each))), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Road:
+    """One thread as traffic partners get it.
+
+    Attributes:
+        id: The thread's id, which is the road's for life.
+        kind: What it is on the road.
+        place: Its last place, blurred.
+        newest: The last item.
+        created_at: When it was first published.
+        changed_at: When anything of it was last published or taken down.
+        version: A number that grows with each change.
+        starts_at: Since when it holds.
+        ends_at: Until when, as far as it is known.
+        certainty: How sure it is.
+        final: The item that ended or cancelled it.
+    """
+
+    id: str
+    kind: RoadKind
+    place: Location
+    newest: Item
+    created_at: datetime
+    changed_at: datetime
+    version: int
+    starts_at: datetime
+    ends_at: datetime | None
+    certainty: Certainty
+    final: Item | None
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Latitude and longitude of each position of its line, or else of its point: `43.610900 3.877200`."""
+        point = self.place.point
+        alone = ((point.longitude, point.latitude),) if point else ()
+        line = self.place.polyline.coordinates if self.place.polyline else alone
+        return tuple(f"{latitude:.6f} {longitude:.6f}" for longitude, latitude in line)
+
+
+def local_time(feed: Feed, moment: datetime) -> str:
+    """Return a time with the readers' offset: `2026-06-05T18:55:00+02:00`."""
+    return moment.astimezone(feed.site.zone).isoformat(timespec="seconds")
+
+
+def roads(feed: Feed, *, points: bool) -> Iterator[Road]:
+    """Yield what traffic partners get of a feed until an hour after its end, the newest first. See `find_gap`."""
+    for thread in feed.current:
+        road = _road(thread, points=points)
+        if road and (road.ends_at is None or feed.now < road.ends_at + AFTER_END):
+            yield road
+
+
+def _road(thread: Thread, *, points: bool) -> Road | None:
+    items = [item for item in thread.items if not item.withdrawn_at]
+    stated = [item for item in items if item.stage not in FINAL]
+    place = next((item.message.location for item in reversed(stated) if item.message.location), None)
+    kind, period = (road_kind(stated[-1].message.category) if stated else None), thread.period
+    if kind is None or place is None or period is None or any(item.message.exercise for item in items):
+        return None
+    message = stated[-1].message.model_copy(update={"expires_at": period.ends_at})
+    if find_gap(message, place, points=points):
+        return None
+    end = period.over_at or period.ends_at
+    return Road(
+        id=thread.id,
+        kind=kind,
+        place=place,
+        newest=items[-1],
+        created_at=stated[0].published_at,
+        changed_at=max(item.withdrawn_at or item.published_at for item in thread.items),
+        version=2 * len(thread.items) - len(items),
+        starts_at=min(period.starts_at, end) if end else period.starts_at,  # it may be called off before it began
+        ends_at=end,
+        certainty=period.outlook(items[-1].message)[1],
+        final=thread.final,
+    )

@@ -198,10 +198,13 @@ class Area(FrozenModel):
                 _refuse_swapped(latitude, longitude)
         return self
 
+    def polygons(self) -> Polygons:
+        """Return its polygons: each an outer ring, then the holes."""
+        return (self.coordinates,) if self.type == "Polygon" else self.coordinates  # type: ignore[return-value]
+
     def rings(self) -> tuple[Ring, ...]:
         """Return all rings, outer and inner, of all polygons."""
-        polygons = (self.coordinates,) if self.type == "Polygon" else self.coordinates
-        return tuple(ring for polygon in polygons for ring in polygon)  # type: ignore[misc]  # `type` decides the depth
+        return tuple(ring for polygon in self.polygons() for ring in polygon)
 
     def snapped(self, precision: Precision) -> Area | None:
         """Return the box around the area on the grid, or `None` for `department`."""

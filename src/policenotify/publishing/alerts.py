@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
 
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
+from policenotify.formats.cap.fields import Imported, imported
+from policenotify.formats.cap.reader import Reference
 from policenotify.model.draft import Draft
+from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales.category import profile_of
 from policenotify.translation import AnyText, Text
-
-if TYPE_CHECKING:
-    from policenotify.formats.cap.alert import Alert, Reference
-    from policenotify.formats.cap.fields import Imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +58,22 @@ def import_alert(
         InvalidAlert: It is not an alert of CAP 1.2, is not for the public, ends or cancels one that is not known here,
             or changes one of another sender.
     """
-    from policenotify.formats.cap.fields import imported
-    from policenotify.formats.cap.reader import read
-
-    alert = read(content)
     codes: dict[str, list[str]] = {}
     for code, profile in publisher.profiles.items():
         if profile.event_code:
             codes.setdefault(profile.event_code, []).append(code)
     if category is not None:
         profile_of(category, publisher.profiles)
-    parts = imported(alert, codes=codes, language=language, category=category)
+    alert = imported(content, codes=codes, language=language, category=category)
     known = _draft_of(publisher, alert.reference)
     if known is not None:
-        findings = parts.findings if _is_of(known, parts) else (_other_text(known), *parts.findings)
+        findings = alert.findings if _is_of(known, alert) else (_other_text(known), *alert.findings)
         return ImportedAlert(draft=known, known=True, findings=findings)
-    lifecycle, more = _lifecycle(publisher, alert, parts)
-    message = Message.model_validate({**parts.fields, "lifecycle": lifecycle})
+    lifecycle, before, more = _follow(publisher, alert)
+    words = _cancelling(publisher, before) if before and "headline" not in alert.fields else {}
+    message = Message.model_validate({**words, **alert.fields, "lifecycle": lifecycle})
     draft = publisher.drafts.create(message, actor=actor, key=key_of(alert.reference))
-    return ImportedAlert(draft=draft, known=False, findings=(*parts.findings, *more))
+    return ImportedAlert(draft=draft, known=False, findings=(*alert.findings, *more))
 
 
 def key_of(reference: Reference) -> str:
@@ -90,10 +85,12 @@ def _draft_of(publisher: Publisher, reference: Reference) -> Draft | None:
     return publisher.journal.drafts.get(key_of(reference))
 
 
-def _is_of(draft: Draft, parts: Imported) -> bool:
+def _is_of(draft: Draft, alert: Imported) -> bool:
     """Return True if the first revision of a draft was made from an alert, whatever category was given for it."""
+    if "headline" not in alert.fields:
+        return True
     own = {"category": draft.message.category, "lifecycle": draft.message.lifecycle}
-    message = Message.model_validate({**parts.fields, **own})
+    message = Message.model_validate({**alert.fields, **own})
     return message.digest() == draft.revisions[0].digest
 
 
@@ -112,16 +109,13 @@ def _digest(reference: Reference) -> str:
     return hashlib.sha256(f"{reference.sender.casefold()},{reference.identifier},{sent}".encode()).hexdigest()
 
 
-def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lifecycle, tuple[Finding, ...]]:
-    """Return the place of an alert in its incident."""
-    from policenotify.formats.cap.alert import MessageType
-
-    first = _first(publisher, alert, parts)
-    if alert.message_type is MessageType.ALERT:
-        return first, ()
-    if any(each.sender.casefold() != alert.sender.casefold() for each in alert.references):
+def _follow(publisher: Publisher, alert: Imported) -> tuple[Lifecycle, Message | None, tuple[Finding, ...]]:
+    """Return the place of an alert in its incident, and the published message that it changes."""
+    if alert.kind == "Alert":
+        return _first(publisher, alert), None, ()
+    if any(each.sender.casefold() != alert.reference.sender.casefold() for each in alert.references):
         raise InvalidAlert(Text("it changes an alert of another sender. Ask that sender for their own update"))
-    cancels = alert.message_type is MessageType.CANCEL
+    cancels = alert.kind == "Cancel"
     drafts = [_draft_of(publisher, each) for each in reversed(alert.references)]
     known = [draft for draft in drafts if draft is not None]
     published = next((draft for draft in known if draft.publication), None)
@@ -131,25 +125,32 @@ def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lif
             if known
             else Text("that was not imported here")
         )
-        if cancels or parts.ends:
+        if cancels or alert.ends:
             raise InvalidAlert(Text("it ends or cancels an alert {waiting}", waiting=waiting))
         text = (
             Text("It changes an alert whose draft {id} is not published: withdraw that.", id=known[0].id)
             if known
             else Text("It changes an alert that was not imported here: its draft opens an incident.")
         )
-        lifecycle = known[0].message.lifecycle if known else first
-        return lifecycle, (_about_incident(text),)
-    incident = published.message.incident
-    if incident is None:
+        lifecycle = known[0].message.lifecycle if known else _first(publisher, alert)
+        return lifecycle, None, (_about_incident(text),)
+    before = published.message
+    if before.incident is None:
         stage = Stage.CANCELLATION if cancels else Stage.CORRECTION
-        return Lifecycle(stage=stage, corrects=published.publication), ()
-    stage = Stage.CANCELLATION if cancels else Stage.END if parts.ends else Stage.UPDATE
-    return Lifecycle(stage=stage, incident=incident), ()
+        return Lifecycle(stage=stage, corrects=published.publication), before, ()
+    stage = Stage.CANCELLATION if cancels else Stage.END if alert.ends else Stage.UPDATE
+    return Lifecycle(stage=stage, incident=before.incident), before, ()
 
 
-def _first(publisher: Publisher, alert: Alert, parts: Imported) -> Lifecycle:
-    if not profile_of(parts.fields["category"], publisher.profiles).opens_incident:
+def _cancelling(publisher: Publisher, before: Message) -> dict[str, object]:
+    """Return the fields of a cancellation without words, by the message that it cancels."""
+    locale = best_match(before.language, publisher.locales)
+    same = {name: getattr(before, name) for name in ("category", "language", "location", "source", "severity")}
+    return {**same, "headline": locale.untranslated_cancellation if locale else before.headline}
+
+
+def _first(publisher: Publisher, alert: Imported) -> Lifecycle:
+    if not profile_of(alert.fields["category"], publisher.profiles).opens_incident:
         return Lifecycle()
     return Lifecycle(stage=Stage.OPENING, incident=f"cap-{_digest(alert.reference)[:16]}")
 

@@ -127,20 +127,23 @@ def test_a_postponement_moves_the_event_and_raises_its_sequence() -> None:
 
 def test_the_end_is_its_end() -> None:
     ended_at = _START + timedelta(hours=3)
-    [event] = _events(*_items(_OPENING, _later(Stage.END, starts_at=ended_at)))
+    [opening] = _items(_OPENING)
+    end = make_item(_later(Stage.END, starts_at=ended_at), name="end", at=ended_at + timedelta(minutes=5))
+
+    [event] = _events(opening, end)
 
     assert event.decoded("DTEND") == ended_at
     assert event["STATUS"] == "CONFIRMED"
     assert event["SUMMARY"].startswith("TERMINÉ – ")
 
 
-def test_what_is_cancelled_or_ends_before_its_beginning_is_cancelled() -> None:
+def test_what_is_cancelled_or_ends_before_its_beginning_is_cancelled_and_keeps_its_end() -> None:
     for stage in (Stage.CANCELLATION, Stage.END):
         [event] = _events(*_items(_OPENING, _later(stage)))
 
         assert event["STATUS"] == "CANCELLED"
         assert event.decoded("SEQUENCE") == 1
-        assert "DTEND" not in event
+        assert event.decoded("DTEND") == _END
 
 
 def test_a_withdrawn_message_raises_the_sequence_and_its_words_are_gone() -> None:

@@ -233,8 +233,8 @@ def test_no_two_entries_share_a_time() -> None:
     assert tree(atom(feed)).findtext(f"{A}updated") == times[0]
 
 
-def test_an_empty_feed_is_as_old_as_the_day() -> None:
-    assert tree(atom(feed_at(NOW))).findtext(f"{A}updated") == "2026-06-05T00:00:00.000000Z"
+def test_an_empty_feed_has_the_day_of_drawing() -> None:
+    assert tree(atom(make_feed())).findtext(f"{A}updated") == "2026-06-05T00:00:00.000000Z"
 
 
 # --- rule 5: at most 100 entries and 900 KB

@@ -14,8 +14,7 @@ from policenotify.formats.datex import datex
 from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Feed
 from policenotify.formats.item import Item
-from policenotify.formats.roads import Gap, find_gap, road_kind, street_of
-from policenotify.formats.situations import road_situations
+from policenotify.formats.roads import Gap, find_gap, road_kind, roads, street_of
 from policenotify.model.cap import Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Message
@@ -49,7 +48,7 @@ def items(*messages: Message) -> list[Item]:
 def seen(*of: Item, now: datetime | None = None, points: bool = False) -> list[tuple[datetime, datetime | None]]:
     """Return start and end of what partners get."""
     feed = make_feed(*of, now=now or of[-1].published_at)
-    return [(each.starts_at, each.ends_at) for each in road_situations(feed, points=points)]
+    return [(each.starts_at, each.ends_at) for each in roads(feed, points=points)]
 
 
 def test_traffic_formats_are_drawn_only_by_agreement() -> None:
@@ -100,7 +99,7 @@ def test_a_planned_closure_has_the_times_that_were_told_last() -> None:
 def test_the_place_is_the_last_one_that_was_told() -> None:
     thread = items(closure(), closure("update", location=None), closure("end", location=POINT))
     feed = make_feed(*thread, now=thread[-1].published_at)
-    [situation] = road_situations(feed, points=False)
+    [situation] = roads(feed, points=False)
     assert situation.place.polyline is not None
     assert situation.version == 3
 
@@ -108,8 +107,8 @@ def test_the_place_is_the_last_one_that_was_told() -> None:
 def test_what_is_taken_down_is_not_told_any_more() -> None:
     opening, update = items(closure(), closure("update", headline="Deux voies"))
     withdrawn = update.withdrawn(NOW + timedelta(minutes=20))
-    [situation] = road_situations(make_feed(opening, withdrawn, now=NOW + timedelta(minutes=21)), points=False)
-    assert situation.description == "Avenue fermée"
+    [situation] = roads(make_feed(opening, withdrawn, now=NOW + timedelta(minutes=21)), points=False)
+    assert situation.newest.message.headline == "Avenue fermée"
     assert situation.changed_at == NOW + timedelta(minutes=20)
     assert situation.version == 3
     assert seen(opening.withdrawn(NOW), withdrawn, now=NOW + timedelta(minutes=21)) == []

@@ -9,15 +9,13 @@ import pytest
 
 from policenotify.errors import InvalidAlert, SettingsError
 from policenotify.formats.cap.reader import read
-from policenotify.formats.cap.writer import written
 from policenotify.model.draft import DraftState
 from policenotify.publishing.alerts import ImportedAlert, import_alert
 from policenotify.testing import FakeClock, Recording, recording_publisher
 from tests.support.alerts import VIGILANCE
 
 TEXT = VIGILANCE.read_text("utf-8")
-FIRST = read(TEXT.encode())
-SENDER = FIRST.sender
+SENDER, FIRST, _ = read(TEXT.encode()).reference
 
 
 @pytest.fixture
@@ -28,8 +26,9 @@ def desk() -> Iterator[Recording]:
 
 def follow_up(kind: str, identifier: str, *earlier: str, **changes: str) -> str:
     """Return a later alert that names the earlier ones."""
-    text = TEXT.replace("<msgType>Alert", f"<msgType>{kind}").replace(FIRST.identifier, identifier)
-    references = written(read(each.encode()).reference for each in earlier)
+    text = TEXT.replace("<msgType>Alert", f"<msgType>{kind}").replace(FIRST, identifier)
+    named = [read(each.encode()).reference for each in earlier]
+    references = " ".join(f"{each.sender},{each.identifier},{each.sent.isoformat()}" for each in named)
     text = text.replace("<info>", f"<references>{references}</references><info>", 1) if earlier else text
     for old, new in changes.items():
         text = text.replace(f">{old}<", f">{new}<")
@@ -103,6 +102,26 @@ def test_another_text_under_the_same_name_is_a_finding(desk: Recording) -> None:
     first = take(desk, TEXT)
     other = take(desk, TEXT.replace("Vigilance jaune", "Vigilance rouge"))
     assert (other.draft.id, other.known, other.findings[0].code) == (first.draft.id, True, "PN708")
+
+
+@pytest.mark.parametrize("category", ["weather_relay", "fact_check"])
+def test_a_cancellation_without_words_has_those_of_the_desk(desk: Recording, category: str) -> None:
+    publish(desk, first := take(desk, TEXT, category=category))
+    whole = follow_up("Cancel", "second", TEXT)
+    bare = whole.partition("<info>")[0] + "<note>Fin de la vigilance.</note></alert>"
+    done = take(desk, bare)
+    message = done.draft.message
+    assert (message.stage, message.category, message.incident) == (
+        "cancellation",
+        category,
+        first.draft.message.incident,
+    )
+    assert message.headline == "Notre message précédent et ses consignes ne sont plus valables"
+    assert (message.description, message.location) == ("Fin de la vigilance.", first.draft.message.location)
+    assert take(desk, bare).known
+    publish(desk, done)
+    with pytest.raises(InvalidAlert, match="not imported here"):
+        take(desk, bare.replace(f",{FIRST},", ",other,").replace("second", "third"))
 
 
 @pytest.mark.parametrize("kind", ["Update", "Cancel"])

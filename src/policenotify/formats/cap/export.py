@@ -1,4 +1,4 @@
-"""The alerts of a feed: one for each item that a warning system can use.
+"""The alerts of a feed: one for each item that a warning system can use, drawn from its message.
 
 An alert that is out never changes, so it follows from its item and those before it, never from a later one. Only a
 withdrawn item becomes a `Cancel` without words.
@@ -6,28 +6,18 @@ withdrawn item becomes a `Cancel` without words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from xml.etree.ElementTree import Element
 
-from policenotify.formats.cap.alert import (
-    Alert,
-    AlertArea,
-    AlertStatus,
-    Circle,
-    Info,
-    MessageType,
-    Pair,
-    Reference,
-    Resource,
-    Scope,
-    kilometres,
-)
 from policenotify.formats.cap.french_codes import CODES
-from policenotify.formats.cap.writer import cap_time, write
+from policenotify.formats.cap.reader import EVENT_CODES, NAMESPACE
 from policenotify.formats.feed import Feed, Site, Thread
 from policenotify.formats.item import Item
-from policenotify.formats.places import place_words
+from policenotify.formats.period import AFTER_END, FINAL, Period
+from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Certainty, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
@@ -37,37 +27,33 @@ from policenotify.model.post import Event
 VALIDITY: Final = timedelta(hours=24)
 """How long an alert without an end is valid, unless news of its category may take longer."""
 
-AFTER_THE_END: Final = timedelta(hours=1)
-"""How long the end of an incident is shown."""
-
-EVENT_CODES: Final = "OET:v1.2"
-"""The list of event codes: OASIS Event Terms List 1.2."""
-
-_TYPES: Final = {
-    Stage.OPENING: MessageType.ALERT,
-    Stage.STANDALONE: MessageType.ALERT,
-    Stage.CANCELLATION: MessageType.CANCEL,
-}
+_TYPES: Final = {Stage.OPENING: "Alert", Stage.STANDALONE: "Alert", Stage.CANCELLATION: "Cancel"}
+_LEAST: Final = 100  # metres: the area of an alert is never empty
 
 
 def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
-    """Return the files of a thread's alerts by their paths. See `alerts`."""
-    site = feed.site
-    return {site.alert_path(item.id): write(alert) for item, alert in alerts(site, thread)}
-
-
-def alerts(site: Site, thread: Thread) -> Iterator[tuple[Item, Alert]]:
-    """Yield the alert of each item that has one.
+    """Return the files of a thread's alerts by their paths.
 
     An item has none if its feed has no sender, its category no event code, or if neither it nor an alert before it
     has a place; nor has an end or a cancellation of what was no alert.
     """
-    earlier: list[Reference] = []
-    areas: tuple[AlertArea, ...] = ()
+    site, files = feed.site, {}
+    earlier: list[Item] = []
+    located: Item | None = None
     for item, event in _exported(site, thread):
-        areas = _areas(item.message.location) or areas
-        yield item, _alert(site, item, event, areas, tuple(earlier))
-        earlier.append(_reference(site, item))
+        located = item if item.message.location and item.is_located else located
+        alert = _alert(site, item, earlier)
+        if not item.withdrawn_at:
+            before = thread.items[: thread.items.index(item) + 1]
+            period = Period.of(before, item if item.stage in FINAL else None)
+            for words in item.message.wordings:
+                info = add(alert, "info")
+                _info(info, site, item, event, words, period)
+                if located:
+                    _areas(info, located)
+        files[site.alert_path(item.id)] = document(alert)
+        earlier.append(item)
+    return files
 
 
 def alert_ids(site: Site, thread: Thread) -> frozenset[str]:
@@ -78,116 +64,131 @@ def alert_ids(site: Site, thread: Thread) -> frozenset[str]:
 def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, Event]]:
     begun = False
     for item in thread.items if site.cap_sender and "cap" in site.formats else ():
-        final = item.stage in {Stage.END, Stage.CANCELLATION}
-        if item.event and item.event.code and (begun or (item.is_located and not final)):
+        if item.event and item.event.code and (begun or (item.is_located and item.stage not in FINAL)):
             begun = True
             yield item, item.event
 
 
-def _reference(site: Site, item: Item) -> Reference:
-    return Reference(sender=site.cap_sender, identifier=item.id, sent=item.published_at.astimezone(site.zone))
-
-
-def _alert(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], earlier: tuple[Reference, ...]) -> Alert:
-    status = AlertStatus.EXERCISE if item.message.exercise else AlertStatus.ACTUAL
-    own = _reference(site, item)
-    if item.withdrawn_at is not None:
-        return Alert(
-            identifier=f"{item.id}-withdrawn",
-            sender=site.cap_sender,
-            sent=item.withdrawn_at.astimezone(site.zone),
-            status=status,
-            message_type=MessageType.CANCEL,
-            scope=Scope.PUBLIC,
-            note=site.locale(item.language).feed.withdrawn,
-            references=(own,),
-            incidents=item.thread,
-        )
-    return Alert(
-        identifier=item.id,
-        sender=own.sender,
-        sent=own.sent,
-        status=status,
-        message_type=_TYPES.get(item.stage, MessageType.UPDATE) if earlier else MessageType.ALERT,
-        scope=Scope.PUBLIC,
-        note=item.title if earlier else "",
-        references=earlier,
+def _alert(site: Site, item: Item, earlier: list[Item]) -> Element:
+    """Return an alert without its words, or the cancellation of a withdrawn one."""
+    gone, references = item.withdrawn_at, [item] if item.withdrawn_at else earlier
+    kind = _TYPES.get(item.stage, "Update") if earlier else "Alert"
+    triplets = (f"{site.cap_sender},{each.id},{_time(site, each.published_at)}" for each in references)
+    alert = root("alert", {"xmlns": NAMESPACE})
+    _add(
+        alert,
+        identifier=f"{item.id}-withdrawn" if gone else item.id,
+        sender=site.cap_sender,
+        sent=_time(site, gone or item.published_at),
+        status="Exercise" if item.message.exercise else "Actual",
+        msgType="Cancel" if gone else kind,
+        scope="Public",
+        note=site.locale(item.language).feed.withdrawn if gone else item.title if earlier else "",
+        references=" ".join(triplets),
         incidents=item.thread,
-        infos=tuple(_info(site, item, event, areas, words) for words in item.message.wordings),
     )
+    return alert
 
 
-def _info(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], words: Translation) -> Info:
-    message, ended = item.message, item.stage is Stage.END
-    known = words.known
+def _info(into: Element, site: Site, item: Item, event: Event, words: Translation, period: Period | None) -> None:
+    message, ended, known = item.message, item.stage is Stage.END, words.known
+    urgency, certainty = message.urgency or Urgency.UNKNOWN, message.certainty or Certainty.UNKNOWN
+    if period and not ended:
+        urgency, certainty = period.outlook(message)
     sentences = (words.description, known.confirmed if known else "", known.unconfirmed if known else "")
-    start = message.starts_at.astimezone(site.zone) if message.starts_at and not ended else None
-    promised = message.next_update_at
-    alts = words.alts or tuple(picture.alt for picture in item.pictures)
-    return Info(
+    _add(
+        into,
         language=words.language,
-        categories=event.categories,
+        category=event.categories,
         event=event.label(words.language),
-        responses=(ResponseType.ALL_CLEAR,) if ended else event.responses,
-        urgency=Urgency.PAST if ended else message.urgency or Urgency.UNKNOWN,
+        responseType=(ResponseType.ALL_CLEAR,) if ended else event.responses,
+        urgency=Urgency.PAST if ended else urgency,
         severity=message.severity or Severity.UNKNOWN,
-        certainty=message.certainty or Certainty.UNKNOWN,
-        event_codes=(Pair(name=EVENT_CODES, value=event.code),),
-        onset=start,
-        expires=_expires(item, event).astimezone(site.zone),
-        sender_name=item.sender or site.publisher,
+        certainty=certainty,
+    )
+    _pair(into, "eventCode", EVENT_CODES, event.code)
+    _add(
+        into,
+        onset=_time(site, period.stated) if period and period.stated and not ended else "",
+        expires=_time(site, _expires(item, event, period)),
+        senderName=item.sender or site.publisher,
         headline=words.headline,
         description="\n".join(filter(None, sentences)) or words.headline,
         instruction=words.instruction,
         web=site.message_url(item.id),
-        parameters=(Pair(name="nextUpdate", value=cap_time(promised.astimezone(site.zone))),) if promised else (),
-        resources=tuple(
-            Resource(description=alt, mime_type=picture.media_type, uri=site.picture_url(picture))
-            for picture, alt in zip(item.pictures, alts, strict=False)
-        ),
-        areas=areas,
     )
+    if message.next_update_at:
+        _pair(into, "parameter", "nextUpdate", _time(site, message.next_update_at))
+    alts = words.alts or tuple(picture.alt for picture in item.pictures)
+    for picture, alt in zip(item.pictures, alts, strict=False):
+        resource = add(into, "resource")
+        _add(resource, resourceDesc=alt, mimeType=picture.media_type, uri=site.picture_url(picture))
 
 
-def _expires(item: Item, event: Event) -> datetime:
+def _expires(item: Item, event: Event, period: Period | None) -> datetime:
     """Return when a reader drops the alert: an incident that is still open must not vanish early."""
     at = item.published_at
     if item.stage is Stage.END:
-        return at + AFTER_THE_END
-    expires = item.message.expires_at
-    if expires is None:
-        return at + max(VALIDITY, event.lifetime or VALIDITY)
-    return max(expires, at + AFTER_THE_END)
+        return at + AFTER_END
+    if period and period.ends_at:
+        return max(period.ends_at, at + AFTER_END)
+    return max(at, period.starts_at if period else at) + max(VALIDITY, event.lifetime or VALIDITY)
 
 
-def _areas(place: Location | None) -> tuple[AlertArea, ...]:
-    if place is None:
-        return ()
-    words = place_words(place) or (place.department and f"Département {place.department}") or "France"
-    point = None if place.area else place.point
-    area = AlertArea(
-        description=words,
-        polygons=tuple(tuple((y, x) for x, y in ring) for ring in _outer(place)),
-        circles=(Circle(latitude=point.latitude, longitude=point.longitude, radius=kilometres(point.accuracy)),)
-        if point
-        else (),
-        geocodes=_codes(place.commune, place.department),
-    )
-    others = tuple(
-        AlertArea(description=f"Département {each}", geocodes=_codes(None, each)) for each in place.also_departments
-    )
-    return tuple(each for each in (area, *others) if each.is_coded)
+def _areas(into: Element, item: Item) -> None:
+    """Add the parts of a place that a program can find: its shape or codes, then its other departments."""
+    place = item.message.location or Location()
+    if place.area or place.point or place.commune or place.department in CODES:
+        area = add(into, "area")
+        add(
+            area,
+            "areaDesc",
+            item.place or (f"Département {place.department}" if place.department else "France"),
+        )
+        for outer, *_ in (
+            place.area.polygons() if place.area else ()
+        ):  # CAP has no holes: rather too large than too small
+            add(area, "polygon", " ".join(_position(y, x) for x, y in outer))
+        if place.point and not place.area:
+            radius = math.ceil(max(place.point.accuracy or 0, _LEAST)) / 1000
+            add(area, "circle", f"{_position(place.point.latitude, place.point.longitude)} {_number(radius, 3)}")
+        _codes(area, place.commune, place.department)
+    for department in place.also_departments:
+        if department in CODES:
+            area = add(into, "area")
+            add(area, "areaDesc", f"Département {department}")
+            _codes(area, None, department)
 
 
-def _outer(place: Location) -> Iterator[tuple[tuple[float, float], ...]]:
-    """Yield the outer rings: CAP has no holes, and its area may be too large rather than too small."""
-    area = place.area
-    if area is not None:
-        polygons = (area.coordinates,) if area.type == "Polygon" else area.coordinates
-        yield from (polygon[0] for polygon in polygons)  # type: ignore[misc]  # `type` decides the depth
-
-
-def _codes(commune: str | None, department: str | None) -> tuple[Pair, ...]:
+def _codes(into: Element, commune: str | None, department: str | None) -> None:
     if commune:
-        return (Pair(name="INSEE", value=commune),)
-    return (Pair(name="NUTS3", value=CODES[department]),) if department in CODES else ()
+        _pair(into, "geocode", "INSEE", commune)
+    elif department in CODES:
+        _pair(into, "geocode", "NUTS3", CODES[department])
+
+
+def _time(site: Site, moment: datetime) -> str:
+    """Return a time with the readers' offset. UTC is `-00:00`, because `Z` is not allowed (section 3.3.2)."""
+    text = moment.astimezone(site.zone).isoformat(timespec="seconds")
+    return text.replace("+00:00", "-00:00")
+
+
+def _position(latitude: float, longitude: float) -> str:
+    return f"{_number(latitude, 6)},{_number(longitude, 6)}"
+
+
+def _number(value: float, places: int) -> str:
+    """Return a decimal without an exponent, which the schema does not know."""
+    return f"{round(value, places) + 0.0:.{places}f}".rstrip("0").rstrip(".")  # + 0.0: no minus zero
+
+
+def _pair(into: Element, name: str, value_name: str, value: str) -> None:
+    _add(add(into, name), valueName=value_name, value=value)
+
+
+def _add(into: Element, **texts: str | Sequence[str]) -> None:
+    """Add an element for each text that is not empty."""
+    for name, values in texts.items():
+        for value in (values,) if isinstance(values, str) else values:
+            if value:
+                add(into, name, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -11,12 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
-from policenotify.formats.cap.alert import Alert, AlertArea, AlertStatus, Info, MessageType, Scope
-from policenotify.formats.cap.export import EVENT_CODES
 from policenotify.formats.cap.french_codes import DEPARTMENTS
-from policenotify.formats.cap.profile import missing
-from policenotify.model.cap import CapCategory, ResponseType, Urgency
-from policenotify.model.location import Area, DepartmentCode, InseeCode, Location, Point
+from policenotify.formats.cap.reader import EVENT_CODES, Part, Reference, read
+from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
+from policenotify.model.location import Area, DepartmentCode, InseeCode, Point
 from policenotify.model.message import Category, Language, Link
 from policenotify.text.characters import clean, one_line
 from policenotify.translation import AnyText, Text
@@ -25,6 +23,7 @@ _HEADLINE: Final = 160  # characters, as a message has them
 _PROSE: Final = 10_000
 _LABEL: Final = 200
 _REFERENCES: Final = 500  # a year of daily updates has fewer, and each is looked up
+_CORNERS: Final = 3  # of a polygon: fewer enclose nothing
 _commune: TypeAdapter[str] = TypeAdapter(InseeCode)
 _department: TypeAdapter[str] = TypeAdapter(DepartmentCode)
 _language: TypeAdapter[str] = TypeAdapter(Language)
@@ -36,105 +35,126 @@ class Imported:
     """What a message takes from an alert.
 
     Attributes:
-        fields: The fields of the message, without its lifecycle.
+        reference: The alert's name.
+        kind: `Alert`, `Update` or `Cancel`.
+        references: The alerts that it changes.
+        fields: The fields of the message, without its lifecycle. A cancellation without words has no headline.
         ends: The alert is the end of its incident.
         findings: What the desk should know of it.
     """
 
+    reference: Reference
+    kind: str
+    references: Sequence[Reference]
     fields: Mapping[str, Any]
     ends: bool
     findings: tuple[Finding, ...]
 
 
-def imported(alert: Alert, *, codes: Mapping[str, Sequence[str]], language: str, category: str | None) -> Imported:
-    """Return the fields of a message.
+def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: str, category: str | None) -> Imported:
+    """Return what a message takes from the file of an alert.
 
     Args:
-        alert: The alert.
+        content: The file.
         codes: The categories here by their event code.
         language: The language of the message, if the alert has it. The others are translations.
         category: The category, if the officer gives it.
 
     Raises:
-        InvalidAlert: It is not for the public, answers another system, or its category is not known here.
+        InvalidAlert: It is not an alert of CAP 1.2, not for the public, answers another system, or its category is
+            not known here. The text names the element.
     """
-    _refuse(alert)
-    infos, left_out = _by_language(alert.infos)
-    own = infos.get(language) or next(iter(infos.values()))
-    place, about_place = _place(own.areas)
-    link = own.web if _is(_link, own.web) else None
-    findings = [
-        *missing(alert),
-        *about_place,
-        *(
-            _finding("PN702", "info", Text("Some parts of the alert were left out: another one has their language."))
-            for _ in left_out
-        ),
-        *(_cut(own) if infos else ()),
-    ]
-    if own.web and link is None:
-        findings.append(_finding("PN703", "link", Text("The link of the alert is not one that may be published.")))
-    starts = own.onset or own.effective
-    if starts and own.expires and starts >= own.expires:
-        starts = None
-    first = next(tag for tag, info in infos.items() if info is own)
-    fields = {
-        "category": category or _category(own, codes),
-        "severity": own.severity,
-        "urgency": own.urgency,
-        "certainty": own.certainty,
-        "location": place,
-        "source": one_line(own.sender_name)[:_LABEL] or alert.sender[:_LABEL],
-        "starts_at": starts,
-        "expires_at": own.expires,
-        "link": link,
-        "language": first,
-        **_words(own),
-        "translations": [{"language": tag, **_words(info)} for tag, info in infos.items() if info is not own],
-        "exercise": alert.status is AlertStatus.EXERCISE,
-    }
-    over = own.urgency is Urgency.PAST or ResponseType.ALL_CLEAR in own.responses
-    return Imported(fields=fields, ends=over, findings=tuple(findings))
-
-
-def _refuse(alert: Alert) -> None:
-    if alert.scope is not Scope.PUBLIC:
-        raise InvalidAlert(Text("its scope is {scope}: it is not for the public", scope=alert.scope))
-    if alert.status not in {AlertStatus.ACTUAL, AlertStatus.EXERCISE}:
-        raise InvalidAlert(Text("its status is {status}: it is not for the public", status=alert.status))
-    if alert.message_type in {MessageType.ACK, MessageType.ERROR}:
-        raise InvalidAlert(
-            Text("its msgType is {message_type}: it is an answer to another system", message_type=alert.message_type)
-        )
-    if not alert.infos:
-        raise InvalidAlert(Text("it has no info"))
-    if len(alert.references) > _REFERENCES:
+    alert = read(content)
+    reference, references, infos = alert.reference, alert.references, alert.parts("info")
+    kind, status, scope = (alert.required(name) for name in ("msgType", "status", "scope"))
+    if scope != "Public":
+        raise InvalidAlert(Text("its scope is {scope}: it is not for the public", scope=scope))
+    if status not in {"Actual", "Exercise"}:
+        raise InvalidAlert(Text("its status is {status}: it is not for the public", status=status))
+    if kind not in {"Alert", "Update", "Cancel"}:
+        raise InvalidAlert(Text("its msgType is {kind}, and not Alert, Update or Cancel", kind=kind))
+    if len(references) > _REFERENCES:
         raise InvalidAlert(Text("it names more than {references} earlier alerts", references=_REFERENCES))
+    if not infos and kind != "Cancel":
+        raise InvalidAlert(Text("it has no info"))
+    fields: dict[str, Any] = {"description": _prose(alert.text("note"))}
+    findings: list[Finding] = []
+    ends = False
+    if kind != "Alert" and not references:
+        findings.append(_lacks("references", Text("The alert changes another one and does not name it.")))
+    if infos:
+        by_language = _by_language(infos)
+        first = language if language in by_language else next(iter(by_language))
+        own = by_language.pop(first)
+        fields, about = _fields(own, infos, sender=reference.sender)
+        fields |= {
+            "category": category or _category(own, codes),
+            "language": first,
+            "translations": [{"language": tag, **_words(info)} for tag, info in by_language.items()],
+        }
+        findings += about
+        if len(by_language) + 1 < len(infos):
+            left_out = Text("Some parts of the alert were left out: another one has their language.")
+            findings.append(_advice("PN702", "info", left_out))
+        ends = fields["urgency"] is Urgency.PAST or ResponseType.ALL_CLEAR in own.many(ResponseType, "responseType")
+    return Imported(
+        reference=reference,
+        kind=kind,
+        references=references,
+        fields={**fields, "exercise": status == "Exercise"},
+        ends=ends,
+        findings=tuple(findings),
+    )
 
 
-def _by_language(infos: Sequence[Info]) -> tuple[dict[str, Info], list[Info]]:
-    """Return the first part in each language, without its region, and the others."""
-    first: dict[str, Info] = {}
-    others = []
+def _by_language(infos: Sequence[Part]) -> dict[str, Part]:
+    """Return the first part in each language, without its region."""
+    first: dict[str, Part] = {}
     for info in infos:
-        tag = info.language.partition("-")[0].lower()
-        if not _is(_language, tag):
-            tag = "en"  # the standard's default
-        if tag in first:
-            others.append(info)
-        first.setdefault(tag, info)
-    return first, others
+        tag = info.text("language").partition("-")[0].lower()
+        first.setdefault(tag if _is(_language, tag) else "en", info)  # English is the standard's default
+    return first
 
 
-def _words(info: Info) -> dict[str, str]:
-    headline = next((line for text in (info.headline, info.event) if (line := one_line(text)[:_HEADLINE].strip())), "")
+def _fields(info: Part, infos: Sequence[Part], *, sender: str) -> tuple[dict[str, Any], list[Finding]]:
+    """Return the fields of a message in one language, and what the desk should know of them."""
+    start, end = info.time("onset") or info.time("effective"), info.time("expires")
+    link = info.text("web") or next(filter(None, (each.text("web") for each in infos)), "")
+    place, findings = _place(info.parts("area"))
+    fields = {
+        "severity": info.one(Severity, "severity"),
+        "urgency": info.one(Urgency, "urgency"),
+        "certainty": info.one(Certainty, "certainty"),
+        "location": place,
+        "source": (one_line(info.text("senderName")) or sender)[:_LABEL],
+        "starts_at": None if start and end and start >= end else start,
+        "expires_at": end,
+        "link": link if _is(_link, link) else None,
+        **_words(info),
+    }
+    if not link:
+        findings.append(_lacks("web", Text("The alert has no link to more information.")))
+    elif fields["link"] is None:
+        findings.append(_advice("PN703", "link", Text("The link of the alert is not one that may be published.")))
+    if end is None:
+        findings.append(_lacks("expires", Text("The alert has no end of its validity.")))
+    elif start and start >= end:
+        findings.append(_lacks("effective", Text("The alert expires before it begins.")))
+    if not info.text("description"):
+        findings.append(_lacks("description", Text("The alert has no description.")))
+    if len(one_line(info.text("headline"))) > _HEADLINE:
+        findings.append(_advice("PN704", "headline", Text("The headline of the alert is too long, and was cut.")))
+    if any(len(clean(info.text(name))) > _PROSE for name in ("description", "instruction")):
+        findings.append(_advice("PN704", "description", Text("The text of the alert is too long, and was cut.")))
+    return fields, findings
+
+
+def _words(info: Part) -> dict[str, str]:
+    lines = (one_line(text)[:_HEADLINE].strip() for text in (info.text("headline"), info.required("event")))
+    headline = next(filter(None, lines), "")
     if not headline:
         raise InvalidAlert(Text("a part of it has neither a headline nor an event that can be seen"))
-    return {
-        "headline": headline,
-        "description": _prose(info.description),
-        "instruction": _prose(info.instruction),
-    }
+    return {"headline": headline, **{name: _prose(info.text(name)) for name in ("description", "instruction")}}
 
 
 def _prose(text: str) -> str:
@@ -142,15 +162,9 @@ def _prose(text: str) -> str:
     return "\n".join(lines).strip()[:_PROSE]
 
 
-def _cut(info: Info) -> Iterator[Finding]:
-    if len(one_line(info.headline)) > _HEADLINE:
-        yield _finding("PN704", "headline", Text("The headline of the alert is too long, and was cut."))
-    if max(len(clean(info.description)), len(clean(info.instruction))) > _PROSE:
-        yield _finding("PN704", "description", Text("The text of the alert is too long, and was cut."))
-
-
-def _category(info: Info, codes: Mapping[str, Sequence[str]]) -> str:
-    named = [pair.value for pair in info.event_codes if pair.name.partition(":")[0] == EVENT_CODES.partition(":")[0]]
+def _category(info: Part, codes: Mapping[str, Sequence[str]]) -> str:
+    own = EVENT_CODES.partition(":")[0]
+    named = [value for name, value in info.pairs("eventCode") if name.partition(":")[0] == own]
     known = list(dict.fromkeys(chain.from_iterable(codes.get(code, ()) for code in named)))
     if len(known) > 1:
         raise InvalidAlert(
@@ -158,62 +172,64 @@ def _category(info: Info, codes: Mapping[str, Sequence[str]]) -> str:
         )
     if known:
         return known[0]
-    if info.categories == (CapCategory.MET,) or any(pair.name == "awareness_type" for pair in info.parameters):
+    of_weather = any(name == "awareness_type" for name, _ in info.pairs("parameter"))
+    if of_weather or info.many(CapCategory, "category") == [CapCategory.MET]:
         return Category.WEATHER_RELAY
     raise InvalidAlert(Text("no category here has its event. Give one: --category"))
 
 
-def _place(areas: Sequence[AlertArea]) -> tuple[dict[str, Any] | None, Iterator[Finding]]:
-    communes, departments, unknown = [], [], False
-    for pair in chain.from_iterable(area.geocodes for area in areas):
-        if pair.name.upper() in {"INSEE", "COG"} and _is(_commune, pair.value):
-            communes.append(pair.value)
-        elif pair.name.upper().startswith("NUTS") and pair.value in DEPARTMENTS:
-            departments.append(DEPARTMENTS[pair.value])
-        else:
-            unknown = True
-    communes = list(dict.fromkeys(communes))
-    departments = [*(code[:3] if code[:2] in {"97", "98"} else code[:2] for code in communes), *departments]
+def _place(areas: Sequence[Part]) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """Return the place by its codes and its shape, or else in words."""
+    pairs = [(name.upper(), value) for area in areas for name, value in area.pairs("geocode")]
+    communes = [value for name, value in pairs if name in {"INSEE", "COG"} and _is(_commune, value)]
+    departments = [code[:3] if code[:2] in {"97", "98"} else code[:2] for code in communes]
+    departments += [DEPARTMENTS[value] for name, value in pairs if name.startswith("NUTS") and value in DEPARTMENTS]
+    unknown = len(departments) < len(pairs)
+    fields: dict[str, Any] = {}
+    try:
+        fields, more = _shape(areas)
+        unknown |= more
+    except ValueError:
+        unknown = True
     departments = [each for each in dict.fromkeys(departments) if _is(_department, each)]
-    shape, shape_unknown = _shape(areas)
-    fields: dict[str, Any] = {**shape}
     if departments:
         fields |= {"department": departments[0], "also_departments": departments[1:]}
-    if len(communes) == 1:
+    if len(set(communes)) == 1:
         fields["commune"] = communes[0]
-    label = one_line(", ".join(dict.fromkeys(area.description for area in areas if area.description)))
+    label = one_line(", ".join(dict.fromkeys(filter(None, (area.text("areaDesc") for area in areas)))))
     if not departments and 0 < len(label) <= _LABEL:
         fields["label"] = label
-    return fields or None, _about_place(unknown=unknown or shape_unknown, known=bool(fields))
+    if not areas:
+        return None, [_lacks("area", Text("The alert has no area."))]
+    if not fields:
+        return None, [_advice("PN705", "location", Text("No place of the alert is known here."))]
+    left_out = Text("A part of the alert's area is not known here, and was left out.")
+    return fields, [_advice("PN705", "location", left_out)] if unknown else []
 
 
-def _about_place(*, unknown: bool, known: bool) -> Iterator[Finding]:
-    if not known:
-        yield _finding("PN705", "location", Text("No place of the alert is known here."))
-    elif unknown:
-        yield _finding("PN705", "location", Text("A part of the alert's area is not known here, and was left out."))
+def _shape(areas: Sequence[Part]) -> tuple[dict[str, Any], bool]:
+    """Return the area or else the point, and True if another shape was left out.
 
-
-def _shape(areas: Sequence[AlertArea]) -> tuple[dict[str, Any], bool]:
-    """Return the area or else the point, and True if one could not be used."""
-    rings = [[[x, y] for y, x in ring] for area in areas for ring in area.polygons]
-    circles = [circle for area in areas for circle in area.circles]
-    try:
-        if rings:
-            one = len(rings) == 1
-            coordinates = [rings[0]] if one else [[ring] for ring in rings]
-            area = Area.model_validate({"type": "Polygon" if one else "MultiPolygon", "coordinates": coordinates})
-            Location(area=area)
-            return {"area": area}, bool(circles)
-        if circles:
-            first = circles[0]
-            radius = first.radius * 1000 or None
-            return {"point": Point(latitude=first.latitude, longitude=first.longitude, accuracy=radius)}, len(
-                circles
-            ) > 1
-    except ValidationError:
-        return {}, True
+    Raises:
+        ValueError: A shape is not one of numbers, or lies elsewhere.
+    """
+    rings = [ring for area in areas for text in area.texts("polygon") if len(ring := _ring(text)) > _CORNERS]
+    circles = [text for area in areas for text in area.texts("circle")]
+    if rings:
+        kind, coordinates = ("Polygon", [rings[0]]) if len(rings) == 1 else ("MultiPolygon", [[ring] for ring in rings])
+        return {"area": Area.model_validate({"type": kind, "coordinates": coordinates})}, bool(circles)
+    if circles:
+        centre, radius = circles[0].split()
+        latitude, longitude = map(float, centre.split(","))
+        point = Point(latitude=latitude, longitude=longitude, accuracy=float(radius) * 1000 or None)
+        return {"point": point}, len(circles) > 1
     return {}, False
+
+
+def _ring(text: str) -> list[tuple[float, ...]]:
+    """Return a closed ring, longitude first."""
+    ring = [tuple(float(part) for part in reversed(pair.split(","))) for pair in text.split()]
+    return ring if ring[0] == ring[-1] else [*ring, ring[0]]
 
 
 def _is(kind: TypeAdapter[str], value: str) -> bool:
@@ -224,6 +240,13 @@ def _is(kind: TypeAdapter[str], value: str) -> bool:
     return True
 
 
-def _finding(code: str, field: str, reason: AnyText) -> Finding:
+def _advice(code: str, field: str, reason: AnyText) -> Finding:
     remedy = Text("Compare the draft with the alert before you submit it.")
     return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy)
+
+
+def _lacks(field: str, reason: AnyText) -> Finding:
+    """Return what is an error by Google's profile of CAP."""
+    remedy = Text("Complete the draft before you submit it.")
+    source = "Google Public Alerts CAP v1.0"
+    return Finding(code="PN701", level=Level.ADVISE, field=field, reason=reason, remedy=remedy, source=source)

@@ -7,124 +7,40 @@ standards do. All of that has one meaning, and is read. A value that the standar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NamedTuple, NoReturn, TypeVar
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
-from pydantic import ValidationError
-
 from policenotify.errors import InvalidAlert
-from policenotify.formats.cap.alert import (
-    NAMESPACE,
-    Alert,
-    AlertArea,
-    AlertStatus,
-    Circle,
-    Info,
-    MessageType,
-    Pair,
-    Reference,
-    Resource,
-    Scope,
-)
-from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
 from policenotify.translation import Text
+
+NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
+
+EVENT_CODES: Final = "OET:v1.2"
+"""The list of event codes: OASIS Event Terms List 1.2."""
 
 MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
 
 _DEEPEST: Final = 12  # levels: an alert has 5, and a signature, which is not read, more
-_RING: Final = 4  # points, with the first one again at the end
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
+_NAME: Final = re.compile(r"[^\s,&<]+")  # section 3.2.1: `identifier` and `sender`
 _OLD: Final = re.compile(r"urn:oasis:names:tc:emergency:cap:(1\.[01])|http://www\.incident\.com/cap/(1\.0)")
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
 
-class _Tree(TreeBuilder):
-    """A tree without a document type, whose entities could read files or grow without end."""
+class Reference(NamedTuple):
+    """The name of an alert: one triplet of `references`."""
 
-    depth = 0
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
-        raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        """Open an element."""
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise InvalidAlert(Text("its elements are nested too deeply"))
-        return super().start(tag, attrs)
-
-    def end(self, tag: str, /) -> Element:
-        """Close an element."""
-        self.depth -= 1
-        return super().end(tag)
+    sender: str
+    identifier: str
+    sent: datetime
 
 
-def read(content: bytes) -> Alert:
-    """Read an alert.
-
-    Raises:
-        InvalidAlert: It is not an alert of CAP 1.2. The text names the element.
-    """
-    return read_element(parse(content))
-
-
-def parse(content: bytes) -> Element:
-    """Return the top element of a file, without a document type.
-
-    Raises:
-        InvalidAlert: It is too large or not well formed.
-    """
-    if len(content) >= MAX_BYTES:
-        raise InvalidAlert(Text("it has 1 MB or more"))
-    parser = XMLParser(target=_Tree())
-    try:
-        parser.feed(content)
-        top: Element = parser.close()
-    except (ParseError, ValueError, LookupError) as error:  # the last two: of an encoding
-        if isinstance(error, InvalidAlert):
-            raise
-        line = error.position[0] if isinstance(error, ParseError) else 1
-        raise InvalidAlert(Text("it is not well-formed XML (line {line})", line=line)) from None
-    return top
-
-
-def read_element(top: Element) -> Alert:
-    """Read an alert from its element, as `read`."""
-    space, _, name = top.tag[1:].rpartition("}")
-    if old := _OLD.fullmatch(space):
-        raise InvalidAlert(Text("it is CAP {old}, and only CAP 1.2 is read", old=old[1] or old[2]))
-    if space != NAMESPACE or name != "alert":
-        raise InvalidAlert(Text("its top element is not the alert of CAP 1.2"))
-    into = _Reader(top, "alert")
-    try:
-        return Alert(
-            identifier=into.required("identifier"),
-            sender=into.required("sender"),
-            sent=_time(into.required("sent"), "sent"),
-            status=into.one(AlertStatus, "status"),
-            message_type=into.one(MessageType, "msgType"),
-            source=into.text("source"),
-            scope=into.one(Scope, "scope"),
-            restriction=into.text("restriction"),
-            codes=tuple(filter(None, into.texts("code"))),
-            note=into.text("note"),
-            references=tuple(map(_reference, into.text("references").split())),
-            incidents=into.text("incidents"),
-            infos=tuple(_info(each) for each in into.children("info")),
-        )
-    except ValidationError as error:
-        # The words of the error show no value: a value may be anything.
-        names = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InvalidAlert(f"{names}: {error.errors()[0]['msg']}") from None
-
-
-class _Reader:
-    """The children of one element."""
+class Part:
+    """An element and what stands in it, by the names of the standard."""
 
     def __init__(self, element: Element, name: str) -> None:
         self._name = name
@@ -134,87 +50,69 @@ class _Reader:
             if space == NAMESPACE:
                 self._children.setdefault(local, []).append(child)
 
-    def children(self, name: str) -> Iterator[_Reader]:
-        for child in self._children.get(name, ()):
-            yield _Reader(child, name)
+    def parts(self, name: str) -> list[Part]:
+        """Return the elements of a name."""
+        return [Part(child, name) for child in self._children.get(name, ())]
 
     def texts(self, name: str) -> list[str]:
-        return ["".join(child.itertext()).strip() for child in self._children.get(name, ())]
+        """Return the texts of a name that are not empty."""
+        texts = ("".join(child.itertext()).strip() for child in self._children.get(name, ()))
+        return [text for text in texts if text]
 
     def text(self, name: str) -> str:
+        """Return the first text of a name, or an empty one."""
         return next(iter(self.texts(name)), "")
 
     def required(self, name: str) -> str:
+        """Return the first text of a name.
+
+        Raises:
+            InvalidAlert: There is none.
+        """
         if text := self.text(name):
             return text
         raise InvalidAlert(Text("{name} has no {name_2}", name=self._name, name_2=name))
 
     def one(self, kind: type[_Enum], name: str) -> _Enum:
-        return _member(kind, name, self.required(name))
+        """Return a value of an enumeration. Raises as `required`, and for any other value."""
+        self.required(name)
+        return self.many(kind, name)[0]
 
-    def many(self, kind: type[_Enum], name: str) -> tuple[_Enum, ...]:
-        return tuple(dict.fromkeys(_member(kind, name, text) for text in self.texts(name) if text))
+    def many(self, kind: type[_Enum], name: str) -> list[_Enum]:
+        """Return the different values of an enumeration.
+
+        Raises:
+            InvalidAlert: The standard does not have one of them.
+        """
+        try:
+            return list(dict.fromkeys(map(kind, self.texts(name))))
+        except ValueError:
+            raise InvalidAlert(Text("{name} is none of {kind}", name=name, kind=", ".join(kind))) from None
 
     def time(self, name: str) -> datetime | None:
+        """Return a time, if there is one."""
         text = self.text(name)
         return _time(text, name) if text else None
 
-    def pairs(self, name: str) -> tuple[Pair, ...]:
-        pairs = (Pair(name=each.text("valueName"), value=each.text("value")) for each in self.children(name))
-        return tuple(pair for pair in pairs if pair.name)
+    def pairs(self, name: str) -> list[tuple[str, str]]:
+        """Return the names and values of an `eventCode`, `parameter` or `geocode`."""
+        return [(each.text("valueName"), each.text("value")) for each in self.parts(name) if each.text("valueName")]
 
+    @property
+    def reference(self) -> Reference:
+        """The name of the alert that it is."""
+        for name in ("identifier", "sender"):
+            if not _NAME.fullmatch(self.required(name)):
+                raise InvalidAlert(Text("{name} holds a space, a comma, or one of < and &", name=name))
+        return Reference(self.text("sender"), self.text("identifier"), _time(self.required("sent"), "sent"))
 
-def _info(of: _Reader) -> Info:
-    categories = of.many(CapCategory, "category")
-    if not categories:
-        raise InvalidAlert(Text("info has no category"))
-    return Info(
-        language=of.text("language") or "en-US",
-        categories=categories,
-        event=of.required("event"),
-        responses=of.many(ResponseType, "responseType"),
-        urgency=of.one(Urgency, "urgency"),
-        severity=of.one(Severity, "severity"),
-        certainty=of.one(Certainty, "certainty"),
-        event_codes=of.pairs("eventCode"),
-        effective=of.time("effective"),
-        onset=of.time("onset"),
-        expires=of.time("expires"),
-        sender_name=of.text("senderName"),
-        headline=of.text("headline"),
-        description=of.text("description"),
-        instruction=of.text("instruction"),
-        web=of.text("web"),
-        contact=of.text("contact"),
-        parameters=of.pairs("parameter"),
-        resources=tuple(
-            Resource(
-                description=each.text("resourceDesc"),
-                mime_type=each.text("mimeType") or _ANY_TYPE,
-                uri=each.text("uri"),
-            )
-            for each in of.children("resource")
-        ),
-        areas=tuple(
-            AlertArea(
-                description=each.text("areaDesc"),
-                polygons=tuple(filter(None, map(_polygon, each.texts("polygon")))),
-                circles=tuple(_circle(text) for text in each.texts("circle") if text),
-                geocodes=each.pairs("geocode"),
-            )
-            for each in of.children("area")
-        ),
-    )
-
-
-_ANY_TYPE: Final = "application/octet-stream"  # RFC 2046, section 4.5.1: what is known of it without a type
-
-
-def _member(kind: type[_Enum], name: str, text: str) -> _Enum:
-    try:
-        return kind(text)
-    except ValueError:
-        raise InvalidAlert(Text("{name} is none of {kind}", name=name, kind=", ".join(kind))) from None
+    @property
+    def references(self) -> list[Reference]:
+        """The alerts that it names."""
+        triplets = [text.split(",") for text in self.text("references").split()]
+        if not all(len(parts) == len(Reference._fields) and all(parts) for parts in triplets):
+            raise InvalidAlert(Text("references are not triplets of sender, identifier and time"))
+        return [Reference(sender, identifier, _time(sent, "references")) for sender, identifier, sent in triplets]
 
 
 def _time(text: str, name: str) -> datetime:
@@ -229,33 +127,57 @@ def _time(text: str, name: str) -> datetime:
     raise InvalidAlert(Text("{name} is not a time with its offset, such as 2026-07-26T14:05:00+02:00", name=name))
 
 
-def _reference(text: str) -> Reference:
-    parts = text.split(",")
-    if len(parts) != 3 or not all(parts):
-        raise InvalidAlert(Text("references are not triplets of sender, identifier and time"))
-    return Reference(sender=parts[0], identifier=parts[1], sent=_time(parts[2], "references"))
+class _Tree(TreeBuilder):
+    """A tree without a document type, whose entities could read files or grow without end."""
+
+    depth = 0
+
+    def doctype(self, name: str, _public: str | None, _system: str | None) -> NoReturn:
+        if name.lower() == "html":
+            raise InvalidAlert(Text("it is a web page"))
+        raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise InvalidAlert(Text("its elements are nested too deeply"))
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        self.depth -= 1
+        return super().end(tag)
 
 
-def _polygon(text: str) -> tuple[tuple[float, float], ...]:
-    """Return a closed ring, or an empty one for fewer than three corners: they enclose nothing."""
-    points = tuple(_numbers(pair, "polygon") for pair in text.split())
-    if not all(len(point) == 2 for point in points):
-        raise InvalidAlert(Text("polygon is not a list of latitude,longitude"))
-    ring = tuple((point[0], point[1]) for point in points)
-    ring = ring if ring[:1] == ring[-1:] else (*ring, ring[0])
-    return ring if len(ring) >= _RING else ()
+def parse(content: bytes) -> Element:
+    """Return the top element of a file, without a document type.
 
-
-def _circle(text: str) -> Circle:
-    centre, _, radius = text.partition(" ")
-    numbers = (*_numbers(centre, "circle"), *_numbers(radius.strip(), "circle"))
-    if len(numbers) != 3:
-        raise InvalidAlert(Text("circle is not latitude,longitude and a radius"))
-    return Circle(latitude=numbers[0], longitude=numbers[1], radius=numbers[2])
-
-
-def _numbers(text: str, name: str) -> tuple[float, ...]:
+    Raises:
+        InvalidAlert: It is too large or not well formed.
+    """
+    if len(content) >= MAX_BYTES:
+        raise InvalidAlert(Text("it has 1 MB or more"))
+    parser = XMLParser(target=_Tree())  # noqa: S314 - what defusedxml refuses is refused above
     try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InvalidAlert(Text("{name} holds something else than numbers", name=name)) from None
+        parser.feed(content)
+        top: Element = parser.close()
+    except InvalidAlert:
+        raise
+    except (ParseError, ValueError, LookupError) as error:  # the last two: of an encoding
+        line = error.position[0] if isinstance(error, ParseError) else 1
+        raise InvalidAlert(Text("it is not well-formed XML (line {line})", line=line)) from None
+    return top
+
+
+def read(content: bytes) -> Part:
+    """Read an alert.
+
+    Raises:
+        InvalidAlert: It is not an alert of CAP 1.2.
+    """
+    top = parse(content)
+    space, _, name = top.tag[1:].rpartition("}")
+    if old := _OLD.fullmatch(space):
+        raise InvalidAlert(Text("it is CAP {old}, and only CAP 1.2 is read", old=old[1] or old[2]))
+    if space != NAMESPACE or name != "alert":
+        raise InvalidAlert(Text("its top element is not the alert of CAP 1.2"))
+    return Part(top, "alert")

@@ -2,91 +2,105 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from policenotify.errors import InvalidAlert
-from policenotify.formats.cap.alert import Alert, AlertArea, AlertStatus, Circle, MessageType, Pair, Scope
 from policenotify.formats.cap.fields import Imported, imported
 from policenotify.formats.cap.french_codes import CODES, DEPARTMENTS, NUTS3
-from policenotify.formats.cap.reader import read
-from policenotify.model.cap import CapCategory, ResponseType, Urgency
 from policenotify.model.message import Message
-from tests.support.alerts import VIGILANCE
+from tests.support.alerts import VIGILANCE, with_info
 
-ALERT = read(VIGILANCE.read_bytes())
-FRENCH, ENGLISH = ALERT.infos
+TEXT = VIGILANCE.read_text("utf-8")
 KNOWN = {"OET-078": ["fire"], "OET-165": ["road_closure", "planned_event"]}
 
 
-def take(alert: Alert = ALERT, *, language: str = "fr", category: str | None = None) -> Imported:
-    done = imported(alert, codes=KNOWN, language=language, category=category)
+def take(text: str = TEXT, *, language: str = "fr", category: str | None = None) -> Imported:
+    done = imported(text.encode(), codes=KNOWN, language=language, category=category)
     Message.model_validate(done.fields)
     return done
 
 
-def with_info(**changes: Any) -> Alert:
-    return ALERT.model_copy(update={"infos": (FRENCH.model_copy(update=changes),)})
+def message(text: str = TEXT, *, language: str = "fr") -> Message:
+    return Message.model_validate(take(text, language=language).fields)
 
 
 def codes(done: Imported) -> list[str]:
     return [finding.code for finding in done.findings]
 
 
-def place(*areas: AlertArea) -> tuple[dict[str, Any] | None, list[str]]:
-    done = take(with_info(areas=areas))
-    location = Message.model_validate(done.fields).location
-    return location.model_dump(exclude_defaults=True) if location else None, codes(done)
+def lacking(text: str) -> list[str]:
+    return [finding.field for finding in take(text).findings if finding.code == "PN701"]
+
+
+def pair(name: str, value: str, *, of: str = "geocode") -> str:
+    return f"<{of}><valueName>{name}</valueName><value>{value}</value></{of}>"
+
+
+def area(*content: str, words: str = "x") -> str:
+    return f"<area><areaDesc>{words}</areaDesc>{''.join(content)}</area>"
+
+
+def place(*areas: str) -> tuple[dict[str, Any] | None, list[str]]:
+    text = with_info(*areas) if areas else with_info(area="")
+    location = message(text).location
+    return location.model_dump(exclude_defaults=True) if location else None, codes(take(text))
 
 
 def test_the_alert_of_meteo_france_is_a_message_in_two_languages() -> None:
-    done = take()
-    message = Message.model_validate(done.fields)
-    assert (done.findings, done.ends) == ((), False)
-    assert (message.category, message.source, message.severity) == ("weather_relay", "METEO-FRANCE", "Moderate")
-    assert (message.headline, message.language) == ("Vigilance jaune orages", "fr")
-    assert message.translations[0].headline == "Moderate thunderstorm warning"
-    assert message.location
-    assert (message.location.department, message.location.also_departments) == ("04", ("05", "06", "31"))
-    assert (message.starts_at, message.expires_at) == (FRENCH.onset, FRENCH.expires)
-    assert message.link == "http://vigilance.meteofrance.com/"
-    assert "  " not in message.description
+    done, taken = take(), message()
+    assert (done.findings, done.ends, done.kind, done.references) == ((), False, "Alert", [])
+    assert (taken.category, taken.source, taken.severity) == ("weather_relay", "METEO-FRANCE", "Moderate")
+    assert (taken.headline, taken.language) == ("Vigilance jaune orages", "fr")
+    assert taken.translations[0].headline == "Moderate thunderstorm warning"
+    assert taken.location
+    assert (taken.location.department, taken.location.also_departments) == ("04", ("05", "06", "31"))
+    assert taken.starts_at == datetime.fromisoformat("2022-08-10T16:11:00+02:00")
+    assert taken.expires_at == datetime.fromisoformat("2022-08-11T16:00:00+02:00")
+    assert taken.link == "http://vigilance.meteofrance.com/"
+    assert "  " not in taken.description
 
 
 def test_the_language_of_the_desk_is_the_message_s_own() -> None:
-    english = Message.model_validate(take(language="en").fields)
+    english = message(language="en")
     assert (english.language, english.translations[0].language) == ("en", "fr")
-    assert Message.model_validate(take(language="de").fields).language == "fr"
-    odd = ALERT.model_copy(update={"infos": (FRENCH.model_copy(update={"language": "?"}),)})
-    assert Message.model_validate(take(odd).fields).language == "en"
+    assert message(language="de").language == "fr"
+    assert message(with_info(language="?")).language == "en"
+    assert message(with_info(language="")).language == "en"
 
 
 def test_of_two_parts_in_one_language_the_first_is_taken() -> None:
-    assert codes(take(ALERT.model_copy(update={"infos": (FRENCH, FRENCH)}))) == ["PN702"]
+    assert codes(take(TEXT.replace("en-GB", "fr-CA"))) == ["PN702"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("text", "why"),
     [
-        ({"scope": Scope.PRIVATE}, "scope is Private"),
-        ({"status": AlertStatus.TEST}, "status is Test"),
-        ({"message_type": MessageType.ACK}, "msgType is Ack"),
-        ({"infos": ()}, "no info"),
-        ({"references": (ALERT.reference,) * 501}, "more than 500"),
-        ({"infos": (FRENCH, ENGLISH.model_copy(update={"headline": "\u200b", "event": "\u200b"}))}, "can be seen"),
+        (TEXT.partition("<info>")[0] + "</alert>", "no info"),
+        (
+            with_info().replace("<info>", f"<references>{'a,b,2022-08-10T16:12:20Z ' * 501}</references><info>"),
+            "more than 500",
+        ),
+        (with_info(headline="\u200b", event="\u200b"), "can be seen"),
     ],
 )
-def test_what_is_not_for_the_public_is_refused(changes: dict[str, Any], why: str) -> None:
+def test_what_no_message_can_be_made_of_is_refused(text: str, why: str) -> None:
     with pytest.raises(InvalidAlert, match=why):
-        take(ALERT.model_copy(update=changes))
+        take(text)
+
+
+def test_a_cancellation_may_have_no_words() -> None:
+    text = TEXT.partition("<info>")[0] + "<note>Fausse  alerte.</note></alert>"
+    done = imported(text.replace(">Alert<", ">Cancel<").encode(), codes=KNOWN, language="fr", category=None)
+    assert (done.kind, dict(done.fields)) == ("Cancel", {"description": "Fausse alerte.", "exercise": False})
 
 
 def test_the_category_follows_from_the_event_code_and_is_never_guessed() -> None:
     def of(code: str, *, name: str = "OET:v1.2", category: str | None = None) -> str:
-        info = {"event_codes": (Pair(name=name, value=code),), "categories": (CapCategory.FIRE,), "parameters": ()}
-        found: str = take(with_info(**info), category=category).fields["category"]
+        text = with_info(pair(name, code, of="eventCode"), category="Fire", parameter="")
+        found: str = take(text, category=category).fields["category"]
         return found
 
     assert of("OET-078") == "fire"
@@ -100,11 +114,11 @@ def test_the_category_follows_from_the_event_code_and_is_never_guessed() -> None
 
 
 def test_an_exercise_stays_one() -> None:
-    assert take(ALERT.model_copy(update={"status": AlertStatus.EXERCISE})).fields["exercise"] is True
+    assert take(TEXT.replace(">Actual<", ">Exercise<")).fields["exercise"] is True
 
 
-@pytest.mark.parametrize("changes", [{"urgency": Urgency.PAST}, {"responses": (ResponseType.ALL_CLEAR,)}])
-def test_an_all_clear_ends(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{"urgency": "Past"}, {"responseType": "AllClear"}])
+def test_an_all_clear_ends(changes: dict[str, str]) -> None:
     assert take(with_info(**changes)).ends
 
 
@@ -112,8 +126,8 @@ def test_words_fit_a_message() -> None:
     done = take(with_info(headline="a" * 200, description="b " * 9_000))
     assert codes(done) == ["PN704", "PN704"]
     assert len(done.fields["headline"]) == 160
-    assert take(with_info(headline="")).fields["headline"] == FRENCH.event
-    assert take(with_info(sender_name="")).fields["source"] == "vigilance@meteo.fr"
+    assert take(with_info(headline="")).fields["headline"] == "Vigilance jaune orages"
+    assert take(with_info(senderName="")).fields["source"] == "vigilance@meteo.fr"
 
 
 def test_a_link_that_may_not_be_published_is_left_out() -> None:
@@ -121,40 +135,76 @@ def test_a_link_that_may_not_be_published_is_left_out() -> None:
     assert (done.fields["link"], codes(done)) == (None, ["PN703"])
 
 
+def test_the_link_of_one_language_is_that_of_all() -> None:
+    french, english = TEXT.split("</info>", 1)
+    one = french.replace("<web>http://vigilance.meteofrance.com/</web>", "") + "</info>" + english
+    assert (take(one).fields["link"], lacking(one)) == ("http://vigilance.meteofrance.com/", [])
+
+
 def test_an_alert_that_expires_before_it_begins_has_no_beginning() -> None:
-    assert FRENCH.expires
-    assert take(with_info(onset=FRENCH.expires + timedelta(hours=1))).fields["starts_at"] is None
+    text = with_info(onset="2022-08-11T17:00:00+02:00")
+    assert (take(text).fields["starts_at"], lacking(text)) == (None, ["effective"])
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (with_info(description=""), "description"),
+        (with_info(web=""), "web"),
+        (with_info(expires=""), "expires"),
+        (with_info(area=""), "area"),
+        (TEXT.replace(">Alert<", ">Update<"), "references"),
+        (TEXT.replace(">Alert<", ">Cancel<"), "references"),
+    ],
+)
+def test_what_an_alert_lacks_is_a_finding(text: str, field: str) -> None:
+    assert lacking(text) == [field]
 
 
 def test_places_are_those_that_are_known_here() -> None:
-    def coded(*pairs: tuple[str, str]) -> AlertArea:
-        return AlertArea(description="x", geocodes=tuple(Pair(name=name, value=value) for name, value in pairs))
-
-    assert place(coded(("INSEE", "34172"))) == ({"commune": "34172", "department": "34"}, [])
-    assert place(coded(("INSEE", "97411"), ("NUTS3", "FRJ13"))) == (
+    assert place(area(pair("INSEE", "34172"))) == ({"commune": "34172", "department": "34"}, [])
+    assert place(area(pair("INSEE", "97411"), pair("NUTS3", "FRJ13"))) == (
         {"commune": "97411", "department": "974", "also_departments": ("34",)},
         [],
     )
-    many = place(coded(("INSEE", "34172"), ("INSEE", "34301"), ("UGC", "x")))
+    many = place(area(pair("INSEE", "34172"), pair("INSEE", "34301"), pair("UGC", "x")))
     assert many == ({"department": "34"}, ["PN705"])
-    assert place(coded(("UGC", "x"))) == ({"label": "x"}, ["PN705"])
-    assert place(AlertArea(description="")) == (None, ["PN701", "PN705"])
+    assert place(area(pair("UGC", "x"))) == ({"label": "x"}, ["PN705"])
+    assert place(area(words="")) == (None, ["PN705"])
+    assert place() == (None, ["PN701"])
 
 
 def test_shapes_are_turned_round() -> None:
-    ring = ((43.5, 3.8), (43.5, 3.9), (43.6, 3.9), (43.5, 3.8))
-    alone, _ = place(AlertArea(description="Au port", polygons=(ring,)))
+    ring = "<polygon>43.5,3.8 43.5,3.9 43.6,3.9 43.5,3.8 </polygon>"
+    alone, _ = place(area(ring))
     assert alone
     assert alone["area"]["coordinates"][0][0] == (3.8, 43.5)
-    both, _ = place(AlertArea(description="Au port", polygons=(ring, ring)))
+    assert place(area(ring.replace(" 43.5,3.8 ", "")))[0] == alone  # it is closed here
+    both, _ = place(area(ring, ring))
     assert both
     assert both["area"]["type"] == "MultiPolygon"
-    circle = Circle(latitude=43.5, longitude=3.8, radius=1.5)
-    point, found = place(AlertArea(description="", circles=(circle,)))
+    circle = "<circle>43.5,3.8  1.5</circle>"
+    point, found = place(area(circle, words=""))
     assert (point, found) == ({"point": {"latitude": 43.5, "longitude": 3.8, "accuracy": 1500.0}}, [])
-    assert place(AlertArea(description="", circles=(circle, circle)))[1] == ["PN705"]
-    swapped = Circle(latitude=3.8, longitude=43.5, radius=1.5)
-    assert place(AlertArea(description="Au port", circles=(swapped,))) == ({"label": "Au port"}, ["PN705"])
+    assert place(area(circle, circle))[1] == ["PN705"]
+    assert place(area("<polygon>1,2 1,2</polygon><polygon/><circle/>")) == ({"label": "x"}, [])
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "<circle>3.8,43.5 1.5</circle>",  # elsewhere, with latitude and longitude swapped
+        "<circle>100,2 3</circle>",
+        "<circle>1,2</circle>",
+        "<circle>1 2</circle>",
+        "<circle>nan,2 1</circle>",
+        "<polygon>1,2,3 4,5 1,2 3,4</polygon>",
+        "<polygon>a,b c,d e,f a,b</polygon>",
+        "<polygon>3.8,43.5 3.9,43.5 3.9,43.6 3.8,43.5</polygon>",
+    ],
+)
+def test_a_shape_that_cannot_be_is_left_out_and_the_desk_is_told(shape: str) -> None:
+    assert place(area(shape, words="Au port")) == ({"label": "Au port"}, ["PN705"])
 
 
 def test_the_departments_have_all_their_codes() -> None:
