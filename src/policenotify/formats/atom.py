@@ -47,7 +47,7 @@ def _entry(into: Element, entry: Entry, feed: Feed, *, has_alert: bool) -> None:
     if has_alert:
         add(into, "link", rel="related", type="application/cap+xml", href=site.alert_url(item.id))
     add(into, "link", rel="related", type="text/html", href=site.incident_url(item.thread))
-    if (answered := feed.urn_of(item.answers)) is not None:
+    if answered := feed.urns.get(item.answers or ""):
         add(into, "thr:in-reply-to", ref=answered, href=site.message_url(item.answers or ""), type="text/html")
     add(into, "category", term=item.message.category)
     location = item.message.location

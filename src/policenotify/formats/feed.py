@@ -271,8 +271,12 @@ class Feed:
 
         A withdrawn item stays for 48 hours without its words, because readers replace what they have stored.
         """
-        items = [(thread, item) for thread in self.current for item in thread.items if not self._has_left(item)]
-        entries = [self.entry(thread, item) for thread, item in items]
+        entries = [
+            self.entry(thread, item)
+            for thread in self.current
+            for item in thread.items
+            if not item.withdrawn_at or self.now < item.withdrawn_at + KEPT
+        ]
         entries.sort(key=lambda entry: (entry.updated_at, entry.item.key))
         return tuple(self._within(reversed(list(_distinct(entries)))))
 
@@ -298,16 +302,10 @@ class Feed:
         today = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         return max((entry.updated_at for entry in self.entries), default=today)
 
-    def urn_of(self, item: ItemId | None) -> str | None:
-        """Return the id in feeds of one of its items."""
-        return self._urns.get(item or "")
-
     @cached_property
-    def _urns(self) -> Mapping[ItemId, str]:
+    def urns(self) -> Mapping[ItemId, str]:
+        """The ids in feeds of its items."""
         return {item.id: item.urn for item in self.items}
-
-    def _has_left(self, item: Item) -> bool:
-        return item.withdrawn_at is not None and self.now >= item.withdrawn_at + KEPT
 
     def _within(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Yield the entries that one file may hold."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 
-from policenotify.errors import Refused, UnsupportedVersion
+from policenotify.errors import Refused
 from policenotify.formats.cap.french_codes import CODES
-from policenotify.model.lifecycle import FrozenModel, Stage
+from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span
+from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span, Versioned
 from policenotify.translation import Text
-
-SCHEMA_VERSION = 1
-"""The version of the item's JSON that this release writes."""
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
@@ -24,13 +21,12 @@ ItemId = Annotated[str, StringConstraints(pattern=f"^{_ID.pattern}$")]
 """The first 16 digits of the post's key: 2 items in 6 billion share one with a probability of 1 in 2."""
 
 
-class Item(FrozenModel):
+class Item(Versioned):
     """One post of a feed.
 
     It holds only what may be public: the place is blurred, and the incident's id is not the dispatch system's.
 
     Attributes:
-        schema_version: The version of this JSON form.
         key: The post's key.
         thread: The id of its incident, or of the standalone message that it is or corrects, for its page.
         answers: The item that it corrects or follows, or `None` for the first one.
@@ -48,7 +44,6 @@ class Item(FrozenModel):
         withdrawn_at: When it was taken down, if it was. Its words and pictures are then empty.
     """
 
-    schema_version: Literal[1] = 1
     key: Digest
     thread: ItemId
     answers: ItemId | None = None
@@ -99,19 +94,6 @@ class Item(FrozenModel):
             event=post.event,
         )
 
-    @classmethod
-    def read(cls, text: str | bytes) -> Self:
-        """Read a stored item.
-
-        Raises:
-            UnsupportedVersion: A newer policenotify wrote it.
-            pydantic.ValidationError: The text is not an item.
-        """
-        head = _Head.model_validate_json(text)
-        if head.schema_version > SCHEMA_VERSION:
-            raise UnsupportedVersion(cls.__name__, head.schema_version, SCHEMA_VERSION)
-        return cls.model_validate_json(text)
-
     @property
     def id(self) -> ItemId:
         """Its id in links: 16 hexadecimal digits."""
@@ -148,9 +130,3 @@ class Item(FrozenModel):
     def stage(self) -> Stage:
         """The stage of its message."""
         return self.message.stage
-
-
-class _Head(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True, defer_build=True)
-
-    schema_version: int = Field(default=1, strict=True)

@@ -41,11 +41,8 @@ class Operation(StrEnum):
     DELETE = "delete"
 
 
-class _Stored(FrozenModel):
-    """A frozen value that the journal stores as JSON. Equal values have equal JSON.
-
-    Its mappings are plain dictionaries, for the encoders of the SDKs. Copy one before changing it.
-    """
+class Versioned(FrozenModel):
+    """A frozen value that is stored as JSON, with the version of its form."""
 
     schema_version: Literal[1] = 1
 
@@ -61,6 +58,13 @@ class _Stored(FrozenModel):
         if head.schema_version > 1:
             raise UnsupportedVersion(cls.__name__, head.schema_version, 1)
         return cls.model_validate_json(text)
+
+
+class _Stored(Versioned):
+    """A value that the journal stores as JSON. Equal values have equal JSON.
+
+    Its mappings are plain dictionaries, for the encoders of the SDKs. Copy one before changing it.
+    """
 
     @model_validator(mode="after")
     def _can_be_stored(self) -> Self:

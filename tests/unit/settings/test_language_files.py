@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Formatter
 from textwrap import dedent
 from typing import Any, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -432,6 +433,50 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
     engine.dispose()
     assert f'"de":"{version}"' in rules
     assert f'"fr":"{FR.version}"' in rules
+
+
+FEED: Final = """
+sender = "Polizei"
+[channels.flux]
+network = "feed"
+url = "https://alertes.police.example/"
+publisher = "Polizei"
+folder = "{folder}"
+languages = ["de"]
+language = "de"
+[languages]
+de = "de.toml"
+"""
+
+
+def test_a_feed_and_its_pages_are_in_the_language_of_the_installation(desk: Desk) -> None:
+    folder, place = desk.folder / "feed", desk.write_settings()
+    folder.mkdir()
+    (desk.folder / "de.toml").write_text(GERMAN, encoding="utf-8")
+    paths = "".join(
+        line for line in place.read_text("utf-8").splitlines(keepends=True) if re.match("journal|keys", line)
+    )
+    place.write_text(paths + FEED.format(folder=folder), encoding="utf-8")
+    opening = accident(language="de", headline="Schwerer Unfall")
+    with open_publisher(place) as publisher:
+        first = publisher.publish(opening, key="1", actor="desk", wait=LONG)
+        first.raise_for_failures()
+        end = opening.followed_by(Stage.END, headline="Die Straße ist wieder frei", incident=opening.incident)
+        publisher.publish(end, key="2", actor="desk", wait=LONG).raise_for_failures()
+    ref = first.receipts[0].ref
+    assert ref is not None
+    page, index = (
+        (folder / path).read_text("utf-8") for path in (urlsplit(str(ref.url)).path.lstrip("/"), "index.html")
+    )
+    assert '<html lang="de">' in page
+    assert '<h1 dir="auto">BEENDET – [Verkehrsunfall] ' in page
+    assert "Veröffentlicht" in page
+    assert "Aktuelles und Kommendes" in index
+    for path in ("feed.atom", "feed.rss", "feed.json"):
+        assert "Beendet um " in (folder / path).read_text("utf-8")
+    files = "".join(each.read_text("utf-8") for each in folder.rglob("*") if each.suffix in {".html", ".atom", ".rss"})
+    french = {text for text in FR.feed.model_dump().values() if isinstance(text, str)} - {"Feeds"}
+    assert not [text for text in (*french, FR.mail_issued, "Terminé", *FR.weekdays) if text in files]
 
 
 # --- a file that is wrong
