@@ -49,18 +49,21 @@ class TimeFormatter:
         Empty if the headline states it. If the headline names the time but not the other day, only the day is returned,
         and without its weekday if the headline ends with that.
         """
-        locale, start, end = self.locale, self.message.starts_at, self.message.expires_at
+        stage, start, end = self.message.stage, self.message.starts_at, self.message.expires_at
         if start is None:
             return ""
-        if self._names_time(headline, start):
+        is_to_come = start > self.now
+        if self._names_time(headline, start):  # Braderie à 9h, samedi 6 juin
             return "" if self._names_day(headline, start) else self._after(headline, self._date(start), separator=", ")
-        if self.message.stage is Stage.END:
+        if stage is Stage.END:  # Rue rouverte à 18h
             return self._after_end(headline, start)
-        if end and self.message.stage is not Stage.CANCELLATION and (self.start == "since" or start > self.now):
-            return self._after(headline, locale.span(start, end, self.now, self.zone), separator=", ")
-        begins = self.message.stage in {Stage.OPENING, Stage.STANDALONE}
-        separator = ", " if begins or self.start != "since" else " "
-        return f"{separator}{self._fill(locale.starting if start > self.now else getattr(locale, self.start), start)}"
+        if end and stage is not Stage.CANCELLATION and (is_to_come or self.start == "since"):  # Rue fermée, de 9h à 17h
+            return self._after(headline, self.locale.span(start, end, self.now, self.zone), separator=", ")
+        begun: Phrase = getattr(self.locale, self.start)
+        period = self._fill(self.locale.starting if is_to_come else begun, start)
+        if self.start == "since" and stage not in {Stage.OPENING, Stage.STANDALONE}:  # Une voie fermée depuis 17h
+            return f" {period}"
+        return f", {period}"
 
     def _after_end(self, headline: str, end: datetime) -> str:
         """Return when it ended. A denial did not take place at a time, so that the time is a sentence of its own."""

@@ -671,10 +671,6 @@ def test_the_version_is_given_or_follows_from_the_texts(install: Install) -> Non
     assert version("# a comment\n" + GERMAN) == first
     assert version(GERMAN.replace("BEENDET", "ENDE")) != first
     assert version(GERMAN.replace('"Brand"', '"Feuer"')) != first
-    (line,) = wrongs(install(fr=f'version = "{FR.version}"\nmail_link = "Lire"'))
-    assert (
-        line == f"words/fr.toml: version: {FR.version} is that of the language as shipped. Give another one, or none."
-    )
 
 
 def test_a_file_that_is_another_language_s_is_refused(install: Install) -> None:

@@ -63,18 +63,12 @@ class LoadedLocale:
     lent: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        origin = self.file or Text("as shipped")
-        lent = (
-            Text(
-                "; {lent_count} phrases are in {base}: {lent}",
-                lent_count=len(self.lent),
-                base=self.base,
-                lent=", ".join(self.lent),
-            )
-            if self.lent
-            else ""
-        )
-        return f"{origin}, version {self.locale.version}{lent}"
+        shown = f"{self.file or Text('as shipped')}, version {self.locale.version}"
+        if not self.lent:
+            return shown
+        count, names = len(self.lent), ", ".join(self.lent)
+        lent = Text("; {lent_count} phrases are in {base}: {lent}", lent_count=count, base=self.base, lent=names)
+        return f"{shown}{lent}"
 
 
 def template(language: str) -> str:
@@ -175,7 +169,11 @@ def read_locale(
     own = {name: value for name, value in table.items() if name not in {"base", "language"}}
     lent = _values(base.locale) if base else {}
     combined = _combined(lent, own, is_wider=is_wider)
-    errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, (*shipped_categories(), *categories))]
+    errors = list(_unknown_categories(own, (*shipped_categories(), *categories)))
+    if (named := table.get("language", tag)) != tag:
+        errors.append(
+            Text("language: is {language!r}, but the settings name this file for {tag!r}.", language=named, tag=tag)
+        )
     if base or tag not in SHIPPED:
         errors += _text_errors(own)
     if tag not in SHIPPED and not base:
@@ -201,7 +199,7 @@ def read_locale(
         digest = hashlib.sha256(json.dumps(_values(locale), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
         locale = locale.model_copy(update={"version": digest[:12]})
     foreign = base.lent if base and is_wider else _field_names(lent)
-    written = {*_field_names(own)}
+    written = set(_field_names(own))
     return LoadedLocale(
         locale=locale,
         file=file,
@@ -245,19 +243,6 @@ def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, is_wider: bool
         if isinstance(lent.get(name), Mapping) and isinstance(own.get(name), Mapping):
             combined[name] = {**lent[name], **own[name]}
     return combined
-
-
-def _origin_errors(tag: str, table: Mapping[str, Any], base: LoadedLocale | None) -> Iterator[AnyText]:
-    language = table.get("language", tag)
-    if language != tag:
-        yield Text(
-            "language: is {language!r}, but the settings name this file for {tag!r}.", language=language, tag=tag
-        )
-    if base and base.locale.language == tag and str(table.get("version")) == str(base.locale.version):
-        yield Text(
-            "version: {version} is that of the language as shipped. Give another one, or none.",
-            version=base.locale.version,
-        )
 
 
 def _unknown_categories(table: Mapping[str, Any], codes: Collection[str]) -> Iterator[AnyText]:
