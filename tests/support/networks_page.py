@@ -9,6 +9,7 @@ from typing import Final
 from policenotify.channel import ChannelConfig
 from policenotify.cli.commands.networks import NetworkOption, default_as_text, network_info
 from policenotify.networks.registry import configure_channel, network
+from policenotify.render.locales import LOCALES
 
 BEGIN: Final = (
     "<!-- what follows is written by POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
@@ -44,14 +45,15 @@ def page(text: str) -> str:
 
 def as_shown(name: str) -> ChannelConfig:
     """Return a channel with the capabilities that `policenotify networks` shows, else with its own."""
-    channel = configure_channel(name, name, OPTIONS[name], recipients=tuple if name in {"email", "sms"} else None)
+    people = tuple if name in {"email", "sms"} else None
+    channel = configure_channel(name, name, OPTIONS[name], recipients=people, locales=LOCALES)
     return channel.model_copy(
         update={"capabilities": network_info(network(name), "").capabilities or channel.capabilities}
     )
 
 
 def _needs(name: str) -> str:
-    return "" if name in {"feed", "console"} else f" It needs the extra `{name}`."
+    return "" if name == "console" else f" It needs the extra `{name}`."
 
 
 def _tables() -> Iterator[str]:

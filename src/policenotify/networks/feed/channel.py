@@ -51,7 +51,7 @@ _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 @forget_locals_of
 class PublicFeed:
-    """A feed of files that any web server can serve. It needs the extra `feed`.
+    """A feed of files that any web server can serve.
 
     One JSON file in `items/` is one post, and all other files are drawn from the items: Atom, RSS, JSON Feed, a page
     for each message and incident. `policenotify feed rebuild` draws them again.
