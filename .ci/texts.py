@@ -29,6 +29,7 @@ import policenotify
 from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.commands.networks import network_info
 from policenotify.cli.exit_codes import MEANINGS
+from policenotify.cli.language import METAVARS
 from policenotify.networks.registry import networks
 
 SOURCE = Path(policenotify.__file__).parent
@@ -91,7 +92,7 @@ def template() -> Catalog:
     summaries = (summary for _, summary in COMMANDS.values())
     escaped = (
         text.replace("{", "{{").replace("}", "}}")
-        for text in (*help_texts(program), *summaries, *MEANINGS.values(), *network_texts())
+        for text in (*help_texts(program), *summaries, *MEANINGS.values(), *METAVARS, *network_texts())
     )
     texts: set[str | tuple[str, str]] = {*source_texts(), *filter(None, escaped)}
     for text in sorted(texts, key=lambda each: each if isinstance(each, str) else each[0]):

@@ -149,6 +149,14 @@ def in_language(value: object, language: str) -> str:
     return text.in_(language) if isinstance(text, Text) else text
 
 
+def word_in(value: object, language: str, **args: object) -> str:
+    """Return a text in a language, as `in_language` does. A plain `str` is looked up: a page's own words are written so."""
+    text = text_of(value)
+    if isinstance(text, str):
+        text = Text(text, **args) if args else Text.word(text)
+    return text.in_(language)
+
+
 def quoted(name: object) -> Text:
     """Return a name in the quotation marks of the language."""
     return Text("'{name}'", name=name)
