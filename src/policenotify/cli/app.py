@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext, common, json_text, note
 from policenotify.cli.exit_codes import Exit, exit_table
-from policenotify.cli.language import Context, in_desk_language
+from policenotify.cli.language import Context, in_desk_language, metavars
 from policenotify.cli.usage import UsageError
 from policenotify.translation import Text
 
@@ -172,10 +172,10 @@ def run(args: Sequence[str]) -> int:
             note(traceback.format_exc())
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
         text = plain(call.say(report.page(call.command, call.message)))
-        if report.exit is Exit.USAGE and call.catalogue:
-            text = call.catalogue.metavars(text)
+        if report.exit is Exit.USAGE:
+            text = metavars(text, call.language)
         if call.json:
-            _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
+            _out(json_text({"error": report.model_dump(mode="json", fallback=str)}), otherwise=text)
         else:
             note(text)
         return report.exit

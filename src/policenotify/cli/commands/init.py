@@ -42,8 +42,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:
     from policenotify.cli import output
     from policenotify.settings import write_settings
 
-    language = call.catalogue.language if call.catalogue else "en"
-    written = [str(path) for path in write_settings(directory, django=django, language=language)]
+    written = [str(path) for path in write_settings(directory, django=django, language=call.language)]
     folder = Path(directory)
     settings = folder / "policenotify.toml"
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"

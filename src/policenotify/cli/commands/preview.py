@@ -90,8 +90,8 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
             from policenotify.cli.report.builder import draw
             from policenotify.cli.report.source import ReportEntry
 
-            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher), call.catalogue)
-            click.echo(f"\n{call.say(str(file))}", err=call.json)
+            file.write(draw("preview", [ReportEntry(at=now, preview=result)], publisher), call.language)
+            click.echo(f"\n{call.say(file)}", err=call.json)
     if not result.allowed:
         return Exit.REJECTED
     uncounted = any(each.problem for each in result.reach)
