@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
 from policenotify.formats.cap.french_codes import DEPARTMENTS
-from policenotify.formats.cap.reader import EVENT_CODES, Part, Reference, read
+from policenotify.formats.cap.reader import EVENT_CODES, AlertPart, Reference, read
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
 from policenotify.model.location import Area, DepartmentCode, InseeCode, Point
 from policenotify.model.message import Category, Language, Link
@@ -107,16 +107,16 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
     )
 
 
-def _by_language(infos: Sequence[Part]) -> dict[str, Part]:
+def _by_language(infos: Sequence[AlertPart]) -> dict[str, AlertPart]:
     """Return the first part in each language, without its region."""
-    first: dict[str, Part] = {}
+    first: dict[str, AlertPart] = {}
     for info in infos:
         tag = info.text("language").partition("-")[0].lower()
         first.setdefault(tag if _is(_language, tag) else "en", info)  # English is the standard's default
     return first
 
 
-def _fields(info: Part, infos: Sequence[Part], *, sender: str) -> tuple[dict[str, Any], list[Finding]]:
+def _fields(info: AlertPart, infos: Sequence[AlertPart], *, sender: str) -> tuple[dict[str, Any], list[Finding]]:
     """Return the fields of a message in one language, and what the desk should know of them."""
     start, end = info.time("onset") or info.time("effective"), info.time("expires")
     link = info.text("web") or next(filter(None, (each.text("web") for each in infos)), "")
@@ -149,7 +149,7 @@ def _fields(info: Part, infos: Sequence[Part], *, sender: str) -> tuple[dict[str
     return fields, findings
 
 
-def _words(info: Part) -> dict[str, str]:
+def _words(info: AlertPart) -> dict[str, str]:
     lines = (one_line(text)[:_HEADLINE].strip() for text in (info.text("headline"), info.required("event")))
     headline = next(filter(None, lines), "")
     if not headline:
@@ -162,7 +162,7 @@ def _prose(text: str) -> str:
     return "\n".join(lines).strip()[:_PROSE]
 
 
-def _category(info: Part, codes: Mapping[str, Sequence[str]]) -> str:
+def _category(info: AlertPart, codes: Mapping[str, Sequence[str]]) -> str:
     own = EVENT_CODES.partition(":")[0]
     named = [value for name, value in info.pairs("eventCode") if name.partition(":")[0] == own]
     known = list(dict.fromkeys(chain.from_iterable(codes.get(code, ()) for code in named)))
@@ -178,7 +178,7 @@ def _category(info: Part, codes: Mapping[str, Sequence[str]]) -> str:
     raise InvalidAlert(Text("no category here has its event. Give one: --category"))
 
 
-def _place(areas: Sequence[Part]) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, list[Finding]]:
     """Return the place by its codes and its shape, or else in words."""
     pairs = [(name.upper(), value) for area in areas for name, value in area.pairs("geocode")]
     communes = [value for name, value in pairs if name in {"INSEE", "COG"} and _is(_commune, value)]
@@ -207,7 +207,7 @@ def _place(areas: Sequence[Part]) -> tuple[dict[str, Any] | None, list[Finding]]
     return fields, [_advice("PN705", "location", left_out)] if unknown else []
 
 
-def _shape(areas: Sequence[Part]) -> tuple[dict[str, Any], bool]:
+def _shape(areas: Sequence[AlertPart]) -> tuple[dict[str, Any], bool]:
     """Return the area or else the point, and True if another shape was left out.
 
     Raises:

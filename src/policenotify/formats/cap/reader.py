@@ -39,7 +39,7 @@ class Reference(NamedTuple):
     sent: datetime
 
 
-class Part:
+class AlertPart:
     """An element and what stands in it, by the names of the standard."""
 
     def __init__(self, element: Element, name: str) -> None:
@@ -50,9 +50,9 @@ class Part:
             if space == NAMESPACE:
                 self._children.setdefault(local, []).append(child)
 
-    def parts(self, name: str) -> list[Part]:
+    def parts(self, name: str) -> list[AlertPart]:
         """Return the elements of a name."""
-        return [Part(child, name) for child in self._children.get(name, ())]
+        return [AlertPart(child, name) for child in self._children.get(name, ())]
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of a name that are not empty."""
@@ -168,7 +168,7 @@ def parse(content: bytes) -> Element:
     return top
 
 
-def read(content: bytes) -> Part:
+def read(content: bytes) -> AlertPart:
     """Read an alert.
 
     Raises:
@@ -180,4 +180,4 @@ def read(content: bytes) -> Part:
         raise InvalidAlert(Text("it is CAP {old}, and only CAP 1.2 is read", old=old[1] or old[2]))
     if space != NAMESPACE or name != "alert":
         raise InvalidAlert(Text("its top element is not the alert of CAP 1.2"))
-    return Part(top, "alert")
+    return AlertPart(top, "alert")

@@ -6,7 +6,7 @@ import pytest
 
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.fields import imported
-from policenotify.formats.cap.reader import MAX_BYTES, Part, read
+from policenotify.formats.cap.reader import MAX_BYTES, AlertPart, read
 from policenotify.model.message import Message
 from tests.support.alerts import BOMB, VIGILANCE, foreign_alerts
 
@@ -101,7 +101,7 @@ def test_a_wrong_element_is_named(old: str, new: str, why: str) -> None:
 
 
 def test_spelling_is_not_meaning() -> None:
-    def alert(old: str, new: str) -> Part:
+    def alert(old: str, new: str) -> AlertPart:
         return read(changed(old, new).encode())
 
     assert alert("2022-08-10T16:12:20+02:00", "2022-08-10T14:12:20.5Z").reference.sent.hour == 14
