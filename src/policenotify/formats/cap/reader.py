@@ -23,7 +23,6 @@ EVENT_CODES: Final = "OET:v1.2"
 MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
 
-_DEEPEST: Final = 12  # levels: an alert has 5, and a signature, which is not read, more
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _NAME: Final = re.compile(r"[^\s,&<]+")  # section 3.2.1: `identifier` and `sender`
 _OLD: Final = re.compile(r"urn:oasis:names:tc:emergency:cap:(1\.[01])|http://www\.incident\.com/cap/(1\.0)")
@@ -130,22 +129,10 @@ def _time(text: str, name: str) -> datetime:
 class _Tree(TreeBuilder):
     """A tree without a document type, whose entities could read files or grow without end."""
 
-    depth = 0
-
     def doctype(self, name: str, _public: str | None, _system: str | None) -> NoReturn:
         if name.lower() == "html":
             raise InvalidAlert(Text("it is a web page"))
         raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise InvalidAlert(Text("its elements are nested too deeply"))
-        return super().start(tag, attrs)
-
-    def end(self, tag: str, /) -> Element:
-        self.depth -= 1
-        return super().end(tag)
 
 
 def parse(content: bytes) -> Element:
