@@ -81,7 +81,7 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
     findings: list[Finding] = []
     ends = False
     if kind != "Alert" and not references:
-        findings.append(_lacks("references", Text("The alert changes another one and does not name it.")))
+        findings.append(_finding("PN701", "references", Text("The alert changes another one and does not name it.")))
     if infos:
         by_language = _by_language(infos)
         first = language if language in by_language else next(iter(by_language))
@@ -95,7 +95,7 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
         findings += about
         if len(by_language) + 1 < len(infos):
             left_out = Text("Some parts of the alert were left out: another one has their language.")
-            findings.append(_advice("PN702", "info", left_out))
+            findings.append(_finding("PN702", "info", left_out))
         ends = fields["urgency"] is Urgency.PAST or ResponseType.ALL_CLEAR in own.many(ResponseType, "responseType")
     return Imported(
         reference=reference,
@@ -133,19 +133,19 @@ def _fields(info: AlertPart, infos: Sequence[AlertPart], *, sender: str) -> tupl
         **_words(info),
     }
     if not link:
-        findings.append(_lacks("web", Text("The alert has no link to more information.")))
+        findings.append(_finding("PN701", "web", Text("The alert has no link to more information.")))
     elif fields["link"] is None:
-        findings.append(_advice("PN703", "link", Text("The link of the alert is not one that may be published.")))
+        findings.append(_finding("PN703", "link", Text("The link of the alert is not one that may be published.")))
     if end is None:
-        findings.append(_lacks("expires", Text("The alert has no end of its validity.")))
+        findings.append(_finding("PN701", "expires", Text("The alert has no end of its validity.")))
     elif start and start >= end:
-        findings.append(_lacks("effective", Text("The alert expires before it begins.")))
+        findings.append(_finding("PN701", "effective", Text("The alert expires before it begins.")))
     if not info.text("description"):
-        findings.append(_lacks("description", Text("The alert has no description.")))
+        findings.append(_finding("PN701", "description", Text("The alert has no description.")))
     if len(one_line(info.text("headline"))) > _HEADLINE:
-        findings.append(_advice("PN704", "headline", Text("The headline of the alert is too long, and was cut.")))
+        findings.append(_finding("PN704", "headline", Text("The headline of the alert is too long, and was cut.")))
     if any(len(clean(info.text(name))) > _PROSE for name in ("description", "instruction")):
-        findings.append(_advice("PN704", "description", Text("The text of the alert is too long, and was cut.")))
+        findings.append(_finding("PN704", "description", Text("The text of the alert is too long, and was cut.")))
     return fields, findings
 
 
@@ -200,11 +200,11 @@ def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, list[Find
     if not departments and 0 < len(label) <= _LABEL:
         fields["label"] = label
     if not areas:
-        return None, [_lacks("area", Text("The alert has no area."))]
+        return None, [_finding("PN701", "area", Text("The alert has no area."))]
     if not fields:
-        return None, [_advice("PN705", "location", Text("No place of the alert is known here."))]
+        return None, [_finding("PN705", "location", Text("No place of the alert is known here."))]
     left_out = Text("A part of the alert's area is not known here, and was left out.")
-    return fields, [_advice("PN705", "location", left_out)] if unknown else []
+    return fields, [_finding("PN705", "location", left_out)] if unknown else []
 
 
 def _shape(areas: Sequence[AlertPart]) -> tuple[dict[str, Any], bool]:
@@ -240,13 +240,10 @@ def _is(kind: TypeAdapter[str], value: str) -> bool:
     return True
 
 
-def _advice(code: str, field: str, reason: AnyText) -> Finding:
-    remedy = Text("Compare the draft with the alert before you submit it.")
-    return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy)
-
-
-def _lacks(field: str, reason: AnyText) -> Finding:
-    """Return what is an error by Google's profile of CAP."""
-    remedy = Text("Complete the draft before you submit it.")
-    source = "Google Public Alerts CAP v1.0"
-    return Finding(code="PN701", level=Level.ADVISE, field=field, reason=reason, remedy=remedy, source=source)
+def _finding(code: str, field: str, reason: AnyText) -> Finding:
+    """Return an advice: PN701 is an error by Google's profile of CAP."""
+    if code == "PN701":
+        remedy, source = Text("Complete the draft before you submit it."), "Google Public Alerts CAP v1.0"
+    else:
+        remedy, source = Text("Compare the draft with the alert before you submit it."), ""
+    return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy, source=source)
