@@ -9,7 +9,7 @@ One thread at a time uses a channel object. Several objects of one account may e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from policenotify.audiences.model import Audience
 from policenotify.errors import printable
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import ChannelSettings
+from policenotify.model.locale import Locale
 from policenotify.model.person import Delivered, Reported
 from policenotify.model.post import Body, Digest, Operation, Picture, Post, PostRef, Request, Span, page_url
 from policenotify.text import Budget
@@ -260,15 +261,17 @@ class StateStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a channel is given beside its options. Its constructor calls neither of them.
+    """What a channel is given beside its options. Its constructor calls neither the clock nor the store.
 
     Attributes:
         clock: Time. A channel reads no other clock, and never sleeps on a rate limit.
         store: The state of the channel, shared by all processes of the installation.
+        locales: The fixed phrases of the installation, by BCP 47 tag.
     """
 
     clock: Clock
     store: StateStore
+    locales: Mapping[str, Locale] = field(default_factory=dict)
 
 
 @runtime_checkable

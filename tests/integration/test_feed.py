@@ -16,6 +16,7 @@ from policenotify.model.lifecycle import STANDALONE, Stage
 from policenotify.model.location import Location, Point
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales import LOCALES
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.patience import PATIENCE
 
@@ -36,8 +37,8 @@ def publisher(installation: Desk) -> Publisher:
     drill = {**options, "url": f"{URL}drill/", "folder": str(installation.folder / "drill")}
     return installation.publisher(
         [
-            configure_channel("feed", "feed", options, on_cancellation="both"),
-            configure_channel("drill", "feed", drill, exercise=True),
+            configure_channel("feed", "feed", options, on_cancellation="both", locales=LOCALES),
+            configure_channel("drill", "feed", drill, exercise=True, locales=LOCALES),
         ]
     )
 

@@ -12,6 +12,7 @@ import pytest
 from policenotify.channel import ChannelConfig
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
+from policenotify.render.locales import LOCALES
 from tests.support.installation import Desk, open_desk
 
 LINE = {"type": "LineString", "coordinates": [[3.8772, 43.6109], [3.879, 43.6121]]}
@@ -26,7 +27,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def _feed(folder: Path, **options: Any) -> ChannelConfig:
     folder.mkdir(exist_ok=True)
     given = {"url": "https://alertes.police.example/", "folder": str(folder), "publisher": "Police", **options}
-    return configure_channel("flux", "feed", given)
+    return configure_channel("flux", "feed", given, locales=LOCALES)
 
 
 def _closure(**place: object) -> Message:

@@ -16,6 +16,7 @@ from policenotify.model.location import Location, Point
 from policenotify.model.message import Translation
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales import LOCALES
 from tests.support.five_networks import open_five
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.patience import LONG
@@ -41,7 +42,10 @@ def publisher(desk: Desk) -> Publisher:
         "cap_sender": "alerte@police34.example",
     }
     languages = ("fr", "en")
-    channels = [desk.on_bluesky(languages=languages), configure_channel("feed", "feed", feed, languages=languages)]
+    channels = [
+        desk.on_bluesky(languages=languages),
+        configure_channel("feed", "feed", feed, languages=languages, locales=LOCALES),
+    ]
     return desk.publisher(channels)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from policenotify.formats.atom import atom
-from policenotify.formats.feed import GONE, KEPT, Feed
+from policenotify.formats.feed import KEPT, Feed
 from policenotify.formats.geojson import geojson
 from policenotify.formats.json_feed import json_feed
 from policenotify.model.location import Area, Location
@@ -42,7 +42,7 @@ def _shipped() -> Iterator[Feed]:
     everything = make_feed(*items)
     yield everything
     yield replace(everything, site=replace(SITE, hubs=("https://hub.example/",)))
-    yield replace(everything, now=everything.now + KEPT + GONE / 2)
+    yield replace(everything, now=everything.now + KEPT)
     yield make_feed(*(item.withdrawn(everything.now) for item in items))
     yield make_feed(*sample_items("accident/opening", "accident/end", pictures=[picture(1)]))
     for item in items:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from policenotify.channel import Clock, Services, StateStore
 from policenotify.errors import SettingsError
+from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.translation import Text
 from policenotify.validation import format_validation_errors
@@ -28,5 +29,5 @@ def open_channel(
         values = network.Options(**options)
     except ValidationError as error:
         raise SettingsError(Text.join("\n", format_validation_errors(error, network.Options, values=options))) from None
-    opened: _Kind = network(values, Services(clock or FakeClock(), store or InMemoryStateStore()))
+    opened: _Kind = network(values, Services(clock or FakeClock(), store or InMemoryStateStore(), LOCALES))
     return opened

@@ -15,6 +15,7 @@ from policenotify.model.history import History, Target
 from policenotify.model.message import Message
 from policenotify.render.context import RenderContext
 from policenotify.render.locales import LOCALES, PROFILES
+from policenotify.render.places import place_of
 from policenotify.render.public_message import public_message
 from policenotify.render.renderer import render
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
@@ -28,6 +29,7 @@ SITE = Site(
     publisher=SENDER,
     language="fr",
     zone=PARIS,
+    locales=LOCALES,
     formats=frozenset(FORMATS),
 )
 _CHANNEL = ChannelConfig(
@@ -62,6 +64,7 @@ def make_item(
         language=public.language,
         published_at=at,
         sender=SENDER,
+        place=place_of(public.location, LOCALES["fr"]).full(),
         message=public,
         **{**given, **fields},
     )

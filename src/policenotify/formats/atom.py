@@ -1,4 +1,4 @@
-"""Atom 1.0 (RFC 4287), with the entries that have left (RFC 6721) and places (GeoRSS)."""
+"""Atom 1.0 (RFC 4287), with threads (RFC 4685) and places (GeoRSS)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from policenotify.formats.feed import Entry, Feed
 from policenotify.formats.xml_text import add, document, root, timestamp
 
 _ATOM = "http://www.w3.org/2005/Atom"
-_TOMBSTONE = "http://purl.org/atompub/tombstones/1.0"  # RFC 6721, section 2
 _GEORSS = "http://www.georss.org/georss"  # OGC 17-002r1
 _THREAD = "http://purl.org/syndication/thread/1.0"  # RFC 4685, section 3
 
@@ -17,7 +16,7 @@ _THREAD = "http://purl.org/syndication/thread/1.0"  # RFC 4685, section 3
 def atom(feed: Feed) -> bytes:
     """Return the feed as Atom."""
     site = feed.site
-    spaces = {"xmlns": _ATOM, "xmlns:at": _TOMBSTONE, "xmlns:georss": _GEORSS, "xmlns:thr": _THREAD}
+    spaces = {"xmlns": _ATOM, "xmlns:georss": _GEORSS, "xmlns:thr": _THREAD}
     top = root("feed", {**spaces, "xml:lang": site.language})
     add(top, "id", site.url)
     add(top, "title", feed.title)
@@ -27,9 +26,6 @@ def atom(feed: Feed) -> bytes:
     add(top, "link", rel="alternate", type="text/html", href=site.url)
     for hub in site.hubs:
         add(top, "link", rel="hub", href=hub)
-    # In the grammar of RFC 4287 (appendix B), nothing comes after the entries.
-    for tombstone in feed.tombstones:
-        add(top, "at:deleted-entry", ref=tombstone.item.urn, when=timestamp(tombstone.at))
     with_alerts = frozenset().union(*(alert_ids(site, thread) for thread in feed.current))
     for entry in feed.entries:
         _entry(
@@ -57,4 +53,4 @@ def _entry(into: Element, entry: Entry, feed: Feed, *, has_alert: bool) -> None:
     location = item.message.location
     if location is not None and location.point is not None:
         add(into, "georss:point", f"{location.point.latitude} {location.point.longitude}")
-    add(into, "content", feed.html[item.id] or entry.title, type="html")
+    add(into, "content", feed.content(entry), type="html")

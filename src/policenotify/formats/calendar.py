@@ -10,7 +10,6 @@ from typing import Final
 from policenotify.formats.feed import Feed, Thread
 from policenotify.formats.item import Item
 from policenotify.formats.period import FINAL
-from policenotify.formats.places import place_words
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Category
 
@@ -65,8 +64,8 @@ def _event(feed: Feed, thread: Thread) -> Iterator[str]:
     yield f"SUMMARY:{_text(entry.heading)}"
     if entry.text:
         yield f"DESCRIPTION:{_text(entry.text)}"
-    if words := place_words(place):
-        yield f"LOCATION:{_text(words)}"
+    if entry.item.place:
+        yield f"LOCATION:{_text(entry.item.place)}"
     if place and place.point:
         yield f"GEO:{place.point.latitude};{place.point.longitude}"
     yield from (

@@ -17,21 +17,20 @@ from typing import Final
 
 from policenotify.formats.item import Item, ItemId
 from policenotify.formats.period import Period
-from policenotify.formats.words import Words, words_in
+from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.locale import Locale
+from policenotify.model.message import Translation
 from policenotify.model.post import Picture
 
 KEPT: Final = timedelta(hours=48)
 """How long a thread stays in the feeds after its end: CAP profiles ask for 24 to 48 hours (Google Public Alerts)."""
 
-GONE: Final = timedelta(days=7)
-"""How long a feed names an entry that has left it (RFC 6721)."""
-
 MOST_ENTRIES: Final = 100
 """Entries of one file."""
 
 MOST_BYTES: Final = 400_000
-"""Text of one file in UTF-8: markup at most doubles it, and Google accepts 900 KB."""
+"""Content of the entries of one file in UTF-8: its form at most doubles it, and Google accepts 900 KB."""
 
 FILES: Final[Mapping[str, str]] = {
     "atom": "feed.atom",
@@ -58,6 +57,7 @@ class Site:
         publisher: The service's name.
         language: BCP 47.
         zone: The readers' time zone.
+        locales: The fixed phrases of the installation, by BCP 47 tag. Never empty.
         hubs: WebSub hubs to notify of each change.
         formats: The formats that are drawn, for the links among them.
         cap_sender: The sender of CAP alerts. Without one there are none.
@@ -68,14 +68,15 @@ class Site:
     publisher: str
     language: str
     zone: tzinfo
+    locales: Mapping[str, Locale]
     hubs: tuple[str, ...] = ()
     formats: frozenset[str] = frozenset()
     cap_sender: str = ""
 
-    @property
-    def words(self) -> Words:
-        """The words of its language."""
-        return words_in(self.language)
+    def locale(self, language: str) -> Locale:
+        """Return the phrases of a language, else of the site's, else the first ones."""
+        known = self.locales
+        return best_match(language, known) or best_match(self.language, known) or next(iter(known.values()))
 
     def message_url(self, item: str) -> str:
         """Return the page of an item."""
@@ -208,8 +209,13 @@ class Entry:
         return f"{self.mark} – {self.title}" if self.mark else self.title
 
     @property
+    def translations(self) -> tuple[Translation, ...]:
+        """Its words in the other languages of its message."""
+        return tuple(words for words in self.item.message.wordings if words.language != self.item.language)
+
+    @property
     def html(self) -> str:
-        """Its text in paragraphs, with its links. It has no pictures."""
+        """Its text in paragraphs, with its links, in its own language."""
         offset = len(self.text) - len(self.item.text)
         parts, end = [escape(self.text[:offset])], 0
         for span in self.item.spans:
@@ -220,19 +226,6 @@ class Entry:
                 end = span.end
         paragraphs = "".join((*parts, escape(self.item.text[end:]))).split("\n\n")
         return "".join(f"<p>{paragraph.replace(chr(10), '<br>')}</p>" for paragraph in paragraphs if paragraph)
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """An entry that has left a feed (RFC 6721).
-
-    Attributes:
-        item: Its item.
-        at: When it left.
-    """
-
-    item: Item
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -276,29 +269,17 @@ class Feed:
     def entries(self) -> tuple[Entry, ...]:
         """The entries of the current threads, the last updated first, at most 100.
 
-        A withdrawn item stays for 48 hours without its words, because readers replace what they have stored, and most
-        of them ignore tombstones.
+        A withdrawn item stays for 48 hours without its words, because readers replace what they have stored.
         """
         items = [(thread, item) for thread in self.current for item in thread.items if not self._has_left(item)]
         entries = [self.entry(thread, item) for thread, item in items]
         entries.sort(key=lambda entry: (entry.updated_at, entry.item.key))
-        return tuple(_within(reversed(list(_distinct(entries)))))
+        return tuple(self._within(reversed(list(_distinct(entries)))))
 
-    @cached_property
-    def tombstones(self) -> tuple[Tombstone, ...]:
-        """What left the feed in the last seven days, the last one first."""
-        tombstones = [
-            Tombstone(item, at)
-            for thread in self.threads
-            for item in thread.items
-            if (at := self._left_at(thread, item)) is not None and at <= self.now < at + GONE
-        ]
-        return tuple(sorted(tombstones, key=lambda tombstone: (tombstone.at, tombstone.item.key), reverse=True))
-
-    @cached_property
-    def html(self) -> Mapping[ItemId, str]:
-        """The text of each entry as HTML, with its pictures, by the item's id."""
-        return {entry.item.id: entry.html + "".join(map(self._image, entry.item.pictures)) for entry in self.entries}
+    def content(self, entry: Entry) -> str:
+        """Return the text of an entry as HTML, with its other languages and its pictures."""
+        others = (translation_html(words) for words in entry.translations)
+        return "".join((entry.html, *others, *map(self._image, entry.item.pictures))) or escape(entry.title)
 
     @property
     def exercise(self) -> bool:
@@ -308,13 +289,14 @@ class Feed:
     @property
     def title(self) -> str:
         """Its title, marked if it is a feed of exercises."""
-        return f"[{self.site.words.exercise}] {self.site.title}" if self.exercise else self.site.title
+        mark = self.site.locale(self.site.language).exercise
+        return f"[{mark}] {self.site.title}" if self.exercise else self.site.title
 
     @property
     def updated_at(self) -> datetime:
         """When anything in it last changed: of an empty feed, the day of drawing."""
-        changes = (*(entry.updated_at for entry in self.entries), *(tombstone.at for tombstone in self.tombstones))
-        return max(changes, default=self.now.replace(hour=0, minute=0, second=0, microsecond=0))
+        today = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return max((entry.updated_at for entry in self.entries), default=today)
 
     def urn_of(self, item: ItemId | None) -> str | None:
         """Return the id in feeds of one of its items."""
@@ -324,16 +306,17 @@ class Feed:
     def _urns(self) -> Mapping[ItemId, str]:
         return {item.id: item.urn for item in self.items}
 
-    def is_past(self, thread: Thread) -> bool:
-        """Return True if nothing in a feed shows a thread any more, not even a tombstone."""
-        return thread.leaves_at is not None and self.now >= thread.leaves_at + GONE
-
     def _has_left(self, item: Item) -> bool:
         return item.withdrawn_at is not None and self.now >= item.withdrawn_at + KEPT
 
-    def _left_at(self, thread: Thread, item: Item) -> datetime | None:
-        times = (item.withdrawn_at and item.withdrawn_at + KEPT, thread.leaves_at)
-        return min((at for at in times if at is not None), default=None)
+    def _within(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """Yield the entries that one file may hold."""
+        size = 0
+        for entry in islice(entries, MOST_ENTRIES):
+            size += len(self.content(entry).encode())
+            if size > MOST_BYTES:
+                return
+            yield entry
 
     def _image(self, picture: Picture) -> str:
         alt, size = escape(picture.alt), f'width="{picture.width}" height="{picture.height}"'
@@ -341,21 +324,17 @@ class Feed:
 
     def entry(self, thread: Thread, item: Item) -> Entry:
         """Return an item as readers see it now."""
-        words, by = words_in(item.language), thread.amendment(item)
+        locale, by = self.site.locale(item.language), thread.amendment(item)
         title, mark, note, updated = item.title, "", "", item.published_at
         if item.withdrawn_at:
-            title, updated = words.withdrawn, item.withdrawn_at
+            title, updated = locale.feed.withdrawn, item.withdrawn_at
         elif by is not None:
-            mark, phrase = {
-                Stage.END: (words.ended, words.ended_at),
-                Stage.CANCELLATION: (words.cancelled, words.cancelled_at),
-            }.get(by.stage, (words.corrected, words.corrected_at))
+            mark, phrase = getattr(locale.feed, by.stage), getattr(locale.feed, f"{by.stage}_at")
             ended = by.message.starts_at if by.stage is Stage.END and by.message.starts_at else by.published_at
-            note = phrase.format(time=words.time(ended, self.site.zone, seen_from=item.published_at))
+            note = locale.fill(phrase, ended, item.published_at, self.site.zone)
             # Later than what amends it, and than the items before it in the thread.
-            updated = max(by.published_at, item.published_at) + timedelta(
-                microseconds=1 + len(thread.items) - thread.items.index(item)
-            )
+            later = timedelta(microseconds=1 + len(thread.items) - thread.items.index(item))
+            updated = max(by.published_at, item.published_at) + later
         return Entry(
             item=item,
             url=self.site.message_url(item.id),
@@ -365,6 +344,19 @@ class Feed:
             note=note,
             updated_at=updated,
         )
+
+
+def lines_of(words: Translation) -> tuple[str, ...]:
+    """Return the text below the headline of a translation, line by line."""
+    known = (words.known.confirmed, words.known.unconfirmed) if words.known else ()
+    paragraphs = (words.description, *known, words.instruction)
+    return tuple(line for text in paragraphs for line in (text or "").splitlines() if line)
+
+
+def translation_html(words: Translation) -> str:
+    """Return a translation as HTML."""
+    lines = "".join(f"<p>{escape(line)}</p>" for line in lines_of(words))
+    return f'<div lang="{escape(words.language)}" dir="auto"><h2>{escape(words.headline)}</h2>{lines}</div>'
 
 
 def _in_order(items: Sequence[Item]) -> tuple[Item, ...]:
@@ -387,13 +379,3 @@ def _distinct(entries: Sequence[Entry]) -> Iterator[Entry]:
         at = entry.updated_at if before is None or entry.updated_at > before else before + timedelta(microseconds=1)
         before = at
         yield replace(entry, updated_at=at)
-
-
-def _within(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield the entries that one file may hold."""
-    size = 0
-    for entry in islice(entries, MOST_ENTRIES):
-        size += len(entry.text.encode())
-        if size > MOST_BYTES:
-            return
-        yield entry

@@ -10,7 +10,6 @@ from typing import Any
 
 from policenotify.formats.feed import Feed, Thread
 from policenotify.formats.period import Period
-from policenotify.formats.places import place_words
 from policenotify.formats.xml_text import timestamp
 from policenotify.model.location import Location, Ring
 
@@ -29,8 +28,9 @@ def geojson(feed: Feed) -> bytes:
 
 def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
     newest, message = thread.newest, thread.newest.message
-    places = (item.message.location for item in reversed(thread.items))  # a withdrawn item has none
-    place = next(filter(None, places), None)
+    # A withdrawn item has no place.
+    located = next((item for item in reversed(thread.items) if item.message.location), newest)
+    place = located.message.location
     urgency, certainty = period.outlook(message)
     properties = {
         "id": newest.id,
@@ -43,7 +43,7 @@ def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
         "exercise": message.exercise,
         "headline": message.headline,
         "instruction": message.instruction,
-        "place": place_words(place),
+        "place": located.place,
         "accuracy": place.point.accuracy if place and place.point else None,
         "since": timestamp(period.starts_at),
         "next_update_at": _time(message.next_update_at),

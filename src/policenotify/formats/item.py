@@ -9,8 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from policenotify.errors import Refused, UnsupportedVersion
-from policenotify.formats.places import is_located
-from policenotify.formats.words import words_in
+from policenotify.formats.cap.french_codes import CODES
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
 from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span
@@ -42,6 +41,7 @@ class Item(FrozenModel):
         pictures: The pictures, without their bytes.
         published_at: The time of publication.
         sender: The service's name.
+        place: The place in words.
         message: The message with the words in all its languages, its place, severity and times.
         event: What its category means to warning systems.
         was_located: It was withdrawn, and a program could find its place before.
@@ -59,6 +59,7 @@ class Item(FrozenModel):
     pictures: tuple[Picture, ...] = ()
     published_at: AwareDatetime
     sender: str = ""
+    place: str = ""
     message: Message
     event: Event | None = None
     withdrawn_at: AwareDatetime | None = None
@@ -93,6 +94,7 @@ class Item(FrozenModel):
             pictures=post.pictures,
             published_at=post.created_at,
             sender=post.sender,
+            place=post.place,
             message=post.message,
             event=post.event,
         )
@@ -122,21 +124,25 @@ class Item(FrozenModel):
         return f"urn:uuid:{key[:8]}-{key[8:12]}-8{key[13:16]}-{variant}{key[17:20]}-{key[20:32]}"
 
     def withdrawn(self, at: datetime) -> Self:
-        """Return what stays of it: no word, no place and no picture."""
+        """Return what stays of it: not a word, a place or a picture."""
         message = Message(
             category=self.message.category,
             lifecycle=self.message.lifecycle,
-            headline=words_in(self.language).withdrawn,
+            headline="–",
             language=self.language,
             exercise=self.message.exercise,
         )
-        empty = {"title": "", "text": "", "spans": (), "pictures": (), "message": message}
+        empty = {"title": "", "text": "", "spans": (), "pictures": (), "place": "", "message": message}
         return self.model_copy(update={**empty, "withdrawn_at": at, "was_located": self.is_located})
 
     @property
     def is_located(self) -> bool:
         """Return True if a program can find its place, or could before it was withdrawn."""
-        return self.was_located or is_located(self.message.location)
+        place = self.message.location
+        if self.was_located or place is None:
+            return self.was_located
+        departments = {place.department, *place.also_departments}
+        return bool(place.area or place.point or place.commune or departments & CODES.keys())
 
     @property
     def stage(self) -> Stage:

@@ -37,7 +37,7 @@ def rss(feed: Feed) -> bytes:
         location = item.message.location
         if location is not None and location.point is not None:
             add(into, "georss:point", f"{location.point.latitude} {location.point.longitude}")
-        add(into, "description", feed.html[item.id] or entry.title)
+        add(into, "description", feed.content(entry))
     return document(top)
 
 

@@ -193,6 +193,7 @@ class Post(_Stored):
         message: The message itself, as far as it may be public, for networks that claim `structured`: the place is
             blurred, and the incident has another id than the dispatch system's.
         event: What its category means to warning systems, for the same networks.
+        place: The place in words, for the same networks: `Montpellier, avenue de Toulouse (Hérault)`.
     """
 
     key: Digest
@@ -214,6 +215,7 @@ class Post(_Stored):
     distinct_spans: tuple[Span, ...] = ()
     message: Message | None = None
     event: Event | None = None
+    place: str = ""
 
 
 class Request(_Stored):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, metadata
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -31,6 +32,7 @@ from policenotify.channel import (
     missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
+from policenotify.model.locale import Locale
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
@@ -210,6 +212,7 @@ def configure_channel(
     *,
     recipients: Callable[[], Iterable[str]] | None = None,
     audiences: tuple[Audience, ...] = (),
+    locales: Mapping[str, Locale] = MappingProxyType({}),
     **settings: Any,
 ) -> ChannelConfig:
     """Make a channel of an installation from plain options. No I/O.
@@ -220,6 +223,7 @@ def configure_channel(
         options: The network's own options, as JSON or TOML gives them.
         recipients: The addresses of its people, on a network with recipients.
         audiences: Its audiences, likewise.
+        locales: The fixed phrases of the installation, for networks that add some of their own.
         settings: The other fields of `ChannelSettings`.
 
     Raises:
@@ -231,7 +235,7 @@ def configure_channel(
     values = _read_options(kind.Options, options, at)
 
     def opened(clock: Clock, store: StateStore) -> Channel:
-        made: Channel = kind(values, Services(clock, store))
+        made: Channel = kind(values, Services(clock, store, locales))
         return made
 
     try:

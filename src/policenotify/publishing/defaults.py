@@ -13,9 +13,9 @@ from policenotify.model.cap import Precision, Urgency
 from policenotify.model.history import History, HistoryEntry
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import IncidentStatus, Stage
+from policenotify.model.locale import Locale
 from policenotify.model.message import Message, Translation
 from policenotify.render.locales.category import CategoryProfile
-from policenotify.render.locales.locale import Locale
 from policenotify.render.redaction import without_house_numbers
 
 _WHERE: Final = ("commune", "epci", "department", "street", "district", "road", "label", "between", "line")

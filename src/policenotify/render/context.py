@@ -13,9 +13,9 @@ from policenotify.channel import Picture
 from policenotify.model.cap import Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, Outcome, Target
 from policenotify.model.lifecycle import Stage
+from policenotify.model.locale import Locale
 from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
-from policenotify.render.locales.locale import Locale
 from policenotify.render.places import LONGEST, Place, place_of
 from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence, sentences
 from policenotify.render.times import TimeFormatter
@@ -23,7 +23,6 @@ from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words
 from policenotify.text.french_names import contract
-from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.handles import handles_in_words, hashtags_in_words
 from policenotify.text.spans import hashtag
 
@@ -304,7 +303,7 @@ class RenderContext:
 
     def typeset(self, text: str) -> str:
         """Return a finished text with the spaces of its language."""
-        return set_no_break_spaces(text) if self.locale.sets_spaces else text
+        return self.locale.typeset(text)
 
     def after_colon(self, text: str, names: str) -> str:
         """Return the text as it goes on after a colon in this language."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from policenotify.model.locale import Locale
 from policenotify.model.location import Location, RoadRef
-from policenotify.render.locales.locale import Locale
 from policenotify.render.sentences import upper_first
 from policenotify.text import french_names
 from policenotify.text.autolinks import repair
@@ -27,8 +27,9 @@ _MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
 _SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
 _DISTRICT_OF_CITY: Final = lazy_pattern(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
 _ARROW: Final = lazy_pattern(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
+_TOWARDS: Final = " vers "
 _LEADING: Final = lazy_pattern(
-    r"(?:(?:dans|en)\s+)?(?:le\s+)?(?:sens(?:\s+de\s+circulation)?|direction|vers|towards)\s*:?\s+(?:de\s+(?=\S.*\svers\s))?",
+    r"\A(?:(?:dans|en)\s+)?(?:le\s+)?(?:sens(?:\s+de\s+circulation)?|direction|vers|towards)\s*:?\s+(?:de\s+(?=\S.*\svers\s))?",
     re.IGNORECASE,
 )
 _BOTH: Final = lazy_pattern(
@@ -149,9 +150,12 @@ def place_of(location: Location | None, locale: Locale, *, is_shared: bool = Fal
     road = location.road.road if location.road and not location.label else ""
     name = commune or road or department
     details = tuple(detail for detail in _details(location, locale) if detail.text not in {"", name})
-    vague = (is_shared and bool(commune)) or (bool(road) and name == road)
-    is_area = name == department and not commune and not road
-    return Place(name, details, "" if department == name else department, vague, is_area)
+    if not commune and not road:  # Hérault
+        return Place(name, details, is_area=True)
+    if department == name:  # Paris
+        department = ""
+    is_vague = is_shared if commune else True  # Saint-Martin; A9
+    return Place(name, details, department, is_vague)
 
 
 def _commune_name(name: str) -> str:
@@ -209,18 +213,17 @@ def direction_of(typed: str, locale: Locale) -> str:
         return ""
     if _BOTH.fullmatch(typed):
         return locale.both_directions
-    stated = _LEADING.match(typed)
-    name = typed[stated.end() :] if stated else typed
-    start, end = ([*_ARROW.split(name, maxsplit=1), ""] if _ARROW.search(name) else [*name.split(" vers ", 1), ""])[:2]
-    if start and end:
-        return locale.direction_between.format(start=start, end=_ARROW.sub(", ", end))
-    name = start or end
+    name = _LEADING.sub("", typed)
+    first, _, second = _ARROW.sub(_TOWARDS, name).partition(_TOWARDS)
+    if first and second:  # Béziers → Montpellier
+        return locale.direction_between.format(start=first, end=second.replace(_TOWARDS, ", "))
+    name = first or second
     # A word of the road services (nord-sud, centre-ville, descendant), or perhaps two places (Lyon-Paris).
     if not name[:1].isupper() or _TWO_PLACES.fullmatch(name):
         return locale.direction_word.format(direction=name)
-    with_article = french_names.with_article(name) if _is_french(locale) else name
-    towards = locale.direction.format(direction=with_article)
-    return french_names.contract(towards, name) if _is_french(locale) else towards
+    if not _is_french(locale):
+        return locale.direction.format(direction=name)
+    return french_names.contract(locale.direction.format(direction=french_names.with_article(name)), name)
 
 
 def _is_french(locale: Locale) -> bool:
@@ -244,24 +247,26 @@ def tagged(text: str, name: str) -> str | None:
     if any(span.value.casefold() == tag.casefold() for span in spans if span.kind == "tag"):
         return text
     parts = [_plain(word) for word in _WORD.findall(name)]
-    plain_text = _plain(text).casefold()
-    if not tag or not parts or parts[-1].casefold() not in plain_text:
+    if not tag or not parts or parts[-1].casefold() not in _plain(text).casefold():
         return None
     taken = {position for span in spans for position in range(span.start, span.end)}
     words = list(_WORD.finditer(text))
-    first = {parts[0].casefold(), _SHORT_FORMS.get(parts[0].casefold(), parts[0].casefold())}
-    for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
-        if run[0][0].isascii() and run[0][0].casefold() not in first:
-            continue
+    runs = [words[first : first + len(parts)] for first in range(len(words) - len(parts) + 1)]
+    for run in runs:
         start, end = run[0].start(), run[-1].end()
-        is_river = _ARTICLE_BEFORE.search(text[:start]) and not french_names.is_road(name)
-        if not is_river and start not in taken and _is_name(run, parts) and is_linkable_tag(text, start, end):
+        if not _is_name(run, parts):  # dans les deux sens
+            continue
+        if _ARTICLE_BEFORE.search(text[:start]) and not french_names.is_road(name):  # la Vienne déborde
+            continue
+        if start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
             return f"{text[:start]}#{tag}{text[end:]}"
+    return text if any(_is_merged(run, parts) for run in runs) else None
+
+
+def _is_merged(run: Sequence[re.Match[str]], parts: Sequence[str]) -> bool:
+    """Return True if these words are a name whose article merged with a preposition: *au Crès*."""
     merged = _MERGED.get(parts[0], ()) if len(parts) > 1 else ()
-    for run in zip(*(words[offset:] for offset in range(len(parts))), strict=False):
-        if merged and _plain(run[0][0]).casefold() in merged and _is_name(run[1:], parts[1:]):
-            return text
-    return None
+    return _plain(run[0][0]).casefold() in merged and _is_name(run[1:], parts[1:])
 
 
 def _is_name(run: Sequence[re.Match[str]], parts: Sequence[str]) -> bool:

@@ -97,6 +97,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
                     "pictures": (),
                     "message": None,
                     "event": None,
+                    "place": "",
                     **_distinct_fields(context, distinct, number),
                 }
             )
@@ -276,6 +277,7 @@ def _blank(context: RenderContext, structured: bool) -> Post:
         exercise=context.message.exercise,
         message=context.cached(_public_message) if structured else None,
         event=context.cached(_event) if structured else None,
+        place=context.place.full() if structured else "",
     )
 
 

@@ -8,8 +8,8 @@ from datetime import datetime, tzinfo
 from typing import Final, Literal
 
 from policenotify.model.lifecycle import Stage
+from policenotify.model.locale import Locale, Phrase
 from policenotify.model.message import Message
-from policenotify.render.locales.locale import Locale, Phrase
 from policenotify.render.sentences import upper_first, without_colon
 from policenotify.text.comparison import contains_words, fold
 

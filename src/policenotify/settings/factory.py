@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
+from policenotify.model.locale import Locale
 from policenotify.networks.registry import configure_channel
 from policenotify.settings.init import exposed_audience, exposed_secret
-from policenotify.settings.languages import profiles_of
+from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, ChannelTable, Settings
 from policenotify.text import Budget
 from policenotify.translation import AnyText, Text, lines_of
@@ -37,9 +39,10 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
     """
     channels: list[ChannelConfig] = []
     errors: list[AnyText] = []
+    locales = locales_of(settings)
     for name in settings.channels:
         try:
-            channel = _channel(settings, name, readable=not tolerant)
+            channel = _channel(settings, name, locales, readable=not tolerant)
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
@@ -71,7 +74,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
     return tuple(channels)
 
 
-def _channel(settings: Settings, name: str, *, readable: bool) -> ChannelConfig:
+def _channel(settings: Settings, name: str, locales: Mapping[str, Locale], *, readable: bool) -> ChannelConfig:
     """Return a channel. If *readable*, its audiences must be."""
     if fault := settings.faults.get(name) or exposed_secret(settings, name):
         raise SettingsError(fault)
@@ -79,7 +82,9 @@ def _channel(settings: Settings, name: str, *, readable: bool) -> ChannelConfig:
     audiences = tuple(audience_of(settings, each) for each in channel.audiences)
     if channel.recipients is not None:
         audiences = (channel.recipients.audience(name, settings.place.parent),)
-    configured = configure_channel(name, channel.network, channel.options, audiences=audiences, **_fields(channel))
+    configured = configure_channel(
+        name, channel.network, channel.options, audiences=audiences, locales=locales, **_fields(channel)
+    )
     for audience in configured.audiences if readable else ():
         audience.revision()
     return configured

@@ -39,7 +39,6 @@ def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
                 tables[tag],
                 base=languages[base] if base else None,
                 categories=settings.categories,
-                named=[code for code in settings.categories if tag in _labels(settings, code)],
                 file=str(settings.place.parent / settings.languages[tag]),
             )
         except SettingsError as error:
@@ -67,8 +66,9 @@ def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
     if not (settings.categories or settings.languages):
         return PROFILES
     locales = locales_of(settings)
+    first = next((language for channel in settings.channels.values() for language in channel.languages), "fr")
     try:
-        return read_profiles(locales, settings.categories)
+        return read_profiles(locales, settings.categories, first=first)
     except SettingsError as error:
         raise settings.error(str(error).splitlines()) from None
 
@@ -82,11 +82,6 @@ def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) 
             for code, profile in profiles.items()
             if best_match(tag, profile.labels) is None
         )
-
-
-def _labels(settings: Settings, code: str) -> Mapping[str, object]:
-    labels = settings.categories[code].get("labels")
-    return labels if isinstance(labels, dict) else {}
 
 
 def _tables(settings: Settings, errors: list[AnyText]) -> Iterator[tuple[str, dict[str, Any]]]:

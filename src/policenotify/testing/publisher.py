@@ -29,6 +29,7 @@ from policenotify.errors import ChannelError, MissingExtra, SettingsError
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
+from policenotify.model.locale import Locale
 from policenotify.networks.registry import configure_channel, default_capabilities, network
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
@@ -292,11 +293,12 @@ def _channels_from(channels: Iterable[str | ChannelConfig] | Mapping[str, Capabi
 
 def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, Any]]:
     """Return an installation's channels, and its publisher's other arguments."""
-    channels = [_of_settings(name, channel) for name, channel in settings.channels.items()]
+    locales = locales_of(settings)
+    channels = [_of_settings(name, channel, locales) for name, channel in settings.channels.items()]
     return channels, {
         "routes": routes_of(settings),
         "profiles": profiles_of(settings),
-        "locales": locales_of(settings),
+        "locales": locales,
         "zone": settings.zone,
         "sender": settings.sender,
         "links": settings.links,
@@ -308,7 +310,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
     }
 
 
-def _of_settings(name: str, channel: ChannelTable) -> ChannelConfig:
+def _of_settings(name: str, channel: ChannelTable, locales: Mapping[str, Locale]) -> ChannelConfig:
     common: dict[str, Any] = {
         field: getattr(channel, field) for field in ChannelSettings.model_fields if field != "network"
     }
@@ -319,7 +321,7 @@ def _of_settings(name: str, channel: ChannelTable) -> ChannelConfig:
     kind = network(channel.network).load()
     try:
         recipients = None if channel.recipients is None else tuple
-        config = configure_channel(name, channel.network, options, recipients=recipients, **common)
+        config = configure_channel(name, channel.network, options, recipients=recipients, locales=locales, **common)
         if not config.discovers_capabilities:  # else it claims less before it has asked its server
             return _channel(name, channel.network, config.capabilities, **common)
     except MissingExtra:

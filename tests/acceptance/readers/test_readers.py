@@ -23,6 +23,7 @@ from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales import LOCALES
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.web import app
 from tests.acceptance.readers.clients import READERS, Reader, Shown
@@ -113,7 +114,7 @@ def _publisher(box: Path, url: str) -> Publisher:
     clock, keys = SystemClock(), Keys.create(secrets.token_bytes)
     return Publisher(
         journal=open_journal(str(box / "journal.db"), keys=keys, clock=clock, create=True),
-        channels=[configure_channel("feed", "feed", options)],
+        channels=[configure_channel("feed", "feed", options, locales=LOCALES)],
         zone=PARIS,
         sender=SENDER,
         clock=clock,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.networks.registry import configure_channel
+from policenotify.render.locales import LOCALES
 from tests.support.installation import Desk, accident
 from tests.support.shell import Run
 
@@ -22,7 +23,9 @@ def folder(desk: Desk) -> Path:
     lines = f'\n[channels.alertes]\nnetwork = "feed"\nurl = "{URL}"\npublisher = "Police"\nfolder = "{folder}"\n'
     settings.write_text(settings.read_text("utf-8") + lines, "utf-8")
     options = {"url": URL, "publisher": "Police", "folder": str(folder)}
-    desk.publisher([configure_channel("alertes", "feed", options)]).publish(accident(), key="k", actor="a", wait=10)
+    desk.publisher([configure_channel("alertes", "feed", options, locales=LOCALES)]).publish(
+        accident(), key="k", actor="a", wait=10
+    )
     return folder
 
 

@@ -14,20 +14,20 @@ from hypothesis import given, settings
 from policenotify.channel import Picture
 from policenotify.formats.atom import atom
 from policenotify.formats.drawing import DEFAULT, FORMATS, draw
-from policenotify.formats.feed import GONE, KEPT, MOST_BYTES, MOST_ENTRIES, Feed
+from policenotify.formats.feed import KEPT, MOST_BYTES, MOST_ENTRIES, Feed
 from policenotify.formats.item import Item
 from policenotify.formats.json_feed import json_feed
 from policenotify.formats.rss import rss
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point
-from policenotify.model.message import Basis, Message
+from policenotify.model.message import Basis, Known, Message, Translation
 from policenotify.model.post import Span
+from policenotify.render.locales import LOCALES
 from policenotify.testing import strategies
 from tests.support.alerts import ALERT_SITE, event_of
 from tests.support.feed_items import NOW, SITE, THREAD, digest, make_feed, make_item
 
 A = "{http://www.w3.org/2005/Atom}"
-DELETED = "{http://purl.org/atompub/tombstones/1.0}deleted-entry"
 REPLY = "{http://purl.org/syndication/thread/1.0}in-reply-to"
 POINT = "{http://www.georss.org/georss}point"
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -45,7 +45,11 @@ def message(stage: Stage = Stage.OPENING, headline: str = "Rue Foch fermée", **
 
 def item(stage: Stage = Stage.OPENING, minutes: int = 0, answers: Item | None = None, **fields: Any) -> Item:
     at, name = NOW + timedelta(minutes=minutes), f"{stage} {minutes}"
-    own = {key: fields.pop(key) for key in ("headline", "expires_at", "location", "exercise") if key in fields}
+    own = {
+        key: fields.pop(key)
+        for key in ("headline", "expires_at", "location", "exercise", "translations")
+        if key in fields
+    }
     return make_item(message(stage, **own), name=fields.pop("name", name), at=at, answers=answers, **fields)
 
 
@@ -65,10 +69,6 @@ def tree(content: bytes) -> ET.Element:
 
 def titles(feed: Feed) -> list[str]:
     return [entry.findtext(f"{A}title", "") for entry in entries(feed)]
-
-
-def gone(feed: Feed) -> list[str]:
-    return [each.get("ref", "") for each in tree(atom(feed)).iter(DELETED)]
 
 
 def feed_at(moment: datetime, *items: Item) -> Feed:
@@ -166,60 +166,48 @@ def test_no_amendment_changes_a_title() -> None:
         }
 
 
-# --- rule 3: entries stay for 48 hours, and a tombstone is never the only sign
+# --- rule 3: entries stay for 48 hours
 
 
-def test_entries_stay_for_48_hours_after_the_end_and_then_leave_with_a_tombstone() -> None:
+def test_entries_stay_for_48_hours_after_the_end_and_then_leave() -> None:
     left = END.published_at + KEPT
 
-    before = feed_at(left - timedelta(seconds=1), *ENDED)
-    assert (len(entries(before)), gone(before)) == (3, [])
+    assert len(entries(feed_at(left - timedelta(seconds=1), *ENDED))) == 3
     after = feed_at(left, *ENDED)
-    assert (entries(after), set(gone(after))) == ([], {each.urn for each in ENDED})
-    assert gone(feed_at(left + GONE - timedelta(seconds=1), *ENDED))
-    past = feed_at(left + GONE, *ENDED)
-    assert gone(past) == []
-    assert past.is_past(past.threads[0])
-
-
-def test_nothing_comes_after_the_entries() -> None:
-    """The grammar of RFC 4287 has them last."""
-    other = item(Stage.STANDALONE, name="other", thread=digest("other")[:16], expires_at=NOW + timedelta(days=9))
-    shown = tree(atom(feed_at(END.published_at + KEPT, *ENDED, other)))
-
-    assert [each.tag for each in shown][-4:] == [DELETED] * 3 + [f"{A}entry"]
+    assert entries(after) == []
+    assert after.threads[0].is_over(after.now)
 
 
 def test_an_open_incident_never_leaves() -> None:
     feed = feed_at(NOW + timedelta(days=400), OPENING, UPDATE)
 
     assert len(entries(feed)) == 2
-    assert not feed.is_past(feed.threads[0])
+    assert not feed.threads[0].is_over(feed.now)
 
 
 def test_a_standalone_message_leaves_48_hours_after_its_validity() -> None:
     alone = item(Stage.STANDALONE, expires_at=NOW + timedelta(days=10))
 
     assert entries(feed_at(NOW + timedelta(days=11), alone))
-    assert gone(feed_at(NOW + timedelta(days=12), alone)) == [alone.urn]
-    assert gone(feed_at(NOW + KEPT, item(Stage.STANDALONE)))
+    assert entries(feed_at(NOW + timedelta(days=12), alone)) == []
+    assert entries(feed_at(NOW + KEPT, item(Stage.STANDALONE))) == []
 
 
-def test_a_withdrawn_item_is_an_entry_without_words_before_it_is_a_tombstone() -> None:
+def test_a_withdrawn_item_is_an_entry_without_words_before_it_leaves() -> None:
     taken = OPENING.withdrawn(NOW + timedelta(hours=1))
     shown = feed_at(NOW + timedelta(hours=2), taken, UPDATE)
 
     assert titles(shown) == ["Publication retirée", "Toujours fermée"]
     assert OPENING.title.encode() not in atom(shown) + rss(shown) + json_feed(shown)
     later = feed_at(NOW + timedelta(hours=1) + KEPT, taken, UPDATE)
-    assert (titles(later), gone(later)) == (["Toujours fermée"], [taken.urn])
+    assert titles(later) == ["Toujours fermée"]
 
 
 def test_a_thread_that_is_withdrawn_whole_leaves() -> None:
     taken = OPENING.withdrawn(NOW)
 
     assert titles(feed_at(NOW, taken)) == ["Publication retirée"]
-    assert gone(feed_at(NOW + KEPT, taken)) == [taken.urn]
+    assert titles(feed_at(NOW + KEPT, taken)) == []
 
 
 # --- rule 4: bytes change with the content only, and no two entries share a time
@@ -264,7 +252,7 @@ def test_a_feed_of_long_texts_is_no_larger_than_google_accepts() -> None:
     feed = make_feed(*long)
 
     assert 0 < len(feed.entries) < len(long)
-    assert sum(len(entry.text.encode()) for entry in feed.entries) <= MOST_BYTES
+    assert sum(len(feed.content(entry).encode()) for entry in feed.entries) <= MOST_BYTES
     plain = make_feed(*(item(Stage.UPDATE, number, text="Évitez le quartier. " * 250) for number in range(100)))
     for write in (atom, rss, json_feed):
         assert len(write(plain)) <= GOOGLE
@@ -298,7 +286,8 @@ def test_the_page_comes_first_and_the_alert_second() -> None:
         }
     )
     link = entries(make_feed(alert, site=ALERT_SITE))[0].findall(f"{A}link")[1]
-    assert (link.get("type"), link.get("href")) == ("application/cap+xml", SITE.alert_url(OPENING.id))
+    found = (link.get("rel"), link.get("type"), link.get("href"))
+    assert found == ("related", "application/cap+xml", SITE.alert_url(OPENING.id))
     without = make_feed(OPENING, site=replace(SITE, formats=frozenset()))
     assert b"cap+xml" not in atom(without)
 
@@ -316,7 +305,8 @@ def test_place_pictures_links_and_sender_are_in_all_three() -> None:
     )
     feed = make_feed(whole, site=replace(SITE, hubs=("https://hub.example/",)))
 
-    html = feed.html[whole.id]
+    [entry] = feed.entries
+    html = feed.content(entry)
     assert '<a href="https://police.example/a?b=1&amp;c">' in html
     assert "<p>Évitez la rue.<br>Merci.</p>" in html
     assert f'<img src="{SITE.url}media/{"a" * 64}.jpg" alt="Une &quot;rue&quot;" width="4" height="3">' in html
@@ -339,6 +329,36 @@ def test_each_entry_has_its_language() -> None:
     english = make_item(message(language="en"), name="english")
     assert entries(make_feed(english))[0].get(LANGUAGE) == "en"
     assert json.loads(json_feed(make_feed(english)))["items"][0]["language"] == "en"
+
+
+def test_each_entry_has_the_words_of_all_its_languages() -> None:
+    known = Known(confirmed="Two lanes.")
+    english = Translation(language="en", headline="Rue Foch closed", description="Smoke & <fire>.", known=known)
+    feed = make_feed(item(translations=(english,)))
+    html = '<div lang="en" dir="auto"><h2>Rue Foch closed</h2><p>Smoke &amp; &lt;fire&gt;.</p><p>Two lanes.</p></div>'
+    [entry] = entries(feed)
+    assert entry.findtext(f"{A}content", "").endswith(f"<p>Rue Foch fermée</p>{html}")
+    assert tree(rss(feed)).findtext(".//item/description", "").endswith(html)
+    [shown] = json.loads(json_feed(feed))["items"]
+    assert shown["content_html"].endswith(html)
+    assert shown["content_text"] == "Rue Foch fermée\n\nRue Foch closed\nSmoke & <fire>.\nTwo lanes."
+    assert (shown["language"], entry.get(LANGUAGE)) == ("fr", "fr")
+
+
+def test_a_language_of_the_installation_is_that_of_its_feed() -> None:
+    """Without its phrases, another language would stand in."""
+    german = LOCALES["en"].model_copy(
+        update={
+            "language": "de",
+            "exercise": "ÜBUNG",
+            "feed": LOCALES["en"].feed.model_copy(update={"withdrawn": "Meldung zurückgezogen"}),
+        }
+    )
+    site = replace(SITE, language="de-CH", locales={**LOCALES, "de": german})
+    drill = make_item(message(language="de", exercise=True), name="drill").withdrawn(NOW)
+    shown = tree(atom(make_feed(drill, site=site)))
+    assert shown.findtext(f"{A}title", "").startswith("[ÜBUNG] ")
+    assert shown.findtext(f"{A}entry/{A}title") == "Meldung zurückgezogen"
 
 
 def test_a_character_that_xml_cannot_hold_is_left_out() -> None:

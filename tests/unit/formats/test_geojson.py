@@ -54,7 +54,7 @@ def test_an_open_incident_is_a_feature_with_its_latest_words() -> None:
     assert properties["id"] == update.id
     assert properties["stage"] == "update"
     assert properties["headline"] == update.message.headline
-    assert properties["place"].endswith("Montpellier (Hérault)")
+    assert properties["place"] == "Montpellier, avenue de Toulouse (Hérault)"
     assert properties["since"] == "2026-06-05T15:42:00.000000Z"
     assert properties["updated"] == "2026-06-05T16:12:00.000000Z"
     assert properties["url"] == f"https://alerte.police34.example/i/{opening.thread}.html"

@@ -92,7 +92,7 @@ def test_a_message_has_a_page_with_its_words() -> None:
     assert words_of(tree, "h1") == ["Feu rue Foch"]
     assert words_of(tree, "title") == ["Feu rue Foch · Police nationale de l'Hérault"]
     assert "Fermez les fenêtres." in words_of(tree, "p")
-    assert "Publié le 05/06/2026 à 18h00" in words_of(tree, "p")
+    assert "Publié vendredi 5 juin 2026 à 18h" in words_of(tree, "p")
     assert next(tree.iter("time")).get("datetime") == "2026-06-05T18:00:00+02:00"
 
 
@@ -288,7 +288,7 @@ def test_exercises_are_marked_on_every_page() -> None:
     for path, tree in _pages(make_feed(item)).items():
         banners = [each for each in tree.iter("p") if "exercise" in (each.get("class") or "")]
         assert ["".join(each.itertext()) for each in banners] == [
-            "EXERCICE Ceci est un exercice : rien de tel n'a lieu."
+            "EXERCICE\u00a0: ceci n'est pas une situation réelle."
         ], path
 
 

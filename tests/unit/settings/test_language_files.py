@@ -26,11 +26,11 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
+from policenotify.model.locale import FeedPhrases, ReminderPhrases
 from policenotify.model.message import Message, Translation
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_match, template
-from policenotify.render.locales.loader import locale_schema, placeholder_errors, read_locale
-from policenotify.render.locales.locale import ReminderPhrases
+from policenotify.render.locales.loader import locale_schema, phrase_error, read_locale
 from policenotify.settings import (
     Settings,
     languages_of,
@@ -43,6 +43,7 @@ from policenotify.settings import (
 from policenotify.text.budget import Budget, graphemes
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
+from policenotify.validation import path
 from tests.support.five_networks import AheadClock
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.patience import LONG
@@ -158,8 +159,8 @@ def _like(form: str) -> st.SearchStrategy[str]:
 def _values(value: object) -> st.SearchStrategy[Any]:
     if isinstance(value, Phrase):
         return st.builds(Phrase, today=_like(value.today), other_day=_like(value.other_day))
-    if isinstance(value, ReminderPhrases):
-        return st.builds(ReminderPhrases, **{name: _like(text) for name, text in value.model_dump().items()})
+    if isinstance(value, ReminderPhrases | FeedPhrases):
+        return st.builds(type(value), **{name: _values(inner) for name, inner in value})
     if isinstance(value, tuple):
         size = min(len(value), 12)  # as many as months: a list of words may have any length
         return st.lists(_SAID, min_size=size, max_size=size).map(tuple)
@@ -460,10 +461,11 @@ def test_every_error_in_a_file_is_reported_at_once_with_its_place(install: Insta
         'lacks since. Write them, or name a language that lends them: base = "en"',
         "sinse: is not known. Did you mean 'since'?",
         "until.other_day: {dy} is not filled in here. Did you mean 'day'? Known here: day, time.",
-        "clock: {minute} is written {minute:02d}, not {minute}.",
-        "reference: has a { or } without its other half.",
+        "clock: must hold {minute:02d}, as in '{hour}h{minute:02d}' or '{hour}:{minute:02d}'.",
+        "reference: cannot be filled in (expected '}' before end of string). A brace for readers is written twice.",
         "weekdays: must have 7 items, not 6.",
         "marks.end: must not be empty.",
+        "feed.end: must not be empty.",
         "hashtags.fact_check[0]: 'Amtliche-Info' is not a hashtag; write 'AmtlicheInfo'",
         "mail_link: holds a line break or an invisible character: remove it",
         "exercise: begins or ends with a space: remove it",
@@ -507,11 +509,14 @@ def test_a_language_of_its_own_that_lacks_a_phrase_is_refused_by_name(field: str
 _LEND: Final = 'Write them, or name a language that lends them: base = "en"'
 
 
-def test_missing_labels_are_reported_by_name_unless_the_settings_have_them(install: Install) -> None:
+def test_a_category_without_a_label_falls_back_and_doctor_names_it(install: Install) -> None:
+    """First to the installation's first language, then to English: a new shipped category stops nobody."""
     without = GERMAN.replace('fire = "Brand"\n', "").replace('arrest = "Festnahme"\n', "")
-    assert wrongs(install(de=without)) == [f"words/de.toml: labels: lacks arrest, fire. {_LEND}"]
-    named = '[categories.fire]\nlabels = { de = "Feuer" }'
-    assert wrongs(install(named, de=without)) == [f"words/de.toml: labels: lacks arrest. {_LEND}"]
+    for languages, label in (('"fr", "de"', "Incendie"), ('"de", "fr"', "Fire")):
+        settings = read(install('[categories.arrest]\nlabels = { de = "Festnahme" }', languages=languages, de=without))
+        profiles = profiles_of(settings)
+        assert (profiles["fire"].label("de"), profiles["arrest"].label("de")) == (label, "Festnahme")
+        assert list(missing_labels(profiles, settings)) == ["categories.fire.labels.de"]
 
 
 def test_the_settings_of_a_category_take_precedence(install: Install) -> None:
@@ -751,14 +756,14 @@ def test_the_schema_knows_every_field_and_demands_none() -> None:
 def test_shipped_locales_have_all_required_texts(field: str) -> None:
     for words in LOCALES.values():
         value = getattr(words, field)
-        for part in ("today", "other_day") if isinstance(value, Phrase) else ("",):
-            form = getattr(value, part) if part else value
-            assert not isinstance(form, str) or placeholder_errors(form, field, part) == []
+        parts = value.model_dump() if isinstance(value, Phrase) else {"": value}
+        for part, form in parts.items():
+            assert not isinstance(form, str) or phrase_error(path(field, part), form) is None
 
 
-@pytest.mark.parametrize("form", ["{}", "{0}", "{time.year}", "{time!r}", "{time:>9}", "{time", "time}", "{time}{{}"])
+@pytest.mark.parametrize("form", ["{}", "{0}", "{time.year}", "{time:d}", "{time[now]}", "{time", "time}", "{time}{{}"])
 def test_a_name_in_braces_that_cannot_be_filled_in_is_refused(form: str) -> None:
-    assert placeholder_errors(form, "since", "today")
+    assert phrase_error("since.today", form) is not None
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales import LOCALES
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ def served_feed(port: int) -> Iterator[ChannelConfig]:
         thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
-            yield configure_channel("feed", "feed", {"url": url, "folder": folder, "publisher": SENDER})
+            yield configure_channel(
+                "feed", "feed", {"url": url, "folder": folder, "publisher": SENDER}, locales=LOCALES
+            )
         finally:
             server.should_exit = True
             thread.join(_WAIT.total_seconds())

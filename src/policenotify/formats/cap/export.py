@@ -17,8 +17,6 @@ from policenotify.formats.cap.reader import EVENT_CODES, NAMESPACE
 from policenotify.formats.feed import Feed, Site, Thread
 from policenotify.formats.item import Item
 from policenotify.formats.period import AFTER_END, FINAL, Period
-from policenotify.formats.places import is_located, place_words
-from policenotify.formats.words import words_in
 from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Certainty, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import Stage
@@ -41,9 +39,9 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
     """
     site, files = feed.site, {}
     earlier: list[Item] = []
-    place: Location | None = None
+    located: Item | None = None
     for item, event in _exported(site, thread):
-        place = item.message.location if is_located(item.message.location) else place
+        located = item if item.message.location and item.is_located else located
         alert = _alert(site, item, earlier)
         if not item.withdrawn_at:
             before = thread.items[: thread.items.index(item) + 1]
@@ -51,7 +49,8 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
             for words in item.message.wordings:
                 info = add(alert, "info")
                 _info(info, site, item, event, words, period)
-                _areas(info, place)
+                if located:
+                    _areas(info, located)
         files[site.alert_path(item.id)] = document(alert)
         earlier.append(item)
     return files
@@ -84,7 +83,7 @@ def _alert(site: Site, item: Item, earlier: list[Item]) -> Element:
         status="Exercise" if item.message.exercise else "Actual",
         msgType="Cancel" if gone else kind,
         scope="Public",
-        note=words_in(item.language).withdrawn if gone else item.title if earlier else "",
+        note=site.locale(item.language).feed.withdrawn if gone else item.title if earlier else "",
         references=" ".join(triplets),
         incidents=item.thread,
     )
@@ -136,16 +135,15 @@ def _expires(item: Item, event: Event, period: Period | None) -> datetime:
     return max(at, period.starts_at if period else at) + max(VALIDITY, event.lifetime or VALIDITY)
 
 
-def _areas(into: Element, place: Location | None) -> None:
+def _areas(into: Element, item: Item) -> None:
     """Add the parts of a place that a program can find: its shape or codes, then its other departments."""
-    if place is None:
-        return
+    place = item.message.location or Location()
     if place.area or place.point or place.commune or place.department in CODES:
         area = add(into, "area")
         add(
             area,
             "areaDesc",
-            place_words(place) or (f"Département {place.department}" if place.department else "France"),
+            item.place or (f"Département {place.department}" if place.department else "France"),
         )
         for outer, *_ in (
             place.area.polygons() if place.area else ()

@@ -33,6 +33,7 @@ from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
+from policenotify.model.languages import best_match
 from policenotify.networks.feed.folder import Folder
 from policenotify.networks.feed.store import Store
 from policenotify.networks.feed.websub import notify_hubs
@@ -50,7 +51,7 @@ _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 @forget_locals_of
 class PublicFeed:
-    """A feed of files that any web server can serve.
+    """A feed of files that any web server can serve. It needs the extra `feed`.
 
     One JSON file in `items/` is one post, and all other files are drawn from the items: Atom, RSS, JSON Feed, a page
     for each message and incident. `policenotify feed rebuild` draws them again.
@@ -60,6 +61,7 @@ class PublicFeed:
 
     Raises:
         MissingExtra: It has hubs, and the extra `webhook` is not installed.
+        SettingsError: The installation has no phrases for its language.
     """
 
     default_capabilities: ClassVar[Capabilities] = Capabilities(
@@ -88,7 +90,7 @@ class PublicFeed:
         formats: tuple[str, ...] = DEFAULT
         """The files that are drawn. Traffic partners take `cifs` and `datex` by agreement only."""
         language: Annotated[str, Field(pattern=_LANGUAGE)] = "fr"
-        """The feed's language, BCP 47."""
+        """The language of its title and first page, BCP 47. Each entry is in its own."""
         zone: str = "Europe/Paris"
         """The readers' time zone."""
         hubs: tuple[PublicUrl, ...] = ()
@@ -133,6 +135,15 @@ class PublicFeed:
     def __init__(self, options: Options, services: Services) -> None:
         if options.hubs and find_spec("requests") is None:
             raise MissingExtra(Text("The notification of hubs"), "webhook")
+        if best_match(options.language, services.locales) is None:
+            raise SettingsError(
+                Text(
+                    "language: there are no phrases for {language!r}. {did_you_mean} "
+                    'Add a file: [languages] {language} = "words/{language}.toml"',
+                    language=options.language,
+                    did_you_mean=did_you_mean(options.language, services.locales),
+                )
+            )
         parts = urlsplit(options.url)
         self._account = (parts.netloc.lower() + parts.path).rstrip("/")
         self._site = Site(
@@ -141,6 +152,7 @@ class PublicFeed:
             publisher=options.publisher,
             language=options.language,
             zone=ZoneInfo(options.zone),
+            locales=services.locales,
             hubs=options.hubs,
             formats=frozenset(options.formats),
             cap_sender=options.cap_sender,

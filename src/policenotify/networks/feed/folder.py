@@ -150,7 +150,7 @@ class Folder:
         items, _ = self._items(everything=everything)
         feed = Feed(self._site, tuple(items.values()), self._clock.now())
         written = tuple(path for path, content in draw(feed).items() if self._store.replace(path, content))
-        past = {thread.id for thread in feed.threads if feed.is_past(thread)}
+        past = {thread.id for thread in feed.threads if thread.is_over(feed.now)}
         for path, item in items.items():
             if item.thread in past and not path.startswith(_ARCHIVE):
                 self._store.replace(_archived(item), _bytes(item))

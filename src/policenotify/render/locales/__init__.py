@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from policenotify.model.languages import best_match
+from policenotify.model.locale import Locale, Phrase
 from policenotify.render.locales.category import CategoryProfile, profile_of
 from policenotify.render.locales.loader import LoadedLocale, shipped_locales, shipped_profiles, template
-from policenotify.render.locales.locale import Locale, Phrase
 
 _Value = TypeVar("_Value")
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,13 +19,13 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from policenotify.errors import SettingsError
 from policenotify.model.languages import tags_for
 from policenotify.model.lifecycle import Stage
+from policenotify.model.locale import Locale
 from policenotify.render.locales.category import CategoryProfile
-from policenotify.render.locales.locale import Locale, Phrase, ReminderPhrases
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
 from policenotify.translation import AnyText, Text
@@ -37,52 +37,13 @@ SHIPPED: Final = ("fr", "en")
 NAMES: Final = ("labels", "hashtags", "severity_labels", "severity_hashtags", "stage_marks")
 """The fields of a language that name categories, by code."""
 
-_CHOSEN: Final = frozenset({"plain_words", "severity_labels", "stage_marks"})
+_TABLES: Final = ("marks", "emojis", "plain_words", "reminder", "feed", *NAMES)  # of which a file may hold a part
+_OF_ONE_LANGUAGE: Final = frozenset({"plain_words", "severity_labels", "stage_marks", "sets_spaces"})  # never lent
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 _SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
 _IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
-_WRITE: Final = Text('Write them, or name a language that lends them: base = "en"')
-# The names in braces of each phrase. A name with ? may be left out.
-_PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "direction": "direction",
-        "direction_between": "start end",
-        "direction_word": "direction",
-        "on_road": "road",
-        "between": "first second",
-        "night": "weekday day",
-        "summer_time": "time",
-        "winter_time": "time",
-        "full_hour": "hour minute?",
-        "clock": "hour minute",
-        "day": "weekday? day month year?",
-        "day_and_year": "weekday? day month year",
-        "first_day": "day?",
-        "within.today": "start end day?",
-        "within.other_day": "day start end",
-        "across": "start_day start end_day end",
-        "all_day.today": "day?",
-        "all_day.other_day": "day",
-        "across_days": "start_day end_day",
-        "issued": "day time",
-        "context.today": "time headline colon? day?",
-        "context.other_day": "day time headline colon?",
-        "more": "where",
-        "source": "source",
-        "confirmed": "text",
-        "unconfirmed": "text",
-        "contact": "contact",
-        "reference": "reference",
-        "mail_footer": "sender?",
-        "reminder.headline": "incident since",
-        "reminder.reading_headline": "incident since",
-        "reminder.description": "number headline place",
-    }
-)
-_PHRASE: Final[Mapping[str, str]] = MappingProxyType({"today": "time day?", "other_day": "day time"})
-_SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"hour": ("", ":02d"), "minute": (":02d",)})
-# The keys that lead to a phrase with names in braces. A value of another form is left to the model.
-_DEPTHS: Final[Mapping[object, int]] = MappingProxyType({str: 1, Phrase: 2, ReminderPhrases: 2})
+_OPTIONAL: Final = frozenset({"weekday", "colon", "sender"})  # names that any phrase may leave out
+_MORE_NAMES: Final[Mapping[str, set[str]]] = MappingProxyType({"full_hour": {"minute"}, "day": {"year"}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,20 +101,25 @@ def shipped_profiles() -> Mapping[str, CategoryProfile]:
 
 
 def read_profiles(
-    locales: Mapping[str, Locale], changes: Mapping[str, Mapping[str, Any]]
+    locales: Mapping[str, Locale], changes: Mapping[str, Mapping[str, Any]], *, first: str = "fr"
 ) -> dict[str, CategoryProfile]:
     """Return the categories shipped, named in these languages, changed and added to.
 
-    The changes are tables by category code. They take precedence over the names that the languages give.
+    Args:
+        locales: The languages, which name the categories.
+        changes: Tables by category code. They take precedence over the names that the languages give.
+        first: The language whose name stands in where another one lacks it. After it English does.
 
     Raises:
         SettingsError: A field is unknown, missing or wrong. There is one line for each.
     """
-    profiles, errors, shipped = {}, [], shipped_categories()
+    profiles: dict[str, CategoryProfile] = {}
+    errors: list[AnyText] = []
+    shipped = shipped_categories()
     for code in dict.fromkeys((*shipped, *changes)):
         change = changes.get(code, {})
         table = _merged(shipped.get(code, {}), change)
-        table |= {kind: _names(kind, code, locales, change.get(kind, {})) for kind in NAMES}
+        table |= {kind: _names(kind, code, locales, change.get(kind, {}), first) for kind in NAMES}
         renamed = {*_table(change.get("labels"))} - {*_table(change.get("severity_labels"))}
         if isinstance(by_severity := table["severity_labels"], Mapping):
             table["severity_labels"] = {tag: by_severity[tag] for tag in by_severity if tag not in renamed}
@@ -164,26 +130,25 @@ def read_profiles(
         except ValidationError as error:
             errors += format_validation_errors(error, CategoryProfile, at=f"categories.{code}")
             if code not in shipped:
-                errors.append(
-                    Text(
-                        "categories.{code}: is not a shipped category, so it is new. {did_you_mean}",
-                        code=code,
-                        did_you_mean=did_you_mean(code, shipped),
-                    )
+                new = Text(
+                    "categories.{code}: is not a shipped category, so it is new. {did_you_mean}",
+                    code=code,
+                    did_you_mean=did_you_mean(code, shipped),
                 )
+                errors.append(new)
     if errors:
         raise SettingsError(Text.join("\n", errors))
     return profiles
 
 
-def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any) -> Any:
-    """Return the names of a category by language, the shipped languages first."""
+def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any, first: str) -> Any:
+    """Return the names of a category by language, in the order in which they stand in for one another."""
     if not isinstance(change, Mapping):
         return change
     given = {tag: names[code] for tag, locale in locales.items() if code in (names := getattr(locale, kind))}
-    order = dict.fromkeys((*(tag for tag in SHIPPED if tag in given), *change, *given))
     both = _merged(given, change)
-    return {tag: both[tag] for tag in order}
+    order = dict.fromkeys((*tags_for(first), "en", *SHIPPED, *change, *given))
+    return {tag: both[tag] for tag in order if tag in both}
 
 
 def read_locale(
@@ -192,7 +157,6 @@ def read_locale(
     *,
     base: LoadedLocale | None = None,
     categories: Collection[str] = (),
-    named: Collection[str] = (),
     file: str = "",
 ) -> LoadedLocale:
     """Read a language from the table of its file.
@@ -202,20 +166,18 @@ def read_locale(
         table: The content of its file.
         base: The language that lends what the table leaves out.
         categories: The codes of further categories of the installation.
-        named: The codes of the categories that the settings name in this language.
         file: Where the table comes from.
 
     Raises:
         SettingsError: Something is missing or wrong. There is one line for each.
     """
-    alike = base is not None and base.locale.language in tags_for(tag)
+    is_wider = base is not None and base.locale.language in tags_for(tag)
     own = {name: value for name, value in table.items() if name not in {"base", "language"}}
     lent = _values(base.locale) if base else {}
-    if not alike:
-        lent.pop("sets_spaces", None)  # typography belongs to one language
-    combined = _combined(lent, own, alike=alike)
-    codes = (*shipped_categories(), *categories)
-    errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, codes), *_text_errors(own)]
+    combined = _combined(lent, own, is_wider=is_wider)
+    errors = [*_origin_errors(tag, table, base), *_unknown_categories(own, (*shipped_categories(), *categories))]
+    if base or tag not in SHIPPED:
+        errors += _text_errors(own)
     if tag not in SHIPPED and not base:
         combined.setdefault("reminder", _values(shipped_locales()["fr"])["reminder"])
     marks = combined["marks"]
@@ -223,23 +185,23 @@ def read_locale(
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
-        lines = format_validation_errors(error, Locale, hidden=".[key]")
-        missing += [str(line).removesuffix(_IS_MISSING) for line in lines if str(line).endswith(_IS_MISSING)]
-        errors += [line for line in lines if not str(line).endswith(_IS_MISSING)]
-    else:
-        unnamed = [code for code in shipped_categories() if code not in locale.labels and code not in named]
-        errors += (
-            [Text("labels: lacks {unnamed}. {write}", unnamed=", ".join(unnamed), write=_WRITE)] if unnamed else []
-        )
+        for line in format_validation_errors(error, Locale, hidden=".[key]"):
+            if str(line).endswith(_IS_MISSING):
+                missing.append(str(line).removesuffix(_IS_MISSING))
+            else:
+                errors.append(line)
     if missing:
-        errors.append(Text("lacks {missing}. {write}", missing=", ".join(missing), write=_WRITE))
+        lacks = Text(
+            'lacks {missing}. Write them, or name a language that lends them: base = "en"', missing=", ".join(missing)
+        )
+        errors.append(lacks)
     if errors:
         raise SettingsError(Text.join("\n", errors))
     if locale.version == "":
         digest = hashlib.sha256(json.dumps(_values(locale), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
         locale = locale.model_copy(update={"version": digest[:12]})
-    written = {*_field_names(own), *(path("labels", code) for code in named)}
-    foreign = base.lent if base and alike else _field_names(lent)
+    foreign = base.lent if base and is_wider else _field_names(lent)
+    written = {*_field_names(own)}
     return LoadedLocale(
         locale=locale,
         file=file,
@@ -266,22 +228,22 @@ def _values(locale: Locale) -> dict[str, Any]:
     return locale.model_dump(mode="json", exclude={"language", "version"})
 
 
-def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, alike: bool) -> dict[str, Any]:
-    """Return the values of a language. Its own labels also make hashtags."""
+def _combined(lent: Mapping[str, Any], own: Mapping[str, Any], *, is_wider: bool) -> dict[str, Any]:
+    """Return the values of a language, with what a wider or another language lends."""
     labels = _table(own.get("labels"))
-    made: dict[str, dict[str, Any]] = {
-        "hashtags": {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()},
-        "severity_hashtags": {code: {} for code in labels},
-    }
-    # What is lent for a case of its own would take precedence over what this file has for all cases.
-    lent = {name: value for name, value in lent.items() if alike or name not in _CHOSEN}
-    by_severity = _table(lent.get("severity_labels"))
-    lent |= {"severity_labels": {code: by_severity[code] for code in by_severity if code not in labels}}
+    lent = {**lent, "severity_labels": {**lent.get("severity_labels", {})}}
+    if not is_wider:  # another language: its own labels make hashtags
+        made = {code: list(filter(None, [hashtag(str(label))])) for code, label in labels.items()}
+        lent = {name: value for name, value in lent.items() if name not in _OF_ONE_LANGUAGE}
+        lent["hashtags"] = {**lent.get("hashtags", {}), **made}
+        lent["severity_hashtags"] = {**lent.get("severity_hashtags", {}), **{code: {} for code in labels}}
+    # A label of its own is used at every severity.
+    by_severity = lent.get("severity_labels", {})
+    lent["severity_labels"] = {code: by_severity[code] for code in by_severity if code not in labels}
     combined = {"marks": {}, **lent, **own}
-    for name in ("marks", "emojis", "plain_words", "reminder", *NAMES):
-        if isinstance(combined.get(name, {}), Mapping):
-            merged = {**lent.get(name, {}), **({} if alike else made.get(name, {})), **own.get(name, {})}
-            combined |= {name: merged} if merged else {}
+    for name in _TABLES:
+        if isinstance(lent.get(name), Mapping) and isinstance(own.get(name), Mapping):
+            combined[name] = {**lent[name], **own[name]}
     return combined
 
 
@@ -314,77 +276,85 @@ def _field_names(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         if name in {"marks", "labels"}:
             yield from (path(name, inner) for inner in _table(value))
-        elif name in Locale.model_fields and name not in {"emojis", "plain_words", "reminder", *NAMES}:
+        elif name in Locale.model_fields and name not in {"sets_spaces", *_TABLES}:
             yield name
 
 
 def _text_errors(table: Mapping[str, Any]) -> Iterator[AnyText]:
-    """Yield what is wrong with each phrase and label of a table."""
+    """Yield what is wrong with each text of a table."""
     for name, value in table.items():
-        field = Locale.model_fields.get(name)
-        if field is None or name in {"version", "hashtags", "severity_hashtags"}:
+        if name not in Locale.model_fields or name in {"version", "hashtags", "severity_hashtags"}:
             continue
-        both = field.annotation is Phrase and isinstance(value, str)
-        for place, text in _texts({"today": value, "other_day": value} if both else value, name):
-            errors = _visible_errors(text, spaces=name in _SEPARATORS)
-            if not errors and len(place) == _DEPTHS.get(field.annotation):
-                errors = placeholder_errors(text, *map(str, place))
-            if errors:
-                yield at_place(path(*place), Text.join(" ", errors))
+        for place, text in _texts(value, name):
+            both = (f"{place}.today", f"{place}.other_day")  # one text for both
+            for each in both if both[0] in _shipped_phrases() else (place,):
+                error = _visible_error(text, spaces=name in _SEPARATORS) or phrase_error(each, text)
+                if error:
+                    yield at_place(each, error)
 
 
-def _texts(value: object, *place: str | int) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
     """Yield each text within a value, with its place."""
     if isinstance(value, str):
         yield place, value
-    items: Iterable[tuple[Any, Any]] = enumerate(value) if isinstance(value, list) else _table(value).items()
+    items = enumerate(value) if isinstance(value, list) else _table(value).items()
     for name, item in items:
-        yield from _texts(item, *place, name)
+        yield from _texts(item, path(place, name))
 
 
-def _visible_errors(text: str, *, spaces: bool) -> list[AnyText]:
+def _visible_error(text: str, *, spaces: bool) -> AnyText | None:
     joined = " ".join(text.split())
     if not (text if spaces else joined):
-        return [Text("must not be empty.")]
+        return Text("must not be empty.")
     if text.splitlines() != [text] or one_line(joined) != joined:
-        return [Text("holds a line break or an invisible character: remove it")]
+        return Text("holds a line break or an invisible character: remove it")
     if not spaces and text != text.strip():
-        return [Text("begins or ends with a space: remove it")]
-    return []
+        return Text("begins or ends with a space: remove it")
+    return None
 
 
-def placeholder_errors(form: str, field: str, part: str = "") -> list[AnyText]:
-    """Return what is wrong with the names in braces of a phrase.
+@cache
+def _shipped_phrases() -> Mapping[str, tuple[str, ...]]:
+    """Return each phrase in the shipped languages, by its place: `since.today`."""
+    phrases: dict[str, tuple[str, ...]] = {}
+    for locale in shipped_locales().values():
+        for name, value in locale:
+            form = value.model_dump() if isinstance(value, BaseModel) else value
+            for place, text in _texts(form, name) if isinstance(value, str | BaseModel) else ():
+                phrases[place] = (*phrases.get(place, ()), text)
+    return phrases
 
-    If the field of `Locale` is a table, *part* is the key in it, such as `today`.
+
+def phrase_error(place: str, form: str) -> AnyText | None:
+    """Fill in a phrase for a trial, and return what is wrong with it.
+
+    Args:
+        place: Its place in the file, such as `since.today`. Elsewhere nothing is filled in.
+        form: The phrase.
     """
+    shipped = _shipped_phrases().get(place)
+    if shipped is None:
+        return None
+    names = [{name for _, name, _, _ in Formatter().parse(each) if name} for each in shipped]
+    known = set.union(*names) | _MORE_NAMES.get(place, set()) | ({"day"} if place.endswith(".today") else set())
+    shown = {name: f"<{name}>" for name in known} | {"hour": "8", "minute": "05"}
     try:
-        parsed = [field for field in Formatter().parse(form) if field[1] is not None]
-    except ValueError:
-        return [Text("has a {{ or }} without its other half. A brace for readers is written twice.")]
-    allowed = _PLACEHOLDERS.get(path(field, part), _PHRASE.get(part, "")).split()
-    known = {name.removesuffix("?") for name in allowed}
-    names = dict.fromkeys(name for _, name, _, _ in parsed if name is not None)
-    unknown = [name for name in names if name not in known]
-    errors: list[AnyText] = [
-        Text("{{{name}}} is not filled in here. {did_you_mean}", name=name, did_you_mean=did_you_mean(name, known))
-        for name in unknown
-    ]
-    for _, name, spec, conversion in parsed:
-        suffix = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
-        suffixes = _SUFFIXES.get(name or "", ("",))
-        if name in known and suffix not in suffixes:
-            forms = " or ".join(f"{{{name}{suffix}}}" for suffix in suffixes)
-            errors.append(
-                Text("{{{name}}} is written {forms}, not {{{name}{suffix}}}.", name=name, forms=forms, suffix=suffix)
-            )
-    if missing := sorted(name for name in allowed if not name.endswith("?") and name not in names):
-        examples = (getattr(locale, field) for locale in shipped_locales().values())
-        shown = " or ".join(repr(getattr(example, part) if part else example) for example in examples)
-        errors.append(
-            Text("must hold {name}, as in {shown}.", name=", ".join(f"{{{name}}}" for name in missing), shown=shown)
+        filled = form.format(**{name: int(shown[name]) if shown[name].isdigit() else shown[name] for name in known})
+    except KeyError as error:
+        name = str(error.args[0])
+        return Text(
+            "{{{name}}} is not filled in here. {did_you_mean}", name=name, did_you_mean=did_you_mean(name, known)
         )
-    return errors
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        return Text("cannot be filled in ({error}). A brace for readers is written twice.", error=error)
+    required = sorted(set.intersection(*names) - _OPTIONAL)
+    if missing := [name for name in required if shown[name] not in filled]:
+        return Text(
+            "must hold {name}, as in {shown}.",
+            name=", ".join(f"{{{name}:02d}}" if name == "minute" else f"{{{name}}}" for name in missing),
+            shown=" or ".join(map(repr, shipped)),
+        )
+    return None
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import ClassVar, Final, Literal, Self, TypeAlias
 
 from policenotify.channel import Services
+from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 
@@ -114,7 +115,7 @@ class NetworkFixture:
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock: FakeClock = clock or FakeClock()
         self.state_store: InMemoryStateStore = InMemoryStateStore()
-        self.services: Services = Services(self.clock, self.state_store)
+        self.services: Services = Services(self.clock, self.state_store, LOCALES)
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.cli.report.source import ReaderPost
 from policenotify.errors import SettingsError
 from policenotify.networks.registry import configure_channel
+from policenotify.render.locales import LOCALES
 from policenotify.settings import write_settings
 from policenotify.settings.init import JOURNAL_NAME, KEYS_NAME
 from policenotify.settings.loader import FILE_NAME
@@ -81,7 +82,7 @@ class DevNetwork:
         options = tomllib.loads(self.toml)["channels"][self.channel]
         people = options.pop("recipients", None)
         recipients = (lambda: people) if people else None
-        return configure_channel(self.channel, options.pop("network"), options, recipients=recipients)
+        return configure_channel(self.channel, options.pop("network"), options, recipients=recipients, locales=LOCALES)
 
     @property
     def posts(self) -> list[ReaderPost]:

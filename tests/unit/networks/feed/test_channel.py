@@ -15,7 +15,7 @@ import pytest
 
 from policenotify.channel import Post, PostRef, StateStore
 from policenotify.errors import Blocked, JournalError, Refused, SettingsError, Unavailable, Unconfirmed
-from policenotify.formats.feed import GONE, KEPT
+from policenotify.formats.feed import KEPT
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.feed import store as store_module
@@ -26,7 +26,7 @@ from tests.support.channels import open_channel
 from tests.support.feed_items import THREAD, digest
 from tests.unit.networks.feed.test_contract import URL, DeniedSystem
 
-ENDED_FOR_GOOD = (KEPT + GONE).total_seconds()
+ENDED_FOR_GOOD = KEPT.total_seconds()
 
 
 class Desk:
@@ -490,3 +490,8 @@ def test_entries_of_two_incidents_stand_in_the_order_of_publication(desk: Desk) 
     desk.refs.clear()
     desk.send(Stage.OPENING, "Second", incident="f" * 16)
     assert [entry["title"] for entry in json.loads(desk.read("feed.json"))["items"]] == ["Second", "Premier"]
+
+
+def test_a_language_without_phrases_is_refused_where_it_is_set(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"language: there are no phrases for 'oc'\. .*\[languages\] oc = "):
+        open_channel(PublicFeed, url=URL, folder=tmp_path, publisher="Police", language="oc")

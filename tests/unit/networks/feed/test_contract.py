@@ -25,6 +25,7 @@ from policenotify.testing import (
     VisiblePost,
 )
 from policenotify.testing.contract.fixtures import Call
+from policenotify.testing.contract.texts import HEADLINE_IN_ENGLISH
 from tests.support.channels import open_channel
 
 URL = "https://alertes.police.example/"
@@ -121,7 +122,7 @@ def _seen(entry: dict[str, Any], parents: Mapping[str, str], files: Mapping[str,
     page = entry["url"].removeprefix(URL)
     assert page in files, "a link leads nowhere"
     return VisiblePost(
-        texts=(entry["title"], entry["content_text"]),
+        texts=(entry["title"], entry["content_text"].removesuffix(f"\n\n{HEADLINE_IN_ENGLISH}")),
         id=Path(page).stem,
         parents=(parents[entry["id"]],) if entry["id"] in parents else (),
         pictures=tuple((unescape(alt), files[link.removeprefix(URL)]) for link, alt in images),

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import CategoryCode, Language
+from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.spans import hashtag
 from policenotify.translation import Text
 
@@ -87,6 +88,15 @@ class Phrase(BaseModel):
     other_day: str
 
 
+_Phrase = Annotated[
+    Phrase,
+    BeforeValidator(
+        lambda value: {"today": value, "other_day": value} if isinstance(value, str) else value,
+        json_schema_input_type=str | Phrase,
+    ),
+]
+
+
 class ReminderPhrases(BaseModel):
     """The phrases of a reminder on the duty channels.
 
@@ -105,13 +115,32 @@ class ReminderPhrases(BaseModel):
     reading_instruction: str
 
 
-_Phrase = Annotated[
-    Phrase,
-    BeforeValidator(
-        lambda value: {"today": value, "other_day": value} if isinstance(value, str) else value,
-        json_schema_input_type=str | Phrase,
-    ),
-]
+class FeedPhrases(BaseModel):
+    """The phrases of feeds and of their pages.
+
+    Attributes:
+        end: What became of a message that was ended, as a mark: `TERMINÉ`.
+        end_at: The same as a sentence, with which its text begins.
+        correction: The same of one that was corrected.
+        cancellation: The same of one that was cancelled.
+        incident: The link to the page of an incident.
+    """
+
+    model_config: ClassVar[ConfigDict] = _CONFIG
+
+    end: str
+    end_at: _Phrase
+    correction: str
+    correction_at: _Phrase
+    cancellation: str
+    cancellation_at: _Phrase
+    withdrawn: str
+    open_incidents: str
+    no_open_incident: str
+    all_messages: str
+    incident: str
+    feeds: str
+    languages: str
 
 
 class Locale(BaseModel):
@@ -195,6 +224,7 @@ class Locale(BaseModel):
     emergency_by_text: str = ""
     mail_footer: str
     reminder: ReminderPhrases
+    feed: FeedPhrases
     sets_spaces: bool = False
     plain_words: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[CategoryCode, str] = Field(default_factory=dict)
@@ -202,6 +232,10 @@ class Locale(BaseModel):
     severity_labels: Mapping[CategoryCode, Mapping[Severity, str]] = Field(default_factory=dict)
     severity_hashtags: Mapping[CategoryCode, Mapping[Severity, _Hashtag]] = Field(default_factory=dict)
     stage_marks: Mapping[CategoryCode, Mapping[Stage, str]] = Field(default_factory=dict)
+
+    def typeset(self, text: str) -> str:
+        """Return a finished text with the spaces of the language."""
+        return set_no_break_spaces(text) if self.sets_spaces else text
 
     def time(self, moment: datetime, zone: tzinfo) -> str:
         """Return the time of day: `18h30`, `18h`, `minuit`, `2h45 (heure d'hiver)` in the hour that comes twice."""
@@ -217,10 +251,13 @@ class Locale(BaseModel):
         form = self.clock if local.minute else self.full_hour
         return form.format(hour=local.hour, minute=local.minute)
 
-    def date(self, moment: datetime, today: datetime, zone: tzinfo) -> str:
-        """Return the day, with its year if it is not this one: `vendredi 6 juin`."""
+    def date(self, moment: datetime, today: datetime | None, zone: tzinfo) -> str:
+        """Return the day, with its year if it is not this one: `vendredi 6 juin`.
+
+        Without *today* the year is always named.
+        """
         local = moment.astimezone(zone)
-        form = self.day if local.year == today.astimezone(zone).year else self.day_and_year
+        form = self.day if today and local.year == today.astimezone(zone).year else self.day_and_year
         return form.format(
             weekday=self.weekdays[local.weekday()],
             day=self.first_day.format(day=1) if local.day == 1 else local.day,
@@ -265,13 +302,13 @@ class Locale(BaseModel):
             return self.across.format(start_day=day, end_day=end_day, **times)
         return (self.within.today if is_today else self.within.other_day).format(day=day, **times)
 
-    def date_and_time(self, moment: datetime, today: datetime, zone: tzinfo) -> str:
+    def date_and_time(self, moment: datetime, today: datetime | None, zone: tzinfo) -> str:
         """Return day and time, for a text that is read later: `vendredi 6 juin à 18h30`."""
         if _is_midnight(moment.astimezone(zone)):
             return self._night(moment, today, zone)
         return self.issued.format(day=self.date(moment, today, zone), time=self.time(moment, zone))
 
-    def _night(self, midnight: datetime, today: datetime, zone: tzinfo) -> str:
+    def _night(self, midnight: datetime, today: datetime | None, zone: tzinfo) -> str:
         before = (midnight - _MINUTE).astimezone(zone)
         return self.night.format(weekday=self.weekdays[before.weekday()], day=self.date(midnight, today, zone))
 
