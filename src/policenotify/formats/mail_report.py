@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, a2b_qp
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -16,7 +16,24 @@ from email.utils import getaddresses
 from enum import StrEnum
 from typing import Any, Final
 
-from policenotify.formats.mail_status import FULL, GONE, names_full_mailbox, names_unknown_user
+GONE: Final = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+"""Enhanced codes of an address that does not exist (RFC 3463, section 3.2; RFC 7505, section 4.2)."""
+
+FULL: Final = frozenset({"4.2.2", "5.2.2"})
+"""Enhanced codes of a full mailbox (RFC 3463, section 3.3)."""
+
+# For servers without enhanced codes. A bare 550 also means "relay not permitted", which concerns all recipients.
+_UNKNOWN = re.compile(
+    r"(unknown|no such|invalid|unrout\w+) (local )?(user|recipient|mailbox|address)"
+    r"|(user|recipient|mailbox|address) (is )?(unknown|not found|does not exist|doesn't exist)",
+    re.IGNORECASE,
+)
+# A full mailbox is also refused with a bare 550 or 552, and with other enhanced codes.
+_QUOTA = re.compile(
+    r"\b(over|exceed\w*) (\w+ ){0,3}quota|\bquota (\w+ ){0,2}(exceeded|full|reached)"
+    r"|\b(mailbox|inbox) (\w+ ){0,3}(full|out of storage)|\bfull mailbox|\bmailbox size limit exceeded",
+    re.IGNORECASE,
+)
 
 MOST_BYTES: Final = 131_072
 """Bytes of a mail that are read. A report stands at its beginning, before the mail that it returns.
@@ -28,6 +45,7 @@ _MOST_TEXT: Final = 8_000  # characters of a report in words, which quotes the m
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")  # RFC 3463, section 2
 _REPLY = re.compile(r"(?<![\d.-])([45])\d\d[ -]")  # of SMTP, in a text without a status
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"base64": a2b_base64, "quoted-printable": a2b_qp}
 _WITHOUT_DETAIL: Final = frozenset({"5.0.0", "5.5.0", "4.0.0"})  # Exim and Outlook.com give the real one in words
 _UNAVAILABLE: Final = "mailbox unavailable"  # with 5.5.0, Outlook.com's words for an address that does not exist
 _NOT_THE_PERSON: Final = frozenset("67")  # RFC 3463, section 2: the content, or a policy of the server
@@ -39,7 +57,7 @@ _QMAIL: Final = "This is the qmail-send program"  # D. J. Bernstein, "qmail-send
 
 
 class ReportKind(StrEnum):
-    """What a mail that came back reports about its recipient."""
+    """What a mail that came back reports about its recipient, the final first."""
 
     GONE = "gone"
     """The address does not exist."""
@@ -57,11 +75,6 @@ class ReportKind(StrEnum):
     """An answering machine, or the receipt of a mail program."""
     OTHER = "other"
     """Anything else."""
-
-
-_FINAL_FIRST: Final = (
-    ReportKind.GONE, ReportKind.SOFT, ReportKind.REFUSED, ReportKind.DELAYED, ReportKind.DELIVERED,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,21 +136,14 @@ def _parts(message: Message) -> Iterator[Message]:
 def _blocks(part: Message) -> Iterator[Message]:
     """Yield the groups of fields of a machine-readable part, which RFC 6533 allows to be encoded."""
     payload: Any = part.get_payload()
-    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
-    coded = encoding in {"base64", "quoted-printable"}
-    if part.get_content_type() == "message/delivery-status" and not coded:  # the parser splits this one
-        yield from payload
-        return
-    raw = b"".join(each.as_bytes() for each in payload).strip()
-    if coded:
-        raw = a2b_base64(raw) if encoding == "base64" else a2b_qp(raw)
-    yield from (message_from_bytes(block, policy=compat32) for block in _EMPTY_LINE.split(raw))
+    raw = b"\n\n".join(each.as_bytes() for each in payload).strip()
+    decode = _DECODERS.get(str(part.get("Content-Transfer-Encoding", "")).strip().lower(), bytes)
+    yield from (message_from_bytes(block, policy=compat32) for block in _EMPTY_LINE.split(decode(raw)))
 
 
 def _delivery_status(part: Message) -> tuple[ReportKind, str]:
-    found = [_recipient(block) for block in _blocks(part) if block["Action"]]
-    known = [each for each in found if each[0] in _FINAL_FIRST]
-    return min(known, key=lambda each: _FINAL_FIRST.index(each[0]), default=(ReportKind.OTHER, ""))
+    order, recipients = list(ReportKind), (_recipient(block) for block in _blocks(part) if block["Action"])
+    return min(recipients, key=lambda each: order.index(each[0]), default=(ReportKind.OTHER, ""))
 
 
 def _recipient(block: Message) -> tuple[ReportKind, str]:
@@ -187,23 +193,30 @@ def _feedback(part: Message) -> tuple[ReportKind, str]:
 
 
 def _text(message: Message) -> str:
-    part: Any = next((each for each in _parts(message) if each.get_content_type() == "text/plain"), None)
-    content = part.get_payload(decode=True) if part is not None else None
-    return content[:_MOST_TEXT].decode("ascii", "replace") if isinstance(content, bytes) else ""
+    part = next((each for each in _parts(message) if each.get_content_type() == "text/plain"), None)
+    return _decoded(part)[:_MOST_TEXT].decode("ascii", "replace") if part else ""
+
+
+def _decoded(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
 
 
 def _addresses(message: Message) -> Iterator[str]:
     yield from _in_headers(message, _ENVELOPE)
     for part in _parts(message):
-        if part.get_content_type() == "message/feedback-report":
-            for block in _blocks(part):
-                yield from _in_headers(block, _RETURN)
-        elif part.get_content_type() == "message/rfc822":
-            original: Any = part.get_payload()
-            yield from _in_headers(original[0], _RETURN)
-        elif part.get_content_type() == "text/rfc822-headers":
-            content: Any = part.get_payload(decode=True) or b""
-            yield from _in_headers(message_from_bytes(content, policy=compat32), _RETURN)
+        payload: Any = part.get_payload()
+        match part.get_content_type():
+            case "message/feedback-report":
+                about = list(_blocks(part))
+            case "message/rfc822":
+                about = [payload[0]]
+            case "text/rfc822-headers":
+                about = [message_from_bytes(_decoded(part), policy=compat32)]
+            case _:
+                about = []
+        for each in about:
+            yield from _in_headers(each, _RETURN)
 
 
 def _in_headers(message: Message, names: tuple[str, ...]) -> Iterator[str]:
@@ -211,3 +224,13 @@ def _in_headers(message: Message, names: tuple[str, ...]) -> Iterator[str]:
         for _, address in getaddresses([str(value) for value in message.get_all(name, [])]):
             if "@" in address:
                 yield address.lower()
+
+
+def names_unknown_user(text: str) -> bool:
+    """Return True if a server's words describe a mailbox that does not exist."""
+    return _UNKNOWN.search(text) is not None
+
+
+def names_full_mailbox(text: str) -> bool:
+    """Return True if a server's words describe a full mailbox."""
+    return _QUOTA.search(text) is not None

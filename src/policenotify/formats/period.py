@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from policenotify.formats.item import Item
 from policenotify.model.cap import Certainty, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
+
+if TYPE_CHECKING:
+    from policenotify.formats.item import Item
 
 AFTER_END: Final = timedelta(hours=1)
 """How long alerts and traffic partners still show that something has ended."""

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from policenotify.formats.feed import Feed, Thread
-from policenotify.formats.item import Item
 from policenotify.formats.period import AFTER_END, FINAL
 from policenotify.model.cap import Certainty, Precision
 from policenotify.model.location import Location
 from policenotify.model.message import Category, Message
 from policenotify.text.characters import one_line
+
+if TYPE_CHECKING:  # the checks, which need the rules only, are imported at every start
+    from policenotify.formats.feed import Feed, Thread
+    from policenotify.formats.item import Item
 
 TRAFFIC_FORMATS: Final = frozenset({"cifs", "datex"})
 """The formats for traffic partners."""

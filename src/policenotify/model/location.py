@@ -200,7 +200,8 @@ class Area(FrozenModel):
 
     def polygons(self) -> Polygons:
         """Return its polygons: each an outer ring, then the holes."""
-        return (self.coordinates,) if self.type == "Polygon" else self.coordinates  # type: ignore[return-value]
+        one = self.type == "Polygon"
+        return (self.coordinates,) if one else self.coordinates  # type: ignore[return-value]  # `type` decides the depth
 
     def rings(self) -> tuple[Ring, ...]:
         """Return all rings, outer and inner, of all polygons."""

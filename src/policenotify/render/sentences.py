@@ -66,18 +66,14 @@ def lower_first(text: str, names: str, words: Collection[str]) -> str:
         words: The words that may lose it, in small letters.
     """
     word = _FIRST_WORD.match(text)
-    if word is None or not words or word[0][1:] != word[0][1:].lower():  # SNCF
+    if word is None or word[0][1:] != word[0][1:].lower() or not words:
         return text
-    return text if _keeps_capital(text, word[0], names, words) else text[:1].lower() + text[1:]
-
-
-def _keeps_capital(text: str, word: str, names: str, words: Collection[str]) -> bool:
-    first = word.lower()
-    if first in _ARTICLES:  # Les Halles
-        return _NAME_AFTER.match(text, len(word)) is not None
-    if word in _FIRST_WORD.findall(names):  # Feu, at Feu
-        return True
-    return first not in words and not first.endswith(_COMMON_ENDINGS)
+    first = word[0].lower()
+    if first in _ARTICLES:
+        is_name = _NAME_AFTER.match(text, word.end()) is not None
+    else:
+        is_name = word[0] in _FIRST_WORD.findall(names) or not (first in words or first.endswith(_COMMON_ENDINGS))
+    return text if is_name else text[:1].lower() + text[1:]
 
 
 def follow(text: str, continued: str, *, colon: str, dash: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
 from policenotify.formats.cap.french_codes import DEPARTMENTS
-from policenotify.formats.cap.reader import EVENT_CODES, Part, Reference, read
+from policenotify.formats.cap.reader import EVENT_CODES, AlertPart, Reference, read
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
 from policenotify.model.location import Area, DepartmentCode, InseeCode, Point
 from policenotify.model.message import Category, Language, Link
@@ -81,7 +81,7 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
     findings: list[Finding] = []
     ends = False
     if kind != "Alert" and not references:
-        findings.append(_lacks("references", Text("The alert changes another one and does not name it.")))
+        findings.append(_finding("PN701", "references", Text("The alert changes another one and does not name it.")))
     if infos:
         by_language = _by_language(infos)
         first = language if language in by_language else next(iter(by_language))
@@ -95,7 +95,7 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
         findings += about
         if len(by_language) + 1 < len(infos):
             left_out = Text("Some parts of the alert were left out: another one has their language.")
-            findings.append(_advice("PN702", "info", left_out))
+            findings.append(_finding("PN702", "info", left_out))
         ends = fields["urgency"] is Urgency.PAST or ResponseType.ALL_CLEAR in own.many(ResponseType, "responseType")
     return Imported(
         reference=reference,
@@ -107,16 +107,16 @@ def imported(content: bytes, *, codes: Mapping[str, Sequence[str]], language: st
     )
 
 
-def _by_language(infos: Sequence[Part]) -> dict[str, Part]:
+def _by_language(infos: Sequence[AlertPart]) -> dict[str, AlertPart]:
     """Return the first part in each language, without its region."""
-    first: dict[str, Part] = {}
+    first: dict[str, AlertPart] = {}
     for info in infos:
         tag = info.text("language").partition("-")[0].lower()
         first.setdefault(tag if _is(_language, tag) else "en", info)  # English is the standard's default
     return first
 
 
-def _fields(info: Part, infos: Sequence[Part], *, sender: str) -> tuple[dict[str, Any], list[Finding]]:
+def _fields(info: AlertPart, infos: Sequence[AlertPart], *, sender: str) -> tuple[dict[str, Any], list[Finding]]:
     """Return the fields of a message in one language, and what the desk should know of them."""
     start, end = info.time("onset") or info.time("effective"), info.time("expires")
     link = info.text("web") or next(filter(None, (each.text("web") for each in infos)), "")
@@ -133,23 +133,23 @@ def _fields(info: Part, infos: Sequence[Part], *, sender: str) -> tuple[dict[str
         **_words(info),
     }
     if not link:
-        findings.append(_lacks("web", Text("The alert has no link to more information.")))
+        findings.append(_finding("PN701", "web", Text("The alert has no link to more information.")))
     elif fields["link"] is None:
-        findings.append(_advice("PN703", "link", Text("The link of the alert is not one that may be published.")))
+        findings.append(_finding("PN703", "link", Text("The link of the alert is not one that may be published.")))
     if end is None:
-        findings.append(_lacks("expires", Text("The alert has no end of its validity.")))
+        findings.append(_finding("PN701", "expires", Text("The alert has no end of its validity.")))
     elif start and start >= end:
-        findings.append(_lacks("effective", Text("The alert expires before it begins.")))
+        findings.append(_finding("PN701", "effective", Text("The alert expires before it begins.")))
     if not info.text("description"):
-        findings.append(_lacks("description", Text("The alert has no description.")))
+        findings.append(_finding("PN701", "description", Text("The alert has no description.")))
     if len(one_line(info.text("headline"))) > _HEADLINE:
-        findings.append(_advice("PN704", "headline", Text("The headline of the alert is too long, and was cut.")))
+        findings.append(_finding("PN704", "headline", Text("The headline of the alert is too long, and was cut.")))
     if any(len(clean(info.text(name))) > _PROSE for name in ("description", "instruction")):
-        findings.append(_advice("PN704", "description", Text("The text of the alert is too long, and was cut.")))
+        findings.append(_finding("PN704", "description", Text("The text of the alert is too long, and was cut.")))
     return fields, findings
 
 
-def _words(info: Part) -> dict[str, str]:
+def _words(info: AlertPart) -> dict[str, str]:
     lines = (one_line(text)[:_HEADLINE].strip() for text in (info.text("headline"), info.required("event")))
     headline = next(filter(None, lines), "")
     if not headline:
@@ -162,7 +162,7 @@ def _prose(text: str) -> str:
     return "\n".join(lines).strip()[:_PROSE]
 
 
-def _category(info: Part, codes: Mapping[str, Sequence[str]]) -> str:
+def _category(info: AlertPart, codes: Mapping[str, Sequence[str]]) -> str:
     own = EVENT_CODES.partition(":")[0]
     named = [value for name, value in info.pairs("eventCode") if name.partition(":")[0] == own]
     known = list(dict.fromkeys(chain.from_iterable(codes.get(code, ()) for code in named)))
@@ -178,7 +178,7 @@ def _category(info: Part, codes: Mapping[str, Sequence[str]]) -> str:
     raise InvalidAlert(Text("no category here has its event. Give one: --category"))
 
 
-def _place(areas: Sequence[Part]) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, list[Finding]]:
     """Return the place by its codes and its shape, or else in words."""
     pairs = [(name.upper(), value) for area in areas for name, value in area.pairs("geocode")]
     communes = [value for name, value in pairs if name in {"INSEE", "COG"} and _is(_commune, value)]
@@ -200,14 +200,14 @@ def _place(areas: Sequence[Part]) -> tuple[dict[str, Any] | None, list[Finding]]
     if not departments and 0 < len(label) <= _LABEL:
         fields["label"] = label
     if not areas:
-        return None, [_lacks("area", Text("The alert has no area."))]
+        return None, [_finding("PN701", "area", Text("The alert has no area."))]
     if not fields:
-        return None, [_advice("PN705", "location", Text("No place of the alert is known here."))]
+        return None, [_finding("PN705", "location", Text("No place of the alert is known here."))]
     left_out = Text("A part of the alert's area is not known here, and was left out.")
-    return fields, [_advice("PN705", "location", left_out)] if unknown else []
+    return fields, [_finding("PN705", "location", left_out)] if unknown else []
 
 
-def _shape(areas: Sequence[Part]) -> tuple[dict[str, Any], bool]:
+def _shape(areas: Sequence[AlertPart]) -> tuple[dict[str, Any], bool]:
     """Return the area or else the point, and True if another shape was left out.
 
     Raises:
@@ -240,13 +240,10 @@ def _is(kind: TypeAdapter[str], value: str) -> bool:
     return True
 
 
-def _advice(code: str, field: str, reason: AnyText) -> Finding:
-    remedy = Text("Compare the draft with the alert before you submit it.")
-    return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy)
-
-
-def _lacks(field: str, reason: AnyText) -> Finding:
-    """Return what is an error by Google's profile of CAP."""
-    remedy = Text("Complete the draft before you submit it.")
-    source = "Google Public Alerts CAP v1.0"
-    return Finding(code="PN701", level=Level.ADVISE, field=field, reason=reason, remedy=remedy, source=source)
+def _finding(code: str, field: str, reason: AnyText) -> Finding:
+    """Return an advice: PN701 is an error by Google's profile of CAP."""
+    if code == "PN701":
+        remedy, source = Text("Complete the draft before you submit it."), "Google Public Alerts CAP v1.0"
+    else:
+        remedy, source = Text("Compare the draft with the alert before you submit it."), ""
+    return Finding(code=code, level=Level.ADVISE, field=field, reason=reason, remedy=remedy, source=source)

@@ -23,7 +23,6 @@ EVENT_CODES: Final = "OET:v1.2"
 MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
 
-_DEEPEST: Final = 12  # levels: an alert has 5, and a signature, which is not read, more
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
 _NAME: Final = re.compile(r"[^\s,&<]+")  # section 3.2.1: `identifier` and `sender`
 _OLD: Final = re.compile(r"urn:oasis:names:tc:emergency:cap:(1\.[01])|http://www\.incident\.com/cap/(1\.0)")
@@ -39,7 +38,7 @@ class Reference(NamedTuple):
     sent: datetime
 
 
-class Part:
+class AlertPart:
     """An element and what stands in it, by the names of the standard."""
 
     def __init__(self, element: Element, name: str) -> None:
@@ -50,9 +49,9 @@ class Part:
             if space == NAMESPACE:
                 self._children.setdefault(local, []).append(child)
 
-    def parts(self, name: str) -> list[Part]:
+    def parts(self, name: str) -> list[AlertPart]:
         """Return the elements of a name."""
-        return [Part(child, name) for child in self._children.get(name, ())]
+        return [AlertPart(child, name) for child in self._children.get(name, ())]
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of a name that are not empty."""
@@ -130,22 +129,10 @@ def _time(text: str, name: str) -> datetime:
 class _Tree(TreeBuilder):
     """A tree without a document type, whose entities could read files or grow without end."""
 
-    depth = 0
-
     def doctype(self, name: str, _public: str | None, _system: str | None) -> NoReturn:
         if name.lower() == "html":
             raise InvalidAlert(Text("it is a web page"))
         raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
-
-    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise InvalidAlert(Text("its elements are nested too deeply"))
-        return super().start(tag, attrs)
-
-    def end(self, tag: str, /) -> Element:
-        self.depth -= 1
-        return super().end(tag)
 
 
 def parse(content: bytes) -> Element:
@@ -168,7 +155,7 @@ def parse(content: bytes) -> Element:
     return top
 
 
-def read(content: bytes) -> Part:
+def read(content: bytes) -> AlertPart:
     """Read an alert.
 
     Raises:
@@ -180,4 +167,4 @@ def read(content: bytes) -> Part:
         raise InvalidAlert(Text("it is CAP {old}, and only CAP 1.2 is read", old=old[1] or old[2]))
     if space != NAMESPACE or name != "alert":
         raise InvalidAlert(Text("its top element is not the alert of CAP 1.2"))
-    return Part(top, "alert")
+    return AlertPart(top, "alert")

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, Self, TypeAlias
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable
-from policenotify.formats.mail_status import FULL, GONE, names_full_mailbox, names_unknown_user
+from policenotify.formats.mail_report import FULL, GONE, names_full_mailbox, names_unknown_user
 from policenotify.networks._bounds import ADDRESS, redact
 from policenotify.translation import AnyText, Text
 from policenotify.transport import quoted, why_unreachable

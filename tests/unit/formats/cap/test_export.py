@@ -13,7 +13,7 @@ from hypothesis import given
 
 from policenotify.formats.cap.export import alert_files, alert_ids
 from policenotify.formats.cap.fields import imported
-from policenotify.formats.cap.reader import Part, read
+from policenotify.formats.cap.reader import AlertPart, read
 from policenotify.formats.drawing import draw
 from policenotify.formats.feed import Feed, Site, Thread
 from policenotify.model.cap import Precision
@@ -39,7 +39,7 @@ def files(thread: Thread, site: Site = ALERT_SITE) -> list[bytes]:
     return list(alert_files(Feed(site, thread.items, now=NOW), thread).values())
 
 
-def drawn(thread: Thread) -> list[Part]:
+def drawn(thread: Thread) -> list[AlertPart]:
     return [read(content) for content in files(thread)]
 
 
@@ -48,11 +48,11 @@ def one(message: Message = ACCIDENT, **changes: Any) -> bytes:
     return content
 
 
-def info(alert: Part) -> Part:
+def info(alert: AlertPart) -> AlertPart:
     return alert.parts("info")[0]
 
 
-def areas(alert: Part) -> list[tuple[str, list[tuple[str, str]]]]:
+def areas(alert: AlertPart) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(area.text("areaDesc"), area.pairs("geocode")) for area in info(alert).parts("area")]
 
 

@@ -119,6 +119,11 @@ def test_a_rebuild_draws_from_the_items_alone(desk: Desk) -> None:
     assert {path: desk.read(path) for path in drawn} == before
 
 
+def test_a_rebuild_before_the_first_message_draws_the_files_without_entries(desk: Desk) -> None:
+    assert {"feed.atom", "feed.json", "feed.rss", "index.html"} <= set(desk.channel.rebuild())
+    assert json.loads(desk.read("feed.json"))["items"] == []
+
+
 def test_a_changed_title_is_drawn_everywhere(desk: Desk, store: InMemoryStateStore) -> None:
     opening = desk.send(Stage.OPENING, "Rue Foch fermée")
     other = Desk(desk.folder, desk.clock, store, publisher="Gendarmerie")
