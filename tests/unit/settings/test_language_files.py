@@ -472,8 +472,8 @@ def test_a_feed_and_its_pages_are_in_the_language_of_the_installation(desk: Desk
     assert '<h1 dir="auto">BEENDET – [Verkehrsunfall] ' in page
     assert "Veröffentlicht" in page
     assert "Aktuelles und Kommendes" in index
-    for path in ("feed.atom", "feed.rss", "feed.json"):
-        assert "Beendet um " in (folder / path).read_text("utf-8")
+    for name in ("feed.atom", "feed.rss", "feed.json"):
+        assert "Beendet um " in (folder / name).read_text("utf-8")
     files = "".join(each.read_text("utf-8") for each in folder.rglob("*") if each.suffix in {".html", ".atom", ".rss"})
     french = {text for text in FR.feed.model_dump().values() if isinstance(text, str)} - {"Feeds"}
     assert not [text for text in (*french, FR.mail_issued, "Terminé", *FR.weekdays) if text in files]
