@@ -203,7 +203,7 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
     for tag, language in languages_of(settings).items():
         if language.file or tag in used:
             check = f"language {tag}"
-            yield note(check, str(language)) if language.lent else right(check, str(language))
+            yield note(check, language.summary) if language.lent else right(check, language.summary)
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield note(
             "categories",

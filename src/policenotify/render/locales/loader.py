@@ -62,13 +62,17 @@ class LoadedLocale:
     base: str = ""
     lent: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        shown = f"{self.file or Text('as shipped')}, version {self.locale.version}"
+    @property
+    def summary(self) -> AnyText:
+        """Its origin and version, and what another language lends."""
+        origin = Text("{file}, version {version}", file=self.file or Text("as shipped"), version=self.locale.version)
         if not self.lent:
-            return shown
+            return origin
         count, names = len(self.lent), ", ".join(self.lent)
-        lent = Text("; {lent_count} phrases are in {base}: {lent}", lent_count=count, base=self.base, lent=names)
-        return f"{shown}{lent}"
+        return Text.join(
+            "; ",
+            (origin, Text("{lent_count} phrases are in {base}: {lent}", lent_count=count, base=self.base, lent=names)),
+        )
 
 
 def template(language: str) -> str:
