@@ -54,7 +54,7 @@ _OF_PYDANTIC = {
 FORMS = {
     "category": Text("write a code such as traffic_accident"),
     "language": Text("write a language such as fr, oc or pt-BR"),
-    "location.commune": Text("write a code of INSEE such as 34172"),
+    "location.commune": Text("write a name, or a code of INSEE such as 34172"),
     "location.department": Text("write a code such as 34, 2A or 974"),
     "location.road.road": Text("write a road such as A9, N113 or D612E7"),
     "lifecycle.incident": Text("write 1 to 64 letters, digits and . _ -, beginning with a letter or digit"),

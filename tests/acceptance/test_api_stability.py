@@ -47,6 +47,7 @@ MODULES: Final = {
     "policenotify.testing.strategies": "property-based tests",
     "policenotify.campaigns": "applications",
     "policenotify.catalogue": "applications",
+    "policenotify.model.places": "applications",
     "policenotify.render.locales": "added languages and categories",
     "policenotify.integrations.celery": "task queues and web frameworks",
     "policenotify.integrations.procrastinate": "task queues and web frameworks",

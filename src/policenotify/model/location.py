@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import groupby
 from typing import Annotated, Literal, Self
 
@@ -16,11 +17,12 @@ from pydantic import (
     model_validator,
 )
 
+from policenotify.model import places
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.text.house_numbers import remove_house_numbers
 from policenotify.text.patterns import lazy_pattern
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.validation import at_place
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
@@ -47,7 +49,9 @@ def _require_printable(value: str) -> str:
 
 
 # [0-9], because \d matches the digits of every script.
-InseeCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|2[AB])[0-9]{3}$")]
+_CODE = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{3}")
+
+InseeCode = Annotated[str, StringConstraints(pattern=f"^{_CODE.pattern}$")]
 """A commune's code in the *Code officiel géographique* of INSEE: five characters, `34172`, `2A004`, `97411`."""
 
 DepartmentCode = Annotated[str, StringConstraints(pattern=r"^(?:0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]|9[78][0-9])$")]
@@ -290,7 +294,8 @@ class Location(FrozenModel):
     Every field is optional, but a check requires a place that readers can recognise.
 
     Attributes:
-        commune: INSEE code of the commune. Names are not unique.
+        commune: INSEE code of the commune. Its name will do, if no other commune in the department, or in France, has
+            it: it is looked up once, and the code is kept.
         commune_name: The commune's name as INSEE writes it. Filled in from the code at publication, whatever it is.
         department: Code of the department. Filled in from the commune.
         department_name: Filled in like `commune_name`, from the department's code.
@@ -324,6 +329,21 @@ class Location(FrozenModel):
     polyline: Polyline | None = None
     precision: Precision | None = None
     also_departments: tuple[DepartmentCode, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_by_name(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        name = values.get("commune")
+        if not isinstance(name, str) or _CODE.fullmatch(name):
+            return values
+        department = values.get("department")
+        try:
+            found = places.find(name, department if isinstance(department, str) else None)
+        except ValueError as error:
+            raise ValueError(at_place("commune", text_of(error))) from None
+        return {**values, "commune": found.code}
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -378,7 +378,7 @@ class Preparer:
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
             thread=self.journal.keys.tag("thread", message.incident)[:16] if message.incident else "",
             names=self.names,
-            is_shared=bool(name) and places.is_shared(name),
+            is_shared=places.is_shared(name or ""),
         )
 
     def discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:
