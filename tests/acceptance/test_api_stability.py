@@ -40,6 +40,7 @@ MODULES: Final = {
     "policenotify.networks.options": "networks",
     "policenotify.checks": "rules of an installation, and the law of other countries",
     "policenotify.errors": "networks, applications",
+    "policenotify.events": "applications",
     "policenotify.log": "applications",
     "policenotify.transport": "networks",
     "policenotify.text": "networks",
