@@ -50,14 +50,7 @@ if TYPE_CHECKING:
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.progress import Progress, pace
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
-    from policenotify.model.status import (
-        Alarm,
-        ChannelProblem,
-        ChannelStatus,
-        InstallationStatus,
-        WaitsForList,
-        WorkerProblem,
-    )
+    from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus, Problem, WaitsForList
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.alerts import ImportedAlert, import_alert
     from policenotify.publishing.approval import ApprovalRule
@@ -94,7 +87,7 @@ _HOMES = {
     "model.history": ("Outcome",),
     "model.progress": ("Progress", "pace"),
     "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
-    "model.status": ("Alarm", "ChannelProblem", "ChannelStatus", "InstallationStatus", "WaitsForList", "WorkerProblem"),
+    "model.status": ("Alarm", "ChannelStatus", "InstallationStatus", "Problem", "WaitsForList"),
     "publishing.reminders": ("Reminder", "ReminderPolicy"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
@@ -112,7 +105,6 @@ __all__ = [
     "Category",
     "CategoryProfile",
     "Certainty",
-    "ChannelProblem",
     "ChannelStatus",
     "Diagnosis",
     "DiagnosisLine",
@@ -145,6 +137,7 @@ __all__ = [
     "Polyline",
     "Precision",
     "Preview",
+    "Problem",
     "Progress",
     "Publication",
     "PublicationFailed",
@@ -169,7 +162,6 @@ __all__ = [
     "Urgency",
     "WaitsForList",
     "Worker",
-    "WorkerProblem",
     "import_alert",
     "open_publisher",
     "pace",
