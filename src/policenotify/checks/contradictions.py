@@ -11,6 +11,7 @@ from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Category, Translation
+from policenotify.model.texts import PROSE
 from policenotify.render.locales import Locale, best_match
 from policenotify.text.comparison import affirms, contains_words, fold
 from policenotify.text.patterns import lazy_pattern
@@ -122,7 +123,7 @@ def found_or_searched(context: CheckContext) -> Iterator[Hit]:
 def end_not_announced(context: CheckContext) -> Iterator[Hit]:
     """Warn of an end that is still to come, or that holds in one direction only."""
     for prefix, _, _, words in _wordings(context) if context.message.stage is Stage.END else ():
-        for name in ("headline", "description", "instruction"):
+        for name in PROSE:
             if _LATER.search(fold(getattr(words, name))):
                 yield Hit(f"{prefix}{name}")
 

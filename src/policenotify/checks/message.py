@@ -21,6 +21,7 @@ from policenotify.findings import Level
 from policenotify.formats.roads import Gap, find_gap, is_only_a_hazard, road_kind
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
+from policenotify.model.texts import PROSE
 from policenotify.render.locales import Locale, best_match
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean
@@ -39,7 +40,6 @@ HAZARD_WITHIN: Final = 60
 _HOUR: Final = timedelta(hours=1)
 _NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
-_PROSE: Final = ("headline", "description", "instruction")
 _FILE_NAME: Final = re.compile(
     r"\S+\.(?:jpe?g|png|gif|webp|heic|tiff?|bmp)|(?:IMG|DSC|PXL|image|photo)[\W_]*\d[\w.-]*", re.IGNORECASE
 )
@@ -190,7 +190,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Hit]:
     """Warn of an end whose text denies an all-clear."""
     if context.message.stage is not Stage.END:
         return
-    for language, field, text in texts_of(context.message, *_PROSE):
+    for language, field, text in texts_of(context.message, *PROSE):
         locale = best_match(language, context.locales)
         if locale and False in _all_clears(text, locale).values():
             yield Hit(field)

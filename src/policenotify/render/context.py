@@ -14,6 +14,7 @@ from policenotify.model.cap import Severity, Urgency
 from policenotify.model.history import History, HistoryEntry, Outcome, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Known, Message, Translation
+from policenotify.model.texts import TextKind, text_fields
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.locales.locale import Locale
 from policenotify.render.places import LONGEST, Place, place_of
@@ -27,6 +28,7 @@ from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.handles import handles_in_words, hashtags_in_words
 from policenotify.text.spans import hashtag
 
+_WRITTEN: Final = frozenset({TextKind.LINE, TextKind.PROSE})
 _NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
 
 _Args = ParamSpec("_Args")
@@ -103,9 +105,8 @@ class RenderContext:
     @cached_property
     def _has_typed_hashtags(self) -> bool:
         messages = (self.message, *(entry.message for entry in self.history.entries[:1]))
-        wordings: list[Message | Translation] = [*messages]
-        wordings += (words for message in messages for words in message.translations)
-        return any("#" in text or "＃" in text for words in wordings for text in _texts_of(words))
+        written = (field for message in messages for field in text_fields(message) if field.kind in _WRITTEN)
+        return any("#" in field.text or "＃" in field.text for field in written)
 
     @cached_property
     def _translation(self) -> Translation:
@@ -340,12 +341,6 @@ class RenderContext:
         place, labels = self.place, self.locale.labels.values()
         named = filter(None, (*labels, place.name, place.department))
         return {**{f"#{hashtag(name)}": name for name in named}, f"#{place.tag}": place.name, **self.names}
-
-
-def _texts_of(words: Message | Translation) -> tuple[str, ...]:
-    known = words.known
-    sentences = (known.confirmed or "", known.unconfirmed or "") if known else ()
-    return (words.headline, words.description, words.instruction, *sentences)
 
 
 def translation_of(message: Message, language: str) -> Translation:
