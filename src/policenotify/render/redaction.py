@@ -6,13 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from policenotify.model.message import Message
 from policenotify.model.texts import TextField, TextKind, reworded, text_fields
-from policenotify.text.house_numbers import (
-    HouseNumberRemoval,
-    remove_from_headline,
-    remove_from_text,
-    remove_house_numbers,
-    street_names,
-)
+from policenotify.text.house_numbers import HouseNumberRemoval, remove_house_numbers, street_names
 
 
 def house_numbers(message: Message, earlier: Iterable[Message] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -42,9 +36,11 @@ def without_house_numbers(message: Message, label: Callable[[str], str], earlier
 
 
 def _removal(field: TextField, streets: frozenset[str]) -> HouseNumberRemoval:
-    if field.kind is TextKind.PROSE:
-        return remove_from_text(streets, field.text)
-    return (remove_house_numbers if field.kind is TextKind.ADDRESS else remove_from_headline)(field.text)
+    if field.kind is TextKind.ADDRESS:
+        return remove_house_numbers(field.text)
+    if field.kind is TextKind.PROSE:  # other addresses in it are those of services
+        return remove_house_numbers(field.text, streets)
+    return remove_house_numbers(field.text, streets | street_names(field.text), units=True)
 
 
 def _streets(*messages: Message) -> frozenset[str]:
