@@ -45,7 +45,6 @@ class CheckContext:
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
-        names: The words for accounts (`@PompiersHerault`) of the installation.
         typed: The message as the desk wrote it, unless that is the resolved one.
         words: The word lists of the installation.
         file_names: Language, field and name of each picture that was given as a file.
@@ -62,7 +61,6 @@ class CheckContext:
     locales: Mapping[str, Locale] = attribute(default_factory=lambda: LOCALES)
     mentions: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
-    names: Mapping[str, str] = attribute(default_factory=dict)
     typed: Message | None = None
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()

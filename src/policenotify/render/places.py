@@ -229,7 +229,7 @@ def _is_french(locale: Locale) -> bool:
 
 def _repaired(text: str | None) -> str:
     """Return the text in one line, without unintended links and mentions."""
-    return repair(one_line(text or "")).text
+    return repair(one_line(text or ""))
 
 
 def tagged(text: str, name: str) -> str | None:

@@ -44,8 +44,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     """
     capabilities = channel.capabilities.for_severity(context.message.severity)
     channel = channel.model_copy(update={"capabilities": capabilities})
-    tags = capabilities.hashtags and not capabilities.html
-    context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
+    context = context.cached(RenderContext.on_channel, channel.mentions)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
     notes: list[AnyText] = (

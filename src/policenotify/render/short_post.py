@@ -32,7 +32,7 @@ from typing import Final, NamedTuple
 
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
-from policenotify.render.sentences import follow, open_ended, sentence, upper_first
+from policenotify.render.sentences import open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
 from policenotify.text.patterns import lazy_pattern
@@ -276,8 +276,7 @@ class Wording:
             event = dated(headline, period)
             if not where:
                 return event
-            continued = context.after_colon(event, place.one_line())
-            return follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
+            return f"{upper_first(where)}{context.locale.dash}{event}"
         bare = not any(stop in headline for stop in _STOPS)
         if not details:
             event = dated(headline, period)
@@ -339,8 +338,7 @@ class Wording:
             dated = context.times.dated(open_ended(headline), period) if period or source else headline
             event = " ".join(filter(None, (sentence(f"{dated}{source}"), sentence(upper_first(details)))))
             if where:
-                continued = context.after_colon(event, place.one_line())
-                event = follow(where, continued, colon=context.locale.colon, dash=context.locale.dash)
+                event = f"{where}{context.locale.dash}{event}"
             return f"{self._emoji} {mark}{event}"
 
         first, rest = self._arranged(lead, place.details_missing_in(stated))
