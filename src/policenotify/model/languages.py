@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, TypeVar
 
-from policenotify.text.patterns import lazy_pattern
-
-_REGION: Final = lazy_pattern(r"-(?:[A-Z]{2}|[0-9]{3})\Z")
+_REGION: Final = re.compile(r"-(?:[A-Z]{2}|[0-9]{3})\Z")
 
 _Value = TypeVar("_Value")
 

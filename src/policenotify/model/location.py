@@ -20,13 +20,11 @@ from pydantic import (
 from policenotify.model import places
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
-from policenotify.text.house_numbers import remove_house_numbers
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import Text, text_of
 from policenotify.validation import at_place
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
-_UNPRINTABLE = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _collapse_whitespace(value: object) -> object:
@@ -374,10 +372,10 @@ class Location(FrozenModel):
                 changes[field] = None
         for field in _ADDRESSES if at_most is not Precision.EXACT else ():
             if words := changes.get(field, getattr(self, field)):
-                changes[field] = remove_house_numbers(str(words)).text or None
+                changes[field] = _without_numbers(str(words))
         if at_most is not Precision.EXACT:
             if self.between and "between" not in changes:
-                ends = tuple(filter(None, (remove_house_numbers(end).text for end in self.between)))
+                ends = tuple(filter(None, map(_without_numbers, self.between)))
                 changes["between"] = ends if len(ends) == len(self.between) else None
             if self.road and "road" not in changes:
                 changes["road"] = _without_position(self.road)
@@ -392,8 +390,14 @@ class Location(FrozenModel):
 def _without_position(road: RoadRef) -> RoadRef:
     """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
     words = {"direction": road.direction, "exit": road.exit, "administrator": road.administrator}
-    changes = {name: (text and remove_house_numbers(text).text) or None for name, text in words.items()}
+    changes = {name: text and _without_numbers(text) for name, text in words.items()}
     return road.model_copy(update={"point": None, **changes})
+
+
+def _without_numbers(words: str) -> str | None:
+    from policenotify.text.house_numbers import remove_house_numbers  # noqa: PLC0415 - many expressions, few users
+
+    return remove_house_numbers(words).text or None
 
 
 def _department_in(commune: str) -> str:

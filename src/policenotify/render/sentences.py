@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from policenotify.text.characters import clean
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 
 _ENDS: Final = tuple(".!?…:")
 _CLOSING: Final = "\"'»”)]"
-_ADDRESS: Final = lazy_pattern(r"\S*(?:://|\w[.@]\w)")
+_ADDRESS: Final = re.compile(r"\S*(?:://|\w[.@]\w)")
 
 
 def sentence(text: str) -> str:

@@ -35,7 +35,6 @@ from policenotify.render.context import RenderContext
 from policenotify.render.sentences import open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import hashtag, spans_of
 from policenotify.translation import Text
 
@@ -64,7 +63,7 @@ LINK: Final = "link"
 
 _STOPS: Final = ".,;:!?…"
 # A number that is called by voice, and the word after it: no part of a longer number, and no hour or age.
-_CALLED: Final = lazy_pattern(
+_CALLED: Final = re.compile(
     r"(?:\b(?:le|au|ou|et|call|dial|or|and|die|oder)|:) (?:15|17|18|112)"
     r"(?![\w/:]| ?\d| (?:h|ans|years|jahre)\b)(?: (\w+))?",
     re.IGNORECASE,

@@ -7,10 +7,10 @@ begins without one, link or not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import (
     TextSpan,
     address_prefixes,
@@ -21,12 +21,12 @@ from policenotify.text.spans import (
     spans_of,
 )
 
-_SENTENCE: Final = lazy_pattern(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
+_SENTENCE: Final = re.compile(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
 _CLOSING: Final = frozenset(')]»”"')
 _SIGNS: Final = "@＠"
-_WORD: Final = lazy_pattern(r"[\w@＠:]+")
-_MAIL: Final = lazy_pattern(r"(?<![\w.+-])[\w.+-]++[@＠][\w.-]++")
-_MAY_NEED: Final = lazy_pattern(r"@|＠|\.[^ \n]")
+_WORD: Final = re.compile(r"[\w@＠:]+")
+_MAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]++[@＠][\w.-]++")
+_MAY_NEED: Final = re.compile(r"@|＠|\.[^ \n]")
 
 
 def repair(text: str, mentions: frozenset[str] = frozenset()) -> str:

@@ -10,7 +10,6 @@ import re
 from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
-from policenotify.text.patterns import lazy_pattern
 
 # The engine compares every word of an alternative without case. A look at the next character spares it most of that.
 _WAY: Final = (
@@ -57,7 +56,7 @@ _IN: Final = r"(?:(?<!\w)(?=\w)(?:(?:dans|au|du|de|le|la|à|aux)\s+|l['’]))*(?
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    return lazy_pattern(form, re.IGNORECASE)
+    return re.compile(form, re.IGNORECASE)
 
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF})(?P<way>{_WAY})")
@@ -74,11 +73,11 @@ _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
 _NEXT_WAY: Final = _pattern(rf"[\s,)–-]*(?<!\w)(?P<way>{_WAY})")
 _STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
 # A street in prose, with nothing behind its name.
-_NAMED_STREET: Final = lazy_pattern(
+_NAMED_STREET: Final = re.compile(
     rf"(?<!\w)(?i:(?P<way>{_WAY}))"
     r"(?:\s+(?:(?:de|du|des|la|le|les)(?!\w)|(?:[dl]['’]\s?)?[A-ZÀ-Þ0-9](?:[\w'’-]*|\w{0,2}\.)))+\Z"
 )
-_NAME: Final = lazy_pattern(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
+_NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
 # Kinds of ways that are also common nouns.
 _NOUNS: Final = frozenset(
     {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
@@ -108,7 +107,7 @@ _CALLED: Final = _pattern(
     r"(?:\d+\s*(?:,|/|ou|et|or)\s*(?:(?:le|au)\s+)?)*|(?:(?<!\d)\d{2,4}[\s.-]){2,})\Z"
 )
 _FEW: Final = frozenset({"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"})
-_YEAR: Final = lazy_pattern(r"(?:1[789]|20)\d\d")
+_YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
 _NEAR: Final = 200  # characters around a number that decide: the longest name of a place
 _PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # not an abbreviation: `av. du Dr. Pezet`
 _COMMON: Final = frozenset(
