@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
@@ -206,7 +205,6 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
     return context.is_opening or (bool(posts) and not seen)
 
 
-@lru_cache
 def _has_no_break_spaces(budget: Budget) -> bool:
     """Return True if a no-break space costs as much as an ordinary one."""
     return budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")

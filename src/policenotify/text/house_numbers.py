@@ -192,13 +192,20 @@ def _is_at_street(pattern: re.Pattern[str], match: re.Match[str], text: str, str
         return pattern is not _BEHIND_STREET or _STREET.search(before) is not None
     behind = _NEXT_WAY.match(text, match.end("cut"))
     if behind and _name(behind["way"], text[behind.end() :]) in streets:
-        people = fold(match["number"]) in _FEW and "," in match["cut"]  # `ils étaient deux, rue Foch`
-        calls = _CALLED.search(text[: match.start("number")][-_NEAR:]) is not None
-        return not (people or calls or (pattern is _BEFORE_WAY and _counts(match, text)))
+        return not _is_other(pattern, match, text)
     if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
         return False  # `du 12 au 14` means days
     street = _NAMED_STREET.search(before.rstrip(" ,(–-"))
     return street is not None and _name(street["way"], street[0][len(street["way"]) :]) in streets
+
+
+def _is_other(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
+    """Return True if the number is a telephone number, or counts things or people: `ils étaient deux, rue Foch`."""
+    if fold(match["number"]) in _FEW and "," in match["cut"]:
+        return True
+    if _CALLED.search(text[: match.start("number")][-_NEAR:]):
+        return True
+    return pattern is _BEFORE_WAY and _counts(match, text)
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
