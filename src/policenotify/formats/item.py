@@ -13,7 +13,7 @@ from policenotify.formats.places import is_located
 from policenotify.formats.words import words_in
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
-from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span
+from policenotify.model.post import Digest, EventInfo, Picture, Post, PostRef, Span
 from policenotify.translation import Text
 
 SCHEMA_VERSION = 1
@@ -60,7 +60,7 @@ class Item(FrozenModel):
     published_at: AwareDatetime
     sender: str = ""
     message: Message
-    event: Event | None = None
+    event: EventInfo | None = None
     withdrawn_at: AwareDatetime | None = None
     was_located: bool = False
 

@@ -148,7 +148,7 @@ class Picture(FrozenModel):
     data: bytes = Field(default=b"", exclude=True, repr=False)
 
 
-class Event(FrozenModel):
+class EventInfo(FrozenModel):
     """What a message's category means to warning systems: a part of its profile.
 
     Attributes:
@@ -212,7 +212,7 @@ class Post(_Stored):
     distinct: str = ""
     distinct_spans: tuple[Span, ...] = ()
     message: Message | None = None
-    event: Event | None = None
+    event: EventInfo | None = None
 
 
 class Request(_Stored):

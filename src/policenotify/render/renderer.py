@@ -10,7 +10,7 @@ from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.model.post import Event
+from policenotify.model.post import EventInfo
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
 from policenotify.render.public_message import public_message
@@ -280,9 +280,9 @@ def _public_message(context: RenderContext) -> Message:
     return public_message(context.message, thread=context.thread, label=context.label)
 
 
-def _event(context: RenderContext) -> Event:
+def _event(context: RenderContext) -> EventInfo:
     profile, severity = context.profile, context.message.severity
-    return Event(
+    return EventInfo(
         labels={language: profile.label(language, severity) for language in (context.language, *profile.labels)},
         categories=profile.cap_categories,
         code=profile.event_code,

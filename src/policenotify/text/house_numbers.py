@@ -150,7 +150,7 @@ def remove_house_numbers(
 
 
 def street_names(text: str) -> frozenset[str]:
-    """Return what tells each street in a text from others: the first distinctive word of its name."""
+    """Return what distinguishes each street in a text: the first distinctive word of its name."""
     return frozenset(_name(way[0], text[way.end() :]) for way in _WAYS.finditer(text))
 
 

@@ -33,7 +33,7 @@ from policenotify.model.cap import Certainty, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Translation
-from policenotify.model.post import Event
+from policenotify.model.post import EventInfo
 
 VALIDITY: Final = timedelta(hours=24)
 """How long an alert without an end is valid, unless news of its category may take longer."""
@@ -76,7 +76,7 @@ def alert_ids(site: Site, thread: Thread) -> frozenset[str]:
     return frozenset(item.id for item, _ in _exported(site, thread))
 
 
-def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, Event]]:
+def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, EventInfo]]:
     begun = False
     for item in thread.items if site.cap_sender and "cap" in site.formats else ():
         final = item.stage in {Stage.END, Stage.CANCELLATION}
@@ -89,7 +89,9 @@ def _reference(site: Site, item: Item) -> Reference:
     return Reference(sender=site.cap_sender, identifier=item.id, sent=item.published_at.astimezone(site.zone))
 
 
-def _alert(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], earlier: tuple[Reference, ...]) -> Alert:
+def _alert(
+    site: Site, item: Item, event: EventInfo, areas: tuple[AlertArea, ...], earlier: tuple[Reference, ...]
+) -> Alert:
     status = AlertStatus.EXERCISE if item.message.exercise else AlertStatus.ACTUAL
     own = _reference(site, item)
     if item.withdrawn_at is not None:
@@ -118,7 +120,7 @@ def _alert(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], e
     )
 
 
-def _info(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], words: Translation) -> Info:
+def _info(site: Site, item: Item, event: EventInfo, areas: tuple[AlertArea, ...], words: Translation) -> Info:
     message, ended = item.message, item.stage is Stage.END
     known = words.known
     sentences = (words.description, known.confirmed if known else "", known.unconfirmed if known else "")
@@ -150,7 +152,7 @@ def _info(site: Site, item: Item, event: Event, areas: tuple[AlertArea, ...], wo
     )
 
 
-def _expires(item: Item, event: Event) -> datetime:
+def _expires(item: Item, event: EventInfo) -> datetime:
     """Return when a reader drops the alert: an incident that is still open must not vanish early."""
     at = item.published_at
     if item.stage is Stage.END:
