@@ -89,10 +89,6 @@ may = "our_desk.rules:may"              # a function of yours: who may do what
 
 [languages]                             # files of phrases, for languages that are not shipped
 de = "words/de.toml"
-
-[names]                                 # what readers see instead of an account or a hashtag
-"@PompiersHerault" = "sapeurs-pompiers de l'Hérault"
-"#OTV" = "opération Tranquillité vacances"
 """),
     Table("`[channels.NAME]`", ChannelTable, variable="POLICENOTIFY_CHANNELS__NAME__{}", about=
         "One table for each account. `NAME` is yours, and receipts show it.\n"
@@ -223,7 +219,6 @@ EXAMPLES: Mapping[str, str] = {
     "appeal": "`true`",
     "needs_basis": "`true`",
     "general": "`true`",
-    "names": """`"@Prefet34" = "préfecture de l'Hérault"`""",
     "start": '`"last_seen"`',
     "source": '`"Météo-France"`',
     "contact": '`"04 99 13 50 00"`',

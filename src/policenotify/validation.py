@@ -54,7 +54,7 @@ _OF_PYDANTIC = {
 FORMS = {
     "category": Text("write a code such as traffic_accident"),
     "language": Text("write a language such as fr, oc or pt-BR"),
-    "location.commune": Text("write a code of INSEE such as 34172"),
+    "location.commune": Text("write a name, or a code of INSEE such as 34172"),
     "location.department": Text("write a code such as 34, 2A or 974"),
     "location.road.road": Text("write a road such as A9, N113 or D612E7"),
     "lifecycle.incident": Text("write 1 to 64 letters, digits and . _ -, beginning with a letter or digit"),
@@ -70,7 +70,7 @@ _AT_PLACE: Final = "{place}: {text}"
 _KNOWN: Final = Text("Known here")
 
 
-class Problem(NamedTuple):
+class WrongValue(NamedTuple):
     """A wrong value: its place, empty for the whole, and what is wrong with it."""
 
     place: str
@@ -129,7 +129,7 @@ def validation_errors(
     also: Iterable[str] = (),
     values: object = None,
     hidden: str = "",
-) -> list[Problem]:
+) -> list[WrongValue]:
     """Return the place and text of each wrong value; see `format_validation_errors`."""
     secrets = secret_values(model, values)
     details = error.errors(include_url=False, include_input=False)
@@ -144,11 +144,11 @@ def validation_errors(
 
 def _problem(
     detail: ErrorDetails, model: type[BaseModel], at: str, also: Iterable[str], secrets: list[str], hidden: str
-) -> Problem:
+) -> WrongValue:
     cause = detail.get("ctx", {}).get("error")
     if not detail["loc"] and isinstance(cause, SettingsError):
-        return Problem("", option_error(cause, model, at=at, secrets=secrets))
-    return Problem(path(at, *detail["loc"]).replace(hidden, ""), _text(detail, model, also, secrets))
+        return WrongValue("", option_error(cause, model, at=at, secrets=secrets))
+    return WrongValue(path(at, *detail["loc"]).replace(hidden, ""), _text(detail, model, also, secrets))
 
 
 def option_error(error: BaseException, model: type[BaseModel], *, at: str, secrets: Iterable[str]) -> AnyText:
@@ -187,13 +187,13 @@ def place_in_file(error: ValueError) -> Text:
     return Text("line {line}, column {column}", line=line, column=column)
 
 
-def named_field(text: AnyText) -> Problem:
+def named_field(text: AnyText) -> WrongValue:
     """Return the place that `at_place` has named, and the text."""
     if isinstance(text, Text) and text.template == _AT_PLACE:
         args = dict(text.args)
         inner = args["text"]
-        return Problem(str(args["place"]), inner if isinstance(inner, Text) else str(inner))
-    return Problem("", text)
+        return WrongValue(str(args["place"]), inner if isinstance(inner, Text) else str(inner))
+    return WrongValue("", text)
 
 
 def indented(text: AnyText) -> Text:

@@ -11,18 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from policenotify import (
-    ChannelBlocked,
-    ClockSet,
-    DeliveryDelayed,
-    DeliveryHeld,
-    DeliveryPosted,
-    JournalError,
-    MessagePublished,
-    WorkerLost,
-    WorkerStarted,
-    WorkerStopped,
-)
+from policenotify import JournalError
+from policenotify.events import EventKind
 from policenotify.integrations.django import publisher
 from tests.support.operators_hour import CHANNELS, NUMBERS, RETRY, Hour, open_hour
 from tests.support.postgresql import binaries
@@ -46,7 +36,7 @@ def test_a_worker_is_up(hour: Hour) -> None:
         "a worker is up",
         metric=lambda: hour.metric("workers") == 1,
         log=lambda: hour.logged("A worker runs", level="INFO", event="worker_started"),
-        event=lambda: hour.told(WorkerStarted),
+        event=lambda: hour.told(EventKind.WORKER_STARTED),
         admin=lambda: "A worker runs:" in hour.page("channelrow"),
         status=lambda: hour.shows(0, "A worker runs on"),
     )
@@ -59,7 +49,9 @@ def test_a_message_is_posted(hour: Hour) -> None:
         "a post",
         metric=lambda: all(hour.metric("deliveries_total", channel=name, outcome="posted") == 1 for name in CHANNELS),
         log=lambda: hour.logged("posted", level="INFO", event="posted", publication=made.id, channel="bluesky"),
-        event=lambda: hour.told(MessagePublished) and hour.told(DeliveryPosted, publication=made.id, channel="sms"),
+        event=lambda: (
+            hour.told(EventKind.PUBLISHED) and hour.told(EventKind.POSTED, publication=made.id, channel="sms")
+        ),
         admin=lambda: hour.page(about).count("posted") >= len(CHANNELS),
         status=lambda: hour.shows(0, "Accident rue Foch"),
     )
@@ -74,12 +66,12 @@ def test_a_network_is_down(hour: Hour) -> None:
         metric=lambda: hour.metric("deliveries_pending", channel="bluesky", state="waiting") == 1,
         attempts=lambda: (hour.metric("attempts_total", channel="bluesky", outcome="waiting") or 0) >= 1,
         log=lambda: hour.logged("If that lasts: policenotify doctor", level="WARNING", event="delayed", **about),
-        event=lambda: hour.told(DeliveryDelayed, **about),
+        event=lambda: hour.told(EventKind.DELAYED, **about),
         admin=lambda: "It will be tried again." in hour.page(f"publicationrow/{made.id}/change"),
         status=lambda: hour.shows(3, "It will be tried again."),
     )
     hour.bluesky.recover()
-    hour.seen("the network is back", RETRY, posted=hour.all_posted, event=lambda: hour.told(DeliveryPosted, **about))
+    hour.seen("the network is back", RETRY, posted=hour.all_posted, event=lambda: hour.told(EventKind.POSTED, **about))
 
 
 def test_a_token_is_revoked(hour: Hour) -> None:
@@ -89,7 +81,7 @@ def test_a_token_is_revoked(hour: Hour) -> None:
         "a token is revoked",
         metric=lambda: hour.metric("channel_blocked", channel="mastodon") == 1,
         log=lambda: hour.logged("policenotify doctor", level="ERROR", event="blocked", channel="mastodon"),
-        event=lambda: hour.told(ChannelBlocked, channel="mastodon"),
+        event=lambda: hour.told(EventKind.BLOCKED, channel="mastodon"),
         admin=lambda: all(word in hour.page("channelrow") for word in ("blocked", "token", "Resume")),
         health=lambda: hour.get("/healthz").json()["status"] == "degraded",
         status=lambda: hour.shows(3, "BLOCKED: mastodon", "policenotify doctor, or policenotify resume mastodon"),
@@ -99,7 +91,7 @@ def test_a_token_is_revoked(hour: Hour) -> None:
     hour.seen(
         "the token is valid again",
         posted=hour.all_posted,
-        event=lambda: hour.told(DeliveryPosted, publication=made.id, channel="mastodon"),
+        event=lambda: hour.told(EventKind.POSTED, publication=made.id, channel="mastodon"),
         metric=lambda: hour.metric("channel_blocked", channel="mastodon") == 0,
         status=lambda: hour.shows(0),
     )
@@ -114,7 +106,7 @@ def test_a_gateway_is_slow(hour: Hour) -> None:
         "a gateway is slow",
         metric=lambda: hour.metric("deliveries_pending", channel="sms", state="held") == 1,
         log=lambda: hour.logged("held", level="WARNING", event="held", **about),
-        event=lambda: hour.told(DeliveryHeld, **about),
+        event=lambda: hour.told(EventKind.HELD, **about),
         admin=lambda: "policenotify resolve" in hour.page(f"deliveryrow/{delivery}/change"),
         list=lambda: f" {delivery} " in hour.page("deliveryrow", held="1"),
         status=lambda: hour.shows(3, f"policenotify resolve {delivery}"),
@@ -160,7 +152,7 @@ def test_a_worker_is_killed(hour: Hour) -> None:
         "a post is under way",
         network=lambda: len(hour.mastodon.posts) == len(hour.published),
         others=lambda: all(
-            hour.told(DeliveryPosted, publication=begun.id, channel=name) for name in ("bluesky", "sms")
+            hour.told(EventKind.POSTED, publication=begun.id, channel=name) for name in ("bluesky", "sms")
         ),
     )
     hour.kill_worker()
@@ -170,7 +162,7 @@ def test_a_worker_is_killed(hour: Hour) -> None:
         "a worker is killed",
         metric=lambda: hour.metric("workers") == 0,
         log=lambda: hour.logged("policenotify worker", level="ERROR", event="worker_lost"),
-        event=lambda: hour.told(WorkerLost),
+        event=lambda: hour.told(EventKind.WORKER_LOST),
         admin=lambda: "no worker runs. Start it: manage.py policenotify_worker" in hour.page("channelrow"),
         status=lambda: hour.shows(5, "NO WORKER", "policenotify drain", "policenotify worker"),
         python=lambda: publisher().status().no_worker,
@@ -180,7 +172,7 @@ def test_a_worker_is_killed(hour: Hour) -> None:
         "another worker is up",
         RETRY,
         metric=lambda: hour.metric("workers") == 1,
-        event=lambda: hour.told(DeliveryPosted, publication=made.id, channel="sms"),
+        event=lambda: hour.told(EventKind.POSTED, publication=made.id, channel="sms"),
         posted=hour.all_posted,
         status=lambda: hour.shows(0),
     )
@@ -192,9 +184,9 @@ def test_a_clock_is_set_back(hour: Hour, machine: str, street: str) -> None:
     hour.bluesky.refuse_connections()
     made = hour.publish(street)
     about = {"publication": made.id, "channel": "bluesky"}
-    hour.seen("something waits", event=lambda: hour.told(DeliveryDelayed, **about))
+    hour.seen("something waits", event=lambda: hour.told(EventKind.DELAYED, **about))
     (hour.clock if machine == "worker" else hour.server.clock).set(-3600)
-    hour.seen("it is tried again, and not an hour later", RETRY, event=lambda: hour.told(DeliveryDelayed, **about))
+    hour.seen("it is tried again, and not an hour later", RETRY, event=lambda: hour.told(EventKind.DELAYED, **about))
     hour.bluesky.recover()
     hour.seen(
         "what waited is out, and all is well",
@@ -205,12 +197,12 @@ def test_a_clock_is_set_back(hour: Hour, machine: str, street: str) -> None:
     )
     assert publisher().status().clock_steps == ()
     assert hour.metric("clock_steps_total") == 0
-    assert not any(isinstance(event, ClockSet) for event in hour.events)
+    assert not any(event.kind is EventKind.CLOCK_SET for event in hour.events)
 
 
 def test_nothing_is_lost_and_nothing_is_out_twice(hour: Hour) -> None:
     assert hour.end_worker() == 0
-    hour.seen("the worker has ended", event=lambda: hour.told(WorkerStopped))
+    hour.seen("the worker has ended", event=lambda: hour.told(EventKind.WORKER_STOPPED))
     expected = Counter(f"Accident {street}" for street in hour.published)
     for network in CHANNELS:
         texts = hour.texts(network)

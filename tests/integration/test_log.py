@@ -19,10 +19,10 @@ import pytest
 
 from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
+from policenotify.events import Event
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter
-from policenotify.model.event import JournalEvent
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import ReminderPolicy
@@ -87,7 +87,7 @@ def _quoted(said: str, forbidden: list[str]) -> list[str]:
 
 def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "policenotify")
-    clock, events = FakeClock(), list[JournalEvent]()
+    clock, events = FakeClock(), list[Event]()
     sky, mail = Scripted(account="police34"), Scripted(account="alerte", capabilities=MAIL, people=list(ADDRESSES))
     forbidden = [TOKEN, PHONE, INCIDENT, PERSON, *ADDRESSES]
     journal = open_journal(
@@ -124,7 +124,7 @@ def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog:
             for channel in journal.channels.blocked():
                 journal.resume(PERSON, channel)
         assert publisher.events.close(30)  # a busy machine
-    told = [event.event for event in events]
+    told = [event.kind for event in events]
     assert set(told) >= EVENTS - {"refused_by_check"}, sorted(set(told))
     assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []
     assert _quoted(_lines(caplog), forbidden) == []
@@ -160,14 +160,14 @@ def test_no_answer_of_a_server_shows_in_log_or_events(
     desk: Desk, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "policenotify")
-    events: list[JournalEvent] = []
+    events: list[Event] = []
     desk.bluesky.fail_next(*PUT, answer)
     desk.mail.refuse(ADDRESSES[0], 550, f"5.1.1 <{ADDRESSES[0]}> {QUOTED}")
     message = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=INCIDENT))
     with closing(desk.publisher(on_event={"recorder": events.append}, wait=timedelta(seconds=5))) as publisher:
         publisher.publish(message, key=f"{INCIDENT} {PERSON}", actor=PERSON)
     forbidden = [TOKEN, PHONE, INCIDENT, PERSON, *ADDRESSES, *_words(message), desk.bluesky.password]
-    assert "published" in {event.event for event in events}
+    assert "published" in {event.kind for event in events}
     assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []
     assert _quoted(_lines(caplog), forbidden) == []
 

@@ -59,7 +59,7 @@ def test_golden_posts_weigh_what_they_do_for_x_and_for_the_fake_x() -> None:
 def test_x_links_no_typing_error_and_mentions_no_one_in_a_repaired_text() -> None:
     words = [text.split(" ") for text in GOLDEN]
     typed = [" ".join((*each[:3], TYPED[number % len(TYPED)], *each[3:])) for number, each in enumerate(words)]
-    repaired = [repair(text).text for text in (*GOLDEN, *typed)]
+    repaired = [repair(text) for text in (*GOLDEN, *typed)]
     for text, answer in zip(repaired, asked("x.mjs", repaired), strict=True):
         for one in answer["entities"]:
             assert one["kind"] not in {"mention", "list"}, text

@@ -16,7 +16,7 @@ from policenotify.formats.feed import Thread
 from policenotify.formats.item import Item
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
-from policenotify.model.post import Event
+from policenotify.model.post import EventInfo
 from policenotify.render.locales import PROFILES
 from policenotify.testing.strategies import messages
 from tests.support.feed_items import NOW, SITE, THREAD, make_item
@@ -59,10 +59,10 @@ def foreign_alerts() -> Iterator[tuple[str, bytes]]:
             yield f"{file.name}#{number}", tostring(element)
 
 
-def event_of(category: str) -> Event:
+def event_of(category: str) -> EventInfo:
     """Return what a shipped category means, as the renderer has it."""
     profile = PROFILES[category]
-    return Event(
+    return EventInfo(
         labels={language: profile.label(language) for language in ("fr", "en")},
         categories=profile.cap_categories,
         code=profile.event_code,

@@ -29,10 +29,10 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 from prometheus_client.parser import text_string_to_metric_families
 
 from policenotify import Lifecycle, Publication
+from policenotify.events import Event, EventKind
 from policenotify.integrations.django import close, publish, publisher, signals
 from policenotify.journal.keys import Keys
 from policenotify.log import JsonFormatter
-from policenotify.model.event import JournalEvent
 from policenotify.model.lifecycle import Stage
 from policenotify.testing import FakeBlueskyServer, FakeMastodonServer, FakeSmsServer
 from policenotify.web import monitoring
@@ -142,7 +142,7 @@ class Hour:
     database: str = ""
     url: str = ""
     worker: subprocess.Popen[bytes] | None = None
-    events: list[JournalEvent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     log: _Lines = field(default_factory=_Lines)
     client: Client = field(default_factory=Client)
     published: dict[str, Publication] = field(default_factory=dict)
@@ -226,11 +226,11 @@ class Hour:
             for line in lines
         )
 
-    def told(self, kind: type[JournalEvent], **about: object) -> bool:
+    def told(self, kind: EventKind, **about: object) -> bool:
         """Return whether Django has sent a new signal."""
         publisher().events.wake()
         new = self.events[self._before[2] :]
-        return any(isinstance(event, kind) and about.items() <= event.model_dump().items() for event in new)
+        return any(event.kind is kind and about.items() <= event.model_dump().items() for event in new)
 
     def get(self, path: str) -> httpx.Response:
         """Ask `policenotify.web` for metrics or health."""
@@ -386,17 +386,14 @@ def _listening(hour: Hour) -> Iterator[None]:
     logger.addHandler(hour.log)
     logger.setLevel(logging.INFO)
 
-    def receive(event: JournalEvent, **_more: object) -> None:
+    def receive(event: Event, **_more: object) -> None:
         hour.events.append(event)
 
-    known = [getattr(signals, name) for name in signals.__all__]
-    for each in known:
-        each.connect(receive)
+    signals.journal_event.connect(receive)
     publisher().events.register()
     try:
         yield
     finally:
-        for each in known:
-            each.disconnect(receive)
+        signals.journal_event.disconnect(receive)
         logger.removeHandler(hour.log)
         logger.setLevel(level)

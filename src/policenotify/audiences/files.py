@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,14 +15,13 @@ from typing import IO, Final
 from policenotify.audiences.model import Row, WrongRow
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
-_COMMENT: Final = lazy_pattern(r"(?:^|\s)#")
-_SEPARATOR: Final = lazy_pattern(r"sep=(.)")  # Excel's first line that names the delimiter
+_COMMENT: Final = re.compile(r"(?:^|\s)#")
+_SEPARATOR: Final = re.compile(r"sep=(.)")  # Excel's first line that names the delimiter
 _DELIMITERS: Final = ";,\t"
 _BLOCK: Final = 1 << 16  # bytes read at once to count lines
 _MOST_LINES: Final = 20  # lines of one row: more are a quotation mark that is not closed

@@ -12,7 +12,6 @@ from typing import Final
 from policenotify.audiences.model import Consent, Row, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean
 
@@ -33,16 +32,16 @@ COLUMNS: Final = (
 
 _LONGEST: Final = 320  # characters of a mail address: 64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)
 _DIGITS: Final = range(4, 16)  # digits of a number: a short code has 4 or more, ITU-T E.164 allows 15
-_UNPRINTABLE: Final = lazy_pattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # One @ with something on both sides that is no separator of a list. The channel checks the rest.
-_MAIL: Final = lazy_pattern(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)*")
-_NUMBER: Final = lazy_pattern(r"\+?[\d\s.\-/()\u2010-\u2015]+", re.ASCII)
-_SHORTENED: Final = lazy_pattern(r"\d[.,]\d+E\+\d+", re.IGNORECASE)  # 3,36E+10 of a spreadsheet
-_SPACES: Final = lazy_pattern(r"\s")
-_LANGUAGE: Final = lazy_pattern(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
-_CATEGORY: Final = lazy_pattern(r"[a-z][a-z0-9_]{0,63}")
-_LISTED: Final = lazy_pattern(r"[\s,;]+")
-_FRENCH_DATE: Final = lazy_pattern(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}:\d{2}(?::\d{2})?))?")
+_MAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)*")
+_NUMBER: Final = re.compile(r"\+?[\d\s.\-/()\u2010-\u2015]+", re.ASCII)
+_SHORTENED: Final = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)  # 3,36E+10 of a spreadsheet
+_SPACES: Final = re.compile(r"\s")
+_LANGUAGE: Final = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
+_CATEGORY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_LISTED: Final = re.compile(r"[\s,;]+")
+_FRENCH_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}:\d{2}(?::\d{2})?))?")
 _SEVERITIES: Final = {severity.lower(): severity for severity in Severity}
 
 

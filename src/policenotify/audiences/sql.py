@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from urllib.parse import quote
 from policenotify.audiences.model import Row
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean, redact
 
@@ -25,7 +25,7 @@ _LONGEST_REASON: Final = 200  # characters of a database's error text
 # Errors about the query, not about rows: their texts quote no value (PEP 249; sqlite3 has no finer class).
 _ABOUT_QUERY: Final = frozenset({"ProgrammingError", "OperationalError"})
 _NEEDS_POSITION: Final = Text("The query selects a whole number as position, best the primary key.")
-_PRIVATE: Final = lazy_pattern(r"@|\d{5}")
+_PRIVATE: Final = re.compile(r"@|\d{5}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -11,50 +12,48 @@ from policenotify.findings import Level
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.message import Category, Translation
+from policenotify.model.texts import PROSE
 from policenotify.render.locales import Locale, best_match
 from policenotify.text.comparison import affirms, contains_words, fold
-from policenotify.text.patterns import lazy_pattern
 
 _SEARCHES: Final = frozenset({Category.MISSING_PERSON, Category.CHILD_ABDUCTION_RELAY})
 _AHEAD: Final = timedelta(minutes=15)
 """A start so little ahead, of what is under way by nature, is an hour that was mistyped."""
 
 # All patterns are of texts without accents, case and punctuation: see `fold`.
-_SHELTER: Final = lazy_pattern(
+_SHELTER: Final = re.compile(
     r"\b(?:restez (?:chez vous|a l interieur|a l abri|confine|enferme)|confinez|abritez|enfermez|mettez vous a l abri"
     r"|ne (?:sortez|quittez) pas|stay (?:in|indoors|home|at home)\b|take shelter|do not leave)"
 )
-_LEAVE: Final = lazy_pattern(
+_LEAVE: Final = re.compile(
     r"\b(?:(?<!\bn )evacuez|(?<!\bne )quittez|evacuate|leave (?:the area|your)"
     r"|evacuation (?:immediate|(?:du|de la|des) (?:quartier|secteur|zone|perimetre|village|habitants|riverains)))\b"
 )
-_GOES: Final = lazy_pattern(
-    r"\b(?:eloignez vous|rejoignez|rassemblez vous|dirigez vous|si l|si la|si le|move away|if)\b"
-)
+_GOES: Final = re.compile(r"\b(?:eloignez vous|rejoignez|rassemblez vous|dirigez vous|si l|si la|si le|move away|if)\b")
 """What shows that an order to stay is for the place where people arrive, or one of the two for a case to come."""
-_AVOID: Final = lazy_pattern(
+_AVOID: Final = re.compile(
     r"\b(?:evitez (?:le|la|l|ce|cette|les (?:abords|axes|quais|rues))|eloignez vous|n empruntez pas"
     r"|ne (?:circulez|passez|approchez|venez|sortez) pas|contournez|restez (?:chez vous|a l ecart|a l abri)"
     r"|avoid (?:the|this)|keep away|stay (?:away|inside|indoors|home)|do not (?:enter|use|approach))\b"
 )
-_HARMLESS: Final = lazy_pattern(
+_HARMLESS: Final = re.compile(
     r"\b(?:fausse alerte|false alarm|(?:colis|engin|obus|bombe|bagage|objet|package|device)\b.{0,40}"
     r"\b(?:neutralise|inoffensif|desamorce|detruit|harmless|made safe))"
 )
-_IN_PART: Final = lazy_pattern(
+_IN_PART: Final = re.compile(
     r"\b(?:voies?|files?|sens|bretelles?|partiel\w*|en partie|progressi\w*|alternee?|sauf|reste\w*|bientot|sera|seront"
     r"|devrai\w*|en cours|lanes?|directions?|partly|partially|except|remains?|soon|will)\b"
 )
-_FOUND: Final = lazy_pattern(
+_FOUND: Final = re.compile(
     r"\b(?:(?:a|ont|ete|est|sont) retrouvee?s?|^retrouvee?s?|retrouvee?s? (?:sain|vivant|deced|mort)\w*"
     r"|(?:been|is|are) found|^found|found (?:safe|alive|dead))\b"
 )
-_NOT: Final = lazy_pattern(r"\b(?:pas|jamais|toujours|non|not|never|still|yet)\b")
-_SEARCH: Final = lazy_pattern(
+_NOT: Final = re.compile(r"\b(?:pas|jamais|toujours|non|not|never|still|yet)\b")
+_SEARCH: Final = re.compile(
     r"\b(?:(?<!\bn )appelez|signalez|composez|l avez vous|avez vous vu"
     r"|vous (?:la|le|les|l) (?:voyez|apercevez|reconnaissez)|call (?:17|112|116|the police)|have you seen)\b"
 )
-_LATER: Final = lazy_pattern(
+_LATER: Final = re.compile(
     r"\b(?:ser(?:a|ont) (?:\w+ ){0,3}(?:retabl|rouver|reouver|lev|termin|degag|normal)\w*|devrai(?:t|ent)"
     r"|dans un (?:seul )?sens|une? seule? (?:sens|voie)|en cours de (?:retablissement|reouverture|levee)"
     r"|(?:will|should) (?:be|re ?open)|in one direction)\b"
@@ -122,7 +121,7 @@ def found_or_searched(context: CheckContext) -> Iterator[Hit]:
 def end_not_announced(context: CheckContext) -> Iterator[Hit]:
     """Warn of an end that is still to come, or that holds in one direction only."""
     for prefix, _, _, words in _wordings(context) if context.message.stage is Stage.END else ():
-        for name in ("headline", "description", "instruction"):
+        for name in PROSE:
             if _LATER.search(fold(getattr(words, name))):
                 yield Hit(f"{prefix}{name}")
 

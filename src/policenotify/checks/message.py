@@ -14,18 +14,15 @@ from policenotify.checks.rule import (
     Hit,
     described_pictures,
     rule,
-    seen_texts,
     texts_of,
 )
 from policenotify.findings import Level
 from policenotify.formats.roads import Gap, find_gap, is_only_a_hazard, road_kind
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
+from policenotify.model.texts import PROSE
 from policenotify.render.locales import Locale, best_match
-from policenotify.text.autolinks import repair
-from policenotify.text.characters import clean
 from policenotify.text.comparison import affirms, fold
-from policenotify.text.handles import handles_in_words
 
 NEXT_UPDATE: Final = timedelta(hours=1)
 """The proposed time until the next update."""
@@ -39,7 +36,6 @@ HAZARD_WITHIN: Final = 60
 _HOUR: Final = timedelta(hours=1)
 _NIGHT: Final = timedelta(hours=12)  # a desk may promise news for the morning
 _FOLLOWS: Final = frozenset({Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION})
-_PROSE: Final = ("headline", "description", "instruction")
 _FILE_NAME: Final = re.compile(
     r"\S+\.(?:jpe?g|png|gif|webp|heic|tiff?|bmp)|(?:IMG|DSC|PXL|image|photo)[\W_]*\d[\w.-]*", re.IGNORECASE
 )
@@ -190,7 +186,7 @@ def end_not_denied(context: CheckContext) -> Iterator[Hit]:
     """Warn of an end whose text denies an all-clear."""
     if context.message.stage is not Stage.END:
         return
-    for language, field, text in texts_of(context.message, *_PROSE):
+    for language, field, text in texts_of(context.message, *PROSE):
         locale = best_match(language, context.locales)
         if locale and False in _all_clears(text, locale).values():
             yield Hit(field)
@@ -227,40 +223,6 @@ def headline_readable(context: CheckContext) -> Iterator[Hit]:
     for _, field, headline in texts_of(context.message, "headline"):
         if not fold(headline):
             yield Hit(field)
-
-
-@rule(
-    "PN113",
-    basis="twitter-text 3.1.0 links bare domains, and .la, .de and .au are countries: fermé.La is a link.",
-    levels=(Level.ADVISE,),
-)
-def spaces_after_stops(context: CheckContext) -> Iterator[Hit]:
-    """Report a missing space that is added, so that nothing becomes a link."""
-    for _, field, text in seen_texts(context.message):
-        for fix in repair(clean(text), frozenset()).fixes:
-            if fix.kind == "space":
-                yield Hit(field, _place(text, fix.original))
-
-
-@rule(
-    "PN114",
-    basis="A mention notifies a third person; X restricts mentions by programs, and hides posts that begin so.",
-    levels=(Level.ADVISE,),
-)
-def no_unintended_mention(context: CheckContext) -> Iterator[Hit]:
-    """Report a mention that is taken out, and warn of one that is not named in words."""
-    for _, field, text in seen_texts(context.message):
-        in_words = not field.startswith("location.")
-        for fix in repair(clean(text), context.mentions if in_words else frozenset()).fixes:
-            if fix.kind == "mention":
-                named = in_words and handles_in_words(fix.original, context.names) not in {"", fix.original}
-                yield Hit(field, _place(text, fix.original), variant="named" if named else "")
-
-
-def _place(text: str, words: str) -> tuple[int, int] | None:
-    """Return where some words are in a text, if they stand there as they are shown."""
-    start = text.find(words)
-    return (start, start + len(words)) if start >= 0 else None
 
 
 @rule(

@@ -19,6 +19,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
+from policenotify.model.texts import PROSE, TextKind, text_fields
 from policenotify.render.locales import LOCALES, CategoryProfile, Locale
 from policenotify.text.characters import visible
 from policenotify.translation import Text
@@ -44,7 +45,6 @@ class CheckContext:
         zone: The readers' time zone.
         mentions: Accounts that some channel may mention, without `@`.
         links: Hosts to which a message may link, such as `police.fr`, or `.gouv.fr` for all below it. Empty: any.
-        names: The words for accounts (`@PompiersHerault`) of the installation.
         typed: The message as the desk wrote it, unless that is the resolved one.
         words: The word lists of the installation.
         file_names: Language, field and name of each picture that was given as a file.
@@ -61,7 +61,6 @@ class CheckContext:
     locales: Mapping[str, Locale] = attribute(default_factory=lambda: LOCALES)
     mentions: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
-    names: Mapping[str, str] = attribute(default_factory=dict)
     typed: Message | None = None
     words: Vocabulary = SHIPPED
     file_names: tuple[tuple[str, str, str], ...] = ()
@@ -79,8 +78,7 @@ class CheckContext:
     @cached_property
     def prose(self) -> tuple[TextPart, ...]:
         """Headline, description and instruction in each language."""
-        names = {"headline", "description", "instruction"}
-        return tuple(part for part in self.parts if part.field.rpartition(".")[2] in names)
+        return tuple(part for part in self.parts if part.field.rpartition(".")[2] in PROSE)
 
     def part(self, name: str) -> TextPart | None:
         """Return the text of a field."""
@@ -237,43 +235,28 @@ def run_checks(context: CheckContext, checks: Iterable[Rule]) -> tuple[Finding, 
 def texts_of(message: Message, *names: str) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of these fields, in each language."""
     for name in names:
-        yield message.language, name, shown(getattr(message, name))
-        for each in message.translations:
-            yield each.language, f"translations.{each.language}.{name}", shown(getattr(each, name))
+        for field in text_fields(message):
+            if field.name in {name, f"translations.{field.language}.{name}"}:
+                yield field.language, field.name, shown(field.text)
 
 
 def seen_texts(message: Message) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of everything that readers see, without invisible signs."""
-    language = message.language
-    yield from texts_of(message, "headline", "description", "instruction")
-    translated = ((each.language, f"translations.{each.language}.", each.known) for each in message.translations)
-    for spoken, prefix, known in ((language, "", message.known), *translated):
-        yield from ((spoken, f"{prefix}known.{name}", shown(sentence or "")) for name, sentence in known or ())
-    yield from ((language, name, shown(getattr(message, name) or "")) for name in ("source", "sender"))
-    if place := message.location:
-        for name in ("label", "street", "district", "line", "commune_name", "department_name"):
-            yield language, f"location.{name}", shown(getattr(place, name) or "")
-        for number, end in enumerate(place.between or ()):
-            yield language, f"location.between.{number}", shown(end)
-        for name in ("direction", "exit", "administrator") if place.road else ():
-            yield language, f"location.road.{name}", shown(getattr(place.road, name) or "")
+    return _texts(message, *(set(TextKind) - {TextKind.DESCRIPTION, TextKind.TAG}))
 
 
 def every_text(message: Message) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of everything that a reader sees or hears."""
-    yield from seen_texts(message)
-    yield from described_pictures(message)
-    for number, tag in enumerate(message.hashtags):
-        yield message.language, f"hashtags.{number}", shown(tag)
+    return _texts(message, *TextKind)
 
 
 def described_pictures(message: Message) -> Iterator[tuple[str, str, str]]:
     """Yield language, field and text of each description of a picture."""
-    for number, image in enumerate(message.images):
-        yield message.language, f"images.{number}.alt", shown(image.alt)
-    for translation in message.translations:
-        for number, alt in enumerate(translation.alts):
-            yield translation.language, f"translations.{translation.language}.alts.{number}", shown(alt)
+    return _texts(message, TextKind.DESCRIPTION)
+
+
+def _texts(message: Message, *kinds: TextKind) -> Iterator[tuple[str, str, str]]:
+    return ((field.language, field.name, shown(field.text)) for field in text_fields(message) if field.kind in kinds)
 
 
 def shown(text: str) -> str:

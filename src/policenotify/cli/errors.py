@@ -29,7 +29,7 @@ from policenotify.errors import (
 from policenotify.findings import Finding
 from policenotify.model.message import Message
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import FORMS, Problem, named_field, validation_errors
+from policenotify.validation import FORMS, WrongValue, named_field, validation_errors
 
 PUBLISHING = frozenset({"publish", "update", "end", "correct", "cancel"})
 """The commands that publish."""
@@ -148,7 +148,7 @@ def _usage(error: click.ClickException, command: str) -> ErrorReport:
     return ErrorReport(kind=type(error).__name__, text=text, exit=Exit.USAGE)
 
 
-def _explained(problem: Problem, command: str) -> AnyText:
+def _explained(problem: WrongValue, command: str) -> AnyText:
     """Name the field, the option that sets it, and what to write there."""
     place, text = problem
     if not place:  # what contradicts another field names one itself

@@ -12,7 +12,7 @@ from policenotify.cli.options import option_label
 from policenotify.cli.usage import BadParameter
 from policenotify.model import places
 from policenotify.model.location import Location
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 
 _CODE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII | re.IGNORECASE)
 _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
@@ -20,7 +20,6 @@ _POINT = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*[,; ]\s*([+-]?\d+(?:\.\d+)?)\s*"
 _PAIR = re.compile(r"(?<![\d.])([+-]?\d+(?:\.\d+)?)\s*,\s*([+-]?\d+(?:\.\d+)?)", re.ASCII)
 _POINTS = re.compile(rf"\s*{_PAIR.pattern}(?:[\s;]+{_PAIR.pattern})*\s*", re.ASCII)
 _LARGEST = 1_000_000  # bytes of a file with a line
-_SHOWN = 15  # candidates; more do not fit on a screen
 _WITHIN_COMMUNE = ("street", "district", "road", "label", "between", "line", "point", "area", "polyline")
 """Fields that name a place within a commune. A new place replaces all of them."""
 
@@ -77,39 +76,10 @@ def commune_code(typed: str, department: str | None = None) -> str:
     """
     if _CODE.fullmatch(typed.strip()):
         return typed.strip().upper()
-    within = department.upper() if department else None
-    named = places.communes_named(typed, within)
-    # A part of a commune that bears the same name is meant only where there is no whole one.
-    candidates = [place for place in named if place.kind == "COM"] or list(named)
-    if len(candidates) == 1:
-        return candidates[0].code
-    if candidates:
-        head = Text(
-            "{candidates_count} communes are named {typed!r}. Give the code, or --department as well:",
-            candidates_count=len(candidates),
-            typed=typed,
-        )
-        shown = candidates[:_SHOWN]
-        rest = (
-            [Text("  and {candidates_count} more", candidates_count=len(candidates) - _SHOWN)]
-            if len(candidates) > _SHOWN
-            else []
-        )
-    else:
-        head = (
-            Text("no commune is named {typed!r} in {within}.", typed=typed, within=within)
-            if within
-            else Text("no commune is named {typed!r}.", typed=typed)
-        )
-        shown, rest = list(places.suggest(typed, within)), []
-        more = Text("Did you mean one of these?") if shown else Text("Give its INSEE code, such as 34172.")
-        head = Text.join(" ", (head, more))
-    raise BadParameter(Text.join("\n", [head, *map(_candidate, shown), *rest]), param_hint=option_label("--commune"))
-
-
-def _candidate(place: places.Commune) -> str:
-    department = places.department(place.department)
-    return f"  {place.code}  {place.name} ({place.department} {department.name if department else ''})"
+    try:
+        return places.find(typed, department.upper() if department else None).code
+    except ValueError as error:
+        raise BadParameter(text_of(error), param_hint=option_label("--commune")) from None
 
 
 def _point(typed: str) -> dict[str, float]:

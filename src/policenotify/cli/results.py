@@ -12,7 +12,7 @@ from policenotify.model.decision import HeldDelivery
 from policenotify.model.documents import MessageDocument, PublicationDocument
 from policenotify.model.draft import Draft, DraftState, Review
 from policenotify.model.history import Outcome
-from policenotify.model.status import ChannelProblem, ChannelStatus, IncidentResult
+from policenotify.model.status import ChannelStatus, IncidentResult, Problem
 from policenotify.publishing.results import PreviewResult, Result
 from policenotify.translation import AnyText
 
@@ -43,7 +43,7 @@ class PublishAnswer(Result):
     repeated: bool
     publication: PublicationDocument
     times: tuple[TypedTime, ...]
-    channel_problems: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, Problem]
 
 
 class PreviewAnswer(PreviewResult):
@@ -170,7 +170,7 @@ class DrainAnswer(Result):
     held: tuple[int, ...]
     next_due: AwareDatetime | None
     blocked: tuple[str, ...]
-    channel_problems: Mapping[str, ChannelProblem]
+    channel_problems: Mapping[str, Problem]
 
 
 class CalendarEntry(Result):

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from policenotify.errors import JournalError, JournalTakenAway, PolicenotifyError
-from policenotify.model.event import JournalEvent
+from policenotify.events import Event
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
 
-OnEvent: TypeAlias = Callable[[JournalEvent], object]
+OnEvent: TypeAlias = Callable[[Event], object]
 """A callback. What it returns is ignored."""
 
 CATCH_UP = 2.0
@@ -175,7 +175,7 @@ class EventReader:
         return bool(batch)
 
 
-def _call(callback: OnEvent, event: JournalEvent) -> AnyText:
+def _call(callback: OnEvent, event: Event) -> AnyText:
     """Call a callback. Return what is wrong if it raises: neither the text of its error nor a trace."""
     try:
         callback(event)
@@ -184,6 +184,6 @@ def _call(callback: OnEvent, event: JournalEvent) -> AnyText:
             "the callback raised {name} for event {number} ({event}).",
             name=type(error).__name__,
             number=event.number,
-            event=event.event,
+            event=event.kind,
         )
     return ""

@@ -12,7 +12,7 @@ from policenotify.errors import Refused
 from policenotify.formats.cap.french_codes import CODES
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.post import Digest, Event, Picture, Post, PostRef, Span, Versioned
+from policenotify.model.post import Digest, EventInfo, Picture, Post, PostRef, Span, Versioned
 from policenotify.translation import Text
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -56,7 +56,7 @@ class Item(Versioned):
     sender: str = ""
     place: str = ""
     message: Message
-    event: Event | None = None
+    event: EventInfo | None = None
     withdrawn_at: AwareDatetime | None = None
     was_located: bool = False
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from policenotify.events import DETAILS, Event, EventKind
 from policenotify.journal import clock_change, meta, workers
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
@@ -17,24 +18,6 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
-from policenotify.model.event import (
-    ChannelBlocked,
-    ClockSet,
-    DeliveryDelayed,
-    DeliveryHeld,
-    DeliveryPosted,
-    DeliveryRefused,
-    FindingOverridden,
-    IncidentOverdue,
-    JournalEvent,
-    MessagePublished,
-    PeopleSuppressed,
-    PublicationRefused,
-    SecondReadingOverdue,
-    WorkerLost,
-    WorkerStarted,
-    WorkerStopped,
-)
 from policenotify.model.history import Outcome
 from policenotify.translation import AnyText
 
@@ -46,24 +29,20 @@ LIMIT: Final = 200
 
 _FACT: Final = "events "  # begins the name of the fact that holds a cursor; the subscriber's name follows
 
-_OUTCOMES: Final[Mapping[str, type[JournalEvent]]] = {
-    Outcome.POSTED: DeliveryPosted,
-    Outcome.REFUSED: DeliveryRefused,
-    Outcome.HELD: DeliveryHeld,
+_OUTCOMES: Final[Mapping[str, EventKind]] = {
+    Outcome.POSTED: EventKind.POSTED,
+    Outcome.REFUSED: EventKind.REFUSED,
+    Outcome.HELD: EventKind.HELD,
 }
-_KINDS: Final[Mapping[str, type[JournalEvent]]] = {
-    "published": MessagePublished,
-    "refused_by_check": PublicationRefused,
-    "blocked": ChannelBlocked,
-    "overdue": IncidentOverdue,
-    "second_reading_overdue": SecondReadingOverdue,
-    "suppressed": PeopleSuppressed,
-    clock_change.SET: ClockSet,
-    workers.STARTED: WorkerStarted,
-    workers.STOPPED: WorkerStopped,
-    workers.LOST: WorkerLost,
-}
-EventBatch: TypeAlias = list[tuple[EventCursor, tuple[JournalEvent, ...]]]
+_KINDS: Final = frozenset(
+    {
+        "published", "refused_by_check", "blocked", "overdue", "second_reading_overdue", "suppressed", clock_change.SET,
+        workers.STARTED, workers.STOPPED, workers.LOST,
+    }
+)  # fmt: skip
+"""Kinds of the journal's events of which subscribers get one of the same name."""
+
+EventBatch: TypeAlias = list[tuple[EventCursor, tuple[Event, ...]]]
 """Events for a subscriber, each with the cursor behind the event of the journal that they are of."""
 
 
@@ -187,7 +166,7 @@ def _next_events(connection: Connection, cursor: EventCursor) -> EventBatch:
     return [each for each in batch if each[1]] + [each for each in batch[-1:] if not each[1]]
 
 
-def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]:
+def _readable(connection: Connection, row: Row[Any]) -> tuple[Event, ...]:
     """Return what subscribers get of an event: nothing if it was erased or damaged, and those behind it follow."""
     try:
         return tuple(_made(kind, row, body) for kind, body in _kinds(connection, row, json_object(row.body or "{}")))
@@ -197,33 +176,36 @@ def _readable(connection: Connection, row: Row[Any]) -> tuple[JournalEvent, ...]
 
 def _kinds(
     connection: Connection, row: Row[Any], body: Mapping[str, Any]
-) -> Iterator[tuple[type[JournalEvent], Mapping[str, Any]]]:
+) -> Iterator[tuple[EventKind, Mapping[str, Any]]]:
     """Yield the kinds of what subscribers get of an event of the journal, each with its body."""
     if row.kind in _KINDS:
-        yield _KINDS[row.kind], body
+        yield EventKind(row.kind), body
     if "overridden" in body:
-        yield FindingOverridden, {"codes": body["overridden"]}
+        yield EventKind.FINDING_OVERRIDDEN, {"codes": body["overridden"]}
     if row.kind in {"settled", "resolved"} and (kind := _OUTCOMES.get(body["outcome"])) is not None:
         yield kind, body
         of_delivery = schema.recipient.c.delivery == row.delivery, schema.recipient.c.state == Outcome.HELD
         held = select(schema.recipient.c.person).where(*of_delivery).limit(1)
-        if kind is not DeliveryHeld and connection.execute(held).first() is not None:
-            yield DeliveryHeld, body
+        if kind is not EventKind.HELD and connection.execute(held).first() is not None:
+            yield EventKind.HELD, body
     elif body.get("delayed") and (row.kind == control.BATCH_EVENT or not Outcome(body["outcome"]).is_final):
-        yield DeliveryDelayed, body
+        yield EventKind.DELAYED, body
 
 
-def _made(kind: type[JournalEvent], row: Row[Any], body: Mapping[str, Any]) -> JournalEvent:
-    """Return an event with those fields of the row and its body that its kind has."""
-    known: dict[str, Any] = {
+def _made(kind: EventKind, row: Row[Any], body: Mapping[str, Any]) -> Event:
+    """Return an event with those details of its body that its kind has."""
+    known = {
         **body,
-        "number": row.id,
-        "at": moment(row.at),
-        "publication": row.publication or "",
-        "delivery": body.get("list", row.delivery),  # of a batch, that of its list
-        "channel": "" if row.channel == schema.EVERYWHERE else row.channel,
         "code": shown_code(str(body.get("code", ""))),
         "codes": tuple(filter(None, (shown_code(str(code)) for code in body.get("codes", ())))),
         "people": len(body.get("recipients", ())),
     }
-    return kind.model_validate({name: known[name] for name in kind.model_fields if name in known})
+    return Event(
+        number=row.id,
+        at=moment(row.at),
+        kind=kind,
+        publication=row.publication or "",
+        channel="" if row.channel in {None, schema.EVERYWHERE} else row.channel,
+        delivery=body.get("list", row.delivery),  # of a batch, that of its list
+        details={name: known[name] for name in DETAILS.get(kind, ())},
+    )

@@ -18,7 +18,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
 from policenotify.log import fields
-from policenotify.model.status import QUIET, RunningWorker, WorkerProblem
+from policenotify.model.status import QUIET, Problem, RunningWorker
 from policenotify.translation import AnyText, Text
 
 STARTED, STOPPED, LOST = "worker_started", "worker_stopped", "worker_lost"
@@ -123,21 +123,19 @@ class Workers:
                 return None
             return moment(rows[0].seen_at)
 
-    def unusable_channels(self) -> dict[str, tuple[WorkerProblem, ...]]:
+    def unusable_channels(self) -> dict[str, tuple[Problem, ...]]:
         """Return the channels that processes which deliver cannot use, each with their reasons.
 
         These are the workers that run. Without any, it is the last drain on each host, for two minutes.
         """
-        found: dict[str, dict[tuple[str, str], WorkerProblem]] = {}
+        found: dict[str, dict[tuple[str, str], Problem]] = {}
         with self._journal.read():
             rows = [row for row in self._seen() if row.unusable is not None]
             drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
             for row in [*filter(_is_running, rows)] or drains.values():
                 host = host_of(row.owner)
                 for channel, reason in json_object(row.unusable).items():
-                    problem = WorkerProblem(
-                        reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at)
-                    )
+                    problem = Problem(reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at))
                     found.setdefault(channel, {}).setdefault((host, reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}
 

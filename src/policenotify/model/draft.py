@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from policenotify.model.message import Message
 from policenotify.text.look_alikes import fold_character
-from policenotify.text.patterns import lazy_pattern
 
-_PROVIDER = lazy_pattern(r"^[a-z][a-z0-9+.-]*:")
+_PROVIDER = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
 
 class DraftState(StrEnum):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final, TypeVar
 
-from policenotify.text.patterns import lazy_pattern
-
-_REGION: Final = lazy_pattern(r"-(?:[A-Z]{2}|[0-9]{3})\Z")
+_REGION: Final = re.compile(r"-(?:[A-Z]{2}|[0-9]{3})\Z")
 
 _Value = TypeVar("_Value")
 
 
-@lru_cache(maxsize=64)
 def tags_for(language: str) -> tuple[str, ...]:
     """Return the tags that match a language, the closest first: `de-CH`, then `de`.
 

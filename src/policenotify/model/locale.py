@@ -163,7 +163,6 @@ class Locale(BaseModel):
     exercise_notice: str
     colon: str
     dash: str
-    lowers_after_colon: tuple[str, ...]
     direction: str
     direction_between: str
     direction_word: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import groupby
 from typing import Annotated, Literal, Self
 
@@ -16,15 +17,14 @@ from pydantic import (
     model_validator,
 )
 
+from policenotify.model import places
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
-from policenotify.text.house_numbers import remove_house_numbers
-from policenotify.text.patterns import lazy_pattern
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.validation import at_place
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
-_UNPRINTABLE = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _collapse_whitespace(value: object) -> object:
@@ -47,7 +47,9 @@ def _require_printable(value: str) -> str:
 
 
 # [0-9], because \d matches the digits of every script.
-InseeCode = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{2}|2[AB])[0-9]{3}$")]
+_CODE = re.compile(r"(?:[0-9]{2}|2[AB])[0-9]{3}")
+
+InseeCode = Annotated[str, StringConstraints(pattern=f"^{_CODE.pattern}$")]
 """A commune's code in the *Code officiel géographique* of INSEE: five characters, `34172`, `2A004`, `97411`."""
 
 DepartmentCode = Annotated[str, StringConstraints(pattern=r"^(?:0[1-9]|1[0-9]|2[1-9AB]|[3-8][0-9]|9[0-5]|9[78][0-9])$")]
@@ -294,7 +296,8 @@ class Location(FrozenModel):
     Every field is optional, but a check requires a place that readers can recognise.
 
     Attributes:
-        commune: INSEE code of the commune. Names are not unique.
+        commune: INSEE code of the commune. Its name will do, if no other commune in the department, or in France, has
+            it: it is looked up once, and the code is kept.
         commune_name: The commune's name as INSEE writes it. Filled in from the code at publication, whatever it is.
         department: Code of the department. Filled in from the commune.
         department_name: Filled in like `commune_name`, from the department's code.
@@ -329,6 +332,21 @@ class Location(FrozenModel):
     precision: Precision | None = None
     also_departments: tuple[DepartmentCode, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _find_by_name(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        name = values.get("commune")
+        if not isinstance(name, str) or _CODE.fullmatch(name):
+            return values
+        department = values.get("department")
+        try:
+            found = places.find(name, department if isinstance(department, str) else None)
+        except ValueError as error:
+            raise ValueError(at_place("commune", text_of(error))) from None
+        return {**values, "commune": found.code}
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.commune and self.department and _department_in(self.commune) != self.department:
@@ -358,10 +376,10 @@ class Location(FrozenModel):
                 changes[field] = None
         for field in _ADDRESSES if at_most is not Precision.EXACT else ():
             if words := changes.get(field, getattr(self, field)):
-                changes[field] = remove_house_numbers(str(words)).text or None
+                changes[field] = _without_numbers(str(words))
         if at_most is not Precision.EXACT:
             if self.between and "between" not in changes:
-                ends = tuple(filter(None, (remove_house_numbers(end).text for end in self.between)))
+                ends = tuple(filter(None, map(_without_numbers, self.between)))
                 changes["between"] = ends if len(ends) == len(self.between) else None
             if self.road and "road" not in changes:
                 changes["road"] = _without_position(self.road)
@@ -376,8 +394,14 @@ class Location(FrozenModel):
 def _without_position(road: RoadRef) -> RoadRef:
     """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
     words = {"direction": road.direction, "exit": road.exit, "administrator": road.administrator}
-    changes = {name: (text and remove_house_numbers(text).text) or None for name, text in words.items()}
+    changes = {name: text and _without_numbers(text) for name, text in words.items()}
     return road.model_copy(update={"point": None, **changes})
+
+
+def _without_numbers(words: str) -> str | None:
+    from policenotify.text.house_numbers import remove_house_numbers  # noqa: PLC0415 - many expressions, few users
+
+    return remove_house_numbers(words).text or None
 
 
 def _department_in(commune: str) -> str:

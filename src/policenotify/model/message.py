@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -33,7 +34,6 @@ from policenotify.model.cap import Certainty, Severity, Urgency
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
 from policenotify.model.location import ONE_LINE, PRINTABLE, Location, ShortText
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import Text
 from policenotify.validation import at_place
 
@@ -97,7 +97,7 @@ def _web_address(value: str) -> str:
 
 
 # As RFC 3986, section 2, with the letters of RFC 3987. Some programs read a backslash as the end of the host.
-_LINK = lazy_pattern(r"(?i:https?)://[^\s<>\"{}|\\^`]+")
+_LINK = re.compile(r"(?i:https?)://[^\s<>\"{}|\\^`]+")
 _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 
 
@@ -116,7 +116,7 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError(Text("this time lies outside the years 1 to 9999 in UTC")) from error
 
 
-_NUMBER = lazy_pattern(r"[+-]?[\d.,_]+")
+_NUMBER = re.compile(r"[+-]?[\d.,_]+")
 
 
 def _file_bytes(value: object) -> object:

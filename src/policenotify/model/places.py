@@ -5,10 +5,10 @@ its **code**, always text: `"01001"`, `"2A004"`, `"97411"`. A name is not a key:
 Sainte-Colombe.
 
 ```python
+>>> find("Montpellier").code
+'34172'
 >>> commune("34172").name
 'Montpellier'
->>> [c.code for c in communes_named("st jean de vedas")]
-['34270']
 >>> contains("epci:243400017", "34172")
 True
 
@@ -24,16 +24,34 @@ code as the commune that it was merged into.
 from __future__ import annotations
 
 import difflib
-import gzip
 import re
+import sqlite3
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import resources
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal
 
 from policenotify.translation import Text
+
+__all__ = [
+    "COG_YEAR",
+    "Commune",
+    "Department",
+    "Epci",
+    "commune",
+    "communes_named",
+    "communes_of",
+    "contains",
+    "department",
+    "department_of",
+    "epci",
+    "exists",
+    "find",
+    "suggest",
+]
 
 COG_YEAR: Final = 2026
 """The year of the *Code officiel géographique*, as of 1 January."""
@@ -42,13 +60,15 @@ Kind = Literal["COM", "ARM", "COMD", "COMA"]
 """The kind of a commune's code (COG, variable TYPECOM): `COM` a commune, `ARM` an *arrondissement municipal* (of Paris,
 Lyon or Marseille), `COMD` a *commune déléguée*, `COMA` a *commune associée*."""
 
-# INSEE, COG: two characters name the department (20 was Corsica until 1976), or three overseas. They stay text, because
-# `re` compiles a pattern at its first use and caches it.
+# INSEE, COG: two characters name the department (20 was Corsica until 1976), or three overseas.
 _TWO: Final = r"0[1-9]|1\d|2[1-9AB]|[3-8]\d|9[0-5]"
 _AREA_FORMS: Final = {"commune": rf"(?:{_TWO})\d{{3}}|9[78]\d{{3}}", "epci": r"\d{9}", "dept": rf"{_TWO}|9[78]\d"}
 _AREA_EXAMPLES: Final = {"commune": "commune:34172", "epci": "epci:243400017", "dept": "dept:34"}
 
-_CODE, _NAME, _KIND, _EPCI, _POSTCODES, _POPULATION, _PART_OF = range(7)  # the columns of a commune's row
+_KEY: Final = "code IN (SELECT code FROM name WHERE key LIKE ?)"
+_POSTCODE: Final = "' ' || postcodes || ' ' LIKE ?"
+
+_NAMED: Final = 15  # communes that an error lists; more do not fit on a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +116,52 @@ class Epci:
     name: str
 
 
+def find(name_or_code: str, department: str | None = None) -> Commune:
+    """Return the one commune that a name, or an INSEE code, means.
+
+    Args:
+        name_or_code: Spelt as `communes_named` takes it. A part of a commune is meant only where no whole commune has
+            the name.
+        department: Code of the department to look in; `None`: everywhere.
+
+    Raises:
+        ValueError: None is named so, or several are. The text lists the nearest.
+    """
+    if place := commune(name_or_code.strip().upper()):
+        return place
+    named = communes_named(name_or_code, department)
+    found = [place for place in named if place.kind == "COM"] or list(named)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        problem = Text(
+            "{number} communes are named {name!r}. Give the code, or the department as well: {nearest}",
+            number=len(found),
+            name=name_or_code,
+            nearest=_listed(found),
+        )
+    elif near := suggest(name_or_code, department):
+        problem = Text(
+            "There is no commune {name!r}. Did you mean {nearest}?", name=name_or_code, nearest=_listed(near)
+        )
+    else:
+        problem = Text("There is no commune {name!r}. Give its INSEE code, such as 34172.", name=name_or_code)
+    raise ValueError(problem)
+
+
 def commune(code: str) -> Commune | None:
     """Return the commune, or part of a commune, with this INSEE code."""
-    row = _cog().communes.row(code)
-    return _commune(row) if row else None
+    return next(_communes("code = ?", code), None)
 
 
 def department(code: str) -> Department | None:
     """Return the department or overseas collectivity with this code."""
-    row = _cog().departments.row(code)
-    return Department(*row) if row else None
+    return next((Department(*row) for row in _rows("SELECT * FROM department WHERE code = ?", code)), None)
 
 
 def epci(code: str) -> Epci | None:
     """Return the EPCI with this SIREN."""
-    row = _cog().epcis.row(code)
-    return Epci(*row) if row else None
+    return next((Epci(*row) for row in _rows("SELECT * FROM epci WHERE code = ?", code)), None)
 
 
 def communes_named(name: str, department: str | None = None) -> tuple[Commune, ...]:
@@ -123,25 +173,18 @@ def communes_named(name: str, department: str | None = None) -> tuple[Commune, .
     (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or `(Campagne)`. For the
     beginning of a name, or a misspelt one, use `suggest`. Communes come before parts of communes.
     """
-    key = _fold_name(name)
-    places = _read(_codes_of(f"\n{key}\t"), department) if key else []
-    return tuple(sorted(places, key=lambda place: (place.kind != "COM", place.code)))
+    condition = "code IN (SELECT code FROM name WHERE key = ?) ORDER BY kind != 'COM', code"
+    return tuple(_communes(condition, fold(name), department))
 
 
-@lru_cache(maxsize=256)
 def is_shared(name: str) -> bool:
     """Return True if several communes are spelt so, and the name alone is ambiguous."""
-    rows = _cog().communes.holding(f"\t{name}\t")
-    return sum(row[_NAME] == name and row[_KIND] == "COM" for row in rows) > 1
+    return sum(place.name == name and place.kind == "COM" for place in communes_named(name)) > 1
 
 
 def is_name(text: str) -> bool:
-    """Return True for the name of a commune, as `communes_named` finds it.
-
-    The first call may cost a tenth of a second.
-    """
-    key = _fold_name(text)
-    return bool(key) and f"\n{key}\t" in _names()
+    """Return True for the name of a commune, as `communes_named` finds it."""
+    return bool(_rows("SELECT 1 FROM name WHERE key = ? LIMIT 1", fold(text)))
 
 
 def suggest(name_or_code: str, department: str | None = None, limit: int = 3) -> tuple[Commune, ...]:
@@ -151,25 +194,19 @@ def suggest(name_or_code: str, department: str | None = None, limit: int = 3) ->
     has dropped. If none matches, two neighbouring characters may be swapped. A name matches as a whole, by its
     beginning (`Lyon 7`) or by some of its words (`Vedas`). If none matches, a similar name does (`Monpelier`).
 
-    The likeliest come first, then the most populous. For error texts: the first name, and each without a match, may
-    cost a tenth of a second.
+    The likeliest come first, then the most populous. For error texts: a name without a match may cost a tenth of a
+    second.
     """
-    code = name_or_code.strip().upper()
+    code, key = name_or_code.strip().upper(), fold(name_or_code)
     if re.fullmatch(r"\d[\dAB]\d{2,3}", code, re.ASCII):
-        exact, similar = _by_code(code.zfill(5)), _by_swapped_code(code)
+        full = code.zfill(5)
+        found = _steps([("code = ?", full), (_POSTCODE, f"% {full} %"), ("code = ?", _successor(full))], department)
+        swapped = [code[:i] + code[i + 1] + code[i] + code[i + 2 :] for i in range(len(code) - 1)]
+        found = found or _steps([("instr(?, code)", " ".join(swapped))], department)
     else:
-        key = _fold_name(name_or_code)
-        exact, similar = _by_name(key), _by_similar_name(key, department)
-    places: dict[str, Commune] = {}
-    for steps in (exact, similar):
-        for codes in steps:
-            for place in sorted(_read(codes, department), key=lambda place: (-(place.population or 0), place.code)):
-                places.setdefault(place.code, place)
-            if len(places) >= limit:
-                break
-        if places:
-            break
-    return tuple(places.values())[: max(limit, 0)]
+        found = _steps([(_KEY, like) for like in (key, f"{key}%", f"% {key}%") if key], department)
+        found = found or _steps([(_KEY, each) for each in _similar(key, department)], department)
+    return tuple(found.values())[: max(limit, 0)]
 
 
 def communes_of(code: str) -> tuple[Commune, ...]:
@@ -178,12 +215,7 @@ def communes_of(code: str) -> tuple[Commune, ...]:
     Raises:
         ValueError: There is no such department or EPCI.
     """
-    cog = _cog()
-    if cog.departments.row(code):
-        rows = cog.communes.beginning(code)
-    elif cog.epcis.row(code):
-        rows = cog.communes.holding(code)
-    else:
+    if not department(code) and not epci(code):
         raise ValueError(
             Text(
                 "{code!r} is neither a department nor an EPCI in the COG {cog_year}. Give a department's "
@@ -192,7 +224,7 @@ def communes_of(code: str) -> tuple[Commune, ...]:
                 cog_year=COG_YEAR,
             )
         )
-    return tuple(_commune(row) for row in rows if row[_KIND] == "COM")
+    return tuple(_communes("? IN (department, epci) AND kind = 'COM' ORDER BY code", code))
 
 
 def department_of(commune_code: str) -> str:
@@ -203,9 +235,9 @@ def department_of(commune_code: str) -> str:
     Raises:
         ValueError: The text does not have the form of a commune's code.
     """
-    _check_commune_code(commune_code)
-    row = _cog().communes.row(commune_code)
-    return _department_in(row[_PART_OF] or commune_code if row else _successor(commune_code))
+    code = _successor(_commune_code(commune_code))
+    place = commune(code)
+    return place.department if place else code[:3] if code.startswith(("97", "98")) else code[:2]
 
 
 def contains(area: str, commune_code: str) -> bool:
@@ -218,12 +250,11 @@ def contains(area: str, commune_code: str) -> bool:
         ValueError: The area is of another kind, or a code does not have the form of its kind.
     """
     kind, _, code = area.partition(":")
-    form = _AREA_FORMS.get(kind)
-    if form is None:
+    if kind not in _AREA_FORMS:
         raise ValueError(
             Text("Area {area!r} is of no kind known here. Write commune:34172, epci:243400017 or dept:34.", area=area)
         )
-    if not re.fullmatch(form, code, re.ASCII):
+    if not re.fullmatch(_AREA_FORMS[kind], code, re.ASCII):
         raise ValueError(
             Text(
                 "Area {area!r} does not have the form of its kind, such as {area_examples}.",
@@ -231,15 +262,12 @@ def contains(area: str, commune_code: str) -> bool:
                 area_examples=_AREA_EXAMPLES[kind],
             )
         )
-    _check_commune_code(commune_code)
     if kind == "dept":
         return department_of(commune_code) == code
-    place = commune(_successor(commune_code))
-    if kind == "epci":
-        return place is not None and place.epci == code
+    place = commune(_successor(_commune_code(commune_code)))
     if place is None:
-        return code == commune_code
-    return _successor(code) in {place.code, place.part_of}
+        return area == f"commune:{commune_code}"
+    return place.epci == code if kind == "epci" else _successor(code) in {place.code, place.part_of}
 
 
 def exists(area: str) -> bool:
@@ -248,168 +276,74 @@ def exists(area: str) -> bool:
     An area is `commune:34172`, `epci:243400017` or `dept:34`. Any other text is none.
     """
     kind, _, code = area.partition(":")
-    form = _AREA_FORMS.get(kind)
-    if form is None or not re.fullmatch(form, code, re.ASCII):
-        return False
     if kind == "commune":
         return commune(_successor(code)) is not None
-    return (epci(code) if kind == "epci" else department(code)) is not None
+    look_up = {"epci": epci, "dept": department}.get(kind)
+    return look_up is not None and look_up(code) is not None
 
 
-class _Table:
-    """Lines of `code TAB column TAB …`, sorted by code, for a binary search.
+def fold(name: str) -> str:
+    """Return a name without the details that have several spellings, as the table of names has it.
 
-    Without an index, the first look-up costs no more than reading the file, and the memory is that of the text.
+    >>> fold("L’Haÿ-les-Roses"), fold("Ste.-Menehould")
+    ('l hay les roses', 'sainte menehould')
     """
-
-    def __init__(self, lines: bytes) -> None:
-        self._lines = lines
-
-    def __str__(self) -> str:
-        return self._lines.decode()
-
-    def row(self, code: str) -> list[str] | None:
-        """Return the columns of the line with this code."""
-        row = next(self._from(self._seek(code)), None)
-        return row if row and row[0] == code else None
-
-    def beginning(self, code: str) -> Iterator[list[str]]:
-        """Yield the lines whose code begins with this one."""
-        for row in self._from(self._seek(code)):
-            if not row[0].startswith(code):
-                return
-            yield row
-
-    def holding(self, text: str) -> Iterator[list[str]]:
-        """Yield the lines that hold this text anywhere."""
-        needle, at = text.encode(), 0
-        while (at := self._lines.find(needle, at)) >= 0:
-            start = self._lines.rfind(b"\n", 0, at) + 1
-            yield next(self._from(start))
-            at = self._lines.index(b"\n", at)
-
-    def _from(self, start: int) -> Iterator[list[str]]:
-        while start < len(self._lines):
-            end = self._lines.index(b"\n", start)
-            yield self._lines[start:end].decode().split("\t")
-            start = end + 1
-
-    def _seek(self, code: str) -> int:
-        """Return the start of the first line whose code is this one or a later one."""
-        low, high = 0, len(self._lines)
-        while low < high:
-            start = self._lines.rfind(b"\n", 0, (low + high) // 2) + 1
-            if self._lines[start : self._lines.index(b"\t", start)].decode() < code:
-                low = self._lines.index(b"\n", start) + 1
-            else:
-                high = start
-        return low
-
-
-class _Cog:
-    def __init__(self, tables: bytes) -> None:
-        parts = map(_Table, tables.split(b"\f\n"))
-        self.departments, self.epcis, self.communes, self.other_names, self.dropped = parts
-
-
-@cache  # two threads at once may both read the same, but no lock is held over a fork
-def _cog() -> _Cog:
-    packed = resources.files("policenotify").joinpath("data", f"cog_{COG_YEAR}.tsv.gz").read_bytes()
-    return _Cog(gzip.decompress(packed))
-
-
-@cache
-def _names() -> str:
-    """Return a line `key TAB code` for each name, after an empty line."""
-    named = re.findall(r"(?m)^(\w+)\t([^\t\n]+)", f"{_cog().communes}{_cog().other_names}")
-    keys = _fold("\n".join(name for _, name in named)).split("\n")
-    return "\n" + "".join(f"{key}\t{code}\n" for key, (code, _) in zip(keys, named, strict=True))
-
-
-def _fold(names: str) -> str:
-    """Return names, one a line, without the details that have several spellings."""
-    plain = unicodedata.normalize("NFKD", names.casefold().replace("œ", "oe").replace("æ", "ae"))
-    words = re.sub(r"[^a-z0-9\n]+", " ", re.sub(r"[\u0300-\u036f]+", "", plain))
-    return re.sub(r"\bst(e?s?)\b", r"saint\1", re.sub(r"(?m)^ | $", "", words))
-
-
-def _fold_name(name: str) -> str:
-    return _fold(" ".join(name.split()))
+    plain = unicodedata.normalize("NFKD", name.casefold().replace("œ", "oe").replace("æ", "ae"))
+    words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"[\u0300-\u036f]+", "", plain)).strip()
+    return re.sub(r"\bst(e?s?)\b", r"saint\1", words)
 
 
 @lru_cache(maxsize=1024)
-def _codes_of(text: str) -> tuple[str, ...]:
-    """Return the codes of the lines of `_names` that hold this text."""
-    names, codes, at = _names(), [], 0
-    while (at := names.find(text, at)) >= 0:
-        end = names.index("\n", at + 1)
-        codes.append(names[names.rindex("\t", at, end) + 1 : end])
-        at = end
-    return tuple(codes)
+def _rows(query: str, value: str) -> tuple[tuple[Any, ...], ...]:
+    """Return what a query finds.
+
+    A connection lives for one query only, so that no thread, and no process after a fork, shares one.
+    """
+    if not value.isascii():  # no code and no folded name
+        return ()
+    with resources.as_file(resources.files("policenotify").joinpath("data", f"cog_{COG_YEAR}.sqlite")) as path:
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return tuple(connection.execute(query, (value,)))
 
 
-def _read(codes: Iterable[str], department: str | None) -> list[Commune]:
-    places = [place for code in dict.fromkeys(codes) if (place := commune(code))]
-    return [place for place in places if department in {None, place.department}]
+def _communes(condition: str, value: str, within: str | None = None) -> Iterator[Commune]:
+    for row in _rows(f"SELECT * FROM commune WHERE {condition}", value):  # noqa: S608 - our own words
+        code, name, kind, department, epci, postcodes, population, part_of = row
+        if within in {None, department}:
+            yield Commune(code, name, kind, department, epci, tuple(postcodes.split()), population, part_of)
 
 
-def _commune(row: list[str]) -> Commune:
-    whole = _cog().communes.row(row[_PART_OF]) if row[_PART_OF] else None
-    return Commune(
-        code=row[_CODE],
-        name=row[_NAME],
-        kind=cast("Kind", row[_KIND]),
-        department=_department_in(row[_PART_OF] or row[_CODE]),
-        epci=(whole or row)[_EPCI] or None,
-        postcodes=tuple(row[_POSTCODES].split()),
-        population=int(row[_POPULATION]) if row[_POPULATION] else None,
-        part_of=row[_PART_OF] or None,
-    )
+def _steps(steps: Iterable[tuple[str, str]], department: str | None) -> dict[str, Commune]:
+    """Return what several conditions find, the communes of the first before those of the next."""
+    found: dict[str, Commune] = {}
+    for condition, value in steps:
+        for place in _communes(f"{condition} ORDER BY population DESC, code", value, department):
+            found.setdefault(place.code, place)
+    return found
 
 
-def _department_in(code: str) -> str:
-    return code[:3] if code.startswith(("97", "98")) else code[:2]
+def _similar(key: str, department: str | None) -> list[str]:
+    rows = _rows("SELECT key, department FROM name JOIN commune USING (code) WHERE key > ?", "")
+    return difflib.get_close_matches(key, {key for key, its in rows if department in {None, its}}, n=3, cutoff=0.75)
+
+
+def _listed(found: Sequence[Commune]) -> str:
+    return ", ".join(f"{place.code} {place.name} ({place.department})" for place in found[:_NAMED])
 
 
 def _successor(code: str) -> str:
     """Return the commune that a dropped code was merged into, or the code itself."""
-    row = _cog().dropped.row(code)
-    return row[1] if row else code
+    return next((code for (code,) in _rows("SELECT code FROM dropped WHERE former = ?", code)), code)
 
 
-def _check_commune_code(code: str) -> None:
-    if not re.fullmatch(_AREA_FORMS["commune"], code, re.ASCII):
-        raise ValueError(
-            Text(
-                "{code!r} is not the INSEE code of a commune. Give its five characters, such as 01001, 2A004 "
-                "or 97411, not a postcode.",
-                code=code,
-            )
+def _commune_code(code: str) -> str:
+    if re.fullmatch(_AREA_FORMS["commune"], code, re.ASCII):
+        return code
+    raise ValueError(
+        Text(
+            "{code!r} is not the INSEE code of a commune. Give its five characters, such as 01001, 2A004 "
+            "or 97411, not a postcode.",
+            code=code,
         )
-
-
-def _by_code(code: str) -> Iterator[Iterable[str]]:
-    yield [code]
-    yield [row[_CODE] for row in _cog().communes.holding(code) if code in row[_POSTCODES].split()]
-    yield [_successor(code)]
-
-
-def _by_swapped_code(code: str) -> Iterator[Iterable[str]]:
-    yield [code[:i] + code[i + 1] + code[i] + code[i + 2 :] for i in range(len(code) - 1)]
-
-
-def _by_name(key: str) -> Iterator[Iterable[str]]:
-    if key:
-        yield _codes_of(f"\n{key}\t")
-        yield _codes_of(f"\n{key}")
-        yield _codes_of(f" {key}")
-
-
-def _by_similar_name(key: str, department: str | None) -> Iterator[Iterable[str]]:
-    if not key:
-        return
-    lines = (line.split("\t") for line in _names().split("\n")[1:-1])
-    # By the code's beginning, which is wrong for five hamlets only. A look-up of each department would take 0.3 s.
-    keys = {name for name, code in lines if code.startswith(department or "")}
-    for similar in difflib.get_close_matches(key, keys, n=3, cutoff=0.75):
-        yield _codes_of(f"\n{similar}\t")
+    )

@@ -26,7 +26,6 @@ from policenotify.model.cap import CapCategory, ResponseType
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import FrozenModel, Stage
 from policenotify.model.message import Message
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import Text
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -91,7 +90,7 @@ Body = Annotated[Mapping[str, JsonValue], AfterValidator(_in_order)]
 
 
 # RFC 3986, section 2: a host in ASCII, without a user, and no character that ends an attribute of HTML
-_PAGE_URL = lazy_pattern(
+_PAGE_URL = re.compile(
     r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?",
     re.IGNORECASE,
 )
@@ -153,7 +152,7 @@ class Picture(FrozenModel):
     data: bytes = Field(default=b"", exclude=True, repr=False)
 
 
-class Event(FrozenModel):
+class EventInfo(FrozenModel):
     """What a message's category means to warning systems: a part of its profile.
 
     Attributes:
@@ -218,7 +217,7 @@ class Post(_Stored):
     distinct: str = ""
     distinct_spans: tuple[Span, ...] = ()
     message: Message | None = None
-    event: Event | None = None
+    event: EventInfo | None = None
     place: str = ""
 
 

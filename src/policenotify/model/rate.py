@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
 
-from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import Text
 
 EXAMPLES = "'30 per 5 min' or '100 per day, 20 at once'"
 """Forms of a rate, for an error text."""
 
-_FORM = lazy_pattern(
+_FORM = re.compile(
     r"\s*(?P<posts>\d{1,7})\s+per\s+(?:(?P<count>\d{1,5})\s*)?(?P<unit>s|sec|seconds?|min|minutes?|h|hours?|d|days?)"
     r"(?:\s*,\s*(?P<at_once>\d{1,7})\s+at\s+once)?\s*",
     re.ASCII | re.IGNORECASE,

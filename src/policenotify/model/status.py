@@ -36,36 +36,30 @@ class Alarm(StrEnum):
     ATTENTION = "attention"
 
 
-class ChannelProblem(FrozenModel):
+class Problem(FrozenModel):
     """Why a channel cannot be used at present.
 
     Attributes:
         reason: What is wrong, in an officer's words.
         remedy: What to do now.
+        code: The network's own code, of a blocked channel.
+        host: The machine of the process that cannot use it, although the process that asks perhaps can.
+        seen_at: The last heartbeat of that process.
     """
 
     reason: AnyText
     remedy: AnyText
+    code: str = ""
+    host: str = ""
+    seen_at: AwareDatetime | None = None
 
     @property
     def text(self) -> Text:
-        """Both in one."""
+        """Reason and remedy in one."""
         return Text.join(" ", (self.reason, self.remedy))
 
     def __str__(self) -> str:
         return str(self.text)
-
-
-class WorkerProblem(ChannelProblem):
-    """Why a process that delivers cannot use a channel, although the process that asks perhaps can.
-
-    Attributes:
-        host: The machine of the process.
-        seen_at: Its last heartbeat.
-    """
-
-    host: str
-    seen_at: AwareDatetime
 
 
 class RunningWorker(FrozenModel):
@@ -90,14 +84,6 @@ class ClockStep(FrozenModel):
 
     at: AwareDatetime
     seconds: float
-
-
-class BlockedChannel(FrozenModel):
-    """Why a channel sends nothing until a person acts, with the network's own code."""
-
-    reason: AnyText
-    remedy: AnyText
-    code: str
 
 
 ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "unusable", "removed"]
@@ -135,7 +121,7 @@ class ChannelStatus(FrozenModel):
     remedy: AnyText = ""
     code: str = ""
     opens_at: AwareDatetime | None = None
-    unusable_for: tuple[WorkerProblem, ...] = ()
+    unusable_for: tuple[Problem, ...] = ()
     outcomes: Mapping[Outcome, int] = {}
     oldest_waiting: AwareDatetime | None = None
     incidents: tuple[str, ...] = ()
@@ -243,9 +229,9 @@ class InstallationStatus(FrozenModel):
     workers: tuple[RunningWorker, ...] = ()
     worker_lost_at: AwareDatetime | None = None
     waiting: Mapping[str, AwareDatetime]
-    blocked: Mapping[str, BlockedChannel]
-    channel_problems: Mapping[str, ChannelProblem]
-    worker_problems: Mapping[str, tuple[WorkerProblem, ...]] = {}
+    blocked: Mapping[str, Problem]
+    channel_problems: Mapping[str, Problem]
+    worker_problems: Mapping[str, tuple[Problem, ...]] = {}
     removed_channels: Mapping[str, tuple[str, ...]]
     clock_steps: tuple[ClockStep, ...] = ()
     waiting_subscribers: Mapping[str, str] = {}
@@ -268,7 +254,7 @@ class InstallationStatus(FrozenModel):
         return bool(self.waiting) and (silent or self.worker_lost_at is not None)
 
     @property
-    def other_worker_problems(self) -> Mapping[str, tuple[WorkerProblem, ...]]:
+    def other_worker_problems(self) -> Mapping[str, tuple[Problem, ...]]:
         """Those of `worker_problems` that `channel_problems` does not have for the same reason."""
         known = {name: problem.reason for name, problem in self.channel_problems.items()}
         found = {

@@ -32,7 +32,7 @@ from policenotify.model.documents import PublicationResult
 from policenotify.model.message import Message
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication
-from policenotify.model.status import ChannelProblem, ChannelStatus, InstallationStatus
+from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview
@@ -204,7 +204,7 @@ class AsyncPublisher:
         """See `Publisher.incidents`."""
         return await _call(lambda: self._publisher.incidents(only_open=only_open))
 
-    async def channel_problems(self) -> dict[str, ChannelProblem]:
+    async def channel_problems(self) -> dict[str, Problem]:
         """See `Publisher.channel_problems`."""
         return await _call(self._publisher.channel_problems)
 

@@ -15,7 +15,7 @@ from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
 from policenotify.model.documents import PublicationResult
 from policenotify.model.history import History, Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
-from policenotify.model.status import ChannelProblem, ChannelStatus, InstallationStatus
+from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.defaults import latest
 from policenotify.publishing.sendings import SendingControls
@@ -118,7 +118,7 @@ class Operations(SendingControls):
         self._refresh()
         return read_channels(self.journal, self.channel_configs)
 
-    def channel_problems(self) -> dict[str, ChannelProblem]:
+    def channel_problems(self) -> dict[str, Problem]:
         """Return the channels that cannot be used now, by name.
 
         Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that

@@ -78,7 +78,6 @@ class Preparer:
     checks: Sequence[Rule]
     entropy: Callable[[int], bytes]
     links: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
     words: Vocabulary = SHIPPED
 
     def prepare(
@@ -235,7 +234,6 @@ class Preparer:
             zone=self.zone,
             mentions=frozenset().union(*(channel.mentions for channel in self.channels.values())),
             links=self.links,
-            names=self.names,
             traffic=frozenset().union(*(each.capabilities.traffic for each in self.channels.values())),
             typed=typed,
             words=self.words,
@@ -377,8 +375,7 @@ class Preparer:
             pictures=pictures,
             reference=self.journal.keys.reference(message.incident) if message.incident else "",
             thread=self.journal.keys.tag("thread", message.incident)[:16] if message.incident else "",
-            names=self.names,
-            is_shared=bool(name) and places.is_shared(name),
+            is_shared=places.is_shared(name or ""),
         )
 
     def discover_capabilities(self, channel: ChannelConfig) -> ChannelConfig:

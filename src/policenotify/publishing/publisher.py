@@ -82,7 +82,6 @@ class Publisher(Operations):
         entropy: Callable[[int], bytes] = secrets.token_bytes,
         checks: Sequence[Rule] = CHECKS,
         links: Sequence[str] = (),
-        names: Mapping[str, str] | None = None,
         words: Vocabulary = SHIPPED,
         lease: timedelta = LEASE,
         backoff: Callable[[timedelta], timedelta] = backoff,
@@ -111,8 +110,6 @@ class Publisher(Operations):
             entropy: Returns that many random bytes.
             checks: The checks before anything is published.
             links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
-            names: The words for accounts (`@PompiersHerault`) that a channel may not mention, and for hashtags (`#OTV`)
-                where there are none.
             words: The word lists of the checks.
             lease: How long a claimed delivery is held without a heartbeat.
             backoff: Returns the wait after a failure, from the wait after the failure before it.
@@ -176,7 +173,6 @@ class Publisher(Operations):
             checks=checks,
             entropy=entropy,
             links=tuple(links),
-            names=names or {},
             words=words,
         )
         self.people: People = People(journal, self.channel_configs, self.clock)

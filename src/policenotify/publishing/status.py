@@ -13,13 +13,12 @@ from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import (
     WAITS,
-    BlockedChannel,
     ChannelDeliveries,
-    ChannelProblem,
     ChannelStatus,
     ClockStep,
     IncidentResult,
     InstallationStatus,
+    Problem,
     SecondReading,
 )
 from policenotify.translation import AnyText, Text
@@ -37,14 +36,14 @@ MEND = Text("Mend it: its settings, its secret or its library. {waits}", waits=W
 """What to do about a channel whose settings, secret or library do not let it be used."""
 
 
-def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> ChannelProblem | None:
+def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> Problem | None:
     """Return why the channel cannot be used now, if so. Of its audiences the first rows are read.
 
     Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
     """
     if channel.problem:
         reason = Text("The channel {name!r} cannot be used: {problem}", name=channel.name, problem=channel.problem)
-        return ChannelProblem(reason=reason, remedy=MEND)
+        return Problem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
     from policenotify.delivery.audience_reader import check_audiences
@@ -52,13 +51,11 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
     try:
         check_audiences(channel, had_recipients)
     except Unavailable as problem:
-        return ChannelProblem(reason=problem.reason, remedy=problem.remedy)
+        return Problem(reason=problem.reason, remedy=problem.remedy)
     return None
 
 
-def find_problems(
-    channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]
-) -> dict[str, ChannelProblem]:
+def find_problems(channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]) -> dict[str, Problem]:
     """Return the channels that cannot be used now, by name."""
     problems = {channel.name: problem_of(channel, had_recipients) for channel in channels}
     return {name: problem for name, problem in problems.items() if problem is not None}
@@ -197,7 +194,7 @@ def waiting_drafts(status: InstallationStatus) -> AnyText:
     )
 
 
-def _state(problem: ChannelProblem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:
+def _state(problem: Problem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:
     if problem is not None:
         return {"state": "unusable", "reason": problem.reason, "remedy": problem.remedy}
     if blocked is not None:
@@ -224,8 +221,8 @@ def _incident(incident: IncidentLine, now: datetime) -> IncidentResult:
     return IncidentResult(**asdict(incident), overdue=late is not None, overdue_seconds=late)
 
 
-def _blocked(error: Blocked) -> BlockedChannel:
-    return BlockedChannel(reason=error.reason, remedy=error.remedy, code=error.code)
+def _blocked(error: Blocked) -> Problem:
+    return Problem(reason=error.reason, remedy=error.remedy, code=error.code)
 
 
 def _second_reading(draft: Draft) -> SecondReading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cached_property
@@ -17,14 +17,11 @@ from policenotify.model.locale import Locale
 from policenotify.model.message import Known, Message, Translation
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.places import LONGEST, Place, place_of
-from policenotify.render.sentences import lower_first, open_ended, paragraph, sentence, sentences
+from policenotify.render.sentences import open_ended, paragraph, sentence, sentences
 from policenotify.render.times import TimeFormatter
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words
-from policenotify.text.french_names import contract
-from policenotify.text.handles import handles_in_words, hashtags_in_words
-from policenotify.text.spans import hashtag
 
 _NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
 
@@ -61,8 +58,6 @@ class RenderContext:
         reference: The public reference of the incident, for networks without threads.
         thread: What stands for the incident's id in a structured post: 16 hexadecimal digits.
         mentions: Accounts that the channel may mention, without `@`. Other accounts are named without it.
-        hashtags: Readers can follow a hashtag there. Elsewhere those in running text become words.
-        names: The words for accounts (`@PompiersHerault`) and hashtags (`#OTV`) of the installation.
         is_shared: Several communes have the name of its place.
     """
 
@@ -78,8 +73,6 @@ class RenderContext:
     reference: str = ""
     thread: str = ""
     mentions: frozenset[str] = frozenset()
-    hashtags: bool = True
-    names: Mapping[str, str] = field(default_factory=dict)
     is_shared: bool = False
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -93,18 +86,9 @@ class RenderContext:
         result: _Result = self._results[key]
         return result
 
-    def on_channel(self, mentions: frozenset[str], *, hashtags: bool) -> RenderContext:
-        """Return the context of a channel that may mention these accounts, and may have hashtags."""
-        hashtags = hashtags or not self._has_typed_hashtags  # without any, all channels share one context
-        same = mentions == self.mentions and hashtags == self.hashtags
-        return self if same else replace(self, mentions=mentions, hashtags=hashtags)
-
-    @cached_property
-    def _has_typed_hashtags(self) -> bool:
-        messages = (self.message, *(entry.message for entry in self.history.entries[:1]))
-        wordings: list[Message | Translation] = [*messages]
-        wordings += (words for message in messages for words in message.translations)
-        return any("#" in text or "＃" in text for words in wordings for text in _texts_of(words))
+    def on_channel(self, mentions: frozenset[str]) -> RenderContext:
+        """Return the context of a channel that may mention these accounts."""
+        return self if mentions == self.mentions else replace(self, mentions=mentions)
 
     @cached_property
     def _translation(self) -> Translation:
@@ -297,26 +281,18 @@ class RenderContext:
         if mark := self.locale.marks.get(Stage.OPENING):  # what was under way then may be over
             as_a_word = rf" {re.escape(mark)}(?=[.,;:!?…]*(?:\s|\Z))"
             headline = re.sub(as_a_word, "", headline, flags=re.IGNORECASE)
-        return sentence(
-            self.times.back_reference(self.after_colon(headline, self.opening.place.one_line()), opening.at)
-        )
+        return sentence(self.times.back_reference(headline, opening.at))
 
     def typeset(self, text: str) -> str:
         """Return a finished text with the spaces of its language."""
         return self.locale.typeset(text)
 
-    def after_colon(self, text: str, names: str) -> str:
-        """Return the text as it goes on after a colon in this language."""
-        return lower_first(text, names, self.locale.lowers_after_colon)
-
     def _known(self, known: Known | None) -> Iterator[str]:
         """Yield what is known and what is not, in a sentence each."""
         if known and known.confirmed:
-            yield sentence(self.locale.confirmed.format(text=self.after_colon(known.confirmed, self.place.one_line())))
+            yield sentence(self.locale.confirmed.format(text=known.confirmed))
         if known and known.unconfirmed:
-            yield sentence(
-                self.locale.unconfirmed.format(text=self.after_colon(known.unconfirmed, self.place.one_line()))
-            )
+            yield sentence(self.locale.unconfirmed.format(text=known.unconfirmed))
 
     def _contact(self, translation: Translation) -> str:
         """Return how readers reach the service, unless it is over or the text holds it."""
@@ -327,24 +303,8 @@ class RenderContext:
         return self.locale.contact.format(contact=contact)
 
     def _repaired(self, text: str) -> str:
-        """Return a text without unintended links and mentions, in the grammar of its place, for these readers."""
-        text = repair(handles_in_words(text, self.names, self.mentions), self.mentions).text
-        if self.message.language.partition("-")[0] == "fr":
-            text = contract(text, self.place.name) if self.place.name else text
-        return text if self.hashtags else hashtags_in_words(text, self._hashtag_names)
-
-    @cached_property
-    def _hashtag_names(self) -> Mapping[str, str]:
-        """The words for hashtags: those of the installation, its categories and the place."""
-        place, labels = self.place, self.locale.labels.values()
-        named = filter(None, (*labels, place.name, place.department))
-        return {**{f"#{hashtag(name)}": name for name in named}, f"#{place.tag}": place.name, **self.names}
-
-
-def _texts_of(words: Message | Translation) -> tuple[str, ...]:
-    known = words.known
-    sentences = (known.confirmed or "", known.unconfirmed or "") if known else ()
-    return (words.headline, words.description, words.instruction, *sentences)
+        """Return a text without unintended links and mentions."""
+        return repair(text, self.mentions)
 
 
 def translation_of(message: Message, language: str) -> Translation:

@@ -21,7 +21,6 @@ from policenotify.render.sentences import upper_first
 from policenotify.text.budget import Budget
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import FitResult, shorten
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import host_of
 from policenotify.text.wrap import wrap
 from policenotify.translation import AnyText, Text
@@ -43,8 +42,8 @@ _RIGHT_TO_LEFT: Final = frozenset(
     | {"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"}
 )
 # 17, 112, 114, but no group of a longer number.
-_NUMBER: Final = lazy_pattern(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
-_CONTROL: Final = lazy_pattern("[\x00-\x08\x0b-\x1f\x7f]")
+_NUMBER: Final = re.compile(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _COLUMN: Final = (
     "max-width:640px;margin:0 auto;word-break:break-word;overflow-wrap:anywhere"  # the former: old programs
 )

@@ -14,33 +14,32 @@ from policenotify.text import french_names
 from policenotify.text.autolinks import repair
 from policenotify.text.characters import one_line
 from policenotify.text.comparison import contains_words, strip_accents
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import hashtag, is_linkable_tag, spans_of
 
 LONGEST: Final = 60
 """The longest details, in characters, of what follows an opening. A longer route is named by its first piece."""
 
-_WORD: Final = lazy_pattern(r"[^\W_]+")
-_ARTICLE_BEFORE: Final = lazy_pattern(r"(?<!\w)(?:l[ae] |l['’]|du )\Z", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\W_]+")
+_ARTICLE_BEFORE: Final = re.compile(r"(?<!\w)(?:l[ae] |l['’]|du )\Z", re.IGNORECASE)
 _ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
 _MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
 _SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
-_DISTRICT_OF_CITY: Final = lazy_pattern(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
-_ARROW: Final = lazy_pattern(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
+_DISTRICT_OF_CITY: Final = re.compile(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
+_ARROW: Final = re.compile(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
 _TOWARDS: Final = " vers "
-_LEADING: Final = lazy_pattern(
+_LEADING: Final = re.compile(
     r"\A(?:(?:dans|en)\s+)?(?:le\s+)?(?:sens(?:\s+de\s+circulation)?|direction|vers|towards)\s*:?\s+(?:de\s+(?=\S.*\svers\s))?",
     re.IGNORECASE,
 )
-_BOTH: Final = lazy_pattern(
+_BOTH: Final = re.compile(
     r"(?:dans\s+|sens\s+)?(?:les\s+)?(?:deux|2)\s+sens(?:\s+de\s+circulation)?|double[- ]sens|"
     r"(?:in\s+)?both\s+directions",
     re.IGNORECASE,
 )
-_TWO_PLACES: Final = lazy_pattern(r"(?!Saint|Sainte|St|Ste|L[ae]s?[ -]|L')[^\W\d]+ ?[-/] ?[A-ZÀ-Þ]\w+")
-_START: Final = lazy_pattern(r"\A(?:départ|from|de)\s*:?\s+", re.IGNORECASE)
-_PIECES: Final = lazy_pattern(r", |\s(?:→|puis|–|-|par)\s|\s?;\s")
-_PREPOSITION: Final = lazy_pattern(
+_TWO_PLACES: Final = re.compile(r"(?!Saint|Sainte|St|Ste|L[ae]s?[ -]|L')[^\W\d]+ ?[-/] ?[A-ZÀ-Þ]\w+")
+_START: Final = re.compile(r"\A(?:départ|from|de)\s*:?\s+", re.IGNORECASE)
+_PIECES: Final = re.compile(r", |\s(?:→|puis|–|-|par)\s|\s?;\s")
+_PREPOSITION: Final = re.compile(
     r"(?:à|au|aux|dans|sur|sous|devant|derrière|près|en|entre|face|chez|le long|autour|vers|at|in|on|near|between|by)"
     r"(?!\w)",
     re.IGNORECASE,
@@ -232,7 +231,7 @@ def _is_french(locale: Locale) -> bool:
 
 def _repaired(text: str | None) -> str:
     """Return the text in one line, without unintended links and mentions."""
-    return repair(one_line(text or "")).text
+    return repair(one_line(text or ""))
 
 
 def tagged(text: str, name: str) -> str | None:

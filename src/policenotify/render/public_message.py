@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.message import Known, Message, Translation
+from policenotify.model.message import Message
+from policenotify.model.texts import TextField, TextKind, reworded
 from policenotify.text.characters import clean, one_line
 
 
@@ -19,30 +20,20 @@ def public_message(message: Message, *, thread: str, label: str) -> Message:
         label: What replaces a headline of which nothing is visible.
     """
 
-    def words(text: Message | Translation) -> dict[str, object]:
-        known = text.known and {name: one_line(sentence or "") or None for name, sentence in text.known}
-        return {
-            "headline": one_line(text.headline) or label,
-            "description": clean(text.description),
-            "instruction": clean(text.instruction),
-            "known": Known(**known) if known and any(known.values()) else None,
-        }
+    def cleaned(field: TextField) -> str:
+        if field.kind is TextKind.PROSE:
+            return clean(field.text)
+        return one_line(field.text) or (label if field.is_required else "")
 
     lifecycle = message.lifecycle
-    return message.model_copy(
+    return reworded(message, cleaned).model_copy(
         update={
-            **words(message),
             "lifecycle": Lifecycle(
                 stage=lifecycle.stage,
                 incident=thread if lifecycle.incident else None,
                 corrects=lifecycle.corrects if lifecycle.stage in {Stage.CORRECTION, Stage.CANCELLATION} else None,
                 reopens=lifecycle.reopens,
             ),
-            "translations": tuple(
-                each.model_copy(update={**words(each), "alts": tuple(one_line(alt) or label for alt in each.alts)})
-                for each in message.translations
-            ),
-            "images": tuple(each.model_copy(update={"alt": one_line(each.alt) or label}) for each in message.images),
             "basis": (),
         }
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
 from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
-from policenotify.model.post import Event
+from policenotify.model.post import EventInfo
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
 from policenotify.render.public_message import public_message
@@ -44,8 +43,7 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     """
     capabilities = channel.capabilities.for_severity(context.message.severity)
     channel = channel.model_copy(update={"capabilities": capabilities})
-    tags = capabilities.hashtags and not capabilities.html
-    context = context.cached(RenderContext.on_channel, channel.mentions, hashtags=tags)
+    context = context.cached(RenderContext.on_channel, channel.mentions)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
     notes: list[AnyText] = (
@@ -208,7 +206,6 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
     return context.is_opening or (bool(posts) and not seen)
 
 
-@lru_cache
 def _has_no_break_spaces(budget: Budget) -> bool:
     """Return True if a no-break space costs as much as an ordinary one."""
     return budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
@@ -285,9 +282,9 @@ def _public_message(context: RenderContext) -> Message:
     return public_message(context.message, thread=context.thread, label=context.label)
 
 
-def _event(context: RenderContext) -> Event:
+def _event(context: RenderContext) -> EventInfo:
     profile, severity = context.profile, context.message.severity
-    return Event(
+    return EventInfo(
         labels={language: profile.label(language, severity) for language in (context.language, *profile.labels)},
         categories=profile.cap_categories,
         code=profile.event_code,

@@ -32,10 +32,9 @@ from typing import Final, NamedTuple
 
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
-from policenotify.render.sentences import follow, open_ended, sentence, upper_first
+from policenotify.render.sentences import open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import hashtag, spans_of
 from policenotify.translation import Text
 
@@ -64,7 +63,7 @@ LINK: Final = "link"
 
 _STOPS: Final = ".,;:!?…"
 # A number that is called by voice, and the word after it: no part of a longer number, and no hour or age.
-_CALLED: Final = lazy_pattern(
+_CALLED: Final = re.compile(
     r"(?:\b(?:le|au|ou|et|call|dial|or|and|die|oder)|:) (?:15|17|18|112)"
     r"(?![\w/:]| ?\d| (?:h|ans|years|jahre)\b)(?: (\w+))?",
     re.IGNORECASE,
@@ -276,8 +275,7 @@ class Wording:
             event = dated(headline, period)
             if not where:
                 return event
-            continued = context.after_colon(event, place.one_line())
-            return follow(upper_first(where), continued, colon=context.locale.colon, dash=context.locale.dash)
+            return f"{upper_first(where)}{context.locale.dash}{event}"
         bare = not any(stop in headline for stop in _STOPS)
         if not details:
             event = dated(headline, period)
@@ -339,8 +337,7 @@ class Wording:
             dated = context.times.dated(open_ended(headline), period) if period or source else headline
             event = " ".join(filter(None, (sentence(f"{dated}{source}"), sentence(upper_first(details)))))
             if where:
-                continued = context.after_colon(event, place.one_line())
-                event = follow(where, continued, colon=context.locale.colon, dash=context.locale.dash)
+                event = f"{where}{context.locale.dash}{event}"
             return f"{self._emoji} {mark}{event}"
 
         first, rest = self._arranged(lead, place.details_missing_in(stated))

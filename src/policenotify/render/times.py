@@ -10,7 +10,7 @@ from typing import Final, Literal
 from policenotify.model.lifecycle import Stage
 from policenotify.model.locale import Locale, Phrase
 from policenotify.model.message import Message
-from policenotify.render.sentences import upper_first, without_colon
+from policenotify.render.sentences import upper_first
 from policenotify.text.comparison import contains_words, fold
 
 _WEEK: Final = 7
@@ -130,7 +130,7 @@ class TimeFormatter:
 
     def back_reference(self, headline: str, at: datetime) -> str:
         """Return what a later message refers to."""
-        return self._fill(self.locale.context, at, headline=without_colon(headline), colon=self.locale.colon)
+        return self._fill(self.locale.context, at, headline=headline, colon=self.locale.colon)
 
     def withdrawal(self, at: datetime) -> str:
         """Return what a correction or cancellation takes back, by its time."""

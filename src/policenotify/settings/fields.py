@@ -18,8 +18,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from policenotify.model.channel_settings import NAME, account_name
-from policenotify.text.spans import hashtag
+from policenotify.model.channel_settings import NAME
 from policenotify.translation import Text
 
 
@@ -46,16 +45,6 @@ def _area(value: str) -> str:
                 "{value!r} is not an area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'",
                 value=value,
             )
-        )
-    return value
-
-
-def _named(value: str) -> str:
-    if value.startswith("@"):
-        return f"@{account_name(value)}"
-    if not value.startswith("#") or not hashtag(value) or hashtag(value) != value[1:]:
-        raise ValueError(
-            Text("{value!r} is neither an account nor a hashtag; write one such as '@Prefet34' or '#OTV'", value=value)
         )
     return value
 
@@ -92,9 +81,6 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=10, 
 
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 """A time span: a number of seconds, or ISO 8601 (`PT2H`)."""
-
-AccountOrHashtag = Annotated[str, AfterValidator(_named)]
-"""An account with `@`, or a hashtag with `#`."""
 
 
 class SettingsTable(BaseModel):

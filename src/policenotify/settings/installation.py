@@ -133,7 +133,6 @@ def open_publisher(
             zone=settings.zone,
             sender=settings.sender,
             links=settings.links,
-            names=settings.names,
             checks=checks_of(settings.law),
             words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
             wait=settings.wait,

@@ -24,7 +24,6 @@ from policenotify.render.locales import PROFILES
 from policenotify.render.locales.loader import SHIPPED
 from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
 from policenotify.settings.fields import (
-    AccountOrHashtag,
     AreaCode,
     Duration,
     LinkHost,
@@ -175,8 +174,6 @@ class Settings(SettingsTable):
         languages: Language files, relative to the settings file. One for a shipped language changes it.
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
         law: Whose law the checks know: `fr`, or the names of installed packages with that of another country.
-        names: The words for accounts that a channel may not mention (`"@PompiersHerault"`), and for hashtags where
-            there are none (`"#OTV"`).
         words: Changes to the word lists of the checks, by the name of the list.
         may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
             block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
@@ -200,7 +197,6 @@ class Settings(SettingsTable):
     languages: dict[Language, Path] = Field(default_factory=dict)
     links: tuple[LinkHost, ...] = ()
     law: tuple[Name, ...] = ("fr",)
-    names: dict[AccountOrHashtag, ShortText] = Field(default_factory=dict)
     words: dict[Name, WordListSettings] = Field(default_factory=dict)
     may: FunctionName | None = None
 

@@ -302,7 +302,6 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "zone": settings.zone,
         "sender": settings.sender,
         "links": settings.links,
-        "names": settings.names,
         "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
         "wait": settings.wait,
         "reminders": settings.reminders.policy(),

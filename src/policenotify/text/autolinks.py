@@ -7,11 +7,10 @@ begins without one, link or not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import (
     TextSpan,
     address_prefixes,
@@ -22,30 +21,15 @@ from policenotify.text.spans import (
     spans_of,
 )
 
-_SENTENCE: Final = lazy_pattern(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
+_SENTENCE: Final = re.compile(r"\.(?=([^\W\d_]{2,}+)(?![\d_]))")
 _CLOSING: Final = frozenset(')]»”"')
 _SIGNS: Final = "@＠"
-_WORD: Final = lazy_pattern(r"[\w@＠:]+")
-_MAIL: Final = lazy_pattern(r"(?<![\w.+-])[\w.+-]++[@＠][\w.-]++")
-_MAY_NEED: Final = lazy_pattern(r"@|＠|\.[^ \n]")
+_WORD: Final = re.compile(r"[\w@＠:]+")
+_MAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]++[@＠][\w.-]++")
+_MAY_NEED: Final = re.compile(r"@|＠|\.[^ \n]")
 
 
-class Fix(NamedTuple):
-    """One repaired part as it was written: a missing `space` after a full stop, or a `mention`."""
-
-    kind: Literal["space", "mention"]
-    original: str
-
-
-class Repair(NamedTuple):
-    """A text without unwanted links and mentions, and its fixes, each once."""
-
-    text: str
-    fixes: tuple[Fix, ...]
-
-
-@lru_cache(maxsize=64)  # each network repairs the words of one message
-def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repair:
+def repair(text: str, mentions: frozenset[str] = frozenset()) -> str:
     """Insert missing spaces after full stops, and remove the `@` of unwanted mentions.
 
     A space is missing where X would link a bare domain that is not
@@ -55,16 +39,13 @@ def repair(text: str, mentions: frozenset[str] = frozenset()) -> Repair:
     stay too. A second repair changes nothing.
     """
     if not _MAY_NEED.search(text):
-        return Repair(text, ())
-    fixes: dict[Fix, None] = {}
+        return text
     while True:
         unwanted = [mention for mention in find_mentions(text) if not is_allowed(mention.value, mentions)]
         signs = set(_signs(text, unwanted))
         gaps = set[int]() if signs else _gaps(text, mentions)
         if not signs and not gaps:
-            return Repair(text, tuple(fixes))
-        fixes |= {Fix("mention", text[mention.start : mention.end]): None for mention in unwanted}
-        fixes |= {Fix("space", _around(text, gap)): None for gap in sorted(gaps)}
+            return text
         text = "".join(_pieces(text, signs, gaps))
 
 
@@ -124,14 +105,3 @@ def _starts_of_sentences(text: str) -> Iterator[int]:
         before = text[match.start() - 1]
         if (before.islower() or before.isdigit() or before in _CLOSING) and match[1].istitle():
             yield match.end()
-
-
-def _around(text: str, gap: int) -> str:
-    """Return the words around a gap."""
-    start = gap - 1
-    while start and (text[start - 1].isalnum() or text[start - 1] in _CLOSING):
-        start -= 1
-    end = gap
-    while end < len(text) and text[end].isalnum():
-        end += 1
-    return text[start:end]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
-
-from policenotify.text.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     import regex
@@ -18,10 +17,10 @@ _SIGNS: Final = (  # each is a grapheme beside any neighbour: Grapheme_Cluster_B
     "[\n -~\xa0-\xac\xae-\u02ff\u0370-\u037f\u0391-\u03ff\u1e00-\u1eff\u2010-\u2027\u202f-\u205e\u20a0-\u20bf"
     "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
 )
-_ALONE: Final = lazy_pattern(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
+_ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
 # To find where a flag begins, `\X` counts the letters of flags before each place again, which takes quadratic time in a
 # chain of flags. Two letters at the start of a grapheme, followed by a third, are a whole one (rules GB9b, GB12).
-_CHAIN: Final = lazy_pattern("[\U0001f1e6-\U0001f1ff]{3}")
+_CHAIN: Final = re.compile("[\U0001f1e6-\U0001f1ff]{3}")
 _FLAG_OR_CLUSTER: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})|\X"
 
 

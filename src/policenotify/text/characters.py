@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 from policenotify.text.budget import unicode_pattern
-from policenotify.text.patterns import lazy_pattern
 
 # Invisible characters that break screen readers, searches or a text's direction: control characters, lone surrogates,
 # bidirectional overrides and isolates, zero-width spaces and joiners, soft hyphens (Unicode Standard, section 5.21,
@@ -25,13 +25,13 @@ _INVISIBLE: Final = r"""(?x)
 
 # None of these letters and signs is removed, composed or joined with another.
 _SEEN: Final = r"[!-~¡-\xac®-\u02ff\u2010-\u2027\u2030-\u205e€]+"
-_PLAIN: Final = lazy_pattern(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
+_PLAIN: Final = re.compile(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
 # Nor any of these. To find what is invisible loads a library, which most posts and pages do not need.
-_VISIBLE: Final = lazy_pattern(
+_VISIBLE: Final = re.compile(
     "[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u202f-\u205e€\u2190-\u21ff\u2500-\u27bf"
     "\U0001f300-\U0001f3fa\U0001f400-\U0001f64f\U0001f680-\U0001f6ff\U0001f900-\U0001f9ff]*+"
 )
-_EMPTY_LINES: Final = lazy_pattern(r"\n{3,}")
+_EMPTY_LINES: Final = re.compile(r"\n{3,}")
 
 
 def clean(text: str) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from policenotify.text.patterns import lazy_pattern
-
-_WORD: Final = lazy_pattern(r"\w+")
+_WORD: Final = re.compile(r"\w+")
 _PLACE: Final = "\0"
 _BETWEEN: Final = 6  # words between two words of a phrase: `n'est pas encore tout à fait`
-_CLAUSE: Final = lazy_pattern(r"[.,;:!?…()\n]|\s[–—-]\s")
+_CLAUSE: Final = re.compile(r"[.,;:!?…()\n]|\s[–—-]\s")
 
 
 @lru_cache(maxsize=64)  # the networks of a message ask for the same words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Final, Literal, NamedTuple
 
 from policenotify.text.budget import Budget, grapheme_ends
 from policenotify.text.comparison import fold
-from policenotify.text.patterns import lazy_pattern
 from policenotify.text.spans import spans_of
 from policenotify.translation import AnyText, Text
 
@@ -25,17 +25,15 @@ MIN_LENGTH: Final = 15
 
 # A cut never splits a number from its unit, nor a telephone number: `1,72 m`, `9 juin`, `0 805 805 817`,
 # `04-99-13-50-00`, `+33 (0)4 99 13 50 00`, `30 km/h`, `18 h 30`.
-_NUMBER: Final = lazy_pattern(
+_NUMBER: Final = re.compile(
     r"(?:[nN]°\s?|\+)?\d+(?:(?:[.,:/+\s-]|\s?\(0\)\s?)\d+)*"
     r"(?:\s?°[CF]\b|\s?[%€°]|\s?[hm]\s?\d\d\b|\s?[^\W\d_]+\d*(?:/[^\W\d_]+)?)?"
 )
-_HARD_SPACE: Final = lazy_pattern("[\xa0\u202f]")
+_HARD_SPACE: Final = re.compile("[\xa0\u202f]")
 _NUMBERED: Final = " ({}/{})"
 _AHEAD: Final = 24  # characters after a sentence that decide if the next one limits it
-_STOP: Final = lazy_pattern(
-    rf"(?:(?<!\w)(?P<word>\w{{1,4}}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>.{{0,{_AHEAD}}}))"
-)
-_NUMBERS_A_LINE: Final = lazy_pattern(r"(?:\A|[.!?…:])\s*\d{1,2}\.\Z")  # `1. Sortez. 2. Fermez la porte.`
+_STOP: Final = re.compile(rf"(?:(?<!\w)(?P<word>\w{{1,4}}))?(?P<sign>[.!?…])['\")»”]*(?=\s+(?P<next>.{{0,{_AHEAD}}}))")
+_NUMBERS_A_LINE: Final = re.compile(r"(?:\A|[.!?…:])\s*\d{1,2}\.\Z")  # `1. Sortez. 2. Fermez la porte.`
 _MARK: Final = 8  # characters that hold the number of a line and the stop before it
 # Abbreviations before a name or a number, none of which ends a sentence: `M. Dupont`, `av. Foch`, `env. 200 m`.
 _SHORT_FORMS: Final = frozenset(

@@ -10,13 +10,12 @@ import re
 from typing import Final
 
 from policenotify.text.comparison import strip_accents
-from policenotify.text.patterns import lazy_pattern
 
 _MERGED: Final = {"le": ("au", "du"), "les": ("aux", "des")}
 # Communes whose H is silent. Before any other one `de` is right or usual, as in Alsace.
-_SILENT_H: Final = lazy_pattern(r"H(?:y|éri|érou|érault|énin|endaye|irson|eyrieux|erblay)", re.IGNORECASE)
-_ROAD: Final = lazy_pattern(r"[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*")
-_EXIT: Final = lazy_pattern(r"(sortie|échangeur|diffuseur) (?:n° ?)?(\w+)", re.IGNORECASE)
+_SILENT_H: Final = re.compile(r"H(?:y|éri|érou|érault|énin|endaye|irson|eyrieux|erblay)", re.IGNORECASE)
+_ROAD: Final = re.compile(r"[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*")
+_EXIT: Final = re.compile(r"(sortie|échangeur|diffuseur) (?:n° ?)?(\w+)", re.IGNORECASE)
 _FEMININE: Final = frozenset(
     {"rue", "ruelle", "avenue", "av", "ave", "place", "impasse", "allee", "route", "cite", "residence", "promenade"}
     | {"esplanade", "montee", "cote", "venelle", "cour", "voie", "chaussee", "sortie", "gare", "station", "traverse"}

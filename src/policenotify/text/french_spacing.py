@@ -11,14 +11,12 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from policenotify.text.patterns import lazy_pattern
-
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 _UNIT: Final = (
     r"(?:[%‰€$£°]|(?:km/h|kWh|kW|MW|dB|min|[ckm]?m[²³]|[cdkm]?m|[cdkm]?[lL]|[km]?g|ha|[hst])(?![\w'’²³/]))"  # SI, and h
 )
-_SPACE: Final = lazy_pattern(
+_SPACE: Final = re.compile(
     rf"""
     [ ] (?:
       (?= » | [:;] (?: [\s»] | \Z ) | [!?]++ (?! \w ) )         # « Attention ! », but no emoticon and no 18:30
@@ -30,9 +28,9 @@ _SPACE: Final = lazy_pattern(
     """,
     re.VERBOSE,
 )
-_GROUPS: Final = lazy_pattern(rf"[0-9][ {NO_BREAK}][0-9]")
-_NUMBERS: Final = lazy_pattern(rf"(?<![\w.,+])\+?[0-9]++(?:[ {NO_BREAK}][0-9]++)++")
-_THOUSANDS: Final = lazy_pattern(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]{{3}})+")
+_GROUPS: Final = re.compile(rf"[0-9][ {NO_BREAK}][0-9]")
+_NUMBERS: Final = re.compile(rf"(?<![\w.,+])\+?[0-9]++(?:[ {NO_BREAK}][0-9]++)++")
+_THOUSANDS: Final = re.compile(rf"(?!116.)[1-9][0-9]{{0,2}}(?:[ {NO_BREAK}][0-9]{{3}})+")
 
 
 @lru_cache(maxsize=64)  # the networks of a message have the same parts

@@ -7,11 +7,9 @@ line, an hour.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
-from policenotify.text.patterns import lazy_pattern
 
 # The engine compares every word of an alternative without case. A look at the next character spares it most of that.
 _WAY: Final = (
@@ -42,9 +40,9 @@ _OF: Final = r"\s*,?\s*(?:(?:de\s+la|du|des|de)\s+|de\s+l['’]\s?)?"
 _CODE: Final = r"\s*(?:n[°º]\s?)?(?-i:\d{1,4}[A-Za-z]?|[A-Z]\d{0,3}|[IVX]{1,4})(?!\w)"
 _UNIT: Final = (
     rf"(?=\w)(?:b[âa]timent|b[âa]t\.?|immeuble|imm\.|bloc|cage(?:\s+d['’]escalier)?|escalier|esc\.?|appartement|appart\.?|"
-    rf"appt?\.?|apt\.?|logement|lot|pavillon|maison|studio|chambre|tour|flat|apartment|building|staircase){_CODE}"
+    rf"appt?\.?|apt\.?|logement|lot|pavillon|maison|studio|chambre|tour|flat|apartment|building|staircase){_CODE}|"
+    r"b[âa]t(?:iment|\.)?\s+(?-i:[A-ZÀ-Þ])[\w'’-]+"
 )
-_NAMED_UNIT: Final = r"b[âa]t(?:iment|\.)?\s+(?-i:[A-ZÀ-Þ])[\w'’-]+"
 _FLOOR: Final = (
     r"(?:\d{1,2}\s?(?:er|[èe]re|[èe]me|e|nde?)|premier|deuxi[èe]me|second|troisi[èe]me|quatri[èe]me|cinqui[èe]me|"
     r"sixi[èe]me|septi[èe]me|huiti[èe]me|neuvi[èe]me|dixi[èe]me|dernier)\s+(?:et\s+dernier\s+)?(?:[ée]tage|[ée]t\.?(?!\w))|"
@@ -58,33 +56,36 @@ _IN: Final = r"(?:(?<!\w)(?=\w)(?:(?:dans|au|du|de|le|la|à|aux)\s+|l['’]))*(?
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    return lazy_pattern(form, re.IGNORECASE)
+    return re.compile(form, re.IGNORECASE)
 
 
 _BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF})(?P<way>{_WAY})")
-_ENDS: Final = r"\s*(?=\Z|[,;():.!?–—]|\d{5}(?!\d))"  # also before a postcode
-_BEHIND_STREET: Final = _pattern(rf"(?P<cut>(?:,|(?<!\s))\s++(?P<number>{_BEHIND})){_ENDS}")
-# Only in the words of a place: in running text, `du 12 au 14` means days.
-_AT_STREET: Final = _pattern(
-    rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS})){_ENDS}"
-)
-_STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
-_WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
-_NAME: Final = lazy_pattern(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
-# Kinds of ways that are also common nouns.
-_NOUNS: Final = frozenset(
-    {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
-    | {"passage", "cote", "residence", "domaine", "square", "carrefour", "plan", "rampe", "descente", "digue", "r"}
+_BEHIND_STREET: Final = _pattern(  # also before a postcode
+    rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS}))\s*(?=\Z|[,;():.!?–—]|\d{{5}}(?!\d))"
 )
 _SIGNED: Final = _pattern(
     rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?|num[ée]ros?\s)(?:{_NUMBERS}|{_IN_WORDS})))"
 )
 _UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_UNIT})(?!\w))")
-_NAMED_UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_NAMED_UNIT})(?!\w))")
 _FLOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_FLOOR})(?!\w)(?:\s+(?:à\s+)?(?:gauche|droite)(?!\w))?)")
 _DOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_DOOR})(?!\w))")
-
-_PARTS: Final = (_UNITS, _NAMED_UNITS, _FLOORS, _DOORS)
+_WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
+_NEXT_WAY: Final = _pattern(rf"[\s,)–-]*(?<!\w)(?P<way>{_WAY})")
+_STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
+# A street in prose, with nothing behind its name.
+_NAMED_STREET: Final = re.compile(
+    rf"(?<!\w)(?i:(?P<way>{_WAY}))"
+    r"(?:\s+(?:(?:de|du|des|la|le|les)(?!\w)|(?:[dl]['’]\s?)?[A-ZÀ-Þ0-9](?:[\w'’-]*|\w{0,2}\.)))+\Z"
+)
+_NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
+# Kinds of ways that are also common nouns.
+_NOUNS: Final = frozenset(
+    {"cours", "place", "cite", "parc", "voie", "mail", "quartier", "villa", "clos", "cour", "galerie", "route"}
+    | {"passage", "cote", "residence", "domaine", "square", "carrefour", "plan", "rampe", "descente", "digue", "r"}
+)
+_ADDRESS: Final = (_UNITS, _FLOORS, _BEFORE_WAY, _BEHIND_STREET, _SIGNED)
+_PROSE: Final = (_BEFORE_WAY, _BEHIND_STREET, _SIGNED)
+_PARTS: Final = (_UNITS, _FLOORS, _DOORS)
 
 _MONTHS: Final = (
     r"janvier|f[ée]vrier|mars|avril|mai|juin|juillet|ao[ûu]t|septembre|octobre|novembre|d[ée]cembre|january|february|"
@@ -99,7 +100,6 @@ _COUNTED: Final = _pattern(
     rf"voies?|portes?|articles?|art|parking|zone|secteur|r?[adnm]|d[ée]partementale|nationale|autoroute|arr[êe]t|vol|"
     rf"train|ter|tgv|en|depuis|dès|avant|après|vers|{_MONTHS}|{_DAYS})\.?[\s-]*(?:n[°º]\s?)?|\d\s?[h:]\s?|\d[.,])\Z"
 )
-_DETERMINED: Final = _pattern(r"(?<!\w)(?:du|de|des|la|le|les|au|aux)\s+\Z")
 # Words before a telephone number in running text, and the beginning of a longer number.
 _CALLED: Final = _pattern(
     r"(?:(?<!\w)(?:appele[rz]|compose[rz]|contacte[rz]|joindre|joignez|t[ée]l[ée]phone[rz]|pr[ée]vene[rz]|pr[ée]venir|"
@@ -107,13 +107,7 @@ _CALLED: Final = _pattern(
     r"(?:\d+\s*(?:,|/|ou|et|or)\s*(?:(?:le|au)\s+)?)*|(?:(?<!\d)\d{2,4}[\s.-]){2,})\Z"
 )
 _FEW: Final = frozenset({"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"})
-_YEAR: Final = lazy_pattern(r"(?:1[789]|20)\d\d")
-_SHORT_FORMS: Final = {
-    "r": "rue", "av": "avenue", "ave": "avenue", "boul": "boulevard", "bd": "boulevard", "bvd": "boulevard",
-    "bld": "boulevard", "blvd": "boulevard", "chem": "chemin", "ch": "chemin", "pl": "place", "imp": "impasse",
-    "all": "allee", "allees": "allee", "rte": "route", "sq": "square", "res": "residence", "fbg": "faubourg",
-    "fg": "faubourg",
-}  # fmt: skip
+_YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
 _NEAR: Final = 200  # characters around a number that decide: the longest name of a place
 _PAUSE: Final = r"[,;:!?()\n]|\.(?!\w)(?<!\b\w\.)(?<!\b\w\w\.)(?<!\b\w{3}\.)"  # not an abbreviation: `av. du Dr. Pezet`
 _COMMON: Final = frozenset(
@@ -129,128 +123,95 @@ class HouseNumberRemoval(NamedTuple):
     removed: tuple[str, ...]
 
 
-def remove_house_numbers(place: str) -> HouseNumberRemoval:
-    """Remove house numbers, buildings, floors and flats from the words of a place."""
-    patterns = (_UNITS, _NAMED_UNITS, _FLOORS, _BEFORE_WAY, _BEHIND_STREET, _AT_STREET, _SIGNED)
-    text, removed = _cut(place, patterns)
-    if removed:
-        text, more = _cut(text, (_DOORS,))
-        removed += more
-    return HouseNumberRemoval(text, removed)
+def remove_house_numbers(
+    text: str, streets: frozenset[str] | None = None, *, units: bool = False
+) -> HouseNumberRemoval:
+    """Remove house numbers, and the building, floor, door and flat beside them.
 
-
-def remove_from_headline(headline: str) -> HouseNumberRemoval:
-    """Remove house numbers, buildings, flats and floors beside them from a headline."""
-    text, removed = _cut(headline, (_BEFORE_WAY, _BEHIND_STREET, _UNITS), prose=True)
-    if removed:
-        text, more = _cut(text, (_FLOORS, _DOORS), prose=True, only=street_names(text))
-        removed += more
-    return HouseNumberRemoval(_capitalized(text, headline), removed)
-
-
-def remove_from_text(streets: frozenset[str], text: str) -> HouseNumberRemoval:
-    """Remove the house numbers of these streets, and parts beside them, from a text."""
+    Args:
+        text: The words of a place, or prose.
+        streets: In prose, the `street_names` whose numbers are removed. `None`: the text is nothing but a place.
+        units: In prose, buildings and flats are removed without a street beside them, too.
+    """
     lines: list[str] = []
-    removed: tuple[str, ...] = ()
+    removed: list[str] = []
     for line in text.split("\n"):
-        rest, numbers = _cut(line, (_BEFORE_WAY, _SIGNED), prose=True, only=streets)
-        if numbers:
-            rest, more = _cut(rest, (_UNITS, _FLOORS, _DOORS), prose=True, only=streets)
+        rest, numbers = _cut(line, _ADDRESS if streets is None else _PROSE, streets)
+        if units:
+            rest, more = _cut(rest, (_UNITS,), None)
             numbers += more
-        lines.append(_capitalized(rest, line))
+        if numbers:
+            rest, more = _cut(rest, _PARTS, streets)
+            numbers += more
+        begins = streets is not None and (line[:1].isupper() or not line[:1].isalpha())
+        lines.append(rest[:1].upper() + rest[1:] if begins else rest)
         removed += numbers
-    return HouseNumberRemoval("\n".join(lines), removed)
-
-
-def _capitalized(text: str, original: str) -> str:
-    """Return the text with a capital first, unless the original had a small letter."""
-    return text[:1].upper() + text[1:] if original[:1].isupper() or not original[:1].isalpha() else text
+    return HouseNumberRemoval("\n".join(lines), tuple(removed))
 
 
 def street_names(text: str) -> frozenset[str]:
-    """Return the streets in a text, each up to the next punctuation mark."""
-    return frozenset(_street(text[way.start() :]) for way in _WAYS.finditer(text))
+    """Return what distinguishes each street in a text: the first distinctive word of its name."""
+    return frozenset(_name(way[0], text[way.end() :]) for way in _WAYS.finditer(text))
 
 
-def _street(text: str) -> str:
-    """Return the folded beginning of a text, up to the next punctuation mark."""
-    way = _WAYS.match(text)
-    begin = way.end() if way else 0  # an abbreviation ends with a full stop
-    name = re.split(_PAUSE, text[begin : begin + _NEAR], maxsplit=1)[0]
-    kind = fold(text[:begin])
-    return " ".join((_SHORT_FORMS.get(kind, kind), *fold(name).split()))
+def _name(way: str, behind: str) -> str:
+    words = fold(re.split(_PAUSE, behind[:_NEAR], maxsplit=1)[0]).split()
+    return next((word for word in words if word not in _COMMON), fold(way))
 
 
-def _key(street: str) -> tuple[str, ...]:
-    """Return the kind of a street and the first distinctive word of its name."""
-    kind, *name = street.split()
-    return kind, *[word for word in name if word not in _COMMON][:1]
-
-
-def _cut(
-    text: str, patterns: tuple[re.Pattern[str], ...], *, prose: bool = False, only: frozenset[str] | None = None
-) -> tuple[str, tuple[str, ...]]:
+def _cut(text: str, patterns: tuple[re.Pattern[str], ...], streets: frozenset[str] | None) -> tuple[str, list[str]]:
     """Remove every match that is a house number, repeatedly, until none is left."""
     removed: list[str] = []
     before = None
     while before != text:
         before = text
         for pattern in patterns:
-            matches = [
-                match
-                for match in _house_numbers(pattern, text)
-                if (only is None or _is_of(only, match, text)) and not (prose and _is_other(match, text))
-            ]
+            found = (match for match in pattern.finditer(text) if not _counts_something(pattern, match, text))
+            matches = [match for match in found if _is_at_street(pattern, match, text, streets)]
             if matches:
                 removed += (match["number"].strip(" ,") for match in matches)
                 ends = [0, *(match.end("cut") for match in matches)]
                 starts = [*(match.start("cut") for match in matches), len(text)]
                 text = _joined([text[end:start] for end, start in zip(ends, starts, strict=True)])
-    return text, tuple(removed)
+    return text, removed
 
 
-def _is_other(match: re.Match[str], text: str) -> bool:
+def _counts_something(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
+    """Return True if the number is that of a road, an exit or a day: `des 4 chemins`, `sortie 31`."""
+    if pattern in _PARTS:
+        return False
+    article = match.groupdict().get("article") or ""
+    plural = article.casefold() in {"des", "les", "aux"} and match["number"].isdecimal()
+    return plural or _COUNTED.search(text[: match.start("number")][-_NEAR:]) is not None
+
+
+def _is_at_street(pattern: re.Pattern[str], match: re.Match[str], text: str, streets: frozenset[str] | None) -> bool:
+    """Return True if it stands beside a street, in prose beside one of these."""
+    before = text[: match.start("cut")][-_NEAR:]
+    if streets is None:
+        return pattern is not _BEHIND_STREET or _STREET.search(before) is not None
+    behind = _NEXT_WAY.match(text, match.end("cut"))
+    if behind and _name(behind["way"], text[behind.end() :]) in streets:
+        return not _is_other(pattern, match, text)
+    if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
+        return False  # `du 12 au 14` means days
+    street = _NAMED_STREET.search(before.rstrip(" ,(–-"))
+    return street is not None and _name(street["way"], street[0][len(street["way"]) :]) in streets
+
+
+def _is_other(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
     """Return True if the number is a telephone number, or counts things or people: `ils étaient deux, rue Foch`."""
     if fold(match["number"]) in _FEW and "," in match["cut"]:
         return True
-    called = _CALLED.search(text[: match.start("number")][-_NEAR:])
-    return bool(called) or ("way" in match.groupdict() and _counts(match, text))
-
-
-def _house_numbers(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    for match in pattern.finditer(text):
-        number, before = match["number"], text[: match.start("number")][-_NEAR:]
-        if pattern in _PARTS:
-            yield match
-        elif pattern is _BEHIND_STREET:
-            other = _COUNTED.search(before) or _DETERMINED.search(before) or _YEAR.fullmatch(number)
-            if not other and _STREET.search(text[: match.start("cut")][-_NEAR:]):
-                yield match
-        elif not (_COUNTED.search(before) or (number.isdecimal() and _is_plural(match))):
-            yield match
-
-
-def _is_of(streets: frozenset[str], match: re.Match[str], text: str) -> bool:
-    """Return True if one of these streets stands before or after the number."""
-    behind = text[match.start("way") if "way" in match.groupdict() else match.end("cut") :][:_NEAR].lstrip(" ,)–-")
-    if _WAYS.match(behind) and _key(_street(behind)) in map(_key, streets):
+    if _CALLED.search(text[: match.start("number")][-_NEAR:]):
         return True
-    before = text[: match.start("cut")][-_NEAR:].rstrip(" ,(–-")
-    *_, way = (0, *(way.start() for way in _WAYS.finditer(before)))
-    name = _street(before[way:])
-    return not re.search(_PAUSE, before[way:]) and any(f"{street} ".startswith(f"{name} ") for street in streets)
+    return pattern is _BEFORE_WAY and _counts(match, text)
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
     """Return True if a number counts things: `1 voie fermée`, `3 cours de judo`."""
     noun = match["number"] == "1" or fold(match["way"]) in _NOUNS
     return noun and _NAME.match(text, match.end("way")) is None
-
-
-def _is_plural(match: re.Match[str]) -> bool:
-    """Return True if the article is a plural: `rond-point des 4 chemins`."""
-    article = match.groupdict().get("article")
-    return article is not None and article.casefold() in {"des", "les", "aux"}
 
 
 def _joined(pieces: list[str]) -> str:

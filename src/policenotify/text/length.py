@@ -12,37 +12,34 @@ from typing import Final
 
 from policenotify.text._data.tlds import FROZEN, KNOWN
 from policenotify.text.budget import graphemes, split_graphemes, unicode_pattern
-from policenotify.text.patterns import lazy_pattern
 
 ADDRESS_LENGTH: Final = 23
 """The length of an address: `transformedURLLength` of `config/v3.json`, and by default `characters_reserved_per_url` of
 Mastodon's `GET /api/v2/instance`."""
 
-_HEAVY: Final = lazy_pattern(
-    r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]"
-)  # `config/v3.json`: they count 2
+_HEAVY: Final = re.compile(r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")  # `config/v3.json`: they count 2
 # An emoji counts 2 with its form. These are the usual ones that have it; any other counts 2 for its form, too.
-_FORM: Final = lazy_pattern("(?<=[‼⁉™ℹ↔-↙⌨⏏⏱⏲◀▶☀-☄☎☑☘☝☠☢☣☮☯♀♂♥♻⚒-⚗⚙⚠⚰⛈⛑⛔⛴⛷✂✈✉✊-✌✏✔✖❄❗❤➡⬅-⬇])\ufe0f")
+_FORM: Final = re.compile("(?<=[‼⁉™ℹ↔-↙⌨⏏⏱⏲◀▶☀-☄☎☑☘☝☠☢☣☮☯♀♂♥♻⚒-⚗⚙⚠⚰⛈⛑⛔⛴⛷✂✈✉✊-✌✏✔✖❄❗❤➡⬅-⬇])\ufe0f")
 _BEGINS: Final = r"(?<![^\s(«])"
-_ADDRESS: Final = lazy_pattern(
+_ADDRESS: Final = re.compile(
     rf"{_BEGINS}(?P<scheme>https?://)?+(?P<host>[a-z0-9-]++(?:\.[a-z0-9-]++)++)(?P<path>(?:[/?][^\s]*+)?)(?![\w@＠+:])",
     re.IGNORECASE | re.ASCII,
 )
-_HOST: Final = lazy_pattern(r"(?!.*xn--)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]+", re.IGNORECASE | re.ASCII)
-_PATH: Final = lazy_pattern(r"(?:/(?:[\w/.-]{0,2000}[\w/])?)?(?:\?[\w=&-]{0,2000}[\w=&])?", re.ASCII)
+_HOST: Final = re.compile(r"(?!.*xn--)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]+", re.IGNORECASE | re.ASCII)
+_PATH: Final = re.compile(r"(?:/(?:[\w/.-]{0,2000}[\w/])?)?(?:\?[\w=&-]{0,2000}[\w=&])?", re.ASCII)
 _LOOSE: Final = ".,!?)»…:;"  # signs behind an address that are not part of it
-_MAY_END_DOMAIN: Final = lazy_pattern(r"\.(?:(xn--|[^\x00-\x7f])|([a-z]++)(?![0-9@+-]))", re.IGNORECASE | re.ASCII)
-_BEHIND_AT: Final = lazy_pattern(r"(?<=\w@)[a-z0-9-]++(?:\.[a-z0-9-]++)++(?![\w@/:])", re.IGNORECASE | re.ASCII)
+_MAY_END_DOMAIN: Final = re.compile(r"\.(?:(xn--|[^\x00-\x7f])|([a-z]++)(?![0-9@+-]))", re.IGNORECASE | re.ASCII)
+_BEHIND_AT: Final = re.compile(r"(?<=\w@)[a-z0-9-]++(?:\.[a-z0-9-]++)++(?![\w@/:])", re.IGNORECASE | re.ASCII)
 _SHORT_HOST: Final = "t.co"  # X's own short links end earlier than others
 
 _WHITE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space
-_BLANK: Final = lazy_pattern(rf"[{_WHITE}]*")
+_BLANK: Final = re.compile(rf"[{_WHITE}]*")
 _STRIPPED: Final = "\0\t\n\v\f\r "  # Ruby's String#strip
-_MENTION: Final = lazy_pattern(
+_MENTION: Final = re.compile(
     rf"{_BEGINS}(@\w++(?:[.-]\w++)*+)@[\w.-]{{1,253}}(?<=\w)(?=[,;.!?)»…]*+(?:\s|\Z))", re.ASCII
 )
 # The scripts that join consonants: the blocks from Devanagari on, and the later ones beyond.
-_MAY_JOIN: Final = lazy_pattern("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
+_MAY_JOIN: Final = re.compile("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
 # A sign inside a grapheme that begins one by all rules but GB9c.
 _JOINED: Final = r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]"
 

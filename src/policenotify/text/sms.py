@@ -15,7 +15,6 @@ from functools import cache, lru_cache
 from typing import Final, Literal
 
 from policenotify.text.budget import split_graphemes
-from policenotify.text.patterns import lazy_pattern
 
 ALPHABET: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -65,10 +64,10 @@ class GsmText:
     lost: tuple[str, ...]
 
 
-_ALL_GSM: Final = lazy_pattern(f"[{re.escape(ALPHABET + EXTENSION)}]*")
+_ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
 _DOUBLE: Final = {
-    "GSM-7": lazy_pattern(f"[{re.escape(EXTENSION)}]"),
-    "UCS-2": lazy_pattern("[\ud800-\udbff][\udc00-\udfff]|[\U00010000-\U0010ffff]"),
+    "GSM-7": re.compile(f"[{re.escape(EXTENSION)}]"),
+    "UCS-2": re.compile("[\ud800-\udbff][\udc00-\udfff]|[\U00010000-\U0010ffff]"),
 }
 _KNOWN: Final = frozenset(ALPHABET + EXTENSION)
 
@@ -117,22 +116,22 @@ def _small_mark(match: re.Match[str]) -> str:
 
 # Signs, and for a text with one of them a pattern and its replacement.
 _REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (_SMALL_ONLY, lazy_pattern(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
-    ("Œ", lazy_pattern(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
+    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
-    ("«‹»›", lazy_pattern(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
-    ("°", lazy_pattern(r"(?<=\b[nN])°"), "o"),
-    ("°", lazy_pattern(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    ("°", lazy_pattern(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    ("°", lazy_pattern(rf"(?<=\d){_SPACE}?°"), " deg"),
-    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", lazy_pattern(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
+    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
-_POWER: Final = lazy_pattern("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
-_MAY_BE_REWORDED: Final = lazy_pattern(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
+_POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
+_MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
-_AROUND_LOST: Final = lazy_pattern(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
+_AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
 def to_gsm(text: str) -> GsmText:

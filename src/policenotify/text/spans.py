@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from policenotify.text._data.tlds import KNOWN
 from policenotify.text.budget import grapheme_ends
 from policenotify.text.characters import one_line
-from policenotify.text.patterns import lazy_pattern
 
 MAX_TAG: Final = 64
 """The longest hashtag, in characters: Bluesky's lexicon `app.bsky.richtext.facet#tag` (`maxGraphemes`: 64)."""
@@ -33,7 +32,7 @@ WRITTEN_SMALL: Final = ALWAYS.union(
 """Top-level domains of France and its neighbours: what ends in one is an address in small letters."""
 
 _TAIL: Final = r"""[^\s<>"«»“”{}|\\^`]*"""
-_EXPLICIT: Final = lazy_pattern(  # an address with any top-level domain
+_EXPLICIT: Final = re.compile(  # an address with any top-level domain
     rf"""
       (?: (?<![A-Za-z0-9@＠$\#＃]) https?:// (?> [^\W_](?:[\w.-]*\w)? ) (?! @ | :[^\s/]*@ )
         | (?<![\w@＠$\#＃./-]) www\. (?:[^\W_][\w-]*+\.)++ [^\W_]{{2,}}+ (?![\w@-]) )
@@ -41,22 +40,22 @@ _EXPLICIT: Final = lazy_pattern(  # an address with any top-level domain
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_BEGINS: Final = lazy_pattern(r"://|www\.", re.IGNORECASE)
-_PATH: Final = lazy_pattern(f"/{_TAIL}")
+_BEGINS: Final = re.compile(r"://|www\.", re.IGNORECASE)
+_PATH: Final = re.compile(f"/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
-_DOMAIN: Final = lazy_pattern(r"(?<![\w@＠$#＃./-])[^\W_][\w-]*+(?:\.[^\W_][\w-]*+)++(?![@＠])")
-_TAG_SIGN: Final = lazy_pattern(r"(?<![\w&·])[#＃]")
-_TAG_ENDS_BADLY: Final = lazy_pattern(r"[#＃]|://")
+_DOMAIN: Final = re.compile(r"(?<![\w@＠$#＃./-])[^\W_][\w-]*+(?:\.[^\W_][\w-]*+)++(?![@＠])")
+_TAG_SIGN: Final = re.compile(r"(?<![\w&·])[#＃]")
+_TAG_ENDS_BADLY: Final = re.compile(r"[#＃]|://")
 # Those of X and those of Mastodon: the longest handle that either mentions. X takes `RT@name` for one, too.
-_MENTION: Final = lazy_pattern(
+_MENTION: Final = re.compile(
     r"(?:(?<![A-Za-z0-9_+~.-])[rR][tT]:?|(?<![A-Za-z0-9_@＠])|(?<=[A-Za-z0-9_][@＠]))[@＠]++(?<=([@＠]))"
     r"((?a:\w+(?:[.-]+\w+)*)(?:@\w+(?:[.-]+\w+)*|/[A-Za-z][A-Za-z0-9_-]{0,24})?)"
 )
-_MAY_LINK: Final = lazy_pattern(r"#|＃|@|＠|\.\w|://")
+_MAY_LINK: Final = re.compile(r"#|＃|@|＠|\.\w|://")
 _TWO: Final = 2  # labels of two words without the space between them, rarely more
 # Signs that Unicode counts among letters and marks: the text and emoji forms, and the frame of a keycap.
 _NO_TAG_SIGNS: Final = "\ufe0e\ufe0f\u20e3"
-_NO_LETTER: Final = lazy_pattern(r"[\W\d_]*")
+_NO_LETTER: Final = re.compile(r"[\W\d_]*")
 
 
 class TextSpan(NamedTuple):

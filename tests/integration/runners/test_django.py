@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from django.test import override_settings
 from policenotify.delivery.service import End, Supervisor
 from policenotify.delivery.worker import Worker
 from policenotify.errors import IdempotencyConflict, InvalidTransition, JournalTakenAway, MissingExtra, SettingsError
+from policenotify.events import Event, EventKind
 from policenotify.integrations.django import _process_publisher, open_publisher, publish, publisher, signals
 from policenotify.integrations.django.database import journal_url
-from policenotify.model.event import DeliveryPosted, DeliveryRefused, JournalEvent, MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.testing import recording_publisher
 from tests.support.installation import INCIDENT, Desk, accident
@@ -286,7 +287,9 @@ def test_every_block_of_its_page_runs(database: Any, desk: Desk, capsys: pytest.
     assert len(desk.bluesky.posts) == 1
     receivers: dict[str, Any] = {}
     exec(receiving, receivers)  # noqa: S102 - the same
-    refused = DeliveryRefused(number=1, at=datetime.now(UTC), publication="0" * 26, channel="sky", delivery=1)
+    refused = Event(
+        number=1, at=datetime.now(UTC), kind=EventKind.REFUSED, publication="0" * 26, channel="sky", delivery=1
+    )
     signals.send(refused)
     assert capsys.readouterr().out == "refused sky\n"
 
@@ -295,20 +298,19 @@ def test_every_block_of_its_page_runs(database: Any, desk: Desk, capsys: pytest.
 
 
 def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest.LogCaptureFixture) -> None:
-    told: list[JournalEvent] = []
+    told: list[Event] = []
 
     def fail(**_more: Any) -> None:
         raise ValueError
 
-    def note(sender: type[JournalEvent], event: JournalEvent, **_more: Any) -> None:
-        assert sender is type(event)
+    def note(sender: EventKind, event: Event, **_more: Any) -> None:
+        assert sender is event.kind
         assert not database.in_atomic_block
         told.append(event)
 
-    connected = (signals.message_published, signals.delivery_posted, signals.delivery_held)
-    for signal_ in connected:
-        signal_.connect(fail)
-        signal_.connect(note)
+    kinds = (EventKind.PUBLISHED, EventKind.POSTED, EventKind.HELD)
+    for kind, receive in product(kinds, (fail, note)):
+        signals.journal_event.connect(receive, sender=kind)
     try:
         publisher().drain(LONG)
         with transaction.atomic(using=database.alias):
@@ -316,24 +318,9 @@ def test_what_happens_is_sent_as_signals_once_each(database: Any, caplog: pytest
         publisher().drain(LONG)
         publisher().events.close(10)
     finally:
-        for signal_ in connected:
-            signal_.disconnect(fail)
-            signal_.disconnect(note)
-    channels = [event.channel for event in told if isinstance(event, DeliveryPosted)]
-    kinds: list[type[JournalEvent]] = [type(event) for event in told]
-    assert kinds[0] is MessagePublished
-    assert kinds[1:] == [DeliveryPosted] * len(channels)
+        for kind, receive in product(kinds, (fail, note)):
+            signals.journal_event.disconnect(receive, sender=kind)
+    channels = [event.channel for event in told if event.kind is EventKind.POSTED]
+    assert [event.kind for event in told] == [EventKind.PUBLISHED, *[EventKind.POSTED] * len(channels)]
     assert sorted(channels) == sorted(receipt.channel for receipt in published)
     assert "Subscriber" not in caplog.text
-
-
-def test_every_event_has_a_signal() -> None:
-    def kinds(base: type[JournalEvent]) -> set[type[JournalEvent]]:
-        return (
-            {base}
-            if "event" in base.__annotations__ and base is not JournalEvent
-            else set().union(*(kinds(each) for each in base.__subclasses__()))
-        )
-
-    assert kinds(JournalEvent) == signals._SIGNALS.keys()
-    assert len({id(signal_) for signal_ in signals._SIGNALS.values()}) == len(signals._SIGNALS)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from policenotify.checks import CHECKS, CheckContext, Rule, quotable_texts, run_checks
+from policenotify.checks import CHECKS, CheckContext, Rule, run_checks
 from policenotify.findings import Finding, Level
 from policenotify.model import places
 from policenotify.model.history import History, HistoryEntry
@@ -148,14 +148,6 @@ GOOD: Final[dict[str, list[CheckContext]]] = {
         _draft(_message(headline="EXERCICES de tir : bruit possible")),
     ],
     "PN112": [_draft(_message()), _draft(_message(headline="A9"))],
-    "PN113": [
-        _draft(_message(description="Infos : 17Cyber.gouv.fr, M6.fr et contact@police.fr. Fin.")),
-        _draft(_message(link="https://police.La")),
-    ],
-    "PN114": [
-        _draft(_message(description="contact@police.fr")),
-        replace(_draft(_message(description="Merci aux @SDIS34")), mentions=frozenset({"sdis34"})),
-    ],
     "PN115": [
         _draft(_message(lifecycle=END, instruction="La circulation est rétablie.")),
         _draft(_message(lifecycle=END, description="Il n'y a plus aucun danger.")),
@@ -327,28 +319,6 @@ BAD: Final[dict[str, list[tuple[CheckContext, Level, str]]]] = {
             "translations.en.headline",
         ),
     ],
-    "PN113": [
-        (_draft(_message(headline="Rue fermée.La suite à 18h")), Level.ADVISE, "headline"),
-        (_draft(_message(description="Fin à 17h.Le pont")), Level.ADVISE, "description"),
-        (_draft(_message(instruction="Voir sur police.info")), Level.ADVISE, "instruction"),
-        (_draft(_message(location={"label": "av.de Lodève"})), Level.ADVISE, "location.label"),
-        (_draft(_message(location={"road": {"road": "A9", "exit": "31.Au sud"}})), Level.ADVISE, "location.road.exit"),
-        (
-            _draft(_message(translations=[{"language": "en", "headline": "Closed.It ends"}])),
-            Level.ADVISE,
-            "translations.en.headline",
-        ),
-    ],
-    "PN114": [
-        (_draft(_message(headline="Merci aux @SDIS34")), Level.ADVISE, "headline"),
-        (_draft(_message(instruction="Suivez @SDIS34@a.example")), Level.ADVISE, "instruction"),
-        (
-            # A place never mentions an account, even an allowed one.
-            replace(_draft(_message(location={"street": "rue @SDIS34"})), mentions=frozenset({"SDIS34"})),
-            Level.ADVISE,
-            "location.street",
-        ),
-    ],
     "PN115": [
         *(
             (_draft(_message(lifecycle=END, description=text)), Level.ADVISE, "description")
@@ -511,22 +481,6 @@ def test_an_installation_adds_a_check_of_its_own() -> None:
     assert run_checks(_draft(_message()), (*CHECKS, own)) == ()
 
 
-@pytest.mark.parametrize(
-    ("typed", "span"),
-    [
-        ("Rue fermée.La suite", (4, 13)),
-        ("Rue fermée.\u200bLa suite", (4, 13)),
-        ("\u200bRue fermée.La suite", (4, 13)),
-        ("Rue ferme\u0301e.La suite", (4, 13)),
-    ],
-)
-def test_a_finding_has_its_place_in_the_text_as_it_is_shown(typed: str, span: tuple[int, int]) -> None:
-    draft = _draft(_message(headline=typed))
-    (finding,) = _remarks("PN113", draft)
-    assert finding.span == span
-    assert finding.excerpt(quotable_texts(draft.message, [finding])) == "fermée.La"
-
-
 def test_times_are_written_in_the_readers_zone() -> None:
     (finding,) = _remarks("PN108", _draft(_message(expires_at=NOW)))
     assert "2026-06-05 17:42" in str(finding.reason)
@@ -549,10 +503,3 @@ def test_words_that_were_dropped_in_are_checked_with() -> None:
     drill = _draft(_message(headline="ÜBUNG: Brand"))
     assert "PN111" not in {found.code for found in run_checks(drill)}
     assert "PN111" in {found.code for found in run_checks(replace(drill, locales=words))}
-
-
-def test_an_account_that_the_installation_names_in_words_is_only_reported() -> None:
-    draft = replace(_draft(_message(description="Merci aux @PompiersHerault")), names={"@pompiersherault": "pompiers"})
-    (finding,) = _remarks("PN114", draft)
-    assert finding.level is Level.ADVISE
-    assert "in words" in str(finding.reason)

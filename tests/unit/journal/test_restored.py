@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event, select
 
 from policenotify.errors import JournalTakenAway
+from policenotify.events import EventKind
 from policenotify.journal.audit import record
 from policenotify.journal.database import schema
-from policenotify.model.event import MessagePublished
 from policenotify.model.history import Outcome
 from tests.support import journal as bench
 from tests.support.journal import Desk
@@ -81,7 +81,7 @@ def test_the_order_of_events_outlives_each_restore(desk: Desk) -> None:
     assert exported == sorted(set(exported))
     assert len(exported) == 6
     _, batch = desk.journal.subscribers.take("radio-log")
-    told = [each.publication for _, events in batch for each in events if isinstance(each, MessagePublished)]
+    told = [each.publication for _, events in batch for each in events if each.kind is EventKind.PUBLISHED]
     assert told == publications
     assert desk.journal.audit.seal() == 3
     assert desk.journal.audit.verify() == 2

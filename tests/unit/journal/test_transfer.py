@@ -11,12 +11,12 @@ import pytest
 
 from policenotify.channel import Picture
 from policenotify.errors import JournalError
+from policenotify.events import EventKind
 from policenotify.journal import meta, open_journal
 from policenotify.journal.database.engine import without_password
 from policenotify.journal.database.migrate import migrate, move
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
-from policenotify.model.event import MessagePublished
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from tests.support.journal import LEASE, Desk
@@ -148,7 +148,7 @@ def test_subscribers_miss_nothing(desk: Desk, to: str) -> None:
     last = new.publish(incident="I3")
     for name, had in (("early", 1), ("late", 0)):
         _, batch = new.journal.subscribers.take(name)
-        events = [each.publication for _, handed in batch for each in handed if isinstance(each, MessagePublished)]
+        events = [each.publication for _, handed in batch for each in handed if each.kind is EventKind.PUBLISHED]
         assert len(events) == len(set(events)) == 4 - had
         assert events[-1] == last
     new.journal.close()

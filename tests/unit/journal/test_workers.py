@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from policenotify.events import Event, EventKind
 from policenotify.journal import workers
 from policenotify.journal.leases import host_of, this_machine
 from policenotify.journal.workers import Workers
-from policenotify.model.event import DeliveryDelayed, JournalEvent, WorkerLost, WorkerStarted, WorkerStopped
 from policenotify.model.history import Outcome
 from tests.support.journal import Desk
 
@@ -31,7 +31,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Callable[[], None]:
     return leave
 
 
-def _told(desk: Desk) -> list[JournalEvent]:
+def _told(desk: Desk) -> list[Event]:
     place, batch = desk.journal.subscribers.take(NAME)
     if place is None:
         return []
@@ -53,8 +53,8 @@ def test_a_worker_starts_once_and_ends_in_order(desk: Desk) -> None:
     assert desk.journal.workers.record_lost() == 0
     assert desk.journal.workers.lost_at() is None
     told = _told(desk)
-    assert [type(event) for event in told] == [WorkerStarted, WorkerStopped]
-    assert all(isinstance(event, WorkerStarted | WorkerStopped) and event.host == running.host for event in told)
+    assert [event.kind for event in told] == [EventKind.WORKER_STARTED, EventKind.WORKER_STOPPED]
+    assert all(event.details == {"host": running.host} for event in told)
 
 
 def test_a_worker_that_was_killed_is_noticed_once(
@@ -70,7 +70,7 @@ def test_a_worker_that_was_killed_is_noticed_once(
     assert desk.journal.workers.record_lost() == 1
     assert desk.journal.workers.record_lost() == 0
     assert Workers(desk.journal).record_lost() == 0  # of another process
-    assert [type(event) for event in _told(desk)] == [WorkerStarted, WorkerLost]
+    assert [event.kind for event in _told(desk)] == [EventKind.WORKER_STARTED, EventKind.WORKER_LOST]
     [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "policenotify worker" in error.getMessage()
     assert desk.journal.figures.read().workers == 0
@@ -101,5 +101,5 @@ def test_a_failed_attempt_is_an_event_and_a_wait_for_a_rate_is_none(desk: Desk) 
     desk.deliver("sky", Outcome.WAITING, not_before=soon, code="503", delayed=True)
     desk.clock.pass_by(2)
     desk.deliver("sky", Outcome.WAITING, not_before=desk.clock.now(), reason="The rate is reached.")
-    [delayed] = [event for event in _told(desk) if isinstance(event, DeliveryDelayed)]
-    assert (delayed.channel, delayed.attempt, delayed.code) == ("sky", 1, "503")
+    [delayed] = [event for event in _told(desk) if event.kind is EventKind.DELAYED]
+    assert (delayed.channel, delayed.details) == ("sky", {"attempt": 1, "code": "503"})

@@ -47,10 +47,24 @@ def test_a_commune_lies_in_the_department_that_its_code_begins_with(commune: str
         Location(commune=commune, department="11")
 
 
-@pytest.mark.parametrize("commune", ["3417", "341720", "2C004", "2a004", "A4172", "34172\n", "٣٤١٧٢", "", "34 172"])
-def test_no_code_of_a_commune(commune: str) -> None:
-    with pytest.raises(ValidationError, match="commune"):
+@pytest.mark.parametrize("commune", ["3417", "341720", "2C004", "A4172", "٣٤١٧٢", "", "34 172"])
+def test_no_code_and_no_name_of_a_commune(commune: str) -> None:
+    with pytest.raises(ValidationError, match="commune: There is no commune"):
         Location(commune=commune)
+
+
+def test_a_commune_by_its_name() -> None:
+    assert Location(commune="Montpellier") == Location(commune="34172")
+    assert Location(commune="Sainte-Colombe", department="25").commune == "25515"
+    assert Location.model_validate_json('{"commune": "st jean de vedas"}').commune == "34270"
+    with pytest.raises(ValidationError, match="commune: 12 communes are named 'Sainte-Colombe'"):
+        Location(commune="Sainte-Colombe")
+    with pytest.raises(ValidationError, match=r"commune: There is no commune 'Monpelier'\. Did you mean 34172 Montp"):
+        Location(commune="Monpelier")
+
+
+def test_a_code_is_not_looked_up() -> None:
+    assert Location(commune="34999").commune == "34999"  # a stored message is read whatever the tables say
 
 
 @pytest.mark.parametrize("department", ["00", "20", "96", "97", "98", "2a", "1", "3４", "034", "974\n", "99"])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import json
 import random
+import sqlite3
 import subprocess
 import sys
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,10 +29,10 @@ ROOT = Path(__file__).parents[3]
 DATA = Path(places.__file__).parents[1] / "data"
 
 
-def lines(table: int) -> list[list[str]]:
+def rows(table: str) -> list[Any]:
     """One of the tables, read without the code under test."""
-    text = gzip.decompress((DATA / f"cog_{places.COG_YEAR}.tsv.gz").read_bytes()).decode()
-    return [line.split("\t") for line in text.split("\f\n")[table].removesuffix("\n").split("\n")]
+    with closing(sqlite3.connect(f"file:{DATA / f'cog_{places.COG_YEAR}.sqlite'}?mode=ro", uri=True)) as database:
+        return list(database.execute(f"SELECT * FROM {table} ORDER BY 1"))  # noqa: S608  our own names
 
 
 def codes(found: tuple[Commune, ...]) -> list[str]:
@@ -114,26 +116,26 @@ def test_departments_and_epci() -> None:
 
 
 def test_every_line_is_found_again() -> None:
-    rows = lines(2)[::11]
-    assert len(rows) > 3000
-    assert [(it.code, it.name) for row in rows if (it := places.commune(row[0]))] == [(row[0], row[1]) for row in rows]
+    some = rows("commune")[::11]
+    assert len(some) > 3000
+    assert [(it.code, it.name) for row in some if (it := places.commune(row[0]))] == [(row[0], row[1]) for row in some]
 
 
 def test_the_data_is_whole() -> None:
-    communes = lines(2)
+    communes = rows("commune")
     assert Counter(row[2] for row in communes) == {"COM": 34_969, "ARM": 45, "COMD": 1521, "COMA": 471}
     assert len({row[0] for row in communes}) == len(communes)
-    assert (len(lines(0)), len(lines(1))) == (109, 1255)
-    departments, epcis, own = ({row[0] for row in lines(table)} for table in (0, 1, 2))
-    assert {row[3] for row in communes} - {""} <= epcis
-    assert {row[6] for row in communes} - {""} <= own
-    assert {row[1] for row in lines(4)} <= own
-    assert {places.department_of(row[0]) for row in communes} <= departments
+    assert (len(rows("department")), len(rows("epci"))) == (109, 1255)
+    departments, epcis, own = ({row[0] for row in rows(table)} for table in ("department", "epci", "commune"))
+    assert {row[4] for row in communes} - {None} <= epcis
+    assert {row[7] for row in communes} - {None} <= own
+    assert {row[1] for row in rows("dropped")} <= own
+    assert {row[3] for row in communes} <= departments
 
 
 def test_one_file_of_the_year_and_its_source_beside_it() -> None:
-    assert sorted(path.name for path in DATA.glob("cog_*")) == [f"cog_{places.COG_YEAR}.tsv.gz"]
-    assert (DATA / f"cog_{places.COG_YEAR}.tsv.gz").stat().st_size < 600_000
+    assert sorted(path.name for path in DATA.glob("cog_*")) == [f"cog_{places.COG_YEAR}.sqlite"]
+    assert (DATA / f"cog_{places.COG_YEAR}.sqlite").stat().st_size < 3_000_000
     source = (DATA / "SOURCE.md").read_text("utf-8")
     assert all(word in source for word in ("Licence Ouverte", "INSEE", "DGCL", "La Poste", str(places.COG_YEAR)))
 
@@ -185,11 +187,35 @@ def test_no_commune_of_this_name(name: str) -> None:
     assert places.communes_named(name) == ()
 
 
-@given(st.sampled_from(lines(2)), st.sampled_from([str.upper, str.lower, lambda name: name.replace("-", " ")]))
+@given(st.sampled_from(rows("commune")), st.sampled_from([str.upper, str.lower, lambda name: name.replace("-", " ")]))
 def test_every_commune_is_found_by_its_name(row: list[str], written: object) -> None:
     assert callable(written)
     assert row[0] in codes(places.communes_named(written(row[1])))
     assert row[0] in codes(places.communes_named(row[1], department=places.department_of(row[0])))
+
+
+def test_one_commune_is_found_by_name_or_code() -> None:
+    assert [places.find(typed).code for typed in ("Montpellier", " 2a004", "Lyon 7e arrondissement")] == [
+        "34172",
+        "2A004",
+        "69387",
+    ]
+    assert places.find("Sainte-Colombe", "25").code == "25515"
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("Monpelier", r"no commune 'Monpelier'\. Did you mean 34172 Montpellier \(34\), "),
+        ("34000", r"no commune '34000'\. Did you mean 34172 Montpellier \(34\)\?"),
+        ("Sainte-Colombe", r"12 communes are named 'Sainte-Colombe'\. Give the code.*: 05135 Sainte-Colombe \(05\), "),
+        ("qqqqqqqqq", "Give its INSEE code"),
+        ("", "Give its INSEE code"),
+    ],
+)
+def test_a_name_of_none_or_several_names_the_nearest(typed: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        places.find(typed)
 
 
 # ─── did you mean ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,7 +287,7 @@ def test_the_communes_of_a_department_and_of_an_epci() -> None:
 
 
 def test_every_commune_is_in_one_department() -> None:
-    assert sum(len(places.communes_of(row[0])) for row in lines(0)) == 34_969
+    assert sum(len(places.communes_of(row[0])) for row in rows("department")) == 34_969
 
 
 @pytest.mark.parametrize("code", ["", "3", "20", "034", "34172", "000000000"])
@@ -335,8 +361,7 @@ def test_a_text_that_is_not_a_commune_code(code: str) -> None:
 
 def test_many_threads_may_come_first() -> None:
     expected = places.commune("34172"), places.communes_named("Sainte-Colombe")
-    places._cog.cache_clear()
-    places._names.cache_clear()
+    places._rows.cache_clear()
     gate = Barrier(8)
 
     def look(_: int) -> tuple[Commune | None, tuple[Commune, ...]]:
@@ -345,7 +370,6 @@ def test_many_threads_may_come_first() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(look, range(8))) == [expected] * 8
-    assert places._cog.cache_info().currsize == 1
 
 
 def test_it_reads_from_a_zip_and_not_before_it_is_needed(tmp_path: Path) -> None:
@@ -359,7 +383,7 @@ def test_it_reads_from_a_zip_and_not_before_it_is_needed(tmp_path: Path) -> None
             archive.write(path, f"policenotify/data/{path.name}")
     program = (
         f"import sys; sys.path.insert(0, {str(packed)!r}); from policenotify.model import places; "
-        "print('policenotify.zip' in places.__file__, places._cog.cache_info().currsize, places.commune('2A004').name)"
+        "print('policenotify.zip' in places.__file__, places._rows.cache_info().currsize, places.commune('2A004').name)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE)  # noqa: S603  our own text
     assert said.stdout.split() == ["True", "0", "Ajaccio"]
@@ -416,23 +440,27 @@ SMALL: dict[str, list[dict[str, object]]] = {
         {"code": "01002", "nom": "Bors (Sud)", "type": "commune-actuelle", "departement": "01"},
     ],
 }
-SMALL_TEXT = """\
-01\tAin\tAuvergne-Rhône-Alpes
-69\tRhône\tAuvergne-Rhône-Alpes
-\f
-240100891\tCC Terre Valserhône
-\f
-01002\tBors (Sud)\tCOM\t\t\t\t
-01033\tValserhône\tCOM\t240100891\t\t\t
-01091\tChâtillon\tCOMD\t\t\t\t01033
-69123\tLyon\tCOM\t\t69001 69002\t519127\t
-69381\tLyon 1er Arrondissement\tARM\t\t\t\t69123
-\f
-01002\tBors
-01033\tBellegarde-sur-Valserine
-\f
-01126\t01033
-"""
+SMALL_TABLES = {
+    "department": [("01", "Ain", "Auvergne-Rhône-Alpes"), ("69", "Rhône", "Auvergne-Rhône-Alpes")],
+    "epci": [("240100891", "CC Terre Valserhône")],
+    "commune": [
+        ("01002", "Bors (Sud)", "COM", "01", None, "", None, None),
+        ("01033", "Valserhône", "COM", "01", "240100891", "", None, None),
+        ("01091", "Châtillon", "COMD", "01", "240100891", "", None, "01033"),
+        ("69123", "Lyon", "COM", "69", None, "69001 69002", 519127, None),
+        ("69381", "Lyon 1er Arrondissement", "ARM", "69", None, "", None, "69123"),
+    ],
+    "name": [
+        ("bellegarde sur valserine", "01033"),
+        ("bors", "01002"),
+        ("bors sud", "01002"),
+        ("chatillon", "01091"),
+        ("lyon", "69123"),
+        ("lyon 1er arrondissement", "69381"),
+        ("valserhone", "01033"),
+    ],
+    "dropped": [("01126", "01033")],
+}
 
 
 def package(directory: Path, *, shuffled: int) -> Path:
@@ -444,32 +472,32 @@ def package(directory: Path, *, shuffled: int) -> Path:
 
 
 def test_the_build_is_the_same_byte_for_byte(script: ModuleType, tmp_path: Path) -> None:
-    built = [tmp_path / f"{n}.gz" for n in range(3)]
+    built = [tmp_path / f"{n}.sqlite" for n in range(3)]
     for n, target in enumerate(built):
         script.main(["--from", str(package(tmp_path / str(n), shuffled=n)), "--to", str(target)])
     assert len({target.read_bytes() for target in built}) == 1
-    assert built[0].read_bytes()[4:8] == bytes(4)  # RFC 1952, section 2.3.1: MTIME, none
-    assert gzip.decompress(built[0].read_bytes()).decode() == SMALL_TEXT
+    assert script.read(built[0], SMALL_TABLES) == SMALL_TABLES
 
 
 def test_the_check_reports_a_file_that_differs(script: ModuleType, tmp_path: Path) -> None:
-    source, target = package(tmp_path / "source", shuffled=0), tmp_path / "cog.gz"
+    source, target = package(tmp_path / "source", shuffled=0), tmp_path / "cog.sqlite"
     arguments = ["--check", "--from", str(source), "--to", str(target)]
-    target.write_bytes(gzip.compress(SMALL_TEXT.encode(), compresslevel=1))  # packed differently, with the same content
+    script.main(["--from", str(source), "--to", str(target)])
     script.main(arguments)
-    target.write_bytes(gzip.compress(SMALL_TEXT.replace("Lyon", "Lion").encode()))
+    with closing(sqlite3.connect(target, isolation_level=None)) as database:
+        database.execute("UPDATE commune SET name = 'Lion' WHERE code = '69123'")
     with pytest.raises(SystemExit, match="is not what"):
         script.main(arguments)
 
 
-@pytest.mark.parametrize("rows", [[["01", "a"], ["01", "b"]], [["01", "a\tb"]], [["01", "a\fb"]]])
-def test_a_source_that_would_break_the_tables_is_refused(script: ModuleType, rows: list[list[str]]) -> None:
+def test_a_source_that_would_break_the_tables_is_refused(script: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="source has changed"):
-        script.table(rows)
+        script.write({"epci": [("01", "a"), ("01", "b")]}, tmp_path / "cog.sqlite")
+    with pytest.raises(SystemExit, match="source has changed"):
+        script.clean(("01", "a\tb"))
 
 
-def test_the_shipped_data_is_what_the_script_would_pack(script: ModuleType) -> None:
-    shipped = gzip.decompress((DATA / f"cog_{script.YEAR}.tsv.gz").read_bytes()).decode()
+def test_the_shipped_data_folds_names_as_look_ups_do(script: ModuleType) -> None:
     assert script.YEAR == places.COG_YEAR
-    assert gzip.decompress(script.pack(shipped)).decode() == shipped
-    assert [script.table(lines(table)) for table in range(5)] == shipped.split("\f\n")
+    names = {(places.fold(row[1]), row[0]) for row in rows("commune")}
+    assert names <= set(rows("name"))

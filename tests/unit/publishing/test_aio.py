@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from policenotify.errors import IdempotencyConflict, IncidentNotFound, NotHeld, SettingsError
+from policenotify.events import Event, EventKind
 from policenotify.journal.clock import SystemClock
-from policenotify.model.event import DeliveryPosted, JournalEvent
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
@@ -86,8 +86,8 @@ def test_events_reach_a_callback_in_a_thread_of_its_own(publisher: Publisher) ->
     posted: list[str] = []
     beside: list[bool] = []
 
-    def note(event: JournalEvent) -> None:
-        if isinstance(event, DeliveryPosted):
+    def note(event: Event) -> None:
+        if event.kind is EventKind.POSTED:
             posted.append(event.channel)
             beside.append(threading.current_thread() is not threading.main_thread())
 

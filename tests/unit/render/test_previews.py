@@ -37,7 +37,6 @@ SOURCE: Final = ROOT / "tests" / "support" / "previews.toml"
 CASES: Final[dict[str, dict[str, Any]]] = {
     case["id"]: case for case in tomllib.loads(SOURCE.read_text(encoding="utf-8"))["preview"]
 }
-NAMES: Final = {"@PompiersHerault": "sapeurs-pompiers de l'Hérault", "@VilleDeLodeve": "ville de Lodève"}
 TIMES: Final = {"starts": "starts_at", "expires": "expires_at", "next_update": "next_update_at"}
 OWN: Final = {"id", "at", "zone", "stage", "follows", "same", "contact", "fold", *TIMES}
 USUAL: Final = datetime(2026, 6, 5, 17, 42)  # noqa: DTZ001 - in the zone of the readers
@@ -126,7 +125,6 @@ def _posts(name: str) -> list[tuple[str, Post]]:
         sender=SENDER,
         history=history,
         reference="K7Q2M" if message.incident else "",
-        names=NAMES,
         is_shared=bool(commune) and places.is_shared(commune or ""),
     )
     found = []

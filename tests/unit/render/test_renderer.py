@@ -357,12 +357,12 @@ def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any
         (
             "update",
             {"headline": "Une voie rouverte"},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : une voie rouverte.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse – Une voie rouverte.",
         ),
         (
             "update",
             {"headline": "RD66 rouverte"},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : RD66 rouverte.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse – RD66 rouverte.",
         ),
         (
             "update",
@@ -372,17 +372,17 @@ def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any
         (
             "update",
             {"headline": "Toulouse est accessible"},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : Toulouse est accessible.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse – Toulouse est accessible.",
         ),
         (
             "update",
             {"headline": "« Bouchon » résorbé"},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : « Bouchon » résorbé.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse – « Bouchon » résorbé.",
         ),
         (
             "update",
             {"headline": "Une voie rouverte à Montpellier"},
-            "🔄 [#Accident – MISE À JOUR] Avenue de Toulouse : une voie rouverte à #Montpellier.",
+            "🔄 [#Accident – MISE À JOUR] Avenue de Toulouse – Une voie rouverte à #Montpellier.",
         ),
         (
             "update",
@@ -392,22 +392,22 @@ def test_an_opening_names_event_place_instruction_and_time(fields: dict[str, Any
         (
             "update",
             {"headline": "Une voie rouverte", "starts_at": AT - timedelta(minutes=2)},
-            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse : une voie rouverte depuis 17h40.",
+            "🔄 [#Accident – MISE À JOUR] #Montpellier, avenue de Toulouse – Une voie rouverte depuis 17h40.",
         ),
         (
             "end",
             {"headline": "Fin d'intervention", "starts_at": AT, "next_update_at": AT, "expires_at": AT + timedelta(1)},
-            "✅ [#Accident – FIN] #Montpellier, avenue de Toulouse : fin d'intervention à 17h42.",
+            "✅ [#Accident – FIN] #Montpellier, avenue de Toulouse – Fin d'intervention à 17h42.",
         ),
         (
             "cancellation",
             {"headline": "Aucun accident n'a eu lieu", "expires_at": AT + timedelta(1), "starts_at": AT},
-            "🚫 [#Accident – ANNULATION] #Montpellier, avenue de Toulouse : aucun accident n'a eu lieu.",
+            "🚫 [#Accident – ANNULATION] #Montpellier, avenue de Toulouse – Aucun accident n'a eu lieu.",
         ),
         (
             "correction",
             {"headline": "L'accident a lieu avenue de Lodève"},
-            "✏️ [#Accident – RECTIFICATIF] #Montpellier, avenue de Toulouse : l'accident a lieu avenue de Lodève.",
+            "✏️ [#Accident – RECTIFICATIF] #Montpellier, avenue de Toulouse – L'accident a lieu avenue de Lodève.",
         ),
     ],
 )
@@ -419,7 +419,7 @@ def test_a_later_stage_is_marked_in_words_and_repeats_the_place(stage: str, fiel
     refers = {
         "correction": "Rectifie notre message de 17h42.",
         "cancellation": "Annule notre message de 17h42.",
-    }.get(stage, "Fait suite à notre message de 17h42 : accident de la circulation.")
+    }.get(stage, "Fait suite à notre message de 17h42 : Accident de la circulation.")
     assert wording.standalone.text == set_no_break_spaces(f"{text}\n{refers}")
 
 
@@ -437,12 +437,12 @@ def test_a_past_event_is_not_written_as_current() -> None:
     opening = earlier.message.model_copy(update={"headline": "Accident en cours rue Foch"})
     history = History(incident="i1", entries=(replace(earlier, message=opening),))
     text = _render(_message("end", headline="Fin d'intervention"), history=history).standalone.text
-    assert text.endswith(set_no_break_spaces("Fait suite à notre message de 17h42 : accident rue Foch."))
+    assert text.endswith(set_no_break_spaces("Fait suite à notre message de 17h42 : Accident rue Foch."))
 
 
 def test_without_the_opening_the_bracket_names_its_subject() -> None:
     text = _text("end", headline="Fin d'intervention", instruction="")
-    assert text == set_no_break_spaces("✅ [#Accident – FIN] #Montpellier, avenue de Toulouse : fin d'intervention.")
+    assert text == set_no_break_spaces("✅ [#Accident – FIN] #Montpellier, avenue de Toulouse – Fin d'intervention.")
 
 
 def test_a_headline_that_repeats_the_openings_needs_no_more() -> None:
@@ -553,7 +553,7 @@ def test_english_keeps_its_capitals_after_a_colon() -> None:
     history = History(incident="i1", entries=(replace(entry, posts=posts),))
     text = _render(_message("end", headline="Friday's closure is over", language="en"), history=history, language="en")
     assert text.standalone.text.startswith(
-        "✅ [#RoadAccident – OVER] #Montpellier, avenue de Toulouse: Friday's closure"
+        "✅ [#RoadAccident – OVER] #Montpellier, avenue de Toulouse – Friday's closure"
     )
     assert "Follows our message of 17:42: Accident de la circulation." in text.standalone.text
 
@@ -667,7 +667,7 @@ def test_an_end_keeps_its_order() -> None:
     headline = "Le danger est écarté, les policiers ont interpellé le tireur dans la rue de Verdun"
     text = _text("end", headline=headline, instruction="Vous pouvez sortir.", **end)
     assert text.replace("\N{NO-BREAK SPACE}", " ") == (
-        "✅ [#AlertePolice – FIN D'ALERTE] #Montpellier, place de la Comédie : le danger est écarté, les policiers ont "
+        "✅ [#AlertePolice – FIN D'ALERTE] #Montpellier, place de la Comédie – Le danger est écarté, les policiers ont "
         "interpellé le tireur dans la rue de Verdun à 17h42.\nVous pouvez sortir.\nMerci."
     )
 
@@ -835,10 +835,9 @@ def test_where_hashtags_cannot_be_followed_they_are_plain_words() -> None:
     assert named.startswith("🚨 [Accident – EN COURS] Accident à Montpellier")
     campaign = {"category": "burglary_prevention", "hashtags": ("Occitanie",)}
     said = _render(_message("standalone", **campaign), PHONE).standalone.text
-    assert ": accident de la circulation." in said
-    assert "Montpellier\u00a0:" in said
+    assert "Montpellier – Accident de la circulation." in said
     at_home = _render(_message("standalone", instruction="Montpellier reste chez soi.", **campaign), PHONE)
-    assert "Montpellier\u00a0:" not in at_home.standalone.text
+    assert "Montpellier –" not in at_home.standalone.text
     assert "#" not in named + said + at_home.standalone.text
 
 

@@ -356,13 +356,13 @@ GERMAN_POSTS: Final = {
         Meiden Sie die Gegend.
         Nächste Meldung um 18:30 Uhr.""",
     Stage.UPDATE: """
-        🔄 [#Verkehrsunfall – AKTUALISIERUNG] #Montpellier, avenue de Toulouse: Eine Fahrspur \
+        🔄 [#Verkehrsunfall – AKTUALISIERUNG] #Montpellier, avenue de Toulouse – Eine Fahrspur \
 wieder offen seit 17:10 Uhr.
         Meiden Sie die Gegend.
         Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.
         Nächste Meldung um 18:30 Uhr.""",
     Stage.END: """
-        ✅ [#Verkehrsunfall – BEENDET] #Montpellier, avenue de Toulouse: Die Straße ist wieder frei um 17:10 Uhr.
+        ✅ [#Verkehrsunfall – BEENDET] #Montpellier, avenue de Toulouse – Die Straße ist wieder frei um 17:10 Uhr.
         Meiden Sie die Gegend.
         Folgt auf unsere Meldung von 17:12 Uhr: Schwerer Unfall.""",
 }

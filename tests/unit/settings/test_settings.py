@@ -633,9 +633,6 @@ def test_a_channel_that_cannot_be_used_opens_nothing(write: Write) -> None:
 
 
 NAMED = """
-[names]
-"@PompiersHerault" = "sapeurs-pompiers de l'Hérault"
-"#OTV" = "opération Tranquillité vacances"
 [categories.witness_appeal]
 contact = "04 99 13 50 00"
 [categories.weather_relay]
@@ -643,9 +640,8 @@ source = { fr = "préfecture", en = "prefecture" }
 """
 
 
-def test_names_contacts_and_sources_come_from_the_settings(write: Write) -> None:
+def test_contacts_and_sources_come_from_the_settings(write: Write) -> None:
     settings = read_settings(write(BASIC, NAMED), environ=ENVIRON)
-    assert settings.names["@PompiersHerault"] == "sapeurs-pompiers de l'Hérault"
     profiles = profiles_of(settings)
     assert profiles["witness_appeal"].contact_in("en") == "04 99 13 50 00"
     assert profiles["weather_relay"].source_in("en") == "prefecture"
@@ -653,13 +649,7 @@ def test_names_contacts_and_sources_come_from_the_settings(write: Write) -> None
     assert profiles["fire"].contact_in("fr") == ""
 
 
-@pytest.mark.parametrize("name", ["PompiersHerault", "@", "#", "#deux mots", "@deux mots", "@a@b@c"])
-def test_a_name_is_that_of_an_account_or_a_hashtag(write: Write, name: str) -> None:
-    lines = wrongs(write(BASIC, f'[names]\n"{name}" = "pompiers"'))
-    assert any("account" in line for line in lines)
-
-
-def test_the_publisher_writes_names_contacts_and_departments(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_publisher_writes_contacts_and_departments(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_URL", MAIL_URL)
     place = write(BASIC, NAMED)
     Keys.create(secrets.token_bytes).save(place.parent / "policenotify.keys")
@@ -681,7 +671,6 @@ def test_the_publisher_writes_names_contacts_and_departments(write: Write, monke
         texts = [post.standalone.text for post in publisher.preview(message).posts]
     assert texts
     for text in (" ".join(text.split()) for text in texts):
-        assert "sapeurs-pompiers de l'Hérault" in text
         assert "04 99 13 50 00" in text
         assert "(Seine-Saint-Denis)" in text
 

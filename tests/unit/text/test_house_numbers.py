@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from policenotify.text.house_numbers import (
-    remove_from_headline,
-    remove_from_text,
-    remove_house_numbers,
-    street_names,
-)
+from policenotify.text.house_numbers import HouseNumberRemoval, remove_house_numbers, street_names
+
+
+def in_prose(text: str) -> HouseNumberRemoval:
+    """Without the numbers of the streets that it names."""
+    return remove_house_numbers(text, street_names(text), units=True)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_number_that_is_not_a_house_number_stays(place: str) -> None:
     ],
 )
 def test_a_headline_keeps_its_other_numbers(headline: str) -> None:
-    assert remove_from_headline(headline) == (headline, ())
+    assert in_prose(headline) == (headline, ())
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_a_house_number_is_recognised_on_each_kind_of_way(way: str) -> None:
 def test_one_finder_reads_short_forms_and_numbers_in_words(number: str, way: str) -> None:
     for address in (f"{number}, {way}", f"{number} {way}"):
         assert remove_house_numbers(address) == (way, (number,))
-        assert remove_from_headline(f"Opération {address}") == (f"Opération {way}", (number,))
-        assert remove_from_text(street_names(way), f"Opération {address}.").text == f"Opération {way}."
+        assert in_prose(f"Opération {address}") == (f"Opération {way}", (number,))
+        assert remove_house_numbers(f"Opération {address}.", street_names(way)).text == f"Opération {way}."
     assert remove_house_numbers(f"{way}, {number}") == (way, (number,))
 
 
@@ -84,7 +84,7 @@ def test_one_finder_reads_short_forms_and_numbers_in_words(number: str, way: str
     ["Ils étaient deux, rue Foch", "Deux cents personnes place de la Comédie", "Ligne cinq, place Foch", "deux cours"],
 )
 def test_a_number_in_words_may_count(text: str) -> None:
-    assert remove_from_headline(text) == (text, ())
+    assert in_prose(text) == (text, ())
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_a_number_in_words_may_count(text: str) -> None:
     ],
 )
 def test_a_telephone_number_is_not_a_house_number(order: str) -> None:
-    assert remove_from_text(street_names("14 rue Foch"), order) == (order, ())
-    assert remove_from_headline(order) == (order, ())
+    assert remove_house_numbers(order, street_names("14 rue Foch")) == (order, ())
+    assert in_prose(order) == (order, ())
 
 
 def test_only_a_number_beside_the_street_goes_with_it() -> None:
     order = "Quittez le 12 et le 14 rue Foch, escalier 3 : sortez par la porte 2 et gagnez l'école au 3e étage."
     shown = "Quittez rue Foch : sortez par la porte 2 et gagnez l'école au 3e étage."
-    assert remove_from_text(street_names("rue Foch"), order).text == shown
-    assert remove_from_headline(order).text == shown
+    assert remove_house_numbers(order, street_names("rue Foch")).text == shown
+    assert in_prose(order).text == shown
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_only_a_number_beside_the_street_goes_with_it() -> None:
     ],
 )
 def test_a_street_is_the_same_in_its_short_form_and_with_other_words_behind(street: str, told: str) -> None:
-    assert "14" not in remove_from_text(street_names(f"14 {street}"), told).text
+    assert "14" not in remove_house_numbers(told, street_names(f"14 {street}")).text

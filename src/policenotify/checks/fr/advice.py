@@ -16,13 +16,13 @@ from policenotify.checks.words import Match
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory, ResponseType, Urgency
 from policenotify.model.lifecycle import Stage
+from policenotify.model.texts import PROSE
 from policenotify.render.locales import best_match
 from policenotify.text.spans import spans_of
 
 _advice = partial(law, levels=(Level.ADVISE,), urgent=Level.ADVISE, orders=True)
 """The decorator of a rule that only advises."""
 
-_PROSE: Final = ("headline", "description", "instruction")
 _BEGINS: Final = frozenset({Stage.OPENING, Stage.STANDALONE})
 _GUIDANCE: Final = {ResponseType.SHELTER: "shelter", ResponseType.EVACUATE: "evacuate"}
 _IMPERATIVE: Final = re.compile(r"(?<!\w)(?!(?:chez|assez|nez|rez)(?!\w))\w{3,}ez(?!\w)")
@@ -178,7 +178,7 @@ def _is_dated(part: TextPart, at: int) -> bool:
 @_advice("PN405", basis="Charte d'accessibilité de la communication de l'État, 2021: plain words for a service's own.")
 def words_known(context: CheckContext) -> Iterator[Hit]:
     """Warn of abbreviations that the public does not know, and of capitals without their accents."""
-    for language, field, text in texts_of(context.message, *_PROSE):
+    for language, field, text in texts_of(context.message, *PROSE):
         locale = best_match(language, context.locales)
         words = locale.plain_words if locale else {}
         for match in _any_of(tuple(words)).finditer(text) if any(word in text for word in words) else ():

@@ -15,7 +15,7 @@ from policenotify.checks.words import Match
 from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
 from policenotify.render.redaction import house_numbers
-from policenotify.text.house_numbers import remove_from_headline
+from policenotify.text.house_numbers import remove_house_numbers, street_names
 from policenotify.text.spans import host_of
 
 _MARKS: Final = re.compile(
@@ -155,7 +155,8 @@ def home_not_named(context: CheckContext) -> Iterator[Hit]:
     usual = Level.BLOCK if known else Level.SECOND if judicial else Level.ADVISE
     for part in context.parts if judicial else context.prose:
         level = Level.BLOCK if part.has("victim") and _AT_HOME.search(part.text) else usual
-        for number in remove_from_headline(part.original).removed if _MAY_BE_HOME.search(part.text) else ():
+        text = part.original if _MAY_BE_HOME.search(part.text) else ""
+        for number in remove_house_numbers(text, street_names(text), units=True).removed:
             start = part.original.find(number)
             end = start + len(number)
             of_service = _SERVICE.search(part.original[: max(0, start)].casefold())

@@ -21,7 +21,7 @@ from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import IncidentNotFound, SettingsError
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
-from policenotify.model.status import ChannelProblem
+from policenotify.model.status import Problem
 from policenotify.publishing.status import read_status, removed_channel
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
@@ -68,7 +68,7 @@ def drain(call: CliContext, budget: float) -> Exit:
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
         lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
-        problems = {name: ChannelProblem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
+        problems = {name: Problem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
         # Of a list some people may be held, although the others have the post.
         held = (each.delivery for each in publisher.held() if each.delivery in before) if outcomes else ()
         answer = DrainAnswer(

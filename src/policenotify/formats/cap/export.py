@@ -22,7 +22,7 @@ from policenotify.model.cap import Certainty, ResponseType, Severity, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Translation
-from policenotify.model.post import Event
+from policenotify.model.post import EventInfo
 
 VALIDITY: Final = timedelta(hours=24)
 """How long an alert without an end is valid, unless news of its category may take longer."""
@@ -61,7 +61,7 @@ def alert_ids(site: Site, thread: Thread) -> frozenset[str]:
     return frozenset(item.id for item, _ in _exported(site, thread))
 
 
-def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, Event]]:
+def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, EventInfo]]:
     begun = False
     for item in thread.items if site.cap_sender and "cap" in site.formats else ():
         if item.event and item.event.code and (begun or (item.is_located and item.stage not in FINAL)):
@@ -90,7 +90,7 @@ def _alert(site: Site, item: Item, earlier: list[Item]) -> Element:
     return alert
 
 
-def _info(into: Element, site: Site, item: Item, event: Event, words: Translation, period: Period | None) -> None:
+def _info(into: Element, site: Site, item: Item, event: EventInfo, words: Translation, period: Period | None) -> None:
     message, ended, known = item.message, item.stage is Stage.END, words.known
     urgency, certainty = message.urgency or Urgency.UNKNOWN, message.certainty or Certainty.UNKNOWN
     if period and not ended:
@@ -125,7 +125,7 @@ def _info(into: Element, site: Site, item: Item, event: Event, words: Translatio
         _add(resource, resourceDesc=alt, mimeType=picture.media_type, uri=site.picture_url(picture))
 
 
-def _expires(item: Item, event: Event, period: Period | None) -> datetime:
+def _expires(item: Item, event: EventInfo, period: Period | None) -> datetime:
     """Return when a reader drops the alert: an incident that is still open must not vanish early."""
     at = item.published_at
     if item.stage is Stage.END:

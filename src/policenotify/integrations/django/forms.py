@@ -36,12 +36,11 @@ from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import check_names
 from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
-from policenotify.translation import AnyText, Text
-from policenotify.validation import FORMS
+from policenotify.translation import AnyText, Text, text_of
+from policenotify.validation import FORMS, sentence
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
-_SHOWN = 8  # communes of one name that an error lists
 _HEADLINE = 160  # characters, as of `Message`
 _PROSE = 10_000  # likewise
 _LINES = {"rows": 4, "cols": 80}
@@ -53,23 +52,10 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
     def clean(self, value: Any) -> str:
         """Return the code of the one commune that is meant."""
         typed = str(super().clean(value)).strip()
-        if not typed or places.commune(typed.upper()):
-            return typed.upper()
-        found = [each for each in places.communes_named(typed) if each.kind == "COM"]
-        if len(found) == 1:
-            return found[0].code
-        if found:
-            raise FormError(
-                say(Text("Several communes have this name. Give the code: {named}.", named=_named(found))),
-                code="ambiguous",
-            )
-        near = places.suggest(typed)
-        hint = (
-            Text("Did you mean {named}?", named=_named(near))
-            if near
-            else Text("Give its INSEE code, not the postcode.")
-        )
-        raise FormError(say(Text("There is no such commune. {hint}", hint=hint)), code="unknown")
+        try:
+            return places.find(typed).code if typed else ""
+        except ValueError as error:
+            raise FormError(say(sentence(text_of(error)))) from None
 
 
 class TimeField(forms.DateTimeField):  # type: ignore[misc]  # Django has no types
@@ -79,11 +65,6 @@ class TimeField(forms.DateTimeField):  # type: ignore[misc]  # Django has no typ
         """Return the time with its zone."""
         at: datetime | None = super().to_python(value)
         return timezone.make_aware(at) if at is not None and timezone.is_naive(at) else at
-
-
-def _named(found: Iterable[places.Commune]) -> str:
-    shown = [f"{each.code} {each.name} ({each.department})" for each in found]
-    return ", ".join([*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])])
 
 
 class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
