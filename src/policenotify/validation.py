@@ -162,7 +162,7 @@ def option_error(error: BaseException, model: type[BaseModel], *, at: str, secre
     """
     ours = isinstance(error, SettingsError)
     text = text_of(error) if ours else Text("{kind}: {text}", kind=type(error).__name__, text=str(error))
-    option, colon, _ = str(text).partition(": ")
+    option, colon, _ = str(error).partition(": ")
     shown, named = redact(text, secrets, trusted=ours), colon and option in model.model_fields
     if named and shown is text and at:
         return Text("{place}.{text}", place=at, text=text)

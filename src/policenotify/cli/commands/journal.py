@@ -16,7 +16,7 @@ from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 from policenotify.validation import indented
 
-_UNCHANGED = Text("6 no journal, or what was sealed was changed")
+_UNCHANGED = "6 no journal, or what was sealed was changed"
 
 
 @click.group("journal", epilog=exit_codes(_UNCHANGED))

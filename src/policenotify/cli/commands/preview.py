@@ -195,10 +195,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
 
 def _body(post: Post, *, titled: bool) -> RichText:
     subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
-    card = (
-        Text("\n[link card: {plain}]", plain=output.plain(post.title))
-        if post.title and post.link and not titled
-        else ""
-    )
-    pictures = "".join(f"\n[picture: {output.plain(picture.alt)}]" for picture in post.pictures)
-    return RichText.assemble((subject, "bold"), output.plain(post.text), (f"{card}{pictures}", "italic"))
+    cards = [Text("[link card: {title}]", title=output.plain(post.title))] if post.title and post.link and not titled else []
+    cards += [Text("[picture: {alt}]", alt=output.plain(picture.alt)) for picture in post.pictures]
+    added = "".join(f"\n{say(card)}" for card in cards)
+    return RichText.assemble((subject, "bold"), output.plain(post.text), (added, "italic"))
