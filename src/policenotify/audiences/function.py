@@ -67,7 +67,7 @@ class FunctionAudience:
         return WrongRow(position=number, line=number + 1, reason=reason)
 
     def _failed(self, error: BaseException) -> SettingsError:
-        why = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
         return SettingsError(Text("audiences.{name}: the function failed: {why}", name=self.name, why=why))
 
 

@@ -436,11 +436,11 @@ def _without_side_effects(error: Exception, reason: AnyText) -> ChannelError:
         case ChannelError():
             return Unavailable(error.reason, remedy=error.remedy, code=error.code)
         case SettingsError():
-            return Blocked(str(error), remedy=Text("Then: policenotify doctor"))
+            return Blocked(error.text, remedy=Text("Then: policenotify doctor"))
         case InvalidImage():
-            return Refused(str(error), remedy=_PUBLISH_AGAIN)
+            return Refused(error.text, remedy=_PUBLISH_AGAIN)
         case JournalError():
-            return Unavailable(str(error))
+            return Unavailable(error.text)
         case _:
             _log.warning("%s (%s)", reason, type(error).__name__)
             return Unavailable(reason, code=type(error).__name__)

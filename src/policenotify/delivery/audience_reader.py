@@ -47,7 +47,7 @@ def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]
 
 def unreadable(channel: str, error: BaseException) -> Unavailable:
     """Return the error of a channel whose audiences cannot be read. It quotes no address."""
-    why = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
+    why = error.text if isinstance(error, SettingsError) else f"{type(error).__name__}."
     reason = Text("The list of recipients of {channel!r} cannot be read: {why}", channel=channel, why=why)
     return Unavailable(reason, remedy=Text("Make it readable. {waits}", waits=WAITS))
 

@@ -127,13 +127,13 @@ def _unusable(settings: Settings, name: str, problem: AnyText) -> ChannelConfig:
     )
 
 
-def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], str]:
+def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], AnyText]:
     """Return all channels, usable or not, and what is wrong between them, if anything."""
     try:
         return channels_of(settings, tolerant=True), ""
     except SettingsError as error:
         single = (settings.model_copy(update={"channels": {name: table}}) for name, table in settings.channels.items())
-        return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), str(error)
+        return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), error.text
 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:

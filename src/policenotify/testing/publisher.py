@@ -141,7 +141,7 @@ class Recording:
     def _check(self, channel: str) -> None:
         if channel not in self.publisher.channel_configs:
             raise KeyError(
-                f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channel_configs)}"
+                f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channel_configs)!s}"
             )
 
 

@@ -342,8 +342,11 @@ def _report_lines(
             posted=channel["posted"],
         )
     for row in campaigns:
-        remarks = ", ".join(f"{row[name]} {name}" for name in _REMARKS if row[name])
-        yield f"  {row['name']}: {row['published']} published{f'; {remarks}' if remarks else ''}"
+        published = Text("{name}: {published} published", name=row["name"], published=row["published"])
+        remarks = Text.join(
+            ", ", (Text("{count} {remark}", count=row[name], remark=Text.word(name)) for name in _REMARKS if row[name])
+        )
+        yield Text.join("", ("  ", Text.join("; ", (published, remarks))))
 
 
 def _themes(published: Sequence[PublicationSummary]) -> list[dict[str, object]]:

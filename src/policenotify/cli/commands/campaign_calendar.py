@@ -67,7 +67,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
         if ics is not None:
             _write(ics, icalendar([entry for entry, _ in forecast], campaigns, now=now))
     entries = [entry for _, entry in forecast]
-    written = [output.prose(f"Written: {ics}")] if ics is not None else []
+    written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
     answer = CalendarAnswer(first=first, last=last, occurrences=tuple(entries), ics=ics)
     call.emit(answer, *_page(entries, campaigns, first, last), *written)
     return Exit.OK

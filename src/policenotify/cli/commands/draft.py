@@ -14,7 +14,7 @@ from policenotify.cli.context import CliContext, Seconds, common, pass_context, 
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
 from policenotify.cli.usage import UsageError
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.cli.output import Part
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
 
-_EXITS = exit_codes(Text("1 nothing was changed; 6 no journal"))
+_EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _draft = click.argument("draft", shell_complete=completion.open_drafts)
@@ -278,8 +278,10 @@ def typed_reason() -> Iterator[None]:
     except ValueError as error:
         if type(error) is not ValueError:  # its own kinds are reported as they are
             raise
-        name, _, problem = str(error).partition(": ")
-        raise UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
+        text = text_of(error)
+        if isinstance(text, Text) and "name" in (args := dict(text.args)):
+            text = text.filled(**{**args, "name": f"--{str(args['name']).replace('_', '-')}"})
+        raise UsageError(Text("{text}.", text=text)) from None
 
 
 def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "") -> Exit:
@@ -325,8 +327,11 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     from policenotify.model.receipt import local_time
 
     zone, message = publisher.zone, draft.message
-    about = f"{message.stage} of {message.incident}" if message.incident else message.stage
-    yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
+    about: AnyText = message.stage
+    if message.incident:
+        about = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
+    what = Text("Draft {id}: {state}", id=draft.id, state=draft.state)
+    yield output.line(Text.join(" · ", (what, message.category, about)), "bold")
     yield output.quoted(message.headline)
     yield output.paragraph(
         Text(

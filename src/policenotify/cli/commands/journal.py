@@ -15,7 +15,7 @@ from policenotify.cli.usage import UsageError
 from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 
-_UNCHANGED = Text("6 no journal, or what was sealed was changed")
+_UNCHANGED = "6 no journal, or what was sealed was changed"
 
 
 @click.group("journal", epilog=exit_codes(_UNCHANGED))
@@ -78,7 +78,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     ]
     head = Text(
         "{text}, of before {before}:",
-        text=Text("Would be purged") if dry_run else "Purged",
+        text=Text("Would be purged") if dry_run else Text("Purged"),
         before=local_time(before, zone),
     )
     kept = Text(
@@ -87,7 +87,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     call.emit(
         document,
         output.prose(head, style="bold"),
-        *(output.line(f"  {line}") for line in lines),
+        *(output.line(Text.join("", ("  ", line))) for line in lines),
         *([output.prose(kept)] if done.kept else []),
     )
     return Exit.ATTENTION if done.kept else Exit.OK

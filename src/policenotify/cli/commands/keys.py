@@ -12,7 +12,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import JournalError
 from policenotify.translation import Text
 
-_CODES = Text("1 settings or keys wrong; 6 no journal")
+_CODES = "1 settings or keys wrong; 6 no journal"
 
 
 @click.group("keys", epilog=exit_codes(_CODES))
@@ -65,5 +65,7 @@ def rotate(call: CliContext) -> Exit:
         fingerprint=newer.fingerprint,
         sealed=sealed,
     )
-    call.emit({**document, "next": steps}, output.prose(head), *(output.line(f"  {step}") for step in steps))
+    call.emit(
+        {**document, "next": steps}, output.prose(head), *(output.line(Text.join("", ("  ", step))) for step in steps)
+    )
     return Exit.OK

@@ -107,7 +107,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
         try:
             known = _described(network.load())
         except SettingsError as error:  # such as one of two packages that claim the same name
-            problem = str(error)
+            problem = error.text
     return NetworkInfo(
         name=network.name,
         package=network.package,
@@ -353,7 +353,7 @@ def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
-        hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
+        hint = did_you_mean(name, {network.name for network in installed}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if context.meta["example"] and not infos[0].problem:
         text = example(infos[0], call.say)

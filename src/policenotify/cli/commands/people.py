@@ -80,7 +80,11 @@ def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
         ]
         call.emit({"suppressed": listed}, *lines)
         return Exit.OK
-    lines = [output.line(f"{name}  {count} people") for name, count in counts.items() if count is not None]
+    lines = [
+        output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
+        for name, count in counts.items()
+        if count is not None
+    ]
     lines += [
         output.prose(Text("The list of {name} cannot be read.", name=name))
         for name, count in counts.items()
@@ -104,10 +108,11 @@ def _document(suppression: Suppression) -> dict[str, object]:
     return suppression.model_dump(mode="json")
 
 
-def _line(each: Suppression, zone: tzinfo) -> str:
-    until = f" until {local_time(each.until, zone)}" if each.until else ""
-    since = f"since {local_time(each.since, zone)}{until}"
-    return f"{each.channel or '*'}  {each.key[:_SHOWN]}  {each.source}  {since}  {each.evidence}"
+def _line(each: Suppression, zone: tzinfo) -> Text:
+    since = Text("since {since}", since=local_time(each.since, zone))
+    if each.until:
+        since = Text("{since} until {until}", since=since, until=local_time(each.until, zone))
+    return Text.join("  ", (each.channel or "*", each.key[:_SHOWN], each.source, since, each.evidence))
 
 
 @people.command("add", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
@@ -316,8 +321,8 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     )
     for delivery in record.deliveries:
         when, what = local_time(delivery.published_at, zone), delivery.headline or delivery.category
-        why = f"  {delivery.reason}" if delivery.reason else ""
-        yield output.line(f"  {when}  {delivery.channel}  {delivery.outcome}  {what}  {delivery.publication}{why}")
+        words = (when, delivery.channel, delivery.outcome, what, delivery.publication, delivery.reason)
+        yield output.line(Text.join("", ("  ", Text.join("  ", words))))
     for report in record.reports:
         status = f" ({report.status})" if report.status else ""
         when = local_time(report.at, zone)
@@ -334,7 +339,7 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     if not record.suppressions:
         yield output.prose(Text("The person is written to."))
     for suppression in record.suppressions:
-        yield output.line(Text("Not written to: {line}", line=_line(suppression, zone)))
+        yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
 @people.command("erase", epilog=exit_codes("1 nothing was erased; 6 no journal"))

@@ -22,7 +22,7 @@ from policenotify.cli.options import (
     to_option,
 )
 from policenotify.cli.usage import UsageError
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.cli.output import Part
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from policenotify.model.receipt import Publication
     from policenotify.publishing.publisher import Publisher
 
-_EXITS = exit_codes(Text("1 not published; 3 a channel needs attention; 6 no journal"))
+_EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
 
 
 @click.command("publish", epilog=_EXITS)
@@ -246,15 +246,15 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
     from policenotify.model.receipt import local_time
 
     publication, zone = answer.publication, publisher.zone
-    lines = [output.line(f"Publication: {publication.id}")]
+    lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
-        lines.append(output.line(f"Incident: {publication.incident}"))
+        lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
     problems = [
-        output.paragraph(str(problem), "! ")
+        output.paragraph(text_of(problem), "! ")
         for name, problem in answer.channel_problems.items()
         if name not in unrendered
     ]

@@ -204,7 +204,7 @@ class Card:
         return f"{self.entry.at:%H:%M}" if self.entry else ""
 
     @property
-    def reach(self) -> str:
+    def reach(self) -> AnyText:
         """How many people a previewed post reaches, and what that costs. Empty if the network has no recipients."""
         counted = self.entry.preview.reach if self.entry and self.post and self.receipt is None else ()
         return next(sentences(counted, self.device.channel.name, self.language), "")

@@ -217,7 +217,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         advice = []
         for finding in findings:
             excerpt = finding.excerpt(texts)
-            words = say(f"{finding.reason} {_remedy(finding)}")
+            words = say(Text.join(" ", (finding.reason, _remedy(finding))))
             text = f"“{excerpt}”: {words}" if excerpt else words
             if advises or not finding.blocks:
                 advice.append(text)

@@ -49,7 +49,7 @@ class StoredCursor:
 
     def behind(self, place: Cursor, rows: Sequence[Subscriber | WrongRow]) -> StoredCursor:
         """Return the cursor at a place, after these rows were read."""
-        wrong = [f"{row.line}: {row.reason}" for row in rows if isinstance(row, WrongRow)]
+        wrong = [f"{row.line}: {row.reason!s}" for row in rows if isinstance(row, WrongRow)]
         return replace(
             self,
             audience=place.audience,

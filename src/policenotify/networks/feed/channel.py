@@ -254,7 +254,7 @@ class PublicFeed:
         try:
             return Item.read(json.dumps(request.body["item"]))
         except UnsupportedVersion as error:
-            raise Blocked(str(error)) from None
+            raise Blocked(error.text) from None
 
     def _ref(self, item: Item) -> PostRef:
         return PostRef(

@@ -41,7 +41,7 @@ from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber,
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.transport import is_secure_url
 
 _WHERE = Text("The SMS gateway")  # in error texts
@@ -102,11 +102,15 @@ def _price(text: str) -> int:
     return sms(text).segments
 
 
-def _describe(text: str) -> str:
+def _describe(text: str) -> Text:
     """Return the price of a text, and what it would be without accents: `UCS-2, 2 segments (1 without accents)`."""
     counted, folded = sms(text), _price(to_gsm(text).text)
-    cheaper = Text(" ({folded} without accents)", folded=folded) if 0 < folded < counted.segments else ""
-    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}{cheaper}"
+    price = Text.counted(
+        "{encoding}, {count} segment", "{encoding}, {count} segments", count=counted.segments, encoding=counted.encoding
+    )
+    if not 0 < folded < counted.segments:
+        return price
+    return Text("{price} ({folded} without accents)", price=price, folded=folded)
 
 
 @forget_locals_of
@@ -284,7 +288,7 @@ class Sms:
             try:
                 batch.append((person, e164(person.address, self._country_code, self._countries)))
             except BadNumber as problem:
-                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=str(problem), personal=True)
+                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=text_of(problem), personal=True)
                 outcomes.append(outcome)
         if batch:
             errors = self._deliver(str(request.body["text"]), batch)
