@@ -318,7 +318,7 @@ class NotHeld(PolicenotifyError):
         if outcome and people:
             super().__init__(
                 Text.counted(
-                    "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
+                    "{count} of the people named is not in doubt in delivery {delivery}, or a key is too "
                     "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",
                     "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
                     "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",

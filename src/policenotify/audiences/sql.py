@@ -24,7 +24,7 @@ _CONNECT_SECONDS: Final = 10
 _LONGEST_REASON: Final = 200  # characters of a database's error text
 # Errors about the query, not about rows: their texts quote no value (PEP 249; sqlite3 has no finer class).
 _ABOUT_QUERY: Final = frozenset({"ProgrammingError", "OperationalError"})
-_NEEDS_POSITION: Final = Text("The query selects a whole number as position, best the primary key.")
+_NEEDS_POSITION: Final = Text("The query must select a whole number as position, best the primary key.")
 _PRIVATE: Final = lazy_pattern(r"@|\d{5}")
 
 

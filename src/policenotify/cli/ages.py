@@ -15,7 +15,7 @@ import click
 
 from policenotify.cli import completion
 from policenotify.cli.usage import BadParameter
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -69,7 +69,7 @@ def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> dateti
     try:
         return parse_age(typed, now.astimezone(UTC))
     except ValueError as error:
-        raise BadParameter(f"{error}.", param_hint=option) from None
+        raise BadParameter(Text("{text}.", text=text_of(error)), param_hint=option) from None
 
 
 def selection_options(*, required: bool) -> Callable[[_Command], _Command]:

@@ -216,7 +216,7 @@ class DeliveryAttempt(ListSender):
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return result
         named = Text(
-            "{name!r} names another message's post for it: {url}.", name=self.config.name, url=ref.url or ref.id
+            "{name!r} answers with the post of another message: {url}.", name=self.config.name, url=ref.url or ref.id
         )
         return self._hold(claimed, Text("It may or may not be out. {named}", named=named))
 

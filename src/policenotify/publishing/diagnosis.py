@@ -56,7 +56,7 @@ def check_people(check: AnyText, audience: Audience, *, may_be_empty: bool) -> D
             check,
             error if isinstance(error, PolicenotifyError) else Text("Unexpected: {kind}.", kind=type(error).__name__),
         )
-    parts = [Text.counted("{count} people", "{count} people", count=summary.people)]
+    parts = [Text.counted("{count} person", "{count} people", count=summary.people)]
     parts += [Text("{consents} with a proof of consent", consents=summary.consents)] if summary.consents else []
     parts += [Text("{doubles} named more than once", doubles=summary.doubles)] if summary.doubles else []
     parts += [Text("{wrong} wrong rows", wrong=summary.wrong)] if summary.wrong else []
@@ -82,7 +82,7 @@ def _soundness(journal: Journal) -> DiagnosisLine:
     return right(
         "journal",
         Text.counted(
-            "can be read and written; {count} sealed batches, all unchanged",
+            "can be read and written; {count} sealed batch, unchanged",
             "can be read and written; {count} sealed batches, all unchanged",
             count=journal.audit.verify(),
         ),

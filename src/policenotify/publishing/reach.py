@@ -56,18 +56,21 @@ class Reach:
         if self.people is None:
             return Text("Its people cannot be counted. {problem}", problem=self.problem)
         messages = self.people * self.messages
+        people = Text.counted("{count} person", "{count} people", count=self.people)
         if self.cost is not None:
             return Text(
-                "It goes to {people} people: {messages} messages to pay for, {cost:.2f} €.",
-                people=self.people,
-                messages=messages,
+                "It goes to {people}: {messages} to pay for, {cost:.2f} €.",
+                people=people,
+                messages=Text.counted("{count} message", "{count} messages", count=messages),
                 cost=self.cost,
             )
         if self.messages > 1:
             return Text(
-                "It goes to {people} people: {messages} messages to pay for.", people=self.people, messages=messages
+                "It goes to {people}: {messages} to pay for.",
+                people=people,
+                messages=Text.counted("{count} message", "{count} messages", count=messages),
             )
-        return Text("It goes to {people} people.", people=self.people)
+        return Text("It goes to {people}.", people=people)
 
     def __str__(self) -> str:
         return str(self.text)

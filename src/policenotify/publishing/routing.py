@@ -291,7 +291,7 @@ def _following(
     if deletes_images and shows and message.stage in _FINAL and channel.capabilities.deletes:
         targets = _without_images(targets, history, channel)
     targets += [
-        replace(_target(channel, language), skip=Text("The message does not speak {language!r}.", language=language))
+        replace(_target(channel, language), skip=Text("The message has no text in {language!r}.", language=language))
         for language in before
         if not message.wording(language)
     ]

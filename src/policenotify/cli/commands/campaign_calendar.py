@@ -92,7 +92,12 @@ def _months(typed: str | None, months: int, today: date) -> tuple[date, date]:
     year, month = number // 12, number % 12 + 1
     if year > MAXYEAR:
         raise BadParameter(
-            Text("{months} months from {typed} reach beyond all years.", months=months, typed=typed),
+            Text.counted(
+                "{count} month from {typed} reaches beyond all years.",
+                "{count} months from {typed} reach beyond all years.",
+                count=months,
+                typed=typed or "",
+            ),
             param_hint="--months",
         )
     return first, date(year, month, monthrange(year, month)[1])

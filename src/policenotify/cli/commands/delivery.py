@@ -192,7 +192,7 @@ def stop(call: CliContext, reason: str) -> Exit:
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
 @click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels_and_paused)
 @click.option(
-    "--channel", metavar="NAME", shell_complete=completion.channels, help="Of a paused publication only this."
+    "--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel of a paused publication."
 )
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 @common
@@ -246,7 +246,7 @@ def _resume_sending(call: CliContext, operations: Operations, name: str, *, chan
     return Exit.OK
 
 
-@click.command("resolve", epilog=exit_codes("2 nothing of it is held; 6 no journal"))
+@click.command("resolve", epilog=exit_codes("6 no journal"))
 @click.argument("delivery", type=int, shell_complete=completion.held_deliveries)
 @click.option(
     "--posted/--not-posted", default=None, required=True, help="It is published; or it is not: send it again."
@@ -277,8 +277,8 @@ def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str
     text = Text("Delivery {delivery} {result}.", delivery=delivery, result=result)
     if done.people:
         text = Text.counted(
-            "Delivery {delivery}, {count} people named: it {result}.",
-            "Delivery {delivery}, {count} people named: it {result}.",
+            "Delivery {delivery} {result} for {count} person.",
+            "Delivery {delivery} {result} for {count} people.",
             delivery=delivery,
             count=done.people,
             result=result,

@@ -14,12 +14,12 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.usage import BadParameter, UsageError, typed_reason
 from policenotify.errors import SettingsError
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.settings import configured_channels
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
         *lines,
         output.prose(
             Text.counted(
-                "{count} suppressions. To show them: policenotify people list --suppressed",
+                "{count} suppression. To show them: policenotify people list --suppressed",
                 "{count} suppressions. To show them: policenotify people list --suppressed",
                 count=len(found),
             )
@@ -237,20 +237,16 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
         try:
             end = parse_future(until, now=now, zone=settings.zone) if until else None
         except ValueError as error:
-            raise BadParameter(f"{error}.", param_hint="--until") from None
-        try:
+            raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--until") from None
+        with typed_reason():
             newly = people.suppress(address, actor=actor, reason=reason, channel=channel, until=end)
-        except SettingsError:  # which is a ValueError, too
-            raise
-        except ValueError as error:
-            raise UsageError(f"--{error}.") from None
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
     document = {"channel": channel, "suppressed": newly, "until": end.isoformat() if end else None, "actor": actor}
     call.emit(document, output.prose(done))
     return Exit.OK
 
 
-@people.command("release", epilog=exit_codes("1 no such channel; 2 nobody is named; 6 no journal"))
+@people.command("release", epilog=exit_codes("1 no such channel; 6 no journal"))
 @click.argument("address", required=False)
 @_channel_option
 @click.option("--all", "everybody", is_flag=True, help="Everybody on the channel.")
@@ -273,7 +269,7 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     with _opened(call) as (_, people, _):
         count = people.release(address, actor=actor, channel=channel)
     done = (
-        Text.counted("{count} suppressions ended.", "{count} suppressions ended.", count=count)
+        Text.counted("{count} suppression ended.", "{count} suppressions ended.", count=count)
         if count
         else Text("Nobody like that is suppressed.")
     )
@@ -313,7 +309,7 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     )
     yield output.prose(
         Text.counted(
-            "{count} publications were for this person:",
+            "{count} publication was for this person:",
             "{count} publications were for this person:",
             count=len(record.deliveries),
         ),
@@ -363,7 +359,7 @@ def erase(call: CliContext, address: str) -> Exit:
     lines = [
         output.line(
             Text.counted(
-                "{head}, and {count} publications are not linked to the person any more.",
+                "{head}, and {count} publication is not linked to the person any more.",
                 "{head}, and {count} publications are not linked to the person any more.",
                 head=head,
                 count=erased.deliveries,
@@ -373,15 +369,15 @@ def erase(call: CliContext, address: str) -> Exit:
     if erased.ended:
         lines.append(
             output.prose(
-                Text.counted(
-                    "{count} suppressions were erased.", "{count} suppressions were erased.", count=erased.ended
-                )
+                Text.counted("{count} suppression was erased.", "{count} suppressions were erased.", count=erased.ended)
             )
         )
     if erased.kept:
         lines.append(
             output.prose(
-                Text("That the person left stays recorded, under a key, so that no list brings the person back.")
+                Text(
+                    "That the person unsubscribed stays recorded, under a key, so that no list brings the person back."
+                )
             )
         )
     if erased.listed:

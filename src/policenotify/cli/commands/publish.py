@@ -21,7 +21,7 @@ from policenotify.cli.options import (
     single_value,
     to_option,
 )
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
     from policenotify.cli.bar import shown_while_sending
-    from policenotify.cli.commands.draft import submit_message, typed_reason
+    from policenotify.cli.commands.draft import submit_message
     from policenotify.cli.message import default_key, spans_of
     from policenotify.cli.times import confirm_times, typed_times
     from policenotify.errors import IdempotencyConflict
@@ -214,7 +214,6 @@ def _publish(
 
 
 def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
-    from policenotify.cli.commands.draft import typed_reason
 
     wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
     with closing(call.publisher()) as publisher:

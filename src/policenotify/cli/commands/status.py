@@ -190,7 +190,10 @@ def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[Part]:
             yield output.paragraph(problem.remedy, "→ ")
     if channel.oldest_waiting:
         yield output.paragraph(
-            Text("The oldest waits since {oldest_waiting}.", oldest_waiting=local_time(channel.oldest_waiting, zone))
+            Text(
+                "The oldest has been waiting since {oldest_waiting}.",
+                oldest_waiting=local_time(channel.oldest_waiting, zone),
+            )
         )
 
 
@@ -224,8 +227,8 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     open_now = sum(incident.status is IncidentStatus.OPEN for incident in known)
     count = (
         Text.counted(
-            "{count} of {open_now} open incidents overdue:",
-            "{count} of {open_now} open incidents overdue:",
+            "{count} of {open_now} open incidents is overdue:",
+            "{count} of {open_now} open incidents are overdue:",
             count=len(late),
             open_now=open_now,
         )

@@ -260,7 +260,7 @@ def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, 
             "{held} of {total} may or may not have it, and the network cannot be asked.", held=held, total=total
         ),
         "remedy": Text(
-            "Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
+            "Find out on {channel!r} whether they have it, then: policenotify resolve {delivery}",
             channel=channel,
             delivery=delivery,
         ),
