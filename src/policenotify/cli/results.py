@@ -223,5 +223,5 @@ class CampaignAnswer(Result):
     published: tuple[PublicationDocument, ...]
     waiting: tuple[CampaignDecision, ...]
     skipped: tuple[CampaignDecision, ...]
-    problems: Mapping[str, str]
+    problems: Mapping[str, AnyText]
     next_at: AwareDatetime | None
