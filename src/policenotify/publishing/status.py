@@ -91,7 +91,7 @@ def read_status(
     stopped, summaries, drafts = journal.stopped(), deliveries.channel_summaries(), journal.drafts.counts()
     return InstallationStatus(
         at=now,
-        stopped=str(stopped) if stopped else None,
+        stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
         worker_lost_at=journal.workers.lost_at(),

@@ -285,7 +285,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
 
 
 @campaign.command("report", short_help="Show what was published where.", epilog=exit_codes("6 no journal"))
-@single_value("--since", metavar="AGE", help=f"From this age on: {AGE_FORMS}.  [default: a year]")
+@single_value("--since", metavar="AGE", help=f"From this age on: {AGE_FORMS!s}.  [default: a year]")
 @common
 @pass_context
 def report(call: CliContext, since: str | None) -> Exit:

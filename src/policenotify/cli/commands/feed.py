@@ -39,7 +39,11 @@ def feed() -> None:
     """
 
 
-@feed.command("rebuild", epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"))
+@feed.command(
+    "rebuild",
+    short_help="Write all files of a feed again.",
+    epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"),
+)
 @click.argument("channel", required=False, shell_complete=completion.channels)
 @common
 @pass_context

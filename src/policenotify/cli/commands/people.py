@@ -56,7 +56,7 @@ def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
         yield settings, People(journal, channels, journal.clock), journal.now()
 
 
-@people.command("list", epilog=exit_codes("6 no journal"))
+@people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
 @click.argument("channel", required=False, shell_complete=completion.channels)
 @click.option("--suppressed", is_flag=True, help="Show who is not written to, one by one.")
 @common
@@ -115,7 +115,9 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
     return Text.join("  ", (each.channel or "*", each.key[:_SHOWN], each.source, since, each.evidence))
 
 
-@people.command("add", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
+@people.command(
+    "add", short_help="Add an address to a list.", epilog=exit_codes("1 the list cannot be changed; 6 no journal")
+)
 @click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
 @click.argument("address")
 @click.option("--source", metavar="TEXT", required=True, help="Where the person asked for it: the proof of consent.")
@@ -151,7 +153,11 @@ def add(call: CliContext, name: str, address: str, source: str) -> Exit:
     return Exit.OK
 
 
-@people.command("remove", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
+@people.command(
+    "remove",
+    short_help="Remove an address from a list.",
+    epilog=exit_codes("1 the list cannot be changed; 6 no journal"),
+)
 @click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
 @click.argument("address")
 @common
@@ -215,7 +221,11 @@ def _list(settings: Settings, name: str) -> tuple[Path, list[str]]:
     return settings.place.parent / file, users
 
 
-@people.command("suppress", epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"))
+@people.command(
+    "suppress",
+    short_help="Stop writing to an address at once.",
+    epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"),
+)
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
 @click.option("--until", metavar="TIME", help="When it ends by itself: 31/12, +30d. Default: never.")
@@ -246,7 +256,9 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
     return Exit.OK
 
 
-@people.command("release", epilog=exit_codes("1 no such channel; 6 no journal"))
+@people.command(
+    "release", short_help="Write again to an address.", epilog=exit_codes("1 no such channel; 6 no journal")
+)
 @click.argument("address", required=False)
 @_channel_option
 @click.option("--all", "everybody", is_flag=True, help="Everybody on the channel.")
@@ -277,7 +289,9 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     return Exit.OK
 
 
-@people.command("export", epilog=exit_codes("1 not allowed; 6 no journal"))
+@people.command(
+    "export", short_help="Show what the journal holds about a person.", epilog=exit_codes("1 not allowed; 6 no journal")
+)
 @click.argument("address")
 @common
 @pass_context
@@ -338,7 +352,9 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
         yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
-@people.command("erase", epilog=exit_codes("1 nothing was erased; 6 no journal"))
+@people.command(
+    "erase", short_help="Erase the address of a person.", epilog=exit_codes("1 nothing was erased; 6 no journal")
+)
 @click.argument("address")
 @common
 @pass_context
