@@ -251,7 +251,7 @@ def redact(text: AnyText, secrets: Iterable[str], *, trusted: bool = False) -> A
         parts = () if trusted else re.split(r"\W+", unquote(secret))
         needles.update(part for part in parts if len(part) >= _MIN_PART)
     if any(needle in str(text) for needle in needles):
-        return Text("is not right (why is not repeated here: it would show a secret).")
+        return Text("is wrong (the reason is not shown: it would show a secret).")
     return text
 
 

@@ -153,7 +153,7 @@ class DraftsAnswer(Result):
 
 
 class WithdrawAnswer(Result):
-    """The answer of `withdraw` for a publication, and the channels on which a post of it is or may be out."""
+    """The answer of `withdraw` for a publication, and the channels on which one of its posts is or may be out."""
 
     publication: PublicationDocument
     still_out: tuple[str, ...]

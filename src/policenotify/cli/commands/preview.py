@@ -170,7 +170,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
             named: AnyText = _KINDS[kind] if several else ""
             title = Text.join(" · ", (target.channel, target.language, named, length))
             body = _body(post, titled=capabilities.title)
-            yield output.Frame(title, body, _WIDTH)
+            yield output.Frame(title, body, _WIDTH, tuple(_attached(post, titled=capabilities.title)))
         if capabilities.acceptance == "unverified":
             yield output.paragraph(Text("What is posted here is {unverified}.", unverified=output.UNVERIFIED))
         for part in rendered.omitted:
@@ -195,7 +195,11 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
 
 def _body(post: Post, *, titled: bool) -> RichText:
     subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
-    cards = [Text("[link card: {title}]", title=output.plain(post.title))] if post.title and post.link and not titled else []
-    cards += [Text("[picture: {alt}]", alt=output.plain(picture.alt)) for picture in post.pictures]
-    added = "".join(f"\n{say(card)}" for card in cards)
-    return RichText.assemble((subject, "bold"), output.plain(post.text), (added, "italic"))
+    return RichText.assemble((subject, "bold"), output.plain(post.text))
+
+
+def _attached(post: Post, *, titled: bool) -> Iterator[Text]:
+    if post.title and post.link and not titled:
+        yield Text("[link card: {title}]", title=output.plain(post.title))
+    for picture in post.pictures:
+        yield Text("[picture: {alt}]", alt=output.plain(picture.alt))

@@ -18,6 +18,7 @@ from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac, request_mac
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import read_text
 from policenotify.journal.lists.recipients import (
     NOBODY,
     NOBODY_CONCERNED,
@@ -260,7 +261,7 @@ def held_words(delivery: int, channel: str, held: int, total: int) -> dict[str, 
             "{held} of {total} may or may not have it, and the network cannot be asked.", held=held, total=total
         ),
         "remedy": Text(
-            "Ask on {channel!r} whether they have it, then: policenotify resolve {delivery}",
+            "Find out on {channel!r} whether they have it, then: policenotify resolve {delivery}",
             channel=channel,
             delivery=delivery,
         ),
