@@ -687,7 +687,7 @@ def test_a_base_language_lends_missing_texts_and_this_is_reported(install: Insta
     assert one.lent == ("marks.end", "since", "labels.fire")
     assert (one.base, one.locale.since, one.locale.marks[Stage.END]) == ("en", EN.since, "OVER")
     assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Fire", "Fire")
-    assert "3 phrases are in en: marks.end, since, labels.fire" in str(one.summary)
+    assert "3 phrases are in en: marks.end, since, labels.fire" in str(one.text)
     assert languages_of(read(install(de='base = "en"\n' + GERMAN)))["de"].lent == ()
 
 
@@ -720,7 +720,7 @@ def test_a_region_changes_the_wider_language_and_inherits_what_was_lent(install:
     )
     assert other.locale.months == german.locale.months
     assert (other.base, other.lent) == ("de", ("labels.fire",))
-    assert german.summary == languages_of(settings)["de"].summary
+    assert german.text == languages_of(settings)["de"].text
     profiles = profiles_of(settings)
     assert [profiles["road_closure"].label(tag) for tag in ("de", "de-CH", "de-AT")] == [
         "Straße gesperrt",

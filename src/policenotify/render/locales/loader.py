@@ -63,16 +63,23 @@ class LoadedLocale:
     lent: tuple[str, ...] = ()
 
     @property
-    def summary(self) -> AnyText:
-        """Its origin and version, and what another language lends."""
-        origin = Text("{file}, version {version}", file=self.file or Text("as shipped"), version=self.locale.version)
+    def text(self) -> Text:
+        """Where it is from, and what is lent to it."""
+        origin = self.file or Text("as shipped")
+        text = Text("{origin}, version {version}", origin=origin, version=self.locale.version)
         if not self.lent:
-            return origin
-        count, names = len(self.lent), ", ".join(self.lent)
-        return Text.join(
-            "; ",
-            (origin, Text("{lent_count} phrases are in {base}: {lent}", lent_count=count, base=self.base, lent=names)),
+            return text
+        lent = Text.counted(
+            "{count} phrase is in {base}: {lent}",
+            "{count} phrases are in {base}: {lent}",
+            count=len(self.lent),
+            base=self.base,
+            lent=", ".join(self.lent),
         )
+        return Text.join(Text("; "), (text, lent))
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 def template(language: str) -> str:
