@@ -146,7 +146,13 @@ def read_profiles(
     return profiles
 
 
-def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any, first: str) -> Any:
+def _names(
+    kind: str,
+    code: str,
+    locales: Mapping[str, Locale],
+    change: Any,  # noqa: ANN401 - as it is written
+    first: str,
+) -> Any:  # noqa: ANN401 - the same
     """Return the names of a category by language, in the order in which they stand in for one another."""
     if not isinstance(change, Mapping):
         return change
