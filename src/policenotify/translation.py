@@ -8,7 +8,6 @@ the template up, exactly, in the catalogue that `gettext` reads. The decision is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
@@ -25,7 +24,6 @@ Argument: TypeAlias = "Text | str | int | float"
 _COUNT: Final = "count"  # the argument that decides between one and several
 
 
-@dataclass(frozen=True, slots=True, init=False, eq=False)
 class Text:
     """A text for officers. It is not a `str`: what takes one shows that it knows no language.
 
@@ -37,6 +35,8 @@ class Text:
             command or the words of a server, are repeated as they are.
         plural: The template for other numbers than one, if there is one. The argument `count` decides.
     """
+
+    __slots__ = ("args", "plural", "template")  # no dataclass: `dataclasses.asdict` would take it apart
 
     template: str
     args: tuple[tuple[str, Argument], ...]
@@ -66,6 +66,9 @@ class Text:
         text = cls.__new__(cls)
         _fill(text, between.join(f"{{{name}}}" for name, _ in args), "", [*args, ("separator", separator)])
         return text
+
+    def __repr__(self) -> str:
+        return f"Text({self.template!r}, {dict(self.args)!r})"
 
     def __str__(self) -> str:
         args = dict(self.args)
@@ -127,8 +130,8 @@ class Text:
         return text
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import core_schema
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
+        from pydantic_core import core_schema  # noqa: PLC0415 - `import policenotify` loads no models
 
         del source, handler
         return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())
@@ -149,15 +152,23 @@ def in_language(value: object, language: str) -> str:
     return text.in_(language) if isinstance(text, Text) else text
 
 
+def word_in(value: object, language: str, **args: object) -> str:
+    """Return a text in a language, as `in_language` does. A plain `str` is looked up, too: the words of a page."""
+    text = text_of(value)
+    if isinstance(text, str):
+        text = Text(text, **args) if args else Text.word(text)
+    return text.in_(language)
+
+
 def quoted(name: object) -> Text:
     """Return a name in the quotation marks of the language."""
     return Text("'{name}'", name=name)
 
 
 def _fill(text: Text, template: AnyText, plural: str, args: Iterable[tuple[str, object]]) -> None:
-    object.__setattr__(text, "template", template)
-    object.__setattr__(text, "plural", plural)
-    object.__setattr__(text, "args", tuple((name, _argument(value)) for name, value in args))
+    text.template = str(template)
+    text.plural = plural
+    text.args = tuple((name, _argument(value)) for name, value in args)
 
 
 def text_of(value: object) -> AnyText:

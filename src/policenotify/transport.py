@@ -65,7 +65,7 @@ _BLOCKED = {
     401: _WRONG_CREDENTIALS,
     402: (Text("{where} wants to be paid first"), Text("Check the account's credits or plan")),
     403: _WRONG_CREDENTIALS,
-    407: (Text("The proxy before {where} wants a login"), Text("Check the proxy's settings of this machine")),
+    407: (Text("{where} is behind a proxy that wants a login"), Text("Check the proxy's settings of this machine")),
 }
 _NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy that refuses CONNECT: no bytes went further
 _NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"  # requests' OSError, before it connects
@@ -104,7 +104,7 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
     muted: ContextVar[bool] = ContextVar("policenotify_muted", default=False)
 
     class Mute(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:
+        def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
             return not muted.get()
 
     for logger in loggers:
@@ -229,7 +229,7 @@ def error_for_status(
     """
     full_code = f"{status} {code}".strip()
     words = quoted(detail)
-    if status == 429:
+    if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
         at = retry_at(headers, now=now)
         return Unavailable(
             Text("{where} asks us to wait{words}", where=where, words=words),
@@ -244,7 +244,7 @@ def error_for_status(
             code=full_code,
             remedy=Text("{remedy}, then: policenotify doctor", remedy=remedy),
         )
-    if status >= 500 or status < 400:
+    if status >= 500 or status < 400:  # noqa: PLR2004 - RFC 9110, section 15
         reason = Text(
             "{where} answered in a way that leaves open whether the post is out{words}", where=where, words=words
         )

@@ -163,11 +163,11 @@ def option_error(error: BaseException, model: type[BaseModel], *, at: str, secre
     """
     ours = isinstance(error, SettingsError)
     text = text_of(error) if ours else Text("{kind}: {text}", kind=type(error).__name__, text=str(error))
-    text = redact(text, secrets, trusted=ours)
-    option, colon, _ = str(text).partition(": ")
-    if colon and option in model.model_fields and at:
+    option, colon, _ = str(error).partition(": ")
+    shown, named = redact(text, secrets, trusted=ours), colon and option in model.model_fields
+    if named and shown is text and at:
         return Text("{place}.{text}", place=at, text=text)
-    return at_place(at, text)
+    return at_place(path(at, option) if named and shown is not text else at, shown)
 
 
 @overload
@@ -218,7 +218,7 @@ def secret_values(model: type[BaseModel], values: object) -> list[str]:
     return list(_secrets(model, values))
 
 
-def _secrets(annotation: Any, value: object) -> Iterator[str]:
+def _secrets(annotation: Any, value: object) -> Iterator[str]:  # noqa: ANN401 - annotations have no common type
     match value:
         case Mapping():
             fields = inner.model_fields if (inner := _within(annotation, BaseModel)) else {}
@@ -252,7 +252,7 @@ def redact(text: AnyText, secrets: Iterable[str], *, trusted: bool = False) -> A
         parts = () if trusted else re.split(r"\W+", unquote(secret))
         needles.update(part for part in parts if len(part) >= _MIN_PART)
     if any(needle in str(text) for needle in needles):
-        return Text("is not right (why is not repeated here: it would show a secret).")
+        return Text("is wrong (the reason is not shown: it would show a secret).")
     return text
 
 
@@ -279,7 +279,7 @@ def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable
     return model.model_fields
 
 
-def _within(annotation: Any, *kinds: type) -> Any:
+def _within(annotation: Any, *kinds: type) -> Any:  # noqa: ANN401 - annotations have no common type
     """Return the first such type inside an annotation like `dict[str, Route] | None`."""
     if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, kinds):
         return annotation

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import pytest
 
-from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.text import mastodon_length, sms, to_gsm, x_weight
 from policenotify.text.autolinks import repair
 from policenotify.text.french_spacing import set_no_break_spaces
@@ -46,12 +45,6 @@ def _spaces(text: str) -> None:
     set_no_break_spaces(f"https://a.fr/{text} !")
 
 
-def _translated(text: str) -> None:
-    french = catalogue_of("fr")
-    assert french is not None
-    french.translate(text)
-
-
 PIECES: dict[Callable[[str], object], tuple[str, ...]] = {
     _x: (
         *("a.", "@a", "👨\u200d", "a.fr/(", "https://a.fr/", "a_.b", "é.fr", "a.fr ", "#", "#a", "$a ", "rt", "://"),
@@ -69,22 +62,6 @@ PIECES: dict[Callable[[str], object], tuple[str, ...]] = {
     ),
     _spans: ("https://a.-", "#a", "@a", "@RT", "-a.fr", "a.fr/", "x.fr.La ", "é.la", "www."),
     _spaces: ("1 ", " !", "« ", "1 200 ", "n° ", "!", "a"),
-    _translated: (
-        *(
-            "A server's own words. ",
-            "x: y, z; ",
-            "(a ",
-            "a) ",
-            ")",
-            "(",
-            "Nothing was sent. ",
-            "a, ",
-            "'a' ",
-            "a. ",
-            "→ a ",
-        ),
-        *("a.a", "channels.a: ", "2026-11-26 18:30 ", "is ", "\n", "a\n", "held, ", ": ", "X refused the post: "),
-    ),
     wrap: ("a ", "1 ", "! ", "« ", "( ", "é🚨 ", "a", "((", "1.", "- "),
 }
 

@@ -42,7 +42,7 @@ class FunctionAudience:
             return "always"
         try:
             return str(revision())
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
             raise self._failed(error) from None
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
@@ -52,7 +52,7 @@ class FunctionAudience:
             values = self.function(start=start) if seeks else islice(self.function(), start, None)
             for number, value in enumerate(values, start=start):
                 yield self._row(value, number, seeks=seeks)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
             raise self._failed(error) from None
 
     def _row(self, value: object, number: int, *, seeks: bool) -> Row:
@@ -67,7 +67,7 @@ class FunctionAudience:
         return WrongRow(position=number, line=number + 1, reason=reason)
 
     def _failed(self, error: BaseException) -> SettingsError:
-        why = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
         return SettingsError(Text("audiences.{name}: the function failed: {why}", name=self.name, why=why))
 
 

@@ -14,7 +14,7 @@ from policenotify.audiences.model import Row
 from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
 from policenotify.translation import AnyText, Text
-from policenotify.validation import did_you_mean, redact
+from policenotify.validation import at_place, did_you_mean, redact
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Connection, Engine, Subquery
@@ -24,7 +24,7 @@ _CONNECT_SECONDS: Final = 10
 _LONGEST_REASON: Final = 200  # characters of a database's error text
 # Errors about the query, not about rows: their texts quote no value (PEP 249; sqlite3 has no finer class).
 _ABOUT_QUERY: Final = frozenset({"ProgrammingError", "OperationalError"})
-_NEEDS_POSITION: Final = Text("The query selects a whole number as position, best the primary key.")
+_NEEDS_POSITION: Final = Text("The query must select a whole number as position, best the primary key.")
 _PRIVATE: Final = re.compile(r"@|\d{5}")
 
 
@@ -58,7 +58,7 @@ class SqlQuery:
         digest = hashlib.sha256(self.query.encode())
         if self.changed:
             with self._connection() as connection:
-                from sqlalchemy import text
+                from sqlalchemy import text  # noqa: PLC0415 - only who has such an audience loads the SQL toolkit
 
                 digest.update(repr(connection.execute(text(_literal(self.changed))).scalar()).encode())
         return digest.hexdigest()[:16]
@@ -81,20 +81,20 @@ class SqlQuery:
 
     def most_rows(self) -> int:
         """See `SupportsRowCount.most_rows`. The database counts them."""
-        from sqlalchemy import func, select
+        from sqlalchemy import func, select  # noqa: PLC0415 - the same
 
         with self._connection() as connection:
             return int(connection.execute(select(func.count()).select_from(self._rows())).scalar_one())
 
     def _rows(self) -> Subquery:
-        from sqlalchemy import column, text
+        from sqlalchemy import column, text  # noqa: PLC0415 - the same
 
         position: ColumnClause[int] = column("position")
         # Nothing but a query that reads fits into FROM. The line end closes a comment.
         return text(_literal(f"{self.query.strip().rstrip(';')}\n")).columns(position).subquery("audience")
 
     def _page(self, start: int) -> list[Mapping[str, object]]:
-        from sqlalchemy import column, select, text
+        from sqlalchemy import column, select, text  # noqa: PLC0415 - the same
 
         with self._connection() as connection:
             position: ColumnClause[int] = column("position")
@@ -126,14 +126,14 @@ class SqlQuery:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415 - the same
 
         try:
             engine = self._engine()
             with engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise SettingsError(f"audiences.{self.name}: {self._reason(error)}") from None
+            raise SettingsError(at_place(f"audiences.{self.name}", self._reason(error))) from None
         except (SQLAlchemyError, ImportError, ValueError) as error:
             if isinstance(error, SettingsError):
                 raise
@@ -141,11 +141,11 @@ class SqlQuery:
                 "url: cannot be opened ({name}). Write an SQLAlchemy URL, and install its driver.",
                 name=type(error).__name__,
             )
-            raise SettingsError(f"audiences.{self.name}.{reason}") from None
+            raise SettingsError(Text("audiences.{name}.{reason}", name=self.name, reason=reason)) from None
 
     def _engine(self) -> Engine:
-        from sqlalchemy import create_engine, make_url
-        from sqlalchemy.pool import NullPool
+        from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - the same
+        from sqlalchemy.pool import NullPool  # noqa: PLC0415 - the same
 
         url = make_url(self.url)
         backend = url.get_backend_name()
@@ -165,8 +165,9 @@ class SqlQuery:
         original = getattr(error, "orig", None)
         text = " ".join(str(original).partition("\n")[0].split())
         if type(error).__name__ in _ABOUT_QUERY and len(text) <= _LONGEST_REASON and not _PRIVATE.search(text):
-            hint = f". {_NEEDS_POSITION}" if "position" in text else ""
-            return redact(Text("the database refuses: {text}{hint}", text=text, hint=hint), [self.url], trusted=True)
+            hint = _NEEDS_POSITION if "position" in text else ""
+            reason = Text.join(". ", (Text("the database refuses: {text}", text=text), hint))
+            return redact(reason, [self.url], trusted=True)
         return Text("the database refuses ({name}).", name=type(original).__name__)
 
 

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext, common, json_text, note
 from policenotify.cli.exit_codes import Exit, exit_table
-from policenotify.cli.language import Context, in_desk_language
+from policenotify.cli.language import Context, in_desk_language, metavars
 from policenotify.cli.usage import UsageError
 from policenotify.translation import Text
 
@@ -74,10 +74,10 @@ COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 class _Commands(click.Group):
     """The subcommands by name. One that lacks an extra fails only when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
@@ -93,18 +93,13 @@ class _Commands(click.Group):
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from policenotify.validation import did_you_mean
 
-            raise UsageError(
-                Text(
-                    "No such command {command!r}. {hint}",
-                    command=args[0],
-                    hint=did_you_mean(args[0], COMMANDS, known=Text("There are")),
-                )
-            )
+            hint = did_you_mean(args[0], COMMANDS, known=Text("There are"))
+            raise UsageError(Text("No such command {command!r}. {hint}", command=args[0], hint=hint))
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
@@ -160,7 +155,7 @@ def run(args: Sequence[str]) -> int:
         done = program.main(
             list(args), prog_name="policenotify", complete_var=COMPLETE_VARIABLE, obj=call, standalone_mode=False
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - every error ends in a report
         if COMPLETE_VARIABLE in os.environ:
             return Exit.REJECTED  # an error would be printed into the line that the officer is typing
         from policenotify.cli.errors import error_report
@@ -172,10 +167,10 @@ def run(args: Sequence[str]) -> int:
             note(traceback.format_exc())
         report = error_report(error, may_have_published=call.may_have_published, command=call.command)
         text = plain(call.say(report.page(call.command, call.message)))
-        if report.exit is Exit.USAGE and call.catalogue:
-            text = call.catalogue.metavars(text)
+        if report.exit is Exit.USAGE:
+            text = metavars(text, call.language)
         if call.json:
-            _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
+            _out(json_text({"error": report.model_dump(mode="json", fallback=str)}), otherwise=text)
         else:
             note(text)
         return report.exit

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from policenotify.cli.usage import BadParameter, UsageError
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.cli.output import Part
     from policenotify.journal.journal import Journal
     from policenotify.model.message import Message
@@ -46,7 +45,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 class Seconds(click.FloatRange):
     """A number of seconds up to a week. `nan`, which passes every range, is refused."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
         """Return the typed number."""
         seconds = float(super().convert(value, param, ctx))
         if not seconds <= _LONGEST_WAIT:
@@ -84,21 +83,21 @@ class CliContext:
     interrupted: bool = False
     may_have_published: bool = False
     message: Message | None = None
-    _catalogue: tuple[Catalogue | None] | None = field(default=None, init=False)
+    _language: str = field(default="", init=False)
     _undo_log: Callable[[], None] = field(default=lambda: None, init=False)
 
     @property
-    def catalogue(self) -> Catalogue | None:
-        """The translations of the desk's language, `None` for English."""
-        if self._catalogue is None:
-            from policenotify.cli.language import desk_catalogue
+    def language(self) -> str:
+        """The desk's language: BCP 47."""
+        if not self._language:
+            from policenotify.cli.language import desk_language
 
-            self._catalogue = (desk_catalogue(self.settings),)
-        return self._catalogue[0]
+            self._language = desk_language(self.settings)
+        return self._language
 
-    def say(self, text: AnyText) -> str:
+    def say(self, text: object) -> str:
         """Return a text in the desk's language."""
-        return self.catalogue.say(text) if self.catalogue else str(text)
+        return in_language(text, self.language)
 
     @property
     def actor(self) -> str:
@@ -233,7 +232,7 @@ def _remember_log(context: click.Context, parameter: click.Parameter, value: obj
         context.call_on_close(call.end_log)
 
 
-def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:
+def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
     return click.option(*names, expose_value=False, **{"callback": _remember, **attributes})
 
 

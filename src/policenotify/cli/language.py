@@ -7,15 +7,20 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import click
 
-from policenotify.translation import Text
+from policenotify.translation import Text, languages, word_in
 
-if TYPE_CHECKING:
-    from policenotify.catalogue.catalogue import Catalogue
+METAVARS: Final = (
+    "INTEGER RANGE", "PUBLICATION", "RECIPIENTS", "DIRECTORY", "RECIPIENT", "REFERENCE", "AUDIENCE", "DELIVERY",
+    "HEADLINE", "INCIDENT", "ADDRESS", "CHANNEL", "COMMAND", "SECONDS", "FOLDER", "REASON", "DRAFT", "LEVEL", "SEALS",
+    "WHICH", "ARGS", "FILE", "NAME", "ROAD", "ROLE", "TEXT", "TIME", "WORD", "AGE", "KEY", "TAG", "URL", "WHO", "TO",
+)  # fmt: skip
+"""The names of values in a line of usage. They are translated, too: `FICHIER`."""
 
+_METAVAR: Final = re.compile(rf"\b(?:{'|'.join(METAVARS)})\b")
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # POSIX.1-2017, section 8.2, in their order
 _ROW = re.compile(r"(?P<name>\s*\S.*\s{2,})(?P<meaning>\S.*)")  # a name, at least two spaces, its meaning
 _FILE_NAME = "policenotify.toml"  # as in `policenotify.settings.loader`, which help and completion do not import
@@ -39,42 +44,43 @@ def language_of(settings: str | None, environment: Mapping[str, str]) -> str:
     return named.partition(".")[0].partition("@")[0].partition("_")[0].lower() or "en"
 
 
-def desk_catalogue(settings: str | None) -> Catalogue | None:
-    """Return the catalogue of the installation's language, `None` for English."""
+def desk_language(settings: str | None) -> str:
+    """Return the language of the installation if there are texts in it, else English."""
     language = language_of(settings, os.environ)
-    if language in {"en", "c", "posix"}:
-        return None
-    from policenotify.catalogue.catalogue import catalogue_of
+    return language if language.partition("-")[0] in languages() else "en"
 
-    return catalogue_of(language)
+
+def metavars(text: str, language: str) -> str:
+    """Return a line of usage with the names of its values in the language: `FICHIER` for `FILE`."""
+    return _METAVAR.sub(lambda match: word_in(match[0], language), text)
 
 
 class Formatter(click.HelpFormatter):
     """Help in the desk's language. Examples stay as they are."""
 
-    catalogue: Catalogue | None = None
+    language = "en"
 
     def _translated(self, text: str) -> str:
-        return Text.word(text).in_(self.catalogue.language) if self.catalogue else text
+        return word_in(text, self.language)
 
     def _meaning(self, text: str) -> str:
         """Translate the meaning of an option, and what click adds to it: `[default: 5]`, `[required]`."""
         whole = self._translated(text)
         meaning, bracket, more = text.rpartition("  [")
-        if whole != text or not bracket or not self.catalogue:
+        if whole != text or not bracket:
             return whole
         parts = (self._addition(part) for part in more.removesuffix("]").split("; "))
-        shown = Text.join(Text("; "), parts).in_(self.catalogue.language)
+        shown = Text.join(Text("; "), parts).in_(self.language)
         return f"{self._translated(meaning)}  [{shown}]"
 
     def _addition(self, text: str) -> str:
         name, colon, value = text.partition(": ")
         known = Text("default: {value}", value=value) if colon and name == "default" else Text.word(text)
-        return known.in_(self.catalogue.language) if self.catalogue else text
+        return known.in_(self.language)
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """Write the usage line."""
-        named = self.catalogue.metavars(args) if self.catalogue else args
+        named = metavars(args, self.language)
         super().write_usage(prog, named, self._translated("Usage:") + " " if prefix is None else prefix)
 
     def write_heading(self, heading: str) -> None:
@@ -83,14 +89,12 @@ class Formatter(click.HelpFormatter):
 
     def write_text(self, text: str) -> None:
         """Write paragraphs. Of one that is not wrapped, lines are translated each for itself."""
-        super().write_text(
-            "\n\n".join(self._paragraph(part) for part in text.split("\n\n")) if self.catalogue else text
-        )
+        super().write_text("\n\n".join(self._paragraph(part) for part in text.split("\n\n")))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write names with their meanings."""
-        named = self.catalogue.metavars if self.catalogue else str
-        super().write_dl([(named(name), self._meaning(meaning)) for name, meaning in rows], col_max, col_spacing)
+        named = [(metavars(name, self.language), self._meaning(meaning)) for name, meaning in rows]
+        super().write_dl(named, col_max, col_spacing)
 
     def _paragraph(self, text: str) -> str:
         if not text.lstrip().startswith("\b"):
@@ -111,11 +115,11 @@ class Context(click.Context):
     def make_formatter(self) -> click.HelpFormatter:
         """Return the formatter of the help."""
         formatter = Formatter(width=self.terminal_width, max_width=self.max_content_width)
-        formatter.catalogue = getattr(self.find_root().obj, "catalogue", None)
+        formatter.language = getattr(self.find_root().obj, "language", "en")
         return formatter
 
 
-def in_desk_language(command: Any) -> Any:
+def in_desk_language(command: Any) -> Any:  # noqa: ANN401 - a command or a group, as it is
     """Let a command show its help in the desk's language, and all commands of a group."""
     command.context_class = Context
     for inner in getattr(command, "commands", {}).values():

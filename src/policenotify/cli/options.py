@@ -75,8 +75,8 @@ class OneOf(click.Choice[str]):
 
     def shell_complete(
         self,
-        ctx: click.Context,
-        param: click.Parameter,
+        ctx: click.Context,  # noqa: ARG002 - click's own signature
+        param: click.Parameter,  # noqa: ARG002 - likewise
         incomplete: str,
     ) -> list[CompletionItem[str]]:
         """Return the words that begin with what was typed, in their own case."""
@@ -98,7 +98,7 @@ def option_label(option: str) -> str:
     return f"{option} ({field})" if field else option
 
 
-def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:
+def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
     """Return a decorator for an option that is given once. Of two, click takes the last."""
     return click.option(*names, multiple=True, callback=_only, **attributes)
 
@@ -133,9 +133,9 @@ _MESSAGE = (
     single_value("--street", metavar="TEXT", help="Without a house number."),
     single_value("--district", metavar="TEXT", help="Quartier Gambetta."),
     single_value("--road", metavar="ROAD", help="A9, N113, D612E7."),
-    single_value("--direction", metavar="TEXT", help="On the road: Béziers → Montpellier."),
+    single_value("--direction", metavar="TEXT", help="Direction on the road: Béziers → Montpellier."),
     single_value("--between", nargs=2, metavar="A B", help="Two cross-streets, exits or stops."),
-    single_value("--line", metavar="TEXT", help="Of public transport: ligne 1 du tramway."),
+    single_value("--line", metavar="TEXT", help="Line of public transport: ligne 1 du tramway."),
     single_value("--label", metavar="TEXT", help="The place in your own words, instead of street and road."),
     single_value("--point", metavar="LAT,LON", help="WGS 84, decimal degrees."),
     single_value(
@@ -166,15 +166,15 @@ _MESSAGE = (
         shell_complete=completion.files,
     ),
     click.option("--alt", "alts", metavar="TEXT", multiple=True, help="What the picture shows, in the same order."),
-    click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more; may be repeated."),
+    click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more hashtag; may be repeated."),
     click.option(
         "--basis",
         "bases",
         metavar="WHO[:REFERENCE]",
         multiple=True,
-        help="Who agreed: prosecutor, guardian, family or consent, and what it is found by; may be repeated.",
+        help="Who agreed: prosecutor, guardian, family or consent, and its reference; may be repeated.",
     ),
-    single_value("--language", metavar="TAG", help="Of your texts: fr, oc, pt-BR.  [default: fr]"),
+    single_value("--language", metavar="TAG", help="Language of your texts: fr, oc, pt-BR.  [default: fr]"),
     single_value(
         "--file",
         "from_file",

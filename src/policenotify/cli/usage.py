@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from policenotify.translation import AnyText, Text, quoted
+from policenotify.translation import AnyText, Text, quoted, text_of
 
 
 class UsageError(click.UsageError):
@@ -17,7 +19,7 @@ class UsageError(click.UsageError):
         self.text = text
 
 
-def usage_text(error: click.ClickException) -> AnyText:
+def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one for each error of click
     """Return the text of an error of wrong usage. Those of click have the attributes from which it makes its own."""
     own = getattr(error, "text", error.message)
     match error:
@@ -42,9 +44,23 @@ def usage_text(error: click.ClickException) -> AnyText:
             return own if isinstance(own, Text) else error.format_message()
 
 
+@contextmanager
+def typed_reason() -> Iterator[None]:
+    """Report a reason that is too short as a wrong option."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError:  # its own kinds are reported as they are
+            raise
+        text = text_of(error)
+        if isinstance(text, Text) and "name" in (args := dict(text.args)):
+            text = text.filled(**{**args, "name": f"--{str(args['name']).replace('_', '-')}"})
+        raise UsageError(Text("{text}.", text=text)) from None
+
+
 class BadParameter(click.BadParameter):
     """The value of an option or argument cannot be used. Nothing was done."""
 
-    def __init__(self, text: AnyText, **place: Any) -> None:
+    def __init__(self, text: AnyText, **place: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(str(text), **place)
         self.text = text

@@ -22,7 +22,7 @@ from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -109,7 +109,7 @@ class Dispatcher:
         self._offset = 0.0  # the clock minus what cannot be set, then
         self._lists_until = 0.0  # when bulk sends must end, a time that drains extend
         self._ended: set[str] = set()  # owners of claims whose threads a failure has ended
-        self._logged: dict[str, str] = {}  # why channels cannot be used, by name
+        self._logged: dict[str, AnyText] = {}  # why channels cannot be used, by name
 
     def drain(
         self,
@@ -343,7 +343,7 @@ class Dispatcher:
                     lane.claimed = None
                 if attempts is None or not self._is_asked(lane):
                     return
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
             # The claimed delivery is recovered by the next drain here, or when its lease runs out.
             self._ended.add(owner)
             if not isinstance(error, LostLease):  # else another process goes on
@@ -363,8 +363,12 @@ class Dispatcher:
         """Open the channel for a thread. If it cannot be opened, block it."""
         try:
             channel = config.open(self.clock, self.journal.channels.state_store(config.name))
-        except Exception as error:
-            why = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
+        except Exception as error:  # noqa: BLE001 - the constructor of another package may raise anything
+            why = (
+                Text(": {text}", text=error)
+                if isinstance(error, PolicenotifyError)
+                else Text(" ({name}).", name=type(error).__name__)
+            )
             blocked = Blocked(
                 Text("The channel {name!r} cannot be opened{why}", name=config.name, why=why),
                 remedy=Text("Then: policenotify doctor"),

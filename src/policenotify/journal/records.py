@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
@@ -96,11 +96,17 @@ def latest_pause(now: int) -> int:
     return now + span(LONGEST_PAUSE + TOLERANCE)
 
 
-def storable(text: str) -> str:
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: AnyText) -> AnyText: ...
+def storable(text: AnyText) -> AnyText:
     """Return a network's text as a database accepts it: no lone surrogate, no NUL (PostgreSQL).
 
     A result that cannot be stored would leave its delivery to be sent again and again.
     """
+    if isinstance(text, Text):
+        return text.map(lambda part: storable(part) if isinstance(part, str) else part)
     return str(text).replace("\0", "").encode("utf-8", "replace").decode()
 
 
@@ -430,12 +436,12 @@ class IncidentLine:
     reminded_at: datetime | None = None
 
     def __str__(self) -> str:
-        return self.in_zone(UTC)
+        return str(self.in_zone(UTC))
 
-    def in_zone(self, zone: tzinfo) -> str:
+    def in_zone(self, zone: tzinfo) -> Text:
         """Return the incident in one line, with its time in *zone*."""
-        where = f", {self.place}" if self.place else ""
-        return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
+        opened = Text("opened {at}", at=local_time(self.opened_at, zone))
+        return Text("{id} ({details})", id=self.id, details=Text.join(", ", (self.category, self.place, opened)))
 
 
 def describe_incidents(
@@ -456,13 +462,13 @@ def describe_incidents(
             Text("Its last publication is the {stage} of {at}.", stage=last.stage, at=local_time(last.at, zone))
         )
     listed = open_incidents[:LISTED]
-    if lines := "; ".join(incident.in_zone(zone) for incident in listed):
+    if lines := Text.join(Text("; "), (incident.in_zone(zone) for incident in listed)):
         more = max(count, len(open_incidents)) - len(listed)
         sentences.append(
             Text(
                 "Open now: {lines}{text}.",
                 lines=lines,
-                text=Text("; and {more} more: policenotify incidents", more=more) if more else "",
+                text=Text("; and {more} more: policenotify incidents", more=more) if more > 0 else "",
             )
         )
     elif not history.entries:

@@ -38,7 +38,7 @@ def import_lock() -> Iterator[None]:
         yield
 
 
-def load(module: str) -> Any:
+def load(module: str) -> Any:  # noqa: ANN401 - libraries that are loaded when they are first used
     """Import a library of a network, or a module that loads one."""
     with import_lock():
         return import_module(module)

@@ -31,7 +31,7 @@ from policenotify.channel import (
     missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, quoted
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"
@@ -63,7 +63,7 @@ class Network:
     target: str
     problem: AnyText = ""
 
-    def load(self) -> Any:
+    def load(self) -> Any:  # noqa: ANN401 - a subclass of `Channel` with a class `Options`, which typing cannot express
         """Import the network's class.
 
         Raises:
@@ -85,7 +85,7 @@ class Network:
                 Text("cannot be loaded ({name}: {error})", name=type(error).__name__, error=error)
             ) from error
         missing = [name for name in ("prepare", "whoami", "close") if not callable(getattr(target, name, None))]
-        from policenotify.networks.options import ChannelOptions
+        from policenotify.networks.options import ChannelOptions  # noqa: PLC0415 - pydantic reads its source: 10 ms
 
         options = getattr(target, "Options", None)
         if not isinstance(options, type) or not issubclass(options, ChannelOptions):
@@ -99,7 +99,7 @@ class Network:
                 Text(
                     "is not a network: {target} lacks {missing}",
                     target=self.target,
-                    missing=", ".join(missing) or "a class",
+                    missing=", ".join(missing) or Text("a class"),
                 )
             )
         return target
@@ -148,23 +148,23 @@ def network(name: str) -> Network:
     offered = networks()
     claims = sorted((each for each in offered if each.name == name), key=lambda each: str(each.problem))
     if not claims:
-        hint = did_you_mean(name, {each.name for each in offered}, known="Installed")
+        hint = did_you_mean(name, {each.name for each in offered}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if claims[0].problem:
         raise SettingsError(claims[0].problem)
     return claims[0]
 
 
-def check_networks() -> tuple[tuple[Network, str], ...]:
+def check_networks() -> tuple[tuple[Network, AnyText], ...]:
     """Return every network with its problem, which is empty for a usable one."""
     return tuple((each, _problem(each)) for each in networks())
 
 
-def _problem(network: Network) -> str:
+def _problem(network: Network) -> AnyText:
     try:
         network.load()
     except SettingsError as error:
-        return str(error)
+        return error.text
     return ""
 
 
@@ -196,7 +196,7 @@ def _dispute(name: str, package: str, packages: list[str]) -> AnyText:
             name=name,
             own_package=OWN_PACKAGE,
         )
-    named = " and ".join(map(repr, packages))
+    named = Text.join(Text(" and "), map(quoted, packages))
     return Text(
         "The network {name!r} is offered by {named}: neither is used. Uninstall all but one.", name=name, named=named
     )
@@ -210,7 +210,7 @@ def configure_channel(
     *,
     recipients: Callable[[], Iterable[str]] | None = None,
     audiences: tuple[Audience, ...] = (),
-    **settings: Any,
+    **settings: Any,  # noqa: ANN401 - the fields of `ChannelSettings`
 ) -> ChannelConfig:
     """Make a channel of an installation from plain options. No I/O.
 
@@ -240,7 +240,7 @@ def configure_channel(
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
         if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
             raise MissingExtra(
                 Text("The network {network_name!r}", network_name=network_name), network_name, package=offered.package
@@ -309,15 +309,15 @@ def _check_claims(channel: object, capabilities: object, account: object, subjec
 class NoStateStore:
     """The store of a channel that is used without a journal: it keeps nothing, and every lease is free."""
 
-    def load(self, name: str) -> StoredValue | None:
+    def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
         """See `StateStore.load`."""
         return None
 
-    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - nothing is stored
         """See `StateStore.compare_and_swap`."""
         return False
 
-    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
         """See `StateStore.lease`."""
         return nullcontext()
 

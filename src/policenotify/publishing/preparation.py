@@ -39,7 +39,7 @@ from policenotify.publishing.status import MEND, problem_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 from policenotify.telemetry import span, traceparent
-from policenotify.translation import Text
+from policenotify.translation import Text, quoted
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -328,7 +328,7 @@ class Preparer:
                 fitting.append(render(contexts[language], target, channel=channel, key=key))
             except PolicenotifyError as error:
                 failures[target] = error
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
                 name = type(error).__name__
                 about = fields(channel=channel.name)
                 _log.error(
@@ -385,7 +385,7 @@ class Preparer:
         try:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return channel.model_copy(update={"capabilities": opened.capabilities})
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
             name, about = type(error).__name__, fields(channel=channel.name)
             _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
             return channel
@@ -473,10 +473,15 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
     if first is None or first.message.exercise == message.exercise:
         return
     incident = first.message.incident
-    it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
-    kind, mark = (Text("an exercise"), "True") if first.message.exercise else (Text("not an exercise"), "False")
+    it = (
+        Text("Publication {publication}", publication=first.publication)
+        if incident is None
+        else Text("Incident {incident}", incident=quoted(incident))
+    )
     raise InvalidTransition(
-        Text("{it} is {kind}, and so is all that follows: exercise={mark}.", it=it, kind=kind, mark=mark),
+        Text("{it} is an exercise, and so is all that follows: exercise=True.", it=it)
+        if first.message.exercise
+        else Text("{it} is no exercise, and neither is what follows: exercise=False.", it=it),
         incident=incident,
     )
 
@@ -609,15 +614,18 @@ class PendingDeliveries:
             posts, targets = self.preparer.prepare_pending(publication, channel)
         except JournalError:
             raise
-        except Exception as error:
-            said = str(error) if isinstance(error, PolicenotifyError) else None
-            reason = said or Text("It cannot be worded: {name}.", name=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a delivery that cannot be rendered must not stop the others
+            reason = (
+                error.text
+                if isinstance(error, PolicenotifyError)
+                else Text("It cannot be worded: {name}.", name=type(error).__name__)
+            )
             name, publication_id = delivery.channel, delivery.publication
             about = fields("refused", channel=name, publication=publication_id, outcome="refused")
             _log.warning(  # without the reason, which may quote it
                 "Channel %s: publication %s: refused [%s]", name, publication_id, type(error).__name__, extra=about
             )
-            self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
+            self.journal.deliveries.refuse_unrendered(delivery, Text.join(" ", (reason, _PUBLISH_AGAIN)))
         else:
             many = bool(posts) and channel.capabilities.recipients
             self.journal.deliveries.render(delivery, posts, targets, with_recipients=many)

@@ -56,18 +56,21 @@ class Reach:
         if self.people is None:
             return Text("Its people cannot be counted. {problem}", problem=self.problem)
         messages = self.people * self.messages
+        people = Text.counted("{count} person", "{count} people", count=self.people)
         if self.cost is not None:
             return Text(
-                "It goes to {people} people: {messages} messages to pay for, {cost:.2f} €.",
-                people=self.people,
-                messages=messages,
+                "It goes to {people}: {messages} to pay for, {cost:.2f} €.",
+                people=people,
+                messages=Text.counted("{count} message", "{count} messages", count=messages),
                 cost=self.cost,
             )
         if self.messages > 1:
             return Text(
-                "It goes to {people} people: {messages} messages to pay for.", people=self.people, messages=messages
+                "It goes to {people}: {messages} to pay for.",
+                people=people,
+                messages=Text.counted("{count} message", "{count} messages", count=messages),
             )
-        return Text("It goes to {people} people.", people=self.people)
+        return Text("It goes to {people}.", people=people)
 
     def __str__(self) -> str:
         return str(self.text)
@@ -148,13 +151,13 @@ def _counted(
         return count(), ""
     except Unavailable as error:
         return {}, error.reason
-    except (Exception, SystemExit) as error:
-        return {}, str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
+        return {}, error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
 
 
-def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[str]:
+def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[Text]:
     """Yield how many people a message reaches on a channel in a language, in words."""
-    return (str(each) for each in reach if (each.channel, each.language) == (channel, language))
+    return (each.text for each in reach if (each.channel, each.language) == (channel, language))
 
 
 def check_limits(

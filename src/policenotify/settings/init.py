@@ -18,7 +18,7 @@ from policenotify.networks.registry import network
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import secret_values
+from policenotify.validation import at_place, secret_values
 
 if TYPE_CHECKING:
     from policenotify.journal.keys import Entropy
@@ -66,7 +66,7 @@ def write_settings(
         SettingsError: There are such files already, they cannot be written, or others may change the directory.
         JournalError: The journal cannot be created there.
     """
-    from policenotify.journal.keys import Keys
+    from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
 
     place = Path(directory)
     names = (FILE_NAME, KEYS_NAME, JOURNAL_NAME, SECRETS_NAME, ".gitignore")
@@ -191,7 +191,7 @@ def exposed_secret(settings: Settings, name: str) -> AnyText:
 def exposed_audience(settings: Settings, name: str) -> AnyText:
     """Return the same of an audience."""
     found = _exposure(settings) if isinstance(_written_audience(settings, name).get("url"), str) else ""
-    return found and f"audiences.{name}: {found}"
+    return found and at_place(f"audiences.{name}", found)
 
 
 def _exposure(settings: Settings) -> AnyText:

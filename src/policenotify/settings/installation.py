@@ -61,7 +61,7 @@ class SettingsFile:
         try:
             return configured_channels(self._read())[1]
         except (SettingsError, UnsupportedVersion) as error:
-            return str(error)
+            return error.text
 
     def examine(self) -> Iterator[DiagnosisLine]:
         """See `SettingsSource.examine`."""
@@ -74,7 +74,8 @@ class SettingsFile:
         yield right("settings", str(settings.place))
         for exposure, content in exposed_files(settings).items():
             yield wrong(
-                f"file {exposure.path.name}", Text("{exposure} It holds {content}.", exposure=exposure, content=content)
+                Text("file {name}", name=exposure.path.name),
+                Text("{exposure} It holds {content}.", exposure=exposure, content=content),
             )
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
@@ -114,9 +115,9 @@ def open_publisher(
         UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
-    from policenotify.checks import Vocabulary, checks_of
-    from policenotify.journal import open_journal
-    from policenotify.publishing.publisher import Publisher
+    from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path, tolerant=True)
     channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
@@ -161,8 +162,8 @@ def diagnose(path: str | os.PathLike[str] | None = None, *, actor: str) -> Diagn
 
 
 def _diagnose(file: SettingsFile, path: str | os.PathLike[str] | None, actor: str) -> Iterator[DiagnosisLine]:
-    from policenotify.journal import open_journal
-    from policenotify.publishing.diagnosis import check_journal
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - the same
 
     yield from file.examine()
     try:
@@ -201,8 +202,8 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
     used = {tag for channel in settings.channels.values() for tag in channel.languages}
     for tag, language in languages_of(settings).items():
         if language.file or tag in used:
-            check = f"language {tag}"
-            yield note(check, str(language)) if language.lent else right(check, str(language))
+            check = Text("language {tag}", tag=tag)
+            yield note(check, language.text) if language.lent else right(check, language.text)
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield note(
             "categories",
@@ -212,7 +213,7 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
 
 def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
     for network, problem in check_networks():
-        check = f"network {network.name}"
+        check = Text("network {name}", name=network.name)
         if not problem:
             yield right(check, Text("of the package {package}", package=network.package))
         elif network.name in used:
@@ -222,14 +223,15 @@ def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
 
 
 def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
-    from policenotify.publishing.diagnosis import check_people
+    from policenotify.publishing.diagnosis import check_people  # noqa: PLC0415 - reading settings needs no checks
 
     used = {name for channel in settings.channels.values() for name in channel.audiences}
     for name in settings.audiences:
         if name not in used:
+            check = Text("audience {name}", name=name)
             try:
-                line = check_people(f"audience {name}", audience_of(settings, name), may_be_empty=True)
+                line = check_people(check, audience_of(settings, name), may_be_empty=True)
             except SettingsError as error:
-                line = wrong(f"audience {name}", error)
+                line = wrong(check, error)
             yield line
-            yield note(f"audience {name}", Text("No channel uses it."))
+            yield note(check, Text("No channel uses it."))

@@ -15,7 +15,8 @@ from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, Settings, settings_error
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
+from policenotify.validation import at_place
 from policenotify.validation import path as field_path
 
 SCHEMA_VERSION: Final = 1
@@ -70,7 +71,7 @@ def read_settings(
     origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UnsupportedVersion(Text("settings file"), version, SCHEMA_VERSION)
+        raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
     faults: dict[str, list[AnyText]] = {}
     if secrets:
         faults = _resolve(table, place.parent, environ)
@@ -179,7 +180,7 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str])
         try:
             node[key] = _read(node.get(key), directory, environ)
         except ValueError as error:
-            errors[channel] = sorted([*errors.get(channel, ()), f"{at}: {error}"])
+            errors[channel] = sorted([*errors.get(channel, ()), at_place(at, text_of(error))], key=str)
     return errors
 
 

@@ -145,7 +145,7 @@ class WordListSettings(SettingsTable):
 
     def change(self) -> WordListChange:
         """Return the change for the checks."""
-        from policenotify.checks.words import WordListChange
+        from policenotify.checks.words import WordListChange  # noqa: PLC0415 - reading settings needs no checks
 
         return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
@@ -238,7 +238,7 @@ class Settings(SettingsTable):
     def _word_errors(self) -> Iterator[AnyText]:
         if not self.words:
             return
-        from policenotify.checks.words import LANGUAGES, shipped_words
+        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
 
         known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
@@ -299,7 +299,7 @@ class Settings(SettingsTable):
 
     def load_keys(self) -> Keys:
         """Read the keys of the installation; see `Keys.load`."""
-        from policenotify.journal.keys import Keys
+        from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
 
         return Keys.load(self.keys_path)
 
@@ -365,8 +365,8 @@ class Settings(SettingsTable):
         except ValidationError as error:
             lines = [*format_validation_errors(error, cls), *chain.from_iterable((known or {}).values())]
             raise settings_error(place, lines, origins) from None  # its cause may quote a value
-        settings._place, settings._origins = place, dict(origins)
-        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}
+        settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
+        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
         return settings
 
     def error(self, lines: Iterable[AnyText]) -> SettingsError:
@@ -398,7 +398,7 @@ def _language_errors(name: str, channel: ChannelTable, files: Iterable[str]) -> 
     for language in channel.languages:
         if best_match(language, known) is None:
             add = Text('Add a file: [languages] {language} = "words/{language}.toml"', language=language)
-            remedy = f"{did_you_mean(language, known)} {add}"
+            remedy = Text.join(" ", (did_you_mean(language, known), add))
             yield Text(
                 "channels.{name}.languages: there are no phrases for {language!r}. {remedy}",
                 name=name,

@@ -9,6 +9,8 @@ from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from policenotify.translation import AnyText
+
 if TYPE_CHECKING:
     import regex
 
@@ -56,7 +58,7 @@ def _cluster(text: str) -> regex.Pattern[str]:
 @cache
 def unicode_pattern(expression: str) -> regex.Pattern[str]:
     """Compile an expression of `regex`, which only texts that need it import."""
-    import regex
+    import regex  # noqa: PLC0415 - see the docstring
 
     return regex.compile(expression, regex.VERSION1)
 
@@ -86,7 +88,7 @@ class Budget:
     max_bytes: int | None = None
     transliterate: Callable[[str], str] | None = None
     find_losses: Callable[[str], tuple[str, ...]] | None = None
-    describe: Callable[[str], str] | None = None
+    describe: Callable[[str], AnyText] | None = None
     price: Callable[[str], int] | None = None
     displayed: Callable[[str], str] | None = None
 

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.testing import Answer, DevNetworks, FakeServer
 from policenotify.testing.dev.page import dev_page
 from policenotify.testing.servers import VisibleImage
@@ -32,7 +31,7 @@ def found() -> Iterator[dict[str, Any]]:
         pytest.skip("needs a browser and its packages: .ci/run browser")
     with ExitStack() as running:
         networks = running.enter_context(DevNetworks(channels=("x", "mastodon", "webhook")))
-        page = running.enter_context(dev_page(networks, catalogue=catalogue_of("fr")))
+        page = running.enter_context(dev_page(networks, language="fr"))
         publisher = running.enter_context(FakeServer())
         x = networks["x"].server
         opening = x.write("🚨 Accident à Montpellier.\n\nÉvitez le secteur.")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from policenotify.campaigns import Campaign, load_campaign, load_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.model.location import Location
+from policenotify.translation import AnyText
 from tests.support.campaigns import campaign, tip
 
 FILE = """
@@ -65,7 +66,7 @@ def test_a_file_that_others_may_change_is_not_published(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(SettingsError, match=f"chmod go-w {tmp_path}"):
         load_campaign(file)
-    errors: dict[str, str] = {}
+    errors: dict[str, AnyText] = {}
     assert load_campaigns([file], errors=errors) == ()
     assert errors.keys() == {str(file)}
 
@@ -158,7 +159,7 @@ def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There is no campaign"):
         load_campaigns([tmp_path])
     (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
-    with pytest.raises(UnsupportedVersion, match=r"The campaign .*new\.toml has schema version 2"):
+    with pytest.raises(UnsupportedVersion, match=r"This campaign \(.*new\.toml\) has schema version 2"):
         load_campaigns([tmp_path])
 
 

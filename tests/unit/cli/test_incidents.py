@@ -32,14 +32,14 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
     _opened(desk, "later", timedelta(days=2, hours=5))
     ran = run("incidents")
     assert ran.code == 0
-    assert ran.out.startswith("2 of 3 open incidents overdue:\n")
+    assert ran.out.startswith("2 of 3 open incidents are overdue:\n")
     assert [line for line in ran.out.splitlines() if line.startswith("  ") and line[2] != " "] == [
         "  OVERDUE · later · traffic_accident · Montpellier, avenue de Toulouse",
         "  OVERDUE · late · traffic_accident · Montpellier, avenue de Toulouse",
         "  new · traffic_accident · Montpellier, avenue de Toulouse",
     ]
-    assert "for 2 d 3 h." in ran.words
-    assert "for 1 h 40 min." in ran.words
+    assert "it is 2 d 3 h overdue." in ran.words
+    assert "it is 1 h 40 min overdue." in ran.words
     assert 'policenotify end late "…"' in ran.words
     monitor = run("incidents", "--overdue", "--json")
     assert monitor.code == 4

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.cli.app import COMMANDS
 from policenotify.cli.exit_codes import Exit
 from policenotify.model.history import Outcome
+from policenotify.translation import in_language
 from tests.support.installation import Desk
 from tests.support.shell import Run
 
@@ -49,9 +49,7 @@ def test_its_commands_exit_codes_and_outcomes_are_those_of_the_program() -> None
     named = {word for cell in _column("Ce qui se passe", 1) for word in re.findall(r"`([a-z]\w*)", cell)}
     assert named <= set(COMMANDS)
     assert {int(code) for cell in _column("Code", 0) for code in cell.split(", ")} == set(Exit) - {Exit.INTERRUPTED}
-    french = catalogue_of("fr")
-    assert french is not None
-    assert set(_column("Mot", 0)) == {french.translate(outcome) for outcome in Outcome}
+    assert set(_column("Mot", 0)) == {in_language(outcome, "fr") for outcome in Outcome}
 
 
 def test_it_fits_two_sheets() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.errors import JournalError, SettingsError
 from policenotify.settings import channels_of, exposed_files, open_publisher, read_settings, write_settings
+from policenotify.translation import in_language
 
 _BLUESKY = """
 [channels.bluesky]
@@ -107,10 +107,8 @@ def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int)
     secret.chmod(mode)
     with pytest.raises(SettingsError, match=rf"password: is not used\. .*chmod 600 {secret}") as raised:
         read_settings(place / "policenotify.toml", environ={})
-    french = catalogue_of("fr")
-    assert french is not None
-    assert f"channels.bluesky.password\u00a0: n'est pas utilisé. {secret} est ouvert à d'autres" in french.translate(
-        str(raised.value)
+    assert f"channels.bluesky.password\u00a0: n'est pas utilisé. {secret} est ouvert à d'autres" in in_language(
+        raised.value, "fr"
     )
     with open_publisher(place / "policenotify.toml") as publisher:
         assert f"chmod 600 {secret}" in str(publisher.channel_problems()["bluesky"])

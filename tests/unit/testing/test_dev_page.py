@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from policenotify.catalogue.catalogue import catalogue_of
 from policenotify.testing import DevNetworks
 from policenotify.testing.dev.page import dev_page
 from policenotify.testing.servers import VisibleImage
@@ -60,7 +59,7 @@ def test_pictures_are_shown(client: httpx.Client, networks: DevNetworks) -> None
 
 
 def test_it_has_the_language_of_the_desk(networks: DevNetworks) -> None:
-    with dev_page(networks, catalogue=catalogue_of("fr")) as url:
+    with dev_page(networks, language="fr") as url:
         text = httpx.get(url, trust_env=False).text
     assert '<html lang="fr">' in text
     assert "Ce que voient les lecteurs" in text

@@ -23,7 +23,7 @@ from rich.text import Text as RichText
 from policenotify.channel import ChannelConfig
 from policenotify.cli.context import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.language import desk_catalogue
+from policenotify.cli.language import desk_language
 from policenotify.cli.output import people, printed
 from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import STAGES, Card
@@ -37,7 +37,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.publisher import Publisher
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, in_language
 
 if TYPE_CHECKING:
     from policenotify.testing.dev.networks import DevNetworks
@@ -208,8 +208,8 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
     """
     from policenotify.testing.dev.page import dev_page
 
-    catalogue = desk_catalogue(None)
-    say = catalogue.say if catalogue else str
+    language = desk_language(None)
+    say = partial(in_language, language=language)
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html))
         feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
@@ -219,11 +219,11 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
             raise MissingExtra(Text("The command 'demo'"), "demo") from error
         page = None
         if port is not None:
-            shown = partial(dev_page, desk.networks, form=False, catalogue=catalogue)
+            shown = partial(dev_page, desk.networks, form=False, language=language)
             page = _at_port(port and port + 1, lambda port: stack.enter_context(shown(port)))
         entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
         report = draw("demo", entries, desk.publisher)
-        file.write(report, catalogue)
+        file.write(report, language)
         click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say, everything=everything)))
         click.echo(say(file.text), err=as_json)
         if feed and page:

@@ -54,7 +54,7 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
     with ExitStack() as running:
         try:
             networks = running.enter_context(DevNetworks(port_base=port_base))
-            page = running.enter_context(dev_page(networks, port_base, catalogue=call.catalogue))
+            page = running.enter_context(dev_page(networks, port_base, language=call.language))
         except OSError as error:
             reason = Text(
                 "a port from {port_base} on cannot be used ({strerror}). Nothing was started.",

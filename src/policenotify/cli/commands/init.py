@@ -27,7 +27,7 @@ _SHELLS = {
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
 @common
 @pass_context
-def init(call: CliContext, directory: str, django: bool) -> Exit:
+def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
     The settings have the desk's language. Their only channel is the console, which prints each post. No existing file
@@ -42,8 +42,7 @@ def init(call: CliContext, directory: str, django: bool) -> Exit:
     from policenotify.cli import output
     from policenotify.settings import write_settings
 
-    language = call.catalogue.language if call.catalogue else "en"
-    written = [str(path) for path in write_settings(directory, django=django, language=language)]
+    written = [str(path) for path in write_settings(directory, django=django, language=call.language)]
     folder = Path(directory)
     settings = folder / "policenotify.toml"
     option = "" if folder.absolute() == Path.cwd() else f" --settings {settings}"

@@ -87,7 +87,7 @@ class NetworkInfo(Result):
     target: str
     problem: AnyText
     missing: tuple[str, ...]
-    about: str = ""
+    about: AnyText = ""
     capabilities: Annotated[InstanceOf[Capabilities] | None, PlainSerializer(_capabilities)] = None
     discovers_capabilities: bool = False
     options: tuple[NetworkOption, ...] = ()
@@ -107,7 +107,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
         try:
             known = _described(network.load())
         except SettingsError as error:  # such as one of two packages that claim the same name
-            problem = str(error)
+            problem = error.text
     return NetworkInfo(
         name=network.name,
         package=network.package,
@@ -118,10 +118,10 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
     )
 
 
-def _described(kind: Any) -> dict[str, Any]:
+def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load`
     schema = kind.Options.model_json_schema()
     return {
-        "about": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
+        "about": Text.word(" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())),
         "capabilities": default_capabilities(kind),
         "discovers_capabilities": bool(getattr(kind, "discovers_capabilities", False)),
         "options_schema": schema,
@@ -131,7 +131,7 @@ def _described(kind: Any) -> dict[str, Any]:
                 type=_type(option, schema.get("$defs", {})),
                 required=name in schema.get("required", ()),
                 default=option.get("default"),
-                meaning=" ".join(option.get("description", "").split()),
+                meaning=Text.word(" ".join(option.get("description", "").split())),
             )
             for name, option in schema["properties"].items()
         ],
@@ -156,9 +156,10 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
         yield output.paragraph(Text("These are the capabilities of most servers; a channel asks its own server."))
     if not whole:
         return
-    yield output.prose("Options:" if network.options else Text("It has no options."))
+    yield output.prose(Text("Options:") if network.options else Text("It has no options."))
     for option in network.options:
-        default = "required" if option.required else f"default {default_as_text(option.default)}"
+        value = default_as_text(option.default)
+        default = Text("required") if option.required else Text("default {value}", value=value)
         yield output.line(Text.join(" · ", (f"  {option.name}", option.type, default)))
         if option.meaning:
             yield output.paragraph(option.meaning)
@@ -300,7 +301,7 @@ class _Networks(click.Group):
 def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--example`, which may also stand before the name of a network."""
 
-    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - a flag
         context.meta["example"] = value or context.meta.get("example")
 
     about = "Print the table of a channel on it, for the settings."
@@ -352,7 +353,7 @@ def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
-        hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
+        hint = did_you_mean(name, {network.name for network in installed}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if context.meta["example"] and not infos[0].problem:
         text = example(infos[0], call.say)

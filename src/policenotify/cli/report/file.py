@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from html.parser import HTMLParser
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,12 +20,11 @@ import click
 from policenotify.cli.output import people, plain
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import MissingExtra
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, word_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.cli.report.builder import Report
     from policenotify.cli.report.cards import Device
 
@@ -104,9 +103,9 @@ class PageFile:
     ) -> None:
         self._draft.unlink(missing_ok=True)
 
-    def write(self, report: Report, catalogue: Catalogue | None = None) -> None:
-        """Write the report, whole, in the language of the catalogue; `None`: in English."""
-        self._draft.write_text(html(report, catalogue), encoding="utf-8", errors="replace")
+    def write(self, report: Report, language: str = "en") -> None:
+        """Write the report, whole."""
+        self._draft.write_text(html(report, language), encoding="utf-8", errors="replace")
         self._draft.replace(self.path)
 
     @property
@@ -129,29 +128,29 @@ def _refused(why: AnyText) -> click.BadParameter:
     return BadParameter(why, param_hint=OPTION)
 
 
-def html(report: Report, catalogue: Catalogue | None = None) -> str:
+def html(report: Report, language: str = "en") -> str:
     """Return a report as one page that loads nothing, runs nothing and sends nothing.
 
-    Its labels are in the language of the catalogue. What the public reads keeps its own.
+    Its labels are in the language. What the public reads keeps its own.
     """
-    return _rendered("page.html.j2", catalogue, page=report, policy=PAGE_POLICY)
+    return _rendered("page.html.j2", language, page=report, policy=PAGE_POLICY)
 
 
-def dev_html(devices: Sequence[Device], catalogue: Catalogue | None = None, **shown: object) -> str:
+def dev_html(devices: Sequence[Device], language: str = "en", **shown: object) -> str:
     """Return the page of fake networks, on which each post stands as in a report.
 
     Args:
         devices: Their posts.
-        catalogue: The language of the labels.
+        language: The language of the labels.
         shown: What else its template shows.
     """
     page = {"kind": "dev", "devices": devices}
-    return _rendered("dev.html.j2", catalogue, page=page, policy=DEV_POLICY, **shown)
+    return _rendered("dev.html.j2", language, page=page, policy=DEV_POLICY, **shown)
 
 
-def _rendered(name: str, catalogue: Catalogue | None, **shown: object) -> str:
-    language = catalogue.language.partition("-")[0] if catalogue else "en"
-    translate = catalogue.say if catalogue else str
+def _rendered(name: str, language: str, **shown: object) -> str:
+    language = language.partition("-")[0]
+    translate = partial(word_in, language=language)
     template = _environment(language).get_template(name)
     return template.render(version=version("policenotify"), language=language, t=translate, **shown)
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cache
-
 from django.utils.functional import lazy
 from django.utils.translation import get_language
 
-from policenotify.catalogue.catalogue import Catalogue, catalogue_of
-
-_catalogue = cache(catalogue_of)
-_translating = threading.Lock()  # a catalogue remembers what it has found in the text at hand
+from policenotify.translation import word_in
 
 
 def say(text: object) -> str:
     """Return a text of policenotify in the language that Django has activated, as far as there is one."""
-    catalogue: Catalogue | None = _catalogue(get_language() or "en")
-    if catalogue is None:
-        return str(text)
-    with _translating:
-        return catalogue.translate(str(text))
+    return word_in(text, get_language() or "en")
 
 
 say_later = lazy(say, str)

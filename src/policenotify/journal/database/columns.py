@@ -37,7 +37,7 @@ Microseconds: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """A time since 1970, or an interval."""
 
 
-def Name(length: int) -> TypeEngine[str]:
+def Name(length: int) -> TypeEngine[str]:  # noqa: N802 - stands where types stand
     """Return the type of a text of limited length."""
     return String(length).with_variant(Text(), "sqlite")
 
@@ -64,7 +64,9 @@ _BEHIND: Final = "\N{INFORMATION SEPARATOR TWO}"
 
 def stored_text(text: AnyText) -> str:
     """Return a text as it is stored."""
-    return f"{text}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Translatable) else text
+    return (
+        f"{text!s}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Translatable) else text
+    )
 
 
 def read_text(stored: str) -> AnyText:

@@ -8,7 +8,7 @@ from typing import Any
 from policenotify.networks import import_lock
 
 
-def load_service() -> Any:
+def load_service() -> Any:  # noqa: ANN401 - a module
     """Return the module `service`, which loads apprise."""
     with import_lock():
         return import_module("policenotify.networks._apprise.service")

@@ -147,17 +147,16 @@ class Bluesky:
             return self._existing(request)
         if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.message):
             raise Refused(
-                Text(
-                    "Bluesky refused the post's {text}, not the post.",
-                    text="upload" if answer.error == "BlobNotFound" else "key",
-                ),
+                Text("Bluesky refused the post's upload, not the post.")
+                if answer.error == "BlobNotFound"
+                else Text("Bluesky refused the post's key, not the post."),
                 code=answer.code,
                 remedy=Text("It will be prepared again."),
                 fallback="prepare",
             )
         raise self._xrpc.error(answer)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key is older than no attempt
         """Look the record up under its key. See `SupportsLookup.find`."""
         with without_side_effects(Text("looking the post up")):
             answer = self._get(_place(request))

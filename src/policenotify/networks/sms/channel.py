@@ -41,7 +41,7 @@ from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber,
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.transport import is_secure_url
 
 _WHERE = Text("The SMS gateway")  # in error texts
@@ -102,11 +102,15 @@ def _price(text: str) -> int:
     return sms(text).segments
 
 
-def _describe(text: str) -> str:
+def _describe(text: str) -> Text:
     """Return the price of a text, and what it would be without accents: `UCS-2, 2 segments (1 without accents)`."""
     counted, folded = sms(text), _price(to_gsm(text).text)
-    cheaper = Text(" ({folded} without accents)", folded=folded) if 0 < folded < counted.segments else ""
-    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}{cheaper}"
+    price = Text.counted(
+        "{encoding}, {count} segment", "{encoding}, {count} segments", count=counted.segments, encoding=counted.encoding
+    )
+    if not 0 < folded < counted.segments:
+        return price
+    return Text("{price} ({folded} without accents)", price=price, folded=folded)
 
 
 @forget_locals_of
@@ -246,7 +250,7 @@ class Sms:
         """The gateway's scheme, its host if known, and the sender's name."""
         return self._gateway.account
 
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
         """Write the text in the alphabet to be sent.
 
         Raises:
@@ -284,7 +288,7 @@ class Sms:
             try:
                 batch.append((person, e164(person.address, self._country_code, self._countries)))
             except BadNumber as problem:
-                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=str(problem), personal=True)
+                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=text_of(problem), personal=True)
                 outcomes.append(outcome)
         if batch:
             errors = self._deliver(str(request.body["text"]), batch)
@@ -335,7 +339,7 @@ class Sms:
         if self._session is not None:
             self._session.close()
 
-    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:
+    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
         counted = sms(text)
         address = self._receipt_url.replace(_PERSON, receipt_token)
         fields = request_fields(self._receipt_format, address) if receipt_token else ()
@@ -355,7 +359,7 @@ class Sms:
         error = None if answer.accepted else judge(answer, where=_WHERE, now=self._clock.now())
         return [error] * len(batch)
 
-    def _open_session(self) -> Any:
+    def _open_session(self) -> Any:  # noqa: ANN401 - its module loads requests
         """Return a session whose connection was used just now, or is opened again.
 
         A server may close an idle one just when the next request is written, which would leave that request in doubt.
@@ -416,6 +420,6 @@ def _outcome(person: Recipient, error: ChannelError | None) -> RecipientOutcome:
             raise error
 
 
-def _targets(service: Any) -> list[object]:
+def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])

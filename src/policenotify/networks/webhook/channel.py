@@ -224,4 +224,4 @@ def _read(document: str) -> Item:
     try:
         return Item.read(document)
     except UnsupportedVersion as error:
-        raise Blocked(str(error)) from None
+        raise Blocked(error.text) from None

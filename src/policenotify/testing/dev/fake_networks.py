@@ -43,7 +43,7 @@ class FakeNetwork:
     refusal: tuple[str, int, Mapping[str, str | int]] = ("/", 0, {})
     people: tuple[str, ...] = ()
 
-    def refuse(self, server: Any) -> None:
+    def refuse(self, server: Any) -> None:  # noqa: ANN401 - the servers have no common type
         """Let the server reject each post for good."""
         path, status, body = self.refusal
         if not status:

@@ -171,7 +171,7 @@ class DevNetworks:
 
     def __getitem__(self, channel: str) -> DevNetwork:
         if channel not in self._networks:
-            raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self._networks)}")
+            raise KeyError(f"There is no channel {channel!r} here. {did_you_mean(channel, self._networks)!s}")
         return self._networks[channel]
 
     def close(self) -> None:

@@ -13,7 +13,6 @@ from policenotify.testing.servers.http import Answer, FakeServer, RecordedReques
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policenotify.catalogue.catalogue import Catalogue
     from policenotify.testing.dev.networks import DevNetworks, Mode
 
 _LOCAL: Final = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
@@ -27,9 +26,7 @@ _HEADERS: Final = {
 
 
 @contextmanager
-def dev_page(
-    networks: DevNetworks, port: int = 0, *, form: bool = True, catalogue: Catalogue | None = None
-) -> Iterator[str]:
+def dev_page(networks: DevNetworks, port: int = 0, *, form: bool = True, language: str = "en") -> Iterator[str]:
     """Serve a page on 127.0.0.1, and yield its address.
 
     Only this machine reaches it. A page of another site can neither read it nor send its form: each call must name this
@@ -39,7 +36,7 @@ def dev_page(
         networks: The fake networks.
         port: The port. 0: a free one.
         form: Show the form by which a network fails.
-        catalogue: The language of the page. `None`: English.
+        language: The language of the page.
 
     Raises:
         OSError: The port is in use.
@@ -58,7 +55,7 @@ def dev_page(
         if request.path == "/":
             devices = draw_networks(((each.config, each.posts) for each in networks), "Police nationale")
             modes = {each.channel: each.mode for each in networks} if form else {}
-            kind, content = "html", dev_html(devices, catalogue, modes=modes, reload=_RELOAD if again else 0)
+            kind, content = "html", dev_html(devices, language, modes=modes, reload=_RELOAD if again else 0)
         return Answer(200, content.encode(), {**_HEADERS, "Content-Type": f"text/{kind}; charset=utf-8"})
 
     with FakeServer().start(port) as server:
