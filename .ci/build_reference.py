@@ -578,7 +578,7 @@ def _fields(example: Mapping[str, Any]) -> str:
 
 
 def _row(*cells: str, head: bool = True) -> Iterator[str]:
-    yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    yield f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
     if head:
         yield "|---" * len(cells) + "|"
 

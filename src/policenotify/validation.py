@@ -148,7 +148,8 @@ def _problem(
     cause = detail.get("ctx", {}).get("error")
     if not detail["loc"] and isinstance(cause, SettingsError):
         return WrongValue("", option_error(cause, model, at=at, secrets=secrets))
-    return WrongValue(path(at, *detail["loc"]).replace(hidden, ""), _text(detail, model, also, secrets))
+    inner, text = named_field(_text(detail, model, also, secrets))
+    return WrongValue(path(at, *detail["loc"], *filter(None, [inner])).replace(hidden, ""), text)
 
 
 def option_error(error: BaseException, model: type[BaseModel], *, at: str, secrets: Iterable[str]) -> AnyText:

@@ -47,7 +47,6 @@ MODULES: Final = {
     "policenotify.testing": "tests of networks and applications",
     "policenotify.testing.strategies": "property-based tests",
     "policenotify.campaigns": "applications",
-    "policenotify.catalogue": "applications",
     "policenotify.model.places": "applications",
     "policenotify.render.locales": "added languages and categories",
     "policenotify.integrations.celery": "task queues and web frameworks",

@@ -216,7 +216,7 @@ def test_an_update_is_edited_where_it_hangs(station: Station) -> None:
     station.publish(publisher, opened.update("Trois voies fermées"))
     station.publish(publisher, updated.correct("Une voie fermée", severity=MINOR))
     first, second, third = station.board.posts.values()
-    assert "une voie fermée" in second[0]
+    assert "Une voie fermée" in second[0]
     assert (first[2:], second[2:], third[2:]) == ((), ("1",), ("1", "2"))
 
 
@@ -332,7 +332,7 @@ def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
     opened = station.publish(publisher, accident())
     cancelled = station.publish(publisher, opened.cancel("Fausse alerte"))
     [(text, _key, *under)] = station.board.posts.values()
-    assert "fausse alerte" in text
+    assert "Fausse alerte" in text
     assert not under
     assert [one.operation for one in cancelled] == [Operation.POST, Operation.DELETE]
 
@@ -343,7 +343,7 @@ def test_where_a_post_may_be_out_unseen_it_is_deleted_and_the_cancellation_publi
     opened = station.settled(publisher, station.publish(publisher, accident()))
     station.publish(publisher, opened.update("Une voie rouverte"))
     station.settled(publisher, station.publish(publisher, opened.cancel("Fausse alerte")))
-    assert ["fausse alerte" in text for text in station.board.texts] == [True]
+    assert ["Fausse alerte" in text for text in station.board.texts] == [True]
 
 
 def test_an_edit_in_doubt_keeps_no_end_back(station: Station) -> None:

@@ -68,6 +68,7 @@ _AREA_EXAMPLES: Final = {"commune": "commune:34172", "epci": "epci:243400017", "
 _KEY: Final = "code IN (SELECT code FROM name WHERE key LIKE ?)"
 _POSTCODE: Final = "' ' || postcodes || ' ' LIKE ?"
 
+_SHOWN: Final = 60  # characters of what was typed, in an error
 _NAMED: Final = 15  # communes that an error lists; more do not fit on a screen
 
 
@@ -129,6 +130,7 @@ def find(name_or_code: str, department: str | None = None) -> Commune:
     """
     if place := commune(name_or_code.strip().upper()):
         return place
+    shown = name_or_code[:_SHOWN]
     named = communes_named(name_or_code, department)
     found = [place for place in named if place.kind == "COM"] or list(named)
     if len(found) == 1:
@@ -137,15 +139,13 @@ def find(name_or_code: str, department: str | None = None) -> Commune:
         problem = Text(
             "{number} communes are named {name!r}. Give the code, or the department as well: {nearest}",
             number=len(found),
-            name=name_or_code,
+            name=shown,
             nearest=_listed(found),
         )
     elif near := suggest(name_or_code, department):
-        problem = Text(
-            "There is no commune {name!r}. Did you mean {nearest}?", name=name_or_code, nearest=_listed(near)
-        )
+        problem = Text("There is no commune {name!r}. Did you mean {nearest}?", name=shown, nearest=_listed(near))
     else:
-        problem = Text("There is no commune {name!r}. Give its INSEE code, such as 34172.", name=name_or_code)
+        problem = Text("There is no commune {name!r}. Give its INSEE code, such as 34172.", name=shown)
     raise ValueError(problem)
 
 

@@ -125,6 +125,11 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "x", "lifecycle": "end"}', 2, "x.json: lifecycle: is not an object."),
         (b'{"headline": "x", "link": "ftp://a"}', 1, "link (--link): a link begins with"),
         (b'{"headline": ""}', 2, "The update has no headline."),
+        (
+            b'{"headline": "x", "location": {"commune": "Monpelier"}}',
+            1,
+            "location.commune (--commune): There is no commune 'Monpelier'. Did you mean 34172 Montpellier (34)",
+        ),
         (b'{"headline": "\\u0000"}', 1, "headline (HEADLINE): character 1 is U+0000"),
         (b'{"headline": "x", "images": [{"alt": "", "data": "aaaa"}]}', 1, "images[0].alt (--alt): must not be empty"),
     ],
