@@ -385,6 +385,11 @@ class VisibleBlueskyPost:
     root: str | None
     parent: str | None
 
+    @property
+    def id(self) -> str:
+        """Its URI."""
+        return self.uri
+
 
 def read_post(
     uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]
