@@ -110,24 +110,25 @@ class Window:
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def instance(rules: Rules, *, newer: bool) -> dict[str, Any]:
-    """Return the instance document, in the newer or older form."""
-    entity: dict[str, Any] = {
+def instance(rules: Rules) -> dict[str, Any]:
+    """Return the instance document (version 2)."""
+    return {
         "title": "FakeServer",
         "version": rules.version,
+        "source_url": rules.source,
         "configuration": {
             "statuses": {
                 "max_characters": MAX_CHARACTERS,
                 "max_media_attachments": rules.max_media,
                 "characters_reserved_per_url": rules.url_length,
             },
-            "media_attachments": {"image_size_limit": 16_777_216, "image_matrix_limit": 33_177_600},
+            "media_attachments": {
+                "description_limit": MAX_ALT,
+                "image_size_limit": 16_777_216,
+                "image_matrix_limit": 33_177_600,
+            },
         },
     }
-    if newer:
-        entity["configuration"]["media_attachments"]["description_limit"] = MAX_ALT
-        entity["source_url"] = rules.source
-    return entity
 
 
 def refusal(rules: Rules, text: str, warning: str, media: int) -> str | None:

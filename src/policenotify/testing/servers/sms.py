@@ -13,12 +13,11 @@ The gateways share one address and are distinguished by their paths: Kannel's `s
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
 from policenotify.text import sms
