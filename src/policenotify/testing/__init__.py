@@ -4,9 +4,8 @@ Applications test with
 [`recording_publisher`][policenotify.testing.publisher.recording_publisher], or with fake servers of all networks by
 [`DevNetworks`][policenotify.testing.dev.DevNetworks].
 
-Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract],
-[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of a
-[`FakeServer`][policenotify.testing.servers.http.FakeServer] need the extra `policenotify[testing]`.
+Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract] and
+[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
