@@ -51,6 +51,25 @@ class VisibleImage:
     height: int | None = None
 
 
+class Limited(Protocol):
+    """A failure with the number of times that are left for it; `None`: any number."""
+
+    left: int | None
+
+
+_FaultT = TypeVar("_FaultT", bound=Limited)
+
+
+def take(faults: list[_FaultT], matches: Callable[[_FaultT], bool]) -> _FaultT | None:
+    """Return the first failure that matches, and remove it when it is used up."""
+    fault = next(filter(matches, faults), None)
+    if fault is not None and fault.left is not None:
+        fault.left -= 1
+        if fault.left <= 0:
+            faults.remove(fault)
+    return fault
+
+
 class LoopbackServer:
     """A server on 127.0.0.1, in daemon threads, as a context manager.
 

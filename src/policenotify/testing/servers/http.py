@@ -31,7 +31,7 @@ from threading import Event, Thread, current_thread
 from typing import Any, Literal, Self, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
-from policenotify.testing.servers import LoopbackServer
+from policenotify.testing.servers import LoopbackServer, take
 
 
 @dataclass(frozen=True)
@@ -263,13 +263,9 @@ class FakeServer(LoopbackServer):
             return failure
 
     def _fault(self, request: RecordedRequest) -> _Rule | None:
-        fault = next((each for each in self._faults if each.matches(request)), None)
+        fault = take(self._faults, lambda each: each.matches(request))
         if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
             return _Rule("*", "*", chosen[0], effect=chosen[1])
-        if fault is not None and fault.left is not None:
-            fault.left -= 1
-            if fault.left <= 0:
-                self._faults.remove(fault)
         return fault
 
     def _run(self, request: RecordedRequest) -> Reply:
