@@ -98,15 +98,9 @@ class Answer:
         return cls(status, headers={"Location": location})
 
     @classmethod
-    def rate_limited(cls, *, retry_after: int | None = None, reset: int | None = None) -> Self:
-        """Return a 429 (RFC 6585, section 4).
-
-        Args:
-            retry_after: Seconds for `Retry-After` (RFC 9110, section 10.2.3).
-            reset: End of the limit in Unix seconds for `RateLimit-Reset`, as Bluesky sends it.
-        """
-        limits = {"Retry-After": retry_after, "RateLimit-Reset": reset}
-        headers = {name: str(value) for name, value in limits.items() if value is not None}
+    def rate_limited(cls, *, retry_after: int | None = None) -> Self:
+        """Return a 429 (RFC 6585, section 4), with seconds for `Retry-After` (RFC 9110, section 10.2.3)."""
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return cls.json({"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, 429, headers=headers)
 
 
