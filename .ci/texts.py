@@ -40,10 +40,18 @@ _NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # the same texts give the same file
 METHODS = [("**.py", "python"), ("**.j2", "jinja2")]
 
 
+def _is_source(folder: str) -> bool:
+    """Return True for all folders but compiled code. Babel would leave out private packages."""
+    return not folder.endswith("__pycache__")
+
+
 def source_texts() -> Iterator[str | tuple[str, str]]:
     """Yield the texts of the source."""
     options = {"**.j2": {"silent": "false"}}
-    found = [message for _, _, message, _, _ in extract_from_dir(SOURCE, METHODS, options, KEYWORDS)]
+    found = [
+        message
+        for _, _, message, _, _ in extract_from_dir(SOURCE, METHODS, options, KEYWORDS, directory_filter=_is_source)
+    ]
     found += [message for _, message, _, _ in extract_from_file("python", WORDS, keywords=KEYWORDS)]
     for message in found:
         if message:

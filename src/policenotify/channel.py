@@ -452,7 +452,7 @@ class ChannelConfig(ChannelSettings):
     open: Callable[[Clock, StateStore], Channel] = Field(repr=False)
     discovers_capabilities: bool = False
     audiences: tuple[InstanceOf[Audience], ...] = Field(default=(), repr=False)
-    problem: str = ""
+    problem: AnyText = ""
 
     @property
     def readers(self) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ the template up, exactly, in the catalogue that `gettext` reads. The decision is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
@@ -25,7 +24,6 @@ Argument: TypeAlias = "Text | str | int | float"
 _COUNT: Final = "count"  # the argument that decides between one and several
 
 
-@dataclass(frozen=True, slots=True, init=False, eq=False)
 class Text:
     """A text for officers. It is not a `str`: what takes one shows that it knows no language.
 
@@ -37,6 +35,8 @@ class Text:
             command or the words of a server, are repeated as they are.
         plural: The template for other numbers than one, if there is one. The argument `count` decides.
     """
+
+    __slots__ = ("args", "plural", "template")  # no dataclass: `dataclasses.asdict` would take it apart
 
     template: str
     args: tuple[tuple[str, Argument], ...]
@@ -66,6 +66,9 @@ class Text:
         text = cls.__new__(cls)
         _fill(text, between.join(f"{{{name}}}" for name, _ in args), "", [*args, ("separator", separator)])
         return text
+
+    def __repr__(self) -> str:
+        return f"Text({self.template!r}, {dict(self.args)!r})"
 
     def __str__(self) -> str:
         args = dict(self.args)
@@ -163,9 +166,9 @@ def quoted(name: object) -> Text:
 
 
 def _fill(text: Text, template: AnyText, plural: str, args: Iterable[tuple[str, object]]) -> None:
-    object.__setattr__(text, "template", template)
-    object.__setattr__(text, "plural", plural)
-    object.__setattr__(text, "args", tuple((name, _argument(value)) for name, value in args))
+    text.template = str(template)
+    text.plural = plural
+    text.args = tuple((name, _argument(value)) for name, value in args)
 
 
 def text_of(value: object) -> AnyText:

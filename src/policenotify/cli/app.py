@@ -175,7 +175,7 @@ def run(args: Sequence[str]) -> int:
         if report.exit is Exit.USAGE:
             text = metavars(text, call.language)
         if call.json:
-            _out(json_text({"error": report.model_dump(mode="json")}), otherwise=text)
+            _out(json_text({"error": report.model_dump(mode="json", fallback=str)}), otherwise=text)
         else:
             note(text)
         return report.exit

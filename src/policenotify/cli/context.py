@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -84,14 +83,17 @@ class CliContext:
     interrupted: bool = False
     may_have_published: bool = False
     message: Message | None = None
+    _language: str = field(default="", init=False)
     _undo_log: Callable[[], None] = field(default=lambda: None, init=False)
 
-    @cached_property
+    @property
     def language(self) -> str:
         """The desk's language: BCP 47."""
-        from policenotify.cli.language import desk_language
+        if not self._language:
+            from policenotify.cli.language import desk_language
 
-        return desk_language(self.settings)
+            self._language = desk_language(self.settings)
+        return self._language
 
     def say(self, text: object) -> str:
         """Return a text in the desk's language."""

@@ -22,7 +22,7 @@ from policenotify.journal.clock import SMALLEST_STEP, offset
 from policenotify.journal.leases import this_process
 from policenotify.journal.records import LEASE, ClaimedDelivery
 from policenotify.log import fields
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -109,7 +109,7 @@ class Dispatcher:
         self._offset = 0.0  # the clock minus what cannot be set, then
         self._lists_until = 0.0  # when bulk sends must end, a time that drains extend
         self._ended: set[str] = set()  # owners of claims whose threads a failure has ended
-        self._logged: dict[str, str] = {}  # why channels cannot be used, by name
+        self._logged: dict[str, AnyText] = {}  # why channels cannot be used, by name
 
     def drain(
         self,

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from policenotify.model.history import Outcome
+from policenotify.translation import AnyText
 
 
 class Source(StrEnum):
@@ -71,7 +72,7 @@ class Suppression(_Part):
     channel: str | None
     key: str
     source: Source
-    evidence: str
+    evidence: AnyText
     since: datetime
     until: datetime | None = None
 

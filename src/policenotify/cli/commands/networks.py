@@ -87,7 +87,7 @@ class NetworkInfo(Result):
     target: str
     problem: AnyText
     missing: tuple[str, ...]
-    about: str = ""
+    about: AnyText = ""
     capabilities: Annotated[InstanceOf[Capabilities] | None, PlainSerializer(_capabilities)] = None
     discovers_capabilities: bool = False
     options: tuple[NetworkOption, ...] = ()
@@ -121,7 +121,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
 def _described(kind: Any) -> dict[str, Any]:
     schema = kind.Options.model_json_schema()
     return {
-        "about": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
+        "about": Text.word(" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())),
         "capabilities": default_capabilities(kind),
         "discovers_capabilities": bool(getattr(kind, "discovers_capabilities", False)),
         "options_schema": schema,
@@ -131,7 +131,7 @@ def _described(kind: Any) -> dict[str, Any]:
                 type=_type(option, schema.get("$defs", {})),
                 required=name in schema.get("required", ()),
                 default=option.get("default"),
-                meaning=" ".join(option.get("description", "").split()),
+                meaning=Text.word(" ".join(option.get("description", "").split())),
             )
             for name, option in schema["properties"].items()
         ],
@@ -156,9 +156,10 @@ def network_lines(network: NetworkInfo, *, whole: bool) -> Iterator[Part]:
         yield output.paragraph(Text("These are the capabilities of most servers; a channel asks its own server."))
     if not whole:
         return
-    yield output.prose("Options:" if network.options else Text("It has no options."))
+    yield output.prose(Text("Options:") if network.options else Text("It has no options."))
     for option in network.options:
-        default = "required" if option.required else f"default {default_as_text(option.default)}"
+        value = default_as_text(option.default)
+        default = Text("required") if option.required else Text("default {value}", value=value)
         yield output.line(Text.join(" · ", (f"  {option.name}", option.type, default)))
         if option.meaning:
             yield output.paragraph(option.meaning)
