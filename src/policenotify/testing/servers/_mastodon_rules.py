@@ -32,7 +32,6 @@ class Rules:
     Attributes:
         version: The version in its instance document.
         source: The source URL in its instance document.
-        redirects_slash: It redirects a path that ends in a slash (301); else it answers the same.
         url_length: The length of a URL in its instance document.
         counts_as_mastodon: It counts graphemes and short URLs; else code points.
         max_media: Pictures of a post.
@@ -45,7 +44,6 @@ class Rules:
 
     version: str = "4.5.2"
     source: str = "https://github.com/mastodon/mastodon"
-    redirects_slash: bool = False
     url_length: int = 23
     counts_as_mastodon: bool = True
     max_media: int = 4
@@ -61,7 +59,6 @@ RULES: Final[Mapping[str, Rules]] = {
     "gotosocial": Rules(
         version="0.20.0",
         source="https://codeberg.org/superseriousbusiness/gotosocial",
-        redirects_slash=True,
         url_length=25,
         counts_as_mastodon=False,
         max_media=6,

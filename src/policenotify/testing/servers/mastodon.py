@@ -92,9 +92,7 @@ class FakeMastodonServer(FakeServer):
             ("PUT", status_path, self._edit, "write:statuses", "all"),
             ("DELETE", status_path, self._delete, "write:statuses", "deletes"),
         ):
-            guarded = self._guarded(answer, scope=scope, family=family)
-            self.on(method, path, guarded)
-            self.on(method, f"{path}/", self._slashed(guarded))
+            self.on(method, path, self._guarded(answer, scope=scope, family=family))
 
     # --- what readers see, and changes by hand
 
@@ -181,13 +179,6 @@ class FakeMastodonServer(FakeServer):
             "X-RateLimit-Remaining": str(window.left(now)),
             "X-RateLimit-Reset": window.reset(now),
         }
-
-    def _slashed(self, guarded: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
-        def slashed(request: RecordedRequest) -> Answer:
-            path = request.path.rstrip("/")
-            return Answer.redirect(path, 301) if self.rules.redirects_slash else guarded(replace(request, path=path))
-
-        return slashed
 
     def _check_token(self, request: RecordedRequest, scope: str) -> None:
         if request.headers["Authorization"] != f"Bearer {self.token}":

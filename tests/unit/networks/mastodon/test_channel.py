@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from pydantic import SecretStr, ValidationError
 
 from policenotify.channel import Post, PostRef, Request
@@ -587,14 +586,6 @@ def test_the_limits_are_read_from_every_server(opened: Open, software: str) -> N
         link = "https://www.police.fr/" + "a" * 110
         assert can.budget.usage(link)[0] == (23 if software == "mastodon" else len(link))
         assert not any(seen.path.endswith("/") for seen in server.requests)
-
-
-def test_a_slash_at_the_end_is_answered_as_each_server_does() -> None:
-    for software, status in (("mastodon", 200), ("gotosocial", 301)):
-        with FakeMastodonServer(token=TOKEN, software=software, now=lambda: NOW) as server:  # type: ignore[arg-type]  # of the three
-            head = {"Authorization": f"Bearer {TOKEN}"}
-            got = requests.get(f"{server.url}/api/v2/instance/", headers=head, allow_redirects=False, timeout=5)
-            assert got.status_code == status
 
 
 @pytest.mark.parametrize("software", SOFTWARE)

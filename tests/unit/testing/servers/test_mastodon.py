@@ -251,7 +251,7 @@ def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, server:
 
 
 def test_the_server_describes_itself(caller: Caller) -> None:
-    shown = caller.call("GET", "v2/instance/")
+    shown = caller.call("GET", "v2/instance")
     assert shown["version"] == "4.5.2"
     assert shown["configuration"]["media_attachments"]["description_limit"] == 1500
 
