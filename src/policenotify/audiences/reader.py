@@ -13,7 +13,7 @@ from policenotify.audiences.model import Consent, Row, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
 from policenotify.text.patterns import lazy_pattern
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean
 
 COLUMNS: Final = (
@@ -103,7 +103,7 @@ class RowReader:
                 consent=self._consent(values),
             )
         except ValueError as error:
-            return WrongRow(position=position, line=line, reason=str(error))
+            return WrongRow(position=position, line=line, reason=text_of(error))
 
     def _known(self, codes: frozenset[str]) -> frozenset[str]:
         if self.known_categories and (unknown := codes.difference(self.known_categories)):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import SPOKEN, read_closed
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import format_validation_errors, indented
 
 SCHEMA_VERSION = 1
@@ -54,7 +54,7 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
 
 
 def load_campaigns(
-    paths: Iterable[str | os.PathLike[str]], *, errors: dict[str, str] | None = None, allow_missing: bool = False
+    paths: Iterable[str | os.PathLike[str]], *, errors: dict[str, AnyText] | None = None, allow_missing: bool = False
 ) -> tuple[Campaign, ...]:
     """Load campaigns that run together. A folder stands for all its `.toml` files.
 
@@ -79,7 +79,7 @@ def load_campaigns(
         except (SettingsError, UnsupportedVersion) as error:
             if errors is None:
                 raise
-            errors[os.fspath(file)] = str(error)
+            errors[os.fspath(file)] = text_of(error)
     return order_campaigns(campaigns, allow_missing=allow_missing or bool(errors))  # the missing one may be wrong
 
 

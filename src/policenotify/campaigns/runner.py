@@ -37,7 +37,7 @@ from policenotify.model.history import RenderedPost
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.publisher import Publisher
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 EVENT_KIND = "campaign"
 """Kind of the journal's events about occurrences that were late, waited, or were skipped or merged."""
@@ -261,7 +261,7 @@ def _valid_campaigns(
                 for variant in campaign.messages:
                     reach(campaign, variant)
             except _CAMPAIGN_ERRORS as error:
-                problems[campaign.name] = str(error)
+                problems[campaign.name] = text_of(error)
             else:
                 valid.append(campaign)
     return valid
@@ -287,7 +287,7 @@ def _publish(
             draft=draft.id if draft else None,
         )
     except _CAMPAIGN_ERRORS as error:
-        problems[campaign.name] = str(error)
+        problems[campaign.name] = text_of(error)
         return ()
     if decision.reason:
         _record(publisher, decision, actor, "late", publication=publication.id)

@@ -23,7 +23,7 @@ from policenotify.model.message import SCHEMA_VERSION, Message, read, unique_nam
 from policenotify.model.receipt import Publication
 from policenotify.publishing.images import read_picture, with_pictures
 from policenotify.render.locales import profile_of
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean, place_in_file
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class MessageFile:
         try:
             fields = json.loads(named[0].read(), object_pairs_hook=unique_names)
         except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
-            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else place_in_file(error)
+            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else text_of(error)
+            why = place_in_file(error) if isinstance(error, json.JSONDecodeError) else why
             raise InvalidMessage(Text("{wrong}. Invalid JSON: {why}.", wrong=wrong, why=why)) from None
         except RecursionError:
             raise InvalidMessage(Text("{wrong}: it is nested too deeply.", wrong=wrong)) from None
@@ -282,4 +283,4 @@ def _moment(option: str, typed: str, now: datetime, publisher: Publisher) -> dat
     try:
         return parse(typed, now=now, zone=publisher.zone)
     except ValueError as error:
-        raise BadParameter(str(error), param_hint=option_label("--" + option.replace("_", "-"))) from None
+        raise BadParameter(text_of(error), param_hint=option_label("--" + option.replace("_", "-"))) from None

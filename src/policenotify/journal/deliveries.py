@@ -26,6 +26,7 @@ from policenotify.journal.records import (
     word,
 )
 from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.translation import AnyText
 
 _BATCH = 5_000  # values in one query: SQLite takes 32,766 (sqlite.org/limits.html)
 
@@ -159,7 +160,7 @@ class Deliveries(Queue, Attempts, Batches):
             record_delivery(connection, row, now, "rendered", {"parts": 1 + len(more)})
         return True
 
-    def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: str) -> None:
+    def refuse_unrendered(self, unrendered: UnrenderedDelivery, reason: AnyText) -> None:
         """Settle a delivery that cannot be rendered as refused."""
         with self._journal.write() as connection:
             if (row := _lock_unrendered(connection, unrendered)) is not None:

@@ -430,12 +430,12 @@ class IncidentLine:
     reminded_at: datetime | None = None
 
     def __str__(self) -> str:
-        return self.in_zone(UTC)
+        return str(self.in_zone(UTC))
 
-    def in_zone(self, zone: tzinfo) -> str:
+    def in_zone(self, zone: tzinfo) -> Text:
         """Return the incident in one line, with its time in *zone*."""
-        where = f", {self.place}" if self.place else ""
-        return f"{self.id} ({self.category}{where}, opened {local_time(self.opened_at, zone)})"
+        where = Text.join(", ", (Text.word(self.category), self.place or ""))
+        return Text("{id} ({where}, opened {at})", id=self.id, where=where, at=local_time(self.opened_at, zone))
 
 
 def describe_incidents(
@@ -456,7 +456,7 @@ def describe_incidents(
             Text("Its last publication is the {stage} of {at}.", stage=last.stage, at=local_time(last.at, zone))
         )
     listed = open_incidents[:LISTED]
-    if lines := "; ".join(incident.in_zone(zone) for incident in listed):
+    if lines := Text.join("; ", [incident.in_zone(zone) for incident in listed]):
         more = max(count, len(open_incidents)) - len(listed)
         sentences.append(
             Text(

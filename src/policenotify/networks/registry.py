@@ -31,7 +31,7 @@ from policenotify.channel import (
     missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"
@@ -148,23 +148,23 @@ def network(name: str) -> Network:
     offered = networks()
     claims = sorted((each for each in offered if each.name == name), key=lambda each: str(each.problem))
     if not claims:
-        hint = did_you_mean(name, {each.name for each in offered}, known="Installed")
+        hint = did_you_mean(name, {each.name for each in offered}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if claims[0].problem:
         raise SettingsError(claims[0].problem)
     return claims[0]
 
 
-def check_networks() -> tuple[tuple[Network, str], ...]:
+def check_networks() -> tuple[tuple[Network, AnyText], ...]:
     """Return every network with its problem, which is empty for a usable one."""
     return tuple((each, _problem(each)) for each in networks())
 
 
-def _problem(network: Network) -> str:
+def _problem(network: Network) -> AnyText:
     try:
         network.load()
     except SettingsError as error:
-        return str(error)
+        return text_of(error)
     return ""
 
 

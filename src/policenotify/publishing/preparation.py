@@ -39,7 +39,7 @@ from policenotify.publishing.status import MEND, problem_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 from policenotify.telemetry import span, traceparent
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -613,14 +613,14 @@ class PendingDeliveries:
         except JournalError:
             raise
         except Exception as error:
-            said = str(error) if isinstance(error, PolicenotifyError) else None
+            said = text_of(error) if isinstance(error, PolicenotifyError) else None
             reason = said or Text("It cannot be worded: {name}.", name=type(error).__name__)
             name, publication_id = delivery.channel, delivery.publication
             about = fields("refused", channel=name, publication=publication_id, outcome="refused")
             _log.warning(  # without the reason, which may quote it
                 "Channel %s: publication %s: refused [%s]", name, publication_id, type(error).__name__, extra=about
             )
-            self.journal.deliveries.refuse_unrendered(delivery, f"{reason} {_PUBLISH_AGAIN}")
+            self.journal.deliveries.refuse_unrendered(delivery, Text.join(" ", (reason, _PUBLISH_AGAIN)))
         else:
             many = bool(posts) and channel.capabilities.recipients
             self.journal.deliveries.render(delivery, posts, targets, with_recipients=many)

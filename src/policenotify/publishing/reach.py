@@ -17,7 +17,7 @@ from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 _FOLLOWS = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
@@ -149,12 +149,12 @@ def _counted(
     except Unavailable as error:
         return {}, error.reason
     except (Exception, SystemExit) as error:
-        return {}, str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        return {}, text_of(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
 
 
-def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[str]:
+def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[Text]:
     """Yield how many people a message reaches on a channel in a language, in words."""
-    return (str(each) for each in reach if (each.channel, each.language) == (channel, language))
+    return (each.text for each in reach if (each.channel, each.language) == (channel, language))
 
 
 def check_limits(

@@ -101,9 +101,7 @@ class Reminder:
     @property
     def key(self) -> str:
         """The publication key: one for each incident or second reading, deadline and level."""
-        what = (
-            Text("second reading of {publication}", publication=self.publication) if self.publication else self.incident
-        )
+        what = f"second reading of {self.publication}" if self.publication else self.incident
         return f"reminder {self.level} of {what}, due {self.due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
     def without_incident(self) -> str:

@@ -18,7 +18,7 @@ from policenotify.networks.registry import network
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import secret_values
+from policenotify.validation import at_place, secret_values
 
 if TYPE_CHECKING:
     from policenotify.journal.keys import Entropy
@@ -191,7 +191,7 @@ def exposed_secret(settings: Settings, name: str) -> AnyText:
 def exposed_audience(settings: Settings, name: str) -> AnyText:
     """Return the same of an audience."""
     found = _exposure(settings) if isinstance(_written_audience(settings, name).get("url"), str) else ""
-    return found and f"audiences.{name}: {found}"
+    return at_place(f"audiences.{name}", found) if found else ""
 
 
 def _exposure(settings: Settings) -> AnyText:

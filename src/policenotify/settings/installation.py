@@ -25,7 +25,7 @@ from policenotify.settings.init import exposed_files
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.delivery.event_reader import OnEvent
@@ -61,7 +61,7 @@ class SettingsFile:
         try:
             return configured_channels(self._read())[1]
         except (SettingsError, UnsupportedVersion) as error:
-            return str(error)
+            return text_of(error)
 
     def examine(self) -> Iterator[DiagnosisLine]:
         """See `SettingsSource.examine`."""

@@ -402,7 +402,7 @@ def _language_errors(name: str, channel: ChannelTable, files: Iterable[str]) -> 
     for language in channel.languages:
         if best_match(language, known) is None:
             add = Text('Add a file: [languages] {language} = "words/{language}.toml"', language=language)
-            remedy = f"{did_you_mean(language, known)} {add}"
+            remedy = Text.join(" ", (did_you_mean(language, known), add))
             yield Text(
                 "channels.{name}.languages: there are no phrases for {language!r}. {remedy}",
                 name=name,

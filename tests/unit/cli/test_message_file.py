@@ -107,7 +107,7 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "a", "headline": "b"}', 1, "'headline' occurs twice, give it once"),
         (b"[]", 1, "x.json does not hold a message: write one JSON object"),
         (b"[" * 100_000, 1, "x.json does not hold a message: it is nested too deeply."),
-        (b'{"headline": ', 1, "Invalid JSON: Expecting value: line 1 column 14"),
+        (b'{"headline": ', 1, "Invalid JSON: line 1, column 14"),
         (b'{"headline": "\xe9"}', 1, "is not UTF-8"),
         (b'{"headline": "x", "stage": "end"}', 1, "x.json: stage: is not known."),
         (b'{"headline": "x", "instructions": "y"}', 1, "Did you mean 'instruction'?"),

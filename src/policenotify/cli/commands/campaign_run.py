@@ -25,7 +25,7 @@ from policenotify.errors import (
 )
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import local_time
-from policenotify.translation import Text, text_of
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -63,7 +63,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     from policenotify.campaigns import load_campaigns, run
 
     with closing(call.publisher()) as publisher:
-        wrong: dict[str, str] = {}
+        wrong: dict[str, AnyText] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
         end_if_interrupted()
         call.may_have_published = True

@@ -102,7 +102,7 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
             )
         )
     for problem in answer.channel_problems.values():
-        yield output.prose(plain(str(problem)))
+        yield output.prose(problem.text)
 
 
 @click.command(

@@ -15,7 +15,7 @@ from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
 from policenotify.settings import Settings, configured_channels, read_settings
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean
 
 
@@ -56,12 +56,12 @@ def rebuild(call: CliContext, channel: str | None) -> Exit:
     """
     settings = read_settings(call.settings, tolerant=True)
     changed: dict[str, list[str]] = {}
-    problems: dict[str, str] = {}
+    problems: dict[str, AnyText] = {}
     for config in _feeds(settings, channel):
         try:
             changed[config.name] = _rebuilt(config)
         except ChannelError as error:
-            problems[config.name] = str(error)
+            problems[config.name] = text_of(error)
     lines = [output.line(f"{name}  {path}") for name, paths in changed.items() for path in paths]
     lines += [
         output.prose(Text("{paths_count} files of {name} have changed.", paths_count=len(paths), name=name))

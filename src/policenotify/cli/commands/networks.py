@@ -30,7 +30,7 @@ from policenotify.errors import SettingsError, UnknownNetwork
 from policenotify.networks.registry import Network, check_networks, default_capabilities
 from policenotify.networks.registry import networks as installed_networks
 from policenotify.publishing.results import Result
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean
 
 _TYPES = {
@@ -107,7 +107,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
         try:
             known = _described(network.load())
         except SettingsError as error:  # such as one of two packages that claim the same name
-            problem = str(error)
+            problem = text_of(error)
     return NetworkInfo(
         name=network.name,
         package=network.package,

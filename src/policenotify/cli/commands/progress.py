@@ -55,7 +55,10 @@ def progress(call: CliContext, which: str | None, once: bool, every: float | Non
             found = _followed(call, journal, found, every)
         zone = settings.zone
     assert found is not None
-    head = [output.heading(publication, zone), output.line(f"{publication.id} · {local_time(found.at, zone)}")]
+    head = [
+        output.heading(publication, zone),
+        output.line(Text.join(" · ", (publication.id, local_time(found.at, zone)))),
+    ]
     call.emit(found, *head, *_summary(found))
     return Exit.ATTENTION if any(each.needs_person for each in found.deliveries) else Exit.OK
 

@@ -22,7 +22,7 @@ from policenotify.cli.options import (
     to_option,
 )
 from policenotify.cli.usage import UsageError
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.cli.output import Part
@@ -254,7 +254,7 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
     problems = [
-        output.paragraph(str(problem), "! ")
+        output.paragraph(text_of(problem), "! ")
         for name, problem in answer.channel_problems.items()
         if name not in unrendered
     ]

@@ -140,9 +140,9 @@ def _held_deliveries(call: CliContext) -> Exit:
         found, zone = operations.held(), operations.zone
     lines: list[Part] = []
     for each in found:
-        people = f" · {each.people} people" if each.people else ""
+        people = Text.counted("{count} person", "{count} people", count=each.people) if each.people else ""
         at = local_time(each.published_at, zone)
-        lines.append(output.line(f"{each.delivery}  {each.channel} ({each.language}) · {at}{people}"))
+        lines.append(output.line(Text.join(" · ", (f"{each.delivery}  {each.channel} ({each.language})", at, people))))
         lines.append(output.quoted(each.headline))
         if each.reason:
             lines.append(output.paragraph(each.reason))

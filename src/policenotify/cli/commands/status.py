@@ -93,7 +93,7 @@ def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
             if channel.oldest_waiting
             else ""
         )
-        yield output.line(f"  {name}: {counts(channel.outcomes)}{since}")
+        yield output.line(Text("  {name}: {counts}{since}", name=name, counts=counts(channel.outcomes), since=since))
 
 
 def counts(outcomes: Mapping[Outcome, int]) -> Text:

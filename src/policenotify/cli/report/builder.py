@@ -80,7 +80,7 @@ class Section:
             case _ if last.message.incident:
                 return Text("Under way")
             case _:
-                return "Standalone"
+                return Text("Standalone")
 
     @property
     def tone(self) -> Tone:
@@ -117,10 +117,12 @@ class Report:
             Text("message, published once") if len(self.entries) == 1 else Text("messages, each published once"),
         )
         if incidents:
-            counted = "incidents" if len(incidents) > 1 else "incident"
+            counted = Text("incidents") if len(incidents) > 1 else Text("incident")
             yield (
                 str(len(incidents)),
-                f"{counted}, {over} over" if over else Text("{counted}, none over", counted=counted),
+                Text("{counted}, {over} over", counted=counted, over=over)
+                if over
+                else Text("{counted}, none over", counted=counted),
             )
         if any(entry.publication for entry in self.entries):
             published = Text("post published") if posts == 1 else Text("posts published")
@@ -142,7 +144,12 @@ class Report:
         concerns = [
             Concern(
                 f"{section.id}-m{number}",
-                f"{STAGES[entry.message.stage]} of {entry.at:%H:%M}: {finding.code}",
+                Text(
+                    "{stage} of {at}: {code}",
+                    stage=STAGES[entry.message.stage],
+                    at=f"{entry.at:%H:%M}",
+                    code=finding.code,
+                ),
                 finding.reason,
             )
             for section in self.sections

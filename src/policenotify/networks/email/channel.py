@@ -19,7 +19,7 @@ from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge, silent
 from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.networks.email.smtp import SmtpSession
@@ -187,7 +187,7 @@ class Email:
         try:
             address = mime.ascii_address(person.address)
         except mime.BadAddress as error:
-            return RecipientOutcome(key=person.key, outcome="refused", reason=str(error), personal=True)
+            return RecipientOutcome(key=person.key, outcome="refused", reason=text_of(error), personal=True)
         sender = self._bounces.address(person) if self._bounces else self._headers.sender.address
         mail, lost = head.of(person, address) + content, 0
         while True:

@@ -41,7 +41,7 @@ from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber,
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
 from policenotify.text.sms import accented, find_losses
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.transport import is_secure_url
 
 _WHERE = Text("The SMS gateway")  # in error texts
@@ -284,7 +284,7 @@ class Sms:
             try:
                 batch.append((person, e164(person.address, self._country_code, self._countries)))
             except BadNumber as problem:
-                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=str(problem), personal=True)
+                outcome = RecipientOutcome(key=person.key, outcome="refused", reason=text_of(problem), personal=True)
                 outcomes.append(outcome)
         if batch:
             errors = self._deliver(str(request.body["text"]), batch)

@@ -18,6 +18,7 @@ from policenotify.errors import Blocked, ChannelError, SettingsError, Unavailabl
 from policenotify.networks._http import RotatingSecret, StoredSecret, fingerprint
 from policenotify.networks.x.rules import XAnswer, judge, without_side_effects
 from policenotify.translation import AnyText, Text
+from policenotify.validation import at_place
 
 _SIGNING = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 _ROTATING = ("client_id", "refresh_token")
@@ -61,7 +62,7 @@ class Credentials:
         if signing and rotating:
             raise SettingsError(Text("{rotating}: {either}, not both", rotating=rotating[0], either=_EITHER))
         if not signing and not rotating:
-            raise SettingsError(f"{_SIGNING[0]}: {_EITHER}")
+            raise SettingsError(at_place(_SIGNING[0], _EITHER))
         if missing := [name for name in (_SIGNING if signing else _ROTATING) if name not in given]:
             raise SettingsError(Text("{missing}: is missing; {either}", missing=missing[0], either=_EITHER))
         keys = tuple(given[name] for name in signing)
