@@ -275,6 +275,15 @@ class MessageTooLong(PolicenotifyError):
         )
 
 
+_SUBJECTS = {
+    "message": Text("This message"),
+    "journal": Text("This journal"),
+    "keys file": Text("This keys file"),
+    "settings file": Text("This settings file"),
+    "campaign": Text("This campaign"),
+}
+
+
 class UnsupportedVersion(PolicenotifyError):
     """A newer policenotify than this one wrote the value.
 
@@ -284,19 +293,18 @@ class UnsupportedVersion(PolicenotifyError):
         supported: The newest version that this installation reads.
     """
 
-    def __init__(self, kind: AnyText, version: int, supported: int, *, where: str = "") -> None:
+    def __init__(self, kind: str, version: int, supported: int, *, where: str = "") -> None:
         self.kind = kind
         self.version = version
         self.supported = supported
-        subject = Text("The {kind} {where}", kind=kind, where=where) if where else Text.word(f"This {kind}")
+        subject = _SUBJECTS.get(kind) or Text("This {kind}", kind=kind)
         super().__init__(
             Text(
                 "{subject} has schema version {version}; this policenotify reads up to {supported}. Install "
-                "the release of policenotify that introduced {kind} version {version}, or a later one.",
-                subject=subject,
+                "the release of policenotify that introduced this version, or a later one.",
+                subject=Text("{subject} ({where})", subject=subject, where=where) if where else subject,
                 version=version,
                 supported=supported,
-                kind=kind,
             )
         )
 
@@ -310,7 +318,7 @@ class NotHeld(PolicenotifyError):
         if outcome and people:
             super().__init__(
                 Text.counted(
-                    "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
+                    "{count} of the people named is not in doubt in delivery {delivery}, or a key is too "
                     "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",
                     "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
                     "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",

@@ -65,7 +65,7 @@ _BLOCKED = {
     401: _WRONG_CREDENTIALS,
     402: (Text("{where} wants to be paid first"), Text("Check the account's credits or plan")),
     403: _WRONG_CREDENTIALS,
-    407: (Text("The proxy before {where} wants a login"), Text("Check the proxy's settings of this machine")),
+    407: (Text("{where} is behind a proxy that wants a login"), Text("Check the proxy's settings of this machine")),
 }
 _NO_TUNNEL = "Tunnel connection failed"  # http.client's OSError for a proxy that refuses CONNECT: no bytes went further
 _NO_BUNDLE = "Could not find a suitable TLS CA certificate bundle"  # requests' OSError, before it connects

@@ -162,7 +162,7 @@ def option_error(error: BaseException, model: type[BaseModel], *, at: str, secre
     """
     ours = isinstance(error, SettingsError)
     text = text_of(error) if ours else Text("{kind}: {text}", kind=type(error).__name__, text=str(error))
-    option, colon, _ = str(text).partition(": ")
+    option, colon, _ = str(error).partition(": ")
     shown, named = redact(text, secrets, trusted=ours), colon and option in model.model_fields
     if named and shown is text and at:
         return Text("{place}.{text}", place=at, text=text)
@@ -251,7 +251,7 @@ def redact(text: AnyText, secrets: Iterable[str], *, trusted: bool = False) -> A
         parts = () if trusted else re.split(r"\W+", unquote(secret))
         needles.update(part for part in parts if len(part) >= _MIN_PART)
     if any(needle in str(text) for needle in needles):
-        return Text("is not right (why is not repeated here: it would show a secret).")
+        return Text("is wrong (the reason is not shown: it would show a secret).")
     return text
 
 

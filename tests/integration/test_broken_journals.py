@@ -326,5 +326,5 @@ def test_an_older_library_refuses_a_newer_journal(desk: Desk) -> None:
     raw.close()
     with pytest.raises(UnsupportedVersion) as caught:
         desk.publisher()
-    assert "Install the release of policenotify that introduced journal version" in str(caught.value)
+    assert "Install the release of policenotify that introduced this version" in str(caught.value)
     assert _nothing_is_published(desk)

@@ -146,7 +146,7 @@ def test_an_error_survives_the_way_from_a_worker_to_its_caller(error: Policenoti
             UnsupportedVersion("message", 3, 1),
             (
                 "This message has schema version 3; this policenotify reads up to 1. "
-                "Install the release of policenotify that introduced message version 3, or a later one."
+                "Install the release of policenotify that introduced this version, or a later one."
             ),
         ),
         (

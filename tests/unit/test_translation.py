@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
 import re
+from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -21,6 +24,23 @@ from policenotify.model.receipt import counted
 from policenotify.translation import AnyText, Text, in_language, languages, lines_of, quoted
 
 SPACE = "\N{NO-BREAK SPACE}"
+SOURCE = Path(str(files("policenotify")))
+
+OF_TEXTS = {"Text", "counted", "word"}
+SHOWN = {
+    # errors of ours and of click
+    "Blocked", "ChannelError", "InvalidAlert", "InvalidImage", "InvalidTransition", "JournalError", "JournalMissing",
+    "NotErasable", "PolicenotifyError", "Refused", "SettingsError", "Unavailable", "Unconfirmed", "UnknownNetwork",
+    "BadParameter", "ClickException", "UsageError", "without_side_effects",
+    # parts of a page, and lines of `doctor`
+    "Block", "Exposure", "Finding", "line", "note", "paragraph", "prose", "right", "wrong",
+}  # fmt: skip
+BY_NAME = {"hint", "known", "problem", "reason", "remedy", "skip", "title", "why"}
+COMMANDS = ("policenotify ", "pip install ", "python manage.py ")  # are copied, not read
+NAMES = {"page"}  # of a file
+LISTED = {"f'{self.field}:'"}  # in `.ci/words.py`
+FOR_DEVELOPERS = ("testing/", "integrations/django/forms.py", "integrations/django/system_checks.py")
+"""What only those read who write a program or a test with the package."""
 
 
 def messages(language: str) -> list[Message]:
@@ -34,6 +54,95 @@ def forms(texts: str | tuple[str, ...] | list[str] | None) -> list[str]:
 
 def names(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id, node
+
+
+def literals(node: ast.expr) -> Iterator[ast.Constant | ast.JoinedStr]:
+    match node:
+        case ast.IfExp():
+            parts = [node.body, node.orelse]
+        case ast.BoolOp():
+            parts = node.values
+        case ast.BinOp():
+            parts = [node.left, node.right]
+        case ast.Constant(value=str()) | ast.JoinedStr():
+            yield node
+            return
+        case _:
+            return
+    for part in parts:
+        yield from literals(part)
+
+
+def constant(node: ast.Constant | ast.JoinedStr) -> str:
+    """Return what is written out in it, with a mark for each value."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+def is_prose(text: str) -> bool:
+    return bool(re.search(r"[A-Za-z]{2}[.,:;]? | [A-Za-z]{2}", text)) and not text.startswith(COMMANDS)
+
+
+def untranslated(source: str, known: set[str]) -> Iterator[str]:
+    """Yield what a page in another language would show in English."""
+    for name, call in calls(ast.parse(source)):
+        if name in OF_TEXTS and call.args:
+            for text in literals(call.args[0]):
+                template = constant(text).replace("{", "{{").replace("}", "}}") if name == "word" else constant(text)
+                computed = isinstance(text, ast.JoinedStr) and ast.unparse(text) not in LISTED
+                if computed or (isinstance(text, ast.Constant) and template and template not in known):
+                    yield f"{call.lineno}: {ast.unparse(text)} is not in the catalogue"
+        if name in SHOWN:
+            values = [*call.args[:2], *(keyword.value for keyword in call.keywords if keyword.arg in BY_NAME)]
+        elif name in {"Text", "counted"}:
+            values = [keyword.value for keyword in call.keywords]
+        else:
+            values = [keyword.value for keyword in call.keywords if keyword.arg in BY_NAME]
+        for value in values:
+            chosen = name in OF_TEXTS and isinstance(value, (ast.IfExp, ast.BoolOp))
+            yield from (
+                f"{call.lineno}: {ast.unparse(text)} is no Text"
+                for text in literals(value)
+                if is_prose(constant(text)) or (chosen and constant(text).isalpha() and constant(text) not in NAMES)
+            )
+
+
+def test_a_text_that_is_not_in_the_catalogue_is_found() -> None:
+    known = {"{name} is off"}
+    wrong = """
+Text("{name} is on", name=name)
+Text("{name} is off" if off else "off", name=name)
+Text(f"{name} is off")
+Refused(f"It is {name}.")
+Refused(reason, remedy="Write it again.")
+Text("{name} is off", name="a class")
+Text("{name} is off", name="upload" if name else "key")
+"""
+    assert sorted({int(line.partition(":")[0]) for line in untranslated(wrong, known)}) == [2, 3, 4, 5, 6, 7, 8]
+    right = """
+Text("{name} is off", name=f"channels.{name}")
+output.paragraph(f"policenotify end {incident}")
+Refused(Text("{name} is off", name="x"))
+"""
+    assert list(untranslated(right, known)) == []
+
+
+def test_no_text_of_an_officer_is_written_in_english_only() -> None:
+    known = {forms(message.id)[0] for message in messages("fr")}
+    found = [
+        f"{name}:{fault}"
+        for file in sorted(SOURCE.rglob("*.py"))
+        if not (name := file.relative_to(SOURCE).as_posix()).startswith(FOR_DEVELOPERS)
+        for fault in untranslated(file.read_text(encoding="utf-8"), known)
+    ]
+    assert found == []
 
 
 def test_french_is_there() -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.audiences.reader import RowReader
 from policenotify.errors import PolicenotifyError, SettingsError
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class FunctionAudience:
         return WrongRow(position=number, line=number + 1, reason=reason)
 
     def _failed(self, error: BaseException) -> SettingsError:
-        why = text_of(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
         return SettingsError(Text("audiences.{name}: the function failed: {why}", name=self.name, why=why))
 
 

@@ -14,7 +14,7 @@ from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
 from policenotify.text.patterns import lazy_pattern
 from policenotify.translation import AnyText, Text
-from policenotify.validation import did_you_mean, redact
+from policenotify.validation import at_place, did_you_mean, redact
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Connection, Engine, Subquery
@@ -24,7 +24,7 @@ _CONNECT_SECONDS: Final = 10
 _LONGEST_REASON: Final = 200  # characters of a database's error text
 # Errors about the query, not about rows: their texts quote no value (PEP 249; sqlite3 has no finer class).
 _ABOUT_QUERY: Final = frozenset({"ProgrammingError", "OperationalError"})
-_NEEDS_POSITION: Final = Text("The query selects a whole number as position, best the primary key.")
+_NEEDS_POSITION: Final = Text("The query must select a whole number as position, best the primary key.")
 _PRIVATE: Final = lazy_pattern(r"@|\d{5}")
 
 
@@ -133,7 +133,7 @@ class SqlQuery:
             with engine.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise SettingsError(f"audiences.{self.name}: {self._reason(error)}") from None
+            raise SettingsError(at_place(f"audiences.{self.name}", self._reason(error))) from None
         except (SQLAlchemyError, ImportError, ValueError) as error:
             if isinstance(error, SettingsError):
                 raise
@@ -141,7 +141,7 @@ class SqlQuery:
                 "url: cannot be opened ({name}). Write an SQLAlchemy URL, and install its driver.",
                 name=type(error).__name__,
             )
-            raise SettingsError(f"audiences.{self.name}.{reason}") from None
+            raise SettingsError(Text("audiences.{name}.{reason}", name=self.name, reason=reason)) from None
 
     def _engine(self) -> Engine:
         from sqlalchemy import create_engine, make_url
@@ -165,8 +165,9 @@ class SqlQuery:
         original = getattr(error, "orig", None)
         text = " ".join(str(original).partition("\n")[0].split())
         if type(error).__name__ in _ABOUT_QUERY and len(text) <= _LONGEST_REASON and not _PRIVATE.search(text):
-            hint = f". {_NEEDS_POSITION}" if "position" in text else ""
-            return redact(Text("the database refuses: {text}{hint}", text=text, hint=hint), [self.url], trusted=True)
+            hint = _NEEDS_POSITION if "position" in text else ""
+            reason = Text.join(". ", (Text("the database refuses: {text}", text=text), hint))
+            return redact(reason, [self.url], trusted=True)
         return Text("the database refuses ({name}).", name=type(original).__name__)
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import SPOKEN, read_closed
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 from policenotify.validation import format_validation_errors, indented
 
 SCHEMA_VERSION = 1
@@ -79,7 +79,7 @@ def load_campaigns(
         except (SettingsError, UnsupportedVersion) as error:
             if errors is None:
                 raise
-            errors[os.fspath(file)] = text_of(error)
+            errors[os.fspath(file)] = error.text
     return order_campaigns(campaigns, allow_missing=allow_missing or bool(errors))  # the missing one may be wrong
 
 

@@ -19,6 +19,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import History
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
+from policenotify.model.receipt import local_time
 from policenotify.render.locales import LOCALES, CategoryProfile, Locale
 from policenotify.text.characters import visible
 from policenotify.translation import Text
@@ -105,9 +106,9 @@ class CheckContext:
         """True for the opening or the end of a severe or extreme incident: to hold it back may cost lives."""
         return self.severity.at_least(Severity.SEVERE) and self.message.stage in {Stage.OPENING, Stage.END}
 
-    def local(self, moment: datetime) -> str:
+    def local(self, moment: datetime) -> Text:
         """Return a time in the readers' zone: `2026-06-05 18:30`."""
-        return f"{self.local_time(moment):%Y-%m-%d %H:%M}"
+        return local_time(moment, self.zone)
 
     def local_time(self, moment: datetime) -> datetime:
         """Return a time in the readers' zone."""

@@ -9,13 +9,13 @@ import calendar
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from policenotify.cli import completion
 from policenotify.cli.usage import BadParameter
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -30,7 +30,7 @@ _ISO_AGE = re.compile(
 )
 _AGE_UNITS = {"d": "days", "j": "days", "w": "weeks", "m": "months", "y": "years", "a": "years"}
 
-AGE_FORMS = "90d, 36m (months), 3y, P1Y6M"
+AGE_FORMS: Final = Text("90d, 36m (months), 3y, P1Y6M")
 """The forms of an age, for a help text."""
 
 
@@ -69,13 +69,13 @@ def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> dateti
     try:
         return parse_age(typed, now.astimezone(UTC))
     except ValueError as error:
-        raise BadParameter(f"{error}.", param_hint=option) from None
+        raise BadParameter(Text("{text}.", text=text_of(error)), param_hint=option) from None
 
 
 def selection_options(*, required: bool) -> Callable[[_Command], _Command]:
     """Return a decorator that adds the options for selection by age and category."""
     age = click.option(
-        "--older-than", metavar="AGE", required=required, help=f"Only what was over by then: {AGE_FORMS}."
+        "--older-than", metavar="AGE", required=required, help=f"Only what was over by then: {AGE_FORMS!s}."
     )
     category = click.option(
         "--category", metavar="CODE", shell_complete=completion.categories, help="Only this category."

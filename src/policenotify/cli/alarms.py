@@ -67,7 +67,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
     yield from _reading_lines(status, zone)
     left = status.open_incidents - len(status.incidents)
     count = Text.counted(
-        "{count:,} incidents are open, {overdue:,} of them overdue.",
+        "{count:,} incident is open, {overdue:,} of them overdue.",
         "{count:,} incidents are open, {overdue:,} of them overdue.",
         count=status.open_incidents,
         overdue=status.overdue_incidents,
@@ -142,9 +142,7 @@ def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Part]:
             texts.append(Text("The next message is due at {due}.", due=due))
         else:
             span = duration(timedelta(seconds=late))
-            texts.append(
-                Text("The next message was due at {due}, and is overdue for {duration}.", due=due, duration=span)
-            )
+            texts.append(Text("The next message was due at {due}: it is {duration} overdue.", due=due, duration=span))
         if incident.reminded_at:
             at = local_time(incident.reminded_at, zone)
             texts.append(Text("Reminder {number} was raised {at}.", number=incident.reminders, at=at))

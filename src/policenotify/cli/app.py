@@ -93,13 +93,8 @@ class _Commands(click.Group):
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from policenotify.validation import did_you_mean
 
-            raise UsageError(
-                Text(
-                    "No such command {command!r}. {hint}",
-                    command=args[0],
-                    hint=did_you_mean(args[0], COMMANDS, known=Text("There are")),
-                )
-            )
+            hint = did_you_mean(args[0], COMMANDS, known=Text("There are"))
+            raise UsageError(Text("No such command {command!r}. {hint}", command=args[0], hint=hint))
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from policenotify.translation import AnyText
-
 
 class Exit(IntEnum):
     """The exit code of a command."""
@@ -51,7 +49,7 @@ def exit_table() -> str:
     return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
 
 
-def exit_codes(special: AnyText) -> str:
+def exit_codes(special: str) -> str:
     """Return the exit codes of one command for the end of its help.
 
     Any command may also exit with 2 or 130.

@@ -14,9 +14,9 @@ import click
 from policenotify.translation import Text, languages, word_in
 
 METAVARS: Final = (
-    "INTEGER RANGE", "DIRECTORY", "REFERENCE", "RECIPIENT", "HEADLINE", "DELIVERY", "SECONDS", "CHANNEL", "COMMAND",
-    "REASON", "FOLDER", "LEVEL", "DRAFT", "SEALS", "WHICH", "ARGS", "FILE", "NAME", "ROAD", "ROLE", "TEXT", "TIME",
-    "WORD", "AGE", "KEY", "TAG", "WHO", "TO",
+    "INTEGER RANGE", "PUBLICATION", "RECIPIENTS", "DIRECTORY", "RECIPIENT", "REFERENCE", "AUDIENCE", "DELIVERY",
+    "HEADLINE", "INCIDENT", "ADDRESS", "CHANNEL", "COMMAND", "SECONDS", "FOLDER", "REASON", "DRAFT", "LEVEL", "SEALS",
+    "WHICH", "ARGS", "FILE", "NAME", "ROAD", "ROLE", "TEXT", "TIME", "WORD", "AGE", "KEY", "TAG", "URL", "WHO", "TO",
 )  # fmt: skip
 """The names of values in a line of usage. They are translated, too: `FICHIER`."""
 

@@ -103,7 +103,7 @@ class MessageFile:
             if value != expected:
                 raise UsageError(
                     Text(
-                        "{name}: lifecycle.{field}: is {value!r} there, but {expected!r} by the command. "
+                        "{name}: lifecycle.{field}: is {value!r} there, but the command makes it {expected!r}. "
                         "Leave it out of the file, or give another command.",
                         name=self.name,
                         field=field,
@@ -188,8 +188,8 @@ def _followed(stage: Stage, name: str, publisher: Publisher) -> Publication:
     if stage is Stage.CANCELLATION and publication.incident not in {None, name}:
         raise InvalidTransition(
             Text(
-                "Publication {id} belongs to incident {incident!r}, and a cancellation is of a whole "
-                'incident. All of it: policenotify cancel {incident} "…"; only this: policenotify correct '
+                "Publication {id} belongs to incident {incident!r}, and only a whole incident is cancelled. "
+                'All of it: policenotify cancel {incident} "…"; only this: policenotify correct '
                 '{name} "…".',
                 id=publication.id,
                 incident=publication.incident,

@@ -153,7 +153,7 @@ class DraftsAnswer(Result):
 
 
 class WithdrawAnswer(Result):
-    """The answer of `withdraw` for a publication, and the channels on which a post of it is or may be out."""
+    """The answer of `withdraw` for a publication, and the channels on which one of its posts is or may be out."""
 
     publication: PublicationDocument
     still_out: tuple[str, ...]
@@ -223,5 +223,5 @@ class CampaignAnswer(Result):
     published: tuple[PublicationDocument, ...]
     waiting: tuple[CampaignDecision, ...]
     skipped: tuple[CampaignDecision, ...]
-    problems: Mapping[str, str]
+    problems: Mapping[str, AnyText]
     next_at: AwareDatetime | None

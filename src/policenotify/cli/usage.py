@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from policenotify.translation import AnyText, Text, quoted
+from policenotify.translation import AnyText, Text, quoted, text_of
 
 
 class UsageError(click.UsageError):
@@ -40,6 +42,20 @@ def usage_text(error: click.ClickException) -> AnyText:
             return Text("Invalid value for {names}: {problem}", names=names, problem=own)
         case _:
             return own if isinstance(own, Text) else error.format_message()
+
+
+@contextmanager
+def typed_reason() -> Iterator[None]:
+    """Report a reason that is too short as a wrong option."""
+    try:
+        yield
+    except ValueError as error:
+        if type(error) is not ValueError:  # its own kinds are reported as they are
+            raise
+        text = text_of(error)
+        if isinstance(text, Text) and "name" in (args := dict(text.args)):
+            text = text.filled(**{**args, "name": f"--{str(args['name']).replace('_', '-')}"})
+        raise UsageError(Text("{text}.", text=text)) from None
 
 
 class BadParameter(click.BadParameter):

@@ -216,7 +216,7 @@ class DeliveryAttempt(ListSender):
         if not self.journal.deliveries.known_posts(claimed, post=ref.id):
             return result
         named = Text(
-            "{name!r} names another message's post for it: {url}.", name=self.config.name, url=ref.url or ref.id
+            "{name!r} answers with the post of another message: {url}.", name=self.config.name, url=ref.url or ref.id
         )
         return self._hold(claimed, Text("It may or may not be out. {named}", named=named))
 
@@ -436,11 +436,11 @@ def _without_side_effects(error: Exception, reason: AnyText) -> ChannelError:
         case ChannelError():
             return Unavailable(error.reason, remedy=error.remedy, code=error.code)
         case SettingsError():
-            return Blocked(text_of(error), remedy=Text("Then: policenotify doctor"))
+            return Blocked(error.text, remedy=Text("Then: policenotify doctor"))
         case InvalidImage():
-            return Refused(text_of(error), remedy=_PUBLISH_AGAIN)
+            return Refused(error.text, remedy=_PUBLISH_AGAIN)
         case JournalError():
-            return Unavailable(text_of(error))
+            return Unavailable(error.text)
         case _:
             _log.warning("%s (%s)", reason, type(error).__name__)
             return Unavailable(reason, code=type(error).__name__)

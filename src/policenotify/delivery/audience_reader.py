@@ -18,7 +18,7 @@ from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.status import WAITS
 from policenotify.telemetry import span
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
 _UNUSABLE = Text("address: is too long, or has characters that no address has. One line holds one address.")
@@ -47,7 +47,7 @@ def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]
 
 def unreadable(channel: str, error: BaseException) -> Unavailable:
     """Return the error of a channel whose audiences cannot be read. It quotes no address."""
-    why = text_of(error) if isinstance(error, SettingsError) else f"{type(error).__name__}."
+    why = error.text if isinstance(error, SettingsError) else f"{type(error).__name__}."
     reason = Text("The list of recipients of {channel!r} cannot be read: {why}", channel=channel, why=why)
     return Unavailable(reason, remedy=Text("Make it readable. {waits}", waits=WAITS))
 

@@ -36,7 +36,7 @@ from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")
 _BEGUN_WITHIN = 1 / 4  # of a lease; who is later waits for the next chunk, and the lease is renewed with it
-_UNKNOWN = Text("It may or may not have been taken.")
+_UNKNOWN = Text("The network may have accepted it.")
 _MOST_DOUBTS = 2  # calls in doubt without an answer between, after which the network counts as unavailable
 _SUSPECTED = 3  # refusals without a success, after which a refusal counts for everybody
 _OUTCOMES = ("unavailable", "refused", "unconfirmed", "posted")  # of two for one recipient the later here counts

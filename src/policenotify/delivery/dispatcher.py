@@ -364,7 +364,11 @@ class Dispatcher:
         try:
             channel = config.open(self.clock, self.journal.channels.state_store(config.name))
         except Exception as error:
-            why = f": {error}" if isinstance(error, PolicenotifyError) else f" ({type(error).__name__})."
+            why = (
+                Text(": {text}", text=error)
+                if isinstance(error, PolicenotifyError)
+                else Text(" ({name}).", name=type(error).__name__)
+            )
             blocked = Blocked(
                 Text("The channel {name!r} cannot be opened{why}", name=config.name, why=why),
                 remedy=Text("Then: policenotify doctor"),

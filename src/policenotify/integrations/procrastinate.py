@@ -18,6 +18,7 @@ from policenotify.errors import SettingsError
 from policenotify.integrations.host import INTERVAL, ProcessPublisher
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -71,8 +72,10 @@ class ProcrastinateRunner(ProcessPublisher):
         """Add a drain job in the transaction that publishes."""
         if connection.dialect.name != "postgresql":
             raise SettingsError(
-                "Procrastinate needs a journal in its own database, on PostgreSQL. No drain was enqueued: "
-                "the publication waits for the periodic drain. Set journal to that database."
+                Text(
+                    "Procrastinate needs a journal in its own database, on PostgreSQL. No drain was enqueued: "
+                    "the publication waits for the periodic drain. Set journal to that database."
+                )
             )
         raw = connection.connection.dbapi_connection
         self._enqueuing.configure_task(DRAIN, queue=self._queue, connection=raw).defer()

@@ -37,7 +37,7 @@ TAKEN_DOWN_EVENT = "taken_down"
 """The kind of event that records a withdrawal."""
 
 EXPIRED = Text("It had expired before it could be sent.")
-INCIDENT_OVER = Text("It was over before this could be sent; it would have been stale.")
+INCIDENT_OVER = Text("The incident was over before this could be sent; it would have been stale.")
 NEWER_SENT = Text("A newer message went out instead.")
 FORGED = Text(
     "What the journal holds of it is not what was published: somebody changed the database. Nothing was "

@@ -47,8 +47,13 @@ class Exposure:
     problem: AnyText
     remedy: AnyText
 
+    @property
+    def text(self) -> Text:
+        """What is wrong, and what to do, as one sentence."""
+        return Text("{path} {problem}. {remedy}", path=self.path, problem=self.problem, remedy=self.remedy)
+
     def __str__(self) -> str:
-        return f"{self.path} {self.problem}. {self.remedy}"
+        return str(self.text)
 
 
 def exposures(path: Path, forbidden: int = PRIVATE, opened: os.stat_result | None = None) -> Iterator[Exposure]:
@@ -82,7 +87,7 @@ def read_closed(path: Path, forbidden: int = PRIVATE) -> bytes:
     """
     with path.open("rb") as file:
         if found := [*exposures(path, forbidden, os.fstat(file.fileno()))]:
-            raise SettingsError(" ".join(map(str, found)))
+            raise SettingsError(Text.join(" ", (each.text for each in found)))
         return file.read()
 
 
@@ -102,16 +107,16 @@ def _of_one(path: Path, status: os.stat_result, forbidden: int) -> Iterator[Expo
         move = Text("Move what is in it into a folder that only this user may change")
         yield Exposure(path, Text("is a folder for everyone (mode {mode})", mode=f"{mode:04o}"), move)
     elif granted:
-        access = (
-            Text("may be changed by others")
-            if folder
-            else Text("is open to others: they may {may} it", may=_may(granted))
-        )
+        access = Text("may be changed by others") if folder else _access(granted)
+        problem = Text("{access} (mode {mode})", access=access, mode=f"{mode:04o}")
         command = f"chmod {'go-w' if folder else '600'} {quoted}"
-        yield Exposure(path, f"{access} (mode {mode:04o})", Text("Close it: {command}", command=command))
+        yield Exposure(path, problem, Text("Close it: {command}", command=command))
 
 
-def _may(granted: int) -> AnyText:
-    if not granted & 0o044:
-        return "change" if granted & _WRITE else "run"
-    return Text("read and change") if granted & _WRITE else "read"
+def _access(granted: int) -> Text:
+    writes, reads = granted & _WRITE, granted & 0o044
+    if writes and reads:
+        return Text("is open to others: they may read and change it")
+    if writes:
+        return Text("is open to others: they may change it")
+    return Text("is open to others: they may read it") if reads else Text("is open to others: they may run it")

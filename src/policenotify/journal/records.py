@@ -434,8 +434,8 @@ class IncidentLine:
 
     def in_zone(self, zone: tzinfo) -> Text:
         """Return the incident in one line, with its time in *zone*."""
-        where = Text.join(", ", (Text.word(self.category), self.place or ""))
-        return Text("{id} ({where}, opened {at})", id=self.id, where=where, at=local_time(self.opened_at, zone))
+        opened = Text("opened {at}", at=local_time(self.opened_at, zone))
+        return Text("{id} ({details})", id=self.id, details=Text.join(", ", (self.category, self.place, opened)))
 
 
 def describe_incidents(
@@ -456,13 +456,13 @@ def describe_incidents(
             Text("Its last publication is the {stage} of {at}.", stage=last.stage, at=local_time(last.at, zone))
         )
     listed = open_incidents[:LISTED]
-    if lines := Text.join("; ", [incident.in_zone(zone) for incident in listed]):
+    if lines := Text.join(Text("; "), (incident.in_zone(zone) for incident in listed)):
         more = max(count, len(open_incidents)) - len(listed)
         sentences.append(
             Text(
                 "Open now: {lines}{text}.",
                 lines=lines,
-                text=Text("; and {more} more: policenotify incidents", more=more) if more else "",
+                text=Text("; and {more} more: policenotify incidents", more=more) if more > 0 else "",
             )
         )
     elif not history.entries:

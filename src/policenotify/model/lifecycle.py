@@ -28,7 +28,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from policenotify.errors import InvalidTransition
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, quoted
 from policenotify.validation import at_place
 
 IncidentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -176,7 +176,7 @@ def next_status(
     if status is IncidentStatus.ENDED and reopens:
         return IncidentStatus.OPEN
     allowed = tuple(each for each in allowed_stages(status) if incident is None or each is not Stage.STANDALONE)
-    subject = Text("The incident") if incident is None else f"Incident {incident!r}"
+    subject = Text("The incident") if incident is None else Text("Incident {incident}", incident=quoted(incident))
     reason = {
         IncidentStatus.UNKNOWN: Text(
             "{subject} was never opened, and {a} needs one that was.", subject=subject, a=_a(stage)
@@ -188,7 +188,11 @@ def next_status(
         ),
         IncidentStatus.STANDALONE: Text("The message stands alone and belongs to no incident."),
     }[status]
-    may = Text("What may follow: {allowed}.", allowed=", ".join(allowed)) if allowed else Text("Nothing may follow.")
+    may = (
+        Text("What may follow: {allowed}.", allowed=Text.join(", ", map(Text.word, allowed)))
+        if allowed
+        else Text("Nothing may follow.")
+    )
     returned = (
         Text("If the danger has returned, open a new incident with follows={incident!r}.", incident=incident)
         if incident is not None and status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}

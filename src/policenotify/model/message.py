@@ -210,7 +210,7 @@ class Image(FrozenModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.path, self.data, self.digest)) != 1:
-            raise ValueError(at_place("path", Text("an image is given by exactly one of path, data and digest")))
+            raise ValueError(at_place("path", Text("an image is given by exactly one of path, data or digest")))
         return self
 
 

@@ -63,10 +63,10 @@ class Rate:
 
     def __post_init__(self) -> None:
         if self.posts < 1 or not timedelta(0) < self.per <= _MAX_PER:
-            raise ValueError(Text("a rate is at least 1 post, in more than no time and at most 366 days"))
+            raise ValueError(Text("a rate is at least 1 post, in a time above 0 and up to 366 days"))
         together = self.at_once or (self.posts + 1) // 2
         if not 1 <= together <= self.posts:
-            raise ValueError(Text("of {posts} posts no more can leave at once, and no fewer than 1", posts=self.posts))
+            raise ValueError(Text("of {posts} posts, from 1 to {posts} may leave at once", posts=self.posts))
         object.__setattr__(self, "at_once", together)
         object.__setattr__(self, "_each", -(-(self.per // _MICROSECOND) // (self.posts - together + 1)))  # rounded up
 

@@ -166,7 +166,7 @@ def _judge_any(answer: HttpAnswer, *, now: datetime, where: AnyText, setting: st
     foreign = not answer.from_network or answer.status == HTTPStatus.NOT_FOUND  # a network knows the calls that we make
     if foreign and answer.in_class(4) and answer.status not in {413, 429}:  # which mean the same from a proxy
         return Unavailable(
-            Text("Something that is not {where} answered in its place and did not let us through.", where=where),
+            Text("{where} did not answer: something else did in its place, and did not let us through.", where=where),
             code=answer.code,
             remedy=Text(
                 "It will be tried again. Check the channel's `{setting}` in the settings, and the proxy.",

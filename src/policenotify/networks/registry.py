@@ -31,7 +31,7 @@ from policenotify.channel import (
     missing_methods,
 )
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text, quoted
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
 
 ENTRY_POINT_GROUP = "policenotify.networks"
@@ -99,7 +99,7 @@ class Network:
                 Text(
                     "is not a network: {target} lacks {missing}",
                     target=self.target,
-                    missing=", ".join(missing) or "a class",
+                    missing=", ".join(missing) or Text("a class"),
                 )
             )
         return target
@@ -164,7 +164,7 @@ def _problem(network: Network) -> AnyText:
     try:
         network.load()
     except SettingsError as error:
-        return text_of(error)
+        return error.text
     return ""
 
 
@@ -196,7 +196,7 @@ def _dispute(name: str, package: str, packages: list[str]) -> AnyText:
             name=name,
             own_package=OWN_PACKAGE,
         )
-    named = " and ".join(map(repr, packages))
+    named = Text.join(Text(" and "), map(quoted, packages))
     return Text(
         "The network {name!r} is offered by {named}: neither is used. Uninstall all but one.", name=name, named=named
     )

@@ -56,7 +56,7 @@ def check_people(check: AnyText, audience: Audience, *, may_be_empty: bool) -> D
             check,
             error if isinstance(error, PolicenotifyError) else Text("Unexpected: {kind}.", kind=type(error).__name__),
         )
-    parts = [Text.counted("{count} people", "{count} people", count=summary.people)]
+    parts = [Text.counted("{count} person", "{count} people", count=summary.people)]
     parts += [Text("{consents} with a proof of consent", consents=summary.consents)] if summary.consents else []
     parts += [Text("{doubles} named more than once", doubles=summary.doubles)] if summary.doubles else []
     parts += [Text("{wrong} wrong rows", wrong=summary.wrong)] if summary.wrong else []
@@ -82,7 +82,7 @@ def _soundness(journal: Journal) -> DiagnosisLine:
     return right(
         "journal",
         Text.counted(
-            "can be read and written; {count} sealed batches, all unchanged",
+            "can be read and written; {count} sealed batch, unchanged",
             "can be read and written; {count} sealed batches, all unchanged",
             count=journal.audit.verify(),
         ),
@@ -92,7 +92,7 @@ def _soundness(journal: Journal) -> DiagnosisLine:
 def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> Iterator[DiagnosisLine]:
     problem = problem_of(config, journal.deliveries.had_recipients)
     if config.problem:
-        yield wrong(f"channel {config.name}", problem)
+        yield wrong(Text("channel {name}", name=config.name), problem)
         return
     yield _account(config, journal, actor, block=block)
     if problem is not None:
@@ -109,7 +109,7 @@ def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
 
 
 def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> DiagnosisLine:
-    check = f"channel {config.name}"
+    check = Text("channel {name}", name=config.name)
     try:
         channel = config.open(journal.clock, journal.channels.state_store(config.name))
         try:
@@ -183,17 +183,17 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
                 headline=incident.headline,
                 id=incident.id,
             )
-            yield wrong(f"incident {incident.id}", detail, Alarm.OVERDUE)
+            yield wrong(Text("incident {id}", id=incident.id), detail, Alarm.OVERDUE)
 
 
 def _channel_alarms(status: InstallationStatus) -> Iterator[DiagnosisLine]:
     for name, problems in status.other_worker_problems.items():
         for problem in problems:
             yield wrong(
-                f"channel {name}",
+                Text("channel {name}", name=name),
                 Text(
                     "The process that delivers on {host} cannot use it: {problem}", host=problem.host, problem=problem
                 ),
             )
     for name, incidents in status.removed_channels.items():
-        yield wrong(f"channel {name}", removed_channel(name, incidents))
+        yield wrong(Text("channel {name}", name=name), removed_channel(name, incidents))

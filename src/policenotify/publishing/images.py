@@ -57,9 +57,9 @@ _TOO_LARGE = Text(
 )
 _KNOWN_OTHERS = {
     b"ftyp": Text("HEIC or AVIF, as telephones store it"),
-    b"%PDF": "a PDF",
+    b"%PDF": Text("a PDF"),
     b"<svg": Text("an SVG"),
-    b"II*\0": "a TIFF",
+    b"II*\0": Text("a TIFF"),
 }
 
 

@@ -241,7 +241,7 @@ class Operations(SendingControls):
             journal.audit.record(actor, "remarked", {"reason": reason}, channel=channel)
         stopped = journal.stopped()
         self.wake()
-        return Resumed(resumed=halted, channel=channel, actor=actor, still_stopped=str(stopped) if stopped else None)
+        return Resumed(resumed=halted, channel=channel, actor=actor, still_stopped=stopped.text if stopped else None)
 
     def held(self) -> tuple[HeldDelivery, ...]:
         """Return the deliveries that a person must settle with `resolve`, those of the newest publication first."""
@@ -390,7 +390,10 @@ def not_found(journal: Journal, name: str, zone: tzinfo, *, only_incidents: bool
     if refusal := journal.publications.refusal(name):
         at, codes = refusal
         text = Text(
-            "{name}: message refused at {at} by {codes}.", name=name, at=local_time(at, zone), codes=codes or "a check"
+            "{name}: message refused at {at} by {codes}.",
+            name=name,
+            at=local_time(at, zone),
+            codes=codes or Text("a check"),
         )
         return IncidentNotFound(text, name=name)
     open_now = journal.incidents.list(limit=_NEAR)

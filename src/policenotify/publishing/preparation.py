@@ -39,7 +39,7 @@ from policenotify.publishing.status import MEND, problem_of
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import CategoryProfile, Locale, best_match, profile_of
 from policenotify.telemetry import span, traceparent
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text, quoted
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
@@ -476,10 +476,15 @@ def _refuse_mixed_exercise(message: Message, history: History) -> None:
     if first is None or first.message.exercise == message.exercise:
         return
     incident = first.message.incident
-    it = f"Publication {first.publication}" if incident is None else f"Incident {incident!r}"
-    kind, mark = (Text("an exercise"), "True") if first.message.exercise else (Text("not an exercise"), "False")
+    it = (
+        Text("Publication {publication}", publication=first.publication)
+        if incident is None
+        else Text("Incident {incident}", incident=quoted(incident))
+    )
     raise InvalidTransition(
-        Text("{it} is {kind}, and so is all that follows: exercise={mark}.", it=it, kind=kind, mark=mark),
+        Text("{it} is an exercise, and so is all that follows: exercise=True.", it=it)
+        if first.message.exercise
+        else Text("{it} is no exercise, and neither is what follows: exercise=False.", it=it),
         incident=incident,
     )
 
@@ -613,8 +618,11 @@ class PendingDeliveries:
         except JournalError:
             raise
         except Exception as error:
-            said = text_of(error) if isinstance(error, PolicenotifyError) else None
-            reason = said or Text("It cannot be worded: {name}.", name=type(error).__name__)
+            reason = (
+                error.text
+                if isinstance(error, PolicenotifyError)
+                else Text("It cannot be worded: {name}.", name=type(error).__name__)
+            )
             name, publication_id = delivery.channel, delivery.publication
             about = fields("refused", channel=name, publication=publication_id, outcome="refused")
             _log.warning(  # without the reason, which may quote it

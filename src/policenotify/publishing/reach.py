@@ -17,7 +17,7 @@ from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.render.locales import CategoryProfile
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 
 _FOLLOWS = frozenset({Stage.END, Stage.CANCELLATION, Stage.CORRECTION})
 
@@ -56,18 +56,21 @@ class Reach:
         if self.people is None:
             return Text("Its people cannot be counted. {problem}", problem=self.problem)
         messages = self.people * self.messages
+        people = Text.counted("{count} person", "{count} people", count=self.people)
         if self.cost is not None:
             return Text(
-                "It goes to {people} people: {messages} messages to pay for, {cost:.2f} €.",
-                people=self.people,
-                messages=messages,
+                "It goes to {people}: {messages} to pay for, {cost:.2f} €.",
+                people=people,
+                messages=Text.counted("{count} message", "{count} messages", count=messages),
                 cost=self.cost,
             )
         if self.messages > 1:
             return Text(
-                "It goes to {people} people: {messages} messages to pay for.", people=self.people, messages=messages
+                "It goes to {people}: {messages} to pay for.",
+                people=people,
+                messages=Text.counted("{count} message", "{count} messages", count=messages),
             )
-        return Text("It goes to {people} people.", people=self.people)
+        return Text("It goes to {people}.", people=people)
 
     def __str__(self) -> str:
         return str(self.text)
@@ -149,7 +152,7 @@ def _counted(
     except Unavailable as error:
         return {}, error.reason
     except (Exception, SystemExit) as error:
-        return {}, text_of(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+        return {}, error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
 
 
 def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[Text]:

@@ -17,6 +17,7 @@ from policenotify.log import fields
 from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
+from policenotify.model.receipt import local_time
 from policenotify.render.locales import CategoryProfile, Locale, best_match
 from policenotify.telemetry import span
 from policenotify.translation import Text
@@ -113,21 +114,27 @@ class Reminder:
         """The reminder in one or two sentences."""
         if self.publication:
             return Text(
-                "Publication {publication} ({category}) went out urgently, and its second reading is "
-                "owed since {due_at} UTC, reminder {level}. Read it: policenotify drafts {publication}",
+                "Publication {publication} ({category}) went out urgently, and its second reading has been "
+                "overdue since {due_at}, reminder {level}. Read it: policenotify drafts {publication}",
                 publication=self.publication,
                 category=self.category,
-                due_at=f"{self.due_at.astimezone(UTC):%Y-%m-%d %H:%M}",
+                due_at=local_time(self.due_at, UTC),
                 level=self.level,
             )
         return Text(
-            "Incident {incident} ({category}) is overdue since {due_at} UTC, reminder {level}: its end "
+            "Incident {incident} ({category}) has been overdue since {due_at}, reminder {level}: its end "
             "or an update is owed.{text}",
             incident=self.incident,
             category=self.category,
-            due_at=f"{self.due_at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            due_at=local_time(self.due_at, UTC),
             level=self.level,
-            text=Text(" So it is for {others} more: policenotify incidents", others=self.others) if self.others else "",
+            text=Text.counted(
+                " {count} more is overdue: policenotify incidents",
+                " {count} more are overdue: policenotify incidents",
+                count=self.others,
+            )
+            if self.others
+            else "",
         )
 
     def __str__(self) -> str:

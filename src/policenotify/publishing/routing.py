@@ -270,8 +270,11 @@ def _following(
 ) -> Iterator[Target]:
     """Yield a target for each language of the channel so far; more for an update."""
     if channel.exercise != message.exercise:
-        now = Text("for exercises only") if channel.exercise else Text("not for exercises any more")
-        skip = f"{channel.name!r} is {now}."
+        skip = (
+            Text("{name!r} is for exercises only.", name=channel.name)
+            if channel.exercise
+            else Text("{name!r} is not for exercises any more.", name=channel.name)
+        )
         return _numbered(replace(_target(channel, part.language), skip=skip) for part in parts)
     before = [part.language for part in parts]
     spoken = [language for language in before if message.wording(language)] or [message.language]
@@ -288,7 +291,7 @@ def _following(
     if deletes_images and shows and message.stage in _FINAL and channel.capabilities.deletes:
         targets = _without_images(targets, history, channel)
     targets += [
-        replace(_target(channel, language), skip=Text("The message does not speak {language!r}.", language=language))
+        replace(_target(channel, language), skip=Text("The message has no text in {language!r}.", language=language))
         for language in before
         if not message.wording(language)
     ]

@@ -91,7 +91,7 @@ def read_status(
     stopped, summaries, drafts = journal.stopped(), deliveries.channel_summaries(), journal.drafts.counts()
     return InstallationStatus(
         at=now,
-        stopped=str(stopped) if stopped else None,
+        stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
         worker_lost_at=journal.workers.lost_at(),
@@ -166,7 +166,13 @@ def removed_channel(name: str, incidents: tuple[str, ...]) -> AnyText:
             name=name,
         )
     more = len(incidents) - _NAMED
-    names = Text.join(", ", [*incidents[:_NAMED], Text("{more:,} more incidents", more=more) if more > 0 else ""])
+    names = Text.join(
+        ", ",
+        [
+            *incidents[:_NAMED],
+            Text.counted("{count:,} more incident", "{count:,} more incidents", count=more) if more > 0 else "",
+        ],
+    )
     return Text(
         "{name} is no longer in the settings, and its readers know of {names}, whose end would not reach "
         "them. Restore it with retired = true until they are over.",
@@ -191,7 +197,7 @@ def clock_was_set(step: ClockStep, zone: tzinfo) -> AnyText:
 def waiting_drafts(status: InstallationStatus) -> AnyText:
     """Return how many drafts wait, and where they are read."""
     return Text.counted(
-        "{count} drafts wait for their readers: policenotify drafts",
+        "{count} draft waits for its readers: policenotify drafts",
         "{count} drafts wait for their readers: policenotify drafts",
         count=status.submitted_drafts,
     )

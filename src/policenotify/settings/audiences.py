@@ -20,7 +20,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.message import CategoryCode, Language
 from policenotify.settings.fields import AreaCode, Masked, SettingsTable
 from policenotify.translation import Text
-from policenotify.validation import did_you_mean
+from policenotify.validation import at_place, did_you_mean
 
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A function of the installation: `module:function`."""
@@ -103,7 +103,11 @@ class AudienceSettings(SettingsTable):
             raise ValueError(Text("write one of {kinds}", kinds=", ".join(_KINDS)))
         if len(kinds) > 1:
             raise ValueError(
-                Text("write one of {kinds}, not {kinds_2}", kinds=", ".join(_KINDS), kinds_2=" and ".join(kinds))
+                Text(
+                    "write one of {kinds}, not {kinds_2}",
+                    kinds=", ".join(_KINDS),
+                    kinds_2=Text.join(Text(" and "), kinds),
+                )
             )
         for field, kind in _NEEDS.items():
             if field in self.model_fields_set and kinds != [kind]:
@@ -169,5 +173,5 @@ def _imported(name: str, target: str) -> Callable[..., Iterable[object]]:
             target=target,
             name=type(error).__name__,
         )
-        raise SettingsError(f"audiences.{name}.function: {reason}") from error
+        raise SettingsError(at_place(f"audiences.{name}.function", reason)) from error
     return imported

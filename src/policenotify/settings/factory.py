@@ -13,7 +13,7 @@ from policenotify.settings.init import exposed_audience, exposed_secret
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, ChannelTable, Settings
 from policenotify.text import Budget
-from policenotify.translation import AnyText, Text, lines_of, text_of
+from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import at_place
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], 
         return channels_of(settings, tolerant=True), ""
     except SettingsError as error:
         single = (settings.model_copy(update={"channels": {name: table}}) for name, table in settings.channels.items())
-        return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), text_of(error)
+        return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), error.text
 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:

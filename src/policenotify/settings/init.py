@@ -191,7 +191,7 @@ def exposed_secret(settings: Settings, name: str) -> AnyText:
 def exposed_audience(settings: Settings, name: str) -> AnyText:
     """Return the same of an audience."""
     found = _exposure(settings) if isinstance(_written_audience(settings, name).get("url"), str) else ""
-    return at_place(f"audiences.{name}", found) if found else ""
+    return found and at_place(f"audiences.{name}", found)
 
 
 def _exposure(settings: Settings) -> AnyText:

@@ -25,7 +25,7 @@ from policenotify.settings.init import exposed_files
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.delivery.event_reader import OnEvent
@@ -61,7 +61,7 @@ class SettingsFile:
         try:
             return configured_channels(self._read())[1]
         except (SettingsError, UnsupportedVersion) as error:
-            return text_of(error)
+            return error.text
 
     def examine(self) -> Iterator[DiagnosisLine]:
         """See `SettingsSource.examine`."""
@@ -74,7 +74,8 @@ class SettingsFile:
         yield right("settings", str(settings.place))
         for exposure, content in exposed_files(settings).items():
             yield wrong(
-                f"file {exposure.path.name}", Text("{exposure} It holds {content}.", exposure=exposure, content=content)
+                Text("file {name}", name=exposure.path.name),
+                Text("{exposure} It holds {content}.", exposure=exposure, content=content),
             )
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
@@ -202,8 +203,8 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
     used = {tag for channel in settings.channels.values() for tag in channel.languages}
     for tag, language in languages_of(settings).items():
         if language.file or tag in used:
-            check = f"language {tag}"
-            yield note(check, str(language)) if language.lent else right(check, str(language))
+            check = Text("language {tag}", tag=tag)
+            yield note(check, language.text) if language.lent else right(check, language.text)
     if missing := list(missing_labels(profiles_of(settings), settings)):
         yield note(
             "categories",
@@ -213,7 +214,7 @@ def _languages(settings: Settings) -> Iterator[DiagnosisLine]:
 
 def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
     for network, problem in check_networks():
-        check = f"network {network.name}"
+        check = Text("network {name}", name=network.name)
         if not problem:
             yield right(check, Text("of the package {package}", package=network.package))
         elif network.name in used:
@@ -228,9 +229,10 @@ def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
     used = {name for channel in settings.channels.values() for name in channel.audiences}
     for name in settings.audiences:
         if name not in used:
+            check = Text("audience {name}", name=name)
             try:
-                line = check_people(f"audience {name}", audience_of(settings, name), may_be_empty=True)
+                line = check_people(check, audience_of(settings, name), may_be_empty=True)
             except SettingsError as error:
-                line = wrong(f"audience {name}", error)
+                line = wrong(check, error)
             yield line
-            yield note(f"audience {name}", Text("No channel uses it."))
+            yield note(check, Text("No channel uses it."))

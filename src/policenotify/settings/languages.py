@@ -15,8 +15,8 @@ from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
-from policenotify.translation import AnyText, Text
-from policenotify.validation import did_you_mean, path
+from policenotify.translation import AnyText, Text, lines_of
+from policenotify.validation import at_place, did_you_mean, path
 
 
 def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
@@ -43,7 +43,7 @@ def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
                 file=str(settings.place.parent / settings.languages[tag]),
             )
         except SettingsError as error:
-            errors += [f"{settings.languages[tag]}: {line}" for line in str(error).splitlines()]
+            errors += [at_place(str(settings.languages[tag]), line) for line in lines_of(error.text)]
     if errors:
         raise settings.error(errors)
     return languages
@@ -70,7 +70,7 @@ def profiles_of(settings: Settings) -> Mapping[str, CategoryProfile]:
     try:
         return read_profiles(locales, settings.categories)
     except SettingsError as error:
-        raise settings.error(str(error).splitlines()) from None
+        raise settings.error(lines_of(error.text)) from None
 
 
 def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _in_order(settings: Settings, bases: Mapping[str, str], errors: list[AnyText
                 "{languages}: base: {first!r} lends from {rest}, and they from it.",
                 languages=settings.languages[first],
                 first=first,
-                rest=" and ".join(rest),
+                rest=Text.join(Text(" and "), rest),
             )
         )
         return ()

@@ -70,7 +70,7 @@ def read_settings(
     origins, problems = override(table, environ)
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UnsupportedVersion(Text("settings file"), version, SCHEMA_VERSION)
+        raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
     faults: dict[str, list[AnyText]] = {}
     if secrets:
         faults = _resolve(table, place.parent, environ)

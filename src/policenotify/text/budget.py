@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from policenotify.text.patterns import lazy_pattern
+from policenotify.translation import AnyText
 
 if TYPE_CHECKING:
     import regex
@@ -87,7 +88,7 @@ class Budget:
     max_bytes: int | None = None
     transliterate: Callable[[str], str] | None = None
     find_losses: Callable[[str], tuple[str, ...]] | None = None
-    describe: Callable[[str], str] | None = None
+    describe: Callable[[str], AnyText] | None = None
     price: Callable[[str], int] | None = None
     displayed: Callable[[str], str] | None = None
 

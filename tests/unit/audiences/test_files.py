@@ -13,7 +13,7 @@ from policenotify.errors import SettingsError
 
 
 def addresses(rows: list[Row]) -> list[str]:
-    return [row.address if isinstance(row, Subscriber) else f"{row.line}: {row.reason}" for row in rows]
+    return [row.address if isinstance(row, Subscriber) else f"{row.line}: {row.reason!s}" for row in rows]
 
 
 def text(path: Path, content: bytes) -> TextFile:

@@ -159,7 +159,7 @@ def test_a_newer_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There is no campaign"):
         load_campaigns([tmp_path])
     (tmp_path / "new.toml").write_text("schema_version = 2", encoding="utf-8")
-    with pytest.raises(UnsupportedVersion, match=r"The campaign .*new\.toml has schema version 2"):
+    with pytest.raises(UnsupportedVersion, match=r"This campaign \(.*new\.toml\) has schema version 2"):
         load_campaigns([tmp_path])
 
 

@@ -159,7 +159,7 @@ def test_the_doctor_reads_every_list(run: Run, desk: Desk, settings: Callable[..
     first, missing = f"line 8: {reason}", "No such file or directory"
     listed = " ".join(f"line {number}: {reason}" for number in range(3, 13))
     assert lines == [
-        ("audience old", "note", f"1 people, 1 named more than once, 12 wrong rows: {listed} …"),
+        ("audience old", "note", f"1 person, 1 named more than once, 12 wrong rows: {listed} …"),
         ("audience old", "note", "No channel uses it."),
         ("audience gone", "WRONG", f"audiences.gone: the file {desk.folder}/gone.txt cannot be read ({missing})."),
         ("audience gone", "note", "No channel uses it."),

@@ -72,8 +72,8 @@ def test_run_publishes_what_is_due_once_and_report_shows_it(run: Run, desk: Desk
     run("campaign", "run", file.with_name("fini.toml"))
     assert run("campaign", "run", file.with_name("fini.toml")).out == "Nothing is due.\n"
     report = run("campaign", "report").words
-    assert "1 publications of campaigns since" in report
-    assert "burglary_prevention: 1 (100%) on bluesky: 1 posts, 1 posted" in report
+    assert "1 publication of campaigns since" in report
+    assert "burglary_prevention: 1 (100%) on bluesky: 1 post, 1 posted" in report
     assert "ete: 1 published; 1 skipped" in report
     assert run("campaign", "report", "--since", "x").code == 2
 
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_read_silences_no_other(run: Run, desk: Desk, file
 
 
 def test_check_reports_unplaced_and_moved_messages(run: Run, desk: Desk, file: Path) -> None:
-    assert run("campaign", "check", "campaigns").out.startswith("1 campaigns, 2 occurrences in the year ahead.")
+    assert run("campaign", "check", "campaigns").out.startswith("1 campaign, 2 occurrences in the year ahead.")
     daily = _campaign().replace("dates = [", "rrule = 'FREQ=DAILY' # [") + '[pacing]\nrepeat_after = "7d"\n'
 
     def write(name: str, top: str, text: str) -> None:

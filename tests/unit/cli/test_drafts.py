@@ -40,7 +40,7 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
     assert waits["digest"][:32] in shown.out
     assert "--reason" not in shown.out
     assert "may not be published" not in shown.out
-    assert "drafts wait for their readers" in run("status").out
+    assert "1 draft waits for its readers" in run("status").out
     own = run("approve", waits["id"], "--digest", waits["digest"], *by("Claire"))
     assert (own.code, "wrote it" in own.err) == (1, True)
     stale = run("approve", waits["id"], "--digest", "0" * 64, *by("hugo"))

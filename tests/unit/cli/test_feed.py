@@ -31,7 +31,7 @@ def test_a_feed_is_drawn_again_without_the_journal(run: Run, desk: Desk, folder:
     desk.database.rename(desk.folder / "elsewhere.db")
 
     shown = run("feed", "rebuild")
-    assert (shown.code, shown.out) == (0, "alertes  feed.atom\n1 files of alertes have changed.\n")
+    assert (shown.code, shown.out) == (0, "alertes  feed.atom\n1 file of alertes has changed.\n")
     again = run("feed", "rebuild", "alertes", "--json")
     assert again.document == {"changed": {"alertes": []}, "problems": {}}
 
@@ -52,7 +52,7 @@ def test_without_a_feed_it_reports_that_nothing_is_drawn(run: Run, desk: Desk) -
 
 @pytest.mark.usefixtures("folder")
 def test_only_a_feed_is_drawn(run: Run) -> None:
-    assert "is on 'email', which draws no files" in run("feed", "rebuild", "presse").err
+    assert "is on 'email', which writes no files" in run("feed", "rebuild", "presse").err
     unknown = run("feed", "rebuild", "alerte")
     assert unknown.code == 1
     assert "Did you mean 'alertes'" in unknown.err

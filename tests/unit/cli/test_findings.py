@@ -132,7 +132,7 @@ def test_status_and_doctor_show_what_waits_for_readers(run: Run, monkeypatch: py
     assert run("publish", *ARREST, headline, *by, "--submit", "--reason", "Le parquet est d'accord.").code == 0
     assert run("publish", *ARREST, f"{headline} hier", *by, "--urgent", "Accord oral du parquet.").code == 0
     shown = {line["check"]: line for line in run("doctor", "--json").document["lines"]}
-    assert shown["drafts"]["detail"] == "1 drafts wait for their readers: policenotify drafts"
+    assert shown["drafts"]["detail"] == "1 draft waits for its readers: policenotify drafts"
     assert "It is owed by" in shown["second reading"]["detail"]
     assert {shown[name]["state"] for name in ("drafts", "second reading")} == {"note"}
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")

@@ -32,7 +32,7 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
     _opened(desk, "later", timedelta(days=2, hours=5))
     ran = run("incidents")
     assert ran.code == 0
-    assert ran.out.startswith("2 of 3 open incidents overdue:\n")
+    assert ran.out.startswith("2 of 3 open incidents are overdue:\n")
     assert [line for line in ran.out.splitlines() if line.startswith("  ") and line[2] != " "] == [
         "  OVERDUE · later · traffic_accident · Montpellier, avenue de Toulouse",
         "  OVERDUE · late · traffic_accident · Montpellier, avenue de Toulouse",

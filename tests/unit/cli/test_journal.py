@@ -102,7 +102,7 @@ def test_a_purge_has_a_dry_run_is_done_and_reported(run: Run, old: Desk) -> None
     assert "Circulation très difficile." in _raw(old)
     ran = run("journal", "purge", "--older-than", "3y", "--actor", "adj Petit")
     assert ran.code == 0
-    assert "1 incidents, 0 messages outside incidents" in ran.words
+    assert "1 incident, 0 messages outside incidents" in ran.words
     assert "2 publications with" in ran.words
     shown = run("status", INCIDENT)
     assert shown.code == 0

@@ -112,8 +112,16 @@ def test_an_option_that_is_given_twice_is_an_error(run: Run, args: tuple[str, ..
         (b'{"headline": "x", "stage": "end"}', 1, "x.json: stage: is not known."),
         (b'{"headline": "x", "instructions": "y"}', 1, "Did you mean 'instruction'?"),
         (b'{"headline": "x", "schema_version": 2}', 1, "Install the release of policenotify"),
-        (b'{"headline": "x", "lifecycle": {"stage": "end"}}', 2, "lifecycle.stage: is 'end' there, but 'update' by"),
-        (b'{"headline": "x", "lifecycle": {"incident": "8"}}', 2, "lifecycle.incident: is '8' there, but '2026-4711'"),
+        (
+            b'{"headline": "x", "lifecycle": {"stage": "end"}}',
+            2,
+            "lifecycle.stage: is 'end' there, but the command makes it 'update'",
+        ),
+        (
+            b'{"headline": "x", "lifecycle": {"incident": "8"}}',
+            2,
+            "lifecycle.incident: is '8' there, but the command makes it '2026-4711'",
+        ),
         (b'{"headline": "x", "lifecycle": "end"}', 2, "x.json: lifecycle: is not an object."),
         (b'{"headline": "x", "link": "ftp://a"}', 1, "link (--link): a link begins with"),
         (b'{"headline": ""}', 2, "The update has no headline."),

@@ -44,7 +44,7 @@ def test_suppressed_people_are_listed_and_released(run: Run) -> None:
     assert ANA not in shown.out
     listed = run("people", "list", "--suppressed", "--json").document["suppressed"]
     assert {each["channel"] for each in listed} == {"presse", None}
-    assert run("people", "release", listed[0]["key"][:12], "--channel", "presse").out == "1 suppressions ended.\n"
+    assert run("people", "release", listed[0]["key"][:12], "--channel", "presse").out == "1 suppression ended.\n"
     assert run("people", "release", ANA.upper(), "--json").document["released"] == 1
     assert run("people", "release", ANA).out == "Nobody like that is suppressed.\n"
     _suppress(run, "--channel", "presse")
@@ -55,7 +55,7 @@ def test_people_are_counted_by_channel(run: Run, desk: Desk) -> None:
     _suppress(run)
     shown = run("people", "list")
     assert "presse  3 people" in shown.out
-    assert "1 suppressions." in shown.out
+    assert "1 suppression." in shown.out
     desk.folder.joinpath("presse.txt").unlink()
     assert "The list of presse cannot be read." in run("people", "list").out
     assert run("people", "list", "--json").document["people"] == {"presse": None}
@@ -109,9 +109,9 @@ def test_an_export_is_readable_and_a_document(run: Run, desk: Desk) -> None:
     _publish(desk)
     _suppress(run)
     shown = run("people", "export", ANA)
-    assert "1 publications were for this person:" in shown.out
+    assert "1 publication was for this person:" in shown.out
     assert "Accident de la circulation" in shown.words
-    assert "Not written to: *" in shown.words
+    assert "No longer written to: *" in shown.words
     document = run("people", "export", ANA, "--json").document
     assert [each["outcome"] for each in document["deliveries"]] == ["posted"]
     assert document["suppressions"][0]["source"] == "operator"
@@ -123,8 +123,8 @@ def test_an_erasure_states_what_stays(run: Run, desk: Desk) -> None:
     _publish(desk)
     _suppress(run)
     erased = run("people", "erase", ANA)
-    assert "The address was erased, and 1 publications are not linked to the person any more." in erased.words
-    assert "1 suppressions were erased." in erased.out
+    assert "The address was erased, and 1 publication is not linked to the person any more." in erased.words
+    assert "1 suppression was erased." in erased.out
     assert "Still on the list of: presse." in erased.out
     assert "No address was stored" in run("people", "erase", ANA).out
     assert run("people", "erase", BEN, "--json").document["deliveries"] == 1

@@ -108,10 +108,10 @@ def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk,
     assert run("held", doubted, "--show-addresses").code == 2
     unknown = run("resolve", doubted, "--recipient", "nobody@x.example", "--posted")
     assert unknown.code == 2
-    assert "1 of the people named are not in doubt" in unknown.err
+    assert "1 of the people named is not in doubt" in unknown.err
     assert "nobody@" not in unknown.err
     done = run("resolve", doubted, "--recipient", person["key"][:12], "--posted")
-    assert (done.code, done.out) == (0, f"Delivery {doubted}, 1 people named: it counts as posted.\n")
+    assert (done.code, done.out) == (0, f"Delivery {doubted} counts as posted for 1 person.\n")
     assert run("held", doubted).out == "Nobody is in doubt.\n"
     assert run("held", "999").code == 2
     assert "brigadier has settled who was held." in run("status").words

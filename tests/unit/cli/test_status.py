@@ -251,7 +251,7 @@ def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: 
     assert "25 incidents are open, 1 of them overdue. The most urgent:" in lines
     assert "  … and 22 more: policenotify incidents" in lines
     assert [line.split()[1] for line in lines if line.startswith("  bluesky: ")] == ["25"]
-    assert "; the oldest waits since 20" in ran.out
+    assert "; the oldest has been waiting since 20" in ran.out
     assert "  … and 17 more: policenotify status --all" in lines
     _, _, older = ran.out.partition("\nOlder, and not finished yet:\n")
     assert "opening of I000" in older.splitlines()[0]
@@ -344,7 +344,7 @@ def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
     assert "✘ bluesky (bluesky): blocked · 1 waiting, 1 posted\n" in ran.out
     assert "✘ presse (email): unusable" in ran.out
     assert "→ Make it readable. Its messages wait" in ran.words
-    assert "The oldest waits since 20" in ran.out
+    assert "The oldest has been waiting since 20" in ran.out
     run("resume", "bluesky")
     with desk.publisher([]) as publisher:
         publisher.journal.channels.pause("bluesky", publisher.journal.now() + timedelta(hours=1))
@@ -378,5 +378,5 @@ def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk:
     assert ran.code == 3
     assert "→ policenotify resolve 1 --posted" in ran.out
     assert "→ policenotify held 2" in ran.out
-    assert " · 1 people\n" in ran.out
+    assert " · 1 person\n" in ran.out
     assert [one["delivery"] for one in run("held", "--json").document["deliveries"]] == [1, 2]

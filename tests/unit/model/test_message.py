@@ -501,7 +501,7 @@ def test_a_refusal_names_the_character_and_its_place() -> None:
             "translations: alts: one for each image, in the same order, or none",
         ),
         ({"images": [{"data": "aaaa"}]}, "images.0.alt"),
-        ({"images": [{"alt": "a"}]}, "path: an image is given by exactly one of path, data and digest"),
+        ({"images": [{"alt": "a"}]}, "path: an image is given by exactly one of path, data or digest"),
         ({"images": [{"alt": "a", "path": Path("a"), "digest": "0" * 64}]}, "path: an image is given by exactly one"),
         ({"images": [{"alt": "a", "digest": "AB" * 32}]}, "images.0.digest"),
         ({"images": [{"alt": "a", "path": ""}]}, "images.0.path"),

@@ -102,10 +102,10 @@ def test_a_rate_is_read_as_written(text: str, rate: Rate) -> None:
     [
         ("fast", "'fast' is not a rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
         ("30 per 5", "'30 per 5' is not a rate; write one such as '30 per 5 min' or '100 per day, 20 at once'"),
-        ("0 per day", "a rate is at least 1 post, in more than no time and at most 366 days"),
-        ("5 per 0 min", "a rate is at least 1 post, in more than no time and at most 366 days"),
-        ("5 per 400 days", "a rate is at least 1 post, in more than no time and at most 366 days"),
-        ("5 per day, 6 at once", "of 5 posts no more can leave at once, and no fewer than 1"),
+        ("0 per day", "a rate is at least 1 post, in a time above 0 and up to 366 days"),
+        ("5 per 0 min", "a rate is at least 1 post, in a time above 0 and up to 366 days"),
+        ("5 per 400 days", "a rate is at least 1 post, in a time above 0 and up to 366 days"),
+        ("5 per day, 6 at once", "of 5 posts, from 1 to 5 may leave at once"),
         ("5 per day, 0 at once", "with 0 at once nothing would ever leave"),
     ],
 )

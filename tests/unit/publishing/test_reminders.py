@@ -132,7 +132,7 @@ def test_each_level_is_raised_once_by_the_first_process(
     )  # fmt: skip
     assert (first.headline, first.place) == ("Accident de la circulation", "Montpellier, avenue de Toulouse")
     assert caplog.records[0].getMessage() == (
-        "Incident … (traffic_accident) is overdue since 2026-03-02 07:30 UTC, reminder 1: "
+        "Incident … (traffic_accident) has been overdue since 2026-03-02 07:30 UTC, reminder 1: "
         "its end or an update is owed. See: policenotify incidents"
     )
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 5
@@ -404,7 +404,7 @@ def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(i
         (9, False),
         *[(0, True)] * 2,
     ]
-    assert "So it is for 9 more: policenotify incidents" in str(told[20])
+    assert "9 more are overdue: policenotify incidents" in str(told[20])
     assert (len(installation.duty.said), len(installation.drill.said)) == (21, 2)
     assert "(+ 9)" in _texts(installation.duty)[20]
     first = publisher.incident("I-000")

@@ -313,7 +313,7 @@ def test_each_language_follows_its_own_thread() -> None:
     silent = _plan(_message("end"), history, (EXPATS,))
     assert [(leg.language, leg.reply_to, leg.skip) for leg in silent] == [
         ("fr", (IDS[0],), ""),
-        ("en", (), "The message does not speak 'en'."),
+        ("en", (), "The message has no text in 'en'."),
     ]
     speaking = _plan(_message("end", translations=[ENGLISH]), history, (EXPATS,))
     assert [(leg.language, leg.part, leg.reply_to) for leg in speaking] == [("fr", 0, (IDS[0],)), ("en", 1, (IDS[0],))]
@@ -328,7 +328,7 @@ def test_an_update_may_begin_to_speak_another_language_and_an_end_does_not() -> 
 
 def test_an_end_reaches_those_whose_language_it_does_not_speak() -> None:
     legs = _plan(_message("end"), _history((_part(EXPATS, language="en"),)), (EXPATS,))
-    assert [(leg.language, leg.skip) for leg in legs] == [("fr", ""), ("en", "The message does not speak 'en'.")]
+    assert [(leg.language, leg.skip) for leg in legs] == [("fr", ""), ("en", "The message has no text in 'en'.")]
 
 
 def test_an_end_of_an_unpublished_incident_goes_where_an_opening_would() -> None:

@@ -40,7 +40,7 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
             channels = {channel.name: channel for channel in configured_channels(settings)[0]}
             done = People(journal, channels, journal.clock).bounce(mail, recipients)
     except PolicenotifyError as error:
-        click.echo(f"{error}", err=True)
+        click.echo(str(error), err=True)
         return Exit.TRY_AGAIN
     text = f"{done.kind} {done.status}".strip() + f": {done.result or 'ignored'}"
     call.answer({"kind": done.kind, "status": done.status, "result": done.result}, f"{text}\n")

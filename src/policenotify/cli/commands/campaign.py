@@ -15,12 +15,12 @@ from policenotify.cli import output
 from policenotify.cli.ages import AGE_FORMS, age_of
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
-from policenotify.cli.commands.draft import draft_lines, typed_reason
+from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
-from policenotify.cli.usage import BadParameter
+from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.model.receipt import local_time
 from policenotify.translation import AnyText, Text
 
@@ -78,7 +78,7 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
     }
     count = output.prose(
         Text.counted(
-            "{count} campaigns, {occurrences} occurrences in the year ahead.",
+            "{count} campaign, {occurrences} occurrences in the year ahead.",
             "{count} campaigns, {occurrences} occurrences in the year ahead.",
             count=len(campaigns),
             occurrences=result.occurrences,
@@ -285,7 +285,7 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
 
 
 @campaign.command("report", short_help="Show what was published where.", epilog=exit_codes("6 no journal"))
-@single_value("--since", metavar="AGE", help=f"From this age on: {AGE_FORMS}.  [default: a year]")
+@single_value("--since", metavar="AGE", help=f"From this age on: {AGE_FORMS!s}.  [default: a year]")
 @common
 @pass_context
 def report(call: CliContext, since: str | None) -> Exit:
@@ -317,7 +317,7 @@ def report(call: CliContext, since: str | None) -> Exit:
     }
     head = output.prose(
         Text.counted(
-            "{count} publications of campaigns since {after}.",
+            "{count} publication of campaigns since {after}.",
             "{count} publications of campaigns since {after}.",
             count=len(published),
             after=local_time(after, zone),
@@ -335,15 +335,18 @@ def _report_lines(
         yield f"  {theme['category']}: {theme['publications']} ({theme['share']:.0%})"
     for channel in channels:
         yield Text.counted(
-            "  on {channel}: {count} posts, {posted} posted",
+            "  on {channel}: {count} post, {posted} posted",
             "  on {channel}: {count} posts, {posted} posted",
             count=int(str(channel["posts"])),
             channel=channel["channel"],
             posted=channel["posted"],
         )
     for row in campaigns:
-        remarks = ", ".join(f"{row[name]} {name}" for name in _REMARKS if row[name])
-        yield f"  {row['name']}: {row['published']} published{f'; {remarks}' if remarks else ''}"
+        published = Text("{name}: {published} published", name=row["name"], published=row["published"])
+        remarks = Text.join(
+            ", ", (Text("{count} {remark}", count=row[name], remark=Text.word(name)) for name in _REMARKS if row[name])
+        )
+        yield Text.join("", ("  ", Text.join("; ", (published, remarks))))
 
 
 def _themes(published: Sequence[PublicationSummary]) -> list[dict[str, object]]:

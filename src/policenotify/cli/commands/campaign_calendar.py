@@ -67,7 +67,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
         if ics is not None:
             _write(ics, icalendar([entry for entry, _ in forecast], campaigns, now=now))
     entries = [entry for _, entry in forecast]
-    written = [output.prose(f"Written: {ics}")] if ics is not None else []
+    written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
     answer = CalendarAnswer(first=first, last=last, occurrences=tuple(entries), ics=ics)
     call.emit(answer, *_page(entries, campaigns, first, last), *written)
     return Exit.OK
@@ -92,7 +92,12 @@ def _months(typed: str | None, months: int, today: date) -> tuple[date, date]:
     year, month = number // 12, number % 12 + 1
     if year > MAXYEAR:
         raise BadParameter(
-            Text("{months} months from {typed} reach beyond all years.", months=months, typed=typed),
+            Text.counted(
+                "{count} month from {typed} reaches beyond all years.",
+                "{count} months from {typed} reach beyond all years.",
+                count=months,
+                typed=typed or "",
+            ),
             param_hint="--months",
         )
     return first, date(year, month, monthrange(year, month)[1])

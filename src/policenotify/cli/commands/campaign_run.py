@@ -48,7 +48,7 @@ campaign_files = click.argument(
     epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 a channel needs attention; 6 no journal"),
 )
 @campaign_files
-@click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="How long to deliver.")
+@click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="Longest time to deliver.")
 @common
 @pass_context
 def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
@@ -230,4 +230,4 @@ def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
     if not result.published and not result.decisions and not result.problems:
         yield output.prose(Text("Nothing is due."))
     if result.next_at:
-        yield output.prose(f"Next: {local_time(result.next_at, zone)}.")
+        yield output.prose(Text("Next: {next_at}.", next_at=local_time(result.next_at, zone)))

@@ -20,10 +20,10 @@ from policenotify.cli.usage import UsageError
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import IncidentNotFound, SettingsError
 from policenotify.model.history import Outcome
-from policenotify.model.receipt import local_time
+from policenotify.model.receipt import counted, local_time
 from policenotify.model.status import ChannelProblem
 from policenotify.publishing.status import read_status, removed_channel
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def drain(call: CliContext, budget: float) -> Exit:
 
 
 def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(answer.outcomes.items()))
-    yield output.prose(f"Deliveries: {counts}." if counts else Text("Nothing was waiting."))
+    counts = Text.join(", ", (counted(outcome, count) for outcome, count in sorted(answer.outcomes.items())))
+    yield output.prose(Text("Deliveries: {counts}.", counts=counts) if counts else Text("Nothing was waiting."))
     due = answer.next_due
     yield output.prose(
         Text("Something is due next at {due}.", due=local_time(due, zone)) if due else Text("Nothing is due.")
@@ -102,7 +102,7 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
             )
         )
     for problem in answer.channel_problems.values():
-        yield output.prose(problem.text)
+        yield output.prose(text_of(problem))
 
 
 @click.command(
@@ -146,7 +146,10 @@ def worker(call: CliContext, grace: float) -> Exit:
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
     if end.failure is not None:  # the journal's own alarm, in the log, says what to do
         ended_by = type(end.failure).__name__
-        call.emit({"ended_by": ended_by, "finished": end.finished}, output.prose(f"Ended: {end.failure.event}"))
+        call.emit(
+            {"ended_by": ended_by, "finished": end.finished},
+            output.prose(Text("Ended: {event}", event=end.failure.event)),
+        )
         return Exit.TAKEN_AWAY
     left = (
         Text("Posts under way have finished.")
@@ -189,7 +192,7 @@ def stop(call: CliContext, reason: str) -> Exit:
 @click.command("resume", epilog=exit_codes("1 no such channel; 3 all is still stopped; 6 no journal"))
 @click.argument("which", required=False, metavar="[CHANNEL|PUBLICATION]", shell_complete=completion.channels_and_paused)
 @click.option(
-    "--channel", metavar="NAME", shell_complete=completion.channels, help="Of a paused publication only this."
+    "--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel of a paused publication."
 )
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 @common
@@ -216,7 +219,7 @@ def resume(call: CliContext, which: str | None, channel: str | None, reason: str
         done = operations.resume(which, actor=actor, reason=reason)
     unchanged = Text("Nothing was stopped.") if which is None else Text("{which} was not blocked.", which=which)
     resumed = Text("Everything is resumed.") if which is None else Text("{which} is resumed.", which=which)
-    more = [output.prose(plain(f"But: {done.still_stopped}"))] if done.still_stopped else []
+    more = [output.prose(Text("But: {still_stopped}", still_stopped=done.still_stopped))] if done.still_stopped else []
     call.emit(done, output.prose(resumed if done.resumed else unchanged), *more)
     return Exit.ATTENTION if more else Exit.OK
 
@@ -243,7 +246,7 @@ def _resume_sending(call: CliContext, operations: Operations, name: str, *, chan
     return Exit.OK
 
 
-@click.command("resolve", epilog=exit_codes("2 nothing of it is held; 6 no journal"))
+@click.command("resolve", epilog=exit_codes("6 no journal"))
 @click.argument("delivery", type=int, shell_complete=completion.held_deliveries)
 @click.option(
     "--posted/--not-posted", default=None, required=True, help="It is published; or it is not: send it again."
@@ -274,8 +277,8 @@ def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str
     text = Text("Delivery {delivery} {result}.", delivery=delivery, result=result)
     if done.people:
         text = Text.counted(
-            "Delivery {delivery}, {count} people named: it {result}.",
-            "Delivery {delivery}, {count} people named: it {result}.",
+            "Delivery {delivery} {result} for {count} person.",
+            "Delivery {delivery} {result} for {count} people.",
             delivery=delivery,
             count=done.people,
             result=result,

@@ -13,7 +13,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.translation import Text
 
 _EXITS = exit_codes(
-    Text("1 settings or keys wrong; 3 a channel is, or others may read a file; 4 overdue; 5 no worker; 6 no journal")
+    "1 settings or keys wrong; 3 a channel is wrong, or others may read a file; 4 overdue; 5 no worker; 6 no journal"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import timedelta, tzinfo
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from policenotify.cli import completion
 from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import Typed, opening_options, single_value, to_option
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from policenotify.model.message import Message
     from policenotify.publishing.publisher import Publisher
 
-_EXITS = exit_codes(Text("1 nothing was changed; 6 no journal"))
+_EXITS = exit_codes("1 nothing was changed; 6 no journal")
 _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree in a few, as in 16
 
 _draft = click.argument("draft", shell_complete=completion.open_drafts)
-_digest = single_value("--digest", metavar="DIGEST", required=True, help="Of what you read: policenotify drafts DRAFT.")
+_digest = single_value(
+    "--digest", metavar="DIGEST", required=True, help="Digest of what you read: policenotify drafts DRAFT."
+)
 _reason = single_value("--reason", metavar="TEXT", help="Why, in your own words.")
 _wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
 
@@ -84,7 +86,7 @@ def submit(call: CliContext, /, *, draft: str, reason: str | None) -> Exit:
 
 @click.command("approve", epilog=exit_codes("1 not approved; 3 a channel needs attention; 6 no journal"))
 @_draft
-@single_value("--digest", metavar="DIGEST", help="Of what you read: policenotify drafts DRAFT.")
+@single_value("--digest", metavar="DIGEST", help="Digest of what you read: policenotify drafts DRAFT.")
 @click.option("--second", is_flag=True, help="The second reading of an urgent publication: nothing to change.")
 @click.option("--only", is_flag=True, help="Approve it only: it is published later, by hand.")
 @_reason
@@ -150,7 +152,7 @@ def return_(call: CliContext, /, *, draft: str, digest: str, reason: str | None)
 
 @click.command("reject", epilog=_EXITS)
 @_draft
-@single_value("--digest", metavar="DIGEST", help="Of what you read: policenotify drafts DRAFT.")
+@single_value("--digest", metavar="DIGEST", help="Digest of what you read: policenotify drafts DRAFT.")
 @click.option("--second", is_flag=True, help="The second reading of an urgent publication: it must be changed.")
 @_reason
 @common
@@ -219,7 +221,7 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
 def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float | None) -> Exit:
     """Take back a draft, or delete the posts of one publication with their pictures.
 
-    Only where the network can delete; mails and SMS cannot be taken back. What of it still waits is not sent. Its
+    Only where the network can delete; mails and SMS cannot be taken back. Whatever of it still waits is not sent. Its
     incident goes on, and its readers learn nothing: for them, correct or cancel it.
 
     \b
@@ -247,7 +249,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         posts = [receipt for receipt in publication if receipt.operation is not Operation.DELETE]
         left = sorted({receipt.channel for receipt in posts if receipt.outcome in may_be_out})
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
-        text = text if left else Text("No post of it is out.")
+        text = text if left else Text("None of its posts is out.")
         answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
         call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.zone))
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
@@ -268,18 +270,6 @@ def submit_message(
     with typed_reason():
         made = publisher.drafts.submit(made.id, actor=call.actor, reason=typed["reason"] or "")
     return _shown(call, made, publisher)
-
-
-@contextmanager
-def typed_reason() -> Iterator[None]:
-    """Report a reason that is too short as a wrong option."""
-    try:
-        yield
-    except ValueError as error:
-        if type(error) is not ValueError:  # its own kinds are reported as they are
-            raise
-        name, _, problem = str(error).partition(": ")
-        raise UsageError(f"--{name.replace('_', '-')}: {problem}.") from None
 
 
 def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "") -> Exit:
@@ -325,8 +315,11 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     from policenotify.model.receipt import local_time
 
     zone, message = publisher.zone, draft.message
-    about = f"{message.stage} of {message.incident}" if message.incident else message.stage
-    yield output.line(f"Draft {draft.id}: {draft.state} · {message.category} · {about}", "bold")
+    about: AnyText = message.stage
+    if message.incident:
+        about = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)
+    what = Text("Draft {id}: {state}", id=draft.id, state=draft.state)
+    yield output.line(Text.join(" · ", (what, message.category, about)), "bold")
     yield output.quoted(message.headline)
     yield output.paragraph(
         Text(

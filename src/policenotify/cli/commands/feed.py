@@ -15,7 +15,7 @@ from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
 from policenotify.settings import Settings, configured_channels, read_settings
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 
@@ -31,7 +31,7 @@ class _Feed(Protocol):
 @click.group("feed", epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"))
 @common
 def feed() -> None:
-    """Look after the channels on the network `feed`.
+    """Maintain the channels on the network `feed`.
 
     \b
     Examples:
@@ -39,12 +39,16 @@ def feed() -> None:
     """
 
 
-@feed.command("rebuild", epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"))
+@feed.command(
+    "rebuild",
+    short_help="Write all files of a feed again.",
+    epilog=exit_codes("1 settings wrong; 3 a folder cannot be written"),
+)
 @click.argument("channel", required=False, shell_complete=completion.channels)
 @common
 @pass_context
 def rebuild(call: CliContext, channel: str | None) -> Exit:
-    """Draw all files of a feed again from its items: of one CHANNEL or of all feeds.
+    """Write all files of a feed again from its items: of one CHANNEL or of all feeds.
 
     The journal is not needed. Only files whose content has changed are written. Run it after an update of policenotify,
     after a restore, and from a timer, so that ended incidents leave the feeds on a quiet day, too.
@@ -61,14 +65,21 @@ def rebuild(call: CliContext, channel: str | None) -> Exit:
         try:
             changed[config.name] = _rebuilt(config)
         except ChannelError as error:
-            problems[config.name] = text_of(error)
+            problems[config.name] = error.text
     lines = [output.line(f"{name}  {path}") for name, paths in changed.items() for path in paths]
     lines += [
-        output.prose(Text("{paths_count} files of {name} have changed.", paths_count=len(paths), name=name))
+        output.prose(
+            Text.counted(
+                "{count} file of {name} has changed.",
+                "{count} files of {name} have changed.",
+                count=len(paths),
+                name=name,
+            )
+        )
         for name, paths in changed.items()
     ]
     lines += [
-        output.prose(Text("{name} could not be drawn: {problem}", name=name, problem=problem))
+        output.prose(Text("{name} could not be written: {problem}", name=name, problem=problem))
         for name, problem in problems.items()
     ]
     call.emit(
@@ -95,7 +106,7 @@ def _feeds(settings: Settings, channel: str | None) -> Iterator[ChannelConfig]:
         elif config.name == channel:
             raise SettingsError(
                 Text(
-                    "The channel {channel!r} is on {network!r}, which draws no files.",
+                    "The channel {channel!r} is on {network!r}, which writes no files.",
                     channel=channel,
                     network=config.network,
                 )

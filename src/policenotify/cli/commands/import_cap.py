@@ -62,7 +62,7 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
         answer = ImportAnswer(
             draft=DraftResult.of(done.draft),
             known=done.known,
-            findings=tuple(f"{each.code} {each.field}: {each.reason}" for each in done.findings),
+            findings=tuple(f"{each.code} {each.field}: {each.reason!s}" for each in done.findings),
         )
         call.emit(answer, *page)
     return Exit.OK

@@ -11,12 +11,12 @@ from policenotify.cli import output
 from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import typed_reason
 from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 from policenotify.validation import indented
 
-_UNCHANGED = Text("6 no journal, or what was sealed was changed")
+_UNCHANGED = "6 no journal, or what was sealed was changed"
 
 
 @click.group("journal", epilog=exit_codes(_UNCHANGED))
@@ -65,21 +65,26 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
     lines = [
-        Text(
-            "{incidents} incidents, {messages} messages outside incidents",
-            incidents=done.incidents,
-            messages=done.messages,
+        Text.join(
+            ", ",
+            (
+                Text.counted("{count} incident", "{count} incidents", count=done.incidents),
+                Text.counted(
+                    "{count} message outside incidents", "{count} messages outside incidents", count=done.messages
+                ),
+            ),
         ),
-        Text(
-            "{publications} publications with {recipients} recipients",
-            publications=done.publications,
-            recipients=done.recipients,
+        Text.counted(
+            "{count} publication with {recipients}",
+            "{count} publications with {recipients}",
+            count=done.publications,
+            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
         ),
-        Text("{pictures} pictures, {drafts} drafts", pictures=done.pictures, drafts=done.drafts),
+        Text.join(", ", (_pictures(done.pictures), Text.counted("{count} draft", "{count} drafts", count=done.drafts))),
     ]
     head = Text(
         "{text}, of before {before}:",
-        text=Text("Would be purged") if dry_run else "Purged",
+        text=Text("Would be purged") if dry_run else Text("Purged"),
         before=local_time(before, zone),
     )
     kept = Text(
@@ -118,18 +123,16 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
     from policenotify.publishing.arguments import checked_reason
 
     with call.journal() as (_, opened):
-        try:
+        with typed_reason():
             reason = checked_reason("reason", reason)
-        except ValueError as error:
-            raise UsageError(f"--{error}.") from None
         done = opened.retention.erase(which, call.actor, reason)
     head = output.line(
         Text.counted(
-            "Erased: {count} publications, {recipients} recipients, {pictures} pictures.",
-            "Erased: {count} publications, {recipients} recipients, {pictures} pictures.",
+            "Erased: {count} publication, {recipients}, {pictures}.",
+            "Erased: {count} publications, {recipients}, {pictures}.",
             count=done.publications,
-            recipients=done.recipients,
-            pictures=done.pictures,
+            recipients=Text.counted("{count} recipient", "{count} recipients", count=done.recipients),
+            pictures=_pictures(done.pictures),
         ),
         "bold",
     )
@@ -191,7 +194,7 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
     last = [output.line(Text("The last seal: {line}", line=line))] if line else []
     call.emit(
         {"events": events, "line": line},
-        output.prose(Text.counted("{count} events sealed.", "{count} events sealed.", count=events)),
+        output.prose(Text.counted("{count} event sealed.", "{count} events sealed.", count=events)),
         *last,
     )
     return Exit.OK
@@ -218,9 +221,7 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
         batches, line = opened.audit.verify(against or ""), opened.audit.printed_seal()
     page = [
         output.prose(
-            Text.counted(
-                "{count} sealed batches, all unchanged.", "{count} sealed batches, all unchanged.", count=batches
-            )
+            Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
         )
     ]
     if line:
@@ -331,3 +332,7 @@ def restored(call: CliContext) -> Exit:
     text = Text("Marked as restored. {doubted} open deliveries count as in doubt.", doubted=doubted)
     call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
     return Exit.OK
+
+
+def _pictures(count: int) -> Text:
+    return Text.counted("{count} picture", "{count} pictures", count=count)

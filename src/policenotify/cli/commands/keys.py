@@ -13,7 +13,7 @@ from policenotify.errors import JournalError
 from policenotify.translation import Text
 from policenotify.validation import indented
 
-_CODES = Text("1 settings or keys wrong; 6 no journal")
+_CODES = "1 settings or keys wrong; 6 no journal"
 
 
 @click.group("keys", epilog=exit_codes(_CODES))

@@ -30,7 +30,7 @@ from policenotify.errors import SettingsError, UnknownNetwork
 from policenotify.networks.registry import Network, check_networks, default_capabilities
 from policenotify.networks.registry import networks as installed_networks
 from policenotify.publishing.results import Result
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _TYPES = {
@@ -107,7 +107,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
         try:
             known = _described(network.load())
         except SettingsError as error:  # such as one of two packages that claim the same name
-            problem = text_of(error)
+            problem = error.text
     return NetworkInfo(
         name=network.name,
         package=network.package,
@@ -353,7 +353,7 @@ def show_network(context: click.Context, call: CliContext, name: str) -> Exit:
     installed = installed_networks()
     infos = [network_info(network, "") for network in installed if network.name == name]  # no other is imported
     if not infos:
-        hint = did_you_mean(name, {network.name for network in installed}, known="Installed")
+        hint = did_you_mean(name, {network.name for network in installed}, known=Text("Installed"))
         raise UnknownNetwork(Text("No installed package offers the network {name!r}. {hint}", name=name, hint=hint))
     if context.meta["example"] and not infos[0].problem:
         text = example(infos[0], call.say)

@@ -30,7 +30,10 @@ _LONGEST: Final = 20  # characters: the module's name is written several times o
 )
 @click.argument("name")
 @click.option(
-    "--folder", metavar="FOLDER", help="Where to.  [default: policenotify-NAME here]", shell_complete=completion.files
+    "--folder",
+    metavar="FOLDER",
+    help="Folder to write.  [default: policenotify-NAME here]",
+    shell_complete=completion.files,
 )
 @common
 @pass_context

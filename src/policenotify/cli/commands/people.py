@@ -14,12 +14,12 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.usage import BadParameter, UsageError, typed_reason
 from policenotify.errors import SettingsError
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
 from policenotify.settings import configured_channels
-from policenotify.translation import Text
+from policenotify.translation import Text, text_of
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
         yield settings, People(journal, channels, journal.clock), journal.now()
 
 
-@people.command("list", epilog=exit_codes("6 no journal"))
+@people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
 @click.argument("channel", required=False, shell_complete=completion.channels)
 @click.option("--suppressed", is_flag=True, help="Show who is not written to, one by one.")
 @common
@@ -80,7 +80,11 @@ def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
         ]
         call.emit({"suppressed": listed}, *lines)
         return Exit.OK
-    lines = [output.line(f"{name}  {count} people") for name, count in counts.items() if count is not None]
+    lines = [
+        output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
+        for name, count in counts.items()
+        if count is not None
+    ]
     lines += [
         output.prose(Text("The list of {name} cannot be read.", name=name))
         for name, count in counts.items()
@@ -91,7 +95,7 @@ def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
         *lines,
         output.prose(
             Text.counted(
-                "{count} suppressions. To show them: policenotify people list --suppressed",
+                "{count} suppression. To show them: policenotify people list --suppressed",
                 "{count} suppressions. To show them: policenotify people list --suppressed",
                 count=len(found),
             )
@@ -104,13 +108,16 @@ def _document(suppression: Suppression) -> dict[str, object]:
     return suppression.model_dump(mode="json")
 
 
-def _line(each: Suppression, zone: tzinfo) -> str:
-    until = f" until {local_time(each.until, zone)}" if each.until else ""
-    since = f"since {local_time(each.since, zone)}{until}"
-    return f"{each.channel or '*'}  {each.key[:_SHOWN]}  {each.source}  {since}  {each.evidence}"
+def _line(each: Suppression, zone: tzinfo) -> Text:
+    since = Text("since {since}", since=local_time(each.since, zone))
+    if each.until:
+        since = Text("{since} until {until}", since=since, until=local_time(each.until, zone))
+    return Text.join("  ", (each.channel or "*", each.key[:_SHOWN], each.source, since, each.evidence))
 
 
-@people.command("add", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
+@people.command(
+    "add", short_help="Add an address to a list.", epilog=exit_codes("1 the list cannot be changed; 6 no journal")
+)
 @click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
 @click.argument("address")
 @click.option("--source", metavar="TEXT", required=True, help="Where the person asked for it: the proof of consent.")
@@ -146,7 +153,11 @@ def add(call: CliContext, name: str, address: str, source: str) -> Exit:
     return Exit.OK
 
 
-@people.command("remove", epilog=exit_codes("1 the list cannot be changed; 6 no journal"))
+@people.command(
+    "remove",
+    short_help="Remove an address from a list.",
+    epilog=exit_codes("1 the list cannot be changed; 6 no journal"),
+)
 @click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
 @click.argument("address")
 @common
@@ -210,7 +221,11 @@ def _list(settings: Settings, name: str) -> tuple[Path, list[str]]:
     return settings.place.parent / file, users
 
 
-@people.command("suppress", epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"))
+@people.command(
+    "suppress",
+    short_help="Stop writing to an address at once.",
+    epilog=exit_codes("1 not allowed, or no such channel; 6 no journal"),
+)
 @click.argument("address")
 @click.option("--reason", metavar="TEXT", required=True, help="Why. It is kept, so write no name and no address.")
 @click.option("--until", metavar="TIME", help="When it ends by itself: 31/12, +30d. Default: never.")
@@ -232,20 +247,18 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
         try:
             end = parse_future(until, now=now, zone=settings.zone) if until else None
         except ValueError as error:
-            raise BadParameter(f"{error}.", param_hint="--until") from None
-        try:
+            raise BadParameter(Text("{text}.", text=text_of(error)), param_hint="--until") from None
+        with typed_reason():
             newly = people.suppress(address, actor=actor, reason=reason, channel=channel, until=end)
-        except SettingsError:  # which is a ValueError, too
-            raise
-        except ValueError as error:
-            raise UsageError(f"--{error}.") from None
     done = Text("Nothing is sent to this person any more.") if newly else Text("This person was suppressed already.")
     document = {"channel": channel, "suppressed": newly, "until": end.isoformat() if end else None, "actor": actor}
     call.emit(document, output.prose(done))
     return Exit.OK
 
 
-@people.command("release", epilog=exit_codes("1 no such channel; 2 nobody is named; 6 no journal"))
+@people.command(
+    "release", short_help="Write again to an address.", epilog=exit_codes("1 no such channel; 6 no journal")
+)
 @click.argument("address", required=False)
 @_channel_option
 @click.option("--all", "everybody", is_flag=True, help="Everybody on the channel.")
@@ -268,7 +281,7 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     with _opened(call) as (_, people, _):
         count = people.release(address, actor=actor, channel=channel)
     done = (
-        Text.counted("{count} suppressions ended.", "{count} suppressions ended.", count=count)
+        Text.counted("{count} suppression ended.", "{count} suppressions ended.", count=count)
         if count
         else Text("Nobody like that is suppressed.")
     )
@@ -276,7 +289,9 @@ def release(call: CliContext, address: str | None, channel: str | None, *, every
     return Exit.OK
 
 
-@people.command("export", epilog=exit_codes("1 not allowed; 6 no journal"))
+@people.command(
+    "export", short_help="Show what the journal holds about a person.", epilog=exit_codes("1 not allowed; 6 no journal")
+)
 @click.argument("address")
 @common
 @pass_context
@@ -308,7 +323,7 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     )
     yield output.prose(
         Text.counted(
-            "{count} publications were for this person:",
+            "{count} publication was for this person:",
             "{count} publications were for this person:",
             count=len(record.deliveries),
         ),
@@ -316,8 +331,8 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     )
     for delivery in record.deliveries:
         when, what = local_time(delivery.published_at, zone), delivery.headline or delivery.category
-        why = f"  {delivery.reason}" if delivery.reason else ""
-        yield output.line(f"  {when}  {delivery.channel}  {delivery.outcome}  {what}  {delivery.publication}{why}")
+        words = (when, delivery.channel, delivery.outcome, what, delivery.publication, delivery.reason)
+        yield output.line(Text.join("", ("  ", Text.join("  ", words))))
     for report in record.reports:
         status = f" ({report.status})" if report.status else ""
         when = local_time(report.at, zone)
@@ -334,10 +349,12 @@ def _record_lines(record: PersonRecord, zone: tzinfo) -> Iterator[Part]:
     if not record.suppressions:
         yield output.prose(Text("The person is written to."))
     for suppression in record.suppressions:
-        yield output.line(Text("Not written to: {line}", line=_line(suppression, zone)))
+        yield output.line(Text("No longer written to: {line}", line=_line(suppression, zone)))
 
 
-@people.command("erase", epilog=exit_codes("1 nothing was erased; 6 no journal"))
+@people.command(
+    "erase", short_help="Erase the address of a person.", epilog=exit_codes("1 nothing was erased; 6 no journal")
+)
 @click.argument("address")
 @common
 @pass_context
@@ -358,7 +375,7 @@ def erase(call: CliContext, address: str) -> Exit:
     lines = [
         output.line(
             Text.counted(
-                "{head}, and {count} publications are not linked to the person any more.",
+                "{head}, and {count} publication is not linked to the person any more.",
                 "{head}, and {count} publications are not linked to the person any more.",
                 head=head,
                 count=erased.deliveries,
@@ -368,15 +385,15 @@ def erase(call: CliContext, address: str) -> Exit:
     if erased.ended:
         lines.append(
             output.prose(
-                Text.counted(
-                    "{count} suppressions were erased.", "{count} suppressions were erased.", count=erased.ended
-                )
+                Text.counted("{count} suppression was erased.", "{count} suppressions were erased.", count=erased.ended)
             )
         )
     if erased.kept:
         lines.append(
             output.prose(
-                Text("That the person left stays recorded, under a key, so that no list brings the person back.")
+                Text(
+                    "That the person unsubscribed stays recorded, under a key, so that no list brings the person back."
+                )
             )
         )
     if erased.listed:

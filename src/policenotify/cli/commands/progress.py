@@ -30,7 +30,7 @@ _LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
 @click.command("progress", epilog=exit_codes("1 never published; 3 a person must act; 6 no journal"))
 @click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.publications)
 @click.option("--once", is_flag=True, help="Show it once and exit.")
-@click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Time between two looks.")
+@click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Interval between two looks.")
 @common
 @pass_context
 def progress(call: CliContext, which: str | None, once: bool, every: float | None) -> Exit:
@@ -102,11 +102,13 @@ def _summary(found: Progress) -> Iterator[Part]:
         for reason in delivery.reasons[: output.TOP]:
             yield output.paragraph(output.reason_line(reason))
         if (more := len(delivery.reasons) - output.TOP) > 0:
-            yield output.paragraph(Text("… and {more} more reasons: --json", more=more))
+            yield output.paragraph(
+                Text.counted("… and {count} more reason: --json", "… and {count} more reasons: --json", count=more)
+            )
         if delivery.wrong_rows:
             yield output.paragraph(
                 Text.counted(
-                    "{count} rows of the list name nobody.",
+                    "{count} row of the list names nobody.",
                     "{count} rows of the list name nobody.",
                     count=delivery.wrong_rows,
                 )

@@ -21,7 +21,7 @@ from policenotify.cli.options import (
     single_value,
     to_option,
 )
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from policenotify.model.receipt import Publication
     from policenotify.publishing.publisher import Publisher
 
-_EXITS = exit_codes(Text("1 not published; 3 a channel needs attention; 6 no journal"))
+_EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
 
 
 @click.command("publish", epilog=_EXITS)
@@ -176,7 +176,7 @@ def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
     from policenotify.cli.bar import shown_while_sending
-    from policenotify.cli.commands.draft import submit_message, typed_reason
+    from policenotify.cli.commands.draft import submit_message
     from policenotify.cli.message import default_key, spans_of
     from policenotify.cli.times import confirm_times, typed_times
     from policenotify.errors import IdempotencyConflict
@@ -214,7 +214,6 @@ def _publish(
 
 
 def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
-    from policenotify.cli.commands.draft import typed_reason
 
     wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
     with closing(call.publisher()) as publisher:
@@ -246,9 +245,9 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
     from policenotify.model.receipt import local_time
 
     publication, zone = answer.publication, publisher.zone
-    lines = [output.line(f"Publication: {publication.id}")]
+    lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
-        lines.append(output.line(f"Incident: {publication.incident}"))
+        lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.

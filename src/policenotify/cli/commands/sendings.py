@@ -58,7 +58,7 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
 def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
     """Abort the sending of a publication to the people who still wait, in all processes, for good.
 
-    Nothing is published by it, and no message is taken back: everybody who has the message keeps it, and still gets the
+    This publishes nothing, and no message is taken back: everybody who has the message keeps it, and still gets the
     end of the incident. People in doubt are held. If you are not sure, pause it first.
 
     \b
@@ -71,7 +71,7 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
         found = find_publication(operations.journal, which, operations.zone)
         done = operations.abort_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
     text = Text.counted(
-        "Aborted on {channels}. {count} people who were known do not get it.",
+        "Aborted on {channels}. {count} person who was known does not get it.",
         "Aborted on {channels}. {count} people who were known do not get it.",
         channels=", ".join(done.channels),
         count=done.people,
@@ -85,9 +85,7 @@ def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
     return Exit.OK
 
 
-@click.command(
-    "held", epilog=exit_codes("2 no such delivery; 3 something is held, or a list cannot be read; 6 no journal")
-)
+@click.command("held", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
 @click.argument("delivery", type=int, required=False, shell_complete=completion.held_deliveries)
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
@@ -140,9 +138,9 @@ def _held_deliveries(call: CliContext) -> Exit:
         found, zone = operations.held(), operations.zone
     lines: list[Part] = []
     for each in found:
+        where = f"{each.delivery}  {each.channel} ({each.language})"
         people = Text.counted("{count} person", "{count} people", count=each.people) if each.people else ""
-        at = local_time(each.published_at, zone)
-        lines.append(output.line(Text.join(" · ", (f"{each.delivery}  {each.channel} ({each.language})", at, people))))
+        lines.append(output.line(Text.join(" · ", (where, local_time(each.published_at, zone), people))))
         lines.append(output.quoted(each.headline))
         if each.reason:
             lines.append(output.paragraph(each.reason))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _EXITS = exit_codes(
-    Text("1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal")
+    "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
 )
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
 _SCREEN = 36  # lines: a publication that does not fit is shown in short
@@ -88,12 +88,11 @@ def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
         yield output.prose()
         yield output.prose(Text("Deliveries:"), "bold")
     for name, channel in status.deliveries.items():
-        since = (
-            Text("; the oldest waits since {oldest_waiting}", oldest_waiting=local_time(channel.oldest_waiting, zone))
-            if channel.oldest_waiting
-            else ""
-        )
-        yield output.line(Text("  {name}: {counts}{since}", name=name, counts=counts(channel.outcomes), since=since))
+        text = Text("{name}: {counts}", name=name, counts=counts(channel.outcomes))
+        if channel.oldest_waiting:
+            since = local_time(channel.oldest_waiting, zone)
+            text = Text("{text}; the oldest has been waiting since {since}", text=text, since=since)
+        yield output.line(Text.join("", ("  ", text)))
 
 
 def counts(outcomes: Mapping[Outcome, int]) -> Text:
@@ -191,7 +190,10 @@ def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[Part]:
             yield output.paragraph(problem.remedy, "→ ")
     if channel.oldest_waiting:
         yield output.paragraph(
-            Text("The oldest waits since {oldest_waiting}.", oldest_waiting=local_time(channel.oldest_waiting, zone))
+            Text(
+                "The oldest has been waiting since {oldest_waiting}.",
+                oldest_waiting=local_time(channel.oldest_waiting, zone),
+            )
         )
 
 
@@ -225,8 +227,8 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
     open_now = sum(incident.status is IncidentStatus.OPEN for incident in known)
     count = (
         Text.counted(
-            "{count} of {open_now} open incidents overdue:",
-            "{count} of {open_now} open incidents overdue:",
+            "{count} of {open_now} open incidents is overdue:",
+            "{count} of {open_now} open incidents are overdue:",
             count=len(late),
             open_now=open_now,
         )

@@ -154,7 +154,10 @@ def _category(info: Info, codes: Mapping[str, Sequence[str]]) -> str:
     known = list(dict.fromkeys(chain.from_iterable(codes.get(code, ()) for code in named)))
     if len(known) > 1:
         raise InvalidAlert(
-            Text("its event belongs to several categories here. Give one: --category {known}", known=" or ".join(known))
+            Text(
+                "its event belongs to several categories here. Give one: --category {known}",
+                known=Text.join(Text(" or "), known),
+            )
         )
     if known:
         return known[0]

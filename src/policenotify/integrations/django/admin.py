@@ -72,7 +72,7 @@ def _publish(form: PublishingForm, _row: object, actor: str) -> str | None:
             else say(Text("Submitted to its readers: {headline}", headline=draft.message.headline))
         )
     publication = form.publish(actor=actor, urgent=form.cleaned_data["reason"] if form.as_draft else "")
-    return None if publication is None else say(f"Published: {publication.message.headline}")
+    return None if publication is None else say(Text("Published: {headline}", headline=publication.message.headline))
 
 
 def _is_open(row: IncidentRow) -> bool:

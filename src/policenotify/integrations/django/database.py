@@ -52,8 +52,12 @@ def journal_url(alias: str) -> str:
     database = connections[alias]
     if database.vendor not in {"sqlite", "postgresql"} or in_memory(alias):
         raise SettingsError(
-            f"DATABASES[{alias!r}]: the journal cannot be kept there, only in a file of SQLite or on PostgreSQL. Name "
-            "another one: POLICENOTIFY = {'DATABASE': …}; in tests, where a file is in memory, give it a TEST NAME."
+            Text(
+                "DATABASES[{alias!r}]: the journal cannot be kept there, only in a file of SQLite or on PostgreSQL. "
+                "Name another one: POLICENOTIFY = {{'DATABASE': …}}; in tests, where a file is in memory, give it a "
+                "TEST NAME.",
+                alias=alias,
+            )
         )
     if database.vendor == "sqlite":
         return str(database.settings_dict["NAME"])
@@ -73,7 +77,7 @@ def project_settings(*, tolerant: bool = False, secrets: bool = True) -> Setting
         SettingsError: It is wrong, or the program `policenotify` would find another journal by it.
     """
     if not isinstance(getattr(settings, "POLICENOTIFY", {}), Mapping):
-        raise SettingsError("POLICENOTIFY must be a dict. Nothing was sent. See: manage.py check")
+        raise SettingsError(Text("POLICENOTIFY must be a dict. Nothing was sent. See: manage.py check"))
     read = read_settings(configured("SETTINGS"), tolerant=tolerant, secrets=secrets)
     check_journal(read)
     return read
@@ -87,8 +91,13 @@ def check_journal(read: Settings) -> None:
     """
     if not read.hosted and not _same(read.journal_url, journal_url(alias())):
         raise SettingsError(
-            f"{read.place} names a journal of its own, and this project's is in DATABASES[{alias()!r}]: a stop on the "
-            f'command line would stop nothing here. Write journal = "{IN_DJANGO}" there. Nothing was sent.'
+            Text(
+                "{place} names a journal of its own, and this project's is in DATABASES[{alias!r}]: a stop on the "
+                'command line would stop nothing here. Write journal = "{in_django}" there. Nothing was sent.',
+                place=read.place,
+                alias=alias(),
+                in_django=IN_DJANGO,
+            )
         )
 
 

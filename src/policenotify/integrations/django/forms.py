@@ -217,7 +217,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         advice = []
         for finding in findings:
             excerpt = finding.excerpt(texts)
-            words = say(f"{finding.reason} {_remedy(finding)}")
+            words = say(Text.join(" ", (finding.reason, _remedy(finding))))
             text = f"“{excerpt}”: {words}" if excerpt else words
             if advises or not finding.blocks:
                 advice.append(text)
@@ -277,8 +277,8 @@ class MessageForm(PublishingForm):
     street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
     road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
     label = forms.CharField(label=say_later(Text("Place in your words")), required=False, max_length=200)
-    starts_at = TimeField(label=say_later(Text("Begins at")), required=False)
-    expires_at = TimeField(label=say_later(Text("Holds until")), required=False)
+    starts_at = TimeField(label=say_later(Text("Begins")), required=False)
+    expires_at = TimeField(label=say_later(Text("Valid until")), required=False)
     next_update_at = TimeField(label=say_later(Text("Next message at")), required=False)
     exercise = forms.BooleanField(label=say_later("Exercise"), required=False)
 

@@ -126,7 +126,7 @@ def check_channels(**_more: object) -> list[Any]:
 
 def _fault(name: str, text: AnyText) -> Any:
     return checks.Warning(
-        f"{name} cannot be used; the other channels can. {text}",
+        f"{name} cannot be used; the other channels can. {text!s}",
         hint="What is meant for it waits in the journal until its settings are mended.",
         id="policenotify.W004",
     )

@@ -64,7 +64,9 @@ _BEHIND: Final = "\N{INFORMATION SEPARATOR TWO}"
 
 def stored_text(text: AnyText) -> str:
     """Return a text as it is stored."""
-    return f"{text}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Translatable) else text
+    return (
+        f"{text!s}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Translatable) else text
+    )
 
 
 def read_text(stored: str) -> AnyText:

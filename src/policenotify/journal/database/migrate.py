@@ -178,8 +178,10 @@ def _ensure_nothing_is_sending(source: Connection, now: int) -> None:
     sending = select(func.count()).where(schema.delivery.c.state == Outcome.SENDING)
     if count := source.execute(sending).scalar_one():
         raise JournalError(
-            Text(
-                "{count} deliveries are just being sent. Nothing was moved. Run policenotify stop, wait "
+            Text.counted(
+                "{count} delivery is being sent at this moment. Nothing was moved. Run policenotify stop, wait "
+                "until it is done (policenotify status), and move again; then run policenotify resume.",
+                "{count} deliveries are being sent at this moment. Nothing was moved. Run policenotify stop, wait "
                 "until they are done (policenotify status), and move again; then run policenotify resume.",
                 count=count,
             )

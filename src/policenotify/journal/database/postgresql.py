@@ -148,7 +148,7 @@ def explain(error: BaseException, cause: Any) -> AnyText:
     if code:
         meaning = _MEANINGS.get(code) or _MEANINGS.get(code[:2]) or type(cause).__name__
         constraint = cause.diag.constraint_name
-        return f"{meaning} ({code}{f', {constraint}' if constraint else ''})"
+        return Text("{meaning} ({codes})", meaning=meaning, codes=f"{code}, {constraint}" if constraint else code)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _LOST
     if type(cause).__name__ == "DataError":  # the driver rejects it before asking the server

@@ -141,13 +141,13 @@ class Transactions:
         Args:
             durable: In a file, the commit survives a power cut too.
         """
-        with self._transaction(writes=True, durable=durable) as connection, _readable("written"):
+        with self._transaction(writes=True, durable=durable) as connection, _readable(Text("written")):
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Run one transaction that reads. Reads of this thread or task within it are part of it."""
-        with self._transaction() as connection, _readable("read"):
+        with self._transaction() as connection, _readable(Text("read")):
             yield connection
 
     @contextmanager
@@ -256,7 +256,7 @@ class Transactions:
             else:
                 yield current.connection
         except (SQLAlchemyError, JournalTakenAway) as error:
-            failure = self._failure(error, "written" if writes else "read")
+            failure = self._failure(error, Text("written") if writes else Text("read"))
             failure.at_commit = failure.at_commit or ended
             raise failure from None  # a database's own text may quote values
 
@@ -326,7 +326,7 @@ class Transactions:
                 return Text("The journal's file {path} {change} while it was in use.", path=path, change=change)
         return self._taken_away
 
-    def _failure(self, error: SQLAlchemyError | JournalTakenAway, action: str) -> JournalError:
+    def _failure(self, error: SQLAlchemyError | JournalTakenAway, action: Text) -> JournalError:
         """Translate a failure. If the journal was taken away, raise the alarm once and write nothing more."""
         taken_away = error if isinstance(error, JournalTakenAway) else None
         if taken_away is None and (event := self._change_of_files()):
@@ -363,7 +363,7 @@ def _entered(current: _Current) -> Iterator[None]:
 
 
 @contextmanager
-def _readable(action: str) -> Iterator[None]:
+def _readable(action: Text) -> Iterator[None]:
     """Report a stored value that cannot be read without quoting it, as its own error would."""
     try:
         yield

@@ -94,9 +94,9 @@ class Reports:
                 channel=row.channel if row else None,
                 keys=[named.person],
                 source=Source.ONE_CLICK,
-                evidence=Text("The link to leave of publication {publication}.", publication=row.publication)
+                evidence=Text("The unsubscribe link of publication {publication}.", publication=row.publication)
                 if row
-                else Text("A link to leave."),
+                else Text("An unsubscribe link."),
                 actor=RECIPIENT,
             )
         return ReportResult.SUPPRESSED if newly else ReportResult.REPEATED

@@ -142,13 +142,15 @@ def judge(answer: ServiceAnswer, *, where: AnyText, now: datetime) -> ChannelErr
     if not answer.called:
         return Blocked(
             Text(
-                "apprise did not call {where}: something is missing in the channel's url. Nothing was sent.",
+                "{where} was not called: apprise misses something in the channel's url. Nothing was sent.",
                 where=where,
             ),
             remedy=Text("Check it against https://appriseit.com/services/, {doctor}", doctor=DOCTOR),
         )
     if not answer.status:
-        return Unconfirmed(Text("The answer of {where} does not show whether the post is published.", where=where))
+        return Unconfirmed(
+            Text("{where} gave an answer that does not show whether the post is published.", where=where)
+        )
     if error := _rules.judge(answer, RULES, now=now, where=where):
         return error
     return error_for_status(answer.status, answer.headers, now=now, where=where, detail=answer.message)

@@ -18,6 +18,7 @@ from policenotify.networks._apprise.url import read
 from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.text import Budget
 from policenotify.translation import Text
+from policenotify.validation import at_place
 
 _EXAMPLE = "ntfys://user:password@ntfy.police.example/alertes"
 _OTHER_NETWORKS = {
@@ -113,7 +114,7 @@ class Apprise:
             try:
                 self._capabilities = _capabilities_of(self._scheme, self._open())
             except Blocked as error:
-                raise SettingsError(f"url: {error.reason} {error.remedy}") from None
+                raise SettingsError(at_place("url", Text.join(" ", (error.reason, error.remedy)))) from None
         return self._capabilities
 
     @property

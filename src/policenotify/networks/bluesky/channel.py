@@ -147,10 +147,9 @@ class Bluesky:
             return self._existing(request)
         if answer.refused and (answer.error == "BlobNotFound" or "slur in record key" in answer.message):
             raise Refused(
-                Text(
-                    "Bluesky refused the post's {text}, not the post.",
-                    text="upload" if answer.error == "BlobNotFound" else "key",
-                ),
+                Text("Bluesky refused the post's upload, not the post.")
+                if answer.error == "BlobNotFound"
+                else Text("Bluesky refused the post's key, not the post."),
                 code=answer.code,
                 remedy=Text("It will be prepared again."),
                 fallback="prepare",

@@ -38,7 +38,7 @@ from policenotify.networks.feed.store import Store
 from policenotify.networks.feed.websub import notify_hubs
 from policenotify.networks.options import CallSeconds, ChannelOptions, PublicUrl
 from policenotify.text import Budget
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
 _LEASE: Final = "draw"
@@ -254,7 +254,7 @@ class PublicFeed:
         try:
             return Item.read(json.dumps(request.body["item"]))
         except UnsupportedVersion as error:
-            raise Blocked(text_of(error)) from None
+            raise Blocked(error.text) from None
 
     def _ref(self, item: Item) -> PostRef:
         return PostRef(

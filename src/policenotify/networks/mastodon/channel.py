@@ -216,7 +216,7 @@ class Mastodon:
         Language, visibility and parent stay as they are. Readers who shared it are notified. Others see the new
         version, and that it was edited.
         """
-        self._check_ours(ref, "edited")
+        self._check_ours(ref, Text("The post is not one of {account}; nothing was edited.", account=self.account))
         status = StatusBody.model_validate(request.body)
         # The server takes away what an edit leaves out. Ids go in with the descriptions: given both apart, the library
         # fails.
@@ -239,7 +239,7 @@ class Mastodon:
 
         Copies on other servers may stay.
         """
-        self._check_ours(ref, "deleted")
+        self._check_ours(ref, Text("The post is not one of {account}; nothing was deleted.", account=self.account))
         answer = self._api.ask("status_delete", ref.id, delete_media=True)
         if not answer.ok and not answer.missing:
             raise self._api.error(answer, whole_channel=False)
@@ -261,11 +261,9 @@ class Mastodon:
             raise Unconfirmed(Text("Mastodon's answer does not name the post."), code=answer.code)
         return ref
 
-    def _check_ours(self, ref: PostRef, done: str) -> None:
+    def _check_ours(self, ref: PostRef, reason: Text) -> None:
         if ref.account != self.account or not is_id(ref.id):
-            raise Refused(
-                Text("The post is not one of {account}; nothing was {done}.", account=self.account, done=done)
-            )
+            raise Refused(reason)
 
     def _check_thread(self, status: StatusBody) -> None:
         """Raise if a post above was deleted since `prepare`.

@@ -167,7 +167,7 @@ def plain_html(html: str) -> str:
 
 def upload(picture: Picture, api: Api) -> str:
     """Upload a picture with its description, and return its id once it is ready."""
-    with without_side_effects("uploading a picture"):
+    with without_side_effects(Text("uploading a picture")):
         answer = api.ask(
             "media_post",
             picture.data,

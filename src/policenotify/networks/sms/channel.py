@@ -102,11 +102,15 @@ def _price(text: str) -> int:
     return sms(text).segments
 
 
-def _describe(text: str) -> str:
+def _describe(text: str) -> Text:
     """Return the price of a text, and what it would be without accents: `UCS-2, 2 segments (1 without accents)`."""
     counted, folded = sms(text), _price(to_gsm(text).text)
-    cheaper = Text(" ({folded} without accents)", folded=folded) if 0 < folded < counted.segments else ""
-    return f"{counted.encoding}, {counted.segments} segment{'s' if counted.segments > 1 else ''}{cheaper}"
+    price = Text.counted(
+        "{encoding}, {count} segment", "{encoding}, {count} segments", count=counted.segments, encoding=counted.encoding
+    )
+    if not 0 < folded < counted.segments:
+        return price
+    return Text("{price} ({folded} without accents)", price=price, folded=folded)
 
 
 @forget_locals_of

@@ -33,7 +33,7 @@ from policenotify.networks.options import CallSeconds, ChannelOptions, SecretUrl
 from policenotify.networks.webhook.rules import RULES, WHERE
 from policenotify.networks.webhook.signature import read_secret, signed_headers
 from policenotify.text import Budget
-from policenotify.translation import AnyText, Text, text_of
+from policenotify.translation import AnyText, Text
 from policenotify.transport import error_for_status, mute_loggers, without_side_effects
 
 if TYPE_CHECKING:
@@ -224,4 +224,4 @@ def _read(document: str) -> Item:
     try:
         return Item.read(document)
     except UnsupportedVersion as error:
-        raise Blocked(text_of(error)) from None
+        raise Blocked(error.text) from None

@@ -167,7 +167,7 @@ class X:
         Posts of another account are not replied to. See `Channel.prepare`.
         """
         self._client.number()
-        with without_side_effects("uploading a picture"):
+        with without_side_effects(Text("uploading a picture")):
             media = [upload(picture, self._client) for picture in post.pictures]
         thread = [ref for ref in reply_to if self._capabilities.replies and self._is_ours(ref)]
         return Request(account=self.account, key=post.key, body=TweetBody.of(post, thread=thread, media=media).body)

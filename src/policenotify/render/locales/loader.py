@@ -101,19 +101,24 @@ class LoadedLocale:
     base: str = ""
     lent: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """Where it is from, and what is lent to it."""
         origin = self.file or Text("as shipped")
-        lent = (
-            Text(
-                "; {lent_count} phrases are in {base}: {lent}",
-                lent_count=len(self.lent),
-                base=self.base,
-                lent=", ".join(self.lent),
-            )
-            if self.lent
-            else ""
+        text = Text("{origin}, version {version}", origin=origin, version=self.locale.version)
+        if not self.lent:
+            return text
+        lent = Text.counted(
+            "{count} phrase is in {base}: {lent}",
+            "{count} phrases are in {base}: {lent}",
+            count=len(self.lent),
+            base=self.base,
+            lent=", ".join(self.lent),
         )
-        return f"{origin}, version {self.locale.version}{lent}"
+        return Text.join(Text("; "), (text, lent))
+
+    def __str__(self) -> str:
+        return str(self.text)
 
 
 def template(language: str) -> str:

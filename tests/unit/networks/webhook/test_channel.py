@@ -171,7 +171,7 @@ def test_any_success_is_a_post(server: FakeWebhookServer, channel: Webhook, desk
         (Answer(403), Blocked, "does not accept our signature"),
         (Answer(404), Blocked, "is not at the channel's url any more"),
         (Answer(405), Blocked, "is not at the channel's url any more"),
-        (Answer(407), Blocked, "The proxy before"),
+        (Answer(407), Blocked, "is behind a proxy"),
         (Answer(408), Unavailable, "did not take the request"),
         (Answer(409), Refused, "refused the post"),
         (Answer(409, headers={"webhook-id": "another"}), Refused, "refused the post"),
