@@ -66,7 +66,7 @@ def forget_locals(function: Callable[_Arguments, _Result]) -> Callable[_Argument
     if isgeneratorfunction(function):
 
         @wraps(function)
-        def iterate(*args: Any, **named: Any) -> Iterator[Any]:
+        def iterate(*args: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401 - as the function
             try:
                 yield from cast("Any", function)(*args, **named)
             except Exception as error:

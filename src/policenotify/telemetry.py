@@ -30,7 +30,7 @@ def _api() -> ModuleType | None:
 
 
 @cache
-def _tracer() -> Any:
+def _tracer() -> Any:  # noqa: ANN401 - of the library
     return import_module(_API).get_tracer("policenotify", version("policenotify"))
 
 
@@ -98,7 +98,7 @@ def _links(api: ModuleType, link: str) -> list[object]:
 
 
 @cache
-def _propagator() -> Any:
+def _propagator() -> Any:  # noqa: ANN401 - of the library
     return import_module(f"{_API}.propagation.tracecontext").TraceContextTextMapPropagator()
 
 

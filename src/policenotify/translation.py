@@ -130,8 +130,8 @@ class Text:
         return text
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import core_schema
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's own signature
+        from pydantic_core import core_schema  # noqa: PLC0415 - `import policenotify` loads no models
 
         del source, handler
         return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())
@@ -153,7 +153,7 @@ def in_language(value: object, language: str) -> str:
 
 
 def word_in(value: object, language: str, **args: object) -> str:
-    """Return a text in a language, as `in_language` does. A plain `str` is looked up: a page's own words are written so."""
+    """Return a text in a language, as `in_language` does. A plain `str` is looked up, too: the words of a page."""
     text = text_of(value)
     if isinstance(text, str):
         text = Text(text, **args) if args else Text.word(text)

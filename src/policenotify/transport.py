@@ -104,7 +104,7 @@ def mute_loggers(*loggers: logging.Logger) -> Callable[[], AbstractContextManage
     muted: ContextVar[bool] = ContextVar("policenotify_muted", default=False)
 
     class Mute(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:
+        def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the interface of logging
             return not muted.get()
 
     for logger in loggers:
@@ -229,7 +229,7 @@ def error_for_status(
     """
     full_code = f"{status} {code}".strip()
     words = quoted(detail)
-    if status == 429:
+    if status == 429:  # noqa: PLR2004 - RFC 6585, section 4
         at = retry_at(headers, now=now)
         return Unavailable(
             Text("{where} asks us to wait{words}", where=where, words=words),
@@ -244,7 +244,7 @@ def error_for_status(
             code=full_code,
             remedy=Text("{remedy}, then: policenotify doctor", remedy=remedy),
         )
-    if status >= 500 or status < 400:
+    if status >= 500 or status < 400:  # noqa: PLR2004 - RFC 9110, section 15
         reason = Text(
             "{where} answered in a way that leaves open whether the post is out{words}", where=where, words=words
         )

@@ -217,7 +217,7 @@ def secret_values(model: type[BaseModel], values: object) -> list[str]:
     return list(_secrets(model, values))
 
 
-def _secrets(annotation: Any, value: object) -> Iterator[str]:
+def _secrets(annotation: Any, value: object) -> Iterator[str]:  # noqa: ANN401 - annotations have no common type
     match value:
         case Mapping():
             fields = inner.model_fields if (inner := _within(annotation, BaseModel)) else {}
@@ -278,7 +278,7 @@ def _names_at(model: type[BaseModel], location: Iterable[int | str]) -> Iterable
     return model.model_fields
 
 
-def _within(annotation: Any, *kinds: type) -> Any:
+def _within(annotation: Any, *kinds: type) -> Any:  # noqa: ANN401 - annotations have no common type
     """Return the first such type inside an annotation like `dict[str, Route] | None`."""
     if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, kinds):
         return annotation

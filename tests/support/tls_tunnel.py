@@ -51,7 +51,7 @@ class _TunnelHandler(_Handler):
 
     authority: CA
 
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self) -> None:  # noqa: N802 - the parent's name
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.authority.issue_cert(self.path.partition(":")[0]).configure_cert(context)
         self.send_response_only(200)

@@ -42,7 +42,7 @@ class FunctionAudience:
             return "always"
         try:
             return str(revision())
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
             raise self._failed(error) from None
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
@@ -52,7 +52,7 @@ class FunctionAudience:
             values = self.function(start=start) if seeks else islice(self.function(), start, None)
             for number, value in enumerate(values, start=start):
                 yield self._row(value, number, seeks=seeks)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
             raise self._failed(error) from None
 
     def _row(self, value: object, number: int, *, seeks: bool) -> Row:

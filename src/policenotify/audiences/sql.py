@@ -58,7 +58,7 @@ class SqlQuery:
         digest = hashlib.sha256(self.query.encode())
         if self.changed:
             with self._connection() as connection:
-                from sqlalchemy import text
+                from sqlalchemy import text  # noqa: PLC0415 - only who has such an audience loads the SQL toolkit
 
                 digest.update(repr(connection.execute(text(_literal(self.changed))).scalar()).encode())
         return digest.hexdigest()[:16]
@@ -81,20 +81,20 @@ class SqlQuery:
 
     def most_rows(self) -> int:
         """See `SupportsRowCount.most_rows`. The database counts them."""
-        from sqlalchemy import func, select
+        from sqlalchemy import func, select  # noqa: PLC0415 - the same
 
         with self._connection() as connection:
             return int(connection.execute(select(func.count()).select_from(self._rows())).scalar_one())
 
     def _rows(self) -> Subquery:
-        from sqlalchemy import column, text
+        from sqlalchemy import column, text  # noqa: PLC0415 - the same
 
         position: ColumnClause[int] = column("position")
         # Nothing but a query that reads fits into FROM. The line end closes a comment.
         return text(_literal(f"{self.query.strip().rstrip(';')}\n")).columns(position).subquery("audience")
 
     def _page(self, start: int) -> list[Mapping[str, object]]:
-        from sqlalchemy import column, select, text
+        from sqlalchemy import column, select, text  # noqa: PLC0415 - the same
 
         with self._connection() as connection:
             position: ColumnClause[int] = column("position")
@@ -126,7 +126,7 @@ class SqlQuery:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+        from sqlalchemy.exc import DBAPIError, SQLAlchemyError  # noqa: PLC0415 - the same
 
         try:
             engine = self._engine()
@@ -144,8 +144,8 @@ class SqlQuery:
             raise SettingsError(Text("audiences.{name}.{reason}", name=self.name, reason=reason)) from None
 
     def _engine(self) -> Engine:
-        from sqlalchemy import create_engine, make_url
-        from sqlalchemy.pool import NullPool
+        from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - the same
+        from sqlalchemy.pool import NullPool  # noqa: PLC0415 - the same
 
         url = make_url(self.url)
         backend = url.get_backend_name()

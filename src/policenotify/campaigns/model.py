@@ -36,7 +36,7 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 def _span(value: object) -> object:
     """Read `90m`, `3h` or `2d`. Pydantic reads ISO 8601."""
     if isinstance(value, int | float):
-        raise ValueError(Text("write a number with its unit: '90m', '3h' or '2d'"))
+        raise ValueError(Text("write a number with its unit: '90m', '3h' or '2d'"))  # noqa: TRY004 - pydantic wants this one
     match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
     return int(match[1]) * _UNITS[match[2]] if match else value
 
@@ -44,14 +44,14 @@ def _span(value: object) -> object:
 def _day(value: object) -> object:
     """Refuse a number, which pydantic takes for the seconds since 1970."""
     if isinstance(value, int | float):
-        raise ValueError("write a day: 2027-07-14")
+        raise ValueError("write a day: 2027-07-14")  # noqa: TRY004 - for pydantic
     return value
 
 
 def _day_or_event(value: object) -> object:
     if not isinstance(value, date | str):
         text = Text("write a day, 2027-07-14, or the name of a calendar, a public holiday or an event of yours")
-        raise ValueError(text)
+        raise ValueError(text)  # noqa: TRY004 - pydantic wants this one
     return value
 
 

@@ -43,7 +43,7 @@ _UNTIL = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
 # Beyond these dateutil counts for ever, or to the year 9999, and finds nothing.
 _WITHIN = {"BYMONTH": 12, "BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53}
 _FIELDS = 5  # of a cron expression; with seconds it would have six
-_ANY = datetime(2026, 1, 1)
+_ANY = datetime(2026, 1, 1)  # noqa: DTZ001 - wall time
 _DAY = timedelta(days=1)
 
 
@@ -88,7 +88,7 @@ def rrule_times(rule: str, start: date, at: time, first: date, last: date, zone:
     """Yield the wall times of a recurrence rule. An UNTIL in UTC is converted to *zone*."""
     parts = _parts(rule)
     begin = datetime.combine(start, at)
-    end = min(_until(parts, zone) or datetime.max, datetime.combine(last, time.max))
+    end = min(_until(parts, zone) or datetime.max, datetime.combine(last, time.max))  # noqa: DTZ901 - wall time
     if begin > end:
         return
     # dateutil compares only what it finds with the end, and searches a rule that never happens until the last year

@@ -74,10 +74,10 @@ COMPLETE_VARIABLE = "_POLICENOTIFY_COMPLETE"
 class _Commands(click.Group):
     """The subcommands by name. One that lacks an extra fails only when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
@@ -99,7 +99,7 @@ class _Commands(click.Group):
         ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
@@ -155,7 +155,7 @@ def run(args: Sequence[str]) -> int:
         done = program.main(
             list(args), prog_name="policenotify", complete_var=COMPLETE_VARIABLE, obj=call, standalone_mode=False
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - every error ends in a report
         if COMPLETE_VARIABLE in os.environ:
             return Exit.REJECTED  # an error would be printed into the line that the officer is typing
         from policenotify.cli.errors import error_report

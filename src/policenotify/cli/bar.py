@@ -63,7 +63,7 @@ class Samples:
 
 def per_second(rate: float) -> str:
     """Return a rate with two digits: `450`, `3.2` or `0.25`."""
-    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}"
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}"  # noqa: PLR2004 - of digits
 
 
 def counts_line(found: DeliveryProgress) -> Text:

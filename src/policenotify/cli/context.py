@@ -45,7 +45,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 class Seconds(click.FloatRange):
     """A number of seconds up to a week. `nan`, which passes every range, is refused."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
         """Return the typed number."""
         seconds = float(super().convert(value, param, ctx))
         if not seconds <= _LONGEST_WAIT:
@@ -232,7 +232,7 @@ def _remember_log(context: click.Context, parameter: click.Parameter, value: obj
         context.call_on_close(call.end_log)
 
 
-def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:
+def _option(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
     return click.option(*names, expose_value=False, **{"callback": _remember, **attributes})
 
 

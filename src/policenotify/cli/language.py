@@ -119,7 +119,7 @@ class Context(click.Context):
         return formatter
 
 
-def in_desk_language(command: Any) -> Any:
+def in_desk_language(command: Any) -> Any:  # noqa: ANN401 - a command or a group, as it is
     """Let a command show its help in the desk's language, and all commands of a group."""
     command.context_class = Context
     for inner in getattr(command, "commands", {}).values():

@@ -75,8 +75,8 @@ class OneOf(click.Choice[str]):
 
     def shell_complete(
         self,
-        ctx: click.Context,
-        param: click.Parameter,
+        ctx: click.Context,  # noqa: ARG002 - click's own signature
+        param: click.Parameter,  # noqa: ARG002 - likewise
         incomplete: str,
     ) -> list[CompletionItem[str]]:
         """Return the words that begin with what was typed, in their own case."""
@@ -98,7 +98,7 @@ def option_label(option: str) -> str:
     return f"{option} ({field})" if field else option
 
 
-def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:
+def single_value(*names: str, **attributes: Any) -> Callable[[_Command], _Command]:  # noqa: ANN401 - click's own arguments
     """Return a decorator for an option that is given once. Of two, click takes the last."""
     return click.option(*names, multiple=True, callback=_only, **attributes)
 

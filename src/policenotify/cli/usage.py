@@ -19,7 +19,7 @@ class UsageError(click.UsageError):
         self.text = text
 
 
-def usage_text(error: click.ClickException) -> AnyText:
+def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one for each error of click
     """Return the text of an error of wrong usage. Those of click have the attributes from which it makes its own."""
     own = getattr(error, "text", error.message)
     match error:
@@ -61,6 +61,6 @@ def typed_reason() -> Iterator[None]:
 class BadParameter(click.BadParameter):
     """The value of an option or argument cannot be used. Nothing was done."""
 
-    def __init__(self, text: AnyText, **place: Any) -> None:
+    def __init__(self, text: AnyText, **place: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(str(text), **place)
         self.text = text

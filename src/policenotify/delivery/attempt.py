@@ -102,7 +102,7 @@ class DeliveryAttempt(ListSender):
             claimed = self._choose_wording(claimed)
             try:
                 request = self._prepare(claimed)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
                 failure = Text("The network of {name!r} failed before anything was sent.", name=self.config.name)
                 self._store(claimed, self._failed(_without_side_effects(error, failure), claimed))
                 return
@@ -192,7 +192,7 @@ class DeliveryAttempt(ListSender):
             request = request or self._prepare(self._choose_wording(claimed))
             ref = channel.find(request, since=since, known=self.journal.deliveries.known_posts(claimed))
             return None if ref is None else noted(AttemptResult(outcome=Outcome.POSTED, ref=_checked(PostRef, ref)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             failure = Text("It may or may not be out, and {name!r} could not be asked.", name=self.config.name)
             known = _without_side_effects(error, failure)
             if isinstance(known, Refused):  # to answer; that tells nothing about the post
@@ -324,7 +324,7 @@ class DeliveryAttempt(ListSender):
             edits = claimed.operation is Operation.EDIT
             ref = _checked(PostRef, channel.edit(claimed.target, request) if edits else channel.send(request))
             return AttemptResult(outcome=Outcome.POSTED, ref=ref)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever escapes a channel counts as unconfirmed
             return self._failed(error, claimed)
 
     # --- failures

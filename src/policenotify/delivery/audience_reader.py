@@ -36,7 +36,7 @@ def check_audiences(config: ChannelConfig, had_recipients: Callable[[str], bool]
         return
     try:
         empty = not any(isinstance(row, Subscriber) for audience in config.audiences for row in audience.rows())
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
         raise unreadable(config.name, error) from None
     if empty and not config.retired and had_recipients(config.name):
         raise Unavailable(
@@ -146,7 +146,7 @@ class BatchMaker(Sender):
             rows, cursor, is_last = self.reader.read(claimed.id, self.config.audiences, known, self.size)
         except JournalError:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
             raise unreadable(self.config.name, error) from None
         if not rows and cursor.place == Cursor() and not known.has_people:
             check_audiences(self.config, self.journal.deliveries.had_recipients)

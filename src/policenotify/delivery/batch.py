@@ -125,7 +125,7 @@ class Chunk:
         def send(channel: SupportsPeople) -> None:
             try:
                 self._send(channel)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - it is raised once all calls have ended
                 escaped.append(error)
                 with self._lock:  # the others begin no one else
                     self._stop(Unavailable(Text("The network failed unexpectedly in the middle.")))
@@ -161,7 +161,7 @@ class Chunk:
                 if not error.whole_channel and self._leave(channel, people):
                     return
                 self._fail(people, error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - those that are open go on: no one is in doubt for this
                 self._fail(people, error)
 
     def _next(self, most: int) -> list[Recipient]:
@@ -231,7 +231,7 @@ def close(channel: Channel, name: str) -> None:
     """Close a channel object. A failure is only logged: what was sent is settled already."""
     try:
         channel.close()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - those that are open go on: no one is in doubt for this
         _log.warning("Channel %s did not close: %s", name, type(error).__name__, extra=fields(channel=name))
 
 
@@ -327,7 +327,7 @@ class ListSender(BatchMaker, ABC):
             while len(channels) < calls:
                 self.helpers.append(self.config.open(self.clock, self.journal.channels.state_store(self.config.name)))
                 channels.append(self.helpers[-1])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - those that are open go on: no one is in doubt for this
             name = self.config.name
             _log.warning(
                 "Channel %s: no further connection: %s", name, type(error).__name__, extra=fields(channel=name)

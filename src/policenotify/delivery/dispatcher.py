@@ -343,7 +343,7 @@ class Dispatcher:
                     lane.claimed = None
                 if attempts is None or not self._is_asked(lane):
                     return
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nothing above a thread would report it
             # The claimed delivery is recovered by the next drain here, or when its lease runs out.
             self._ended.add(owner)
             if not isinstance(error, LostLease):  # else another process goes on
@@ -363,7 +363,7 @@ class Dispatcher:
         """Open the channel for a thread. If it cannot be opened, block it."""
         try:
             channel = config.open(self.clock, self.journal.channels.state_store(config.name))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the constructor of another package may raise anything
             why = (
                 Text(": {text}", text=error)
                 if isinstance(error, PolicenotifyError)

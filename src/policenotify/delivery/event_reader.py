@@ -142,7 +142,7 @@ class EventReader:
                 more = self._hand_over_next(subscription)
             except JournalTakenAway:  # the journal has raised the alarm
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - else the thread would end with a trace
                 subscription.report(error)
                 if self._closing.wait(wait):
                     return
@@ -179,7 +179,7 @@ def _call(callback: OnEvent, event: JournalEvent) -> AnyText:
     """Call a callback. Return what is wrong if it raises: neither the text of its error nor a trace."""
     try:
         callback(event)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a host's own function may raise anything
         return Text(
             "the callback raised {name} for event {number} ({event}).",
             name=type(error).__name__,

@@ -28,7 +28,7 @@ def backoff(before: timedelta) -> timedelta:
     return min(max(before * 1.5, _SHORTEST_BACKOFF), _LONGEST_BACKOFF)
 
 
-def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:
+def waiting(claimed: ClaimedDelivery, **result: Any) -> AttemptResult:  # noqa: ANN401 - the fields of AttemptResult
     """Return the result of a delivery that still waits, in doubt if it already was."""
     return AttemptResult(outcome=Outcome.UNCONFIRMED if claimed.in_doubt else Outcome.WAITING, **result)
 

@@ -149,7 +149,7 @@ class Worker:
                 self.failure = error
                 self.on_failure()
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - nothing above a thread would report it, and it must go on
                 # Only the texts of our own errors: others may hold an address. A trace would hold values.
                 text = str(error) if isinstance(error, PolicenotifyError) else f"{type(error).__name__} escaped."
                 if text != trouble:

@@ -86,7 +86,7 @@ class CeleryRunner(ProcessPublisher):
             journal.workers.acknowledge_drain(_RUNNER)  # so that the next publication requests one
             raise
 
-    def _restore_schedule(self, *, sender: Any, **_more: object) -> None:
+    def _restore_schedule(self, *, sender: Any, **_more: object) -> None:  # noqa: ANN401 - beat's service
         if sender.app is self._app and PERIODIC_DRAIN not in sender.app.conf.beat_schedule:
             _log.warning("beat_schedule was replaced after the runner was made. %s was added again.", PERIODIC_DRAIN)
             sender.scheduler.update_from_dict({PERIODIC_DRAIN: self._schedule})

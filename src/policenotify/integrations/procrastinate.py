@@ -65,7 +65,7 @@ class ProcrastinateRunner(ProcessPublisher):
 
         @app.periodic(cron=f"* * * * * */{seconds}")  # the sixth field is seconds
         @app.task(name=PERIODIC_DRAIN, queue=queue, queueing_lock=PERIODIC_DRAIN)
-        def drain_periodically(timestamp: int) -> None:
+        def drain_periodically(timestamp: int) -> None:  # noqa: ARG001 - the scheduled time
             self.drain(every)
 
     def enqueue(self, connection: Connection) -> None:

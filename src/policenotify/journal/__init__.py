@@ -44,7 +44,7 @@ def open_journal(
         UnsupportedVersion: A newer policenotify made it.
         MissingExtra: It is on PostgreSQL, and the driver is not installed.
     """
-    from policenotify.journal.journal import Journal
+    from policenotify.journal.journal import Journal  # noqa: PLC0415 - loads the SQL toolkit
 
     journal = Journal.connect(url, keys=keys, clock=clock, entropy=entropy, timeout=timeout, create=create)
     try:

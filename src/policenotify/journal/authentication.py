@@ -136,5 +136,5 @@ def _delivery(columns: Mapping[str, Any], operation: str, message: str) -> str:
     return _text(*(columns[name] for name in _FROZEN), str(operation), source)
 
 
-def _text(*values: Any) -> str:
+def _text(*values: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

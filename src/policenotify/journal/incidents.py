@@ -141,7 +141,7 @@ def store_reminder(
     return bool(connection.execute(update(table).where(*due).values(raised)).rowcount)
 
 
-def _of_kind(exercise: bool | None) -> tuple[ColumnElement[bool], ...]:
+def _of_kind(exercise: bool | None) -> tuple[ColumnElement[bool], ...]:  # noqa: FBT001 - both, or one of two kinds
     return () if exercise is None else (_table.c.exercise.is_(exercise),)
 
 

@@ -40,7 +40,7 @@ def process_user() -> str:
     """Return who runs this process, as the system knows it: user and host."""
     name, uid, host = "-", os.getuid() if hasattr(os, "getuid") else "-", host_of(this_machine())
     with suppress(ImportError, KeyError):
-        import pwd
+        import pwd  # noqa: PLC0415 - not on Windows
 
         name = pwd.getpwuid(os.getuid()).pw_name
     return f"{name} (uid {uid}) on {host}"

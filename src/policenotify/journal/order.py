@@ -50,12 +50,12 @@ _table, _recipient, _publication = schema.delivery, schema.recipient, schema.pub
 _batch, _later = _table.alias("batch"), _table.alias("later")
 
 
-def place_of(delivery: Any = _table) -> ColumnElement[int]:
+def place_of(delivery: Any = _table) -> ColumnElement[int]:  # noqa: ANN401 - the table or an alias
     """Return the place of a delivery in the order: a batch has that of its parent."""
     return func.coalesce(delivery.c.parent, delivery.c.id)
 
 
-def _reached_people(batch: Any) -> ColumnElement[bool]:
+def _reached_people(batch: Any) -> ColumnElement[bool]:  # noqa: ANN401 - the table or an alias
     """Return the condition that a person of a batch has the message, or may have it."""
     person = _recipient.c
     may_have = or_(person.in_doubt, person.state.in_([Outcome.POSTED, Outcome.SENDING, Outcome.HELD]))

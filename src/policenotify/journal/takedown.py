@@ -109,7 +109,7 @@ def _deletions(
         parts[one.channel] += 1
         rows.append(
             {
-                **{name: one._mapping[name] for name in _COPIED},
+                **{name: one._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
                 "part": deletion.part,
                 "operation": Operation.DELETE,
                 "target": target,

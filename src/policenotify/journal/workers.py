@@ -227,7 +227,7 @@ def notify_runners(runners: Iterable[Runner]) -> None:
 def _logged(runner: Runner) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a host's engine may fail in any way
         # A traceback would contain values.
         text = "%s was not notified that something waits (%s); it is delivered when it next looks for itself."
         _log.error(text, type(runner).__name__, type(error).__name__)

@@ -94,7 +94,7 @@ def _rate(value: object) -> Rate | None:
     if value is None or isinstance(value, Rate):
         return value
     if not isinstance(value, str):
-        raise ValueError(Text("write a rate such as {examples}", examples=EXAMPLES))
+        raise ValueError(Text("write a rate such as {examples}", examples=EXAMPLES))  # noqa: TRY004 - pydantic wants this one
     return Rate.read(value)
 
 

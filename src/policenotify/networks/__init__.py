@@ -21,7 +21,7 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch  # POSIX. A child would
     )
 
 
-def load(module: str) -> Any:
+def load(module: str) -> Any:  # noqa: ANN401 - libraries that are loaded when they are first used
     """Import a library of a network, or a module that loads one."""
     with import_lock:
         return import_module(module)

@@ -121,7 +121,7 @@ def open_session(
     return session
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Return the decoded JSON, or `None` if it is none."""
     try:
         return json.loads(content)

@@ -35,7 +35,7 @@ class BoundedAdapter(HTTPAdapter):
         super().__init__()
         self.max_bytes = MAX_ANSWER
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
         """Make a call, and read its answer."""
         request.headers["Accept-Encoding"] = "identity"
         sent = len(request.body) if isinstance(request.body, bytes | str) else 0
@@ -123,13 +123,13 @@ class PostSession(requests.Session):
         failure: BaseException = RuntimeError("no call was made")
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - libraries let each other's errors through
             failure = (error.__context__ if wrapped else None) or error
         if self.answer is None:
             raise error_for_exception(failure, where=where)
         return self.answer
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - the parent's
         """Make a call. A redirect is not followed."""
         self.answer = None
         kwargs |= {"timeout": self._timeout, "allow_redirects": False}

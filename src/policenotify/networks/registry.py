@@ -63,7 +63,7 @@ class Network:
     target: str
     problem: AnyText = ""
 
-    def load(self) -> Any:
+    def load(self) -> Any:  # noqa: ANN401 - a subclass of `Channel` with a class `Options`, which typing cannot express
         """Import the network's class.
 
         Raises:
@@ -85,7 +85,7 @@ class Network:
                 Text("cannot be loaded ({name}: {error})", name=type(error).__name__, error=error)
             ) from error
         missing = [name for name in ("prepare", "whoami", "close") if not callable(getattr(target, name, None))]
-        from policenotify.networks.options import ChannelOptions
+        from policenotify.networks.options import ChannelOptions  # noqa: PLC0415 - pydantic reads its source: 10 ms
 
         options = getattr(target, "Options", None)
         if not isinstance(options, type) or not issubclass(options, ChannelOptions):
@@ -210,7 +210,7 @@ def configure_channel(
     *,
     recipients: Callable[[], Iterable[str]] | None = None,
     audiences: tuple[Audience, ...] = (),
-    **settings: Any,
+    **settings: Any,  # noqa: ANN401 - the fields of `ChannelSettings`
 ) -> ChannelConfig:
     """Make a channel of an installation from plain options. No I/O.
 
@@ -240,7 +240,7 @@ def configure_channel(
         channel.close()
     except (MissingExtra, KeyboardInterrupt):
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
         if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
             raise MissingExtra(
                 Text("The network {network_name!r}", network_name=network_name), network_name, package=offered.package
@@ -309,15 +309,15 @@ def _check_claims(channel: object, capabilities: object, account: object, subjec
 class NoStateStore:
     """The store of a channel that is used without a journal: it keeps nothing, and every lease is free."""
 
-    def load(self, name: str) -> StoredValue | None:
+    def load(self, name: str) -> StoredValue | None:  # noqa: ARG002 - there is nothing under any name
         """See `StateStore.load`."""
         return None
 
-    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+    def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:  # noqa: ARG002 - nothing is stored
         """See `StateStore.compare_and_swap`."""
         return False
 
-    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:
+    def lease(self, name: str, *, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002 - every lease is free
         """See `StateStore.lease`."""
         return nullcontext()
 

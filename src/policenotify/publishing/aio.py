@@ -250,7 +250,7 @@ async def _call(function: Callable[[], _Result]) -> _Result:
     def run() -> None:
         try:
             result = context.run(function)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
             future.set_exception(error)
         else:
             future.set_result(result)

@@ -60,8 +60,8 @@ def import_alert(
         InvalidAlert: It is not an alert of CAP 1.2, is not for the public, ends or cancels one that is not known here,
             or changes one of another sender.
     """
-    from policenotify.formats.cap.fields import imported
-    from policenotify.formats.cap.reader import read
+    from policenotify.formats.cap.fields import imported  # noqa: PLC0415 - few who import the package import alerts
+    from policenotify.formats.cap.reader import read  # noqa: PLC0415 - the same
 
     alert = read(content)
     codes: dict[str, list[str]] = {}
@@ -114,7 +114,7 @@ def _digest(reference: Reference) -> str:
 
 def _lifecycle(publisher: Publisher, alert: Alert, parts: Imported) -> tuple[Lifecycle, tuple[Finding, ...]]:
     """Return the place of an alert in its incident."""
-    from policenotify.formats.cap.alert import MessageType
+    from policenotify.formats.cap.alert import MessageType  # noqa: PLC0415 - see above
 
     first = _first(publisher, alert, parts)
     if alert.message_type is MessageType.ALERT:

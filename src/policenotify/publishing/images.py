@@ -84,7 +84,7 @@ def load_images(message: Message, stored: Callable[[str, str], Picture]) -> tupl
 def file_names(message: Message) -> tuple[str, ...]:
     """Return the names of the files of the images, as words. Empty for an image without a file."""
     paths = (image.path.__fspath__() if image.path is not None else "" for image in message.images)
-    names = (os.path.splitext(os.path.basename(path))[0] for path in paths)
+    names = (os.path.splitext(os.path.basename(path))[0] for path in paths)  # noqa: PTH119, PTH122 - any path-like object
     return tuple(_BETWEEN_WORDS.sub(" ", name) for name in names)
 
 
@@ -224,7 +224,7 @@ def _prepared(data: bytes, alt: str, max_bytes: int, max_side: int) -> Picture:
 def _decoded(data: bytes, max_side: int) -> Image.Image:
     """Return the pixels alone: upright, in sRGB, as `RGB` or (with transparent parts) `RGBA`."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - only loaded for pictures
     except ImportError as error:
         raise MissingExtra("A picture", "images") from error
     if len(data) > MAX_INPUT:
@@ -281,11 +281,11 @@ def _check_size(image: Image.Image) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turn the image as its camera was held (Exif 3.0, section 4.6.5.1.6, tag `Orientation`)."""
-    from PIL.Image import Transpose
+    from PIL.Image import Transpose  # noqa: PLC0415 - see _decoded()
 
     try:
         orientation = image.getexif().get(0x0112)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a broken EXIF block raises many kinds of errors, and names no orientation
         return image
     turns = {
         2: Transpose.FLIP_LEFT_RIGHT,
@@ -321,7 +321,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert the colours for readers, who do not get the colour profile of the file."""
-    from PIL import Image, ImageCms
+    from PIL import Image, ImageCms  # noqa: PLC0415 - see _decoded()
 
     if profile:
         try:
@@ -355,7 +355,7 @@ def _encodings(image: Image.Image, longest: int) -> Iterator[tuple[_MediaType, b
 
 def _scaled(image: Image.Image, longest: int) -> Image.Image:
     """Return the pixels scaled to that longer side, without comments."""
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415 - see _decoded()
 
     ratio = longest / max(image.size)
     width, height = (max(1, round(side * ratio)) for side in image.size)
@@ -367,7 +367,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     """Return the picture on white, since a JPEG has no transparent parts."""
     if image.mode != "RGBA":
         return image
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415 - see _decoded()
 
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 

@@ -264,7 +264,7 @@ def exposition(found: Samples, accept: str = "") -> Exposition:
         MissingExtra: The library is not installed.
     """
     try:
-        from prometheus_client.exposition import choose_encoder
+        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise MissingExtra(Text("Writing metrics"), "metrics") from None
     encode, media_type = choose_encoder(accept)
@@ -279,7 +279,7 @@ class _Families:
 
     def collect(self) -> Iterator[MetricFamily]:
         """Yield each metric that has a value."""
-        from prometheus_client.core import (
+        from prometheus_client.core import (  # noqa: PLC0415 - an extra
             CounterMetricFamily,
             GaugeMetricFamily,
         )

@@ -46,7 +46,7 @@ class Monitor:
         Raises:
             JournalError: The journal cannot be read.
         """
-        from policenotify.journal.database.schema import SCHEMA_VERSION
+        from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
 
         unusable = {*self._installation.channel_problems(), *self._journal.workers.unusable_channels()}
         channels = self._installation.channel_configs.values()

@@ -140,7 +140,7 @@ class Operations(SendingControls):
         Args:
             actor: Who checks. A rule (`may`) may refuse to resume a channel.
         """
-        from policenotify.publishing.diagnosis import check_journal
+        from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - others need no summary of lists
 
         with suppress(JournalError):  # a line states it
             self._refresh()

@@ -197,7 +197,7 @@ class People:
             mail: The mail, as the relay hands it over. Its first megabyte is read.
             recipients: The envelope's recipients. Without them the headers of the mail must name ours.
         """
-        from policenotify.formats.mail_report import read_report
+        from policenotify.formats.mail_report import read_report  # noqa: PLC0415 - few processes read mails
 
         report = read_report(mail)
         if (kind := _RECORDED.get(report.kind)) is None:

@@ -330,7 +330,7 @@ class Preparer:
                 fitting.append(render(contexts[language], target, channel=channel, key=key))
             except PolicenotifyError as error:
                 failures[target] = error
-            except (Exception, SystemExit) as error:
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
                 name = type(error).__name__
                 about = fields(channel=channel.name)
                 _log.error(
@@ -388,7 +388,7 @@ class Preparer:
         try:
             with closing(channel.open(self.clock, self.journal.channels.state_store(channel.name))) as opened:
                 return channel.model_copy(update={"capabilities": opened.capabilities})
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a network of another package may fail in any way
             name, about = type(error).__name__, fields(channel=channel.name)
             _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
             return channel
@@ -617,7 +617,7 @@ class PendingDeliveries:
             posts, targets = self.preparer.prepare_pending(publication, channel)
         except JournalError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a delivery that cannot be rendered must not stop the others
             reason = (
                 error.text
                 if isinstance(error, PolicenotifyError)

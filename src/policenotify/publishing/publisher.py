@@ -67,7 +67,7 @@ class Publisher(Operations):
     nothing. Use it as a context manager, or call `close`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an installation is; all named at the call, most with a default
         self,
         *,
         journal: Journal,
@@ -373,8 +373,8 @@ class Publisher(Operations):
     ) -> Publication:
         """Take the posts of one publication down, with their images, where the network can delete.
 
-        Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it was:
-        its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction or
+        Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it
+        was: its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction or
         a cancellation. The text stays in the journal: `journal.retention.erase`.
 
         Args:
@@ -401,7 +401,7 @@ class Publisher(Operations):
 
     def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
         """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
-        from policenotify.journal.publications import IncidentChanged
+        from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
         key, actor = naming.key, naming.actor
         for attempt in range(1, _ATTEMPTS + 1):
@@ -450,7 +450,7 @@ class Publisher(Operations):
 
         Without it they find what you published when they next look.
         """
-        from policenotify.journal import workers
+        from policenotify.journal import workers  # noqa: PLC0415 - brings the SQL toolkit
 
         self._worker.wake()
         workers.notify_runners(self.runners)

@@ -222,7 +222,7 @@ class Reminders:
             return
         try:
             self.on_overdue(reminder)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a host's own function must not keep posts from going out
             _log.error("Reminder %d: on_overdue raised %s.", reminder.level, type(error).__name__)  # no trace
 
 

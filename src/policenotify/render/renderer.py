@@ -261,7 +261,7 @@ def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
     return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
 
 
-def _blank(context: RenderContext, structured: bool) -> Post:
+def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache
     """Return what the posts of all channels share. Pydantic reads it once, and not again for each channel."""
     return Post(
         key=_NO_KEY,

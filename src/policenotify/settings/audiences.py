@@ -46,7 +46,7 @@ class RecipientSettings(SettingsTable):
         if isinstance(given, list):
             return {"addresses": given}
         if not isinstance(given, dict):
-            raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))
+            raise ValueError(Text('write a list of addresses, or {{ file = "…" }}'))  # noqa: TRY004 - pydantic wants this one
         return given
 
     def audience(self, name: str, directory: Path) -> Audience:

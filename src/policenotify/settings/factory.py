@@ -112,7 +112,7 @@ def _lines(name: str, error: SettingsError) -> list[AnyText]:
 def _unusable(settings: Settings, name: str, problem: AnyText) -> ChannelConfig:
     """Return a channel that cannot be used, without any capability."""
 
-    def fail(clock: Clock, keep: StateStore) -> Channel:
+    def fail(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
         raise SettingsError(problem)
 
     channel = settings.channels[name]
@@ -138,7 +138,7 @@ def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], 
 
 def routes_of(settings: Settings) -> tuple[Route, ...]:
     """Return the routes of this installation."""
-    from policenotify.publishing.routing import Route
+    from policenotify.publishing.routing import Route  # noqa: PLC0415 - reading settings needs no routing
 
     return tuple(
         Route(categories=route.categories, at_least=route.at_least, areas=route.areas, to=route.to)

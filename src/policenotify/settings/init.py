@@ -66,7 +66,7 @@ def write_settings(
         SettingsError: There are such files already, they cannot be written, or others may change the directory.
         JournalError: The journal cannot be created there.
     """
-    from policenotify.journal.keys import Keys
+    from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
 
     place = Path(directory)
     names = (FILE_NAME, KEYS_NAME, JOURNAL_NAME, SECRETS_NAME, ".gitignore")

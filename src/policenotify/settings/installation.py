@@ -115,9 +115,9 @@ def open_publisher(
         UnsupportedVersion: The settings, the keys or the journal were written by a newer policenotify.
         JournalError: The journal cannot be opened.
     """
-    from policenotify.checks import Vocabulary, checks_of
-    from policenotify.journal import open_journal
-    from policenotify.publishing.publisher import Publisher
+    from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path, tolerant=True)
     channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
@@ -163,8 +163,8 @@ def diagnose(path: str | os.PathLike[str] | None = None, *, actor: str) -> Diagn
 
 
 def _diagnose(file: SettingsFile, path: str | os.PathLike[str] | None, actor: str) -> Iterator[DiagnosisLine]:
-    from policenotify.journal import open_journal
-    from policenotify.publishing.diagnosis import check_journal
+    from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - the same
 
     yield from file.examine()
     try:
@@ -224,7 +224,7 @@ def _networks(used: Iterable[str]) -> Iterator[DiagnosisLine]:
 
 
 def _unused_audiences(settings: Settings) -> Iterator[DiagnosisLine]:
-    from policenotify.publishing.diagnosis import check_people
+    from policenotify.publishing.diagnosis import check_people  # noqa: PLC0415 - reading settings needs no checks
 
     used = {name for channel in settings.channels.values() for name in channel.audiences}
     for name in settings.audiences:

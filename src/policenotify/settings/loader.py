@@ -15,7 +15,8 @@ from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, Settings, settings_error
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
+from policenotify.validation import at_place
 from policenotify.validation import path as field_path
 
 SCHEMA_VERSION: Final = 1
@@ -179,7 +180,7 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str])
         try:
             node[key] = _read(node.get(key), directory, environ)
         except ValueError as error:
-            errors[channel] = sorted([*errors.get(channel, ()), f"{at}: {error}"])
+            errors[channel] = sorted([*errors.get(channel, ()), at_place(at, text_of(error))], key=str)
     return errors
 
 

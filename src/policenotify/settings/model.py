@@ -146,7 +146,7 @@ class WordListSettings(SettingsTable):
 
     def change(self) -> WordListChange:
         """Return the change for the checks."""
-        from policenotify.checks.words import WordListChange
+        from policenotify.checks.words import WordListChange  # noqa: PLC0415 - reading settings needs no checks
 
         return WordListChange(add=self.add, remove=self.remove, off=self.off)
 
@@ -242,7 +242,7 @@ class Settings(SettingsTable):
     def _word_errors(self) -> Iterator[AnyText]:
         if not self.words:
             return
-        from policenotify.checks.words import LANGUAGES, shipped_words
+        from policenotify.checks.words import LANGUAGES, shipped_words  # noqa: PLC0415 - the same
 
         known = {name for language in LANGUAGES for name in shipped_words(language)}
         for name, change in self.words.items():
@@ -303,7 +303,7 @@ class Settings(SettingsTable):
 
     def load_keys(self) -> Keys:
         """Read the keys of the installation; see `Keys.load`."""
-        from policenotify.journal.keys import Keys
+        from policenotify.journal.keys import Keys  # noqa: PLC0415 - brings the ciphers
 
         return Keys.load(self.keys_path)
 
@@ -369,8 +369,8 @@ class Settings(SettingsTable):
         except ValidationError as error:
             lines = [*format_validation_errors(error, cls), *chain.from_iterable((known or {}).values())]
             raise settings_error(place, lines, origins) from None  # its cause may quote a value
-        settings._place, settings._origins = place, dict(origins)
-        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}
+        settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
+        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
         return settings
 
     def error(self, lines: Iterable[AnyText]) -> SettingsError:

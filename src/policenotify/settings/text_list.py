@@ -94,7 +94,7 @@ def _locked(place: Path) -> Iterator[None]:
     if os.name != "posix":
         yield
         return
-    import fcntl
+    import fcntl  # noqa: PLC0415 - POSIX only
 
     folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

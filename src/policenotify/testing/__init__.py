@@ -97,7 +97,7 @@ def __getattr__(name: str) -> object:
         value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     except ImportError as error:
         if error.name in _EXTRA:
-            from policenotify.errors import MissingExtra
+            from policenotify.errors import MissingExtra  # noqa: PLC0415 - pytest imports this package in every run
 
             raise MissingExtra(name, "testing") from error
         raise

@@ -116,18 +116,18 @@ class Recording:
         limit, until = self.clock.now() + _LOOK_AHEAD, time.monotonic() + _BUDGET.total_seconds()
         while time.monotonic() < until:
             self.publisher.drain(_GLANCE)
-            self.publisher._dispatcher.finish(timeout=_BUDGET.total_seconds())
-            due, now = self.publisher._dispatcher.next_due(), self.clock.now()
+            self.publisher._dispatcher.finish(timeout=_BUDGET.total_seconds())  # noqa: SLF001 - a slow machine's threads
+            due, now = self.publisher._dispatcher.next_due(), self.clock.now()  # noqa: SLF001 - as `drain` returns it
             if due is None or due > limit:
                 return
             self.clock.pass_by(max(0.0, (due - now).total_seconds()))
 
     def open_publisher(
         self,
-        path: str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | None = None,  # noqa: ARG002 - the signature of `policenotify.open_publisher`
         *,
-        journal: str | None = None,
-        clock: Clock | None = None,
+        journal: str | None = None,  # noqa: ARG002 - see path
+        clock: Clock | None = None,  # noqa: ARG002 - see path
         on_overdue: Callable[[Reminder], object] | None = None,
         on_event: Mapping[str, OnEvent] | None = None,
     ) -> Publisher:
@@ -208,7 +208,7 @@ def recording_publisher(
         for config in configs
     ]
     # Constant keys, so that public references derived from them are the same in each run.
-    constant = Keys.create(random.Random(0).randbytes)
+    constant = Keys.create(random.Random(0).randbytes)  # noqa: S311 - they protect nothing
     keys = loaded.load_keys() if loaded and journal else constant
     with ExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="policenotify-recorded-"))
@@ -338,7 +338,7 @@ def _default_capabilities(name: str, kind: type[Channel]) -> Capabilities:
     )
 
 
-def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:
+def _channel(name: str, on: str, capabilities: Capabilities, **common: Any) -> ChannelConfig:  # noqa: ANN401 - ChannelOptions
     people = RECIPIENTS.get(on, RECIPIENTS[""])
     audiences = (AddressList(name=name, read=lambda: people),) if capabilities.recipients else ()
     return ChannelConfig(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def policenotify_recording() -> Iterator[Recording]:
     """Yield a publisher that only records, with X, Mastodon, Bluesky, e-mail and SMS. No network is reached."""
-    from policenotify.testing.publisher import recording_publisher
+    from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - see the module's docstring
 
     with recording_publisher() as recording:
         yield recording
@@ -27,7 +27,7 @@ def policenotify_recording() -> Iterator[Recording]:
 @pytest.fixture
 def policenotify_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNetworks]:
     """Yield fake servers of all networks on this machine, with the settings of an installation on them."""
-    from policenotify.testing.dev import DevNetworks
+    from policenotify.testing.dev import DevNetworks  # noqa: PLC0415 - see the module's docstring
 
     with DevNetworks() as networks:
         networks.install(tmp_path_factory.mktemp("policenotify"))
@@ -41,7 +41,7 @@ def policenotify_django() -> Iterator[Recording]:
     With pytest-django, mark the test with `@pytest.mark.django_db(transaction=True)`. Call `deliver()` as a worker
     would.
     """
-    from policenotify.integrations.django.testing import empty_journal, recorded
+    from policenotify.integrations.django.testing import empty_journal, recorded  # noqa: PLC0415 - see above
 
     with recorded() as recording:
         yield recording

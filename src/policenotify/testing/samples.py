@@ -91,7 +91,7 @@ def _samples() -> tuple[Sample, ...]:
     return tuple(samples.values())
 
 
-def _first(name: str, *, at: datetime, category: str, **fields: Any) -> Sample:
+def _first(name: str, *, at: datetime, category: str, **fields: Any) -> Sample:  # noqa: ANN401 - any field
     """Return an opening, whose incident gets its name, or a standalone message."""
     opens = PROFILES[category].opens_incident
     lifecycle = Lifecycle(stage=Stage.OPENING, incident=name.partition("/")[0]) if opens else Lifecycle()
@@ -100,7 +100,7 @@ def _first(name: str, *, at: datetime, category: str, **fields: Any) -> Sample:
     )
 
 
-def _follow_up(name: str, before: Sample, *, at: datetime, stage: str, **fields: Any) -> Sample:
+def _follow_up(name: str, before: Sample, *, at: datetime, stage: str, **fields: Any) -> Sample:  # noqa: ANN401 - any field
     """Return a message that follows an earlier sample."""
     earlier = before.history.entries
     entries = (*earlier, before.entry(len(earlier) + 1))

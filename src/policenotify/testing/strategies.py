@@ -135,7 +135,7 @@ def lifecycles(draw: st.DrawFn, stages: st.SearchStrategy[Stage] | None = None) 
 
 
 @st.composite
-def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:
+def messages(draw: st.DrawFn, /, **fixed: Any) -> Message:  # noqa: ANN401 - any field of a message
     """Generate messages of every stage and category.
 
     Args:

@@ -58,7 +58,7 @@ def _cluster(text: str) -> regex.Pattern[str]:
 @cache
 def unicode_pattern(expression: str) -> regex.Pattern[str]:
     """Compile an expression of `regex`, which only texts that need it import."""
-    import regex
+    import regex  # noqa: PLC0415 - see the docstring
 
     return regex.compile(expression, regex.VERSION1)
 

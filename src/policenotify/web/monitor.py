@@ -78,10 +78,10 @@ def monitoring(monitor: MonitorService) -> Starlette:
         MissingExtra: Starlette is not installed.
     """
     try:
-        from starlette.applications import Starlette
-        from starlette.concurrency import run_in_threadpool
-        from starlette.responses import JSONResponse, PlainTextResponse, Response
-        from starlette.routing import Route
+        from starlette.applications import Starlette  # noqa: PLC0415 - an extra
+        from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
+        from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415 - an extra
+        from starlette.routing import Route  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise MissingExtra(Text("Monitoring over HTTP"), "web") from None
 

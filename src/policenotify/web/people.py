@@ -112,7 +112,7 @@ _LATER: Final = _page(
 
 def routes(people: PeopleService) -> list[Route]:
     """Return the routes. Starlette must be installed."""
-    from starlette.routing import Route
+    from starlette.routing import Route  # noqa: PLC0415 - an extra
 
     return [
         Route("/stop/{token}", _leaving(people.knows, _ASK), methods=["GET"]),
@@ -122,9 +122,9 @@ def routes(people: PeopleService) -> list[Route]:
 
 
 def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Awaitable[Response]]:
-    from starlette.concurrency import run_in_threadpool
-    from starlette.exceptions import HTTPException
-    from starlette.responses import HTMLResponse
+    from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
+    from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
+    from starlette.responses import HTMLResponse  # noqa: PLC0415 - an extra
 
     async def answer(request: Request) -> Response:
         try:
@@ -140,10 +140,10 @@ def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Await
 
 def _receipts(people: PeopleService) -> Callable[[Request], Awaitable[Response]]:
     """Take calls of gateways, by GET or POST and in any form. Nothing of them is repeated."""
-    from starlette.concurrency import run_in_threadpool
-    from starlette.exceptions import HTTPException
-    from starlette.requests import ClientDisconnect
-    from starlette.responses import PlainTextResponse
+    from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
+    from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
+    from starlette.requests import ClientDisconnect  # noqa: PLC0415 - an extra
+    from starlette.responses import PlainTextResponse  # noqa: PLC0415 - an extra
 
     async def receipt(request: Request) -> Response:
         body = bytearray()

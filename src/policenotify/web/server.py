@@ -82,10 +82,10 @@ def app(
     if folder is None and people is None:
         raise ValueError("app: name a folder, or the people of a publisher")
     try:
-        from starlette.applications import Starlette
-        from starlette.exceptions import HTTPException
-        from starlette.responses import JSONResponse, PlainTextResponse, Response
-        from starlette.routing import Route
+        from starlette.applications import Starlette  # noqa: PLC0415 - an extra
+        from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
+        from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415 - an extra
+        from starlette.routing import Route  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise MissingExtra(Text("The feed's web server"), "web") from None
     files = FeedFolder(folder) if folder is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from collections import Counter
@@ -35,7 +36,7 @@ def mass(request: pytest.FixtureRequest, mail: MailServer, tmp_path: Path) -> It
     opened = MassMail(
         server=mail,
         orders=Orders(folder=tmp_path, port=mail.smtp, people=people),
-        chance=random.Random(2026),  # noqa: S311 - no secret is made
+        chance=random.Random(int(os.environ.get("POLICENOTIFY_CRASH_SEED", "2026"))),  # noqa: S311 - no secret is made
     )
     yield opened
     opened.close()

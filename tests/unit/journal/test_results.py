@@ -261,7 +261,7 @@ _CUT = RecipientOutcome(key="", outcome="unconfirmed", reason="Cut.")
 _FULL = RecipientOutcome(key="", outcome="unavailable", reason="Full now.", code="452")
 _GREY = RecipientOutcome(key="", outcome="unavailable", reason="Later.", code="451")
 _NOT = RecipientOutcome(key="", outcome="refused", reason="Not for us.", code="550")
-_ASK = "Ask on 'mail' whether they have it, then: policenotify resolve 1"
+_ASK = "Find out on 'mail' whether they have it, then: policenotify resolve 1"
 
 
 @pytest.mark.parametrize(

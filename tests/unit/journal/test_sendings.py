@@ -407,7 +407,7 @@ def test_one_person_is_settled_and_the_others_stay_held(desk: Desk) -> None:
 def test_somebody_who_is_not_in_doubt_is_named_by_mistake(desk: Desk) -> None:
     said, delivery = doubted(desk)
     for names in ([A, C], [A, desk.person_key(B)[:11]], ["nobody@x.example"]):
-        with pytest.raises(NotHeld, match="1 of the people named are not in doubt") as caught:
+        with pytest.raises(NotHeld, match="1 of the people named is not in doubt") as caught:
             desk.journal.sendings.resolve(delivery, "cne Roux", names, posted=True)
         assert "@" not in str(caught.value)
     assert (desk.person(said, A), desk.person(said, B)) == (Outcome.HELD, Outcome.HELD)

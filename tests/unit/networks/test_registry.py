@@ -120,7 +120,7 @@ def test_constructor_errors_are_shown_unless_they_contain_a_secret(shelf: Shelf)
         configure_channel("public", "ntfy", {"url": "https://u:password@ntfy.example", "token": "hunter22"})
     assert "hunter22" not in str(raised.value)
     assert raised.value.__cause__ is None
-    assert str(raised.value).startswith("channels.public.url: is not right")
+    assert str(raised.value).startswith("channels.public.url: is wrong")
     with pytest.raises(SettingsError, match=r"^channels\.bluesky\.handle: a Bluesky handle is a domain name"):
         configure_channel("bluesky", "bluesky", {"handle": "desk@police.example", "password": "hunter22"})
 
@@ -346,7 +346,7 @@ def test_options_of_every_kind_come_as_toml_has_them(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("secret", ["hunter22", SecretStr("hunter22")])
 def test_a_nested_secret_is_not_shown_either(secret: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("policenotify.networks.registry.network", lambda _: SimpleNamespace(load=lambda: Hotel))
-    with pytest.raises(SettingsError, match=r"^channels\.one: is not right") as raised:
+    with pytest.raises(SettingsError, match=r"^channels\.one: is wrong") as raised:
         configure_channel("one", "hotel", {"rooms": [{"number": 7, "code": "other"}], "doors": {"back": secret}})
     assert "hunter22" not in str(raised.value)
     assert secret_values(Hotel.Options, {"rooms": [{"number": 7, "code": secret}], "doors": {"a": secret}}) == [

@@ -180,7 +180,7 @@ def _last_name_first(part: TextPart, at: int) -> Match | None:
 def _unlisted(part: TextPart, at: int) -> Match | None:
     """Return two capitals that no list knows, with an age or an arrest behind them: `Oumou Sacramento, 40 ans`."""
     both = part.tokens[at : at + 2]
-    if len(both) < 2 or part.gap(at) not in {" ", "-"} or part.in_capitals:
+    if len(both) < 2 or part.gap(at) not in {" ", "-"} or part.in_capitals:  # noqa: PLR2004 - two words
         return None
     lists = ("no_surname", "street", "unit", "body", "rank", "office")
     plain = all(each.capital and each.word.isalpha() and len(each.word) >= _SHORTEST for each in both)

@@ -57,7 +57,7 @@ def telephones(part: TextPart) -> Iterator[tuple[Place, str, str]]:
     """Yield place, kind and figures of telephone numbers: `mobile` of a person, `premium`, or `` for any other."""
     if not _FIGURES.search(part.text):
         return
-    import phonenumbers
+    import phonenumbers  # noqa: PLC0415 - a message without a number needs none of it
 
     known = phonenumbers.PhoneNumberType
     kinds = {known.MOBILE: "mobile", known.PREMIUM_RATE: "premium"}
@@ -76,8 +76,8 @@ def papers(part: TextPart) -> Iterator[Place]:
     named = part.has("papers")
     if not named and not _FIGURES.search(re.sub(r"[a-z]", "", part.text)):
         return
-    from stdnum import iban
-    from stdnum.fr import nir
+    from stdnum import iban  # noqa: PLC0415 - a message without such a number needs none of it
+    from stdnum.fr import nir  # noqa: PLC0415 - the same
 
     yield from (match.span() for match in _ACCOUNT.finditer(part.text) if named or iban.is_valid(match[0]))
     yield from (match.span() for match in _SECURITY.finditer(part.text) if named or nir.is_valid(match[0]))

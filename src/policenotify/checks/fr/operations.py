@@ -92,7 +92,7 @@ def _controls(part: TextPart, context: CheckContext) -> Iterator[Match]:
     of_roads = profile.general and not profile.opens_incident and CapCategory.TRANSPORT in profile.cap_categories
     for match in (*part.found.get("control", ()), *(part.found.get("meeting", ()) if of_roads else ())):
         sentence = part.sentence(match.first)
-        if sentence.stop < len(part.tokens) and len(sentence) < 7:
+        if sentence.stop < len(part.tokens) and len(sentence) < 7:  # noqa: PLR2004 - `Contrôle d'alcoolémie. Avenue …`
             sentence = range(sentence.start, part.sentence(sentence.stop).stop)
         if not part.within("control_past", sentence) and (any(_spots(part, sentence)) or _is_timed(part, sentence)):
             yield match

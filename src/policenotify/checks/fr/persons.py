@@ -68,7 +68,7 @@ def ages(part: TextPart, below: int = 200) -> Iterator[Match]:
     for at in range(1, len(part.tokens)):
         unit, number = part.tokens[at].word, part.tokens[at - 1].word
         if unit in {"ans", "an", "years"}:
-            age = int(number) if number.isdigit() and len(number) < 4 else 0
+            age = int(number) if number.isdigit() and len(number) < 4 else 0  # noqa: PLR2004 - three figures
             age = age or (_NUMBERS.index(number) + 1 if number in _NUMBERS else 200)
             before = part.tokens[at - 2].word if at > 1 else ""
             aged = before not in _NO_AGE or (before == "de" and any(part.within("aged", range(max(0, at - 5), at - 2))))

@@ -256,7 +256,7 @@ def _resume_sending(call: CliContext, operations: Operations, name: str, *, chan
 )
 @common
 @pass_context
-def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str, ...]) -> Exit:
+def resolve(call: CliContext, delivery: int, posted: bool, recipients: tuple[str, ...]) -> Exit:  # noqa: FBT001 - click hands options over so
     """Record the outcome of a held delivery, after looking on the network whether the post is there.
 
     The number of the DELIVERY is in its receipt. The journal records who resolved it. Of a list, all who are held are

@@ -27,7 +27,7 @@ _SHELLS = {
 @click.option("--django", is_flag=True, help="The journal is in a Django project's database.")
 @common
 @pass_context
-def init(call: CliContext, directory: str, django: bool) -> Exit:
+def init(call: CliContext, directory: str, django: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Create a new installation: its settings, keys and journal, and a folder for passwords.
 
     The settings have the desk's language. Their only channel is the console, which prints each post. No existing file

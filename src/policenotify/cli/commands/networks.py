@@ -118,7 +118,7 @@ def network_info(network: Network, problem: AnyText) -> NetworkInfo:
     )
 
 
-def _described(kind: Any) -> dict[str, Any]:
+def _described(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - see `Network.load`
     schema = kind.Options.model_json_schema()
     return {
         "about": Text.word(" ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())),
@@ -301,7 +301,7 @@ class _Networks(click.Group):
 def _with_example(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--example`, which may also stand before the name of a network."""
 
-    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - a flag
         context.meta["example"] = value or context.meta.get("example")
 
     about = "Print the table of a channel on it, for the settings."

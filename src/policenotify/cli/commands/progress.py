@@ -33,7 +33,7 @@ _LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
 @click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Interval between two looks.")
 @common
 @pass_context
-def progress(call: CliContext, which: str | None, once: bool, every: float | None) -> Exit:
+def progress(call: CliContext, which: str | None, once: bool, every: float | None) -> Exit:  # noqa: FBT001 - click hands options over so
     """Show how far a sending to many people is, until it is settled: counts, rate, time left, and reasons.
 
     It shows what any process sends, and sends nothing itself. Without a name it shows the newest publication that is
@@ -54,7 +54,7 @@ def progress(call: CliContext, which: str | None, once: bool, every: float | Non
         if found is not None and found.bulk and not (once or call.json):
             found = _followed(call, journal, found, every)
         zone = settings.zone
-    assert found is not None
+    assert found is not None  # noqa: S101 - a publication has deliveries, and none is ever removed
     head = [
         output.heading(publication, zone),
         output.line(Text.join(" · ", (publication.id, local_time(found.at, zone)))),

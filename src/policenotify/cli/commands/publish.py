@@ -41,7 +41,7 @@ _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal"
 @single_value("--draft", metavar="DRAFT", help="Publish this draft.", shell_complete=completion.open_drafts)
 @common
 @pass_context
-def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed: Any) -> Exit:
+def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
     """Publish an opening or standalone message; its category decides which.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice

@@ -90,7 +90,7 @@ def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
 @pass_context
-def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit:
+def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit:  # noqa: FBT001 - click hands options over so
     """Show the deliveries that a person must settle; of one DELIVERY, the people who are in doubt.
 
     Each may or may not be out. Look on the network, then: policenotify resolve. A person is named by a key, which

@@ -319,7 +319,7 @@ class Device:
             self._add(None, "", reader_post=shown, is_reply=shown.parent is not None, parent=parent)
             self._cards_by_reference[shown.id] = self.cards[-1]
 
-    def _add(self, entry: ReportEntry | None, language: str, **fields: Any) -> None:
+    def _add(self, entry: ReportEntry | None, language: str, **fields: Any) -> None:  # noqa: ANN401 - the fields of a card
         name = f"{self.id}-{len(self.cards) + 1}"
         self.cards.append(Card(id=name, device=self, entry=entry, language=language, **fields))
 

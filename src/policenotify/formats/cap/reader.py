@@ -48,7 +48,7 @@ class _Tree(TreeBuilder):
 
     depth = 0
 
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:  # noqa: ARG002 - the parser's call
         raise InvalidAlert(Text("it has a document type (DOCTYPE), which an alert must not have"))
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
@@ -81,7 +81,7 @@ def parse(content: bytes) -> Element:
     """
     if len(content) >= MAX_BYTES:
         raise InvalidAlert(Text("it has 1 MB or more"))
-    parser = XMLParser(target=_Tree())
+    parser = XMLParser(target=_Tree())  # noqa: S314 - without a document type there are no entities
     try:
         parser.feed(content)
         top: Element = parser.close()
@@ -231,7 +231,7 @@ def _time(text: str, name: str) -> datetime:
 
 def _reference(text: str) -> Reference:
     parts = text.split(",")
-    if len(parts) != 3 or not all(parts):
+    if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - sender, identifier and time
         raise InvalidAlert(Text("references are not triplets of sender, identifier and time"))
     return Reference(sender=parts[0], identifier=parts[1], sent=_time(parts[2], "references"))
 
@@ -239,7 +239,7 @@ def _reference(text: str) -> Reference:
 def _polygon(text: str) -> tuple[tuple[float, float], ...]:
     """Return a closed ring, or an empty one for fewer than three corners: they enclose nothing."""
     points = tuple(_numbers(pair, "polygon") for pair in text.split())
-    if not all(len(point) == 2 for point in points):
+    if not all(len(point) == 2 for point in points):  # noqa: PLR2004 - latitude and longitude
         raise InvalidAlert(Text("polygon is not a list of latitude,longitude"))
     ring = tuple((point[0], point[1]) for point in points)
     ring = ring if ring[:1] == ring[-1:] else (*ring, ring[0])
@@ -249,7 +249,7 @@ def _polygon(text: str) -> tuple[tuple[float, float], ...]:
 def _circle(text: str) -> Circle:
     centre, _, radius = text.partition(" ")
     numbers = (*_numbers(centre, "circle"), *_numbers(radius.strip(), "circle"))
-    if len(numbers) != 3:
+    if len(numbers) != 3:  # noqa: PLR2004 - latitude, longitude and radius
         raise InvalidAlert(Text("circle is not latitude,longitude and a radius"))
     return Circle(latitude=numbers[0], longitude=numbers[1], radius=numbers[2])
 

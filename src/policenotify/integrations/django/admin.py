@@ -51,14 +51,14 @@ from policenotify.translation import Text
 _Form = TypeVar("_Form", bound=PublishingForm)
 
 
-def _for_publishing(kind: type[_Form], data: Any, **how: Any) -> _Form:
+def _for_publishing(kind: type[_Form], data: Any, **how: Any) -> _Form:  # noqa: ANN401 - a QueryDict
     """Return a form whose message is published, urgently or not, or submitted to others, by the button pressed."""
     form = kind(data, as_draft=not {"_draft", "_urgent"}.isdisjoint(data or ()), **how)
     form.fields["reason"] = forms.CharField(label=say(Text("Reason, for its readers")), required=False, max_length=1000)
     return form
 
 
-def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:
+def _follow_up(data: Any, row: IncidentRow, *, stage: Stage) -> FollowUpForm:  # noqa: ANN401 - a QueryDict
     return _for_publishing(FollowUpForm, data, incident=row.pk, stage=stage)
 
 
@@ -109,8 +109,8 @@ class IncidentAdmin(JournalAdmin):
     def add_view(
         self,
         request: HttpRequest,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        form_url: str = "",  # noqa: ARG002 - Django's own
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's own
     ) -> HttpResponse:
         """Publish an opening, or without an incident a message that stands alone."""
         if not self.has_add_permission(request):
@@ -213,7 +213,7 @@ class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no
         """Return the choices."""
         return (("1", say("Yes")),)
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401 - Django has no types
         """Return the rows of the choice."""
         if self.value() != "1":
             return queryset
@@ -288,7 +288,7 @@ class DeliveryAdmin(JournalAdmin):
 # --- drafts
 
 
-def _reading(data: Any, row: DraftRow, *, required: bool) -> ReasonForm:
+def _reading(data: Any, row: DraftRow, *, required: bool) -> ReasonForm:  # noqa: ANN401 - a QueryDict
     with joined() as current:
         draft = current.drafts.get(row.pk)
     return ReasonForm(data, required=required, digest=draft.digest, words=_words(draft))

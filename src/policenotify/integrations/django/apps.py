@@ -42,4 +42,4 @@ def _migrate(*, using: str, verbosity: int, **_more: object) -> None:
         return
     created = migrate_journal()
     if verbosity:
-        print(f"  Journal of policenotify: {'created' if created else 'there already'}")
+        print(f"  Journal of policenotify: {'created' if created else 'there already'}")  # noqa: T201 - like the steps of `migrate`

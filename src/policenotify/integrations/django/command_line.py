@@ -39,11 +39,11 @@ class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
             sys.exit(error.returncode)
         raise AssertionError("the command line exits by itself")  # pragma: no cover  # main() raises SystemExit
 
-    def print_help(self, prog_name: str, subcommand: str) -> None:
+    def print_help(self, prog_name: str, subcommand: str) -> None:  # noqa: ARG002 - Django's own
         """Print the help of the command line."""
         self.handle(arguments=["--help"])
 
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:  # noqa: ANN401 - Django's own
         """Return a parser that leaves all arguments of `call_command` to the command line."""
         parser = super().create_parser(prog_name, subcommand, **options)
         parse = parser.parse_args
@@ -56,7 +56,7 @@ class CommandLine(BaseCommand):  # type: ignore[misc]  # Django has no types
         parser.parse_args = keep
         return parser
 
-    def handle(self, *, arguments: Sequence[str], **_options: Any) -> None:
+    def handle(self, *, arguments: Sequence[str], **_options: Any) -> None:  # noqa: ANN401 - Django's own
         """Run the command line for `call_command`.
 
         Raises:
@@ -85,7 +85,7 @@ def _without_djangos(arguments: Sequence[str]) -> list[str]:
     return others
 
 
-def _program() -> Any:
+def _program() -> Any:  # noqa: ANN401 - an entry point
     [program] = entry_points(group="console_scripts", name="policenotify")
     return program.load()
 

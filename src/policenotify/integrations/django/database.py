@@ -25,7 +25,7 @@ NAMES = frozenset({"SETTINGS", "DATABASE", "RUNNER"})
 """The names that `POLICENOTIFY` may hold."""
 
 
-def configured(name: str, default: str | None = None) -> Any:
+def configured(name: str, default: str | None = None) -> Any:  # noqa: ANN401 - any value of the project's settings
     """Return a value of `POLICENOTIFY`: SETTINGS, DATABASE (alias) or RUNNER (path)."""
     given = getattr(settings, "POLICENOTIFY", {})
     return given.get(name, default) if isinstance(given, Mapping) else default
@@ -62,7 +62,7 @@ def journal_url(alias: str) -> str:
     if database.vendor == "sqlite":
         return str(database.settings_dict["NAME"])
     try:
-        from psycopg.pq import Conninfo
+        from psycopg.pq import Conninfo  # noqa: PLC0415 - of an extra
     except ImportError as error:
         raise MissingExtra(Text("A journal on PostgreSQL"), "postgres") from error
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
@@ -110,7 +110,7 @@ def migrate_journal() -> bool:
     Raises:
         CommandError: The settings or the keys are wrong, or the migration failed. Nothing was changed.
     """
-    from policenotify.journal.database.migrate import migrate
+    from policenotify.journal.database.migrate import migrate  # noqa: PLC0415 - brings the SQL toolkit
 
     try:
         url, keys = journal_url(alias()), project_settings(tolerant=True).load_keys()

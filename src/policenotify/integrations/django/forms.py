@@ -50,7 +50,7 @@ _LINES = {"rows": 4, "cols": 80}
 class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no types
     """A commune by its INSEE code or its name. Its value is the code, or an empty text."""
 
-    def clean(self, value: Any) -> str:
+    def clean(self, value: Any) -> str:  # noqa: ANN401 - Django's own
         """Return the code of the one commune that is meant."""
         typed = str(super().clean(value)).strip()
         if not typed or places.commune(typed.upper()):
@@ -75,7 +75,7 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
 class TimeField(forms.DateTimeField):  # type: ignore[misc]  # Django has no types
     """A time in the zone of the project, also in one with `USE_TZ = False`."""
 
-    def to_python(self, value: Any) -> datetime | None:
+    def to_python(self, value: Any) -> datetime | None:  # noqa: ANN401 - Django's own
         """Return the time with its zone."""
         at: datetime | None = super().to_python(value)
         return timezone.make_aware(at) if at is not None and timezone.is_naive(at) else at
@@ -112,7 +112,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once
 
-    def __init__(self, *args: Any, to: Iterable[str] | None = None, as_draft: bool = False, **options: Any) -> None:
+    def __init__(self, *args: Any, to: Iterable[str] | None = None, as_draft: bool = False, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
         self.fields["key"].initial = secrets.token_hex(16)
         self.to = tuple(to) if to is not None else None
@@ -321,7 +321,7 @@ class FollowUpForm(PublishingForm):
 
     next_update_at = TimeField(label=say_later(Text("Next message at")), required=False)
 
-    def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:
+    def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
         self.incident = incident
         self.stage = Stage(stage)

@@ -46,7 +46,7 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
     )
     digest = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, required: bool = True, digest: str = "", words: str = "", **options: Any) -> None:
+    def __init__(self, *args: Any, required: bool = True, digest: str = "", words: str = "", **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
         self.words = words
         self.fields["reason"].required = required
@@ -76,7 +76,7 @@ def _in_words(field: str, label: str) -> object:
     """Return a column that shows a text of the journal, or a state, in the user's language."""
 
     @admin.display(description=say_later(label), ordering=field)  # type: ignore[untyped-decorator]  # Django has no types
-    def column(_admin: object, row: Any) -> str:
+    def column(_admin: object, row: Any) -> str:  # noqa: ANN401 - a row of any table
         return say(getattr(row, field))
 
     return column
@@ -95,7 +95,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
     shown_reason = _in_words("reason", "Reason")
     shown_remedy = _in_words("remedy", "Remedy")
 
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
         """Ask for the permission `view`."""
         return may(request, "view")
 
@@ -103,15 +103,15 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
         """Ask for the permission `view`."""
         return may(request, "view")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's own
         """No one adds a row."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
         """No one changes a row."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
         """No one deletes a row."""
         return False
 
@@ -169,7 +169,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
     def _form_page(
         self,
         request: HttpRequest,
-        form: Any,
+        form: Any,  # noqa: ANN401 - Django has no types
         *,
         label: str,
         title: str,

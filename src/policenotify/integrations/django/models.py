@@ -33,7 +33,7 @@ class MicrosecondsField(models.DateTimeField):  # type: ignore[misc]  # Django h
         """Return the time."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
-    def get_db_prep_value(self, value: Any, connection: object, prepared: bool = False) -> int | None:
+    def get_db_prep_value(self, value: Any, connection: object, prepared: bool = False) -> int | None:  # noqa: ANN401, ARG002, FBT001, FBT002 - Django's own
         """Return the number that a query compares with."""
         at = self.get_prep_value(value)
         if at is not None and timezone.is_naive(at):  # of a project with USE_TZ = False

@@ -124,7 +124,7 @@ def check_channels(**_more: object) -> list[Any]:
     return found + [_fault(name, text) for name, text in wrong.items() if name not in known]
 
 
-def _fault(name: str, text: AnyText) -> Any:
+def _fault(name: str, text: AnyText) -> Any:  # noqa: ANN401 - Django has no types
     return checks.Warning(
         f"{name} cannot be used; the other channels can. {text!s}",
         hint="What is meant for it waits in the journal until its settings are mended.",

@@ -81,7 +81,7 @@ def recorded() -> Iterator[Recording]:
     _check_test_database("recorded() publishes")
     if connections[alias()].in_atomic_block:
         raise RuntimeError(f"A test that never commits delivers nothing. {_MARK}")
-    from policenotify.testing.publisher import recording_publisher
+    from policenotify.testing.publisher import recording_publisher  # noqa: PLC0415 - tests of `empty_journal` need none
 
     found = project_settings(tolerant=True, secrets=False).place
     how = {**getattr(settings, "POLICENOTIFY", {}), "RUNNER": f"{__name__}._runner"}
@@ -98,7 +98,7 @@ class _Current:
     """The runner of the project while it is recorded."""
 
     @property
-    def publisher(self) -> Any:
+    def publisher(self) -> Any:  # noqa: ANN401 - a Publisher
         return _current[-1].publisher
 
 
@@ -118,7 +118,7 @@ def empty_journal() -> None:
     close_runner = getattr(import_string(runner), "close", None) if runner else None
     for close_publisher in filter(None, (close_runner, close)):
         close_publisher()
-    from policenotify.journal.database.migrate import empty
+    from policenotify.journal.database.migrate import empty  # noqa: PLC0415 - brings the SQL toolkit
 
     connections[alias()].close()  # on SQLite an open transaction would be in the way
     empty(journal_url(alias()), keys=project_settings(tolerant=True, secrets=False).load_keys())

@@ -37,7 +37,7 @@ Microseconds: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """A time since 1970, or an interval."""
 
 
-def Name(length: int) -> TypeEngine[str]:
+def Name(length: int) -> TypeEngine[str]:  # noqa: N802 - stands where types stand
     """Return the type of a text of limited length."""
     return String(length).with_variant(Text(), "sqlite")
 

@@ -84,7 +84,7 @@ def open_engine(url: str, timeout: int | None = None, *, create: bool = False) -
 def file_id(path: str) -> tuple[int, int] | None:
     """Return what distinguishes a file from all others, or None if there is none."""
     try:
-        status = os.stat(path)
+        status = os.stat(path)  # noqa: PTH116 - called before each transaction
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -288,5 +288,5 @@ def is_missing_table(error: BaseException) -> bool:
     return isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table: pn_")
 
 
-def _cause(error: BaseException) -> Any:
+def _cause(error: BaseException) -> Any:  # noqa: ANN401 - a driver's error
     return error.orig if isinstance(error, DBAPIError) else error

@@ -27,7 +27,7 @@ class _BorrowedConnection:
     def __init__(self, raw: object) -> None:
         self._raw = raw
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver has
         return (lambda *_given, **_named: None) if name in _WITHHELD else getattr(self._raw, name)
 
 

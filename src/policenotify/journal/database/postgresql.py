@@ -102,7 +102,7 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
         JournalError: The URL names no database.
     """
     try:
-        import psycopg  # noqa: F401 - of an extra
+        import psycopg  # noqa: F401, PLC0415 - of an extra
     except ImportError as error:
         raise MissingExtra(Text("A journal on PostgreSQL"), "postgres") from error
     if not url.database:
@@ -128,7 +128,7 @@ def open_server(url: URL, timeout: int | None = None) -> Engine:
     return engine
 
 
-def _durable(connection: Any, _record: object) -> None:
+def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg is an extra
     # Acknowledged writes survive a power cut, even on a server set for speed.
     with connection.cursor() as cursor:
         cursor.execute(
@@ -142,7 +142,7 @@ def is_server_error(cause: object) -> bool:
     return hasattr(cause, "sqlstate") and hasattr(cause, "diag")
 
 
-def explain(error: BaseException, cause: Any) -> AnyText:
+def explain(error: BaseException, cause: Any) -> AnyText:  # noqa: ANN401 - psycopg is an extra
     """Return what a server error means and what to do. The server's own text quotes values and addresses."""
     code = cause.sqlstate or ""
     if code:

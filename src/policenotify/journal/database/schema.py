@@ -406,7 +406,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 def _insertion(dialect: str, table: Table) -> Executable:
     statement: Insert
     if dialect == "postgresql":
-        from sqlalchemy.dialects import postgresql
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a journal in a file does not need it
 
         statement = postgresql.insert(table).on_conflict_do_nothing()
     else:

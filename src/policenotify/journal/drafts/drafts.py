@@ -161,7 +161,7 @@ class StoredDrafts:
         digest: str,
         reason: str = "",
         authenticated: bool = False,
-        needed: NeededApproval = NeededApproval(readers=1),
+        needed: NeededApproval = NeededApproval(readers=1),  # noqa: B008 - frozen
     ) -> Draft:
         """Record what a reader decided about the newest revision, if that is what has the *digest*.
 
@@ -334,7 +334,7 @@ class _Step:
         """Store a new draft. Return False if there is one of its key."""
         return bool(schema.insert_new(self.connection, _table, [self._row()]))
 
-    def store(self, **changes: Any) -> None:
+    def store(self, **changes: Any) -> None:  # noqa: ANN401 - fields of a draft
         """Store the draft with some changes."""
         self.draft = replace(self.draft, **changes)
         self.connection.execute(update(_table).where(_table.c.id == self.draft.id).values(self._row()))

@@ -363,7 +363,7 @@ def _insert(connection: Connection, row: Row[Any], people: Sequence[int], *, at:
     """Insert a batch that is being sent, and its people. Return its id."""
     number = connection.execute(_NEXT_NUMBER, {"of_list": row.id}).scalar_one()
     columns = {
-        **{name: row._mapping[name] for name in _COPIED},
+        **{name: row._mapping[name] for name in _COPIED},  # noqa: SLF001 - the toolkit's own name for it
         "parent": row.id,
         "number": number,
         "post_key": f"{row.id}/{number}",

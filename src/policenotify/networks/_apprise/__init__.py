@@ -7,6 +7,6 @@ from typing import Any
 from policenotify.networks import load
 
 
-def load_service() -> Any:
+def load_service() -> Any:  # noqa: ANN401 - a module
     """Return the module `service`, which loads apprise."""
     return load("policenotify.networks._apprise.service")

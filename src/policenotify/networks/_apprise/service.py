@@ -96,7 +96,7 @@ class CapturedLog(logging.Logger):
         self.sent = False
         self._outer = sys.exception()
 
-    def isEnabledFor(self, level: int) -> bool:
+    def isEnabledFor(self, level: int) -> bool:  # noqa: ARG002, N802 - the interface of logging
         """Return True."""
         return True
 
@@ -203,7 +203,7 @@ def _plugin_of(scheme: str) -> type[NotifyBase]:
             plugin = next((each for each in kinds if scheme in _schemes(each, "protocol", "secure_protocol")), plugin)
         if plugin is None:
             every: Any = NotificationManager()  # type: ignore[no-untyped-call]  # apprise is not fully annotated
-            plugin = every[scheme] if scheme in every else None
+            plugin = every[scheme] if scheme in every else None  # noqa: SIM401 - it has no get
     if plugin is None:
         raise Blocked(
             Text("apprise has no service for the scheme of the channel's url. Nothing was sent."),
@@ -268,19 +268,19 @@ def _notified(service: Service, text: str, title: str, body_format: NotifyFormat
     """Let a plugin send, and read its log."""
     log: CapturedLog = service.logger
     log.start()
-    service._last_io_datetime = None
+    service._last_io_datetime = None  # noqa: SLF001 - set by the first call: no public name shows whether there was one
     accepted = False
     try:
         accepted = service.notify(body=text, title=title, overflow=OverflowMode.UPSTREAM, body_format=body_format)
     except OSError as error:
         log.status, log.failure = 0, error
-    except Exception:
+    except Exception:  # noqa: BLE001 - a plugin may fail in any way
         log.status, log.failure = 0, None
     if log.failure is not None and log.sent:
         log.failure = ConnectionError()  # not that of the first call: an earlier one may have published
     answer = ServiceAnswer(
         accepted=accepted,
-        called=service._last_io_datetime is not None,
+        called=service._last_io_datetime is not None,  # noqa: SLF001 - see above
         status=log.status,
         body=log.body,
         error=log.failure,

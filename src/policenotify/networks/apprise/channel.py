@@ -122,7 +122,7 @@ class Apprise:
         """The label, or the URL's scheme and host."""
         return self._account
 
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - there are no replies
         """Check the lengths of text and title.
 
         Raises:
@@ -178,7 +178,7 @@ class Apprise:
     def _name(self) -> str:
         return str(self._open().service_name)
 
-    def _open(self) -> Any:
+    def _open(self) -> Any:  # noqa: ANN401 - each plugin has its own fields
         if self._service is None:
             module, url = load_service(), self._url.get_secret_value()
             service = module.open_service(url, timeout=self._timeout, unencrypted=self._unencrypted)
@@ -203,7 +203,7 @@ def _without_markup(text: str) -> str:
     return _EVERYBODY.sub("@ ", _CALL.sub("< ", _LINK.sub("] ", text)))
 
 
-def _capabilities_of(scheme: str, service: Any) -> Capabilities:
+def _capabilities_of(scheme: str, service: Any) -> Capabilities:  # noqa: ANN401 - see _open
     titled = service.title_maxlen >= _HEADLINE and scheme not in _UNTITLED
     if scheme in {"ntfy", "ntfys"}:
         budget = Budget(_NTFY_JSON, _in_json, max_bytes=_NTFY_TEXT)

@@ -73,7 +73,7 @@ class Xrpc:
         if client is not None:
             client.request.close()
 
-    def _call(self, invoke: str, host: str, name: str, token: str, **options: Any) -> HttpAnswer:
+    def _call(self, invoke: str, host: str, name: str, token: str, **options: Any) -> HttpAnswer:  # noqa: ANN401 - handed on
         client = self._opened()
         client.update_base_url(host)
         try:
@@ -84,7 +84,7 @@ class Xrpc:
                 follow_redirects=False,
                 **options,
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
             response = getattr(error, "response", None)
             if response is None:  # the error's own text and links may hold a token: `from None`, and its name only
                 raise _without_answer(error) from None
@@ -95,7 +95,7 @@ class Xrpc:
             http = load("policenotify.networks.bluesky.http")  # 0.6 s and 65 MiB
             try:
                 self._client = http.open_client(self._timeout)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - httpx reads proxies and authorities here, and fails in any way
                 failure = type(error).__name__
             else:
                 return self._client
@@ -117,7 +117,7 @@ def _without_answer(error: Exception) -> ChannelError:
     return error_for_exception(error, where=WHERE)
 
 
-def _read(response: Any, secrets: tuple[str, ...]) -> HttpAnswer:
+def _read(response: Any, secrets: tuple[str, ...]) -> HttpAnswer:  # noqa: ANN401 - the SDK is not typed
     content, status, headers = response.content, response.status_code, response.headers
     if response.success:  # of the successes, XRPC knows only 200: another one comes from something in its place
         return HttpAnswer(status, headers, content if status == HTTPStatus.OK and isinstance(content, dict) else None)

@@ -156,7 +156,7 @@ class Bluesky:
             )
         raise self._xrpc.error(answer)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key is older than no attempt
         """Look the record up under its key. See `SupportsLookup.find`."""
         with without_side_effects(Text("looking the post up")):
             answer = self._get(_place(request))

@@ -48,7 +48,7 @@ class Console:
             capabilities_like(like, Console.default_capabilities)
             return like
 
-    def __init__(self, options: Options, services: Services) -> None:
+    def __init__(self, options: Options, services: Services) -> None:  # noqa: ARG002 - it needs none
         self._stream = options.stream
         self._capabilities = capabilities_like(options.like, self.default_capabilities)
         self._account = options.label
@@ -107,7 +107,7 @@ class Console:
     def close(self) -> None:
         """Nothing is open: the stream belongs to the process."""
 
-    def _open_stream(self) -> Any:
+    def _open_stream(self) -> Any:  # noqa: ANN401 - what stands in for a stream in a service or a test
         stream = getattr(sys, self._stream)
         if stream is None or getattr(stream, "closed", False):
             raise _closed()

@@ -125,7 +125,7 @@ def ascii_address(address: str) -> str:
     if len(address) <= _PLAIN_LENGTH and _PLAIN.fullmatch(address):  # email-validator takes a hundred times as long
         local, _, domain = address.rpartition("@")
         return f"{local}@{domain.lower()}"
-    from email_validator import EmailNotValidError, validate_email
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - only this extra needs it
 
     if not address.rpartition("@")[0].isascii():
         raise BadAddress(Text("The part before the @ holds letters that most mail servers do not support."))

@@ -1,5 +1,7 @@
 """Replies of a mail server, as outcomes of one recipient or errors of the channel."""
 
+# ruff: noqa: PLR2004 - reply codes of RFC 5321, section 4.2
+
 from __future__ import annotations
 
 import re

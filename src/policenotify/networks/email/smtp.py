@@ -3,6 +3,8 @@
 Importing this module loads apprise's e-mail plugin.
 """
 
+# ruff: noqa: PLR2004 - reply codes of RFC 5321, section 4.3.2
+
 from __future__ import annotations
 
 import smtplib

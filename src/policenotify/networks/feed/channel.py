@@ -194,7 +194,7 @@ class PublicFeed:
         self._notify_hubs()
         return self._ref(item)
 
-    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:
+    def find(self, request: Request, *, since: datetime, known: frozenset[str] = frozenset()) -> PostRef | None:  # noqa: ARG002 - a key belongs to one post
         """Look the item up by its key. What a process that was killed has not drawn is drawn.
 
         See `SupportsLookup.find`.

@@ -37,4 +37,4 @@ def _post(hub: str, topics: Sequence[str]) -> str:
             status = session.ask(lambda: session.post(hub, data=form), where="the hub").status
     except ChannelError as error:
         return error.code
-    return "" if status // 100 == 2 else str(status)
+    return "" if status // 100 == 2 else str(status)  # noqa: PLR2004 - RFC 9110, section 15.3

@@ -92,10 +92,10 @@ class Mastodon:
         token: Secret
         """An access token of this account, with the scopes `read:accounts`, `read:statuses`, `write:statuses` and
         `write:media` (Settings, Development)."""
-        visibility: dict[Stage, Visibility] = {}
+        visibility: dict[Stage, Visibility] = {}  # noqa: RUF012 - pydantic copies it
         """Who sees a post, by stage: `public`, `unlisted` (not on the server's public timeline, and not found by its
         hashtags) or `private` (followers only). By default updates are unlisted, and all others public."""
-        content_warnings: dict[Category, ContentWarning] = {}
+        content_warnings: dict[Category, ContentWarning] = {}  # noqa: RUF012 - pydantic copies it
         """By category: a line that stands above the post and folds it away until readers click. For what may shock,
         never for a warning that people must see."""
         sensitive: tuple[Category, ...] = ()

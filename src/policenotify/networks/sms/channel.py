@@ -250,7 +250,7 @@ class Sms:
         """The gateway's scheme, its host if known, and the sender's name."""
         return self._gateway.account
 
-    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:
+    def prepare(self, post: Post, reply_to: tuple[PostRef, ...]) -> Request:  # noqa: ARG002 - SMS has no replies
         """Write the text in the alphabet to be sent.
 
         Raises:
@@ -339,7 +339,7 @@ class Sms:
         if self._session is not None:
             self._session.close()
 
-    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:
+    def _service(self, numbers: Sequence[str], text: str, receipt_token: str = "") -> Any:  # noqa: ANN401 - each plugin has its own fields
         counted = sms(text)
         address = self._receipt_url.replace(_PERSON, receipt_token)
         fields = request_fields(self._receipt_format, address) if receipt_token else ()
@@ -359,7 +359,7 @@ class Sms:
         error = None if answer.accepted else judge(answer, where=_WHERE, now=self._clock.now())
         return [error] * len(batch)
 
-    def _open_session(self) -> Any:
+    def _open_session(self) -> Any:  # noqa: ANN401 - its module loads requests
         """Return a session whose connection was used just now, or is opened again.
 
         A server may close an idle one just when the next request is written, which would leave that request in doubt.
@@ -420,6 +420,6 @@ def _outcome(person: Recipient, error: ChannelError | None) -> RecipientOutcome:
             raise error
 
 
-def _targets(service: Any) -> list[object]:
+def _targets(service: Any) -> list[object]:  # noqa: ANN401 - see _service
     """Return the recipients of a service, or one if the URL spells the call."""
     return list(getattr(service, "targets", [True]) or [])

@@ -47,7 +47,7 @@ def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str
     if _FRENCH_MOBILE.fullmatch(text[1:]) and text[0] == "+" and (not countries or FRANCE in countries):
         return text  # as nearly all: nothing is left to find out
 
-    import phonenumbers
+    import phonenumbers  # noqa: PLC0415 - only this extra needs it
 
     if not text.startswith(("+", "0")):
         raise BadNumber(Text("This number has neither a country's code nor a 0 in front. Write it as +33639980001."))
@@ -68,7 +68,7 @@ def e164(number: str, country_code: str, countries: Collection[str] = ()) -> str
 
 def _refuse_expensive(parsed: PhoneNumber, countries: Collection[str]) -> None:
     """Refuse numbers that cost the sender, and earn their owner, far more than an SMS."""
-    import phonenumbers
+    import phonenumbers  # noqa: PLC0415 - only this extra needs it
 
     code = parsed.country_code
     if code != int(FRANCE):  # whose numbers are mobile ones here

@@ -237,7 +237,7 @@ class Client:
         )
 
     @cached_property
-    def _tweepy(self) -> Any:
+    def _tweepy(self) -> Any:  # noqa: ANN401 - tweepy is not typed
         client = load("tweepy").Client(None, *self._keys, return_type=load("requests").Response)
         client.session.close()
         client.session = self._session

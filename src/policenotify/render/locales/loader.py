@@ -181,7 +181,7 @@ def read_profiles(
     return profiles
 
 
-def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any) -> Any:
+def _names(kind: str, code: str, locales: Mapping[str, Locale], change: Any) -> Any:  # noqa: ANN401 - as it is written
     """Return the names of a category by language, the shipped languages first."""
     if not isinstance(change, Mapping):
         return change

@@ -1,5 +1,7 @@
 """The promises of capabilities, tested only for channels that claim them."""
 
+# ruff: noqa: S101 - test code
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Base class of the contract suite: fixtures, helpers, selection of tests."""
 
+# ruff: noqa: S101 - test code
+
 from __future__ import annotations
 
 import traceback
@@ -42,7 +44,7 @@ def requires(capability: str) -> Callable[[_Test], _Test]:
     return mark
 
 
-def can_be_disabled(test: Callable[..., None]) -> Any:
+def can_be_disabled(test: Callable[..., None]) -> Any:  # noqa: ANN401 - so that `test_… = None` is of its type
     """Mark a promise that an author may disable with `test_… = None`."""
     return test
 
@@ -61,7 +63,7 @@ class ContractCase:
     uploads: ClassVar[tuple[str, ...]] = ()
     _count = 0
 
-    def open(self, network: Any) -> Channel:
+    def open(self, network: Any) -> Channel:  # noqa: ANN401 - each author names the own fixture here
         """Make a new channel object on *network*, with a timeout far below `patience`.
 
         It is also called once when the class is created, to read the capabilities. *network* does not listen then.
@@ -123,7 +125,7 @@ class ContractCase:
             fields.setdefault("message", texts.message(Stage(str(fields["stage"])), str(fields["title"]), text))
         return Post.model_validate(fields)
 
-    def request(self, channel: Channel, *reply_to: PostRef, **post: Any) -> Request:
+    def request(self, channel: Channel, *reply_to: PostRef, **post: Any) -> Request:  # noqa: ANN401 - fields of a Post
         """Prepare another post."""
         return channel.prepare(self.post(channel, **post), reply_to)
 

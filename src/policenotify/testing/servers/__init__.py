@@ -153,10 +153,10 @@ class LoopbackServer:
         self._port = bound.getsockname()[1]
         self._server = self._listen(bound)
 
-    def _listen(self, bound: socket.socket) -> Any:
+    def _listen(self, bound: socket.socket) -> Any:  # noqa: ANN401 - what `_stop` gets
         raise NotImplementedError
 
-    def _stop(self, server: Any) -> None:
+    def _stop(self, server: Any) -> None:  # noqa: ANN401 - what `_listen` returned
         raise NotImplementedError
 
     def _wait(self, items: Sequence[_T], count: int, timeout: float, what: str) -> list[_T]:

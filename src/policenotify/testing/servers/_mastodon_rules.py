@@ -171,7 +171,7 @@ def fields(request: RecordedRequest) -> dict[str, Any]:
 def _field(part: Message) -> tuple[str, Any]:
     content = part.get_payload(decode=True)
     name = str(part.get_param("name", header="Content-Disposition"))
-    assert isinstance(content, bytes)
+    assert isinstance(content, bytes)  # noqa: S101 - for the type checker
     return name, (part.get_content_type(), content) if part.get_filename() else content.decode()
 
 

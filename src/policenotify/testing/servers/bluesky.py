@@ -54,7 +54,7 @@ class FakeBlueskyServer(FakeServer):
     def __init__(
         self,
         handle: str = "police.example",
-        password: str = "abcd-efgh-ijkl-mnop",
+        password: str = "abcd-efgh-ijkl-mnop",  # noqa: S107 - not a secret
         *,
         did: str = "did:plc:server",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -143,7 +143,7 @@ class FakeBlueskyServer(FakeServer):
         with self._lock:
             return self.password, self.email, *self._tokens
 
-    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
+    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:  # noqa: ARG002 - any request counts
         """Return the headers of the tightest limit, as the server does."""
         self._request_count += 1
         left = _REQUESTS - self._request_count

@@ -54,7 +54,7 @@ class RecordedRequest:
     body: bytes = field(repr=False)
     at: datetime
 
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - JSON holds anything
         """Parse the body as JSON. Raises `ValueError` for any other."""
         return json.loads(self.body)
 
@@ -269,17 +269,17 @@ class FakeServer(LoopbackServer):
         try:
             reply = route(request)
             if not isinstance(reply, Answer | NoResponse | Disconnect):
-                raise TypeError(f"{request.method} {request.path} was answered with {reply!r}.")
+                raise TypeError(f"{request.method} {request.path} was answered with {reply!r}.")  # noqa: TRY301 - stored like any other
         except Refusal as refusal:
             reply = refusal.answer
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a route may fail in any way; __exit__ raises it
             self._broken.append(error)
             return Answer.json({"error": "RouteFailed", "message": f"{type(error).__name__}: {error}"}, 500)
         if isinstance(reply, Answer):
             return replace(reply, headers={**self._headers(request), **reply.headers})
         return reply
 
-    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:
+    def _headers(self, request: RecordedRequest) -> Mapping[str, str]:  # noqa: ARG002 - for a subclass
         """Return headers of an answer that is about to be sent."""
         return {}
 
@@ -339,16 +339,16 @@ class _Server(ThreadingHTTPServer):
         self._acceptor = Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._acceptor.start()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         alive = {known: each for known, each in self._handlers.items() if known.is_alive()}
         self._handlers = alive | {thread: request}
         thread.start()
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
         self.close_request(request)  # the parent would send FIN first, which prevents a reset
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the parent's
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):  # clients may disconnect
             self.broken(error)
@@ -388,7 +388,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Disconnect():
                 self._hang_up(reply)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the parent's names
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -430,7 +430,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.reset:  # close() discards at once and sends RST: SO_LINGER on, for 0 seconds (socket(7))
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         """Log nothing."""
 
 

@@ -10,6 +10,8 @@ with FakeMailServer(login=("desk", "secret")) as mail:
 ```
 """
 
+# ruff: noqa: ANN401, N802 - aiosmtpd is untyped, and names the hooks of _Script
+
 from __future__ import annotations
 
 import asyncio
@@ -87,7 +89,7 @@ class FakeMailServer(LoopbackServer):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         try:
-            from aiosmtpd import smtp
+            from aiosmtpd import smtp  # noqa: PLC0415 - needs the extra
         except ImportError as error:
             raise MissingExtra("FakeMailServer", "testing") from error
         logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd logs every address there

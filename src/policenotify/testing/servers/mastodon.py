@@ -54,7 +54,7 @@ class FakeMastodonServer(FakeServer):
     def __init__(
         self,
         handle: str = "police34",
-        token: str = "server-token-0123456789",
+        token: str = "server-token-0123456789",  # noqa: S107 - not a secret
         *,
         software: Literal["mastodon", "gotosocial"] = "mastodon",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -111,7 +111,7 @@ class FakeMastodonServer(FakeServer):
         """Posts that readers find, oldest first: without replies whose parent is missing."""
         return thread_of(self.posts)
 
-    def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:
+    def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a status
         """Publish a post as if by hand, without checks, and return its id."""
         with self._lock:
             made = self._made(text, **{"created_at": at or self._now(), **more})
@@ -355,7 +355,7 @@ class FakeMastodonServer(FakeServer):
             "url": f"{self.url}/@{self.handle}",
         }
 
-    def _made(self, text: str, **more: Any) -> VisibleMastodonPost:
+    def _made(self, text: str, **more: Any) -> VisibleMastodonPost:  # noqa: ANN401 - fields of a post
         id_ = self._new_id()
         url = f"{self.url}/@{self.handle}/{id_}"
         return VisibleMastodonPost(

@@ -84,7 +84,7 @@ class FakeXServer(FakeServer):
         self,
         handle: str = "police34",
         *,
-        client_secret: str = "client-secret-of-the-server",
+        client_secret: str = "client-secret-of-the-server",  # noqa: S107 - not a secret
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now=now)
@@ -303,7 +303,7 @@ class FakeXServer(FakeServer):
         alt = body.get("metadata", {}).get("alt_text", {}).get("text")
         if body.get("id") not in self._media:
             return invalid("id", "Invalid media id")
-        if not isinstance(alt, str) or len(alt) > 1000:
+        if not isinstance(alt, str) or len(alt) > 1000:  # noqa: PLR2004 - OpenAPI, `maxLength`
             return invalid("metadata.alt_text.text", "$.metadata.alt_text.text: may only be 1000 characters long")
         self._media[body["id"]].alt = alt
         return Answer.json({"data": {"id": body["id"], "associated_metadata": {"alt_text": {"text": alt}}}})

@@ -11,7 +11,7 @@ from policenotify.integrations.django.models import MicrosecondsField
 from policenotify.translation import Text
 
 
-def create_journal(_apps: object, schema_editor: Any) -> None:
+def create_journal(_apps: object, schema_editor: Any) -> None:  # noqa: ANN401 - Django has no types
     """Create the tables in the database that holds the journal, as `policenotify migrate` does."""
     name = schema_editor.connection.alias
     if name == alias() and not in_memory(name):

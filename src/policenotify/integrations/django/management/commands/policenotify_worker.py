@@ -34,7 +34,7 @@ class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
         budget = "Deliver what is due for at most that many seconds, then exit."
         parser.add_argument("--budget", type=_seconds, metavar="SECONDS", help=budget)
 
-    def handle(self, *, budget: float | None, **_options: Any) -> None:
+    def handle(self, *, budget: float | None, **_options: Any) -> None:  # noqa: ANN401 - Django's own
         """Deliver."""
         try:
             if budget is not None:
