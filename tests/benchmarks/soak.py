@@ -33,7 +33,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
-from policenotify.testing.servers.mail import Command, _Fault
+from policenotify.testing.servers.mail import _Fault
 from tests.support.five_networks import ADDRESSES, NETWORKS, NUMBERS, Five, open_five
 from tests.support.installation import accident
 
@@ -94,15 +94,11 @@ class Soak:
         """Let this share of all calls fail, on each network in its ways, and the same ones each time."""
         for number, name in enumerate(("x", "mastodon", "bluesky", "sms")):
             getattr(self.five, name).disturb(_chooser(random.Random(number), share))  # noqa: S311 - no secret
-        chance, script = random.Random(9), self.five.mail._script  # noqa: S311 - the same
-        ordinary = script.take
-
-        def take(faults: list[_Fault], command: Command, recipient: str = "*") -> _Fault | None:
-            if command == "MAIL" and chance.random() < share:
-                return _Fault("MAIL", chance.choice(("451 4.3.0 try again later", "421 4.3.2 shutting down")))
-            return ordinary(faults, command, recipient)
-
-        script.take = take  # type: ignore[method-assign]
+        chance = random.Random(9)  # noqa: S311 - the same
+        self.five.mail._faults += [
+            _Fault("MAIL", reply, None, lambda _, __: chance.random() < share / 2)
+            for reply in ("451 4.3.0 try again later", "421 4.3.2 shutting down")
+        ]
 
     def left(self) -> int:
         """Return how many deliveries are not settled."""

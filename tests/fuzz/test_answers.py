@@ -55,6 +55,7 @@ from tests.support.network_options import (
     webhook_options,
     x_options,
 )
+from tests.support.sms_gateways import FakeGateways
 
 PEOPLE: Final = tuple(Recipient(key=f"key-of-{number}", address=f"+3363998000{number}") for number in (1, 2))
 STATUSES: Final = (
@@ -90,7 +91,7 @@ def matrix(server: FakeServer) -> dict[str, Any]:
     return {"url": f"matrix://desk:s3cret@{at}/%23alertes", "unencrypted": True}
 
 
-def octopush(server: FakeSmsServer) -> dict[str, Any]:
+def octopush(server: FakeGateways) -> dict[str, Any]:
     return {"url": f"octopush://POLICE34:{server.login}/{server.key}/{{recipient}}"}
 
 
@@ -195,7 +196,7 @@ NETWORKS: Final[dict[str, tuple[str, Callable[[], Any], Callable[[Any], dict[str
     "bluesky": ("bluesky", FakeBlueskyServer, bluesky_options),
     "matrix": ("apprise", matrix_server, matrix),
     "kannel": ("sms", FakeSmsServer, sms_options),
-    "octopush": ("sms", FakeSmsServer, octopush),
+    "octopush": ("sms", FakeGateways, octopush),
     "webhook": ("webhook", webhook_server, webhook_options),
 }
 

@@ -97,7 +97,7 @@ _MAIL: Final[dict[str, Callable[[Any], None]]] = {
     "clock set on": _CUT_MAIL,
 }
 _REVOKED: Final[dict[str, tuple[str, object]]] = {
-    "x": ("rejects_credentials", True),
+    "x": ("access", ("another", "secret")),
     "mastodon": ("token", "another"),
     "bluesky": ("password", "another"),
     "email": ("login", (LOGIN[0], "un autre")),

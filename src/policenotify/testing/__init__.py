@@ -2,11 +2,10 @@
 
 Applications test with
 [`recording_publisher`][policenotify.testing.publisher.recording_publisher], or with fake servers of all networks by
-[`DevNetworks`][policenotify.testing.dev.networks.DevNetworks].
+[`DevNetworks`][policenotify.testing.dev.DevNetworks].
 
-Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract],
-[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] and the `environment` of a
-[`FakeServer`][policenotify.testing.servers.http.FakeServer] need the extra `policenotify[testing]`.
+Names are imported on first use. Only [`ChannelContract`][policenotify.testing.contract.core.ChannelContract] and
+[`FakeMailServer`][policenotify.testing.servers.mail.FakeMailServer] need the extra `policenotify[testing]`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
         OneCallFixture,
         VisiblePost,
     )
-    from policenotify.testing.dev.networks import DevNetwork, DevNetworks
+    from policenotify.testing.dev import DevNetwork, DevNetworks
     from policenotify.testing.fakes import FakeClock, InMemoryStateStore
     from policenotify.testing.publisher import Recording, recording_publisher
     from policenotify.testing.recorder import RecordedPost
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "servers.bluesky": ("FakeBlueskyServer",),
     "contract.core": ("ChannelContract",),
-    "dev.networks": ("DevNetwork", "DevNetworks", "ReaderPost"),
+    "dev": ("DevNetwork", "DevNetworks", "ReaderPost"),
     "fakes": ("FakeClock", "InMemoryStateStore"),
     "servers.mail": ("Mail", "FakeMailServer"),
     "servers.mastodon": ("FakeMastodonServer",),

@@ -141,9 +141,8 @@ class Recording:
 
     def _check(self, channel: str) -> None:
         if channel not in self.publisher.channel_configs:
-            raise KeyError(
-                f"There is no channel {channel!r} here. {did_you_mean(channel, self.publisher.channel_configs)!s}"
-            )
+            hint = str(did_you_mean(channel, self.publisher.channel_configs))
+            raise KeyError(f"There is no channel {channel!r} here. {hint}")
 
 
 @contextmanager

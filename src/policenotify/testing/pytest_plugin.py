@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from policenotify.testing.dev.networks import DevNetworks
+    from policenotify.testing.dev import DevNetworks
     from policenotify.testing.publisher import Recording
 
 
@@ -27,7 +27,7 @@ def policenotify_recording() -> Iterator[Recording]:
 @pytest.fixture
 def policenotify_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevNetworks]:
     """Yield fake servers of all networks on this machine, with the settings of an installation on them."""
-    from policenotify.testing.dev.networks import DevNetworks  # noqa: PLC0415 - see the module's docstring
+    from policenotify.testing.dev import DevNetworks  # noqa: PLC0415 - see the module's docstring
 
     with DevNetworks() as networks:
         networks.install(tmp_path_factory.mktemp("policenotify"))

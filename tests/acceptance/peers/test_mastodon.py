@@ -208,7 +208,7 @@ class FediverseFixture(HttpFixture):
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
         self.account = Account("", "police", "-")  # another one once it listens
-        shown = instance(RULES["mastodon"], newer=software == "mastodon")
+        shown = instance(RULES["mastodon"])
         if software == "snac":
             shown["version"] = "4.0.0 (not true; really snac/2.75)"
         said = Instance.of(shown, at=self.clock.now())

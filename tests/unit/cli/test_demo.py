@@ -15,8 +15,7 @@ import pytest
 
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
-from policenotify.testing.dev import networks as dev_networks
-from policenotify.testing.dev.fake_networks import FAKE_NETWORKS, PHONES, READERS
+from policenotify.testing.dev import FAKE_NETWORKS, PHONES, READERS
 from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 
@@ -98,8 +97,7 @@ def test_an_impossible_page_is_reported_before_anything_runs(run: Run, monkeypat
 
 
 def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    fakes = [replace(fake, people=("not an address",)) if fake.channel == "mail" else fake for fake in FAKE_NETWORKS]
-    monkeypatch.setattr(dev_networks, "FAKE_NETWORKS", fakes)
+    monkeypatch.setitem(FAKE_NETWORKS, "mail", replace(FAKE_NETWORKS["mail"], people=("not an address",)))
     monkeypatch.setattr(demo, "STORY", ("scam/info",))
     ran = run("demo", "--json", "--html", "page.html")
     assert ran.code == 3
@@ -125,7 +123,6 @@ def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> Non
         assert seen
         page = httpx.get(seen[1], trust_env=False).text
         assert page.count("<article") == (len(demo.STORY) + 1) * 5
-        assert "<form" not in page
         assert printed.count("✔ feed: posted http://127.0.0.1:") == len(demo.STORY) + 1
         with httpx.Client(base_url=address[1], trust_env=False) as reader:
             assert reader.get("health").json()["status"] == "ok"

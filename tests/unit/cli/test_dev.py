@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from policenotify.testing.dev.fake_networks import FAKE_NETWORKS
+from policenotify.testing.dev import FAKE_NETWORKS
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
@@ -74,7 +74,7 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
             assert page.count("</section>") == len(FAKE_NETWORKS) + 1
         printed = interrupt()
     settings = tomllib.loads(printed)
-    assert list(settings["channels"]) == [fake.channel for fake in FAKE_NETWORKS]
+    assert list(settings["channels"]) == list(FAKE_NETWORKS)
     assert printed.strip() == written.read_text(encoding="utf-8").strip()
 
 

@@ -41,7 +41,7 @@ from policenotify.render.locales import LOCALES
 from policenotify.translation import AnyText, Text, in_language
 
 if TYPE_CHECKING:
-    from policenotify.testing.dev.networks import DevNetworks
+    from policenotify.testing.dev import DevNetworks
 
 _Started = TypeVar("_Started")
 
@@ -104,7 +104,7 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
     Raises:
         MissingExtra: The library of a network or of its fake server is not installed.
     """
-    from policenotify.testing.dev.networks import DevNetworks
+    from policenotify.testing.dev import DevNetworks
     from policenotify.testing.samples import PARIS, SENDER
 
     clock = StoryClock()
@@ -209,7 +209,7 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
       policenotify demo --serve
     """
-    from policenotify.testing.dev.page import dev_page
+    from policenotify.testing.dev import dev_page
 
     language = desk_language(None)
     say = partial(in_language, language=language)
@@ -222,7 +222,7 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
             raise MissingExtra(Text("The command 'demo'"), "demo") from error
         page = None
         if port is not None:
-            shown = partial(dev_page, desk.networks, form=False, language=language)
+            shown = partial(dev_page, desk.networks, language=language)
             page = _at_port(port and port + 1, lambda port: stack.enter_context(shown(port)))
         entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
         report = draw("demo", entries, desk.publisher)

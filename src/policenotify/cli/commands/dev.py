@@ -10,7 +10,7 @@ from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 PORT_BASE = 8040
 """The port of the page. Those of the networks follow it."""
@@ -48,8 +48,7 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
       policenotify dev --init desk
       policenotify dev --port-base 9000 > policenotify.toml
     """
-    from policenotify.testing.dev.networks import DevNetworks
-    from policenotify.testing.dev.page import dev_page
+    from policenotify.testing.dev import DevNetworks, dev_page
 
     with ExitStack() as running:
         try:
@@ -65,22 +64,12 @@ def dev(call: CliContext, port_base: int, directory: str | None) -> Exit:
         settings = str(networks.install(directory)) if directory else ""
         # Ctrl-C may come as soon as the address is known.
         signals = running.enter_context(ended_by_signals())
-        if call.json:
-            click.echo(json_text({"page": page, "settings": networks.toml, "file": settings}))
-        else:
-            click.echo(networks.toml)
-        for line in _lines(page, settings):
+        document = {"page": page, "settings": networks.toml, "file": settings}
+        click.echo(json_text(document) if call.json else networks.toml)
+        copied = Text("Copy these settings, and close them for others: chmod 600")
+        here = Text("The installation: {settings}", settings=settings) if settings else copied
+        for line in (here, Text("What readers see: {url} (Ctrl-C ends it)", url=page)):
             click.echo(call.say(line), err=True)
         while not signals.wait(_LONGEST):
             pass
     return Exit.OK
-
-
-def _lines(url: str, settings: str) -> tuple[AnyText, AnyText]:
-    """Return what is printed on standard error for a person."""
-    here = (
-        Text("The installation: {settings}", settings=settings)
-        if settings
-        else Text("Copy these settings, and close them for others: chmod 600")
-    )
-    return here, Text("What readers see: {url} (Ctrl-C ends it)", url=url)

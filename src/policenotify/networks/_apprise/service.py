@@ -191,7 +191,7 @@ def read_service(plugin: type[NotifyBase], url: str) -> Service:
 def _plugin_of(scheme: str) -> type[NotifyBase]:
     """Return the plugin of a lower-case scheme. All are loaded only if no module is named like it."""
     plugin = None
-    with import_lock(), warnings.catch_warnings():  # apprise imports imghdr, which is deprecated
+    with import_lock, warnings.catch_warnings():  # apprise imports imghdr, which is deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
         plain = scheme.removesuffix("s")
         for name in (scheme, plain, f"custom_{plain}"):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parseaddr
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -15,7 +14,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Recipient, RecipientOutcome, Request, Services
 from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable, forget_locals_of
-from policenotify.networks import import_lock
+from policenotify.networks import load
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge, silent
 from policenotify.networks.options import CallSeconds, ChannelOptions
@@ -237,8 +236,7 @@ class Email:
             session.quit()
 
     def _open(self) -> SmtpSession:
-        with import_lock():
-            smtp = import_module("policenotify.networks.email.smtp")  # loads apprise
+        smtp = load("policenotify.networks.email.smtp")  # loads apprise
         if self._service is None:
             self._service = smtp.open_service(
                 self._url.get_secret_value(),

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Condition, RLock
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 _T = TypeVar("_T")
+
+
+class _Reply(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def parent(self) -> str | None: ...
+
+
+_ReplyT = TypeVar("_ReplyT", bound=_Reply)
+
+
+def thread_of(posts: Iterable[_ReplyT], first: str | None = None) -> tuple[_ReplyT, ...]:
+    """Return the posts under *first*, or under any first post: a reply whose parent is missing is shown nowhere."""
+    left, shown = list(posts), set[str]()
+    begin = {post.id for post in left if (post.parent is None if first is None else post.id == first)}
+    while begin - shown:
+        shown |= begin
+        begin = {post.id for post in left if post.parent in shown}
+    return tuple(post for post in left if post.id in shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,25 @@ class VisibleImage:
     media_type: str = ""
     width: int | None = None
     height: int | None = None
+
+
+class Limited(Protocol):
+    """A failure with the number of times that are left for it; `None`: any number."""
+
+    left: int | None
+
+
+_FaultT = TypeVar("_FaultT", bound=Limited)
+
+
+def take(faults: list[_FaultT], matches: Callable[[_FaultT], bool]) -> _FaultT | None:
+    """Return the first failure that matches, and remove it when it is used up."""
+    fault = next(filter(matches, faults), None)
+    if fault is not None and fault.left is not None:
+        fault.left -= 1
+        if fault.left <= 0:
+            faults.remove(fault)
+    return fault
 
 
 class LoopbackServer:

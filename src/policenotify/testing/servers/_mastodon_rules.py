@@ -32,7 +32,6 @@ class Rules:
     Attributes:
         version: The version in its instance document.
         source: The source URL in its instance document.
-        redirects_slash: It redirects a path that ends in a slash (301); else it answers the same.
         url_length: The length of a URL in its instance document.
         counts_as_mastodon: It counts graphemes and short URLs; else code points.
         max_media: Pictures of a post.
@@ -45,7 +44,6 @@ class Rules:
 
     version: str = "4.5.2"
     source: str = "https://github.com/mastodon/mastodon"
-    redirects_slash: bool = False
     url_length: int = 23
     counts_as_mastodon: bool = True
     max_media: int = 4
@@ -61,7 +59,6 @@ RULES: Final[Mapping[str, Rules]] = {
     "gotosocial": Rules(
         version="0.20.0",
         source="https://codeberg.org/superseriousbusiness/gotosocial",
-        redirects_slash=True,
         url_length=25,
         counts_as_mastodon=False,
         max_media=6,
@@ -110,24 +107,25 @@ class Window:
         return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def instance(rules: Rules, *, newer: bool) -> dict[str, Any]:
-    """Return the instance document, in the newer or older form."""
-    entity: dict[str, Any] = {
+def instance(rules: Rules) -> dict[str, Any]:
+    """Return the instance document (version 2)."""
+    return {
         "title": "FakeServer",
         "version": rules.version,
+        "source_url": rules.source,
         "configuration": {
             "statuses": {
                 "max_characters": MAX_CHARACTERS,
                 "max_media_attachments": rules.max_media,
                 "characters_reserved_per_url": rules.url_length,
             },
-            "media_attachments": {"image_size_limit": 16_777_216, "image_matrix_limit": 33_177_600},
+            "media_attachments": {
+                "description_limit": MAX_ALT,
+                "image_size_limit": 16_777_216,
+                "image_matrix_limit": 33_177_600,
+            },
         },
     }
-    if newer:
-        entity["configuration"]["media_attachments"]["description_limit"] = MAX_ALT
-        entity["source_url"] = rules.source
-    return entity
 
 
 def refusal(rules: Rules, text: str, warning: str, media: int) -> str | None:

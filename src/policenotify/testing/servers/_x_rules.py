@@ -85,7 +85,7 @@ class OAuth2Tokens:
             return _oauth_error("invalid_request", "Value passed for the client id was invalid.")
         token = form.get("refresh_token", "")
         if form.get("grant_type") != "refresh_token" or token not in self.refresh:
-            return invalid_token()
+            return _oauth_error("invalid_request", "Value passed for the token was invalid.")
         self.refresh.remove(token)
         self.renewals += 1
         access = self._new("access")
@@ -112,11 +112,6 @@ class OAuth2Tokens:
         return token
 
 
-def invalid_token() -> Answer:
-    """Return X's answer to a used or revoked refresh token."""
-    return _oauth_error("invalid_request", "Value passed for the token was invalid.")
-
-
 def _oauth_error(error: str, description: str, status: int = 400) -> Answer:
     return Answer.json({"error": error, "error_description": description}, status)
 
@@ -124,10 +119,6 @@ def _oauth_error(error: str, description: str, status: int = 400) -> Answer:
 MEDIA: Final = "Your media IDs are invalid."
 DUPLICATE: Final = "You are not allowed to create a Tweet with duplicate content."
 MISSING: Final = "You attempted to reply to a Tweet that is deleted or not visible to you."
-NO_ANSWER: Final = (
-    "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author "
-    "of the post you are replying to."
-)
 
 _PROBLEMS = "https://api.x.com/2/problems/"  # OpenAPI 2.167; `api.twitter.com` before
 _KEYS = frozenset({"text", "media", "reply"})  # of `CreatePostsRequest`, those supported here
@@ -183,19 +174,5 @@ def has_invalid_characters(text: str) -> bool:
     return _INVALID.search(text) is not None
 
 
-NO_CREDITS: Final = problem(
-    402,
-    "Your enrolled account does not have any credits to fulfill this request.",
-    title="CreditsDepleted",
-    kind="credits",
-)
+UNAUTHORIZED: Final = problem(401, "Unauthorized", title="Unauthorized")
 NOT_PERMITTED: Final = problem(403, "You are not permitted to perform this action.")
-CLOSED: Final = {
-    "suspended": problem(403, "The user used for authentication is suspended", kind="user-suspended"),
-    "locked": problem(403, "To protect our users from spam, this account is temporarily locked."),
-    "read-only": problem(
-        403,
-        "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint.",
-        kind="oauth1-permissions",
-    ),
-}

@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers import VisibleImage, thread_of
+from policenotify.testing.servers._bluesky_lexicon import blobs, key_refusal, post_refusal
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest, Refusal
-from policenotify.text import graphemes, utf8_bytes
 
 _POSTS = "app.bsky.feed.post"
 _MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
@@ -43,8 +42,6 @@ class FakeBlueskyServer(FakeServer):
 
     Attributes:
         email: The owner's address, which the server returns after a login.
-        handles: The ids of other handles.
-        slurs: Record keys that the server's word filter rejects.
         closed: The reason why the account may not log in or write, or `None`.
         pds: The URL in the account's DID document. `None`: the URL of this server.
         logins: Number of login attempts.
@@ -67,8 +64,6 @@ class FakeBlueskyServer(FakeServer):
         self.password = password
         self.did = did
         self.email: str = f"desk@{handle}"
-        self.handles: dict[str, str] = {}
-        self.slurs: set[str] = set()
         self.closed: Literal["takendown", "suspended", "deactivated"] | None = None
         self.pds: str | None = None
         self.logins: int = 0
@@ -106,11 +101,7 @@ class FakeBlueskyServer(FakeServer):
 
         A post whose `root` is another one is not part of it, even if its `parent` is.
         """
-        visible: dict[str, VisibleBlueskyPost] = {}
-        for post in self.posts:
-            if post.uri == uri or (post.root == uri and post.parent in visible):
-                visible[post.uri] = post
-        return tuple(visible.values())
+        return thread_of([post for post in self.posts if uri in {post.uri, post.root}], uri)
 
     @property
     def profile(self) -> tuple[VisibleBlueskyPost, ...]:
@@ -118,11 +109,7 @@ class FakeBlueskyServer(FakeServer):
 
         The network does the same (`posts_and_author_threads` of `app.bsky.feed.getAuthorFeed`).
         """
-        visible: set[str] = set()
-        posts = self.posts
-        while more := {post.uri for post in posts if post.parent is None or post.parent in visible} - visible:
-            visible |= more
-        return tuple(post for post in posts if post.uri in visible)
+        return thread_of(self.posts)
 
     def remove(self, uri: str) -> None:
         """Delete a post as if by hand."""
@@ -256,10 +243,9 @@ class FakeBlueskyServer(FakeServer):
         return body
 
     def _resolve_handle(self, request: RecordedRequest) -> Answer:
-        did = {**self.handles, self.handle: self.did}.get(request.query["handle"][0])
-        if did is None:
+        if request.query["handle"][0] != self.handle:
             raise _refused(400, "HandleNotFound", "Unable to resolve handle")
-        return Answer.json({"did": did})
+        return Answer.json({"did": self.did})
 
     def _upload_blob(self, request: RecordedRequest) -> Answer:
         self._check_token(request, "access")
@@ -275,10 +261,7 @@ class FakeBlueskyServer(FakeServer):
     def _put_record(self, request: RecordedRequest) -> Answer:
         body = self._check_write(request, 2)
         rkey, record = body["rkey"], {"$type": body["collection"], **body["record"]}
-        refusal = key_refusal(rkey) or post_refusal(record)
-        if refusal is None and rkey in self.slurs:
-            refusal = "Unacceptable slur in record key"
-        if refusal:
+        if refusal := key_refusal(rkey) or post_refusal(record):
             raise _refused(400, "InvalidRequest", refusal)
         uri = f"at://{self.did}/{body['collection']}/{rkey}"
         cid, old = _record_cid(record), self._records.get(uri)
@@ -385,6 +368,11 @@ class VisibleBlueskyPost:
     root: str | None
     parent: str | None
 
+    @property
+    def id(self) -> str:
+        """Its URI."""
+        return self.uri
+
 
 def read_post(
     uri: str, cid: str, record: Mapping[str, Any], uploads: Mapping[str, tuple[str, bytes]]
@@ -426,111 +414,3 @@ def _visible_image(image: Mapping[str, Any], uploads: Mapping[str, tuple[str, by
     media_type, data = uploads[image["image"]["ref"]["$link"]]
     ratio = image.get("aspectRatio", {})
     return VisibleImage(image["alt"], data, media_type, ratio.get("width"), ratio.get("height"))
-
-
-_TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")  # atproto.com/specs/tid
-_LANGUAGE = re.compile(r"(i-[a-zA-Z0-9]+|[a-z]{2,3})(-[a-zA-Z0-9]+)*")
-_DATETIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-][0-2]\d:[0-5]\d)")
-_URI = re.compile(r"\w+:(//)?[^\s/]\S*")
-
-
-def key_refusal(rkey: str) -> str | None:
-    """Return the refusal of a record key, or `None`."""
-    if _TID.fullmatch(rkey):
-        return None
-    return f'Invalid record key for app.bsky.feed.post: Invalid TID string (got "{rkey}") at $'
-
-
-def post_refusal(record: Mapping[str, Any]) -> str | None:
-    """Return the first reason against a post, as the server does, or `None`."""
-    reason = next(_reasons(record), None)
-    return f"Invalid app.bsky.feed.post record: {reason}" if reason else None
-
-
-def blobs(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the blobs that a record refers to."""
-    embed = record.get("embed", {})
-    images = [image.get("image") for image in embed.get("images", [])]
-    return [blob for blob in (*images, embed.get("external", {}).get("thumb")) if blob]
-
-
-def _reasons(record: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("text", "createdAt"):
-        if not isinstance(record.get(name), str):
-            yield f'Missing required key "{name}" at $.record'
-    yield from _text(record["text"], 300, "$.record.text")
-    yield from _date(record["createdAt"], "$.record.createdAt")
-    langs = record.get("langs", [])
-    yield from _too_big("array", len(langs), 3, "$.record.langs")
-    for number, lang in enumerate(langs):
-        if not _LANGUAGE.fullmatch(lang):
-            yield f'Invalid language (got "{lang}") at $.record.langs[{number}]'
-    yield from _too_big("array", len(record.get("tags", [])), 8, "$.record.tags")
-    for number, facet in enumerate(record.get("facets", [])):
-        yield from _facet(facet, f"$.record.facets[{number}]")
-    yield from _embed(record.get("embed", {}), "$.record.embed")
-
-
-def _too_big(what: str, size: int, most: int, where: str) -> Iterator[str]:
-    if size > most:
-        yield f"{what} too big (maximum {most}, got {size}) at {where}"
-
-
-def _text(text: str, most: int, where: str) -> Iterator[str]:
-    """Check a text by the lexicon's `maxGraphemes`, a tenth of its `maxLength` in bytes."""
-    yield from _too_big("string", utf8_bytes(text), 10 * most, where)
-    yield from _too_big("grapheme", graphemes(text), most, where)
-
-
-def _date(value: str, where: str) -> Iterator[str]:
-    if not _DATETIME.fullmatch(value) or value.endswith("-00:00"):
-        yield f'Invalid datetime (got "{value}") at {where}'
-
-
-def _facet(facet: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Check a facet. As on the server, any positive offset is valid."""
-    index = facet["index"]
-    for name in ("byteStart", "byteEnd"):
-        if index[name] < 0:
-            yield f"integer too small (minimum 0, got {index[name]}) at {where}.index.{name}"
-    for number, feature in enumerate(facet["features"]):
-        path = f"{where}.features[{number}]"
-        if feature["$type"] == "app.bsky.richtext.facet#link" and not _URI.fullmatch(feature["uri"]):
-            yield f'Invalid uri (got "{feature["uri"]}") at {path}.uri'
-        if feature["$type"] == "app.bsky.richtext.facet#tag":
-            yield from _text(feature["tag"], 64, f"{path}.tag")
-
-
-def _embed(embed: Mapping[str, Any], where: str) -> Iterator[str]:
-    """Check an embed. As on the server, unknown kinds are accepted."""
-    if embed.get("$type") == "app.bsky.embed.images":
-        yield from _too_big("array", len(embed["images"]), 4, f"{where}.images")
-        for number, image in enumerate(embed["images"]):
-            yield from _embedded_image(image, f"{where}.images[{number}]")
-    elif embed.get("$type") == "app.bsky.embed.external":
-        yield from _card(embed["external"], f"{where}.external")
-
-
-def _embedded_image(image: Mapping[str, Any], where: str) -> Iterator[str]:
-    yield from _image(image["image"], 2_000_000, f"{where}.image")
-    if "alt" not in image:
-        yield f'Missing required key "alt" at {where}'
-    for side, length in image.get("aspectRatio", {}).items():
-        if length < 1:
-            yield f"integer too small (minimum 1, got {length}) at {where}.aspectRatio.{side}"
-
-
-def _card(card: Mapping[str, Any], where: str) -> Iterator[str]:
-    for name in ("uri", "title", "description"):
-        if not isinstance(card.get(name), str):
-            yield f'Missing required key "{name}" at {where}'
-    if not _URI.fullmatch(card["uri"]):
-        yield f'Invalid uri (got "{card["uri"]}") at {where}.uri'
-    if thumb := card.get("thumb"):
-        yield from _image(thumb, 1_000_000, f"{where}.thumb")
-
-
-def _image(blob: Mapping[str, Any], most: int, where: str) -> Iterator[str]:
-    if not blob["mimeType"].startswith("image/"):
-        yield f'Expected "image/*" (got "{blob["mimeType"]}") at {where}.mimeType'
-    yield from _too_big("blob", blob["size"], most, where)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import ssl
 import struct
 import sys
 from collections import deque
@@ -28,14 +27,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import chain
-from tempfile import TemporaryDirectory
 from threading import Event, Thread, current_thread
 from typing import Any, Literal, Self, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
-from policenotify.errors import MissingExtra
-from policenotify.testing.servers import LoopbackServer
+from policenotify.testing.servers import LoopbackServer, take
 
 
 @dataclass(frozen=True)
@@ -102,15 +98,9 @@ class Answer:
         return cls(status, headers={"Location": location})
 
     @classmethod
-    def rate_limited(cls, *, retry_after: int | None = None, reset: int | None = None) -> Self:
-        """Return a 429 (RFC 6585, section 4).
-
-        Args:
-            retry_after: Seconds for `Retry-After` (RFC 9110, section 10.2.3).
-            reset: End of the limit in Unix seconds for `RateLimit-Reset`, as Bluesky sends it.
-        """
-        limits = {"Retry-After": retry_after, "RateLimit-Reset": reset}
-        headers = {name: str(value) for name, value in limits.items() if value is not None}
+    def rate_limited(cls, *, retry_after: int | None = None) -> Self:
+        """Return a 429 (RFC 6585, section 4), with seconds for `Retry-After` (RFC 9110, section 10.2.3)."""
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return cls.json({"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, 429, headers=headers)
 
 
@@ -177,37 +167,11 @@ class FakeServer(LoopbackServer):
         self._routes = [_Rule("*", "*", _not_found if answer is None else answer)]
         self._faults: list[_Rule] = []
         self._choose: Callable[[RecordedRequest], tuple[Reply, bool] | None] | None = None
-        self._authority: _Authority | None = None
-
-    def close(self) -> None:
-        """Stop, and close every connection. May be called twice."""
-        super().close()
-        authority, self._authority = self._authority, None
-        if authority is not None:
-            authority.folder.cleanup()
 
     @property
     def url(self) -> str:
         """The URL for the SDK: `http://127.0.0.1:PORT`, without a slash at the end."""
         return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables by which an unmodified client finds this server at every https address.
-
-        They name it as the proxy of an office whose firewall inspects TLS, with a certificate authority of its own.
-        They hold until `close()`.
-
-        Raises:
-            MissingExtra: trustme is not installed. It is in `policenotify[testing]`.
-        """
-        with self._lock:
-            self._authority = self._authority or _Authority()
-        return {
-            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.url),
-            **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"), ""),
-            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), self._authority.file),
-        }
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -270,14 +234,10 @@ class FakeServer(LoopbackServer):
         super().recover()
 
     def _listen(self, bound: socket.socket) -> _Server:
-        return _Server(bound, self._reply, self._broken.append, self._now, self._context)
+        return _Server(bound, self._reply, self._broken.append, self._now)
 
     def _stop(self, server: _Server) -> None:
         server.stop()
-
-    def _context(self, host: str) -> ssl.SSLContext | None:
-        with self._lock:
-            return self._authority.context(host) if self._authority else None
 
     def _reply(self, method: str, target: str, headers: HTTPMessage, body: bytes) -> Reply:
         url = urlsplit(target)
@@ -297,13 +257,9 @@ class FakeServer(LoopbackServer):
             return failure
 
     def _fault(self, request: RecordedRequest) -> _Rule | None:
-        fault = next((each for each in self._faults if each.matches(request)), None)
+        fault = take(self._faults, lambda each: each.matches(request))
         if fault is None and self._choose is not None and (chosen := self._choose(request)) is not None:
             return _Rule("*", "*", chosen[0], effect=chosen[1])
-        if fault is not None and fault.left is not None:
-            fault.left -= 1
-            if fault.left <= 0:
-                self._faults.remove(fault)
         return fault
 
     def _run(self, request: RecordedRequest) -> Reply:
@@ -358,27 +314,6 @@ class _Rule:
         return self._routes.popleft() if len(self._routes) > 1 else self._routes[0]
 
 
-class _Authority:
-    """A certificate authority, and its certificate in a temporary file."""
-
-    def __init__(self) -> None:
-        try:
-            from trustme import CA  # noqa: PLC0415 - needs the extra
-        except ImportError as error:
-            raise MissingExtra("FakeServer.environment", "testing") from error
-        self._authority = CA()
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        self.folder = TemporaryDirectory(prefix="policenotify-authority-")
-        self.file = f"{self.folder.name}/authority.pem"
-        self._authority.cert_pem.write_to_path(self.file)
-
-    def context(self, host: str) -> ssl.SSLContext:
-        if host not in self._contexts:
-            self._contexts[host] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._authority.issue_cert(host).configure_cert(self._contexts[host])
-        return self._contexts[host]
-
-
 class _Server(ThreadingHTTPServer):
     """The listener and the threads of its connections."""
 
@@ -390,7 +325,6 @@ class _Server(ThreadingHTTPServer):
         reply: Callable[[str, str, HTTPMessage, bytes], Reply],
         broken: Callable[[BaseException], None],
         now: Callable[[], datetime],
-        context: Callable[[str], ssl.SSLContext | None],
     ) -> None:
         super().__init__(bound.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
@@ -399,9 +333,8 @@ class _Server(ThreadingHTTPServer):
         self.reply = reply
         self.broken = broken
         self.now = now
-        self.context = context
         self.closing = Event()
-        self._handlers: dict[Thread, list[socket.socket]] = {}  # a second connection is TLS on the first
+        self._handlers: dict[Thread, socket.socket] = {}
         # seconds between checks for the end
         self._acceptor = Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._acceptor.start()
@@ -409,11 +342,8 @@ class _Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the parent's types
         thread = Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         alive = {known: each for known, each in self._handlers.items() if known.is_alive()}
-        self._handlers = alive | {thread: [request]}
+        self._handlers = alive | {thread: request}
         thread.start()
-
-    def add_connection(self, connection: socket.socket) -> None:
-        self._handlers[current_thread()].append(connection)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the parent's types
         self.close_request(request)  # the parent would send FIN first, which prevents a reset
@@ -429,14 +359,13 @@ class _Server(ThreadingHTTPServer):
         self._acceptor.join()
         self.server_close()
         handlers = self._handlers
-        for connection in chain.from_iterable(handlers.values()):
+        for connection in handlers.values():
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         if current_thread() not in handlers:  # a route that stops its own server must not wait
-            for thread, connections in handlers.items():
+            for thread, connection in handlers.items():
                 thread.join()
-                for connection in connections:
-                    connection.close()
+                connection.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -460,24 +389,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._hang_up(reply)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the parent's names
-
-    def do_CONNECT(self) -> None:
-        """Serve the https address that a client asks a proxy for (RFC 9110, section 9.3.6)."""
-        context = self.server.context(self.path.partition(":")[0])
-        if context is None:
-            self._serve()
-            return
-        self.send_response_only(200)
-        self.end_headers()
-        self.rfile.close()
-        self.request = context.wrap_socket(self.connection, server_side=True)
-        self.server.add_connection(self.request)
-        self.setup()
-        self.close_connection = False
-
-    def finish(self) -> None:
-        super().finish()
-        self.connection.close()  # the server knows only the one below TLS
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

@@ -18,7 +18,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -26,12 +26,12 @@ from email.message import EmailMessage
 from email.policy import default as modern
 from fnmatch import fnmatchcase
 from functools import partial
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, Literal, TypeAlias
 from weakref import WeakSet
 
 from policenotify.errors import MissingExtra
-from policenotify.testing.servers import LoopbackServer
+from policenotify.testing.servers import LoopbackServer, take
 
 Command: TypeAlias = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"]
 """A command of a client (RFC 5321, section 4.1; RFC 4954). `DATA` is answered after the final dot of the mail."""
@@ -98,7 +98,8 @@ class FakeMailServer(LoopbackServer):
         self._size_limit = size_limit
         super().__init__(now)
         self.sessions: int = 0
-        self._script = _Script(self, self._deliver, self._broken.append, smtp.MISSING)
+        self._faults: list[_Fault] = []
+        self._delays: dict[Command, float] = {}
         self._mails: list[Mail] = []
         self._protocols: WeakSet[Any] = WeakSet()
         self._thread: Thread | None = None
@@ -159,14 +160,14 @@ class FakeMailServer(LoopbackServer):
             times: Number of refusals. By default all.
         """
         matches = pattern if callable(pattern) else partial(_matches, pattern.lower())
-        self._script.refusals.insert(0, _Fault("RCPT", f"{code} {text}", times, matches))
+        self._faults.insert(0, _Fault("RCPT", f"{code} {text}", times, lambda _, address: matches(address)))
 
     def fail_next(self, command: Command, code: int, text: str, *, times: int = 1) -> None:
         """Fail the next commands of a kind. A 421 also closes the connection.
 
         `fail_next("DATA", 554, "5.7.1 looks like spam")` refuses a whole mail after it was sent.
         """
-        self._script.faults.append(_Fault(command, f"{code} {text}", times))
+        self._faults.append(_Fault(command, f"{code} {text}", times))
 
     def hang_up(self, command: Command, *, delivered: bool = False, times: int = 1, silence: float = 0.0) -> None:
         """Close the connection instead of answering the next `times` commands of a kind.
@@ -183,14 +184,14 @@ class FakeMailServer(LoopbackServer):
         """
         if delivered and command != "DATA":
             raise ValueError(f"{command} delivers nothing; only DATA delivers.")
-        self._script.faults.append(_Fault(command, None, times, delivered=delivered, silence=silence))
+        self._faults.append(_Fault(command, None, times, delivered=delivered, silence=silence))
 
     def delay(self, command: Command, seconds: float) -> None:
         """Wait before each answer to a kind of command; 0 ends it.
 
         A client that gives up meanwhile has had no effect. For the other case use `hang_up()`.
         """
-        self._script.delays[command] = seconds
+        self._delays[command] = seconds
 
     def limit_session(self, mails: int, code: int = 421, text: str = "4.7.0 too many mails in one session") -> None:
         """Refuse `MAIL` after a number of mails, until the next session.
@@ -201,11 +202,12 @@ class FakeMailServer(LoopbackServer):
                 `limit_session(100, 452, "4.5.3 Too many recipients: Too many messages sent")`.
             text: The reply's text with its enhanced code (RFC 3463).
         """
-        self._script.session_limit = (mails, f"{code} {text}")
+        self._faults.append(_Fault("MAIL", f"{code} {text}", None, lambda session, _: session.mails >= mails))
 
     def recover(self) -> None:
         """End every failure, and accept connections again at the same port."""
-        self._script.clear()
+        self._faults.clear()
+        self._delays.clear()
         super().recover()
 
     def _listen(self, bound: socket.socket) -> asyncio.Server:
@@ -245,7 +247,7 @@ class FakeMailServer(LoopbackServer):
     def _session(self) -> Any:
         self.sessions += 1
         protocol = self._smtp.SMTP(
-            self._script,
+            _Hooks(self._answer, self._broken.append, self._smtp.MISSING),
             loop=asyncio.get_running_loop(),
             hostname="server.invalid",
             data_size_limit=self._size_limit,
@@ -259,6 +261,28 @@ class FakeMailServer(LoopbackServer):
     def _authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, login: Any) -> Any:
         valid = [login.login, login.password] == [each.encode() for each in self.login or ()]
         return self._smtp.AuthResult(success=valid, handled=False)
+
+    async def _answer(
+        self, command: Command, server: Any, session: Any, envelope: Any, address: str = ""
+    ) -> str | None:
+        """Return the reply of a requested failure, or `None` for that of a server without failures."""
+        session.mails = getattr(session, "mails", 0)
+        await asyncio.sleep(self._delays.get(command, 0) + (self.latency if command == "DATA" else 0))
+        with self._lock:
+            fault = take(self._faults, lambda each: each.command == command and each.matches(session, address))
+        if command == "MAIL" and fault is None and self.login and not session.authenticated:
+            return "530 5.7.0 authentication required"
+        if command == "DATA" and (fault is None or fault.delivered):
+            session.mails += 1
+            self._deliver(envelope)
+        if fault is None:
+            return None
+        await asyncio.sleep(fault.silence)
+        if fault.reply is None or fault.reply.startswith("421"):  # RFC 5321, section 3.8: a 421 ends the connection
+            if fault.reply is not None:
+                await server.push(fault.reply)
+            raise asyncio.CancelledError  # makes aiosmtpd close the connection
+        return fault.reply
 
     def _deliver(self, envelope: Any) -> None:
         if not self.drops_posts:
@@ -279,7 +303,7 @@ class _Fault:
     Attributes:
         reply: The reply. `None`: the connection is closed.
         left: Number of failures left. `None`: any number.
-        matches: Is called with the recipient of a `RCPT`.
+        matches: Is called with the session, and with the recipient of a `RCPT`.
         delivered: The mail is delivered before.
         silence: Seconds before.
     """
@@ -287,105 +311,55 @@ class _Fault:
     command: Command
     reply: str | None
     left: int | None = 1
-    matches: Callable[[str], bool] = lambda _: True
+    matches: Callable[[Any, str], bool] = lambda _, __: True
     delivered: bool = False
     silence: float = 0.0
 
 
-class _Script:
-    """The requested failures, and the hooks of aiosmtpd, each of which returns the reply."""
+class _Hooks:
+    """The hooks of aiosmtpd, each of which returns the reply.
+
+    Args:
+        answer: Returns the reply of a failure: command, server, session, envelope, recipient.
+        broken: Takes the error of a predicate.
+        missing: Lets aiosmtpd itself answer.
+    """
 
     def __init__(
-        self,
-        settings: FakeMailServer,
-        deliver: Callable[[Any], None],
-        broken: Callable[[Exception], None],
-        missing: object,
+        self, answer: Callable[..., Awaitable[str | None]], broken: Callable[[Exception], None], missing: object
     ) -> None:
+        self._answer = answer
         self._broken = broken
-        self._settings = settings
-        self._deliver = deliver
         self._missing = missing
-        self._lock = Lock()
-        self.clear()
 
-    def clear(self) -> None:
-        self.refusals: list[_Fault] = []
-        self.faults: list[_Fault] = []
-        self.delays: dict[Command, float] = {}
-        self.session_limit: tuple[int, str] | None = None
-
-    def take(self, faults: list[_Fault], command: Command, recipient: str = "*") -> _Fault | None:
-        """Return the first fault of a command, and remove it when it is used up."""
-        with self._lock:
-            fault = next((each for each in faults if each.command == command and each.matches(recipient)), None)
-            if fault is not None and fault.left is not None:
-                fault.left -= 1
-                if fault.left <= 0:
-                    faults.remove(fault)
-            return fault
-
-    async def handle_EHLO(self, server: Any, session: Any, _: Any, name: str, offers: list[str]) -> list[str]:
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, name: str, offers: list[str]) -> list[str]:
         session.host_name = name
-        fault = await self._fault("EHLO", server)
-        return [fault] if fault else offers
+        failure = await self._answer("EHLO", server, session, envelope)
+        return [failure] if failure else offers
 
-    async def handle_AUTH(self, server: Any, _session: Any, _envelope: Any, _arguments: list[str]) -> object:
-        return await self._fault("AUTH", server) or self._missing
+    async def handle_AUTH(self, server: Any, session: Any, envelope: Any, _: list[str]) -> object:
+        return await self._answer("AUTH", server, session, envelope) or self._missing
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
-        if fault := await self._fault("MAIL", server):
-            return fault
-        if self._settings.login and not session.authenticated:
-            return "530 5.7.0 authentication required"
-        if self.session_limit and getattr(session, "mails", 0) >= self.session_limit[0]:
-            return await self._reply(self.session_limit[1], server)
-        envelope.mail_from = address
-        return "250 2.1.0 ok"
+        failure = await self._answer("MAIL", server, session, envelope)
+        envelope.mail_from = None if failure else address
+        return failure or "250 2.1.0 ok"
 
-    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _: list[str]) -> str:
-        if fault := await self._fault("RCPT", server):
-            return fault
-        if refusal := self.take(self.refusals, "RCPT", address):
-            return await self._reply(refusal.reply, server)
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 ok"
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, _: list[str]) -> str:
+        failure = await self._answer("RCPT", server, session, envelope, address)
+        envelope.rcpt_tos += [] if failure else [address]
+        return failure or "250 2.1.5 ok"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        await asyncio.sleep(self._settings.latency)
-        fault = await self._fault("DATA", server, session, envelope)
-        if fault is None:
-            self._accept(session, envelope)
-        return fault or "250 2.0.0 accepted"
+        return await self._answer("DATA", server, session, envelope) or "250 2.0.0 accepted"
 
-    async def handle_RSET(self, server: Any, _session: Any, _envelope: Any) -> str:
-        return await self._fault("RSET", server) or "250 2.0.0 ok"
+    async def handle_RSET(self, server: Any, session: Any, envelope: Any) -> str:
+        return await self._answer("RSET", server, session, envelope) or "250 2.0.0 ok"
 
-    async def handle_QUIT(self, server: Any, _session: Any, _envelope: Any) -> str:
-        return await self._fault("QUIT", server) or "221 2.0.0 bye"
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
+        return await self._answer("QUIT", server, session, envelope) or "221 2.0.0 bye"
 
     async def handle_exception(self, error: Exception) -> str:
         if not isinstance(error, OSError):  # clients may disconnect
             self._broken(error)
         return "451 4.3.0 the script of the server failed"
-
-    async def _fault(self, command: Command, server: Any, session: Any = None, envelope: Any = None) -> str | None:
-        await asyncio.sleep(self.delays.get(command, 0))
-        fault = self.take(self.faults, command)
-        if fault is None:
-            return None
-        if fault.delivered:
-            self._accept(session, envelope)
-        await asyncio.sleep(fault.silence)
-        return await self._reply(fault.reply, server)
-
-    async def _reply(self, reply: str | None, server: Any) -> str:
-        if reply is None or reply.startswith("421"):  # RFC 5321, section 3.8: a 421 ends the connection
-            if reply is not None:
-                await server.push(reply)
-            raise asyncio.CancelledError  # makes aiosmtpd close the connection
-        return reply
-
-    def _accept(self, session: Any, envelope: Any) -> None:
-        session.mails = getattr(session, "mails", 0) + 1
-        self._deliver(envelope)

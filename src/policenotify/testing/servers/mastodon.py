@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers import VisibleImage, thread_of
 from policenotify.testing.servers._mastodon_rules import (
     MAX_ALT,
     RULES,
@@ -46,12 +46,9 @@ class FakeMastodonServer(FakeServer):
 
     Attributes:
         scopes: The scopes of the token.
-        disabled: The account's login is disabled, as for a suspended one.
         language: The account's posting language.
-        replay_bug: Answer 500 to a known key, as Mastodon 4.6.0 to 4.6.5 do.
         polls: Number of status requests until an upload is processed.
         processing_fails: Processing of uploads fails.
-        hides_limits: The instance document is not public.
     """
 
     def __init__(
@@ -68,12 +65,9 @@ class FakeMastodonServer(FakeServer):
         self.software = software
         self.rules: Rules = RULES[software]
         self.scopes: set[str] = {"read:accounts", "read:statuses", "write:statuses", "write:media"}
-        self.disabled = False
         self.language = "fr"
-        self.replay_bug = False
         self.polls = 0
         self.processing_fails = False
-        self.hides_limits = False
         self._count = 0
         self._posts: dict[str, VisibleMastodonPost] = {}
         self._media: dict[str, Media] = {}
@@ -86,8 +80,7 @@ class FakeMastodonServer(FakeServer):
         }
         status_path = "/api/v1/statuses/*"
         for method, path, answer, scope, family in (
-            ("GET", "/api/v1/instance", self._instance_v1, None, "all"),
-            ("GET", "/api/v2/instance", self._instance_v2, None, "all"),
+            ("GET", "/api/v2/instance", self._instance, None, "all"),
             ("GET", "/api/v1/accounts/verify_credentials", self._verify_credentials, "read:accounts", "all"),
             ("GET", "/api/v1/accounts/*/statuses", self._timeline, "read:statuses", "all"),
             ("POST", "/api/v2/media", self._upload, "write:media", "media"),
@@ -99,9 +92,7 @@ class FakeMastodonServer(FakeServer):
             ("PUT", status_path, self._edit, "write:statuses", "all"),
             ("DELETE", status_path, self._delete, "write:statuses", "deletes"),
         ):
-            guarded = self._guarded(answer, scope=scope, family=family)
-            self.on(method, path, guarded)
-            self.on(method, f"{path}/", self._slashed(guarded))
+            self.on(method, path, self._guarded(answer, scope=scope, family=family))
 
     # --- what readers see, and changes by hand
 
@@ -113,20 +104,12 @@ class FakeMastodonServer(FakeServer):
 
     def thread(self, id_: str) -> tuple[VisibleMastodonPost, ...]:
         """Return the thread under a post, oldest first."""
-        shown: dict[str, VisibleMastodonPost] = {}
-        for post in self.posts:
-            if post.id == id_ or post.parent in shown:
-                shown[post.id] = post
-        return tuple(shown.values())
+        return thread_of(self.posts, id_)
 
     @property
     def profile(self) -> tuple[VisibleMastodonPost, ...]:
         """Posts that readers find, oldest first: without replies whose parent is missing."""
-        shown: dict[str, VisibleMastodonPost] = {}
-        for post in self.posts:  # parents are older
-            if post.parent is None or post.parent in shown:
-                shown[post.id] = post
-        return tuple(shown.values())
+        return thread_of(self.posts)
 
     def write(self, text: str, *, at: datetime | None = None, **more: Any) -> str:  # noqa: ANN401 - fields of a status
         """Publish a post as if by hand, without checks, and return its id."""
@@ -197,30 +180,14 @@ class FakeMastodonServer(FakeServer):
             "X-RateLimit-Reset": window.reset(now),
         }
 
-    def _slashed(self, guarded: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
-        def slashed(request: RecordedRequest) -> Answer:
-            path = request.path.rstrip("/")
-            return Answer.redirect(path, 301) if self.rules.redirects_slash else guarded(replace(request, path=path))
-
-        return slashed
-
     def _check_token(self, request: RecordedRequest, scope: str) -> None:
         if request.headers["Authorization"] != f"Bearer {self.token}":
             raise _refused(401, "The access token is invalid")
         if not self.scopes & {scope, scope.partition(":")[0]}:
             raise _refused(403, "This action is outside the authorized scopes")
-        if self.disabled:
-            raise _refused(403, "Your login is currently disabled")
 
-    def _instance_v1(self, _: RecordedRequest) -> Answer:
-        if self.hides_limits:
-            raise _refused(403, "Forbidden")
-        return Answer.json(instance(self.rules, newer=False))
-
-    def _instance_v2(self, _: RecordedRequest) -> Answer:
-        if self.hides_limits:
-            raise _refused(404, "Not found")
-        return Answer.json(instance(self.rules, newer=True))
+    def _instance(self, _: RecordedRequest) -> Answer:
+        return Answer.json(instance(self.rules))
 
     def _verify_credentials(self, _: RecordedRequest) -> Answer:
         return Answer.json(self._account())
@@ -288,8 +255,6 @@ class FakeMastodonServer(FakeServer):
         sent, key = fields(request), request.headers["Idempotency-Key"]
         known = self._keys.get(key or "")
         if known and self.rules.keys and self._now() - known[1] < _KEY_LIFETIME:
-            if self.replay_bug:
-                raise _refused(500, "This action could not be performed")
             if known[0] not in self._posts:
                 raise _missing()
             return Answer.json(self._entity(self._posts[known[0]]))

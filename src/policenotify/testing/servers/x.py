@@ -14,20 +14,17 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any, Literal
 
-from policenotify.testing.servers import VisibleImage
+from policenotify.testing.servers import VisibleImage, thread_of
 from policenotify.testing.servers._x_length import weighted_length
 from policenotify.testing.servers._x_rules import (
-    CLOSED,
     DUPLICATE,
     MEDIA,
     MISSING,
-    NO_ANSWER,
-    NO_CREDITS,
     NOT_PERMITTED,
+    UNAUTHORIZED,
     OAuth2Tokens,
     has_invalid_characters,
     invalid,
-    invalid_token,
     problem,
     refusal,
     schema_error,
@@ -70,11 +67,6 @@ class FakeXServer(FakeServer):
         access: The account's token and secret (OAuth 1.0a).
         client: The app's id and secret (OAuth 2).
         refresh_token: The first refresh token.
-        closed: The reason why the account may not write, or `None`.
-        rejects_credentials: Reject all keys and tokens, as if they were revoked.
-        credits: The app has credits left.
-        may_answer: Posts that the account may reply to: its `own`, or `none`.
-        unseen: Ids of posts that do not accept replies yet.
         limit: The longest post.
         duplicate_window: How long an equal text is rejected. Minutes, an hour and a day were observed.
         posts_left: Posts left in this window before a 429.
@@ -101,11 +93,6 @@ class FakeXServer(FakeServer):
         self.consumer: tuple[str, str] = ("consumer-key-of-the-server", "consumer-secret-of-the-server")
         self.access: tuple[str, str] = (f"{self.number}-access-token-of-the-server", "access-secret-of-the-server")
         self.client: tuple[str, str] = ("client-id-of-the-server", client_secret)
-        self.closed: Literal["suspended", "locked", "read-only"] | None = None
-        self.rejects_credentials = False
-        self.credits = True
-        self.may_answer: Literal["own", "none"] = "own"
-        self.unseen: set[str] = set()
         self.limit = 280
         self.duplicate_window: timedelta = timedelta(days=1)
         self.posts_left: int = _CREATES
@@ -122,7 +109,7 @@ class FakeXServer(FakeServer):
         self._signatures: set[tuple[datetime, str]] = set()
         self._tokens = OAuth2Tokens(self.client, now)
         self.refresh_token: str = self._tokens.authorise()
-        self.on("POST", "/2/oauth2/token", self._token)
+        self.on("POST", "/2/oauth2/token", self._tokens.renew)
         for method, path, answer in (
             ("GET", "/2/users/me", self._me),
             ("GET", f"/2/users/{self.number}/tweets", self._timeline),
@@ -142,11 +129,7 @@ class FakeXServer(FakeServer):
 
     def thread(self, post_id: str) -> tuple[VisibleXPost, ...]:
         """Return the conversation of a post, without replies to deleted posts."""
-        visible: dict[str, VisibleXPost] = {}
-        for post in self.posts:
-            if post.id == post_id or (post.conversation == post_id and post.parent in visible):
-                visible[post.id] = post
-        return tuple(visible.values())
+        return thread_of(self.posts, post_id)
 
     @property
     def renewals(self) -> int:
@@ -181,20 +164,15 @@ class FakeXServer(FakeServer):
         with self._lock:
             self._media = {number: media for number, media in self._media.items() if media.used}
 
-    def _token(self, request: RecordedRequest) -> Answer:
-        return invalid_token() if self.rejects_credentials else self._tokens.renew(request)
-
     def _guarded(self, answer: Callable[[RecordedRequest], Answer]) -> Callable[[RecordedRequest], Answer]:
         def guarded(request: RecordedRequest) -> Answer:
-            if not self._is_authorised(request):
-                return problem(401, "Unauthorized", title="Unauthorized")
-            return answer(request) if self.credits else NO_CREDITS
+            return answer(request) if self._is_authorised(request) else UNAUTHORIZED
 
         return guarded
 
     def _is_authorised(self, request: RecordedRequest) -> bool:
         scheme, _, token = (request.headers["Authorization"] or "").partition(" ")
-        if self.rejects_credentials or scheme not in {"OAuth", "Bearer"}:
+        if scheme not in {"OAuth", "Bearer"}:
             return False
         if scheme == "Bearer":
             return self._tokens.accepts(token)
@@ -258,12 +236,9 @@ class FakeXServer(FakeServer):
         recent = (post for post in self.posts if self._now() - post.created_at < self.duplicate_window)
         reasons = {
             MEDIA: any(not self._is_usable(number) for number in media),
-            MISSING: parent is not None and (parent not in self._posts or parent in self.unseen),
-            NO_ANSWER: parent is not None and self.may_answer == "none",
+            MISSING: parent is not None and parent not in self._posts,
             DUPLICATE: any(post.text == text for post in recent),
         }
-        if self.closed:
-            return CLOSED[self.closed]
         if weighted_length(text) > self.limit or has_invalid_characters(text):
             return NOT_PERMITTED
         return next((refusal(reason) for reason, applies in reasons.items() if applies), None)

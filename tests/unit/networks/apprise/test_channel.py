@@ -26,17 +26,18 @@ from tests.support.channels import open_channel
 from tests.support.matrix_server import ROOM, matrix_server
 from tests.support.network_calls import a_post
 from tests.support.patience import ANSWERED
+from tests.support.tls_tunnel import TlsTunnel
 
 
 @pytest.fixture
-def server() -> Iterator[FakeServer]:
+def server() -> Iterator[TlsTunnel]:
     """Any service that takes everything."""
-    with FakeServer(Answer.json({"id": "1"})) as opened:
+    with TlsTunnel(Answer.json({"id": "1"})) as opened:
         yield opened
 
 
 @pytest.fixture
-def everywhere(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def everywhere(server: TlsTunnel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Direct services with a built-in URL to the fake server."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)

@@ -157,7 +157,7 @@ def test_a_missing_sdk_is_named_with_its_extra_before_anything_is_sent(
 
 def test_a_post_as_a_reader_sees_it(channel: Bluesky, server: FakeBlueskyServer) -> None:
     text = "🚨 Genève\u0301 barrée #évite https://straße.example/é @prefet.example"
-    server.handles["prefet.example"] = "did:plc:prefet"
+    server.on("GET", "/xrpc/com.atproto.identity.resolveHandle", Answer.json({"did": "did:plc:prefet"}))
     marked = spans(
         text,
         ("tag", "#évite", "évite"),
@@ -469,7 +469,7 @@ def test_a_taken_key_that_cannot_be_looked_up_stays_in_doubt(
 
 def test_a_record_key_with_a_bad_word_in_it(channel: Bluesky, server: FakeBlueskyServer) -> None:
     request = channel.prepare(a_post(), ())
-    server.slurs.add(str(request.body["rkey"]))
+    server.fail_next("POST", PUT, xrpc(400, "InvalidRequest", "Unacceptable slur in record key"))
     error = error_of(lambda: channel.send(request))
     assert isinstance(error, Refused)
     assert error.fallback == "prepare"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from policenotify.channel import Post, Span
 from policenotify.networks.bluesky.post import BUDGET, record, record_key, valid_uri
-from policenotify.testing.servers.bluesky import key_refusal, post_refusal
+from policenotify.testing.servers._bluesky_lexicon import key_refusal, post_refusal
 from tests.support import network_calls
 
 AT = datetime(2026, 3, 2, 6, 30, tzinfo=UTC)

@@ -33,7 +33,7 @@ class MastodonFixture(HttpFixture):
             "delete": ("DELETE", "/api/v1/statuses/*"),
         }
         if known:
-            said = Instance.of(instance(RULES[software], newer=True), at=self.clock.now())
+            said = Instance.of(instance(RULES[software]), at=self.clock.now())
             self.state_store.compare_and_swap("instance", said.model_dump_json(), version=None)
 
     @property

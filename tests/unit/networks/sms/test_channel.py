@@ -27,13 +27,13 @@ from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
-from policenotify.testing.servers.sms import FakeSmsServer
 from policenotify.text import sms, to_gsm
 from tests.support import network_calls
 from tests.support.audiences import addresses_of
 from tests.support.channels import open_channel
 from tests.support.network_calls import a_post
 from tests.support.patience import ANSWERED, timeout_for
+from tests.support.sms_gateways import FakeGateways
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
 CALL = ":version=&:title=&:type=&:message=text&:username=desk&:password=s3cret&:charset=UTF-8"
@@ -49,8 +49,8 @@ PEOPLE = tuple(map(person, NUMBERS))
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
-    with FakeSmsServer() as gateways:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateways]:
+    with FakeGateways() as gateways:
         for name, value in gateways.environment.items():
             monkeypatch.setenv(name, value)  # nothing called here reaches the outside
         yield gateways
@@ -60,7 +60,7 @@ def open_sms(url: str, **options: Any) -> Sms:
     return open_channel(Sms, url=SecretStr(url), **{"timeout": ANSWERED, "clock": FakeClock(), **options})
 
 
-def urls(server: FakeSmsServer) -> dict[str, str]:
+def urls(server: FakeGateways) -> dict[str, str]:
     at = server.url.removeprefix("http://")
     return {
         "kannel": f"form://{at}{server.KANNEL}?method=GET&{CALL}&:coding={{coding}}&:from={{sender}}&:to={{recipient}}",
@@ -77,7 +77,7 @@ def urls(server: FakeSmsServer) -> dict[str, str]:
 GATEWAYS = ("kannel", "jasmin", "json", "octopush", "infobip", "cm", "seven", "sfr")
 
 
-def channel(server: FakeSmsServer, name: str = "octopush", **options: Any) -> Sms:
+def channel(server: FakeGateways, name: str = "octopush", **options: Any) -> Sms:
     """Open a channel that asks for one person after the other, so that a fault meets a known person."""
     return open_sms(urls(server)[name], **{"sender": "POLICE34", "parallel": 1, **options})
 
@@ -103,7 +103,7 @@ def until_error(by: Sms, *people: Recipient) -> tuple[dict[str, str], ChannelErr
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_every_person_gets_the_text_whole_under_our_name(server: FakeSmsServer, name: str) -> None:
+def test_every_person_gets_the_text_whole_under_our_name(server: FakeGateways, name: str) -> None:
     by = channel(server, name)
     assert isinstance(by, SupportsPeople)
     text = "Évacuation levée : accès rétabli [A9] à 14h30, où vous voulez. " * 3
@@ -124,7 +124,7 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeSmsServer, 
         "a\\u0022,\\u0022to", "a+%2B%0D%0A:to",
     ],
 )  # fmt: skip
-def test_no_text_changes_a_parameter(server: FakeSmsServer, name: str, text: str) -> None:
+def test_no_text_changes_a_parameter(server: FakeGateways, name: str, text: str) -> None:
     usual, hostile = channel(server, name), channel(server, name)
     assert send(usual, PEOPLE[0]) == send(hostile, PEOPLE[0], text=text)
     first, second = server.messages
@@ -135,7 +135,7 @@ def test_no_text_changes_a_parameter(server: FakeSmsServer, name: str, text: str
     assert (before.method, before.path) == (after.method, after.path)
 
 
-def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -> None:
+def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeGateways) -> None:
     send(channel(server, accents="fold"), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
     got = server.messages[0]
     assert got.encoding == "GSM-7"
@@ -145,7 +145,7 @@ def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeSmsServer) -
 
 
 @pytest.mark.parametrize("name", ["kannel", "octopush", "sfr"])
-def test_with_accents_kept_they_stay_as_they_are(server: FakeSmsServer, name: str) -> None:
+def test_with_accents_kept_they_stay_as_they_are(server: FakeGateways, name: str) -> None:
     by = channel(server, name, accents="keep")
     for text, expected in {
         "Forêt fermée 🚨": ("UCS-2", 1),
@@ -159,7 +159,7 @@ def test_with_accents_kept_they_stay_as_they_are(server: FakeSmsServer, name: st
         assert (got.encoding, got.segments) == expected
 
 
-def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeSmsServer) -> None:
+def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeGateways) -> None:
     by = channel(server, "seven", segments=8)  # its plugin declares that it takes 160
     text = "Évitez le secteur et laissez passer les secours. " * 24
     request = by.prepare(post(text.strip(), title="Titre"), ())
@@ -168,7 +168,7 @@ def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeSmsServer
     assert server.messages[0].segments == 8
 
 
-def test_every_message_is_one_request(server: FakeSmsServer) -> None:
+def test_every_message_is_one_request(server: FakeGateways) -> None:
     by = channel(server, "kannel")
     people = tuple(person(f"p{number}", f"+336000001{number:02}") for number in range(25))
     assert set(send(by, *people).values()) == {"posted"}
@@ -176,7 +176,7 @@ def test_every_message_is_one_request(server: FakeSmsServer) -> None:
     assert all(not request.body for request in server.requests)
 
 
-def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeSmsServer) -> None:
+def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGateways) -> None:
     for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
         assert send(channel(server, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
         assert server.requests[-1].query["to"] == [written]
@@ -192,7 +192,7 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeSm
     [("kannel", "400"), ("octopush", "400"), ("infobip", "REJECTED_DESTINATION"), ("cm", ""), ("sfr", "BAD_NUMBER")],
 )
 def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
-    server: FakeSmsServer, name: str, code: str
+    server: FakeGateways, name: str, code: str
 ) -> None:
     by = channel(server, name)
     server.refuse(NUMBERS["ana"])
@@ -204,7 +204,7 @@ def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
     assert not server.phone(NUMBERS["ana"])
 
 
-def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: FakeSmsServer) -> None:
+def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: FakeGateways) -> None:
     server.refuse(NUMBERS["ana"])
     by = channel(server, "seven")
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
@@ -224,12 +224,12 @@ def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: Fa
         ("json", "unverified"),
     ],
 )
-def test_the_meaning_of_an_acceptance_is_claimed_by_gateway(server: FakeSmsServer, name: str, acceptance: str) -> None:
+def test_the_meaning_of_an_acceptance_is_claimed_by_gateway(server: FakeGateways, name: str, acceptance: str) -> None:
     assert channel(server, name).capabilities.acceptance == acceptance
 
 
 @pytest.mark.parametrize("name", ["kannel", "jasmin", "json", "octopush", "infobip", "cm"])
-def test_wrong_credentials_block_the_channel_for_all(server: FakeSmsServer, name: str) -> None:
+def test_wrong_credentials_block_the_channel_for_all(server: FakeGateways, name: str) -> None:
     by = channel(server, name)
     server.password, server.key, server.token = "0ther", "0ther", "0ther"
     told, error = until_error(by)
@@ -239,7 +239,7 @@ def test_wrong_credentials_block_the_channel_for_all(server: FakeSmsServer, name
     assert "does not accept our credentials" in str(error.reason)
 
 
-def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(server: FakeSmsServer) -> None:
+def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(server: FakeGateways) -> None:
     by = channel(server, "sfr")
     server.password = "0ther"  # sfr reports it with a success, as if the number were wrong
     told, error = until_error(by)
@@ -249,7 +249,7 @@ def test_a_refusal_of_everyone_blocks_the_channel_and_gives_up_no_recipient(serv
     assert send(by, *PEOPLE[:2]) == {"ana": "refused", "bob": "refused"}  # too few to decide
 
 
-def test_refusals_before_the_first_success_are_reported_with_it(server: FakeSmsServer) -> None:
+def test_refusals_before_the_first_success_are_reported_with_it(server: FakeGateways) -> None:
     for name in ("ana", "bob"):
         server.refuse(NUMBERS[name])
     assert send(channel(server)) == {
@@ -261,7 +261,7 @@ def test_refusals_before_the_first_success_are_reported_with_it(server: FakeSmsS
     }
 
 
-def test_an_empty_account_blocks_the_channel(server: FakeSmsServer) -> None:
+def test_an_empty_account_blocks_the_channel(server: FakeGateways) -> None:
     server.credit = 2
     told, error = until_error(channel(server))
     assert told == {"ana": "posted", "bob": "posted"}
@@ -270,7 +270,7 @@ def test_an_empty_account_blocks_the_channel(server: FakeSmsServer) -> None:
 
 
 @pytest.mark.parametrize(("name", "pause"), [("kannel", timedelta(seconds=90)), ("octopush", None)])
-def test_a_limit_pauses_the_channel(server: FakeSmsServer, name: str, pause: timedelta | None) -> None:
+def test_a_limit_pauses_the_channel(server: FakeGateways, name: str, pause: timedelta | None) -> None:
     """The plugins of apprise do not pass the time on."""
     server.fail_next("*", "*", Answer.rate_limited(retry_after=90))
     clock = FakeClock()
@@ -281,7 +281,7 @@ def test_a_limit_pauses_the_channel(server: FakeSmsServer, name: str, pause: tim
     assert error.retry_at == (pause and clock.now() + pause)
 
 
-def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeSmsServer) -> None:
+def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways) -> None:
     server.credit = 2
     told, error = until_error(channel(server, "jasmin"))
     assert told == {"ana": "posted", "bob": "posted"}
@@ -292,7 +292,7 @@ def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeSmsServer
     )
 
 
-def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeSmsServer) -> None:
+def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeGateways) -> None:
     server.burst = 2
     by = channel(server, "jasmin")
     told, error = until_error(by)
@@ -325,7 +325,7 @@ def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeSmsServ
     ],
 )
 def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
-    server: FakeSmsServer, name: str, status: int, words: str, kind: type[ChannelError], said: str
+    server: FakeGateways, name: str, status: int, words: str, kind: type[ChannelError], said: str
 ) -> None:
     answer = (
         Answer.json({"error": {"code": 12, "text": words}}, status)
@@ -339,7 +339,7 @@ def test_the_words_of_a_gateway_of_ones_own_are_read_and_quoted(
     assert said in str(error.reason)
 
 
-def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeSmsServer) -> None:
+def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeGateways) -> None:
     server.always(Answer(400, b"Mandatory argument [content] is not found"))
     told, error = until_error(channel(server, "jasmin"))
     assert told == {}
@@ -352,7 +352,7 @@ def test_a_gateway_of_ones_own_that_refuses_everybody_is_quoted(server: FakeSmsS
 
 @pytest.mark.parametrize("name", ["jasmin", "json"])
 def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_away(
-    server: FakeSmsServer, name: str
+    server: FakeGateways, name: str
 ) -> None:
     echo = (
         f"No route to {NUMBERS['ana']} (0033 6 00 00 00 01) for desk:s3cret, POLICE34, ops@police.example: %C3%89vitez"
@@ -372,7 +372,7 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", str(ana.reason))
 
 
-def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSmsServer) -> None:
+def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeGateways) -> None:
     at = server.url.removeprefix("http://")
     _, error = until_error(open_sms(f"form://{at}/elsewhere?method=GET&{CALL}&:to={{recipient}}"))
     assert isinstance(error, Blocked)
@@ -393,7 +393,7 @@ def test_a_gateway_that_is_not_at_its_address_blocks_the_channel(server: FakeSms
         (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
     ],
 )
-def test_a_doubt_is_the_persons_alone(server: FakeSmsServer, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_doubt_is_the_persons_alone(server: FakeGateways, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
     by = channel(server, timeout=timeout_for(fault))
     server.fail_next("POST", OCTOPUSH, fault, effect=effect)
     outcomes = outcomes_of(by)
@@ -404,7 +404,7 @@ def test_a_doubt_is_the_persons_alone(server: FakeSmsServer, fault: Reply, effec
     assert len(server.requests) == len(PEOPLE)  # and no redirect was followed
 
 
-def test_after_two_doubts_in_a_row_the_others_wait(server: FakeSmsServer) -> None:
+def test_after_two_doubts_in_a_row_the_others_wait(server: FakeGateways) -> None:
     server.fail_next("POST", OCTOPUSH, Answer.json({}, 503), times=2)
     told, error = until_error(channel(server))
     assert told == {"ana": "unconfirmed", "bob": "unconfirmed"}
@@ -412,14 +412,14 @@ def test_after_two_doubts_in_a_row_the_others_wait(server: FakeSmsServer) -> Non
     assert len(server.requests) == 2
 
 
-def test_two_doubts_with_an_answer_between_them_block_nothing(server: FakeSmsServer) -> None:
+def test_two_doubts_with_an_answer_between_them_block_nothing(server: FakeGateways) -> None:
     answers = [Answer.json({}, 503), Answer.json({}, 201)] * 2 + [Answer.json({}, 201)]
     server.on("POST", OCTOPUSH, answers)
     assert list(send(channel(server)).values()) == ["unconfirmed", "posted", "unconfirmed", "posted", "posted"]
 
 
 def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
-    server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
+    server: FakeGateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name)
@@ -432,7 +432,7 @@ def test_an_untrusted_certificate_leaves_no_recipient_in_doubt(
     assert server.requests == []
 
 
-def test_a_slow_gateway_is_called_for_every_recipient(server: FakeSmsServer) -> None:
+def test_a_slow_gateway_is_called_for_every_recipient(server: FakeGateways) -> None:
     """The lease begins again with each person."""
     clock = FakeClock()
 
@@ -450,7 +450,7 @@ def open_nothing() -> None:
     raise ConnectionRefusedError("the caller's own")
 
 
-def test_an_error_that_the_caller_is_handling_is_not_the_gateways(server: FakeSmsServer) -> None:
+def test_an_error_that_the_caller_is_handling_is_not_the_gateways(server: FakeGateways) -> None:
     server.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
     try:
         open_nothing()
@@ -458,7 +458,7 @@ def test_an_error_that_the_caller_is_handling_is_not_the_gateways(server: FakeSm
         assert send(channel(server), *PEOPLE[:2]) == {"ana": "refused", "bob": "posted"}
 
 
-def test_it_is_reported_also_where_logging_is_switched_off(server: FakeSmsServer) -> None:
+def test_it_is_reported_also_where_logging_is_switched_off(server: FakeGateways) -> None:
     logging.disable(logging.CRITICAL)
     try:
         server.fail_next("POST", OCTOPUSH, Answer.json({}, 400))
@@ -481,13 +481,13 @@ def test_it_is_reported_also_where_logging_is_switched_off(server: FakeSmsServer
     ],
 )
 def test_gateway_refusals_behind_a_success_status(
-    server: FakeSmsServer, name: str, answer: Answer, outcome: str
+    server: FakeGateways, name: str, answer: Answer, outcome: str
 ) -> None:
     server.on("POST", "*", answer)
     assert send(channel(server, name), PEOPLE[0]) == {"ana": outcome}
 
 
-def test_serwersms_is_read_too(server: FakeSmsServer) -> None:
+def test_serwersms_is_read_too(server: FakeGateways) -> None:
     by = open_sms("serwersms://desk:s3cret@POLICE34/{recipient}", parallel=1)
     assert by.capabilities.acceptance == "verified"
     server.on("POST", "*", [Answer.json({"success": True}), Answer.json({"error": {"code": 3001, "message": "no"}})])
@@ -543,9 +543,7 @@ def test_numbers_are_read_as_people_write_them(written: str, number: str) -> Non
         ("+4477", "too short, too long"),
     ],
 )
-def test_a_number_that_cannot_be_right_is_refused_for_that_person(
-    server: FakeSmsServer, written: str, why: str
-) -> None:
+def test_a_number_that_cannot_be_right_is_refused_for_that_person(server: FakeGateways, written: str, why: str) -> None:
     with pytest.raises(BadNumber, match=why):
         e164(written, "33")
     by = channel(server)
@@ -554,7 +552,7 @@ def test_a_number_that_cannot_be_right_is_refused_for_that_person(
     assert (written or "-") not in str(outcomes[0].reason)
 
 
-def test_another_country_has_numbers_of_its_own(server: FakeSmsServer) -> None:
+def test_another_country_has_numbers_of_its_own(server: FakeGateways) -> None:
     by = channel(server, country_code="32")
     assert send(by, person("jan", "0470 12 34 56")) == {"jan": "posted"}
     assert server.messages[0].to == "+32470123456"
@@ -574,7 +572,7 @@ TOLLS = (
 
 
 @pytest.mark.parametrize("written", TOLLS)
-def test_premium_and_satellite_numbers_are_refused_in_any_country(server: FakeSmsServer, written: str) -> None:
+def test_premium_and_satellite_numbers_are_refused_in_any_country(server: FakeGateways, written: str) -> None:
     by = channel(server, countries=("33", "1", "44", "371", "979", "882", "883", "800", "870", "881"))
     outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("toll", written), PEOPLE[0]))
     assert [each.outcome for each in outcomes] == ["refused", "posted"]
@@ -595,19 +593,19 @@ def test_premium_and_satellite_numbers_are_refused_in_any_country(server: FakeSm
     ],
 )
 def test_sms_go_to_the_listed_countries_only(
-    server: FakeSmsServer, written: str, countries: tuple[str, ...], *, sent: bool
+    server: FakeGateways, written: str, countries: tuple[str, ...], *, sent: bool
 ) -> None:
     by = channel(server, countries=countries)
     assert send(by, person("one", written)) == {"one": "posted" if sent else "refused"}
     assert len(server.messages) == sent
 
 
-def test_a_list_of_countries_holds_country_codes(server: FakeSmsServer) -> None:
+def test_a_list_of_countries_holds_country_codes(server: FakeGateways) -> None:
     with pytest.raises(SettingsError, match=r"countries\[0\]: must be 1 to 3 digits"):
         channel(server, countries=("+33",))
 
 
-def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeSmsServer) -> None:
+def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeGateways) -> None:
     by = channel(server, countries=("33", "290"))
     outcomes = network_calls.outcomes_of(by, by.prepare(post(), ()), (person("jon", "+290 51234"), PEOPLE[0]))
     assert {each.key: each.outcome for each in outcomes} == {"key-of-jon": "refused", PEOPLE[0].key: "posted"}
@@ -630,7 +628,7 @@ def test_a_number_too_short_for_apprise_is_refused_for_that_person(server: FakeS
         (3, "a" * 460, False),
     ],
 )
-def test_gsm_segments_are_counted_exactly(server: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+def test_gsm_segments_are_counted_exactly(server: FakeGateways, segments: int, text: str, *, fits: bool) -> None:
     for accents in ("fold", "keep"):
         by = channel(server, segments=segments, accents=accents)
         assert by.capabilities.budget.fits(text) is fits
@@ -653,7 +651,7 @@ def test_gsm_segments_are_counted_exactly(server: FakeSmsServer, segments: int, 
         (3, "ж" * 202, False),
     ],
 )
-def test_unicode_segments_are_counted_exactly(server: FakeSmsServer, segments: int, text: str, *, fits: bool) -> None:
+def test_unicode_segments_are_counted_exactly(server: FakeGateways, segments: int, text: str, *, fits: bool) -> None:
     assert channel(server, segments=segments, accents="keep").capabilities.budget.fits(text) is fits
 
 
@@ -680,7 +678,7 @@ def test_with_accents_kept_what_fits_folded_fits_too(text: str, segments: int) -
     assert keep.fits(text) or not fold.fits(text) or "ж" in text
 
 
-def test_accents_are_kept_by_severity(server: FakeSmsServer) -> None:
+def test_accents_are_kept_by_severity(server: FakeGateways) -> None:
     by = channel(server, "kannel", accents=BySeverity(severe="keep", minor="fold"))
     text, written = "Évacuez la forêt.", {}
     for severity in (None, Severity.MODERATE, Severity.SEVERE, Severity.EXTREME):
@@ -694,7 +692,7 @@ def test_accents_are_kept_by_severity(server: FakeSmsServer) -> None:
     assert [each.encoding for each in server.messages] == ["GSM-7", "GSM-7", "UCS-2", "UCS-2"]
 
 
-def test_one_choice_about_accents_is_for_every_severity(server: FakeSmsServer) -> None:
+def test_one_choice_about_accents_is_for_every_severity(server: FakeGateways) -> None:
     for accents, written in {"keep": "forêt", "fold": "foret"}.items():
         able = channel(server, accents=accents).capabilities
         for severity in Severity:
@@ -718,7 +716,7 @@ def test_accents_are_read_from_settings(written: object, expected: BySeverity[st
         configure_channel("sms", "sms", given | {"accents": "yes"}, recipients=tuple)
 
 
-def test_the_budget_follows_from_the_subscription(server: FakeSmsServer) -> None:
+def test_the_budget_follows_from_the_subscription(server: FakeGateways) -> None:
     budget = channel(server).capabilities.budget
     assert budget.describe is not None
     assert budget.describe("Accès fermé.") == "GSM-7, 1 segment"
@@ -728,7 +726,7 @@ def test_the_budget_follows_from_the_subscription(server: FakeSmsServer) -> None
     assert channel(server, accents="keep").capabilities.budget.usage("ê" * 67) == (153, 459)
 
 
-def test_the_price_of_accents_is_described(server: FakeSmsServer) -> None:
+def test_the_price_of_accents_is_described(server: FakeGateways) -> None:
     budget = channel(server, accents="keep").capabilities.budget
     assert budget.describe is not None
     assert budget.price is not None
@@ -738,12 +736,12 @@ def test_the_price_of_accents_is_described(server: FakeSmsServer) -> None:
     assert (budget.price(text), budget.price(to_gsm(text).text)) == (2, 1)
 
 
-def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeSmsServer) -> None:
+def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeGateways) -> None:
     with pytest.raises(Refused, match="No letter of the text"):
         channel(server).prepare(post("🚨"), ())
 
 
-def test_a_request_that_was_stored_is_sent_as_it_is(server: FakeSmsServer) -> None:
+def test_a_request_that_was_stored_is_sent_as_it_is(server: FakeGateways) -> None:
     by = channel(server)
     request = Request.read(by.prepare(post("L’accès"), ()).model_dump_json())
     assert request.body == {"text": "L'accès"}
@@ -891,7 +889,7 @@ def test_without_apprise_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeSmsServer, name: str) -> None:
+def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeGateways, name: str) -> None:
     by = channel(server, name)
     account = by.whoami()
     assert account.id == by.account
@@ -917,7 +915,7 @@ def test_whoami_reaches_the_gateway_and_sends_nothing(server: FakeSmsServer, nam
     ],
 )
 def test_a_url_that_apprise_cannot_use_blocks_the_channel(
-    server: FakeSmsServer, url: str, options: dict[str, Any], said: str
+    server: FakeGateways, url: str, options: dict[str, Any], said: str
 ) -> None:
     by = open_sms(url, **options)
     with pytest.raises(Blocked, match=said) as caught:
@@ -929,7 +927,7 @@ def test_a_url_that_apprise_cannot_use_blocks_the_channel(
     assert server.requests == []
 
 
-def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeSmsServer) -> None:
+def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeGateways) -> None:
     by = open_sms("form://gateway.example/send?:to={recipient}", unencrypted=True)
     for name in ("HTTP_PROXY", "http_proxy"):
         assert server.environment[name] == ""
@@ -942,7 +940,7 @@ def test_a_network_of_ones_own_may_be_called_without_encryption(server: FakeSmsS
 # --- secrets
 
 
-def test_no_log_holds_a_number_a_password_or_a_text(server: FakeSmsServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_a_number_a_password_or_a_text(server: FakeGateways, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("apprise", "urllib3", "urllib3.connectionpool"):
         caplog.set_level(logging.NOTSET, logger=name)
     with caplog.at_level(1):
@@ -1008,7 +1006,7 @@ def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
 
 
 def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
-    server: FakeSmsServer, monkeypatch: pytest.MonkeyPatch
+    server: FakeGateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by = channel(server, "kannel")
     plugin = open_sms(f"smseagle://s3cret@{server.url.removeprefix('http://')}/{{recipient}}")

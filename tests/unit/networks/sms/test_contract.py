@@ -15,6 +15,7 @@ from policenotify.testing import ChannelContract, FakeSmsServer, Fault, HttpFixt
 from policenotify.testing.contract.texts import PEOPLE
 from tests.support.channels import open_channel
 from tests.support.patience import short
+from tests.support.sms_gateways import FakeGateways
 
 _NUMBERS = {person.address: f"+3360000000{number}" for number, person in enumerate(PEOPLE, 1)}
 _ADDRESSES = {number: address for address, number in _NUMBERS.items()}
@@ -34,8 +35,8 @@ class SmsFixture(HttpFixture):
     path: ClassVar[str] = FakeSmsServer.KANNEL
     faults = frozenset(Fault) - {Fault.HTML_PAGE}  # a form takes any success for a yes: acceptance is "unverified"
 
-    def __init__(self) -> None:
-        super().__init__(FakeSmsServer())
+    def __init__(self, server: FakeSmsServer | None = None) -> None:
+        super().__init__(server or FakeSmsServer())
         self.routes = {"post": ("*", self.path)}
 
     @property
@@ -63,6 +64,10 @@ class OctopushFixture(SmsFixture):
     path = "/v1/public/sms-campaign/send"
     retry_after = None  # apprise hides the answer's headers
     faults = frozenset(Fault)
+    server: FakeGateways
+
+    def __init__(self) -> None:
+        super().__init__(FakeGateways())
 
     def __enter__(self) -> Self:
         super().__enter__()

@@ -134,6 +134,19 @@ NO_REPLY = problem(
     "of the post you are replying to.",
 )
 MISSING = problem(403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
+NO_CREDITS = problem(
+    402, "Your enrolled account does not have any credits to fulfill this request.", f"{PROBLEM}credits",
+    "CreditsDepleted",
+)  # fmt: skip
+CLOSED = {
+    "suspended": problem(403, "The user used for authentication is suspended", f"{PROBLEM}user-suspended"),
+    "locked": problem(403, "To protect our users from spam, this account is temporarily locked."),
+    "read-only": problem(
+        403,
+        "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint.",
+        f"{PROBLEM}oauth1-permissions",
+    ),
+}
 
 
 # --- what it is, before anything is sent ---
@@ -301,7 +314,6 @@ def test_an_upload_without_an_id_is_reported(channel: X, server: FakeXServer, an
 
 
 def test_where_answers_are_refused_nothing_is_answered(opened: Open, server: FakeXServer) -> None:
-    server.may_answer = "none"
     channel = opened(link_mode="standalone")
     assert channel.capabilities.replies is False
     opening = send_post(channel, a_post("Route barrée"))
@@ -558,7 +570,7 @@ def test_an_answer_to_a_post_just_made_waits_for_it_by_the_clock_of_x(
     channel = opened(clock=FakeClock(NOW + timedelta(hours=3)))
     opening = send_post(channel, a_post("Début"))
     answer = channel.prepare(a_post("Suite"), (opening,))
-    server.unseen.add(opening.id)
+    server.fail_next(*CREATE, MISSING, times=2)
     assert type(error_of(lambda: channel.send(answer))) is Unavailable
     clock.pass_by(120)
     error = error_of(lambda: channel.send(answer))
@@ -739,7 +751,7 @@ def test_the_meaning_of_an_answer_to_a_post(
 
 def test_a_reply_that_x_does_not_take_may_be_a_post_of_its_own(channel: X, server: FakeXServer) -> None:
     opening = send_post(channel, a_post("Début"))
-    server.may_answer = "none"
+    server.fail_next(*CREATE, NO_REPLY)
     error = error_of(lambda: send_post(channel, a_post("Fin"), opening))
     assert isinstance(error, Refused)
     assert error.fallback == "standalone"
@@ -750,7 +762,7 @@ def test_a_reply_that_x_does_not_take_may_be_a_post_of_its_own(channel: X, serve
 
 def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, server: FakeXServer, clock: FakeClock) -> None:
     opening = send_post(channel, a_post("Début"))
-    server.unseen = {opening.id}
+    server.fail_next(*CREATE, MISSING, times=2)
     request = channel.prepare(a_post("Fin"), (opening,))
     clock.pass_by(59)
     error = error_of(lambda: channel.send(request))
@@ -760,7 +772,6 @@ def test_a_parent_that_is_gone_and_one_that_is_only_new(channel: X, server: Fake
     late = error_of(lambda: channel.send(request))
     assert isinstance(late, Refused)
     assert late.fallback == "standalone"
-    server.unseen = set()
     channel.send(request)
     assert [post.parent for post in server.posts] == [None, opening.id]
 
@@ -840,14 +851,14 @@ def test_a_quota_of_a_day_comes_back_by_itself(channel: X, server: FakeXServer) 
     assert (error.whole_channel, error.retry_at) == (True, NOW + timedelta(seconds=900))
 
 
-@pytest.mark.parametrize("closed", ["suspended", "locked", "read-only"])
-def test_a_closed_account_is_blocked(channel: X, server: FakeXServer, closed: Any) -> None:
-    server.closed = closed
+@pytest.mark.parametrize("closed", CLOSED)
+def test_a_closed_account_is_blocked(channel: X, server: FakeXServer, closed: str) -> None:
+    server.fail_next(*CREATE, CLOSED[closed])
     assert type(error_of(lambda: send_post(channel, a_post()))) is Blocked
 
 
 def test_without_credits_everything_is_blocked(opened: Open, server: FakeXServer) -> None:
-    server.credits = False
+    server.always(NO_CREDITS)
     for call in (opened().whoami, lambda: send_post(opened(), a_post())):
         error = error_of(call)
         assert type(error) is Blocked

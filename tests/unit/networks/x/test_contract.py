@@ -8,15 +8,17 @@ from pydantic import SecretStr
 
 from policenotify.channel import Channel
 from policenotify.networks.x.channel import X
-from policenotify.testing import Call, ChannelContract, FakeXServer, Fault, HttpFixture, VisiblePost
+from policenotify.testing import ChannelContract, FakeXServer, HttpFixture, VisiblePost
+from policenotify.testing.servers._x_rules import UNAUTHORIZED
 from tests.support.channels import open_channel
 from tests.support.patience import short
 
 
 class XFixture(HttpFixture):
-    """The posts of X as readers see them, and credentials that may be revoked."""
+    """The posts of X as readers see them."""
 
     server: FakeXServer
+    denial = UNAUTHORIZED
 
     def __init__(self) -> None:
         super().__init__(FakeXServer(now=self._now))
@@ -45,16 +47,6 @@ class XFixture(HttpFixture):
             )
             for post in self.server.posts
         ]
-
-    def fail_next(self, trouble: Fault, call: Call = "post") -> None:
-        if trouble is Fault.UNAUTHORIZED:
-            self.server.rejects_credentials = True
-        else:
-            super().fail_next(trouble, call)
-
-    def recover(self) -> None:
-        super().recover()
-        self.server.rejects_credentials = False
 
 
 class TestX(ChannelContract):

@@ -300,8 +300,6 @@ def test_limits_are_reported_and_kept(caller: Caller, server: FakeBlueskyServer)
 
 
 def test_other_accounts_and_handles(caller: Caller, server: FakeBlueskyServer) -> None:
-    server.handles["prefet.example"] = "did:plc:prefet"
-    assert caller.call("identity.resolveHandle", handle="prefet.example")["did"] == "did:plc:prefet"
     assert caller.call("identity.resolveHandle", handle=server.handle)["did"] == server.did
     assert caller.call("identity.resolveHandle", handle="nobody.example")["message"] == "Unable to resolve handle"
     foreign = {"repo": "did:plc:prefet", "collection": "app.bsky.feed.post", "rkey": KEY}

@@ -164,11 +164,11 @@ def test_pages_for_people_and_redirects(server: FakeServer, client: httpx.Client
 
 
 def test_a_rate_limit_has_its_end(server: FakeServer, client: httpx.Client) -> None:
-    server.on("GET", "/", Answer.rate_limited(retry_after=30, reset=1_772_366_400))
+    server.on("GET", "/", Answer.rate_limited(retry_after=30))
 
     answer = client.get("/")
     assert answer.status_code == 429
-    assert (answer.headers["retry-after"], answer.headers["ratelimit-reset"]) == ("30", "1772366400")
+    assert answer.headers["retry-after"] == "30"
     server.on("GET", "/", Answer.rate_limited())
     assert "retry-after" not in client.get("/").headers
 

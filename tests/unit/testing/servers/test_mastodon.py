@@ -86,10 +86,7 @@ def test_a_key_publishes_once_for_an_hour(caller: Caller, server: FakeMastodonSe
     assert caller.post("Deux", key="l")["id"] != first["id"]
     clock.pass_by(3599)
     assert caller.post("Une", key="k")["id"] == first["id"]
-    server.replay_bug = True
-    assert caller.post("Une", key="k")["http"] == 500
     server.remove(first["id"])
-    server.replay_bug = False
     assert caller.post("Une", key="k")["http"] == 404
     clock.pass_by(1)
     assert caller.post("Une", key="k")["http"] == 200
@@ -134,8 +131,6 @@ def test_tokens_and_scopes(caller: Caller, server: FakeMastodonServer) -> None:
     assert caller.post()["error"] == "This action is outside the authorized scopes"
     server.scopes = {"write"}
     assert caller.post()["http"] == 200
-    server.disabled = True
-    assert (caller.post()["http"], caller.post()["error"]) == (403, "Your login is currently disabled")
     caller.token = "other"
     assert (caller.post()["http"], caller.post()["error"]) == (401, "The access token is invalid")
     assert server.secrets == (server.token,)
@@ -255,13 +250,10 @@ def test_a_swallowed_post_has_an_answer_and_nothing_else(caller: Caller, server:
     assert server.posts == ()
 
 
-def test_the_server_describes_itself(caller: Caller, server: FakeMastodonServer) -> None:
-    newer, older = caller.call("GET", "v2/instance"), caller.call("GET", "v1/instance/")
-    assert (newer["version"], older["version"]) == ("4.5.2", "4.5.2")
-    assert newer["configuration"]["media_attachments"]["description_limit"] == 1500
-    assert "description_limit" not in older["configuration"]["media_attachments"]
-    server.hides_limits = True
-    assert (caller.call("GET", "v2/instance/")["http"], caller.call("GET", "v1/instance")["http"]) == (404, 403)
+def test_the_server_describes_itself(caller: Caller) -> None:
+    shown = caller.call("GET", "v2/instance")
+    assert shown["version"] == "4.5.2"
+    assert shown["configuration"]["media_attachments"]["description_limit"] == 1500
 
 
 def test_gotosocial_counts_code_points_and_forgets_keys(http: httpx.Client) -> None:

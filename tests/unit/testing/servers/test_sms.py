@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import ssl
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
-from policenotify.errors import MissingExtra
-from policenotify.testing import Answer, FakeSmsServer
+from policenotify.testing import FakeSmsServer
 from tests.support.patience import ANSWERED
 
 KANNEL = {"username": "desk", "password": "s3cret", "from": "POLICE34", "to": "33600000001", "charset": "UTF-8"}
-TRUE_OCTOPUSH = "https://sms.gateway.example/v1/public/sms-campaign/send"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSmsServer]:
+def server() -> Iterator[FakeSmsServer]:
     with FakeSmsServer() as gateways:
-        for name, value in gateways.environment.items():
-            monkeypatch.setenv(name, value)
         yield gateways
-
-
-def port_of(url: str) -> int:
-    return int(url.rpartition(":")[2])
 
 
 def kannel(server: FakeSmsServer, **asked: str) -> tuple[int, str]:
     got = requests.get(server.url + server.KANNEL, params=KANNEL | asked, timeout=ANSWERED)
     return got.status_code, got.text
-
-
-def octopush(server: FakeSmsServer, **asked: object) -> requests.Response:
-    body = {"recipients": [{"phone_number": "+33600000001"}], "text": "Accès", "sender": "POLICE34"} | asked
-    return requests.post(
-        TRUE_OCTOPUSH, json=body, headers={"api-login": server.login, "api-key": server.key}, timeout=ANSWERED
-    )
 
 
 def test_kannel_answers_as_kannel(server: FakeSmsServer) -> None:
@@ -115,105 +95,20 @@ def test_jasmin_takes_the_coding_of_smpp(
     assert (got.text, got.encoding, got.segments) == (shown, encoding, segments)
 
 
-def test_octopush_wants_its_form_its_key_and_its_money(server: FakeSmsServer) -> None:
-    got = octopush(server)
-    assert got.status_code == 201
-    assert got.json()["number_of_sms_needed"] == 1
-    assert octopush(server, sender="POLICE MONTPELLIER").status_code == 422
-    assert octopush(server, recipients=[{"phone_number": "0600000001"}]).status_code == 422
-    assert octopush(server, recipients=[]).status_code == 400
-    assert octopush(server, text="").status_code == 400
-    server.credit = 1
-    assert octopush(server).status_code == 201
-    assert octopush(server).status_code == 402
-    server.key = "0ther"
-    assert requests.post(TRUE_OCTOPUSH, json={}, timeout=ANSWERED).status_code == 401
-    assert len(server.messages) == 2
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "body"),
-    [
-        ("/sms/3/messages", {"Authorization": "App wrong"}, {}),
-        ("/v1.0/message", {"X-CM-PRODUCTTOKEN": "wrong"}, {}),
-        ("/send", {"Authorization": "Basic d3Jvbmc6"}, {}),
-    ],
-)
-def test_others_want_their_keys(server: FakeSmsServer, path: str, headers: dict[str, str], body: object) -> None:
-    got = requests.post(f"https://sms.gateway.example{path}", json=body, headers=headers, timeout=ANSWERED)
+def test_the_json_call_wants_its_password(server: FakeSmsServer) -> None:
+    got = requests.post(server.url + server.JSON, json={}, headers={"Authorization": "Basic d3Jv"}, timeout=ANSWERED)
     assert got.status_code == 401
-    assert [each.path for each in server.requests] == [path]
-
-
-def test_seven_and_sfr_refuse_with_a_success_status(server: FakeSmsServer) -> None:
-    got = requests.post(server.url + "/api/sms", json={"to": "+33600000001", "text": "x"}, timeout=ANSWERED)
-    assert (got.status_code, got.json()) == (200, {"success": "900"})
-    login = {"serviceId": "desk", "servicePassword": "wrong", "spaceId": server.space}
-    sfr = "/DmcWS/1.5.8/JsonService/MessagesUnitairesWS/addSingleCall"
-    asked = {"authenticate": json.dumps(login), "messageUnitaire": "{}"}
-    got = requests.post(server.url + sfr, params=asked, timeout=ANSWERED)
-    assert got.json()["errorCode"] == "AUTHENTICATION"
-    login["servicePassword"] = server.password
-    long = {"media": "SMSUnicode", "textMsg": "a" * 71 + "ê", "to": "33600000001", "from": "POLICE34"}
-    asked = {"authenticate": json.dumps(login), "messageUnitaire": json.dumps(long)}
-    assert requests.post(server.url + sfr, params=asked, timeout=ANSWERED).json()["errorCode"] == "MESSAGE_TOO_LONG"
-    assert requests.post(server.url + sfr, timeout=ANSWERED).status_code == 400
     assert server.messages == ()
 
 
 def test_a_refused_recipient_gets_nothing_until_recovery(server: FakeSmsServer) -> None:
     server.refuse("+33600000001")
     assert kannel(server, text="x")[0] == 400
-    assert octopush(server).status_code == 400
     server.recover()
     assert kannel(server, text="x")[0] == 202
     assert len(server.phone("+33600000001")) == 1
     assert server.phone("+33600000002") == ()
 
 
-def test_faults_are_laid_over_the_gateways_behind_the_proxy_too(server: FakeSmsServer) -> None:
-    server.fail_next("POST", "/v1/public/sms-campaign/send", Answer.json({}, 503))
-    assert octopush(server).status_code == 503
-    server.refuse_connections()
-    with pytest.raises(requests.ConnectionError):
-        octopush(server)
-    server.recover()
-    assert octopush(server).status_code == 201
-
-
-def test_the_environment_leads_nowhere_but_here(server: FakeSmsServer) -> None:
-    names = server.environment
-    assert names == server.environment
-    assert names["HTTPS_PROXY"] == names["https_proxy"] == server.url
-    assert names["NO_PROXY"] == names["no_proxy"] == ""
-    assert "CERTIFICATE" in Path(names["REQUESTS_CA_BUNDLE"]).read_text(encoding="ascii")
-    server.close()
-    assert not Path(names["REQUESTS_CA_BUNDLE"]).exists()
-    server.close()
-
-
-def test_the_certificates_pass_the_strictest_check(server: FakeSmsServer) -> None:
-    proxy = port_of(server.environment["HTTPS_PROXY"])
-    context = ssl.create_default_context(cafile=server.environment["SSL_CERT_FILE"])
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    with socket.create_connection(("127.0.0.1", proxy), ANSWERED) as door:
-        door.sendall(b"CONNECT sms.gateway.example:443 HTTP/1.1\r\n\r\n")
-        assert door.recv(4096).startswith(b"HTTP/1.1 200")
-        with context.wrap_socket(door, server_hostname="sms.gateway.example") as secured:
-            assert secured.version() is not None
-
-
-def test_the_proxy_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "trustme", None)
-    with FakeSmsServer() as server, pytest.raises(MissingExtra, match=r"policenotify\[testing\]"):
-        _ = server.environment
-
-
-def test_without_its_environment_it_is_not_a_proxy() -> None:
-    with FakeSmsServer() as server, socket.create_connection(("127.0.0.1", port_of(server.url)), ANSWERED) as door:
-        door.sendall(b"CONNECT sms.gateway.example:443 HTTP/1.1\r\n\r\n")
-        assert door.recv(4096).startswith(b"HTTP/1.1 404")
-
-
 def test_nothing_that_may_not_be_seen_is_forgotten(server: FakeSmsServer) -> None:
-    assert set(server.secrets) == {server.password, server.key, server.token, server.space}
+    assert server.secrets == (server.password,)

@@ -172,32 +172,11 @@ def test_the_same_text_is_refused_for_a_day(caller: Caller, server: FakeXServer,
     assert caller.create()["status"] == 201
 
 
-def test_answers_are_restricted(caller: Caller, server: FakeXServer) -> None:
+def test_a_reply_needs_its_parent(caller: Caller) -> None:
     first = caller.create("Un")["json"]["data"]["id"]
     missing = (403, "You attempted to reply to a Tweet that is deleted or not visible to you.")
     assert detail(caller.create("Deux", parent="7")) == missing
-    server.unseen = {first}
-    assert detail(caller.create("Deux", parent=first)) == missing
-    server.unseen, server.may_answer = set(), "none"
-    status, said = detail(caller.create("Deux", parent=first))
-    assert status == 403
-    assert said.startswith("Reply to this conversation is not allowed because you have not been mentioned")
-
-
-@pytest.mark.parametrize(
-    ("closed", "kind", "says"),
-    [
-        ("suspended", "user-suspended", "is suspended"),
-        ("locked", "about:blank", "temporarily locked"),
-        ("read-only", "oauth1-permissions", "oauth1 app permissions"),
-    ],
-)
-def test_an_account_may_be_closed(caller: Caller, server: FakeXServer, closed: Any, kind: str, says: str) -> None:
-    server.closed = closed
-    got = caller.create()
-    assert got["status"] == 403
-    assert got["json"]["type"].endswith(kind)
-    assert says in got["json"]["detail"]
+    assert caller.create("Deux", parent=first)["status"] == 201
 
 
 def test_limits_count_posts(caller: Caller, server: FakeXServer) -> None:
@@ -208,12 +187,6 @@ def test_limits_count_posts(caller: Caller, server: FakeXServer) -> None:
     assert got["headers"]["x-rate-limit-remaining"] == "0"
     assert got["headers"]["x-rate-limit-reset"] == str(int((NOW + timedelta(minutes=15)).timestamp()))
     assert got["headers"]["x-app-limit-24hour-remaining"] == "9999"
-
-
-def test_credits_run_out(caller: Caller, server: FakeXServer) -> None:
-    server.credits = False
-    got = caller.create()
-    assert (got["status"], got["json"]["title"]) == (402, "CreditsDepleted")
 
 
 # --- pictures ---
@@ -347,9 +320,6 @@ def test_a_request_without_keys_is_refused(caller: Caller, server: FakeXServer) 
     ):
         caller.auth = auth
         assert caller.call("GET", "/2/users/me")["status"] == 401
-    caller.auth, server.rejects_credentials = OAuth1(*server.consumer, *server.access), True
-    assert caller.call("GET", "/2/users/me")["status"] == 401
-    assert caller.renew(server.refresh_token)["status"] == 400
 
 
 class Bearer(requests.auth.AuthBase):

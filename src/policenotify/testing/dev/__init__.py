@@ -1,1 +1,0 @@
-"""Fake networks to develop against, with a page that shows what their readers see."""
