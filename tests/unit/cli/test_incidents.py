@@ -38,7 +38,7 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
         "  OVERDUE · late · traffic_accident · Montpellier, avenue de Toulouse",
         "  new · traffic_accident · Montpellier, avenue de Toulouse",
     ]
-    assert "for 2 d 3 h." in ran.words
+    assert "2 d 3 h overdue." in ran.words
     assert "for 1 h 40 min." in ran.words
     assert 'policenotify end late "…"' in ran.words
     monitor = run("incidents", "--overdue", "--json")
