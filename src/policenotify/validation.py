@@ -162,11 +162,11 @@ def option_error(error: BaseException, model: type[BaseModel], *, at: str, secre
     """
     ours = isinstance(error, SettingsError)
     text = text_of(error) if ours else Text("{kind}: {text}", kind=type(error).__name__, text=str(error))
-    text = redact(text, secrets, trusted=ours)
-    option, colon, _ = str(text).partition(": ")
-    if colon and option in model.model_fields and at:
+    option, colon, _ = str(error).partition(": ")
+    shown, named = redact(text, secrets, trusted=ours), colon and option in model.model_fields
+    if named and shown is text and at:
         return Text("{place}.{text}", place=at, text=text)
-    return at_place(at, text)
+    return at_place(path(at, option) if named and shown is not text else at, shown)
 
 
 @overload

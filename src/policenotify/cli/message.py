@@ -66,7 +66,8 @@ class MessageFile:
         try:
             fields = json.loads(named[0].read(), object_pairs_hook=unique_names)
         except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
-            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else place_in_file(error)
+            why = Text("is not UTF-8") if isinstance(error, UnicodeDecodeError) else text_of(error)
+            why = place_in_file(error) if isinstance(error, json.JSONDecodeError) else why
             raise InvalidMessage(Text("{wrong}. Invalid JSON: {why}.", wrong=wrong, why=why)) from None
         except RecursionError:
             raise InvalidMessage(Text("{wrong}: it is nested too deeply.", wrong=wrong)) from None

@@ -74,16 +74,21 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the public reads, below a title in the desk's own words. It is open at the sides, and may be wide."""
+    """What the public reads, between a title and notes in the desk's own words.
+
+    It is open at the sides, and may be wide.
+    """
 
     title: AnyText
-    body: RenderableType
+    body: RichText
     width: int
+    notes: Sequence[AnyText] = ()
 
     def rendered(self, say: Callable[[AnyText], str]) -> RenderableType:
-        """Return it with its title in a language."""
+        """Return it with its title and notes in a language."""
         title = RichText(say(self.title))
-        return Panel(self.body, title=title, title_align="left", width=self.width, box=HORIZONTALS, padding=0)
+        body = RichText.assemble(self.body, *((f"\n{say(note)}", "italic") for note in self.notes))
+        return Panel(body, title=title, title_align="left", width=self.width, box=HORIZONTALS, padding=0)
 
 
 Part: TypeAlias = Block | Frame | RenderableType

@@ -37,7 +37,7 @@ from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
 from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, span
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, text_of
 
 _log = logging.getLogger("policenotify")
 _Kind = TypeVar("_Kind")
@@ -164,7 +164,7 @@ class DeliveryAttempt(ListSender):
         why = Text("It had expired before it could be sent.")
         if claimed.over:
             why = Text("It was withdrawn, or it was over, before it could be sent.")
-        never = AttemptResult(outcome=Outcome.SUPERSEDED, reason=why)
+        never = AttemptResult(outcome=Outcome.SUPERSEDED, reason=text_of(why))
         certain = never if expired else replace(claimed, in_doubt=False)
         if claimed.first_tried_at is None:
             return certain  # no request was ever sent
@@ -304,9 +304,9 @@ class DeliveryAttempt(ListSender):
             case RateReached():
                 return limited(self.config.name, why, claimed)
             case PublishingStopped():
-                return waiting(claimed, reason=str(why))
+                return waiting(claimed, reason=text_of(why))
             case TakenBack() if not claimed.in_doubt:
-                return AttemptResult(outcome=Outcome.SUPERSEDED, reason=str(why))
+                return AttemptResult(outcome=Outcome.SUPERSEDED, reason=text_of(why))
             case TakenBack() if claimed.operation is not Operation.POST:  # an edit cannot be looked for
                 return self._hold(claimed, Text("It may or may not be out. {why}", why=why))
             case _:  # it is looked for, or gets another request
@@ -361,12 +361,12 @@ class DeliveryAttempt(ListSender):
                     log_blocked(self.config.name, error.code)
                 return replace(result, not_before=now, backoff=timedelta(0))
             case Unavailable():
-                result = replace(result, remedy=str(error.remedy) or Text("It will be tried again."), delayed=True)
+                result = replace(result, remedy=error.remedy or Text("It will be tried again."), delayed=True)
                 if error.whole_channel:
                     self.journal.channels.pause(self.config.name, result.not_before or now)
                 return result
             case _:
-                remedy = str(error.remedy) or self._unconfirmed_remedy(claimed)
+                remedy = error.remedy or self._unconfirmed_remedy(claimed)
                 return replace(result, outcome=Outcome.UNCONFIRMED, remedy=remedy, delayed=True)
 
     def _unconfirmed_remedy(self, claimed: ClaimedDelivery) -> AnyText:

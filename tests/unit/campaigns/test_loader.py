@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from policenotify.campaigns import Campaign, load_campaign, load_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.model.location import Location
+from policenotify.translation import AnyText
 from tests.support.campaigns import campaign, tip
 
 FILE = """
@@ -65,7 +66,7 @@ def test_a_file_that_others_may_change_is_not_published(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(SettingsError, match=f"chmod go-w {tmp_path}"):
         load_campaign(file)
-    errors: dict[str, str] = {}
+    errors: dict[str, AnyText] = {}
     assert load_campaigns([file], errors=errors) == ()
     assert errors.keys() == {str(file)}
 

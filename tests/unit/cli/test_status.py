@@ -119,7 +119,7 @@ def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: 
     assert ran.code == 5
     assert ", when the last one was killed. Run: policenotify drain" in ran.words
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
-    assert "où le dernier a été tué" in run("status").words
+    assert "quand le dernier a été tué" in run("status").words
 
 
 def test_a_clock_that_was_set_is_an_alarm_for_an_hour(run: Run, desk: Desk) -> None:

@@ -385,7 +385,7 @@ def test_a_damaged_delivery_is_held_and_its_lane_goes_on(desk: Desk, column: str
         assert desk.take(channel).publication == following
     with desk.journal.read() as connection:
         rows = connection.execute(select(schema.delivery).where(schema.delivery.c.publication == damaged)).all()
-    assert [(row.state, row.reason[:31]) for row in rows] == [("held", "What the journal holds of it, o")] * 2
+    assert [(row.state, str(row.reason)[:31]) for row in rows] == [("held", "What the journal holds of it, o")] * 2
     desk.journal.sendings.resolve(rows[0].id, "cne Roux", posted=True)
 
 

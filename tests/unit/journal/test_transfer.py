@@ -189,7 +189,9 @@ def test_a_move_that_was_cut_off_at_the_end_is_completed(desk: Desk, to: str) ->
 def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
     desk.publish()
     claimed = desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
-    with pytest.raises(JournalError, match=r"1 delivery is being sent at this moment\. Nothing was moved\. Run policenotify"):
+    with pytest.raises(
+        JournalError, match=r"1 delivery is being sent at this moment\. Nothing was moved\. Run policenotify"
+    ):
         _move(desk, to)
     desk.settle(claimed)
     desk.publish(Stage.UPDATE)

@@ -14,6 +14,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import typed_reason
 from policenotify.model.receipt import local_time
 from policenotify.translation import Text
+from policenotify.validation import indented
 
 _UNCHANGED = "6 no journal, or what was sealed was changed"
 
@@ -92,7 +93,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     call.emit(
         document,
         output.prose(head, style="bold"),
-        *(output.line(Text.join("", ("  ", line))) for line in lines),
+        *(output.line(indented(line)) for line in lines),
         *([output.prose(kept)] if done.kept else []),
     )
     return Exit.ATTENTION if done.kept else Exit.OK

@@ -11,6 +11,7 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import JournalError
 from policenotify.translation import Text
+from policenotify.validation import indented
 
 _CODES = "1 settings or keys wrong; 6 no journal"
 
@@ -65,7 +66,5 @@ def rotate(call: CliContext) -> Exit:
         fingerprint=newer.fingerprint,
         sealed=sealed,
     )
-    call.emit(
-        {**document, "next": steps}, output.prose(head), *(output.line(Text.join("", ("  ", step))) for step in steps)
-    )
+    call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
     return Exit.OK

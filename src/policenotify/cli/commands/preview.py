@@ -170,7 +170,7 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
             named: AnyText = _KINDS[kind] if several else ""
             title = Text.join(" · ", (target.channel, target.language, named, length))
             body = _body(post, titled=capabilities.title)
-            yield output.Frame(title, body, _WIDTH)
+            yield output.Frame(title, body, _WIDTH, tuple(_attached(post, titled=capabilities.title)))
         if capabilities.acceptance == "unverified":
             yield output.paragraph(Text("What is posted here is {unverified}.", unverified=output.UNVERIFIED))
         for part in rendered.omitted:
@@ -195,10 +195,11 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
 
 def _body(post: Post, *, titled: bool) -> RichText:
     subject = f"{output.plain(post.title)}\n\n" if post.title and titled else ""
-    card = (
-        Text("\n[link card: {plain}]", plain=output.plain(post.title))
-        if post.title and post.link and not titled
-        else ""
-    )
-    pictures = "".join(f"\n[picture: {output.plain(picture.alt)}]" for picture in post.pictures)
-    return RichText.assemble((subject, "bold"), output.plain(post.text), (f"{card}{pictures}", "italic"))
+    return RichText.assemble((subject, "bold"), output.plain(post.text))
+
+
+def _attached(post: Post, *, titled: bool) -> Iterator[Text]:
+    if post.title and post.link and not titled:
+        yield Text("[link card: {title}]", title=output.plain(post.title))
+    for picture in post.pictures:
+        yield Text("[picture: {alt}]", alt=output.plain(picture.alt))

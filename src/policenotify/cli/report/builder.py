@@ -80,7 +80,7 @@ class Section:
             case _ if last.message.incident:
                 return Text("Under way")
             case _:
-                return "Standalone"
+                return Text("Standalone")
 
     @property
     def tone(self) -> Tone:
@@ -144,7 +144,12 @@ class Report:
         concerns = [
             Concern(
                 f"{section.id}-m{number}",
-                f"{STAGES[entry.message.stage]} of {entry.at:%H:%M}: {finding.code}",
+                Text(
+                    "{stage} of {at}: {code}",
+                    stage=STAGES[entry.message.stage],
+                    at=f"{entry.at:%H:%M}",
+                    code=finding.code,
+                ),
                 finding.reason,
             )
             for section in self.sections

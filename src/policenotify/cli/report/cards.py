@@ -28,12 +28,12 @@ State: TypeAlias = Literal["good", "wait", "bad", "none"]
 """The look of an outcome: nothing to do, not final, a person must act, neutral."""
 
 STAGES: Final = {
-    Stage.OPENING: "Opening",
-    Stage.UPDATE: "Update",
-    Stage.END: "End",
-    Stage.CORRECTION: "Correction",
-    Stage.CANCELLATION: "Cancellation",
-    Stage.STANDALONE: "Message",
+    Stage.OPENING: Text("Opening"),
+    Stage.UPDATE: Text("Update"),
+    Stage.END: Text("End"),
+    Stage.CORRECTION: Text("Correction"),
+    Stage.CANCELLATION: Text("Cancellation"),
+    Stage.STANDALONE: Text("Message"),
 }
 """The labels of the stages."""
 
@@ -54,24 +54,24 @@ class Verdict(NamedTuple):
 
 
 _VERDICTS: Final = {
-    Outcome.WAITING: Verdict("wait", "Waiting", Text("It is not published yet; it will be tried again.")),
+    Outcome.WAITING: Verdict("wait", Text("Waiting"), Text("It is not published yet; it will be tried again.")),
     Outcome.SENDING: Verdict("wait", Text("Being sent"), Text("It is being sent at this moment.")),
-    Outcome.POSTED: Verdict("good", "Published", Text("Readers have it.")),
-    Outcome.REFUSED: Verdict("bad", "Refused", Text("The network does not take it. Readers do not have it.")),
+    Outcome.POSTED: Verdict("good", Text("Published"), Text("Readers have it.")),
+    Outcome.REFUSED: Verdict("bad", Text("Refused"), Text("The network does not take it. Readers do not have it.")),
     Outcome.UNCONFIRMED: Verdict("wait", Text("In doubt"), Text("It may be published or not; that is being checked.")),
-    Outcome.HELD: Verdict("bad", "Held", Text("It may be published or not; a person must look on the network.")),
+    Outcome.HELD: Verdict("bad", Text("Held"), Text("It may be published or not; a person must look on the network.")),
     Outcome.SUPERSEDED: Verdict(
-        "none", "Superseded", Text("The incident had ended before it could be sent: better silent than stale.")
+        "none", Text("Superseded"), Text("The incident had ended before it could be sent: better silent than stale.")
     ),
-    Outcome.SKIPPED: Verdict("none", "Skipped", Text("It is not for this channel, by a setting.")),
-    Outcome.DELETED: Verdict("none", "Deleted", Text("It was published, and is deleted.")),
-    Outcome.SUPPRESSED: Verdict("none", "Suppressed", Text("This recipient must not be written to.")),
+    Outcome.SKIPPED: Verdict("none", Text("Skipped"), Text("It is not for this channel, by a setting.")),
+    Outcome.DELETED: Verdict("none", Text("Deleted"), Text("It was published, and is deleted.")),
+    Outcome.SUPPRESSED: Verdict("none", Text("Suppressed"), Text("This recipient must not be written to.")),
 }
-_ACCEPTED: Final = Verdict("none", "Accepted", Text("The gateway accepted it."))
+_ACCEPTED: Final = Verdict("none", Text("Accepted"), Text("The gateway accepted it."))
 _PARTLY: Final = Verdict("bad", Text("Published, not to everybody"), Text("Some people do not have it."))
 _DONE: Final = {
-    Operation.EDIT: Verdict("good", "Edited", Text("Readers have the new text.")),
-    Operation.DELETE: Verdict("good", "Deleted", Text("Readers no longer have it.")),
+    Operation.EDIT: Verdict("good", Text("Edited"), Text("Readers have the new text.")),
+    Operation.DELETE: Verdict("good", Text("Deleted"), Text("Readers no longer have it.")),
 }
 
 
@@ -187,7 +187,7 @@ class Card:
     parent: Card | None = None
 
     @property
-    def stage(self) -> str:
+    def stage(self) -> AnyText:
         """Label of the stage."""
         if self.post:
             return STAGES[self.post.stage]

@@ -18,6 +18,7 @@ from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac, request_mac
 from policenotify.journal.database import schema
+from policenotify.journal.database.columns import read_text
 from policenotify.journal.lists.recipients import (
     NOBODY,
     NOBODY_CONCERNED,
@@ -312,7 +313,7 @@ def _left_out_rows(row: Row[Any]) -> AnyText:
     cursor = read_cursor(row.cursor)
     if not cursor.wrong:
         return ""
-    shown = "; ".join(f"line {line}" for line in cursor.wrong_lines[:_SHOWN_IN_REASON])
+    shown = Text.join("; ", map(read_text, cursor.wrong_lines[:_SHOWN_IN_REASON]))
     more = "; …" if cursor.wrong > _SHOWN_IN_REASON else ""
     return Text(
         "Rows of the list that were left out: {wrong} ({shown}{more}).", wrong=cursor.wrong, shown=shown, more=more

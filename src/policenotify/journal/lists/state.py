@@ -9,7 +9,9 @@ from typing import Final
 
 from policenotify.audiences.model import Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor
+from policenotify.journal.database.columns import stored_text
 from policenotify.model.message import Message
+from policenotify.translation import Text
 
 BATCH: Final = 1_000
 """People in a batch. They are stored in one transaction, which others who publish wait for."""
@@ -49,7 +51,11 @@ class StoredCursor:
 
     def behind(self, place: Cursor, rows: Sequence[Subscriber | WrongRow]) -> StoredCursor:
         """Return the cursor at a place, after these rows were read."""
-        wrong = [f"{row.line}: {row.reason!s}" for row in rows if isinstance(row, WrongRow)]
+        wrong = [
+            stored_text(Text("line {line}: {reason}", line=row.line, reason=row.reason))
+            for row in rows
+            if isinstance(row, WrongRow)
+        ]
         return replace(
             self,
             audience=place.audience,
