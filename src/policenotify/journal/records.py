@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from policenotify.channel import Operation, Picture, Post, PostRef, Request
 from policenotify.findings import APPROVAL_MISSING, APPROVAL_SOURCE, Finding, Level, by_level
@@ -96,12 +96,18 @@ def latest_pause(now: int) -> int:
     return now + span(LONGEST_PAUSE + TOLERANCE)
 
 
-def storable(text: str) -> str:
+@overload
+def storable(text: str) -> str: ...
+@overload
+def storable(text: AnyText) -> AnyText: ...
+def storable(text: AnyText) -> AnyText:
     """Return a network's text as a database accepts it: no lone surrogate, no NUL (PostgreSQL).
 
     A result that cannot be stored would leave its delivery to be sent again and again.
     """
-    return str(text).replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(text, Text):
+        return text.map(lambda part: storable(part) if isinstance(part, str) else part)
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def priority(severity: Severity) -> int:

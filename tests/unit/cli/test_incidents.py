@@ -39,7 +39,7 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
         "  new · traffic_accident · Montpellier, avenue de Toulouse",
     ]
     assert "2 d 3 h overdue." in ran.words
-    assert "for 1 h 40 min." in ran.words
+    assert "1 h 40 min overdue." in ran.words
     assert 'policenotify end late "…"' in ran.words
     monitor = run("incidents", "--overdue", "--json")
     assert monitor.code == 4

@@ -35,7 +35,7 @@ from policenotify.journal.records import ClaimedDelivery, outcome_of, span, stor
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount, merged
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 _PURPOSE = "recipient"
 CHANGED_ADDRESS = Text("The stored address was changed or is damaged, so nothing was sent to it.")
@@ -254,9 +254,9 @@ def record(
         "unavailable": Outcome.WAITING,
         "unconfirmed": Outcome.HELD if hold_doubt else Outcome.WAITING,
     }
-    alike = defaultdict[tuple[str, str, str, bool], list[str]](list)
+    alike = defaultdict[tuple[str, AnyText, str, bool], list[str]](list)
     for each in outcomes:
-        alike[each.outcome, storable(str(each.reason)), storable(each.code), bool(each.gone)].append(each.key)
+        alike[each.outcome, storable(each.reason), storable(each.code), bool(each.gone)].append(each.key)
     for (outcome, reason, code, gone), keys in alike.items():
         values = {
             **_of(claimed),
