@@ -32,7 +32,7 @@ class PreviewedWording(Result):
     kind: Literal["reply", "standalone", "continuation"]
     used: int
     limit: int
-    details: str
+    details: AnyText
     post: dict[str, JsonValue]
 
 
