@@ -11,7 +11,6 @@ import click
 
 from policenotify.translation import AnyText, Text, quoted, text_of
 
-
 _FILE = re.compile(r"'(.*)': ([^:]+)")  # of click's own type of files
 
 
