@@ -49,8 +49,6 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def _format(text: object, form: str) -> str:
     """Fail where an f-string turns a text into English: only a text may hold another."""
     caller = sys._getframe(1)
-    if caller.f_globals["__name__"] != "policenotify.translation":
-        with open("/tmp/ftrap.txt", "a") as f:
             f.write(f"{caller.f_code.co_filename}:{caller.f_lineno}: {caller.f_code.co_qualname}\n")
     return format(str(text), form)
 

@@ -452,9 +452,8 @@ def test_no_verdict_holds_an_argument_of_the_error() -> None:
         (400, Refused, "Bluesky refused the post. [400]"),
         (402, Blocked, ("Bluesky wants to be paid first. [402] Check the account's credits or plan, "
                         "then: policenotify doctor")),
-        (407, Blocked, ("Bluesky is behind a proxy that wants a login. [407] Check the proxy's settings of this machine"
-    ", "
-                        "then: policenotify doctor")),
+        (407, Blocked, ("Bluesky is behind a proxy that wants a login. [407] Check the proxy's settings of this "
+                        "machine, then: policenotify doctor")),
         (401, Blocked, ("Bluesky does not accept our credentials. [401] Check the account and its password or token, "
                        "then: policenotify doctor")),
         (403, Blocked, ("Bluesky does not accept our credentials. [403] Check the account and its password or token, "

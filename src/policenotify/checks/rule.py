@@ -195,14 +195,15 @@ def rule(
 def to_finding(hit: Hit, code: str, level: Level, basis: str, texts: Texts) -> Finding:
     """Return the finding of a hit, in both languages."""
     french, english = (texts.get(hit.variant, texts)[language] for language in ("fr", "en"))
+    values_fr = {name: value.in_("fr") if isinstance(value, Text) else value for name, value in hit.values.items()}
     return Finding(
         code=code,
         level=level,
         field=hit.field,
         reason=Text(english["reason"], **hit.values),
         remedy=Text(english["remedy"], **hit.values),
-        reason_fr=french["reason"].format_map(hit.values),
-        remedy_fr=french["remedy"].format_map(hit.values),
+        reason_fr=french["reason"].format_map(values_fr),
+        remedy_fr=french["remedy"].format_map(values_fr),
         span=hit.span,
         source=basis,
     )

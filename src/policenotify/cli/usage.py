@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import click
 
 from policenotify.translation import AnyText, Text, quoted, text_of
+
+_FILE = re.compile(r"'(.*)': ([^:]+)")  # of click's own type of files
 
 
 class UsageError(click.UsageError):
@@ -34,6 +37,9 @@ def usage_text(error: click.ClickException) -> AnyText:  # noqa: PLR0911 - one f
         case click.BadOptionUsage():
             return Text("Option {option!r} is used wrongly: {problem}", option=error.option_name, problem=own)
         case click.BadParameter():
+            if isinstance(own, str) and (file := _FILE.fullmatch(own)):
+                name, problem = file.groups()
+                own = Text("{file}: {problem}", file=quoted(name), problem=Text.word(problem))
             place = error.param_hint or (error.param.get_error_hint(error.ctx) if error.param else None)
             if not place:
                 return Text("Invalid value: {problem}", problem=own)

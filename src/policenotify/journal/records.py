@@ -107,7 +107,7 @@ def storable(text: AnyText) -> AnyText:
     """
     if isinstance(text, Text):
         return text.map(lambda part: storable(part) if isinstance(part, str) else part)
-    return str(text).replace("\0", "").encode("utf-8", "replace").decode()
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def priority(severity: Severity) -> int:

@@ -370,8 +370,8 @@ class Publisher(Operations):
         """Take the posts of one publication down, with their images, where the network can delete.
 
         Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it
-        was: its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction or
-        a cancellation. The text stays in the journal: `journal.retention.erase`.
+        was: its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction
+        or a cancellation. The text stays in the journal: `journal.retention.erase`.
 
         Args:
             publication: Its id or key.

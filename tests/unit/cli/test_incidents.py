@@ -38,8 +38,8 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
         "  OVERDUE · late · traffic_accident · Montpellier, avenue de Toulouse",
         "  new · traffic_accident · Montpellier, avenue de Toulouse",
     ]
-    assert "it is 2 d 3 h overdue." in ran.words
-    assert "it is 1 h 40 min overdue." in ran.words
+    assert "2 d 3 h overdue." in ran.words
+    assert "1 h 40 min overdue." in ran.words
     assert 'policenotify end late "…"' in ran.words
     monitor = run("incidents", "--overdue", "--json")
     assert monitor.code == 4
