@@ -33,7 +33,7 @@ from policenotify.cli.language import METAVARS
 from policenotify.networks.registry import networks
 
 SOURCE = Path(policenotify.__file__).parent
-LOCALE = SOURCE / "locale"
+LOCALE = SOURCE / "translation" / "locale"
 WORDS = Path(__file__).with_name("words.py")
 KEYWORDS = {"Text": None, "counted": (1, 2), "word": None, "t": None, "say": None, "say_later": None}
 _NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # the same texts give the same file

@@ -15,8 +15,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Dialect, Engine, event
 
-from policenotify.translation import Text
-
 # No example has a deadline, and no machine is too slow.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 anywhere = settings.get_profile("any")
@@ -44,16 +42,6 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("POLICENOTIFY_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the desk is English unless a test speaks French
-
-
-def _format(text: object, form: str) -> str:
-    """Fail where an f-string turns a text into English: only a text may hold another."""
-    caller = sys._getframe(1)
-            f.write(f"{caller.f_code.co_filename}:{caller.f_lineno}: {caller.f_code.co_qualname}\n")
-    return format(str(text), form)
-
-
-Text.__format__ = _format  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -44,7 +44,9 @@ FOR_DEVELOPERS = ("testing/", "integrations/django/forms.py", "integrations/djan
 
 
 def messages(language: str) -> list[Message]:
-    with (files("policenotify") / "locale" / language / "LC_MESSAGES" / "policenotify.po").open("rb") as file:
+    with (files("policenotify.translation") / "locale" / language / "LC_MESSAGES" / "policenotify.po").open(
+        "rb"
+    ) as file:
         return [message for message in read_po(file) if message.id]
 
 

@@ -100,7 +100,7 @@ def printed(page: Iterable[Part], say: Callable[[AnyText], str] = str) -> str:
 
     Args:
         page: Its parts.
-        say: Returns a text in the desk's language.
+        say: Looks a text up in the desk's language.
     """
     console = _console()
     console.width = min(console.width, _COLUMNS)

@@ -21,6 +21,7 @@ from policenotify.channel import (
 from policenotify.delivery.batch import ListSender
 from policenotify.delivery.log_lines import log_blocked, log_delayed, log_outcome, measure_post, noted
 from policenotify.delivery.sender import Lease, limited, waiting
+from policenotify.delivery.telemetry import SEND_DURATION, Attributes, measure, note, span
 from policenotify.errors import (
     Blocked,
     ChannelError,
@@ -36,7 +37,6 @@ from policenotify.journal.records import AttemptResult, ClaimedDelivery, Request
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
-from policenotify.telemetry import SEND_DURATION, Attributes, measure, note, span
 from policenotify.translation import AnyText, Text, text_of
 
 _log = logging.getLogger("policenotify")

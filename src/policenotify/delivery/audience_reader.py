@@ -11,13 +11,13 @@ from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, Selected, select
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.sender import Sender
+from policenotify.delivery.telemetry import span
 from policenotify.errors import JournalError, SettingsError, Unavailable
 from policenotify.journal.lists.state import BATCH, UNREADABLE, ListState, StoredCursor
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.status import WAITS
-from policenotify.telemetry import span
 from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")

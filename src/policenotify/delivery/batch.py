@@ -26,12 +26,12 @@ from policenotify.channel import (
 )
 from policenotify.delivery.audience_reader import BatchMaker
 from policenotify.delivery.sender import Lease, limited
+from policenotify.delivery.telemetry import SEND_DURATION, measure, note, span
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
 from policenotify.model.rate import RateReached
-from policenotify.telemetry import SEND_DURATION, measure, note, span
 from policenotify.translation import Text
 
 _log = logging.getLogger("policenotify")

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from policenotify.delivery.telemetry import TIME_TO_POST, measure, note
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.log import fields, shown_code
 from policenotify.model.history import Outcome
-from policenotify.telemetry import TIME_TO_POST, measure, note
 
 _log = logging.getLogger("policenotify")
 _UNSETTLED = (Outcome.WAITING, Outcome.UNCONFIRMED, Outcome.SENDING)

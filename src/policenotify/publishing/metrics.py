@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
+from policenotify.delivery.telemetry import HISTOGRAMS, PREFIX, measured
 from policenotify.errors import MissingExtra
 from policenotify.model.history import Outcome
-from policenotify.telemetry import HISTOGRAMS, PREFIX, measured
 from policenotify.translation import Text
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
 from policenotify.delivery.dispatcher import Dispatcher
 from policenotify.delivery.event_reader import EventReader, OnEvent
 from policenotify.delivery.sender import backoff
+from policenotify.delivery.telemetry import note, span
 from policenotify.delivery.worker import Worker
 from policenotify.errors import (
     ApprovalMissing,
@@ -32,18 +33,18 @@ from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.arguments import Naming, check_message, check_names, checked_reason, wait_of
+from policenotify.publishing.backlog import PendingDeliveries
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.images import file_names, load_images, with_pictures
 from policenotify.publishing.monitor import Monitor
 from policenotify.publishing.operations import Operations, SettingsSource
 from policenotify.publishing.people import People
-from policenotify.publishing.preparation import PendingDeliveries, Preparer
+from policenotify.publishing.preparation import Preparer
 from policenotify.publishing.reach import Preview, find_reach, with_consent
 from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
 from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
 from policenotify.publishing.routing import Route, refuse_shared_accounts
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
-from policenotify.telemetry import note, span
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
+from policenotify.delivery.telemetry import span
 from policenotify.errors import IdempotencyConflict, JournalError, PolicenotifyError, PublishingStopped
 from policenotify.log import fields
 from policenotify.model.cap import Severity
@@ -19,7 +20,6 @@ from policenotify.model.lifecycle import STANDALONE
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
 from policenotify.render.locales import CategoryProfile, Locale, best_match
-from policenotify.telemetry import span
 from policenotify.translation import Text
 
 if TYPE_CHECKING:

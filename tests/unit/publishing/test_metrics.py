@@ -14,13 +14,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 from policenotify.channel import Capabilities, ChannelConfig
+from policenotify.delivery.telemetry import SEND_DURATION, TIME_TO_POST, measure
 from policenotify.errors import Blocked, ChannelError, MissingExtra, Refused, Unconfirmed
 from policenotify.journal.drafts.rows import DraftCounts
 from policenotify.journal.figures import JournalFigures
 from policenotify.model.history import Outcome
 from policenotify.model.status import Alarm
 from policenotify.publishing.metrics import METRICS, REMOVED, exposition, samples, to_document
-from policenotify.telemetry import SEND_DURATION, TIME_TO_POST, measure
 from policenotify.testing import recording_publisher
 from policenotify.text import Budget
 from tests.support.installation import accident, open_desk
@@ -175,10 +175,10 @@ def test_the_process_that_delivers_measures_how_long_it_took() -> None:
         assert sent[channel, "+Inf"] >= 1
 
 
-_DELIVERS = "from policenotify import telemetry as t; t.measure(t.SEND_DURATION, {}, 'sky', 'bluesky', 'post')"
+_DELIVERS = "from policenotify.delivery import telemetry as t; t.measure(t.SEND_DURATION, {}, 'sky', 'bluesky', 'post')"
 _SERVES = """
 from prometheus_client import generate_latest
-from policenotify.telemetry import measured
+from policenotify.delivery.telemetry import measured
 class Found:
     collect = staticmethod(measured)
 print(generate_latest(Found()).decode())

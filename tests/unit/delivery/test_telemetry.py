@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from policenotify import telemetry
 from policenotify.channel import ChannelConfig
+from policenotify.delivery import telemetry
 from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message

@@ -195,7 +195,7 @@ def _literal(text: str) -> str:
 def translations_of(language: str) -> NullTranslations:
     """Return the catalogue of a language, or an empty one."""
     if language.isalnum() and language.isascii():
-        file = files("policenotify") / "locale" / language / "LC_MESSAGES" / "policenotify.mo"
+        file = files(__name__) / "locale" / language / "LC_MESSAGES" / "policenotify.mo"
         if file.is_file():
             with file.open("rb") as opened:
                 return GNUTranslations(opened)
@@ -214,4 +214,4 @@ def lines_of(text: AnyText) -> list[AnyText]:
 
 def languages() -> list[str]:
     """Return the languages that have a catalogue."""
-    return sorted(folder.name for folder in (files("policenotify") / "locale").iterdir() if folder.is_dir())
+    return sorted(folder.name for folder in (files(__name__) / "locale").iterdir() if folder.is_dir())
