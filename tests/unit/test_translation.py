@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from policenotify.errors import IdempotencyConflict, JournalError, Refused
-from policenotify.journal.database.columns import read_text, stored_text
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import counted
-from policenotify.translation import AnyText, Text, in_language, languages, lines_of, quoted
+from policenotify.translation import AnyText, Text, in_language, languages, lines_of, quoted, read_text, stored_text
 
 SPACE = "\N{NO-BREAK SPACE}"
 SOURCE = Path(str(files("policenotify")))

@@ -13,13 +13,13 @@ from policenotify.events import DETAILS, Event, EventKind
 from policenotify.journal import clock_change, meta, workers
 from policenotify.journal.audit import EventCursor, end_of_events, events_after, place_of
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object, read_text, stored_text
+from policenotify.journal.database.columns import json_object
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.lists import control
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span
 from policenotify.log import shown_code
 from policenotify.model.history import Outcome
-from policenotify.translation import AnyText
+from policenotify.translation import AnyText, read_text, stored_text
 
 HANDING: Final = timedelta(minutes=1)
 """How long a process may hand over an event without a sign of life before another one does."""

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
 from policenotify.journal import audit, meta
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import json_object, read_text, stored_text, whole_number
+from policenotify.journal.database.columns import json_object, whole_number
 from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.leases import host_of, is_dead, this_process
 from policenotify.journal.records import TOLERANCE, microseconds, moment, span, storable
 from policenotify.log import fields
 from policenotify.model.status import QUIET, Problem, RunningWorker
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, read_text, stored_text
 
 STARTED, STOPPED, LOST = "worker_started", "worker_stopped", "worker_lost"
 """The kinds of events that record the life of a worker."""

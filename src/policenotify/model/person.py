@@ -103,7 +103,7 @@ class PersonDelivery(_Part):
     channel: str
     language: str
     outcome: Outcome
-    reason: str
+    reason: AnyText
     code: str
 
 

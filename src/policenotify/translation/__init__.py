@@ -7,6 +7,7 @@ the template up, exactly, in the catalogue that `gettext` reads. The decision is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import cache
@@ -189,6 +190,23 @@ def _argument(value: object) -> Argument:
 
 def _literal(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
+
+
+_BEHIND: Final = "\N{INFORMATION SEPARATOR TWO}"
+
+
+def stored_text(text: AnyText) -> str:
+    """Return a text as it is stored: in English, and behind it, after U+001E, its template and arguments as JSON."""
+    return f"{text!s}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Text) else text
+
+
+def read_text(stored: str) -> AnyText:
+    """Return a text that is stored. Of one whose arguments are damaged only the English is left."""
+    english, behind, parts = stored.rpartition(_BEHIND)
+    try:
+        return Text.of_parts(json.loads(parts)) if behind else parts
+    except (ValueError, TypeError, LookupError):
+        return english
 
 
 @cache

@@ -581,7 +581,7 @@ def test_a_finding_names_its_words_in_the_users_language(desk: Recording, incide
         [error] = form.errors["next_update_at"].as_data()
         near = MessageForm(_typed(incident=incident, commune="34000"))
         assert "Vouliez-vous dire 34172 Montpellier" in str(near.errors["commune"].as_data())
-        assert "Lieu dans vos mots" in near.as_p()
+        assert "Lieu, dans vos propres mots" in near.as_p()
         page = _agent("view", "manage").get(f"{_ADMIN}/channelrow/", headers={"accept-language": "fr"})
     assert "Tout arrêter" in page.content.decode()
     assert error.code == "PN109"

@@ -751,7 +751,7 @@ def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
     attempt(book, network)
     receipt = book.receipt(published)
     assert (receipt.outcome, receipt.ref) == (Outcome.HELD, None)
-    assert "another message's post" in str(receipt.reason)
+    assert "the post of another message" in str(receipt.reason)
     assert "resolve" in str(receipt.remedy)
 
 

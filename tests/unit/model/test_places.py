@@ -378,7 +378,8 @@ def test_it_reads_from_a_zip_and_not_before_it_is_needed(tmp_path: Path) -> None
         for package in ("policenotify", "policenotify/model"):
             archive.writestr(f"{package}/__init__.py", "")
         archive.write(places.__file__, "policenotify/model/places.py")
-        archive.write(Path(places.__file__).parents[1] / "translation.py", "policenotify/translation.py")
+        for file in ("__init__.py",):
+            archive.write(Path(places.__file__).parents[1] / "translation" / file, f"policenotify/translation/{file}")
         for path in DATA.iterdir():
             archive.write(path, f"policenotify/data/{path.name}")
     program = (

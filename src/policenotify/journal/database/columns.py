@@ -15,8 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from policenotify.journal.records import DamagedValue
-from policenotify.translation import AnyText
-from policenotify.translation import Text as Translatable
+from policenotify.translation import AnyText, read_text, stored_text
 
 _LARGEST: Final = 2**62  # a number can still be added to it
 
@@ -57,25 +56,6 @@ class OfficerText(TypeDecorator[AnyText]):
         """Return what was stored."""
         del dialect
         return None if value is None else read_text(value)
-
-
-_BEHIND: Final = "\N{INFORMATION SEPARATOR TWO}"
-
-
-def stored_text(text: AnyText) -> str:
-    """Return a text as it is stored."""
-    return (
-        f"{text!s}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Translatable) else text
-    )
-
-
-def read_text(stored: str) -> AnyText:
-    """Return a text that is stored. Of one whose arguments are damaged only the English is left."""
-    english, behind, parts = stored.rpartition(_BEHIND)
-    try:
-        return Translatable.of_parts(json.loads(parts)) if behind else parts
-    except (ValueError, TypeError, LookupError):
-        return english
 
 
 def whole_number(stored: str) -> int:

@@ -18,7 +18,6 @@ from policenotify.channel import PostRef, Request
 from policenotify.journal.audit import record_delivery
 from policenotify.journal.authentication import ref_mac, request_mac
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import read_text
 from policenotify.journal.lists.recipients import (
     NOBODY,
     NOBODY_CONCERNED,
@@ -35,7 +34,7 @@ from policenotify.journal.records import AttemptResult, microseconds, moment, ou
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, read_text
 
 PAUSED: Final = "paused"
 ABORTED: Final = "aborted"

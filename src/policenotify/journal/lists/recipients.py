@@ -28,14 +28,13 @@ from sqlalchemy import (
 
 from policenotify.channel import Recipient, RecipientOutcome
 from policenotify.journal.database import schema
-from policenotify.journal.database.columns import read_text, stored_text
 from policenotify.journal.keys import InvalidSeal, Keys
 from policenotify.journal.persons.tokens import PERSON_DIGITS, make_token
 from policenotify.journal.records import ClaimedDelivery, outcome_of, span, storable
 from policenotify.log import fields
 from policenotify.model.history import Outcome
 from policenotify.model.progress import ReasonCount, merged
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText, Text, read_text, stored_text
 
 _PURPOSE = "recipient"
 CHANGED_ADDRESS = Text("The stored address was changed or is damaged, so nothing was sent to it.")

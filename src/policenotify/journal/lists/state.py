@@ -9,9 +9,8 @@ from typing import Final
 
 from policenotify.audiences.model import Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor
-from policenotify.journal.database.columns import stored_text
 from policenotify.model.message import Message
-from policenotify.translation import Text
+from policenotify.translation import Text, stored_text
 
 BATCH: Final = 1_000
 """People in a batch. They are stored in one transaction, which others who publish wait for."""
