@@ -3,7 +3,8 @@
     python .ci/texts.py           extract, merge, and compile: writes the .pot, .po and .mo
     python .ci/texts.py --check   fail if one of them is older than the source, or a translation is missing or wrong
 
-Babel finds `Text("…")` and `Text.counted("…", "…")` in the source, and `t("…")` in pages. The help of commands and the
+Babel finds `Text("…")` and `Text.counted("…", "…")` in the source, and `t("…")` in pages. `{{ "…"|say }}` is found in
+the pages of Django. The help of commands and the
 options of networks are read from the commands and networks themselves. The French of the rules of checks stands beside
 the rules (`checks/data`, `checks/fr`), where jurists read both: only the compiled file repeats it.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -53,6 +55,9 @@ def source_texts() -> Iterator[str | tuple[str, str]]:
         for _, _, message, _, _ in extract_from_dir(SOURCE, METHODS, options, KEYWORDS, directory_filter=_is_source)
     ]
     found += [message for _, message, _, _ in extract_from_file("python", WORDS, keywords=KEYWORDS)]
+    found += [
+        text for page in SOURCE.rglob("*.html") for text in re.findall(r'"([^"]+)"\|say\b', page.read_text("utf-8"))
+    ]
     for message in found:
         if message:
             yield message if isinstance(message, str) else (message[0], message[1])
