@@ -95,12 +95,12 @@ Part: TypeAlias = Block | Frame | RenderableType
 """A part of a page: any other part stays as it is."""
 
 
-def printed(page: Iterable[Part], say: Callable[[AnyText], str] = str) -> str:
+def printed(page: Iterable[Part], look_up: Callable[[AnyText], str] = str) -> str:
     """Return a page as text, at most 80 columns wide.
 
     Args:
         page: Its parts.
-        say: Looks a text up in the desk's language.
+        look_up: Returns a text in the desk's language.
     """
     console = _console()
     console.width = min(console.width, _COLUMNS)
@@ -108,7 +108,7 @@ def printed(page: Iterable[Part], say: Callable[[AnyText], str] = str) -> str:
         for part in page:
             # A line to copy, such as an address, may be longer than the page.
             copied = isinstance(part, Block) and part.copied
-            console.print(part.rendered(say) if isinstance(part, (Block, Frame)) else part, soft_wrap=copied)
+            console.print(part.rendered(look_up) if isinstance(part, (Block, Frame)) else part, soft_wrap=copied)
     return "\n".join(row.rstrip() for row in captured.get().splitlines())
 
 
