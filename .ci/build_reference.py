@@ -121,7 +121,7 @@ url = { file = "secrets/smtp" }
 """),
     Table("`[audiences.NAME]`", AudienceSettings, variable="POLICENOTIFY_AUDIENCES__NAME__{}", about=
         "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).\n"
-        "Each is one of `addresses`, `file`, `csv`, `query` and `function`.", example="""
+        "Each is one of `addresses`, `file`, `csv` and `function`.", example="""
 [channels.presse]
 network = "email"
 audiences = ["press", "residents"]
@@ -137,8 +137,7 @@ csv = "secrets/residents.csv"
 columns = { address = "Adresse électronique" }
 
 [audiences.register]                    # people of another application
-query = "SELECT id AS position, email AS address FROM subscriber WHERE active"
-url = { file = "secrets/register-url" }
+function = "our_desk.people:register"
 """),
     Table("`[[routes]]`", RouteSettings, about=
         "Every route that matches adds its channels. Without routes every message goes to every channel.\n"
@@ -260,9 +259,6 @@ EXAMPLES: Mapping[str, str] = {
     "most_cost": "`500.0`",
     "csv": '`"secrets/residents.csv"`',
     "columns": '`{ address = "Adresse électronique" }`',
-    "query": '`"SELECT id AS position, email AS address FROM subscriber"`',
-    "url": '`{ file = "secrets/register-url" }`',
-    "changed": '`"SELECT max(changed_at) FROM subscriber"`',
     "function": '`"our_desk.people:subscribers"`',
     "AudienceSettings.categories": '`["traffic_accident", "fire"]`',
     "purpose": '`"recruitment"`',
@@ -504,8 +500,6 @@ def _categories() -> Iterator[str]:
 def _check_example(example: str) -> None:
     """Read an example of the page as the program reads its settings."""
     given, base = tomllib.loads(example), tomllib.loads(BASE)
-    for audience in given.get("audiences", {}).values():
-        audience.update({"url": "elsewhere"} if "url" in audience else {})  # as its file has it
     settings = Settings.model_validate({**base, **given, "channels": {**base["channels"], **given.get("channels", {})}})
     profiles_of(settings.model_copy(update={"languages": {}}))  # their files are not here
 

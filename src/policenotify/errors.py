@@ -31,83 +31,22 @@ PolicenotifyError
     └── Unconfirmed       it may or may not be posted
 ```
 
-No error text carries a password, a token, a telephone number or a mail address. Nor does a traceback with local
-variables, as error trackers make it, in the frames of this package.
+No error text carries a password, a token, a telephone number or a mail address. The local variables of a traceback
+may: error trackers must not record them.
 """
 
 from __future__ import annotations
 
 import copyreg
-from functools import wraps
-from inspect import isgeneratorfunction
-from traceback import clear_frames
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from policenotify.translation import AnyText, Text, in_language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from policenotify.findings import Finding
-
-
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-_Kind = TypeVar("_Kind", bound=type)
-
-
-def forget_locals(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Clear the local variables of all frames that an error of the function has left.
-
-    Error trackers send them elsewhere, and they hold passwords, tokens and addresses. The lines of the traceback stay.
-    """
-    if isgeneratorfunction(function):
-
-        @wraps(function)
-        def iterate(*args: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401 - as the function
-            try:
-                yield from cast("Any", function)(*args, **named)
-            except Exception as error:
-                del args, named
-                _clear(error)
-                raise
-
-        return cast("Callable[_Arguments, _Result]", iterate)
-
-    @wraps(function)
-    def call(*args: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
-        try:
-            return function(*args, **named)
-        except Exception as error:
-            del args, named
-            _clear(error)
-            raise
-
-    return call
-
-
-def forget_locals_of(kind: _Kind) -> _Kind:
-    """Decorate the constructor and the public methods and properties of a class with `forget_locals`."""
-    for name, method in list(vars(kind).items()):
-        if name.startswith("_") and name != "__init__":
-            continue
-        if isinstance(method, FunctionType):
-            setattr(kind, name, forget_locals(method))
-        elif isinstance(method, property) and method.fget is not None:
-            setattr(kind, name, method.getter(forget_locals(method.fget)))
-    return kind
-
-
-def _clear(error: BaseException) -> None:
-    seen: set[int] = set()
-    chain: list[BaseException | None] = [error]
-    while chain:
-        if (one := chain.pop()) is not None and id(one) not in seen:
-            seen.add(id(one))
-            clear_frames(one.__traceback__)
-            chain += [one.__cause__, one.__context__]
 
 
 _LONGEST_TEXT = 1_000  # characters: our own texts have half as many

@@ -8,8 +8,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from policenotify.errors import forget_locals
-
 if TYPE_CHECKING:
     from policenotify.channel import Clock
     from policenotify.journal.journal import Journal
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["open_journal"]
 
 
-@forget_locals
 def open_journal(
     url: str,
     *,

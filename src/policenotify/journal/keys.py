@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
-from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
+from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import read_closed
 from policenotify.translation import Text
 
@@ -84,7 +84,6 @@ class Keys:
         return cls(_File(tagging=entropy(KEY_BYTES), versions=(_Version.drawn(entropy),)), entropy)
 
     @classmethod
-    @forget_locals
     def load(cls, path: str | os.PathLike[str], *, entropy: Entropy = secrets.token_bytes) -> Self:
         """Read the keys file, which belongs to this user or root, and which at most a group may read too.
 

@@ -31,7 +31,7 @@ from policenotify.channel import (
     StoredValue,
     missing_methods,
 )
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
 from policenotify.translation import AnyText, Text, quoted
 from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
@@ -204,7 +204,6 @@ def _dispute(name: str, package: str, packages: list[str]) -> AnyText:
     )
 
 
-@forget_locals
 def configure_channel(
     name: str,
     network_name: str,

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
 from policenotify.channel import ChannelConfig, Clock
-from policenotify.errors import IncidentNotFound, JournalError, SettingsError, forget_locals_of, printable
+from policenotify.errors import IncidentNotFound, JournalError, SettingsError, printable
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
@@ -49,7 +49,6 @@ class SettingsSource(Protocol):
         ...
 
 
-@forget_locals_of
 class Operations(SendingControls):
     """What an operator does with an installation. Every `Publisher` can do it.
 

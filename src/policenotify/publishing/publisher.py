@@ -26,7 +26,6 @@ from policenotify.errors import (
     JournalTakenAway,
     MessageRejected,
     SettingsError,
-    forget_locals_of,
 )
 from policenotify.journal.records import LEASE
 from policenotify.model.message import Message, parsed, read
@@ -60,7 +59,6 @@ _TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, dra
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
-@forget_locals_of
 class Publisher(Operations):
     """Publishes messages on the channels of an installation.
 

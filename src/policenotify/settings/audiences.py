@@ -7,14 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from policenotify.audiences.addresses import AddressList
 from policenotify.audiences.files import CsvFile, TextFile
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import Audience
 from policenotify.audiences.reader import COLUMNS, RowReader
-from policenotify.audiences.sql import SqlQuery
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.message import CategoryCode, Language
@@ -25,8 +24,7 @@ from policenotify.validation import at_place, did_you_mean
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 """A function of the installation: `module:function`."""
 
-_KINDS: Final = ("addresses", "file", "csv", "query", "function")
-_NEEDS: Final = {"columns": "csv", "url": "query", "changed": "query"}
+_KINDS: Final = ("addresses", "file", "csv", "function")
 
 
 class RecipientSettings(SettingsTable):
@@ -58,7 +56,7 @@ class RecipientSettings(SettingsTable):
 
 
 class AudienceSettings(SettingsTable):
-    """A list of subscribers. It is one of `addresses`, `file`, `csv`, `query` and `function`.
+    """A list of subscribers. It is one of `addresses`, `file`, `csv` and `function`.
 
     See [`Subscriber`][policenotify.audiences.model.Subscriber].
 
@@ -69,9 +67,6 @@ class AudienceSettings(SettingsTable):
             `language`, `areas`, `longitude` and `latitude`, `categories`, `severity`, `consent_at`, `consent_source`,
             `consent_purpose`, `key`. Only `address` is required.
         columns: The table's own names of columns: `{ address = "Adresse électronique" }`.
-        query: An SQL query that selects these columns, and a whole number as `position`, best the primary key.
-        url: The SQLAlchemy URL of its database. A secret: `{ file = "…" }` or `{ env = "…" }`.
-        changed: A query for one value that changes when the list does. Needed only if rows change their positions.
         function: A function that yields addresses or mappings, as `module:function`.
         language: The language of people for whom none is given. By default the channel's main language.
         areas: The areas of people for whom none is given. By default everywhere.
@@ -85,9 +80,6 @@ class AudienceSettings(SettingsTable):
     file: Path | None = None
     csv: Path | None = None
     columns: dict[str, str] = Field(default_factory=dict)
-    query: str | None = None
-    url: SecretStr | None = None
-    changed: str = ""
     function: FunctionName | None = None
     language: Language | None = None
     areas: tuple[AreaCode, ...] = ()
@@ -109,11 +101,8 @@ class AudienceSettings(SettingsTable):
                     kinds_2=Text.join(Text(" and "), kinds),
                 )
             )
-        for field, kind in _NEEDS.items():
-            if field in self.model_fields_set and kinds != [kind]:
-                raise ValueError(Text("{field} is for {kind} only", field=field, kind=kind))
-        if self.query is not None and self.url is None:
-            raise ValueError(Text("query needs the url of its database"))
+        if self.columns and self.csv is None:
+            raise ValueError(Text("columns is for csv only"))
         if unknown := [name for name in self.columns if name not in COLUMNS]:
             raise ValueError(
                 Text(
@@ -148,19 +137,9 @@ class AudienceSettings(SettingsTable):
             return TextFile(name=name, path=directory / self.file, reader=reader)
         if self.csv is not None:
             return CsvFile(name=name, path=directory / self.csv, columns=self.columns, reader=reader)
-        if self.query is not None and self.url is not None:
-            url = _from(directory, self.url.get_secret_value())
-            return SqlQuery(name=name, url=url, query=self.query, changed=self.changed, reader=reader)
         if self.function is not None:
             return FunctionAudience(name=name, function=_imported(name, self.function), reader=reader)
         return AddressList(name=name, read=lambda: self.addresses or (), reader=reader)
-
-
-def _from(directory: Path, url: str) -> str:
-    """Return the URL of a database, that of an SQLite file relative to the settings."""
-    scheme, separator, file = url.partition(":///")
-    relative = scheme.partition("+")[0] == "sqlite" and file and not file.startswith(("/", ":", "file:"))
-    return f"{scheme}{separator}{directory / file}" if relative else url
 
 
 def _imported(name: str, target: str) -> Callable[..., Iterable[object]]:

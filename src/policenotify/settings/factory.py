@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
 from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
-from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork, forget_locals
+from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
 from policenotify.networks.registry import configure_channel
-from policenotify.settings.init import exposed_audience, exposed_secret
+from policenotify.settings.init import exposed_secret
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.model import AUDIENCE_FAULT, ChannelTable, Settings
 from policenotify.text import Budget
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from policenotify.publishing.routing import Route
 
 
-@forget_locals
 def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
     """Return the channels of this installation, without asking any network.
 
@@ -94,9 +93,9 @@ def audience_of(settings: Settings, name: str) -> Audience:
     """Return an audience of this installation. Nothing of it is read.
 
     Raises:
-        SettingsError: It is wrong, or its URL is written in settings that others may read.
+        SettingsError: It is wrong.
     """
-    if fault := settings.faults.get(f"{AUDIENCE_FAULT}{name}") or exposed_audience(settings, name):
+    if fault := settings.faults.get(f"{AUDIENCE_FAULT}{name}"):
         raise SettingsError(fault)
     return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
 

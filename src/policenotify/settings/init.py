@@ -18,7 +18,7 @@ from policenotify.networks.registry import network
 from policenotify.settings.loader import FILE_NAME
 from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import at_place, secret_values
+from policenotify.validation import secret_values
 
 if TYPE_CHECKING:
     from policenotify.journal.keys import Entropy
@@ -155,8 +155,6 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, AnyText]]:
             file = settings.place if recipients.file is None else folder / recipients.file
             yield file, PRIVATE, Text("the recipients of {name!r}", name=name)
     for name, audience in settings.audiences.items():
-        options = _written_audience(settings, name)
-        yield from _secret_files(settings, name, options, are_secret=isinstance(options.get("url"), str))
         listed = settings.place if audience.addresses else audience.file or audience.csv
         if listed is not None:
             yield folder / listed, PRIVATE, Text("the people of {name!r}", name=name)
@@ -172,7 +170,7 @@ def _private_files(settings: Settings) -> Iterator[tuple[Path, int, AnyText]]:
 def _secret_files(
     settings: Settings, name: str, options: dict[str, Any], *, are_secret: bool
 ) -> Iterator[tuple[Path, int, AnyText]]:
-    """Yield where the secrets of a channel or an audience are."""
+    """Yield where the secrets of a channel are."""
     if are_secret:
         yield settings.place, PRIVATE, Text("a secret of {name!r}", name=name)
     for value in options.values():
@@ -188,22 +186,9 @@ def exposed_secret(settings: Settings, name: str) -> AnyText:
     return found
 
 
-def exposed_audience(settings: Settings, name: str) -> AnyText:
-    """Return the same of an audience."""
-    found = _exposure(settings) if isinstance(_written_audience(settings, name).get("url"), str) else ""
-    return found and at_place(f"audiences.{name}", found)
-
-
 def _exposure(settings: Settings) -> AnyText:
     found = Text.join(" ", map(text_of, exposures(settings.place))) if settings.place.is_file() else ""
     return found and Text("A secret is written in the settings. {found}", found=found)
-
-
-def _written_audience(settings: Settings, name: str) -> dict[str, Any]:
-    """Return the options of an audience that may be secrets, as the settings file has them."""
-    audience = _table(settings).get("audiences", {}).get(name)
-    options = audience if isinstance(audience, dict) else {}  # what is wrong is reported with the audience
-    return {option: options[option] for option in options.keys() & {"url"}}
 
 
 def _table(settings: Settings) -> dict[str, Any]:

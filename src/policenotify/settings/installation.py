@@ -14,8 +14,6 @@ from policenotify.errors import (
     MissingExtra,
     SettingsError,
     UnsupportedVersion,
-    forget_locals,
-    forget_locals_of,
 )
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
 from policenotify.model.status import Alarm
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from policenotify.publishing.reminders import Reminder
 
 
-@forget_locals_of
 class SettingsFile:
     """The settings file of an installation, read again at each call. See `SettingsSource`.
 
@@ -88,7 +85,6 @@ class SettingsFile:
         return read_settings(self._place, tolerant=True)
 
 
-@forget_locals
 def open_publisher(
     path: str | os.PathLike[str] | None = None,
     *,
@@ -150,7 +146,6 @@ def open_publisher(
     return publisher
 
 
-@forget_locals
 def diagnose(path: str | os.PathLike[str] | None = None, *, actor: str) -> Diagnosis:
     """Check an installation as `Publisher.doctor` does, even one whose publisher cannot be opened.
 

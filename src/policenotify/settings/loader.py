@@ -11,10 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from policenotify.errors import SettingsError, UnsupportedVersion, forget_locals
+from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
-from policenotify.settings.model import AUDIENCE_FAULT, OF_THE_CHANNEL, Settings, settings_error
+from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
 from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import at_place
 from policenotify.validation import path as field_path
@@ -39,7 +39,6 @@ _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|password=")  # in a journal's URL
 _SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (Kubernetes: …_SERVICE_HOST)
 
 
-@forget_locals
 def read_settings(
     path: str | os.PathLike[str] | None = None,
     *,
@@ -173,7 +172,7 @@ def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str])
     """Replace `{ file = "…" }` and `{ env = "…" }` by their values, in place.
 
     Returns:
-        The errors by channel and by audience, as in `Settings.faults`, and those of the journal's URL under "".
+        The errors by channel, as in `Settings.faults`, and those of the journal's URL under "".
     """
     errors: dict[str, list[AnyText]] = {}
     for node, key, at, channel in _references(table):
@@ -194,17 +193,13 @@ def _withhold(table: dict[str, Any]) -> None:
 
 
 def _references(table: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, str]]:
-    """Yield table, key, path, and channel or audience of each value that may be kept elsewhere."""
+    """Yield table, key, path, and channel of each value that may be kept elsewhere."""
     if "journal" in table:
         yield table, "journal", "journal", ""
     channels = table.get("channels")
     for name, channel in channels.items() if isinstance(channels, dict) else ():
         for option in set(channel) - OF_THE_CHANNEL if isinstance(channel, dict) else ():
             yield channel, option, field_path("channels", name, option), name
-    audiences = table.get("audiences")
-    for name, audience in audiences.items() if isinstance(audiences, dict) else ():
-        if isinstance(audience, dict) and "url" in audience:
-            yield audience, "url", field_path("audiences", name, "url"), f"{AUDIENCE_FAULT}{name}"
 
 
 def _read(value: object, directory: Path, environ: Mapping[str, str]) -> object:

@@ -101,7 +101,7 @@ def test_the_schema_of_the_settings_knows_the_options_of_each_network(run: Run, 
     written["routes"] = [{"to": ["presse"], "at_least": "Severe"}]
     written["audiences"] = {
         "residents": {"csv": "residents.csv", "areas": ["dept:34"]},
-        "register": {"query": "SELECT 1", "url": {"env": "REGISTER"}},
+        "register": {"function": "desk.people:register"},
     }
     assert wrong(written, schema, schema) == []
     bluesky = written["channels"]["bluesky"]

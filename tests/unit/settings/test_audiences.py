@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.channel import ChannelConfig
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
-from policenotify.settings import audience_of, channels_of, exposed_files, read_settings
+from policenotify.settings import channels_of, exposed_files, read_settings
 
 BASIC = """
 sender = "Police nationale"
@@ -23,7 +21,6 @@ network = "email"
 languages = ["fr", "en"]
 url = "mailtos://desk:hunter33@police.example?smtp=mx.police.example"
 """
-URL = "sqlite:///people.db"
 
 Write = Callable[..., Path]
 
@@ -98,21 +95,6 @@ def test_categories_are_those_of_the_installation(write: Write, tmp_path: Path) 
     assert addresses(write('csv = "people.csv"', more=more)) == ["a@press.example"]
 
 
-def test_a_query_relative_to_the_settings(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(sqlite3.connect(tmp_path / "people.db")) as connection, connection:
-        connection.execute("CREATE TABLE person (id INTEGER PRIMARY KEY, mail TEXT)")
-        connection.execute("INSERT INTO person (mail) VALUES ('a@press.example')")
-    monkeypatch.chdir("/")
-    query = 'query = "SELECT id AS position, mail AS address FROM person"'
-    (tmp_path / "url").write_text(URL)
-    (tmp_path / "url").chmod(0o600)
-    assert addresses(write(f'{query}\nurl = {{ file = "url" }}')) == ["a@press.example"]
-    assert addresses(write(f'{query}\nurl = {{ env = "PEOPLE" }}'), PEOPLE=URL) == ["a@press.example"]
-    assert addresses(write(f'{query}\nurl = "{URL}"')) == ["a@press.example"]
-    absolute = f"sqlite:///{tmp_path}/people.db"
-    assert addresses(write(f'{query}\nurl = "{absolute}"')) == ["a@press.example"]
-
-
 def test_addresses_in_the_settings(write: Write) -> None:
     place = write('addresses = ["a@press.example"]')
     settings = read_settings(place, environ={})
@@ -134,16 +116,13 @@ def test_a_function(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ("", "audiences.people: write one of addresses, file, csv, query, function"),
-        ('file = "a"\ncsv = "b"', ("audiences.people: write one of addresses, file, csv, query, function, "
+        ("", "audiences.people: write one of addresses, file, csv, function"),
+        ('file = "a"\ncsv = "b"', ("audiences.people: write one of addresses, file, csv, function, "
          "not file and csv")),
-        ('file = "a"\nurl = "hunter"', "audiences.people: url is for query only"),
-        ('query = "SELECT 1"', "audiences.people: query needs the url of its database"),
+        ('file = "a"\ncolumns = { address = "x" }', "audiences.people: columns is for csv only"),
         ('csv = "a"\ncolumns = { adress = "x" }', ("audiences.people: columns: 'adress' is not known. "
          "Did you mean 'address'?")),
         ('file = "a"\nfiel = "b"', "audiences.people.fiel: is not known. Did you mean 'file'?"),
-        ('query = "SELECT 1"\nurl = { env = "PEOPLE" }',
-         "audiences.people.url: the environment variable PEOPLE is not set."),
         ('file = "a"\nareas = ["34172"]', "audiences.people.areas[0]: '34172' is not an area"),
     ],
 )  # fmt: skip
@@ -240,27 +219,6 @@ def test_addresses_in_settings_that_others_may_read(write: Write) -> None:
     (place.parent / "url").chmod(0o600)
     place.chmod(0o644)
     assert noted(place)["policenotify.toml"] == "the people of 'people'"
-
-
-def test_a_url_in_settings_that_others_may_read(write: Write, tmp_path: Path) -> None:
-    place = write(f'query = "SELECT 1"\nurl = "{URL}"', "recipients = []")
-    place.chmod(0o644)
-    settings = read_settings(place, environ={})
-    with pytest.raises(SettingsError, match=f"audiences.people: A secret is written in the settings. {place} is open"):
-        audience_of(settings, "people")
-    assert str(noted(place)["policenotify.toml"]).startswith("a secret of ")
-    (tmp_path / "url").write_text(URL)
-    (tmp_path / "url").chmod(0o604)
-    place = write('query = "SELECT 1"\nurl = { file = "url" }', "recipients = []")
-    with pytest.raises(SettingsError, match=r"audiences\.people\.url: is not used"):
-        read_settings(place, environ={})
-
-
-def test_without_secrets_a_url_is_withheld(write: Write) -> None:
-    place = write('query = "SELECT 1"\nurl = { env = "PEOPLE" }')
-    url = read_settings(place, environ={}, secrets=False).audiences["people"].url
-    assert url
-    assert url.get_secret_value() == "withheld"
 
 
 def test_wrong_rows_are_no_error_of_the_settings(write: Write) -> None:

@@ -38,8 +38,6 @@ def _settings() -> dict[str, Any]:
     channel["properties"]["recipients"] = {
         "anyOf": [{"type": "array", "items": {"type": "string"}}, definitions.pop("RecipientSettings")]
     }
-    people = definitions["AudienceSettings"]["properties"]
-    people["url"] = _or_elsewhere(people["url"])
     # Seconds, where it is a number or a text of one; `PT20S` is ISO 8601.
     schema["properties"]["wait"] = {"default": 20, "title": "Wait", "type": ["number", "string"], "minimum": 0}
     schema["properties"]["journal"] = _or_elsewhere(schema["properties"]["journal"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from policenotify.channel import Clock
-from policenotify.errors import JournalError, forget_locals
+from policenotify.errors import JournalError
 from policenotify.journal import attempts, audit, meta, seals, subscribers
 from policenotify.journal.database import schema
 from policenotify.journal.database.engine import without_password
@@ -41,7 +41,6 @@ class Moved:
     stopped: bool
 
 
-@forget_locals
 def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock | None = None) -> bool:
     """Create the tables of a journal, unless it has them. Two processes at once create them once.
 
@@ -72,7 +71,6 @@ def migrate(url: str, *, keys: Keys, grant_to: str | None = None, clock: Clock |
     return created
 
 
-@forget_locals
 def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = None) -> Moved:
     """Move a journal to another database, and close the old one for good, naming the new place.
 
@@ -123,7 +121,6 @@ def move(url: str, to: str, *, keys: Keys, actor: str, clock: Clock | None = Non
     return Moved(place, rows, verified, stopped)
 
 
-@forget_locals
 def empty(url: str, *, keys: Keys) -> None:
     """Delete everything that was ever published. For tests.
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Request, Services
-from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError, forget_locals_of
+from policenotify.errors import Blocked, MissingExtra, Refused, SettingsError
 from policenotify.networks._apprise import load_service
 from policenotify.networks._apprise.answers import judge
 from policenotify.networks._apprise.url import SCHEMES as SMS_SCHEMES
@@ -49,7 +49,6 @@ _NTFY_TEXT = 4096  # bytes: docs.ntfy.sh, "Limitations"; a longer text becomes a
 _NTFY_JSON = 8000 - 64 - 2400 - 60
 
 
-@forget_locals_of
 class Apprise:
     """A service of apprise, given by its URL.
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue, field_validator
 
 from policenotify.channel import Account, Capabilities, Picture, Post, PostRef, Request, Services
-from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed, forget_locals_of
+from policenotify.errors import Blocked, Refused, SettingsError, Unavailable, Unconfirmed
 from policenotify.networks._http import HttpAnswer
 from policenotify.networks.bluesky.api import Xrpc
 from policenotify.networks.bluesky.post import BUDGET, COLLECTION, IMAGES, ReplyThread, record, record_key
@@ -27,7 +27,6 @@ _URI = re.compile(r"at://(did:[^/]+)/([^/]+)/([^/]+)")  # atproto.com/specs/at-u
 _CID = re.compile(r"b[a-z2-7]{8,}")  # atproto.com/specs/data-model: CIDv1 in base 32
 
 
-@forget_locals_of
 class Bluesky:
     """One Bluesky account.
 

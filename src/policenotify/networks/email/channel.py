@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from policenotify.channel import Account, Capabilities, Post, PostRef, Recipient, RecipientOutcome, Request, Services
-from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable, forget_locals_of
+from policenotify.errors import MissingExtra, Refused, SettingsError, Unavailable
 from policenotify.networks import load
 from policenotify.networks.email import mime
 from policenotify.networks.email.replies import SessionLost, judge, silent
@@ -33,7 +33,6 @@ _MOST_LOST = 2  # sessions in a row, without a reply to the mail, before the ser
 _WRITE = Text("Write mailtos://user:password@police.example?…, with @ : / ? # in user and password percent-encoded")
 
 
-@forget_locals_of
 class Email:
     """A sender's address at a mail server.
 

@@ -27,7 +27,6 @@ from policenotify.errors import (
     Unavailable,
     Unconfirmed,
     UnsupportedVersion,
-    forget_locals_of,
 )
 from policenotify.formats.drawing import DEFAULT, FORMATS
 from policenotify.formats.feed import Site, picture_path
@@ -49,7 +48,6 @@ _ID: Final = re.compile(r"[0-9a-f]{16}")
 _LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 
 
-@forget_locals_of
 class PublicFeed:
     """A feed of files that any web server can serve.
 

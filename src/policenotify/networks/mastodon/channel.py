@@ -15,7 +15,6 @@ from policenotify.errors import (
     Refused,
     SettingsError,
     Unconfirmed,
-    forget_locals_of,
 )
 from policenotify.model.lifecycle import Stage
 from policenotify.networks._http import HttpAnswer, deleted_parent, fingerprint, is_connected, newest_connected
@@ -67,7 +66,6 @@ Category = Annotated[str, AfterValidator(_category)]
 ContentWarning = Annotated[str, AfterValidator(_warning)]
 
 
-@forget_locals_of
 class Mastodon:
     """One account on a server that speaks Mastodon's API.
 

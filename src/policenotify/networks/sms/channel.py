@@ -29,7 +29,6 @@ from policenotify.errors import (
     Refused,
     SettingsError,
     Unconfirmed,
-    forget_locals_of,
 )
 from policenotify.model.channel_settings import BySeverity, by_severity
 from policenotify.networks._apprise import load_service
@@ -113,7 +112,6 @@ def _describe(text: str) -> Text:
     return Text("{price} ({folded} without accents)", price=price, folded=folded)
 
 
-@forget_locals_of
 class Sms:
     """A sender at an SMS gateway.
 

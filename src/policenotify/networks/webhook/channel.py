@@ -23,7 +23,6 @@ from policenotify.errors import (
     Refused,
     Unconfirmed,
     UnsupportedVersion,
-    forget_locals_of,
 )
 from policenotify.formats.item import Item
 from policenotify.networks._bounds import ADDRESS, redact
@@ -56,7 +55,6 @@ def _signing_key(secret: SecretStr) -> SecretStr:
 SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
 
 
-@forget_locals_of
 class Webhook:
     """A newsroom's system that takes each post by a signed call.
 

@@ -19,7 +19,6 @@ from policenotify.errors import (
     SettingsError,
     Unavailable,
     Unconfirmed,
-    forget_locals_of,
 )
 from policenotify.networks.options import CallSeconds, ChannelOptions, Handle, Secret, SecureUrl
 from policenotify.networks.x.api import Client
@@ -47,7 +46,6 @@ _NEW = timedelta(seconds=60)  # a younger post may not yet be seen by the machin
 _SOON = timedelta(seconds=5)  # node-twitter-api-v2 issue 366: after so long it was seen
 
 
-@forget_locals_of
 class X:
     """One X account (formerly Twitter).
 
