@@ -23,6 +23,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def source_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our source archive."""
+    folder = tmp_path_factory.mktemp("source")
+    run([uv_program(), "build", "--quiet", "--sdist", "--out-dir", os.fspath(folder)], at=ROOT)
+    [built] = folder.glob("*.tar.gz")
+    return built
+
+
+@pytest.fixture(scope="session")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The releases that everything here is proven with: nothing newer comes in by chance."""
     file = tmp_path_factory.mktemp("locked") / "constraints.txt"
@@ -33,13 +42,13 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(wheel: Path, locked: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Environment]:
-    """Make a fresh environment: `environment("testing,cli", wheel_of_another_package, …)`."""
+    """Make a fresh environment: `environment("testing,cli", wheel_of_another_package, …)`. *package* is ours."""
     numbers = count(1)
 
-    def make(extras: str, *wheels: Path) -> Environment:
+    def make(extras: str, *wheels: Path, package: Path = wheel) -> Environment:
         folder = tmp_path_factory.mktemp("fresh") / f"venv{next(numbers)}"
         run([uv_program(), "venv", "--quiet", "--python", sys.executable, os.fspath(folder)], at=folder.parent)
-        ours = f"policenotify[{extras}] @ {wheel.as_uri()}"
+        ours = f"policenotify[{extras}] @ {package.as_uri()}"
         into = ("--quiet", "--python", os.fspath(folder), "--constraint", os.fspath(locked))
         install = [uv_program(), "pip", "install", *into, ours, *map(os.fspath, wheels)]
         run(install, at=folder.parent)

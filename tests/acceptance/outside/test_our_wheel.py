@@ -45,6 +45,16 @@ def test_a_network_without_its_library_names_the_extra(environment: Callable[...
     ]
 
 
+@pytest.mark.parametrize("form", ["wheel", "source_archive"])
+def test_its_help_is_french_where_the_desk_is(
+    environment: Callable[..., Environment], tmp_path: Path, form: str, request: pytest.FixtureRequest
+) -> None:
+    fresh = environment("cli", package=request.getfixturevalue(form))
+    shown = fresh.run("policenotify", "--help", at=tmp_path, LC_ALL="fr_FR.UTF-8")
+    assert shown.startswith("Usage\N{NO-BREAK SPACE}: policenotify [OPTIONS] COMMANDE")
+    assert "Publier un message" in shown
+
+
 def test_every_link_of_its_page_leads_to_a_file_of_the_repository(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
