@@ -16,7 +16,8 @@ from policenotify.formats.atom import atom
 from policenotify.formats.feed import KEPT, Feed
 from policenotify.formats.geojson import geojson
 from policenotify.formats.json_feed import json_feed
-from policenotify.model.location import Area, Location
+from policenotify.model.cap import Precision
+from policenotify.model.location import Area, Location, Point
 from policenotify.model.message import Message
 from policenotify.testing import strategies
 from policenotify.testing.contract.texts import picture
@@ -47,12 +48,14 @@ def _shipped() -> Iterator[Feed]:
     yield make_feed(*sample_items("accident/opening", "accident/end", pictures=[picture(1)]))
     for item in items:
         yield make_feed(item)
+    opening = sample_items("accident/opening")[0].message
+    point = Location(point=Point(longitude=3.8, latitude=43.5), precision=Precision.EXACT)
+    yield make_feed(make_item(opening.model_copy(update={"location": point})))
     ring = ((3.8, 43.5), (3.9, 43.5), (3.9, 43.6), (3.8, 43.5))
     for area in (
         Area(type="Polygon", coordinates=(ring,)),
         Area(type="MultiPolygon", coordinates=((ring,), (ring,))),
     ):
-        opening = sample_items("accident/opening")[0].message
         place = Location(area=area)
         yield make_feed(make_item(opening.model_copy(update={"location": place})))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
-import_lock = threading.RLock()
+import_lock: Final = threading.RLock()
 """Held while a network's client library is imported.
 
 Each channel is delivered on in a thread of its own, which imports its library on first use. Modules that import one

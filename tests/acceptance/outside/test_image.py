@@ -34,7 +34,7 @@ pytestmark = [
 ]
 USER = 10_001
 # Fewer packages than the file names, which are many: the steps are the same.
-EXTRAS = "--extra cli --extra metrics --extra postgres --extra web"
+EXTRAS = "--extra cli --extra feed --extra metrics --extra postgres --extra web"
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.support.networks_page import OPTIONS
 
 pytestmark = pytest.mark.outside
 
-_READY = {"feed", "console"}  # they write files and lines by themselves
+_READY = {"console"}  # it writes lines by itself
 _NEED_EXTRA = {name: options for name, options in OPTIONS.items() if name not in _READY}
 
 _CONFIGURE = f"""

@@ -44,8 +44,8 @@ def Name(length: int) -> TypeEngine[str]:  # noqa: N802 - stands where types sta
 class OfficerText(TypeDecorator[AnyText]):
     """A text for officers: in English, and behind it, after U+001E, its template and arguments as JSON."""
 
-    impl = Text
-    cache_ok = True
+    impl: type[TypeEngine[Any]] = Text
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: AnyText | None, dialect: Dialect) -> str | None:
         """Return what is stored."""
