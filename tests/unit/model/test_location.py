@@ -464,3 +464,8 @@ def test_a_road_loses_its_position_in_metres_and_house_numbers_with_its_line() -
     blurred = location.blur(Precision.STREET)
     assert blurred.road == RoadRef(road="D612", exit="rue Foch", direction="Béziers → Montpellier")
     assert blurred.line == "rue de la Gare"
+
+
+def test_what_is_no_table_is_no_location() -> None:
+    with pytest.raises(ValidationError, match="valid dictionary"):
+        Location.model_validate("Montpellier")

@@ -221,3 +221,9 @@ def test_a_category_that_is_wrong_is_refused_with_its_place(changes: dict[str, d
 def test_a_table_of_a_language_that_is_none_is_refused_with_its_place(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{name}: Input should be a valid "):
         read_locale("fr", {name: 3}, base=LoadedLocale(locale=FR))
+
+
+def test_a_language_with_its_origin_reads_as_one_line() -> None:
+    assert str(LoadedLocale(locale=FR)).startswith("as shipped, version ")
+    lent = LoadedLocale(locale=FR, file="fr.toml", base="en", lent=("labels.fire",))
+    assert str(lent).endswith("; 1 phrase is in en: labels.fire")

@@ -39,9 +39,7 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
     """
     site, files = feed.site, {}
     earlier: list[Item] = []
-    located: Item | None = None
-    for item, event in _exported(site, thread):
-        located = item if item.message.location and item.is_located else located
+    for item, event, located in _exported(site, thread):
         alert = _alert(site, item, earlier)
         if not item.withdrawn_at:
             before = thread.items[: thread.items.index(item) + 1]
@@ -49,8 +47,7 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
             for words in item.message.wordings:
                 info = add(alert, "info")
                 _info(info, site, item, event, words, period)
-                if located:
-                    _areas(info, located)
+                _areas(info, located)
         files[site.alert_path(item.id)] = document(alert)
         earlier.append(item)
     return files
@@ -58,15 +55,16 @@ def alert_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
 
 def alert_ids(site: Site, thread: Thread) -> frozenset[str]:
     """Return the ids of the items that have an alert, for links to it."""
-    return frozenset(item.id for item, _ in _exported(site, thread))
+    return frozenset(item.id for item, *_ in _exported(site, thread))
 
 
-def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, EventInfo]]:
-    begun = False
+def _exported(site: Site, thread: Thread) -> Iterator[tuple[Item, EventInfo, Item]]:
+    """Yield each item that has an alert, its event, and the item that states its place."""
+    located: Item | None = None
     for item in thread.items if site.cap_sender and "cap" in site.formats else ():
-        if item.event and item.event.code and (begun or (item.is_located and item.stage not in FINAL)):
-            begun = True
-            yield item, item.event
+        if item.event and item.event.code and (located or (item.is_located and item.stage not in FINAL)):
+            located = item if located is None or (item.message.location and item.is_located) else located
+            yield item, item.event, located
 
 
 def _alert(site: Site, item: Item, earlier: list[Item]) -> Element:
