@@ -21,8 +21,8 @@ DATA = {"_data"}  # folders of generated tables
 # files.
 LIMITS: dict[str, float] = {
     "lines without testing": 60_000,
-    "lines": 66_400,
-    "files": 390,
+    "lines": 66_000,
+    "files": 376,
     "files at the top level": 8,
     "files in the fullest folder": 26,
     "lines of the longest file": 600,
