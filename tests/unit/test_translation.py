@@ -27,7 +27,7 @@ SOURCE = Path(str(files("policenotify")))
 
 OF_TEXTS = {"Text", "counted", "word"}
 SHOWN = {
-    # errors of ours and of click
+    # our errors and those of click
     "Blocked", "ChannelError", "InvalidAlert", "InvalidImage", "InvalidTransition", "JournalError", "JournalMissing",
     "NotErasable", "PolicenotifyError", "Refused", "SettingsError", "Unavailable", "Unconfirmed", "UnknownNetwork",
     "BadParameter", "ClickException", "UsageError", "without_side_effects",
@@ -192,7 +192,7 @@ def test_a_text_is_english_until_an_edge_looks_it_up() -> None:
 
 
 def test_the_words_of_others_are_never_translated() -> None:
-    """A server may say what is a text of ours, too."""
+    """The words of a server may equal one of our texts."""
     said = Text("Nothing was sent. {text}", text="cancelled")
     assert said.in_("fr") == "Rien n'a été envoyé. cancelled"
     assert in_language("cancelled", "fr") == "cancelled"
