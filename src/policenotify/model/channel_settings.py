@@ -143,7 +143,9 @@ class ChannelSettings(BaseModel):
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     network: str
     languages: tuple[Language, ...] = Field(default=("fr",), min_length=1)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC
+from typing import TYPE_CHECKING
 
 from policenotify.errors import InvalidAlert
 from policenotify.findings import Finding, Level
-from policenotify.formats.cap.fields import Imported, imported
-from policenotify.formats.cap.reader import Reference
 from policenotify.model.draft import Draft
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -17,6 +16,10 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales.category import profile_of
 from policenotify.translation import AnyText, Text
+
+if TYPE_CHECKING:
+    from policenotify.formats.cap.fields import Imported
+    from policenotify.formats.cap.reader import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ def import_alert(
         InvalidAlert: It is not an alert of CAP 1.2, is not for the public, ends or cancels one that is not known here,
             or changes one of another sender.
     """
+    from policenotify.formats.cap.fields import imported  # noqa: PLC0415 - few who import the package import alerts
+
     codes: dict[str, list[str]] = {}
     for code, profile in publisher.profiles.items():
         if profile.event_code:
