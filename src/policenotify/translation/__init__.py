@@ -126,7 +126,7 @@ class Text:
         """Return it with its arguments changed, those of texts inside it too."""
         args = [(name, change(value)) for name, value in self.args]
         args = [(name, value.map(change) if isinstance(value, Text) else value) for name, value in args]
-        text = Text("")
+        text = Text.__new__(Text)
         _fill(text, self.template, self.plural, args)
         return text
 
@@ -196,8 +196,13 @@ _BEHIND: Final = "\N{INFORMATION SEPARATOR TWO}"
 
 
 def stored_text(text: AnyText) -> str:
-    """Return a text as it is stored: in English, and behind it, after U+001E, its template and arguments as JSON."""
-    return f"{text!s}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}" if isinstance(text, Text) else text
+    """Return a text as it is stored: in English, and behind it, after U+001E, its template and arguments as JSON.
+
+    A plain text, which may hold a server's words, never reads as a template.
+    """
+    if isinstance(text, Text):
+        return f"{text!s}{_BEHIND}{json.dumps(text.parts(), ensure_ascii=False)}"
+    return text.replace(_BEHIND, " ")
 
 
 def read_text(stored: str) -> AnyText:
@@ -205,7 +210,7 @@ def read_text(stored: str) -> AnyText:
     english, behind, parts = stored.rpartition(_BEHIND)
     try:
         return Text.of_parts(json.loads(parts)) if behind else parts
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, AttributeError):  # a template may name an attribute
         return english
 
 

@@ -40,6 +40,7 @@ from policenotify.integrations.django.models import (
 from policenotify.integrations.django.testing import empty_journal, recorded
 from policenotify.journal.keys import Keys
 from policenotify.testing.publisher import RECIPIENTS, Recording
+from policenotify.translation import in_language
 from tests.support.installation import accident
 from tests.support.postgresql import USER, Server
 
@@ -332,6 +333,20 @@ def test_the_state_and_the_remedy_of_a_delivery_are_in_the_users_language(desk: 
     assert re.search(r"refusé\b", french["list"])
     assert "Raccourcissez le titre." in french["delivery"]
     assert "prêt" in french["channels"]
+
+
+def test_what_the_journal_stores_of_a_text_is_read_in_the_users_language(desk: Recording, incident: str) -> None:
+    desk.fail_next("presse", _CUT, recipient=_SOMEBODY)
+    number = _open(incident).on("presse").delivery
+    desk.deliver()
+    row = DeliveryRow.objects.get(pk=number)
+    assert "may or may not have it" in str(row.reason)
+    agent = _agent("view")
+    page = agent.get(f"{_ADMIN}/deliveryrow/{number}/change/", headers={"accept-language": "fr"}).content.decode()
+    for stored in (row.reason, row.remedy):
+        assert in_language(stored, "fr") != str(stored)
+        assert in_language(stored, "fr") in html.unescape(page)
+    assert "template" not in page
 
 
 def test_a_blocked_channel_is_resumed(desk: Recording, incident: str) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from policenotify.integrations.django.database import alias
 from policenotify.integrations.django.language import say_later
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text, read_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,6 +39,14 @@ class MicrosecondsField(models.DateTimeField):  # type: ignore[misc]  # Django h
         if at is not None and timezone.is_naive(at):  # of a project with USE_TZ = False
             at = timezone.make_aware(at)
         return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+
+
+class OfficerTextField(models.TextField):  # type: ignore[misc]  # Django has no types
+    """A text for officers, which the journal stores with its template. `str` of it is English."""
+
+    def from_db_value(self, value: str, *_more: object) -> AnyText:
+        """Return the text."""
+        return read_text(value)
 
 
 def _refuse(*_arguments: object, **_options: object) -> NoReturn:
@@ -192,8 +200,8 @@ class DeliveryRow(JournalModel):
     not_after = MicrosecondsField(null=True)
     attempts = models.IntegerField()
     last_tried_at = MicrosecondsField(null=True)
-    reason = models.TextField()
-    remedy = models.TextField()
+    reason = OfficerTextField()
+    remedy = OfficerTextField()
     code = models.TextField()
     settled_at = MicrosecondsField(null=True)
 
@@ -220,7 +228,7 @@ class AttemptRow(JournalModel):
     started_at = MicrosecondsField()
     ended_at = MicrosecondsField(null=True)
     outcome = models.CharField(max_length=12, null=True)
-    reason = models.TextField()
+    reason = OfficerTextField()
     code = models.TextField()
 
     class Meta(JournalModel.Meta):
@@ -270,8 +278,8 @@ class ChannelRow(JournalModel):
     name = models.CharField(primary_key=True, max_length=64)
     paused_until = MicrosecondsField(null=True)
     blocked_at = MicrosecondsField(null=True)
-    reason = models.TextField()
-    remedy = models.TextField()
+    reason = OfficerTextField()
+    remedy = OfficerTextField()
     code = models.TextField()
 
     class Meta(JournalModel.Meta):
