@@ -3,10 +3,10 @@
     python .ci/texts.py           extract, merge, and compile: writes the .pot, .po and .mo
     python .ci/texts.py --check   fail if one of them is older than the source, or a translation is missing or wrong
 
-Babel finds `Text("…")` and `Text.counted("…", "…")` in the source, and `t("…")` in pages. `{{ "…"|say }}` is found in
-the pages of Django. The help of commands and the
-options of networks are read from the commands and networks themselves. The French of the rules of checks stands beside
-the rules (`checks/data`, `checks/fr`), where jurists read both: only the compiled file repeats it.
+Babel finds `Text("…")` and `Text.counted("…", "…")` in the source, and `t("…")` in pages; `{{ "…"|say }}` is found in
+the pages of Django. The help of commands and the options of networks are read from the commands and networks
+themselves. The French of the rules of checks stands beside the rules (`checks/data`, `checks/fr`), where jurists read
+both: only the compiled file repeats it.
 """
 
 from __future__ import annotations

@@ -14,8 +14,11 @@ from pydantic_core import ErrorDetails
 from policenotify.errors import SettingsError
 from policenotify.translation import AnyText, Text, text_of
 
+IS_MISSING: Final = Text("is missing.")
+"""What is wrong with a place where nothing is."""
+
 _TEXTS = {
-    "missing": Text("is missing."),
+    "missing": IS_MISSING,
     "too_short": Text("must not be empty."),
     "string_too_short": Text("must not be empty."),
 }
@@ -76,6 +79,11 @@ class WrongValue(NamedTuple):
     place: str
     text: AnyText
 
+    @property
+    def line(self) -> AnyText:
+        """The text behind the place."""
+        return at_place(self.place, self.text)
+
 
 LONGEST_NAME: Final = 200
 """Characters of a key or an actor, at most: the width of the journal's columns."""
@@ -98,29 +106,6 @@ def did_you_mean(wrong: str, right: Iterable[str], *, known: AnyText = _KNOWN) -
     return Text.join(" ", [*hint, listed])
 
 
-def format_validation_errors(
-    error: ValidationError,
-    model: type[BaseModel],
-    *,
-    at: str = "",
-    also: Iterable[str] = (),
-    values: object = None,
-    hidden: str = "",
-) -> list[AnyText]:
-    """Return one line for each wrong value.
-
-    Args:
-        error: The error of pydantic.
-        model: The model that was validated.
-        at: The place of the model's values in the settings: `channels.bluesky`.
-        also: Names that are allowed beside the model's own.
-        hidden: A part of a place that the user does not write, such as `.message`.
-        values: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
-    """
-    problems = validation_errors(error, model, at=at, also=also, values=values, hidden=hidden)
-    return [at_place(place, text) for place, text in problems]
-
-
 def validation_errors(
     error: ValidationError,
     model: type[BaseModel],
@@ -130,7 +115,16 @@ def validation_errors(
     values: object = None,
     hidden: str = "",
 ) -> list[WrongValue]:
-    """Return the place and text of each wrong value; see `format_validation_errors`."""
+    """Return the place and text of each wrong value.
+
+    Args:
+        error: The error of pydantic.
+        model: The model that was validated.
+        at: The place of the model's values in the settings: `channels.bluesky`.
+        also: Names that are allowed beside the model's own.
+        values: The validated values. A line that would repeat a secret in them, or a long part of one, is withheld.
+        hidden: A part of a place that the user does not write, such as `.message`.
+    """
     secrets = secret_values(model, values)
     details = error.errors(include_url=False, include_input=False)
     locations = [detail["loc"] for detail in details]

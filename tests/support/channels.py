@@ -11,7 +11,7 @@ from policenotify.errors import SettingsError
 from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import FakeClock, InMemoryStateStore
 from policenotify.translation import Text
-from policenotify.validation import format_validation_errors
+from policenotify.validation import validation_errors
 
 _Kind = TypeVar("_Kind")
 
@@ -28,6 +28,8 @@ def open_channel(
     try:
         values = network.Options(**options)
     except ValidationError as error:
-        raise SettingsError(Text.join("\n", format_validation_errors(error, network.Options, values=options))) from None
+        raise SettingsError(
+            Text.join("\n", [each.line for each in validation_errors(error, network.Options, values=options)])
+        ) from None
     opened: _Kind = network(values, Services(clock or FakeClock(), store or InMemoryStateStore(), LOCALES))
     return opened

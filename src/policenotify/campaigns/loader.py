@@ -14,7 +14,7 @@ from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import SPOKEN, read_closed
 from policenotify.translation import AnyText, Text
-from policenotify.validation import format_validation_errors, indented
+from policenotify.validation import indented, validation_errors
 
 SCHEMA_VERSION = 1
 """Version of a campaign's file that this release reads."""
@@ -48,7 +48,7 @@ def load_campaign(path: str | os.PathLike[str]) -> Campaign:
     try:
         return Campaign.model_validate(table)
     except ValidationError as error:
-        lines = format_validation_errors(error, Campaign, hidden=".message")
+        lines = [each.line for each in validation_errors(error, Campaign, hidden=".message")]
         wrong = Text("The campaign {file} is wrong:", file=file)
         raise SettingsError(Text.join("\n", [wrong, *(indented(line) for line in lines)])) from None
 

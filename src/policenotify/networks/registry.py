@@ -34,7 +34,7 @@ from policenotify.channel import (
 from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
 from policenotify.translation import AnyText, Text, quoted
-from policenotify.validation import did_you_mean, format_validation_errors, option_error, path, secret_values
+from policenotify.validation import did_you_mean, option_error, path, secret_values, validation_errors
 
 ENTRY_POINT_GROUP = "policenotify.networks"
 """The entry-point group in which packages offer networks."""
@@ -289,7 +289,7 @@ def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str
     try:
         return model.model_validate(dict(options), extra="forbid")  # in nested tables too
     except ValidationError as error:
-        lines = format_validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=options)
+        lines = [each.line for each in validation_errors(error, model, at=at, also=CHANNEL_OPTIONS, values=options)]
         raise SettingsError(Text.join("\n", lines)) from None  # its cause would repeat an author's words about a secret
 
 

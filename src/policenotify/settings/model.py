@@ -34,7 +34,7 @@ from policenotify.settings.fields import (
     names_in,
 )
 from policenotify.translation import AnyText, Text, lines_of
-from policenotify.validation import did_you_mean, format_validation_errors, indented, path, sentence
+from policenotify.validation import did_you_mean, indented, path, sentence, validation_errors
 
 if TYPE_CHECKING:
     from policenotify.checks.words import WordListChange
@@ -363,7 +363,10 @@ class Settings(SettingsTable):
         try:
             settings = cls.model_validate(table if known is None else _with_valid_tables(table, known))
         except ValidationError as error:
-            lines = [*format_validation_errors(error, cls), *chain.from_iterable((known or {}).values())]
+            lines = [
+                *(each.line for each in validation_errors(error, cls)),
+                *chain.from_iterable((known or {}).values()),
+            ]
             raise settings_error(place, lines, origins) from None  # its cause may quote a value
         settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
         settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
@@ -439,7 +442,7 @@ def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[AnyTe
             if wrong := list(_audience_errors(name, channel, audiences if isinstance(audiences, dict) else ())):
                 lines, wrong_fields = [*lines, *wrong], {*wrong_fields, "audiences"}
         except ValidationError as error:
-            lines = format_validation_errors(error, ChannelTable, at=path("channels", name))
+            lines = [each.line for each in validation_errors(error, ChannelTable, at=path("channels", name))]
             details = error.errors(include_url=False, include_input=False)
             # What contradicts another field names none.
             wrong_fields = {str(detail["loc"][0]) if detail["loc"] else each for detail in details for each in _PAIRED}
@@ -461,6 +464,8 @@ def _valid_audiences(audiences: Mapping[str, object], faults: dict[str, list[Any
             try:
                 AudienceSettings.model_validate(given)
             except ValidationError as error:
-                faults[fault] = format_validation_errors(error, AudienceSettings, at=path("audiences", name))
+                faults[fault] = [
+                    each.line for each in validation_errors(error, AudienceSettings, at=path("audiences", name))
+                ]
         valid[name] = {"addresses": []} if fault in faults else given
     return valid

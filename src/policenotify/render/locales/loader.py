@@ -29,7 +29,7 @@ from policenotify.render.locales.category import CategoryProfile
 from policenotify.text.characters import one_line
 from policenotify.text.spans import hashtag
 from policenotify.translation import AnyText, Text
-from policenotify.validation import at_place, did_you_mean, format_validation_errors, path
+from policenotify.validation import IS_MISSING, at_place, did_you_mean, path, validation_errors
 
 SHIPPED: Final = ("fr", "en")
 """The languages shipped."""
@@ -41,7 +41,6 @@ _TABLES: Final = ("marks", "emojis", "plain_words", "reminder", "feed", *NAMES) 
 _OF_ONE_LANGUAGE: Final = frozenset({"plain_words", "severity_labels", "stage_marks", "sets_spaces"})  # never lent
 _MARKED: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 _SEPARATORS: Final = frozenset({"colon", "dash"})  # may begin and end with a space
-_IS_MISSING: Final = ": is missing."  # as `format_validation_errors` ends such a line
 _OPTIONAL: Final = frozenset({"weekday", "colon", "sender"})  # names that any phrase may leave out
 _MORE_NAMES: Final[Mapping[str, set[str]]] = MappingProxyType({"full_hour": {"minute"}, "day": {"year"}})
 
@@ -133,7 +132,7 @@ def read_profiles(
         try:
             profiles[code] = CategoryProfile.model_validate({**table, "code": code})
         except ValidationError as error:
-            errors += format_validation_errors(error, CategoryProfile, at=f"categories.{code}")
+            errors += [each.line for each in validation_errors(error, CategoryProfile, at=f"categories.{code}")]
             if code not in shipped:
                 new = Text(
                     "categories.{code}: is not a shipped category, so it is new. {did_you_mean}",
@@ -200,11 +199,11 @@ def read_locale(
     try:
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
-        for line in format_validation_errors(error, Locale, hidden=".[key]"):
-            if str(line).endswith(_IS_MISSING):
-                missing.append(str(line).removesuffix(_IS_MISSING))
+        for each in validation_errors(error, Locale, hidden=".[key]"):
+            if each.text is IS_MISSING:
+                missing.append(each.place)
             else:
-                errors.append(line)
+                errors.append(each.line)
     if missing:
         lacks = Text(
             'lacks {missing}. Write them, or name a language that lends them: base = "en"', missing=", ".join(missing)
