@@ -16,7 +16,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from policenotify.networks._bounds import MAX_ANSWER, PIECE, call_seconds
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText
 from policenotify.transport import error_for_exception
 
 _NOT_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # headers of the body on its way
@@ -61,7 +61,7 @@ class BoundedAdapter(HTTPAdapter):
                 if len(body) > self.max_bytes:
                     return b""
                 if end is not None and time.monotonic() > end:
-                    raise requests.ReadTimeout(Text("the answer was not complete in time"))
+                    raise requests.ReadTimeout("the answer was not complete in time")
         except urllib3.exceptions.ReadTimeoutError as error:
             raise requests.ReadTimeout(error) from error
         except urllib3.exceptions.ProtocolError as error:

@@ -246,7 +246,7 @@ def configure_channel(
     except BaseException as error:  # noqa: BLE001 - another author's constructor may fail in any way
         if isinstance(error, ModuleNotFoundError) and offered.lacks_extra(error):
             raise MissingExtra(
-                Text("The network {network_name!r}", network_name=network_name), network_name, package=offered.package
+                Text("The network {name!r}", name=network_name), network_name, package=offered.package
             ) from None
         secrets = secret_values(kind.Options, options)
         raise SettingsError(option_error(error, kind.Options, at=at, secrets=secrets)) from None  # it may quote one
