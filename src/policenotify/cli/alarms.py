@@ -82,16 +82,15 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
 
 def _channel_lines(status: InstallationStatus) -> Iterator[Part]:
     for name, blocked in status.blocked.items():
-        cause = Text.join(" ", (blocked.reason, f"[{blocked.code}]" if blocked.code else "", blocked.remedy))
+        cause = Text.join(" ", (blocked.reason, f"[{blocked.code}]" if blocked.code else ""))
         yield output.prose(Text("BLOCKED: {name}. {cause}", name=name, cause=cause), "bold")
-        yield output.paragraph(Text("Then: policenotify doctor, or policenotify resume {name}", name=name), "→ ")
-    for name, problem in status.channel_problems.items():
-        yield output.prose(Text("CANNOT BE USED: {name}. {reason}", name=name, reason=problem.reason), "bold")
-        yield output.paragraph(problem.remedy, "→ ")
-    for name, elsewhere in status.other_worker_problems.items():
+        yield output.paragraph(blocked.remedy, "→ ")
+        if "policenotify doctor" not in str(blocked.remedy):
+            yield output.paragraph(Text("Then: policenotify doctor, or policenotify resume {name}", name=name), "→ ")
+    for name, elsewhere in status.blocked_elsewhere.items():
         for problem in elsewhere:
             text = Text(
-                "CANNOT BE USED by the process that delivers on {host}: {name}. {reason}",
+                "BLOCKED for the process that delivers on {host}: {name}. {reason}",
                 host=problem.host,
                 name=name,
                 reason=problem.reason,

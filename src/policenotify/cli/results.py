@@ -37,13 +37,13 @@ class PublishAnswer(Result):
 
     Attributes:
         repeated: It had been published before; nothing was published a second time.
-        channel_problems: Its channels that cannot be used.
+        blocked: Its channels that are blocked.
     """
 
     repeated: bool
     publication: PublicationDocument
     times: tuple[TypedTime, ...]
-    channel_problems: Mapping[str, Problem]
+    blocked: Mapping[str, Problem]
 
 
 class PreviewAnswer(PreviewResult):
@@ -169,8 +169,7 @@ class DrainAnswer(Result):
     outcomes: Mapping[Outcome, int]
     held: tuple[int, ...]
     next_due: AwareDatetime | None
-    blocked: tuple[str, ...]
-    channel_problems: Mapping[str, Problem]
+    blocked: Mapping[str, Problem]
 
 
 class CalendarEntry(Result):

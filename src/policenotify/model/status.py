@@ -18,7 +18,10 @@ QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
 
 WAITS = Text("Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor")
-"""What becomes of the messages of a channel that cannot be used."""
+"""What becomes of the messages of a blocked channel."""
+
+MEND = Text("Mend it: its settings, its secret or its library. {waits}", waits=WAITS)
+"""What to do about a channel that is blocked by its settings, its secret or its library."""
 
 
 class Alarm(StrEnum):
@@ -37,13 +40,13 @@ class Alarm(StrEnum):
 
 
 class Problem(FrozenModel):
-    """Why a channel cannot be used at present.
+    """Why a channel is blocked.
 
     Attributes:
         reason: What is wrong, in an officer's words.
         remedy: What to do now.
-        code: The network's own code, of a blocked channel.
-        host: The machine of the process that cannot use it, although the process that asks perhaps can.
+        code: The network's own code.
+        host: The machine of the process for which it is blocked, although perhaps not for the one that asks.
         seen_at: The last heartbeat of that process.
     """
 
@@ -86,8 +89,8 @@ class ClockStep(FrozenModel):
     seconds: float
 
 
-ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "unusable", "removed"]
-"""Whether a channel can be used: now, later, once a person resumes it, once its settings are mended, or no more."""
+ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "removed"]
+"""Whether something can be sent on a channel: now, later, once a person has acted, or no more."""
 
 
 class ChannelStatus(FrozenModel):
@@ -95,17 +98,18 @@ class ChannelStatus(FrozenModel):
 
     Attributes:
         network: Its network. Empty if it is not in the settings.
-        account: Its account. Empty while it cannot be used.
+        account: Its account, if it is known.
         retired: It takes no new incidents.
         exercise: It carries exercises only.
         state: `paused`: the network, or the channel's rate, lets nothing leave before `opens_at`. `blocked`: nothing
-            leaves until it is resumed. `unusable`: its settings, secret, library or list of recipients are wrong.
+            leaves until a person acts: the network refuses the account, or its settings, secret, library or list of
+            recipients are wrong.
             `removed`: it is not in the settings any more, but deliveries wait or open incidents were published there.
         reason: Why it is not ready, in an officer's words. Empty if it is.
         remedy: What to do now.
         code: The network's own code, of a blocked channel.
         opens_at: When the next post may leave, if not now.
-        unusable_for: The processes that deliver and cannot use it, whatever its state is here.
+        blocked_for: The processes that deliver and for which it is blocked, whatever its state is here.
         outcomes: How many of its deliveries have which outcome, without zeros.
         oldest_waiting: When the oldest publication that still waits here was published.
         incidents: The open incidents that its readers know of, if it is removed.
@@ -121,7 +125,7 @@ class ChannelStatus(FrozenModel):
     remedy: AnyText = ""
     code: str = ""
     opens_at: AwareDatetime | None = None
-    unusable_for: tuple[Problem, ...] = ()
+    blocked_for: tuple[Problem, ...] = ()
     outcomes: Mapping[Outcome, int] = {}
     oldest_waiting: AwareDatetime | None = None
     incidents: tuple[str, ...] = ()
@@ -130,7 +134,7 @@ class ChannelStatus(FrozenModel):
     @property
     def ok(self) -> bool:
         """Whether no person needs to act on it. Its deliveries may still need one."""
-        return self.state in {"ready", "paused"} and not self.unusable_for
+        return self.state in {"ready", "paused"} and not self.blocked_for
 
 
 class ChannelDeliveries(FrozenModel):
@@ -204,9 +208,8 @@ class InstallationStatus(FrozenModel):
         worker_lost_at: The last heartbeat of a worker that has exited without a word, as when it is killed. `None` if a
             worker runs, or another process has delivered since.
         waiting: When each channel has something to do next.
-        blocked: Channels that send nothing until a person acts.
-        channel_problems: Channels that cannot be used, and why.
-        worker_problems: Channels that processes which deliver cannot use, and why. Their environment, secrets and
+        blocked: Channels that send nothing until a person acts, and why.
+        blocked_for: Channels that are blocked for processes which deliver, and why. Their environment, secrets and
             libraries may differ from those of the process that asks.
         removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
             incident where deliveries only wait for it.
@@ -230,8 +233,7 @@ class InstallationStatus(FrozenModel):
     worker_lost_at: AwareDatetime | None = None
     waiting: Mapping[str, AwareDatetime]
     blocked: Mapping[str, Problem]
-    channel_problems: Mapping[str, Problem]
-    worker_problems: Mapping[str, tuple[Problem, ...]] = {}
+    blocked_for: Mapping[str, tuple[Problem, ...]] = {}
     removed_channels: Mapping[str, tuple[str, ...]]
     clock_steps: tuple[ClockStep, ...] = ()
     waiting_subscribers: Mapping[str, str] = {}
@@ -254,12 +256,12 @@ class InstallationStatus(FrozenModel):
         return bool(self.waiting) and (silent or self.worker_lost_at is not None)
 
     @property
-    def other_worker_problems(self) -> Mapping[str, tuple[Problem, ...]]:
-        """Those of `worker_problems` that `channel_problems` does not have for the same reason."""
-        known = {name: problem.reason for name, problem in self.channel_problems.items()}
+    def blocked_elsewhere(self) -> Mapping[str, tuple[Problem, ...]]:
+        """Those of `blocked_for` that `blocked` does not have for the same reason."""
+        known = {name: problem.reason for name, problem in self.blocked.items()}
         found = {
             name: tuple(problem for problem in problems if str(problem.reason) not in str(known.get(name, "")))
-            for name, problems in self.worker_problems.items()
+            for name, problems in self.blocked_for.items()
         }
         return {name: problems for name, problems in found.items() if problems}
 
@@ -283,6 +285,6 @@ class InstallationStatus(FrozenModel):
 
     @property
     def _needs_attention(self) -> bool:
-        channels = self.blocked or self.channel_problems or self.worker_problems or self.removed_channels
+        channels = self.blocked or self.blocked_for or self.removed_channels
         finished = not self.unfinished_count and all(publication.ok for publication in self.publications)
         return bool(self.stopped or channels or self.clock_steps) or not finished

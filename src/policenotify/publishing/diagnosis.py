@@ -15,10 +15,10 @@ from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, InstallationStatus
 from policenotify.publishing.status import (
     clock_was_set,
-    problem_of,
     read_status,
     removed_channel,
     waiting_drafts,
+    why_blocked,
 )
 from policenotify.translation import AnyText, Text
 
@@ -90,8 +90,8 @@ def _soundness(journal: Journal) -> DiagnosisLine:
 
 
 def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> Iterator[DiagnosisLine]:
-    problem = problem_of(config, journal.deliveries.had_recipients)
-    if config.problem:
+    problem = why_blocked(config, journal.deliveries.had_recipients)
+    if config.blocked:
         yield wrong(Text("channel {name}", name=config.name), problem)
         return
     yield _account(config, journal, actor, block=block)
@@ -187,12 +187,14 @@ def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]
 
 
 def _channel_alarms(status: InstallationStatus) -> Iterator[DiagnosisLine]:
-    for name, problems in status.other_worker_problems.items():
+    for name, problems in status.blocked_elsewhere.items():
         for problem in problems:
             yield wrong(
                 Text("channel {name}", name=name),
                 Text(
-                    "The process that delivers on {host} cannot use it: {problem}", host=problem.host, problem=problem
+                    "It is blocked for the process that delivers on {host}: {problem}",
+                    host=problem.host,
+                    problem=problem,
                 ),
             )
     for name, incidents in status.removed_channels.items():

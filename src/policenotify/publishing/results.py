@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from policenotify.findings import Finding
 from policenotify.model.documents import MessageDocument
 from policenotify.model.history import Target
+from policenotify.model.status import Problem
 from policenotify.translation import AnyText
 
 
@@ -46,18 +48,16 @@ class PreviewedPost(Result):
 
 
 class PreviewedTarget(Result):
-    """A channel without a post: it waits, does not fit, or an earlier post is deleted."""
+    """A channel without a post: the message does not fit, or an earlier post is deleted."""
 
     channel: str
     language: str
     reason: AnyText
-    remedy: AnyText
 
     @classmethod
     def of(cls, target: Target) -> Self:
         """Return the result of a target."""
-        reason = target.problem or target.refused
-        return cls(channel=target.channel, language=target.language, reason=reason, remedy=target.remedy)
+        return cls(channel=target.channel, language=target.language, reason=target.refused)
 
 
 class PreviewedReach(Result):
@@ -79,7 +79,7 @@ class PreviewResult(Result):
     message: MessageDocument
     findings: tuple[Finding, ...]
     posts: tuple[PreviewedPost, ...]
-    pending: tuple[PreviewedTarget, ...]
+    blocked: Mapping[str, Problem]
     refusals: tuple[PreviewedTarget, ...]
     deletions: tuple[PreviewedTarget, ...]
     reach: tuple[PreviewedReach, ...]

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import Blocked, Unavailable
+from policenotify.errors import Unavailable
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import (
-    WAITS,
+    MEND,
     ChannelDeliveries,
     ChannelStatus,
     ClockStep,
@@ -32,17 +32,14 @@ if TYPE_CHECKING:
 
 _NAMED = 10  # incidents in one sentence
 
-MEND = Text("Mend it: its settings, its secret or its library. {waits}", waits=WAITS)
-"""What to do about a channel whose settings, secret or library do not let it be used."""
 
+def why_blocked(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> Problem | None:
+    """Return why its settings or its people block the channel now, if so. Of its audiences the first rows are read.
 
-def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> Problem | None:
-    """Return why the channel cannot be used now, if so. Of its audiences the first rows are read.
-
-    Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
+    Empty audiences block it if *had_recipients* returns that the channel of that name had people before.
     """
-    if channel.problem:
-        reason = Text("The channel {name!r} cannot be used: {problem}", name=channel.name, problem=channel.problem)
+    if channel.blocked:
+        reason = Text("The channel {name!r} is blocked: {why}", name=channel.name, why=channel.blocked)
         return Problem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
@@ -55,10 +52,16 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
     return None
 
 
-def find_problems(channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]) -> dict[str, Problem]:
-    """Return the channels that cannot be used now, by name."""
-    problems = {channel.name: problem_of(channel, had_recipients) for channel in channels}
-    return {name: problem for name, problem in problems.items() if problem is not None}
+def read_blocked(journal: Journal, configs: Mapping[str, ChannelConfig]) -> dict[str, Problem]:
+    """Return the channels on which nothing is sent until a person acts, by name, and why."""
+    found = {
+        name: Problem(reason=error.reason, remedy=error.remedy, code=error.code)
+        for name, error in journal.channels.blocked().items()
+    }
+    for name, config in configs.items():
+        if (problem := why_blocked(config, journal.deliveries.had_recipients)) is not None:
+            found[name] = problem  # to be mended first
+    return found
 
 
 def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
@@ -78,13 +81,10 @@ def read_status(
 
     Args:
         journal: The journal.
-        configs: The channels of the settings, with those that cannot be used.
+        configs: The channels of the settings, with the blocked ones.
         limit: Number of incidents to read; `None`: all open ones.
     """
     now, deliveries = journal.now(), journal.deliveries
-    problems = find_problems(configs.values(), deliveries.had_recipients)
-    usable_again = {delivery.channel: now for delivery in deliveries.unrendered(configs.keys() - problems.keys())}
-    due = deliveries.due(name for name, config in configs.items() if not config.problem)
     stopped, summaries, drafts = journal.stopped(), deliveries.channel_summaries(), journal.drafts.counts()
     return InstallationStatus(
         at=now,
@@ -92,10 +92,9 @@ def read_status(
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
         worker_lost_at=journal.workers.lost_at(),
-        waiting={**usable_again, **due},
-        blocked={name: _blocked(error) for name, error in journal.channels.blocked().items()},
-        channel_problems=problems,
-        worker_problems=journal.workers.unusable_channels(),
+        waiting=deliveries.due(name for name, config in configs.items() if not config.blocked),
+        blocked=read_blocked(journal, configs),
+        blocked_for=journal.workers.blocked_channels(),
         removed_channels=_removed(journal, configs, summaries),
         clock_steps=journal.clock_steps(),
         waiting_subscribers=journal.subscribers.problems(),
@@ -117,8 +116,7 @@ def read_status(
 def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tuple[ChannelStatus, ...]:
     """Read the state of each channel, in the order of the settings, then of those that were removed from them."""
     deliveries = journal.deliveries
-    problems = find_problems(configs.values(), deliveries.had_recipients)
-    blocked, elsewhere = journal.channels.blocked(), journal.workers.unusable_channels()
+    blocked, elsewhere = read_blocked(journal, configs), journal.workers.blocked_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
     summaries = {summary.name: summary for summary in deliveries.channel_summaries()}
     statuses = [
@@ -128,8 +126,8 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
             account=config.account,
             retired=config.retired,
             exercise=config.exercise,
-            **_state(problems.get(name), blocked.get(name), opens.get(name)),
-            unusable_for=elsewhere.get(name, ()),
+            **_state(blocked.get(name), opens.get(name)),
+            blocked_for=elsewhere.get(name, ()),
             **_counts(summaries.get(name)),
         )
         for name, config in configs.items()
@@ -200,9 +198,7 @@ def waiting_drafts(status: InstallationStatus) -> AnyText:
     )
 
 
-def _state(problem: Problem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:
-    if problem is not None:
-        return {"state": "unusable", "reason": problem.reason, "remedy": problem.remedy}
+def _state(blocked: Problem | None, opens_at: datetime | None) -> dict[str, object]:
     if blocked is not None:
         return {"state": "blocked", "reason": blocked.reason, "remedy": blocked.remedy, "code": blocked.code}
     return {"state": "paused" if opens_at else "ready", "opens_at": opens_at}
@@ -225,10 +221,6 @@ def _incident(incident: IncidentLine, now: datetime) -> IncidentResult:
     due = incident.due_at if incident.status is IncidentStatus.OPEN else None
     late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
     return IncidentResult(**asdict(incident), overdue=late is not None, overdue_seconds=late)
-
-
-def _blocked(error: Blocked) -> Problem:
-    return Problem(reason=error.reason, remedy=error.remedy, code=error.code)
 
 
 def _second_reading(draft: Draft) -> SecondReading:

@@ -278,10 +278,10 @@ def test_a_backlog_of_a_channel_that_cannot_be_used_fits_the_screen(run: Run, de
     _backlog(desk, 25)
     (desk.folder / "presse.txt").unlink()
     ran = run("status")
-    assert "CANNOT BE USED: presse." in ran.out
+    assert "BLOCKED: presse." in ran.out
     assert len(ran.out.splitlines()) <= 52
     document = run("status", "--json").document
-    assert list(document["channel_problems"]) == ["presse"]
+    assert list(document["blocked"]) == ["presse"]
     assert [len(document[key]) for key in ("incidents", "publications", "unfinished")] == [3, 5, 3]
     assert document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
 
@@ -342,7 +342,7 @@ def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
     ran = run("channels")
     assert ran.code == 3
     assert "✘ bluesky (bluesky): blocked · 1 waiting, 1 posted\n" in ran.out
-    assert "✘ presse (email): unusable" in ran.out
+    assert "✘ presse (email): blocked" in ran.out
     assert "→ Make it readable. Its messages wait" in ran.words
     assert "The oldest has been waiting since 20" in ran.out
     run("resume", "bluesky")
@@ -354,14 +354,14 @@ def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
 
 def test_what_only_the_worker_cannot_use_is_an_alarm(run: Run, desk: Desk) -> None:
     with desk.publisher([]) as publisher:
-        publisher.journal.workers.heartbeat(is_worker=True, unusable={"presse": "channels.presse.url: is not set."})
+        publisher.journal.workers.heartbeat(is_worker=True, blocked={"presse": "channels.presse.url: is not set."})
     for command in ("status", "channels", "doctor"):
         ran = run(command)
         assert ran.code == 3, command
         assert "channels.presse.url: is not set." in ran.words
         assert "Mend it where that process runs" in ran.words
-    assert list(run("status", "--json").document["worker_problems"]) == ["presse"]
-    assert run("status", "--json").document["channel_problems"] == {}
+    assert list(run("status", "--json").document["blocked_for"]) == ["presse"]
+    assert run("status", "--json").document["blocked"] == {}
 
 
 def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk: Desk) -> None:

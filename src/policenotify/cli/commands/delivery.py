@@ -23,7 +23,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.receipt import counted, local_time
 from policenotify.model.status import Problem
 from policenotify.publishing.status import read_status, removed_channel
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,11 +57,7 @@ def drain(call: CliContext, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        waits = (
-            journal.deliveries.due(publisher.installation.channel_configs)
-            or journal.deliveries.unrendered(publisher.installation.channel_configs)
-            or journal.channels.blocked()
-        )
+        waits = journal.deliveries.due(publisher.installation.channel_configs) or journal.channels.blocked()
         before = journal.deliveries.unsettled() if waits else frozenset()
         end_if_interrupted()
         call.may_have_published = True
@@ -75,11 +71,10 @@ def drain(call: CliContext, budget: float) -> Exit:
             outcomes=outcomes,
             held=tuple(held),
             next_due=next_due,
-            blocked=tuple(sorted(journal.channels.blocked())),
-            channel_problems={**problems, **publisher.operations.channel_problems()},
+            blocked={**problems, **publisher.operations.blocked()},
         )
         call.emit(answer, *_drained(answer, publisher.installation.zone))
-    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or answer.held
+    acts = answer.blocked or outcomes[Outcome.REFUSED] or answer.held
     return Exit.ATTENTION if acts else Exit.OK
 
 
@@ -90,10 +85,6 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
     yield output.prose(
         Text("Something is due next at {due}.", due=local_time(due, zone)) if due else Text("Nothing is due.")
     )
-    if answer.blocked:
-        yield output.prose(
-            Text("Blocked, until a person acts: {blocked}. See: policenotify status", blocked=", ".join(answer.blocked))
-        )
     for delivery in answer.held:
         yield output.prose(
             Text(
@@ -101,8 +92,8 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
                 delivery=delivery,
             )
         )
-    for problem in answer.channel_problems.values():
-        yield output.prose(text_of(problem))
+    for name, problem in answer.blocked.items():
+        yield output.prose(Text("Blocked, until a person acts: {name}. {problem}", name=name, problem=problem))
 
 
 @click.command(
@@ -135,11 +126,12 @@ def worker(call: CliContext, grace: float) -> Exit:
         end_if_interrupted()
         running = publisher.worker()
         running.start()
-        usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.problem]
+        usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.blocked]
         note(call.say(Text("Delivering on {usable}.", usable=", ".join(usable) or Text("no channel"))))
         installation = read_status(publisher.journal, publisher.installation.channel_configs, limit=0)
-        for name, problem in installation.channel_problems.items():
-            if not publisher.installation.channel_configs[name].problem:  # else the worker has logged it
+        for name, problem in installation.blocked.items():
+            config = publisher.installation.channel_configs.get(name)
+            if config is None or not config.blocked:  # else the worker has logged it
                 note(plain(call.say(problem.text)))
         for name, incidents in installation.removed_channels.items():
             note(plain(call.say(removed_channel(name, incidents))))

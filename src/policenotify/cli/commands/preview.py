@@ -95,7 +95,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
     if not result.allowed:
         return Exit.REJECTED
     uncounted = any(each.problem for each in result.reach)
-    return Exit.ATTENTION if result.pending or uncounted else Exit.OK
+    return Exit.ATTENTION if result.blocked or result.refusals or uncounted else Exit.OK
 
 
 def _message(typed: Typed, publisher: Publisher) -> Message:
@@ -119,7 +119,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
         message=preview.message,
         findings=preview.findings,
         posts=tuple(_post(rendered, preview.message.severity, publisher) for rendered in preview.posts),
-        pending=tuple(map(PreviewedTarget.of, preview.pending)),
+        blocked=preview.blocked,
         refusals=tuple(map(PreviewedTarget.of, preview.refusals)),
         deletions=tuple(map(PreviewedTarget.of, preview.deletions)),
         reach=tuple(PreviewedReach(**asdict(each), cost=each.cost) for each in preview.reach),
@@ -181,11 +181,11 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         yield output.paragraph(target.refused)
     for target in preview.deletions:
         yield output.prose(Text.join(" · ", (target.channel, target.language, _DELETES)))
-    for pending in preview.pending:
-        yield output.Block(Text.join(" · ", (pending.channel, pending.language, _WAITS)), "bold", mark="✘ ")
-        yield output.paragraph(pending.problem)
-        yield output.paragraph(pending.remedy, "→ ")
-    if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
+    for name, problem in preview.blocked.items():
+        yield output.Block(Text.join(" · ", (name, _WAITS)), "bold", mark="✘ ")
+        yield output.paragraph(problem.reason)
+        yield output.paragraph(problem.remedy, "→ ")
+    if not (preview.posts or preview.deletions or preview.refusals):
         yield output.prose(Text("It would be published on no channel: no route takes it."))
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):

@@ -232,12 +232,10 @@ def _answered(call: CliContext, publisher: Publisher, publication: Publication, 
         repeated=publication.repeated,
         publication=PublicationResult.of(publication),
         times=times,
-        channel_problems={
-            name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels
-        },
+        blocked={name: why for name, why in publisher.operations.blocked().items() if name in channels},
     )
     call.emit(answer, *_page(answer, publisher))
-    return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
+    return Exit.OK if publication.ok and not answer.blocked else Exit.ATTENTION
 
 
 def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
@@ -252,13 +250,8 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
         lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.operations.publication(corrects)):
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
-    # The receipt of a channel that was out of use at publication has the problem already.
-    unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
-    problems = [
-        output.paragraph(text_of(problem), "! ")
-        for name, problem in answer.channel_problems.items()
-        if name not in unrendered
-    ]
+    waiting = {receipt.channel for receipt in publication if not receipt.outcome.is_final}  # its note states why
+    problems = [output.paragraph(text_of(why), "! ") for name, why in answer.blocked.items() if name not in waiting]
     head = _headline(answer, local_time(publication.at, zone))
     return [
         output.prose(head, style="bold"),
