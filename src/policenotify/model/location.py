@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from itertools import groupby
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -374,15 +375,15 @@ class Location(FrozenModel):
         for field, precision in _FINENESS.items():
             if precision.rank > at_most.rank:
                 changes[field] = None
-        for field in _ADDRESSES if at_most is not Precision.EXACT else ():
-            if words := changes.get(field, getattr(self, field)):
-                changes[field] = _without_numbers(str(words))
         if at_most is not Precision.EXACT:
+            changes = {**_without_numbers(self, ADDRESSES), **changes}
             if self.between and "between" not in changes:
-                ends = tuple(filter(None, map(_without_numbers, self.between)))
+                ends = tuple(filter(None, map(_without_number, self.between)))
                 changes["between"] = ends if len(ends) == len(self.between) else None
             if self.road and "road" not in changes:
-                changes["road"] = _without_position(self.road)
+                # The *point de repère* counts in metres.
+                update = {**_without_numbers(self.road, ROAD_ADDRESSES), "point": None}
+                changes["road"] = self.road.model_copy(update=update)
         if self.commune and not self.department and "commune" in changes:
             changes["department"] = places.department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
@@ -391,21 +392,22 @@ class Location(FrozenModel):
         return self.model_copy(update=changes)
 
 
-def _without_position(road: RoadRef) -> RoadRef:
-    """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
-    words = {"direction": road.direction, "exit": road.exit, "administrator": road.administrator}
-    changes = {name: text and _without_numbers(text) for name, text in words.items()}
-    return road.model_copy(update={"point": None, **changes})
+def _without_numbers(model: FrozenModel, fields: Iterable[str]) -> dict[str, object]:
+    """Return some fields of a model without house numbers."""
+    return {name: _without_number(words) for name in fields if (words := getattr(model, name))}
 
 
-def _without_numbers(words: str) -> str | None:
+def _without_number(words: str) -> str | None:
     from policenotify.text.house_numbers import remove_house_numbers  # noqa: PLC0415 - many expressions, few users
 
     return remove_house_numbers(words).text or None
 
 
-# Words that may hold a house number.
-_ADDRESSES = ("street", "district", "label", "line")
+ADDRESSES: Final = ("label", "street", "district", "line")
+"""The words of a place that may hold a house number, as may both ends of `between`."""
+
+ROAD_ADDRESSES: Final = ("direction", "exit", "administrator")
+"""The same of a road."""
 
 # The precision of each field.
 _FINENESS = {

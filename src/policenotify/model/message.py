@@ -439,7 +439,7 @@ def _canonical(value: object) -> object:
 
 
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
-    """Read a message, upgrading the JSON of an older release step by step.
+    """Read a message.
 
     Without `schema_version`, JSON is read as this release's. An image is given by its data or digest. To read JSON
     with paths below a folder of pictures, see `Publisher.read`.
@@ -449,11 +449,9 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
         pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
     """
     raw = parsed(source)
-    if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
-        if version > SCHEMA_VERSION:
-            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
-        for step in range(version, SCHEMA_VERSION) if version > 0 else ():
-            raw = _UPGRADES[step](raw)
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UnsupportedVersion("message", version, SCHEMA_VERSION)
     return Message.model_validate(raw)
 
 
@@ -487,7 +485,3 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(Text("{name!r} occurs twice, give it once", name=name[:64]))
         fields[name] = value
     return fields
-
-
-_UPGRADES: dict[int, Any] = {}
-"""For each version n, the function that turns its JSON into that of version n + 1."""
