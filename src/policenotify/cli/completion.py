@@ -255,9 +255,7 @@ def open_drafts(call: CliContext, _context: click.Context, prefix: str) -> Itera
 
 
 def _settings(call: CliContext) -> Settings:
-    from policenotify.settings import read_settings
-
-    return read_settings(call.settings, tolerant=True)
+    return call.read_settings()
 
 
 @contextmanager
