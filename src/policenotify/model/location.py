@@ -22,7 +22,7 @@ from policenotify.model import places
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.translation import Text, text_of
-from policenotify.validation import at_place
+from policenotify.validation import wrong_at
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -191,12 +191,10 @@ class Area(FrozenModel):
     @model_validator(mode="after")
     def _is_valid(self) -> Self:
         if _nesting(self.coordinates) != self.type:
-            raise ValueError(
-                at_place("coordinates", Text("not nested as a {type} is (RFC 7946, section 3.1)", type=self.type))
-            )
+            raise wrong_at("coordinates", Text("not nested as a {type} is (RFC 7946, section 3.1)", type=self.type))
         for ring in self.rings():
             if ring[0] != ring[-1]:
-                raise ValueError(at_place("coordinates", Text("a ring ends where it begins (RFC 7946, section 3.1.6)")))
+                raise wrong_at("coordinates", Text("a ring ends where it begins (RFC 7946, section 3.1.6)"))
             for longitude, latitude in ring:
                 _refuse_swapped(latitude, longitude)
         return self
@@ -246,7 +244,7 @@ class Polyline(FrozenModel):
     @model_validator(mode="after")
     def _is_valid(self) -> Self:
         if len(set(self.coordinates)) == 1:
-            raise ValueError(at_place("coordinates", Text("a line has at least two different positions")))
+            raise wrong_at("coordinates", Text("a line has at least two different positions"))
         for longitude, latitude in self.coordinates:
             _refuse_swapped(latitude, longitude)
         return self
@@ -345,21 +343,19 @@ class Location(FrozenModel):
         try:
             found = places.find(name, department if isinstance(department, str) else None)
         except ValueError as error:
-            raise ValueError(at_place("commune", text_of(error))) from None
+            raise wrong_at("commune", text_of(error)) from None
         return {**values, "commune": found.code}
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.commune and self.department and places.department_in(self.commune) != self.department:
-            raise ValueError(
-                at_place(
-                    "department",
-                    Text(
-                        "commune {commune} is not in department {department}",
-                        commune=self.commune,
-                        department=self.department,
-                    ),
-                )
+            raise wrong_at(
+                "department",
+                Text(
+                    "commune {commune} is not in department {department}",
+                    commune=self.commune,
+                    department=self.department,
+                ),
             )
         return self
 
