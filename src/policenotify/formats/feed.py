@@ -351,9 +351,7 @@ class Feed:
 
 def lines_of(words: Translation) -> tuple[str, ...]:
     """Return the text below the headline of a translation, line by line."""
-    known = (words.known.confirmed, words.known.unconfirmed) if words.known else ()
-    paragraphs = (words.description, *known, words.instruction)
-    return tuple(line for text in paragraphs for line in (text or "").splitlines() if line)
+    return tuple(line for text in (*words.sentences, words.instruction) for line in text.splitlines() if line)
 
 
 def translation_html(words: Translation) -> str:
