@@ -83,7 +83,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         message = _message(typed, publisher)
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
-        result = publisher.preview(message, to=to or None)
+        result = publisher.preview(message, to=to or None, count_people=True)
         answer = partial(preview_answer, result, publisher, times)
         call.emit(answer, *preview_lines(result, publisher), *time_lines(times))
         if file:
