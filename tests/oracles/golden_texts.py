@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from policenotify.text import to_gsm
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from policenotify.text.wrap import wrap
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
@@ -105,7 +105,7 @@ def _as_read(text: str, page: str) -> tuple[str, str]:
     A handle becomes a name, and an address one that each program recognises.
     """
     end, tags = len(text), list[str]()
-    for span in reversed(spans_of(text)):
+    for span in reversed(find_links(text)):
         words = {"url": "https://police.example", "mention": "Paul", "tag": _tag(span.value, page)}[span.kind]
         if span.kind == "tag" and not text[span.end : end].strip() and text[: span.start].strip():
             tags.insert(0, words)

@@ -21,7 +21,7 @@ from policenotify.render.sentences import upper_first
 from policenotify.text.budget import Budget
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import FitResult, shorten
-from policenotify.text.spans import host_of
+from policenotify.text.links import host_of
 from policenotify.text.wrap import wrap
 from policenotify.translation import AnyText, Text
 

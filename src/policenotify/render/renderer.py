@@ -19,7 +19,7 @@ from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
 from policenotify.text.french_spacing import NO_BREAK
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from policenotify.translation import AnyText, Text
 
 _NO_KEY = "0" * 64
@@ -256,7 +256,7 @@ def _unwritable(context: RenderContext, budget: Budget) -> list[AnyText]:
 
 
 def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
-    return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
+    return tuple(Span(**span._asdict()) for span in find_links(text, context.mentions))
 
 
 def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache

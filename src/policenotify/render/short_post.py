@@ -35,7 +35,7 @@ from policenotify.render.context import RenderContext
 from policenotify.render.sentences import open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.spans import hashtag, spans_of
+from policenotify.text.links import find_links, hashtag
 from policenotify.translation import Text
 
 MAX_TAGS: Final = 3
@@ -217,7 +217,7 @@ class Wording:
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
         tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
         text = f"{content.text} {self.context.description}"
-        spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
+        spans = find_links(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
         named = self.signed and contains_words(content.text, self.context.signature)
         before = (
