@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from itertools import groupby
 from typing import Final, Literal
 
 from policenotify.text.budget import split_graphemes
@@ -114,24 +114,42 @@ def _small_mark(match: re.Match[str]) -> str:
     return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
 
 
-# Signs, and for a text with one of them a pattern and its replacement.
-_REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
-    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
+_REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
-    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
-    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
-    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
-    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+    (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    (re.compile(r"(?<=\b[nN])°"), "o"),
+    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
+_EMOJI: Final = re.compile(rf"[^\0-\x7f{''.join(_WRITTEN)}]{_EMOJI_FORM}")  # also ℹ️, a letter for Unicode
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
+
+
+class _Table(dict[int, str]):
+    """The form of each code point in the alphabet, made at its first use: empty if invisible."""
+
+    def __missing__(self, code: int) -> str:
+        sign, plain = chr(code), ""
+        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
+            written = _WRITTEN.get(part, part)
+            if not _ALL_GSM.fullmatch(written):
+                invisible = "" if unicodedata.category(part) in _INVISIBLE else _LOST
+                written = " " if part.isspace() else invisible
+            plain += written
+        self[code] = plain = _LOST if _LOST in plain else plain
+        return plain
+
+
+_FORMS: Final = _Table({ord(_LOST): _LOST})
 
 
 def to_gsm(text: str) -> GsmText:
@@ -148,32 +166,25 @@ def to_gsm(text: str) -> GsmText:
     lost: dict[str, None] = {}
     if _MAY_BE_REWORDED.search(text):
         lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102, but m2 still means m²
-        for signs, pattern, replacement in _REWORDED:
-            if any(map(text.__contains__, signs)):
-                text = pattern.sub(replacement, text)
-    written: list[str] = []
-    foreign = ""
-    for piece, plain in _pieces(text):
-        if foreign and (plain is not None or not piece[0].isalpha()):
-            lost[foreign] = None
-            foreign = ""
-        if plain is None and piece[0].isalpha():
-            foreign += piece
-        elif plain is None:
-            lost["\ufffd" if "\ud800" <= piece <= "\udfff" else piece] = None
-        written.append(_LOST if plain is None else plain)
-    if foreign:
-        lost[foreign] = None
-    text = "".join(written)
-    return GsmText(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
+        for pattern, replacement in _REWORDED:
+            text = pattern.sub(replacement, text)
+    written = _written(text)
+    if _LOST not in written:
+        return GsmText(written, tuple(lost))
+    written = ""
+    for (is_lost, is_word), run in groupby(
+        split_graphemes(text), lambda each: (_LOST in _written(each), each[0].isalpha())
+    ):
+        pieces = list(run)
+        written += _LOST if is_lost else _written("".join(pieces))
+        if is_lost:
+            found = ["".join(pieces)] if is_word else pieces
+            lost |= dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in found)
+    return GsmText(_AROUND_LOST.sub(_gap, written), tuple(lost))
 
 
-def find_losses(text: str) -> tuple[str, ...]:
-    """Return what [`to_gsm`][policenotify.text.sms.to_gsm] would lose of a text."""
-    normal = unicodedata.normalize("NFC", text)
-    if not (_POWER.search(normal) or _not_simple().search(normal)):
-        return ()  # as with most texts: each sign has a form
-    return to_gsm(text).lost
+def _written(text: str) -> str:
+    return (_EMOJI.sub(_LOST, text) if _EMOJI_FORM in text else text).translate(_FORMS)
 
 
 def accented(text: str, segments: int) -> str:
@@ -189,54 +200,6 @@ def accented(text: str, segments: int) -> str:
     if any(sign.isalpha() and sign not in _KNOWN for sign in text) and sms(text).segments <= segments:
         return text
     return folded.text
-
-
-def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield runs of simple signs, and other graphemes, with their transliteration."""
-    simple = _simple()
-    done = 0
-    for match in _not_simple().finditer(text):
-        start = match.start()
-        if start > done and ord(text[start - 1]) in simple:
-            start -= 1  # the match may modify the sign before it
-        if start > done:
-            yield text[done:start], text[done:start].translate(simple)
-        done = match.end()
-        for piece in split_graphemes(text[start:done]):
-            yield piece, _plain(piece)
-    if done < len(text):
-        yield text[done:], text[done:].translate(simple)
-
-
-@cache
-def _simple() -> dict[int, str]:
-    """Return the transliterations of Latin letters and typographic signs."""
-    signs = {chr(sign) for sign in range(0xA0, 0x250)} | {sign for sign in _WRITTEN if sign.isprintable()}
-    written = ((sign, _plain(sign)) for sign in signs - _KNOWN)
-    return {ord(sign): plain for sign, plain in written if plain is not None}
-
-
-@cache
-def _not_simple() -> re.Pattern[str]:
-    return re.compile(f"[^{re.escape(''.join(map(chr, _simple())) + ALPHABET + EXTENSION)}]+")
-
-
-@lru_cache(maxsize=512)
-def _plain(piece: str) -> str | None:
-    """Return a grapheme in the alphabet, empty if invisible, `None` if lost."""
-    if _EMOJI_FORM in piece[1:] and piece[0] not in _WRITTEN:
-        return None  # an emoji, although Unicode classifies ℹ️ as a letter
-    plain = ""
-    for sign in piece:
-        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
-            written = _WRITTEN.get(part, part)
-            if _ALL_GSM.fullmatch(written):
-                plain += written
-            elif part.isspace():
-                plain += " "
-            elif unicodedata.category(part) not in _INVISIBLE:
-                return None
-    return plain
 
 
 def _gap(match: re.Match[str]) -> str:

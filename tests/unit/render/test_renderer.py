@@ -32,7 +32,6 @@ from policenotify.testing.strategies import histories, messages
 from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
-from policenotify.text.sms import find_losses
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
 KEY: Final = "0" * 64
@@ -851,7 +850,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
 
 
 def test_a_character_outside_the_alphabet_is_reported() -> None:
-    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=find_losses)
+    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
     assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}

@@ -39,7 +39,7 @@ from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, sms, to_gsm
-from policenotify.text.sms import accented, find_losses
+from policenotify.text.sms import accented
 from policenotify.translation import Text, text_of
 from policenotify.transport import is_secure_url
 
@@ -93,7 +93,7 @@ def _budget(segments: int, accents: Accents) -> Budget:
     def spell(text: str) -> str:
         return accented(text, segments) if accents == "keep" else to_gsm(text).text
 
-    losses = find_losses if accents == "fold" else None
+    losses = (lambda text: to_gsm(text).lost) if accents == "fold" else None
     return Budget(limit, measure, transliterate=spell, find_losses=losses, describe=_describe, price=_price)
 
 
