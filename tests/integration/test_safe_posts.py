@@ -126,7 +126,7 @@ def test_french_sets_its_spaces_and_english_does_not() -> None:
         (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(459, lambda text: sms(text).units * (1 if sms(text).encoding == "GSM-7" else 3)), None),  # SMS in UCS-2
-        (Budget(459, lambda text: sms(text).units, transliterate=lambda text: to_gsm(text).text), None),
+        (Budget(459, lambda text: sms(text).units, transliterate=to_gsm), None),
         (Budget(500, utf8_bytes), None),
     ],
 )

@@ -91,7 +91,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _lost_accents(texts: Iterable[str]) -> dict[str, str]:
     """Return the words of texts by the form that SMS has for them, where it is another and no word of the texts."""
     words = {word for text in texts for word in _WORD.findall(text)}
-    return {folded: word for word in words if (folded := to_gsm(word).text) != word and folded not in words}
+    return {folded: word for word in words if (folded := to_gsm(word)) != word and folded not in words}
 
 
 def _restored(text: str, accents: dict[str, str]) -> str:

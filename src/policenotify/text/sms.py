@@ -50,20 +50,6 @@ class SmsText:
     parts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GsmText:
-    """A text in the alphabet of SMS.
-
-    Attributes:
-        text: The text.
-        lost: The parts of the original that are missing or have another meaning, each once: emoji, words of other
-            scripts, powers. If there are any, UCS-2 may be worth its price.
-    """
-
-    text: str
-    lost: tuple[str, ...]
-
-
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
 _DOUBLE: Final = {
     "GSM-7": re.compile(f"[{re.escape(EXTENSION)}]"),
@@ -131,6 +117,7 @@ _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
 _EMOJI: Final = re.compile(rf"[^\0-\x7f{''.join(_WRITTEN)}]{_EMOJI_FORM}")  # also ℹ️, a letter for Unicode
+_LOST_RUN: Final = re.compile(rf"{_LOST}[{_LOST}_]*")  # with the invisible signs in it
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
@@ -152,39 +139,49 @@ class _Table(dict[int, str]):
 _FORMS: Final = _Table({ord(_LOST): _LOST})
 
 
-def to_gsm(text: str) -> GsmText:
+def to_gsm(text: str) -> str:
     """Write a text in the alphabet of SMS, in forms that a French reader knows.
 
     Letters keep the accents of the alphabet (é è à ù É ä ö ü ñ) and lose the others. Quotation marks and dashes become
-    plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. None of this counts as lost. A sign without a form in the
-    alphabet is removed, with one of the spaces around it, and reported. A stage in capitals that would lose its accent
-    is written small: `[Incendie - Mise à jour]`.
+    plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. A sign without a form in the alphabet is removed, with one
+    of the spaces around it. A stage in capitals that would lose its accent is written small: `[Feu - Mise à jour]`.
     """
     if _ALL_GSM.fullmatch(text):
-        return GsmText(text, ())
+        return text
+    written = _marked(_reworded(text)).translate(_FORMS)
+    return _AROUND_LOST.sub(_gap, written) if _LOST in written else written
+
+
+def find_losses(text: str) -> tuple[str, ...]:
+    """Return what [`to_gsm`][policenotify.text.to_gsm] removes or changes in its meaning, each once.
+
+    These are emoji, words of other scripts, and powers: 10² is not 102, but m2 still means m². If there are any, UCS-2
+    may be worth its price.
+    """
+    if _ALL_GSM.fullmatch(text):
+        return ()
+    text = _reworded(text)
+    lost = _POWER.findall(text)
+    forms = [_FORMS[ord(sign)] for sign in _marked(text)]
+    for run in _LOST_RUN.finditer("".join(form if form == _LOST else " " if form else "_" for form in forms)):
+        for is_word, each in groupby(split_graphemes(text[run.start() : run.end()]), lambda piece: piece[0].isalpha()):
+            pieces = list(each)
+            lost += ["".join(pieces)] if is_word else pieces
+    return tuple(dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in lost))
+
+
+def _reworded(text: str) -> str:
+    """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    lost: dict[str, None] = {}
     if _MAY_BE_REWORDED.search(text):
-        lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102, but m2 still means m²
         for pattern, replacement in _REWORDED:
             text = pattern.sub(replacement, text)
-    written = _written(text)
-    if _LOST not in written:
-        return GsmText(written, tuple(lost))
-    written = ""
-    for (is_lost, is_word), run in groupby(
-        split_graphemes(text), lambda each: (_LOST in _written(each), each[0].isalpha())
-    ):
-        pieces = list(run)
-        written += _LOST if is_lost else _written("".join(pieces))
-        if is_lost:
-            found = ["".join(pieces)] if is_word else pieces
-            lost |= dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in found)
-    return GsmText(_AROUND_LOST.sub(_gap, written), tuple(lost))
+    return text
 
 
-def _written(text: str) -> str:
-    return (_EMOJI.sub(_LOST, text) if _EMOJI_FORM in text else text).translate(_FORMS)
+def _marked(text: str) -> str:
+    """Return the text with marks in place of emoji that Unicode counts as letters: ℹ️."""
+    return _EMOJI.sub(2 * _LOST, text) if _EMOJI_FORM in text else text
 
 
 def accented(text: str, segments: int) -> str:
@@ -193,13 +190,12 @@ def accented(text: str, segments: int) -> str:
     A text that keeps its letters in the alphabet is always written in it, because dashes, quotation marks and emoji are
     not worth half of each segment. A text that would lose words or numbers there never is.
     """
-    folded = to_gsm(text)
     text = unicodedata.normalize("NFC", text)
-    if any(any(map(str.isalnum, lost)) for lost in folded.lost if _EMOJI_FORM not in lost):
+    if any(any(map(str.isalnum, lost)) for lost in find_losses(text) if _EMOJI_FORM not in lost):
         return text
     if any(sign.isalpha() and sign not in _KNOWN for sign in text) and sms(text).segments <= segments:
         return text
-    return folded.text
+    return to_gsm(text)
 
 
 def _gap(match: re.Match[str]) -> str:

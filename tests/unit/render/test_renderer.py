@@ -29,7 +29,7 @@ from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
-from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
+from policenotify.text import Budget, find_losses, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
 
@@ -850,7 +850,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
 
 
 def test_a_character_outside_the_alphabet_is_reported() -> None:
-    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=lambda text: to_gsm(text).lost)
+    spelled = Budget(459, transliterate=to_gsm, find_losses=find_losses)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
     assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}
