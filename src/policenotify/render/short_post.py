@@ -122,7 +122,6 @@ class Wording:
         bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
         for_phones: Readers have it by SMS.
         signed: The post names its sender, because readers have nothing of the incident and see no account.
-        hard_spaces: The network has no-break spaces.
     """
 
     context: RenderContext
@@ -130,7 +129,6 @@ class Wording:
     bracketed: bool
     for_phones: bool
     signed: bool
-    hard_spaces: bool
 
     def identified(self, identifier: str) -> ShortPost:
         """Return the post with a suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty: without."""
@@ -239,8 +237,7 @@ class Wording:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        text = self.context.typeset(part.text) if self.hard_spaces else part.text
-        return part if text == part.text else part._replace(text=text)
+        return part._replace(text=self.context.typeset(part.text))
 
     @cached_property
     def _content(self) -> _Content:

@@ -38,6 +38,7 @@ _DOMAIN: Final = re.compile(r"(?<![\w@＠$#＃/-])(?<!\w\.)[^\W_][\w-]*+(?:\.[^\
 _BEHIND_DOMAIN: Final = re.compile(rf"(?::[0-9]{{1,5}}(?=/))?/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
 _TAG_SIGN: Final = re.compile(r"(?<![\w&·])[#＃]")
+_PLAIN: Final = re.compile("[A-Za-z0-9À-ÖØ-öø-ÿ]*")  # some of the signs that may stand in a hashtag
 _TAG_ENDS_BADLY: Final = re.compile(r"[#＃]|://")
 # Those of X and those of Mastodon: the longest handle that either mentions. X takes `RT@name` for one, too.
 _MENTION: Final = re.compile(
@@ -189,8 +190,10 @@ def is_allowed(handle: str, mentions: frozenset[str]) -> bool:
 def _hashtags(text: str) -> Iterator[Link]:
     for sign in _TAG_SIGN.finditer(text):
         start = sign.end()
-        name = "".join(takewhile(is_of_tag, text[start : start + MAX_TAG + 1]))
-        end = start + len(name)
+        plain = _PLAIN.match(text, start, start + MAX_TAG + 1)
+        end = plain.end() if plain else start
+        end += len([*takewhile(is_of_tag, text[end : start + MAX_TAG + 1])])
+        name = text[start:end]
         if len(name) <= MAX_TAG and not _NO_LETTER.fullmatch(name) and not _TAG_ENDS_BADLY.match(text, end):
             yield Link("tag", sign.start(), end, name)
 

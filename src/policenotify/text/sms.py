@@ -113,6 +113,7 @@ _REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], st
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
+_FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
@@ -191,11 +192,12 @@ def accented(text: str, segments: int) -> str:
     not worth half of each segment. A text that would lose words or numbers there never is.
     """
     text = unicodedata.normalize("NFC", text)
+    if not _FOREIGN.search(text):
+        return to_gsm(text)
     if any(any(map(str.isalnum, lost)) for lost in find_losses(text) if _EMOJI_FORM not in lost):
         return text
-    if any(sign.isalpha() and sign not in _KNOWN for sign in text) and sms(text).segments <= segments:
-        return text
-    return to_gsm(text)
+    letters = any(map(str.isalpha, _FOREIGN.findall(text)))
+    return text if letters and sms(text).segments <= segments else to_gsm(text)
 
 
 def _gap(match: re.Match[str]) -> str:

@@ -790,29 +790,15 @@ def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
     assert "police.example/gaz" in posts[-1].text
 
 
-def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sentences_end() -> None:
+def test_a_mail_is_whole_or_refused() -> None:
     def small(limit: int) -> ChannelConfig:
         return _channel("mail", Capabilities(budget=Budget(limit), title=True, html=True))
 
     message = _message(description=LONG)
     whole = len(_render(message, MAIL).standalone.text)
-    assert _render(message, small(whole - 50)).omitted == ("description left out",)
-    advice = _message(category="scam_cyber", lifecycle={"stage": "standalone"}, description="Raccrochez vite.\n" * 9)
-    whole = len(_render(advice, MAIL).standalone.text)
-    assert _render(advice, small(whole - 50)).omitted == ("description shortened",)
-    bare = len(_render(_message(), MAIL).standalone.text)
-    assert _render(message, small(bare)).omitted == ("description left out",)
+    assert _render(message, small(whole)).omitted == ()
     with pytest.raises(MessageTooLong):
-        _render(message, small(bare - 1))
-    with pytest.raises(MessageTooLong):
-        _render(_message(), small(bare - 1))
-    urgent = "Évitez le secteur. Suivez la déviation par l'avenue de Lodève."
-    long = len(_render(_message(instruction=urgent), MAIL).standalone.text)
-    shorter = _render(_message(instruction=urgent), small(long - 1))
-    assert shorter.omitted == ("instruction shortened",)
-    text = " ".join(shorter.standalone.text.split())
-    assert "Évitez le secteur." in text
-    assert "déviation" not in text
+        _render(message, small(whole - 1))
 
 
 # --- networks without threads and hashtags
