@@ -273,9 +273,9 @@ def test_the_changelog_has_this_version_or_its_fragments() -> None:
     assert released or FRAGMENTS
 
 
-@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda fragment: fragment.name)
-def test_a_fragment_of_the_changelog_begins_with_what_was_done(fragment: Path) -> None:
-    kind = fragment.suffixes[-2].removeprefix(".")
-    assert kind in {"added", "changed", "deprecated", "removed", "fixed", "security"}
-    verb = "Fixed" if kind == "security" else kind.capitalize()
-    assert fragment.read_text(encoding="utf-8").startswith(f"{verb} ")
+def test_a_fragment_of_the_changelog_begins_with_what_was_done() -> None:
+    for fragment in FRAGMENTS:
+        kind = fragment.suffixes[-2].removeprefix(".")
+        assert kind in {"added", "changed", "deprecated", "removed", "fixed", "security"}, fragment.name
+        verb = "Fixed" if kind == "security" else kind.capitalize()
+        assert fragment.read_text(encoding="utf-8").startswith(f"{verb} "), fragment.name

@@ -85,13 +85,12 @@ def _message(case: dict[str, Any]) -> Message:
     place = message.location or Location()
     commune = places.commune(place.commune) if place.commune else None
     code = place.department or (commune.department if commune else None)
-    department = places.department(code) if code else None
     return fill_defaults(
         message,
         profile,
         sender=SENDER if code == "34" else "Police nationale",
         commune_name=commune.name if commune else None,
-        department_name=department.name if department else None,
+        department_name=places.department_name(code) if code else None,
         department=code,
         incident=message.incident,
     )
