@@ -245,7 +245,7 @@ class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no
             return queryset
         try:
             with joined() as current:
-                return queryset.filter(pk__in=[each.delivery for each in current.held()])
+                return queryset.filter(pk__in=[each.delivery for each in current.operations.held()])
         except PolicenotifyError as error:
             messages.error(request, say(error))
             return queryset.none()
@@ -315,9 +315,9 @@ class ChannelAdmin(JournalAdmin):
         }
         try:
             with joined() as current:
-                status = current.status(last=0)
-                steps = [clock_was_set(step, current.zone) for step in status.clock_steps]
-                context |= {"status": status, "channels": current.channels(), "clock_steps": steps}
+                status = current.operations.status(last=0)
+                steps = [clock_was_set(step, current.installation.zone) for step in status.clock_steps]
+                context |= {"status": status, "channels": current.operations.channels(), "clock_steps": steps}
         except PolicenotifyError as error:
             messages.error(request, say(error))
         return TemplateResponse(request, f"{FOLDER}/channels.html", context)
@@ -328,7 +328,7 @@ class ChannelAdmin(JournalAdmin):
             raise PermissionDenied
         how = {"actor": request.user.get_username(), "reason": request.POST.get("reason", "")}
         try:
-            decide_in_transaction(lambda current: current.stop(**how) if stops else current.resume(channel, **how))
+            decide_in_transaction(lambda current: current.operations.stop(**how) if stops else current.operations.resume(channel, **how))
         except PolicenotifyError as error:
             messages.error(request, say(error))
             return

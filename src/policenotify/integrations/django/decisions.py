@@ -150,7 +150,7 @@ def draft_as_html(current: Publisher, row: DraftRow) -> str:
         if draft.publication is None:
             context["preview"] = current.preview(draft.message, to=draft.to or None)
         else:
-            context["publication"] = current.publication(draft.publication)
+            context["publication"] = current.operations.publication(draft.publication)
     except PolicenotifyError as error:  # what it follows has changed
         context["problem"] = error
     return str(render_to_string(f"{FOLDER}/draft.html", context))
@@ -158,7 +158,7 @@ def draft_as_html(current: Publisher, row: DraftRow) -> str:
 
 def receipts_as_html(current: Publisher, row: PublicationRow) -> str:
     """Return what became of a publication on each channel, and who sends what waits."""
-    return str(render_to_string(f"{FOLDER}/receipts.html", {"publication": current.publication(row.pk)}))
+    return str(render_to_string(f"{FOLDER}/receipts.html", {"publication": current.operations.publication(row.pk)}))
 
 
 def _withdraw(current: Publisher, row: PublicationRow, *, actor: str, reason: str, **_digest: str) -> None:
@@ -166,7 +166,7 @@ def _withdraw(current: Publisher, row: PublicationRow, *, actor: str, reason: st
 
 
 def _resolve(posted: bool) -> Callable[..., object]:  # noqa: FBT001 - one of two decisions
-    return lambda current, row, *, actor, **_: current.resolve(row.pk, actor=actor, posted=posted)
+    return lambda current, row, *, actor, **_: current.operations.resolve(row.pk, actor=actor, posted=posted)
 
 
 def _read(verdict: str, **more: object) -> Callable[..., object]:
@@ -190,7 +190,7 @@ def _is_published(row: PublicationRow) -> bool:
 def _is_held(row: DeliveryRow) -> bool:
     try:
         with joined() as current:
-            return any(each.delivery == row.pk for each in current.held())
+            return any(each.delivery == row.pk for each in current.operations.held())
     except PolicenotifyError:
         return False
 

@@ -180,7 +180,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         try:
             with joined() as current:
                 self._message = self.message()
-                if current.publication(cleaned["key"]) is not None:
+                if current.operations.publication(cleaned["key"]) is not None:
                     self.confirmed = True
                     return cleaned  # submitted again: `publish` returns the first publication
                 self.preview = current.preview(self._message, to=self.to)
@@ -292,7 +292,7 @@ def _categories() -> list[tuple[str, str]]:
     Without usable settings they are the shipped ones: what is wrong is reported when the form is checked.
     """
     try:
-        profiles = publisher().profiles
+        profiles = publisher().installation.profiles
     except PolicenotifyError:
         profiles = PROFILES
     language = get_language() or "fr"
@@ -338,8 +338,8 @@ class FollowUpForm(PublishingForm):
         """See `PublishingForm.message`."""
         with joined() as current:
             of_one = self.stage is Stage.CORRECTION
-            last = current.publication(self.incident) if of_one else None
-            last = last or current.incident(self.incident)
+            last = current.operations.publication(self.incident) if of_one else None
+            last = last or current.operations.incident(self.incident)
         follow = {
             Stage.UPDATE: last.update,
             Stage.END: last.end,
