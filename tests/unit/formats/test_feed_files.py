@@ -235,7 +235,7 @@ def test_an_empty_feed_has_the_day_of_drawing() -> None:
     assert tree(atom(make_feed())).findtext(f"{A}updated") == "2026-06-05T00:00:00.000000Z"
 
 
-# --- rule 5: at most 100 entries and 900 KB
+# --- rule 5: at most 100 entries
 
 
 def test_a_feed_holds_its_newest_hundred_entries() -> None:
