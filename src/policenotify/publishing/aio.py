@@ -25,14 +25,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.worker import Worker
-from policenotify.journal.records import IncidentLine
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.diagnosis import Diagnosis
-from policenotify.model.documents import PublicationResult
 from policenotify.model.message import Message
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication
-from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
+from policenotify.model.status import ChannelStatus, IncidentLine, InstallationStatus, Problem
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview
@@ -188,7 +186,7 @@ class AsyncPublisher:
         """See `Publisher.resolve`."""
         return await _call(lambda: self._publisher.resolve(delivery, actor=actor, posted=posted, people=people))
 
-    async def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
+    async def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
         """See `Publisher.publications`."""
         return await _call(lambda: self._publisher.publications(which, last=last))
 

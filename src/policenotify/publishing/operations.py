@@ -12,7 +12,6 @@ from policenotify.errors import IncidentNotFound, JournalError, SettingsError, p
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import History, Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import IncidentLine
+    from policenotify.model.status import IncidentLine
 
 _UNTRANSLATED = Text("Readers get fixed phrases: the message has no translation.")
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
@@ -152,7 +151,7 @@ class Operations(SendingControls):
         """Return a publication by its id or by your key, if there is one."""
         return self._report(name) if self.journal.publications.get(name) else None
 
-    def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
+    def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
         """Return the last publications, newest first, or all of an incident in their order.
 
         Args:
@@ -303,8 +302,8 @@ class Operations(SendingControls):
             [noted] = self._noted((publication,))
         return noted.model_copy(update={"repeated": repeated})
 
-    def _reported(self, publications: Sequence[Publication]) -> tuple[PublicationResult, ...]:
-        return tuple(map(PublicationResult.of, self._noted(publications)))
+    def _reported(self, publications: Sequence[Publication]) -> tuple[Publication, ...]:
+        return tuple(self._noted(publications))
 
     def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
         """Yield the publications with notes on who will deliver what waits."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from functools import partial
 
+from pydantic import computed_field
+
 from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.summary import count_people, most_rows
 from policenotify.channel import ChannelConfig
@@ -43,6 +45,7 @@ class Reach:
     price: float | None = None
     problem: AnyText = ""
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def cost(self) -> float | None:
         """What all messages cost, in euros. `None` if the channel has no price, or no people were counted."""
@@ -243,6 +246,7 @@ class Preview:
     refusals: tuple[Target, ...] = ()
     reach: tuple[Reach, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def allowed(self) -> bool:
         """Whether no finding blocks."""
