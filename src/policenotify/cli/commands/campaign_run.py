@@ -67,7 +67,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
         limit = None if wait is None else timedelta(seconds=wait)
         result = run(publisher, campaigns, actor=actor, wait=limit)
         result = replace(result, problems={**wrong, **result.problems})
-        call.emit(result, *_page(result, publisher.zone))
+        call.emit(result, *_page(result, publisher.installation.zone))
     acts = any(
         receipt.outcome in {Outcome.REFUSED, Outcome.HELD} or receipt.unrendered
         for publication in result.published
@@ -157,7 +157,7 @@ class _Rounds:
         kinds = {decision.action for decision in result.decisions}
         state = json_text([[one for one in result.decisions if one.action == "wait"], result.problems])
         if result.published or kinds & {"skip", "merge"} or state != self.printed.get("journal"):
-            self._print(result, _page(result, self.publisher.zone))
+            self._print(result, _page(result, self.publisher.installation.zone))
         self.printed["journal"] = state
 
     def fail(self, about: str, error: PolicenotifyError) -> None:

@@ -184,7 +184,7 @@ def _publish(
 
     with closing(call.publisher()) as publisher:
         message = call.message = make(publisher)
-        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.zone)
+        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.installation.zone)
         spans, actor = spans_of(typed), call.actor
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
         confirm_times(call, times, publisher.journal.now())
@@ -206,7 +206,7 @@ def _publish(
                     urgent=typed["urgent"] or "",
                 )
         except IdempotencyConflict:
-            first = publisher.publication(key)
+            first = publisher.operations.publication(key)
             if typed["key"] is not None or first is None:
                 raise
             # The default key holds the content; only what +30m means has changed.
@@ -228,7 +228,7 @@ def _answered(call: CliContext, publisher: Publisher, publication: Publication, 
     from policenotify.cli.times import time_lines
 
     channels = {receipt.channel for receipt in publication}
-    problems = {name: problem for name, problem in publisher.channel_problems().items() if name in channels}
+    problems = {name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels}
     document = {
         "repeated": publication.repeated, "publication": publication, "times": times, "channel_problems": problems
     }  # fmt: skip
@@ -241,11 +241,11 @@ def _page(publication: Publication, problems: Mapping[str, Problem], publisher: 
     from policenotify.cli import output
     from policenotify.model.receipt import local_time
 
-    zone = publisher.zone
+    zone = publisher.installation.zone
     lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
         lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
-    if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
+    if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.operations.publication(corrects)):
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
