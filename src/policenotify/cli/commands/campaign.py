@@ -239,7 +239,7 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
         for campaign in campaigns:
             for variant in campaign.messages:
                 if message in {None, variant.name}:
-                    result = publisher.preview(variant.message, to=campaign.to or None)
+                    result = publisher.preview(variant.message, to=campaign.to or None, count_people=True)
                     answer = preview_answer(result, publisher)
                     previews.append({"campaign": campaign.name, "variant": variant.name, **json_fields(answer)})
                     label = output.prose(f"{campaign.name} · {variant.name}", style="bold")

@@ -303,7 +303,7 @@ def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     from policenotify.cli.commands.preview import preview_lines
     from policenotify.findings import APPROVAL_MISSING
 
-    preview = publisher.preview(draft.message, to=draft.to or None)
+    preview = publisher.preview(draft.message, to=draft.to or None, count_people=True)
     others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=True)
 

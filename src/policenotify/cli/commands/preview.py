@@ -84,7 +84,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         message = _message(typed, publisher)
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
-        result = publisher.preview(message, to=to or None)
+        result = publisher.preview(message, to=to or None, count_people=True)
         call.emit(preview_answer(result, publisher, times), *preview_lines(result, publisher), *time_lines(times))
         if file:
             from policenotify.cli.report.builder import draw
