@@ -196,18 +196,17 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
       policenotify drafts 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
     from policenotify.cli import output
-    from policenotify.cli.results import DraftResult, DraftsAnswer
 
     with closing(call.publisher()) as publisher:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
-            call.emit(DraftResult.of(found), *draft_lines(found, publisher), *posts)
+            call.emit(found, *draft_lines(found, publisher), *posts)
             return Exit.OK
         known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
         page: list[Part] = [line for one in known for line in draft_lines(one, publisher)]
-        answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
+        answer = {"at": now, "overdue": overdue, "drafts": known}
         call.emit(answer, *(page or [output.prose(Text("There is no draft."))]))
     return Exit.OVERDUE if overdue else Exit.OK
 
@@ -232,8 +231,6 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
     from policenotify.channel import Operation
     from policenotify.cli import output
     from policenotify.cli.lookup import find_publication
-    from policenotify.cli.results import WithdrawAnswer
-    from policenotify.model.documents import PublicationResult
     from policenotify.model.history import Outcome
 
     with closing(call.publisher()) as publisher:
@@ -250,8 +247,11 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         left = sorted({receipt.channel for receipt in posts if receipt.outcome in may_be_out})
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
         text = text if left else Text("None of its posts is out.")
-        answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
-        call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.installation.zone))
+        call.emit(
+            {"publication": publication, "still_out": left},
+            output.line(text, "bold"),
+            *output.receipts(publication, publisher.installation.zone),
+        )
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
 
 
@@ -283,11 +283,10 @@ def _step(call: CliContext, step: Callable[[Publisher], Draft], named: str = "")
 
 def _shown(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
     from policenotify.cli import output
-    from policenotify.cli.results import DraftResult
 
     published = publisher.operations.publication(draft.publication) if draft.publication else None
     receipts = list(output.receipts(published, publisher.installation.zone)) if published else []
-    call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
+    call.emit(draft, *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
 

@@ -132,8 +132,6 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
 
 
 def _held_deliveries(call: CliContext) -> Exit:
-    from policenotify.cli.results import HeldAnswer
-
     with call.operations() as operations:
         found, zone = operations.held(), operations.zone
     lines: list[Part] = []
@@ -150,5 +148,5 @@ def _held_deliveries(call: CliContext) -> Exit:
             else Text("policenotify resolve {delivery} --posted", delivery=each.delivery)
         )
         lines.append(output.paragraph(look, "→ "))
-    call.emit(HeldAnswer(deliveries=found), *lines or [output.prose(Text("Nothing is held."))])
+    call.emit({"deliveries": found}, *lines or [output.prose(Text("Nothing is held."))])
     return Exit.ATTENTION if found else Exit.OK
