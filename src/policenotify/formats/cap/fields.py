@@ -14,9 +14,8 @@ from policenotify.findings import Finding, Level
 from policenotify.formats.cap.french_codes import DEPARTMENTS
 from policenotify.formats.cap.reader import EVENT_CODES, AlertPart, Reference, read
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
-from policenotify.model.location import Area, DepartmentCode, InseeCode, Point
+from policenotify.model.location import Area, DepartmentCode, InseeCode, Point, department_in
 from policenotify.model.message import Category, Language, Link
-from policenotify.model.places import department_in
 from policenotify.text.characters import clean, one_line
 from policenotify.translation import AnyText, Text
 
