@@ -328,7 +328,9 @@ class ChannelAdmin(JournalAdmin):
             raise PermissionDenied
         how = {"actor": request.user.get_username(), "reason": request.POST.get("reason", "")}
         try:
-            decide_in_transaction(lambda current: current.operations.stop(**how) if stops else current.operations.resume(channel, **how))
+            decide_in_transaction(
+                lambda current: current.operations.stop(**how) if stops else current.operations.resume(channel, **how)
+            )
         except PolicenotifyError as error:
             messages.error(request, say(error))
             return
