@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -264,10 +264,11 @@ class Hour:
         assert answer.status_code == 302, answer.content.decode()
 
     def status(self) -> tuple[int, str]:
-        """Run `manage.py policenotify_status`. Return its exit code and its words."""
+        """Run `manage.py policenotify status`. Return its exit code and its words."""
         out = StringIO()
         try:
-            call_command("policenotify_status", stdout=out, stderr=out)
+            with redirect_stdout(out), redirect_stderr(out):
+                call_command("policenotify", "status")
         except CommandError as error:
             return error.returncode, " ".join(out.getvalue().split())
         return 0, " ".join(out.getvalue().split())
@@ -282,16 +283,16 @@ class Hour:
         return all(
             receipt.outcome == "posted"
             for name in self.published
-            for receipt in (publisher().publication(self.published[name].id) or ())
+            for receipt in (publisher().operations.publication(self.published[name].id) or ())
         )
 
     def look_for_held(self) -> bool:
         """Settle each person of whom it is not known whether they have a message, after a look at their telephone."""
-        for held in publisher().held():
+        for held in publisher().operations.held():
             for person in publisher().journal.sendings.in_doubt_with_addresses(held.delivery, OFFICER):
                 assert person.address is not None
                 has_it = any(held.headline in message.text for message in self.sms.phone(person.address))
-                publisher().resolve(held.delivery, actor=OFFICER, posted=has_it, people=[person.key])
+                publisher().operations.resolve(held.delivery, actor=OFFICER, posted=has_it, people=[person.key])
         return self.all_posted()
 
     # --- at the end

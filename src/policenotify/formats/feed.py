@@ -214,6 +214,12 @@ class Entry:
         return tuple(words for words in self.item.message.wordings if words.language != self.item.language)
 
     @property
+    def plain_text(self) -> str:
+        """Its text, then its words in the other languages."""
+        others = ("\n".join((words.headline, *lines_of(words))) for words in self.translations)
+        return "\n\n".join(filter(None, (self.text, *others)))
+
+    @property
     def html(self) -> str:
         """Its text in paragraphs, with its links, in its own language."""
         offset = len(self.text) - len(self.item.text)
@@ -258,12 +264,11 @@ class Feed:
 
     @property
     def open(self) -> tuple[Thread, ...]:
-        """The threads of open incidents, without those that are withdrawn whole or past their stated end."""
-        return tuple(
-            thread
-            for thread in self.current
-            if thread.status is IncidentStatus.OPEN and thread.period and not thread.period.is_past(self.now)
-        )
+        """The threads of open incidents, without those that are withdrawn whole.
+
+        One whose stated end has passed is marked, because no message has ended it, until it leaves the feeds.
+        """
+        return tuple(thread for thread in self.current if thread.status is IncidentStatus.OPEN and thread.period)
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

@@ -95,7 +95,7 @@ class TestViews(EmptyJournalMixin, TransactionTestCase):
         self.agent()
         assert self.send(TIP).status_code == 403
         assert self.client.get("/police/publications/tip-7").status_code == 403
-        assert publisher().publication("tip-7") is None
+        assert publisher().operations.publication("tip-7") is None
 """
 _LEAKING = """
 from test_page import *
@@ -107,7 +107,7 @@ class TestAlerts(TransactionTestCase):
         publish(accident, key="T-1", actor="dispatch")
 
     def test_two(self):
-        assert publisher().publication("T-1") is None, "left behind"
+        assert publisher().operations.publication("T-1") is None, "left behind"
         publish(accident, key="T-1", actor="dispatch")
 """
 _ACCOUNT = """
@@ -175,7 +175,7 @@ def test_every_line_of_its_page_runs(project: Project) -> None:
     for line in lines:
         if line.startswith("pip "):
             continue
-        if line.startswith("python manage.py policenotify_worker"):
+        if line.startswith("python manage.py policenotify drain"):
             (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
             project.run("python say.py", DJANGO_SETTINGS_MODULE="project")
             published = True
@@ -218,7 +218,7 @@ def test_settings_that_name_a_journal_elsewhere_are_refused_and_make_none(projec
         settings.read_text("utf-8").replace('journal = "django"', 'journal = "policenotify.db"'), "utf-8"
     )
     assert "policenotify.E004" in project.run("python manage.py check", code=1)
-    told = project.run("python manage.py policenotify_stop", code=1)
+    told = project.run("python manage.py policenotify stop", code=1)
     assert told.startswith("CommandError: ")
     assert "names a journal of its own" in told
     (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
