@@ -16,6 +16,7 @@ from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.model.cap import Severity
 from policenotify.translation import Text
 
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Typed: TypeAlias = Mapping[str, Any]
@@ -59,6 +60,14 @@ OPTIONS = {
 """The option that sets a field of the message, by the field's path."""
 
 _FIELDS = {option: field for field, option in OPTIONS.items()} | {"--image": "images", "--road": "location.road"}
+
+
+class FileOrDraft(click.File):
+    """A file, or the id of a draft (a ULID), which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own signature
+        """Return the opened file, or the id."""
+        return value if isinstance(value, str) and _ULID.fullmatch(value) else super().convert(value, param, ctx)
 
 
 class OneOf(click.Choice[str]):
@@ -184,7 +193,6 @@ _MESSAGE = (
     ),
 )
 _OPENING = (
-    click.argument("file", required=False, type=click.File("rb")),
     single_value(
         "--category",
         metavar="CODE",
@@ -205,7 +213,14 @@ _OPENING = (
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
     single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
+    click.option("--draft", is_flag=True, help="Store it as a draft instead of publishing it."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
+    single_value(
+        "--revises",
+        metavar="DRAFT",
+        help="Store it as a new version of this draft.",
+        shell_complete=completion.open_drafts,
+    ),
     single_value("--reason", metavar="TEXT", help="A word to its readers, with --submit."),
     single_value("--urgent", metavar="REASON", help="Publish it before others have read it, and why."),
 )
@@ -216,9 +231,15 @@ def followup_options(command: _Command) -> _Command:
     return _with(_MESSAGE, command)
 
 
-def opening_options(command: _Command) -> _Command:
-    """Add the options of an opening or standalone message, and its JSON file."""
-    return _with(_OPENING, followup_options(command))
+def opening_options(command: _Command, kind: click.File | None = None) -> _Command:
+    """Add the options of an opening or standalone message, and its JSON file, of another *kind* of argument."""
+    file = click.argument("file", required=False, type=kind or click.File("rb"))
+    return file(_with(_OPENING, followup_options(command)))
+
+
+def publish_options(command: _Command) -> _Command:
+    """Add the options of `publish`, whose argument may also be a draft."""
+    return opening_options(command, FileOrDraft("rb"))
 
 
 def delivery_options(command: _Command) -> _Command:

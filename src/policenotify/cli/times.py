@@ -8,15 +8,12 @@ are understood, whatever the language of the desk.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
-
-from policenotify.cli.usage import UsageError
+from policenotify.cli.context import is_terminal
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
@@ -44,7 +41,6 @@ _DAY = re.compile(
     r",? ?(?:a |at )?(?P<clock>\d{1,2} ?[h:].*|midi|noon)",
     re.ASCII,
 )
-_YES = frozenset({"y", "yes", "o", "oui"})
 _SOON = timedelta(hours=6)  # shortly before midnight an hour of the night is no surprise
 _FAR = timedelta(hours=18)  # an hour that is farther away means the night in between
 
@@ -269,22 +265,7 @@ def confirm_times(call: CliContext, times: Sequence[TypedTime], now: datetime) -
     Raises:
         click.UsageError: It does not.
     """
-    from policenotify.cli import output
-
     far = [time_ for time_ in times if time_.warning and abs(time_.at - now) > _SOON]
-    if not far or call.json or not is_terminal():
-        return
-    lines = [line for line in time_lines(far) if isinstance(line, output.Block) and not line.mark]
-    click.echo(output.printed(lines, call.say), err=True)
-    answer = click.prompt(
-        call.say(Text("Publish it with that time? yes or no")), default=call.say(Text("no")), err=True
-    )
-    if _folded(answer) not in _YES:
-        raise UsageError(
-            Text("{typed!r} was not confirmed. Write the time with its day, or count from now.", typed=far[0].typed)
-        )
-
-
-def is_terminal() -> bool:
-    """Return True if a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    if far and not call.json and is_terminal():
+        how = Text("Write the time with its day, or count from now.")
+        call.ask(time_lines(far), Text("Publish it with that time? yes or no"), otherwise=how)

@@ -1,7 +1,8 @@
-"""`policenotify journal`: export, seal, verify, move, purge and erase the journal."""
+"""`policenotify journal`: export, seal, verify, move, purge and erase the journal; `rotate-keys`."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import typed_reason
+from policenotify.errors import JournalError
 from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 from policenotify.validation import indented
@@ -331,6 +333,49 @@ def restored(call: CliContext) -> Exit:
         doubted = opened.mark_restored(call.actor)
     text = Text("Marked as restored. {doubted} open deliveries count as in doubt.", doubted=doubted)
     call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
+    return Exit.OK
+
+
+@click.command("rotate-keys", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@common
+@pass_context
+def rotate_keys(call: CliContext) -> Exit:
+    """Make new encryption and signing keys, and encrypt all addresses and sessions again.
+
+    Events so far are sealed first. The keys file keeps the earlier keys, which
+    still decrypt and verify what they made. Processes with the earlier file
+    publish and deliver nothing any more: stop them before, then copy the file
+    to every machine and start them again.
+
+    \b
+    Examples:
+      policenotify rotate-keys
+    """
+    actor = call.actor
+    with call.journal() as (settings, opened):
+        opened.authorize(actor, "rotate")  # before any file changes
+        steps = []
+        try:
+            opened.audit.seal()
+        except JournalError as error:  # after an intrusion, new keys are needed all the more
+            steps.append(Text("Not sealed before the rotation: {error}", error=error))
+        newer = opened.keys.rotated(secrets.token_bytes)
+        newer.replace(settings.keys_path)
+        sealed = opened.rotate_keys(newer, actor)
+    document = {"version": newer.version, "fingerprint": newer.fingerprint, "sealed_again": sealed, "actor": actor}
+    steps += [
+        Text(
+            "Copy {keys_path} to every machine of this installation, and into the safe.", keys_path=settings.keys_path
+        ),
+        Text("Start all that publishes and delivers again, then: policenotify doctor"),
+    ]
+    head = Text(
+        "Version {version} of the keys, fingerprint {fingerprint}. {sealed} values encrypted again.",
+        version=newer.version,
+        fingerprint=newer.fingerprint,
+        sealed=sealed,
+    )
+    call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
     return Exit.OK
 
 
