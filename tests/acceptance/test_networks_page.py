@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,13 @@ import pytest
 from policenotify.cli.commands.networks import capabilities_in_words, network_info
 from policenotify.cli.output import UNVERIFIED
 from policenotify.networks.registry import OWN_PACKAGE, network, networks
-from tests.support import networks_page
+from tests.support import golden, networks_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "networks.md"
-WRITE = os.environ.get("POLICENOTIFY_NETWORKS") == "write"
 
 
 def test_the_page_shows_what_the_networks_declare() -> None:
-    there = PAGE.read_text(encoding="utf-8")
-    if WRITE:
-        PAGE.write_text(networks_page.page(there), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == networks_page.page(there)
+    golden.check(PAGE, networks_page.page(PAGE.read_text(encoding="utf-8")))
 
 
 def test_no_network_is_left_out() -> None:

@@ -163,7 +163,7 @@ def test_a_worker_is_killed(hour: Hour) -> None:
         metric=lambda: hour.metric("workers") == 0,
         log=lambda: hour.logged("policenotify worker", level="ERROR", event="worker_lost"),
         event=lambda: hour.told(EventKind.WORKER_LOST),
-        admin=lambda: "no worker runs. Start it: manage.py policenotify_worker" in hour.page("channelrow"),
+        admin=lambda: "no worker runs. Start it: manage.py policenotify worker" in hour.page("channelrow"),
         status=lambda: hour.shows(5, "NO WORKER", "policenotify drain", "policenotify worker"),
         python=lambda: publisher().status().no_worker,
     )

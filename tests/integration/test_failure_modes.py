@@ -1,12 +1,11 @@
 """Each of five networks fails in each way from the outside: what is told, what the journal holds, what readers have.
 
-The tables of `docs/explanation/failure-modes.md` are what these tests saw: `POLICENOTIFY_FAULTS=write pytest -m ''
-tests/integration/test_failure_modes.py` writes them, and else they must be the same.
+The tables of `docs/explanation/failure-modes.md` are what these tests saw: `bash .ci/run regenerate` writes them.
+Else they must be the same.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
 from policenotify.testing.servers.http import RecordedRequest
+from tests.support import golden
 from tests.support.faults import (
     BLOCKED,
     CELLS,
@@ -45,8 +45,7 @@ from tests.support.installation import accident, later
 from tests.support.patience import PATIENCE
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "explanation" / "failure-modes.md"
-WRITES: Final = os.environ.get("POLICENOTIFY_FAULTS") == "write"  # read now: no test sees the machine's settings
-MARK: Final = "<!-- what follows is written by the tests: POLICENOTIFY_FAULTS=write -->\n"
+MARK: Final = "<!-- what follows is written by: bash .ci/run regenerate -->\n"
 NAMES: Final = dict(zip(NETWORKS, ("X", "Mastodon", "Bluesky", "e-mail", "SMS"), strict=True))
 WHAT: Final = {
     "refused": "connection refused",
@@ -276,7 +275,7 @@ def _check_row(network: str, way: str, first: Receipt | JournalError, readers: i
     everybody = len(PEOPLE.get(network, "1"))
     row = [NAMES[network], said, why, then, tried, f"{_outcomes(alone)}; {readers} of {everybody} have it"]
     _seen[way, network] = f"| {' | '.join(map(str, row))} |".replace("<", "\\<")  # else it is HTML
-    if not WRITES:
+    if not golden.WRITES:
         assert _seen[way, network] in _page().get(WHAT[way], []), _seen[way, network]
 
 
@@ -328,7 +327,7 @@ def test_the_page_is_whole() -> None:
     assert tuple(TABLE | _DISK) == tuple(WHAT)
     assert {len(row) for row in TABLE.values()} == {len(NETWORKS)}
     said, mark, written = PAGE.read_text(encoding="utf-8").partition(MARK)
-    if WRITES:
+    if golden.WRITES:
         PAGE.write_text(said + mark + _whole(), encoding="utf-8")
         return
     assert f"## Overview\n\n{_glance()}\n" in written

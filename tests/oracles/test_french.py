@@ -62,7 +62,7 @@ def faults_in(*texts: str) -> list[list[Fault]]:
 def _parts_of_names() -> frozenset[str]:
     """Return the words of the names of all communes."""
     codes = ["2A", "2B", *(f"{number:02}" for number in range(1, 1000))]
-    names = [commune.name for code in codes if places.department(code) for commune in places.communes_of(code)]
+    names = [commune.name for code in codes for commune in places.communes_of(code)]
     return frozenset(_PART.findall(" ".join(names)))
 
 

@@ -11,9 +11,7 @@ from policenotify.cli.commands.networks import NetworkOption, default_as_text, n
 from policenotify.networks.registry import configure_channel, network
 from policenotify.render.locales import LOCALES
 
-BEGIN: Final = (
-    "<!-- what follows is written by POLICENOTIFY_NETWORKS=write pytest tests/acceptance/test_networks_page.py -->\n"
-)
+BEGIN: Final = "<!-- what follows is written by: bash .ci/run regenerate -->\n"
 OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "x": {"handle": "police34", "client_id": "x", "refresh_token": "x"},
     "mastodon": {"server": "https://social.example", "handle": "police", "token": "x"},

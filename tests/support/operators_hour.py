@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -264,10 +264,11 @@ class Hour:
         assert answer.status_code == 302, answer.content.decode()
 
     def status(self) -> tuple[int, str]:
-        """Run `manage.py policenotify_status`. Return its exit code and its words."""
+        """Run `manage.py policenotify status`. Return its exit code and its words."""
         out = StringIO()
         try:
-            call_command("policenotify_status", stdout=out, stderr=out)
+            with redirect_stdout(out), redirect_stderr(out):
+                call_command("policenotify", "status")
         except CommandError as error:
             return error.returncode, " ".join(out.getvalue().split())
         return 0, " ".join(out.getvalue().split())

@@ -215,7 +215,7 @@ def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
 
 def communes_in(epci: str) -> tuple[str, ...]:
     """Return the codes of the communes of an EPCI, none if it was dissolved."""
-    return tuple(commune.code for commune in places.communes_of(epci)) if places.epci(epci) else ()
+    return tuple(commune.code for commune in places.communes_of(epci))
 
 
 def parse_key(key: str) -> tuple[str, date, str] | None:

@@ -169,9 +169,15 @@ def program() -> None:
 program.context_class = Context
 
 
-def run(args: Sequence[str]) -> int:
-    """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code."""
-    call = CliContext(json="--json" in args, debug="--debug" in args)
+def run(args: Sequence[str], call: CliContext | None = None) -> int:
+    """Run a command and return its [`Exit`][policenotify.cli.exit_codes.Exit] code.
+
+    Args:
+        args: Its arguments.
+        call: The installation of an application that runs it; the journal and settings that it names are used.
+    """
+    call = call or CliContext()
+    call.json, call.debug = "--json" in args, "--debug" in args
     try:
         done = program.main(
             list(args), prog_name="policenotify", complete_var=COMPLETE_VARIABLE, obj=call, standalone_mode=False

@@ -110,9 +110,8 @@ def _by_code(prefix: str) -> Iterator[tuple[str, str]]:
     from policenotify.model import places
 
     department = prefix[:3] if prefix.startswith(("97", "98")) else prefix[:2]
-    if places.department(department):
-        matches = [commune for commune in places.communes_of(department) if commune.code.startswith(prefix)]
-        yield from ((commune.code, commune.name) for commune in matches[:_LIMIT])
+    matches = [commune for commune in places.communes_of(department) if commune.code.startswith(prefix)]
+    yield from ((commune.code, commune.name) for commune in matches[:_LIMIT])
 
 
 def _one_word(name: str) -> str:
@@ -131,8 +130,8 @@ def departments(_call: CliContext, _context: click.Context, prefix: str) -> Iter
     from policenotify.model import places
 
     for code in (*(f"{number:02}" for number in range(1, 96)), "2A", "2B", *map(str, range(971, 990))):
-        if code.startswith(prefix.upper()) and (department := places.department(code)):
-            yield code, department.name
+        if code.startswith(prefix.upper()) and (name := places.department_name(code)):
+            yield code, name
 
 
 @_values
@@ -256,9 +255,7 @@ def open_drafts(call: CliContext, _context: click.Context, prefix: str) -> Itera
 
 
 def _settings(call: CliContext) -> Settings:
-    from policenotify.settings import read_settings
-
-    return read_settings(call.settings, tolerant=True)
+    return call.read_settings()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from policenotify.cli.output import Part
+    from policenotify.delivery.event_reader import OnEvent
     from policenotify.journal.journal import Journal
     from policenotify.model.message import Message
     from policenotify.publishing.operations import Operations
@@ -69,6 +70,8 @@ class CliContext:
 
     Attributes:
         settings: The settings file; `None`: as `read_settings` finds it.
+        journal_url: The path or URL of the journal of an application that runs the command. `None`: as in the settings.
+        on_event: That application's callbacks; see `open_publisher`.
         acting: Who acts, by `--actor`.
         message: What the officer typed or named. An error report quotes its words.
         interrupted: A signal has ended the deliveries of this command before their end.
@@ -76,6 +79,8 @@ class CliContext:
     """
 
     settings: str | None = None
+    journal_url: str | None = field(default=None, repr=False)
+    on_event: Mapping[str, OnEvent] | None = None
     json: bool = False
     debug: bool = False
     acting: str | None = None
@@ -130,12 +135,18 @@ class CliContext:
         undo, self._undo_log = self._undo_log, lambda: None
         undo()
 
+    def read_settings(self) -> Settings:
+        """Read the settings, even if those of a channel are wrong."""
+        from policenotify.settings import read_settings
+
+        return read_settings(self.settings, journal=self.journal_url, tolerant=True)
+
     def publisher(self) -> Publisher:
         """Open the installation's publisher; the caller closes it. The first SIGTERM or Ctrl-C ends its deliveries."""
         from policenotify.delivery.service import ended_by_signals
         from policenotify.settings import open_publisher
 
-        publisher = open_publisher(self.settings)
+        publisher = open_publisher(self.settings, journal=self.journal_url, on_event=self.on_event)
 
         def interrupt() -> bool:
             self.interrupted = publisher.interrupt()
@@ -152,9 +163,9 @@ class CliContext:
             patience: Seconds to wait for the journal's server; `None`: the journal's default.
         """
         from policenotify.journal import open_journal
-        from policenotify.settings import may_of, read_settings
+        from policenotify.settings import may_of
 
-        settings = read_settings(self.settings, tolerant=True)
+        settings = self.read_settings()
         may = may_of(settings)
         journal = open_journal(settings.journal_url, keys=settings.load_keys(), timeout=patience)
         journal.may = may

@@ -258,12 +258,11 @@ class Feed:
 
     @property
     def open(self) -> tuple[Thread, ...]:
-        """The threads of open incidents, without those that are withdrawn whole or past their stated end."""
-        return tuple(
-            thread
-            for thread in self.current
-            if thread.status is IncidentStatus.OPEN and thread.period and not thread.period.is_past(self.now)
-        )
+        """The threads of open incidents, without those that are withdrawn whole.
+
+        One whose stated end has passed is marked, because no message has ended it, until it leaves the feeds.
+        """
+        return tuple(thread for thread in self.current if thread.status is IncidentStatus.OPEN and thread.period)
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

@@ -48,6 +48,7 @@ def _feature(feed: Feed, thread: Thread, period: Period) -> dict[str, Any]:
         "since": timestamp(period.starts_at),
         "next_update_at": _time(message.next_update_at),
         "expires": _time(period.ends_at),
+        "past_end": period.is_past(feed.now),
         "updated": timestamp(newest.published_at),
         "url": feed.site.incident_url(thread.id),
         "languages": {

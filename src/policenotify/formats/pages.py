@@ -56,7 +56,7 @@ def thread_files(feed: Feed, thread: Thread) -> Mapping[str, bytes]:
 
 def index_files(feed: Feed) -> Mapping[str, bytes]:
     """Return the first page, and the style sheet of all pages."""
-    newest = [(thread, feed.entry(thread, thread.newest)) for thread in feed.open]
+    newest = [(thread, feed.entry(thread, thread.newest), _past_end(feed, thread)) for thread in feed.open]
     index = _page("index", feed, feed.site.language, feed.title, root="", open=newest)
     return {"style.css": style_sheet(), "index.html": index}
 
@@ -65,7 +65,8 @@ def embed(feed: Feed) -> bytes:
     """Return the page for frames: the open incidents, then those that ended. It reloads itself each minute."""
     ended = [thread for thread in feed.current if thread.final and thread.items[0].message.incident]
     threads = [
-        (thread, feed.entry(thread, thread.newest), _state(thread)) for thread in (*feed.open, *ended)[:MOST_EMBEDDED]
+        (thread, feed.entry(thread, thread.newest), _state(thread), _past_end(feed, thread))
+        for thread in (*feed.open, *ended)[:MOST_EMBEDDED]
     ]
     return _page("embed", feed, feed.site.language, feed.title, root="", threads=threads)
 
@@ -130,6 +131,12 @@ def _page(name: str, feed: Feed, language: str, title: str, *, root: str = "../"
 def _state(thread: Thread) -> str:
     """Return the class of an article about a thread."""
     return {IncidentStatus.OPEN: "open", IncidentStatus.STANDALONE: ""}.get(thread.status, "over")
+
+
+def _past_end(feed: Feed, thread: Thread) -> str:
+    """Return that an open thread is past its stated end, or an empty text."""
+    is_past = thread.final is None and thread.period is not None and thread.period.is_past(feed.now)
+    return feed.site.locale(thread.newest.language).feed.past_end if is_past else ""
 
 
 def _announcement(site: Site, thread: Thread, entry: Entry) -> dict[str, object]:

@@ -123,6 +123,7 @@ class FeedPhrases(BaseModel):
         end_at: The same as a sentence, with which its text begins.
         correction: The same of one that was corrected.
         cancellation: The same of one that was cancelled.
+        past_end: What is open although its stated end has passed.
         incident: The link to the page of an incident.
     """
 
@@ -137,6 +138,7 @@ class FeedPhrases(BaseModel):
     withdrawn: str
     open_incidents: str
     no_open_incident: str
+    past_end: str
     all_messages: str
     incident: str
     feeds: str

@@ -349,7 +349,7 @@ class Location(FrozenModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        if self.commune and self.department and _department_in(self.commune) != self.department:
+        if self.commune and self.department and places.department_in(self.commune) != self.department:
             raise ValueError(
                 at_place(
                     "department",
@@ -384,7 +384,7 @@ class Location(FrozenModel):
             if self.road and "road" not in changes:
                 changes["road"] = _without_position(self.road)
         if self.commune and not self.department and "commune" in changes:
-            changes["department"] = _department_in(self.commune)
+            changes["department"] = places.department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
         changes["area"] = self.area.snapped(at_most) if self.area else None
         changes["polyline"] = self.polyline.snapped(at_most) if self.polyline else None
@@ -402,10 +402,6 @@ def _without_numbers(words: str) -> str | None:
     from policenotify.text.house_numbers import remove_house_numbers  # noqa: PLC0415 - many expressions, few users
 
     return remove_house_numbers(words).text or None
-
-
-def _department_in(commune: str) -> str:
-    return commune[:3] if commune.startswith(("97", "98")) else commune[:2]
 
 
 # Words that may hold a house number.

@@ -1,8 +1,8 @@
 """Communes, departments and EPCI of France, as INSEE codes and names them.
 
-The *Code officiel géographique* (COG) of one year is part of the package, and no server is asked. The key of a place is
-its **code**, always text: `"01001"`, `"2A004"`, `"97411"`. A name is not a key: twelve communes are named
-Sainte-Colombe.
+The *Code officiel géographique* (COG) of one year is part of the package, as a read-only SQLite file, and no server is
+asked. The key of a place is its **code**, always text: `"01001"`, `"2A004"`, `"97411"`. A name is not a key: twelve
+communes are named Sainte-Colombe.
 
 ```python
 >>> find("Montpellier").code
@@ -15,8 +15,8 @@ True
 ```
 
 For a code that the COG has dropped, `commune` returns `None`. But an incident may stay open over the first of January,
-when communes merge, and its end goes to the readers of its opening. So `department_of` and `contains` read a dropped
-code as the commune that it was merged into.
+when communes merge, and its end goes to the readers of its opening. So `contains` and `exists` read a dropped code as
+the commune that it was merged into.
 
 `data/SOURCE.md`, beside the data, lists the sources, their licence and the omissions.
 """
@@ -39,15 +39,11 @@ from policenotify.translation import Text
 __all__ = [
     "COG_YEAR",
     "Commune",
-    "Department",
-    "Epci",
     "commune",
     "communes_named",
     "communes_of",
     "contains",
-    "department",
-    "department_of",
-    "epci",
+    "department_name",
     "exists",
     "find",
     "suggest",
@@ -59,14 +55,6 @@ COG_YEAR: Final = 2026
 Kind = Literal["COM", "ARM", "COMD", "COMA"]
 """The kind of a commune's code (COG, variable TYPECOM): `COM` a commune, `ARM` an *arrondissement municipal* (of Paris,
 Lyon or Marseille), `COMD` a *commune déléguée*, `COMA` a *commune associée*."""
-
-# INSEE, COG: two characters name the department (20 was Corsica until 1976), or three overseas.
-_TWO: Final = r"0[1-9]|1\d|2[1-9AB]|[3-8]\d|9[0-5]"
-_AREA_FORMS: Final = {"commune": rf"(?:{_TWO})\d{{3}}|9[78]\d{{3}}", "epci": r"\d{9}", "dept": rf"{_TWO}|9[78]\d"}
-_AREA_EXAMPLES: Final = {"commune": "commune:34172", "epci": "epci:243400017", "dept": "dept:34"}
-
-_KEY: Final = "code IN (SELECT code FROM name WHERE key LIKE ?)"
-_POSTCODE: Final = "' ' || postcodes || ' ' LIKE ?"
 
 _SHOWN: Final = 60  # characters of what was typed, in an error
 _NAMED: Final = 15  # communes that an error lists; more do not fit on a screen
@@ -98,23 +86,6 @@ class Commune:
     postcodes: tuple[str, ...]
     population: int | None
     part_of: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Department:
-    """A department or an overseas collectivity, with the **name** of its region."""
-
-    code: str
-    name: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class Epci:
-    """An *EPCI à fiscalité propre*, or the Métropole de Lyon, as the DGCL names it."""
-
-    code: str
-    name: str
 
 
 def find(name_or_code: str, department: str | None = None) -> Commune:
@@ -154,27 +125,25 @@ def commune(code: str) -> Commune | None:
     return next(_communes("code = ?", code), None)
 
 
-def department(code: str) -> Department | None:
-    """Return the department or overseas collectivity with this code."""
-    return next((Department(*row) for row in _rows("SELECT * FROM department WHERE code = ?", code)), None)
-
-
-def epci(code: str) -> Epci | None:
-    """Return the EPCI with this SIREN."""
-    return next((Epci(*row) for row in _rows("SELECT * FROM epci WHERE code = ?", code)), None)
+def department_name(code: str) -> str | None:
+    """Return the name of the department or overseas collectivity with this code."""
+    return next((name for (name,) in _rows("SELECT name FROM department WHERE code = ?", code)), None)
 
 
 def communes_named(name: str, department: str | None = None) -> tuple[Commune, ...]:
-    """Return all communes of this name.
+    """Return all communes of this name, parts of communes last.
 
-    Case, accents, hyphens, apostrophes and `St` for `Saint` make no difference.
-
-    A merged commune is also found by the name of its seat if the seat has no code of its own
-    (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or `(Campagne)`. For the
-    beginning of a name, or a misspelt one, use `suggest`. Communes come before parts of communes.
+    Case, accents, hyphens, apostrophes and `St` for `Saint` make no difference. A merged commune is also found by the
+    name of its seat (`Bellegarde-sur-Valserine` finds Valserhône), and the two Château-Chinon without `(Ville)` or
+    `(Campagne)`. For the beginning of a name, or a misspelt one, use `suggest`.
     """
     condition = "code IN (SELECT code FROM name WHERE key = ?) ORDER BY kind != 'COM', code"
     return tuple(_communes(condition, fold(name), department))
+
+
+def is_name(text: str) -> bool:
+    """Return True for the name of a commune, as `communes_named` finds it."""
+    return bool(communes_named(text))
 
 
 def is_shared(name: str) -> bool:
@@ -182,92 +151,49 @@ def is_shared(name: str) -> bool:
     return sum(place.name == name and place.kind == "COM" for place in communes_named(name)) > 1
 
 
-def is_name(text: str) -> bool:
-    """Return True for the name of a commune, as `communes_named` finds it."""
-    return bool(_rows("SELECT 1 FROM name WHERE key = ? LIMIT 1", fold(text)))
-
-
 def suggest(name_or_code: str, department: str | None = None, limit: int = 3) -> tuple[Commune, ...]:
-    """Return the communes that a name or a code may mean.
+    """Return the communes that a name or a code may mean, the likeliest first, then the most populous.
 
     A code matches as it is, with the leading zero that a spreadsheet drops, as a postcode, or as a code that the COG
-    has dropped. If none matches, two neighbouring characters may be swapped. A name matches as a whole, by its
-    beginning (`Lyon 7`) or by some of its words (`Vedas`). If none matches, a similar name does (`Monpelier`).
-
-    The likeliest come first, then the most populous. For error texts: a name without a match may cost a tenth of a
-    second.
+    has dropped. A name matches as a whole, by its beginning (`Lyon 7`) or by some of its words (`Vedas`). If none
+    matches, a similar name does (`Monpelier`), which may cost a tenth of a second.
     """
     code, key = name_or_code.strip().upper(), fold(name_or_code)
+
+    def search(condition: str, values: Iterable[str]) -> dict[str, Commune]:
+        steps = (_communes(f"{condition} ORDER BY population DESC, code", each, department) for each in values)
+        return {place.code: place for step in steps for place in step}
+
     if re.fullmatch(r"\d[\dAB]\d{2,3}", code, re.ASCII):
         full = code.zfill(5)
-        found = _steps([("code = ?", full), (_POSTCODE, f"% {full} %"), ("code = ?", _successor(full))], department)
-        swapped = [code[:i] + code[i + 1] + code[i] + code[i + 2 :] for i in range(len(code) - 1)]
-        found = found or _steps([("instr(?, code)", " ".join(swapped))], department)
+        by_postcode = search("' ' || postcodes || ' ' LIKE ?", [f"% {full} %"])
+        found = search("code = ?", [full]) | by_postcode | search("code = ?", [_successor(full)])
     else:
-        found = _steps([(_KEY, like) for like in (key, f"{key}%", f"% {key}%") if key], department)
-        found = found or _steps([(_KEY, each) for each in _similar(key, department)], department)
+        named = "code IN (SELECT code FROM name WHERE key LIKE ?)"
+        found = search(named, (key, f"{key}%", f"% {key}%") if key else ())
+        found = found or search(named, _similar(key, department))
     return tuple(found.values())[: max(limit, 0)]
 
 
 def communes_of(code: str) -> tuple[Commune, ...]:
-    """Return the communes of a department or an EPCI, without parts of communes.
-
-    Raises:
-        ValueError: There is no such department or EPCI.
-    """
-    if not department(code) and not epci(code):
-        raise ValueError(
-            Text(
-                "{code!r} is neither a department nor an EPCI in the COG {cog_year}. Give a department's "
-                "code, such as '34', '2A' or '974', or the nine digits of an EPCI's SIREN.",
-                code=code,
-                cog_year=COG_YEAR,
-            )
-        )
+    """Return the communes of a department or an EPCI, without parts of communes. There are none of an unknown one."""
     return tuple(_communes("? IN (department, epci) AND kind = 'COM' ORDER BY code", code))
-
-
-def department_of(commune_code: str) -> str:
-    """Return the department of a commune: `"34"` for `"34172"`, `"974"` for `"97411"`.
-
-    For an unknown code, the first characters decide.
-
-    Raises:
-        ValueError: The text does not have the form of a commune's code.
-    """
-    code = _successor(_commune_code(commune_code))
-    place = commune(code)
-    return place.department if place else code[:3] if code.startswith(("97", "98")) else code[:2]
 
 
 def contains(area: str, commune_code: str) -> bool:
     """Return True if an area contains a commune, by the tables of the COG.
 
-    A commune contains its parts, but a part does not contain the whole. An area that does not exist, such as an EPCI
-    dissolved in January, contains nothing. An area is `commune:34172`, `epci:243400017` or `dept:34`.
-
-    Raises:
-        ValueError: The area is of another kind, or a code does not have the form of its kind.
+    An area is `commune:34172`, `epci:243400017` or `dept:34`. A commune contains its parts, but a part does not contain
+    the whole. An area that does not exist, such as an EPCI dissolved in January, contains nothing but itself. For an
+    unknown commune, the first characters of its code name the department.
     """
     kind, _, code = area.partition(":")
-    if kind not in _AREA_FORMS:
-        raise ValueError(
-            Text("Area {area!r} is of no kind known here. Write commune:34172, epci:243400017 or dept:34.", area=area)
-        )
-    if not re.fullmatch(_AREA_FORMS[kind], code, re.ASCII):
-        raise ValueError(
-            Text(
-                "Area {area!r} does not have the form of its kind, such as {area_examples}.",
-                area=area,
-                area_examples=_AREA_EXAMPLES[kind],
-            )
-        )
+    place = commune(_successor(commune_code))
     if kind == "dept":
-        return department_of(commune_code) == code
-    place = commune(_successor(_commune_code(commune_code)))
-    if place is None:
-        return area == f"commune:{commune_code}"
-    return place.epci == code if kind == "epci" else _successor(code) in {place.code, place.part_of}
+        return code == (place.department if place else department_in(commune_code))
+    if kind == "commune":
+        return commune_code == code or (place is not None and _successor(code) in {place.code, place.part_of})
+    return kind == "epci" and place is not None and place.epci == code
 
 
 def exists(area: str) -> bool:
@@ -278,8 +204,14 @@ def exists(area: str) -> bool:
     kind, _, code = area.partition(":")
     if kind == "commune":
         return commune(_successor(code)) is not None
-    look_up = {"epci": epci, "dept": department}.get(kind)
-    return look_up is not None and look_up(code) is not None
+    if kind == "dept":
+        return department_name(code) is not None
+    return kind == "epci" and bool(_rows("SELECT 1 FROM epci WHERE code = ?", code))
+
+
+def department_in(commune_code: str) -> str:
+    """Return the department that the first characters of a commune's code name."""
+    return commune_code[:3] if commune_code.startswith(("97", "98")) else commune_code[:2]
 
 
 def fold(name: str) -> str:
@@ -314,15 +246,6 @@ def _communes(condition: str, value: str, within: str | None = None) -> Iterator
             yield Commune(code, name, kind, department, epci, tuple(postcodes.split()), population, part_of)
 
 
-def _steps(steps: Iterable[tuple[str, str]], department: str | None) -> dict[str, Commune]:
-    """Return what several conditions find, the communes of the first before those of the next."""
-    found: dict[str, Commune] = {}
-    for condition, value in steps:
-        for place in _communes(f"{condition} ORDER BY population DESC, code", value, department):
-            found.setdefault(place.code, place)
-    return found
-
-
 def _similar(key: str, department: str | None) -> list[str]:
     rows = _rows("SELECT key, department FROM name JOIN commune USING (code) WHERE key > ?", "")
     return difflib.get_close_matches(key, {key for key, its in rows if department in {None, its}}, n=3, cutoff=0.75)
@@ -335,15 +258,3 @@ def _listed(found: Sequence[Commune]) -> str:
 def _successor(code: str) -> str:
     """Return the commune that a dropped code was merged into, or the code itself."""
     return next((code for (code,) in _rows("SELECT code FROM dropped WHERE former = ?", code)), code)
-
-
-def _commune_code(code: str) -> str:
-    if re.fullmatch(_AREA_FORMS["commune"], code, re.ASCII):
-        return code
-    raise ValueError(
-        Text(
-            "{code!r} is not the INSEE code of a commune. Give its five characters, such as 01001, 2A004 "
-            "or 97411, not a postcode.",
-            code=code,
-        )
-    )

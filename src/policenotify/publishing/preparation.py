@@ -275,13 +275,13 @@ class Preparer:
         where = message.location
         commune = places.commune(where.commune) if where and where.commune else None
         code = (where.department if where else None) or (commune.department if commune else None)
-        department = places.department(code) if code else None
+        department = places.department_name(code) if code else None
         filled = fill_defaults(
             message,
             profile,
             sender=self.sender,
             commune_name=commune.name if commune else None,
-            department_name=department.name if department else None,
+            department_name=department,
             department=code,
             incident=incident,
             history=history,

@@ -146,23 +146,26 @@ def open_publisher(
     return publisher
 
 
-def diagnose(path: str | os.PathLike[str] | None = None, *, actor: str) -> Diagnosis:
+def diagnose(path: str | os.PathLike[str] | None = None, *, journal: str | None = None, actor: str) -> Diagnosis:
     """Check an installation as `Publisher.doctor` does, even one whose publisher cannot be opened.
 
     Args:
         path: The settings file. If `None`, as `read_settings` finds it.
+        journal: The path or URL of another journal than the one in the settings.
         actor: Who checks. A blocked channel that works again is resumed in that name.
     """
-    return Diagnosis(lines=tuple(_diagnose(SettingsFile(path), path, actor)))
+    return Diagnosis(lines=tuple(_diagnose(SettingsFile(path), path, journal, actor)))
 
 
-def _diagnose(file: SettingsFile, path: str | os.PathLike[str] | None, actor: str) -> Iterator[DiagnosisLine]:
+def _diagnose(
+    file: SettingsFile, path: str | os.PathLike[str] | None, url: str | None, actor: str
+) -> Iterator[DiagnosisLine]:
     from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
     from policenotify.publishing.diagnosis import check_journal  # noqa: PLC0415 - the same
 
     yield from file.examine()
     try:
-        settings = read_settings(path, tolerant=True)
+        settings = read_settings(path, journal=url, tolerant=True)
         keys = settings.load_keys()
     except (SettingsError, UnsupportedVersion):  # a line says so already
         return

@@ -42,6 +42,7 @@ _SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (
 def read_settings(
     path: str | os.PathLike[str] | None = None,
     *,
+    journal: str | None = None,
     environ: Mapping[str, str] = os.environ,
     secrets: bool = True,
     tolerant: bool = False,
@@ -56,6 +57,8 @@ def read_settings(
     A file that others may change is refused, and so is a secret that others may read. Without *secrets* the settings
     may be open, as they are in a repository.
 
+    *journal* is the path or URL of another journal than theirs, as an application knows it.
+
     An error in a single channel or audience is an error like all others, unless *tolerant*: it is then listed in
     `Settings.faults`, and the rest is valid. An error in the file, or between its parts, is always raised.
 
@@ -68,6 +71,8 @@ def read_settings(
     if secrets and _PASSWORD.search(str(table.get("journal"))):
         _table(place, secrets=True, forbidden=PRIVATE)
     origins, problems = override(table, environ)
+    if journal is not None:
+        table["journal"] = journal
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)

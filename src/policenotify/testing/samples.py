@@ -49,14 +49,13 @@ class Sample:
         """The message with the defaults of its category and the names of its place."""
         place = self.message.location or Location()
         commune = places.commune(place.commune) if place.commune else None
-        department = place.department or (places.department_of(place.commune) if place.commune else None)
-        named = places.department(department) if department else None
+        department = place.department or (commune.department if commune else None)
         return fill_defaults(
             self.message,
             profile_of(self.message.category, PROFILES),
             sender=SENDER,
             commune_name=commune.name if commune else None,
-            department_name=named.name if named else None,
+            department_name=places.department_name(department) if department else None,
             department=department,
             incident=self.message.incident,
             history=self.history,

@@ -175,7 +175,7 @@ def test_every_line_of_its_page_runs(project: Project) -> None:
     for line in lines:
         if line.startswith("pip "):
             continue
-        if line.startswith("python manage.py policenotify_worker"):
+        if line.startswith("python manage.py policenotify drain"):
             (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")
             project.run("python say.py", DJANGO_SETTINGS_MODULE="project")
             published = True
@@ -218,7 +218,7 @@ def test_settings_that_name_a_journal_elsewhere_are_refused_and_make_none(projec
         settings.read_text("utf-8").replace('journal = "django"', 'journal = "policenotify.db"'), "utf-8"
     )
     assert "policenotify.E004" in project.run("python manage.py check", code=1)
-    told = project.run("python manage.py policenotify_stop", code=1)
+    told = project.run("python manage.py policenotify stop", code=1)
     assert told.startswith("CommandError: ")
     assert "names a journal of its own" in told
     (project.folder / "say.py").write_text(f"import django\ndjango.setup()\n{_PUBLISH}")

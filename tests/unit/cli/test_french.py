@@ -1,15 +1,12 @@
 """The command line in French: an incident, mistakes, and the help of every command.
 
-    python -m tests.unit.cli.test_french     write the golden texts again
-
-Ids, times and addresses are replaced by signs, because they differ each time.
+`bash .ci/run regenerate` writes the golden texts. Ids, times and addresses are replaced by signs, because they
+differ each time.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +15,7 @@ import pytest
 
 from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.language import language_of
+from tests.support import golden
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
 
@@ -129,20 +127,16 @@ def french(desk: Desk) -> Desk:
 @pytest.mark.usefixtures("french")
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_reads_as_its_golden_text(run: Run, name: str) -> None:
-    text, golden = spoken(run, SESSIONS[name]()), GOLDEN / f"{name}.txt"
-    if os.environ.get("WRITE_GOLDEN"):
-        golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    text, file = spoken(run, SESSIONS[name]()), GOLDEN / f"{name}.txt"
+    golden.check(file, text)
 
 
 def test_a_stored_reason_is_read_in_the_language_of_its_reader(run: Run, french: Desk) -> None:
     french.bluesky.closed = "takendown"
     french.mail.refuse_connections()
     trouble = (("publish", *ACCIDENT, "--wait", "1"), ("status",), ("drain", "--budget", "1"))
-    text, golden = spoken(run, trouble), GOLDEN / "trouble.txt"
-    if os.environ.get("WRITE_GOLDEN"):
-        golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text(encoding="utf-8")
+    text, file = spoken(run, trouble), GOLDEN / "trouble.txt"
+    golden.check(file, text)
     doctor = run("doctor").words.replace("\N{NO-BREAK SPACE}", " ")
     assert "canal presse ERREUR Le serveur de courriel est injoignable." in doctor
     assert "Quelque chose ne va pas : voir les lignes marquées ERREUR." in doctor
@@ -190,8 +184,3 @@ def test_without_settings_the_help_is_in_the_language_of_the_process(run: Run, m
 def test_another_language_of_the_process_is_english(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert "Publish an update of an incident." in run("--help").out
-
-
-if __name__ == "__main__":
-    os.environ["WRITE_GOLDEN"] = "1"
-    sys.exit(pytest.main([__file__, "-q", "-k", "golden", "-p", "no:cacheprovider"]))

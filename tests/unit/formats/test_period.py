@@ -118,23 +118,24 @@ def test_what_is_withdrawn_states_nothing() -> None:
     assert Period.of([opening.withdrawn(NOW)]) is None
 
 
-def test_what_is_past_its_stated_end_leaves_the_maps_the_roads_and_the_feeds() -> None:
+def test_what_is_past_its_stated_end_is_marked_on_maps_and_pages_and_leaves_the_roads() -> None:
     [opening] = items(PLANNED)
 
-    def shown(now: datetime) -> tuple[int, int, int, int]:
+    def shown(now: datetime) -> tuple[list[bool], int, list[int], list[int], int]:
         drawn = files(opening, now=now)
-        index = drawn["index.html"].decode()
+        pages = [drawn[name].decode() for name in ("index.html", "embed.html")]
         return (
-            len(json.loads(drawn["alerts.geojson"])["features"]),
+            [each["properties"]["past_end"] for each in json.loads(drawn["alerts.geojson"])["features"]],
             len(json.loads(drawn["cifs.json"])["incidents"]),
-            index.count('class="open"'),
+            [page.count('class="open"') for page in pages],
+            [page.count("Fin annoncée dépassée, non confirmée") for page in pages],
             drawn["feed.atom"].count(b"<entry"),
         )
 
-    assert shown(END - HOUR) == (1, 1, 1, 1)
-    assert shown(END) == (0, 1, 0, 1)
-    assert shown(END + HOUR) == (0, 0, 0, 1)
-    assert shown(END + 48 * HOUR) == (0, 0, 0, 0)
+    assert shown(END - HOUR) == ([False], 1, [1, 1], [0, 0], 1)
+    assert shown(END) == ([True], 1, [1, 1], [1, 1], 1)
+    assert shown(END + HOUR) == ([True], 0, [1, 1], [1, 1], 1)
+    assert shown(END + 48 * HOUR) == ([], 0, [0, 0], [0, 0], 0)
 
 
 def test_an_open_incident_without_a_stated_end_stays() -> None:

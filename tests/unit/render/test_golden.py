@@ -1,7 +1,6 @@
 """A page of all wordings for each category, with all its stages on all networks.
 
-The texts are in `category_texts.toml`. `python tests/unit/render/test_golden.py` writes the pages again. Review the
-difference before committing it.
+The texts are in `category_texts.toml`. `bash .ci/run regenerate` writes the pages.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from policenotify.publishing.defaults import fill_defaults
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.testing.samples import PARIS, SENDER
+from tests.support import golden
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "categories"
@@ -150,7 +150,7 @@ def _count(channel: ChannelConfig, post: Post, severity: Severity | None) -> str
 
 @pytest.mark.parametrize("category", PROFILES)
 def test_a_category_reads_as_on_its_page(category: str) -> None:
-    assert _page(category) == (PAGES / f"{category}.txt").read_text(encoding="utf-8")
+    golden.check(PAGES / f"{category}.txt", _page(category))
 
 
 @pytest.mark.parametrize("category", PROFILES)
@@ -179,13 +179,5 @@ def test_mastodon_links_every_hashtag_that_it_is_given(category: str, language: 
 
 
 def test_there_is_a_page_for_each_category_and_no_other() -> None:
-    assert sorted(page.stem for page in PAGES.iterdir()) == sorted(PROFILES)
+    golden.check_names(PAGES, PROFILES)
     assert list(TEXTS) == list(PROFILES)
-
-
-if __name__ == "__main__":
-    PAGES.mkdir(parents=True, exist_ok=True)
-    for stale in {page for page in PAGES.iterdir() if page.stem not in PROFILES}:
-        stale.unlink()
-    for one in PROFILES:
-        (PAGES / f"{one}.txt").write_text(_page(one), encoding="utf-8")

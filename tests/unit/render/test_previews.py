@@ -1,13 +1,11 @@
 """Previews of odd places, times and names, on all networks and in three languages, as golden pages.
 
-`python tests/unit/render/test_previews.py` writes the pages again. Read the difference: a desk must be able to sign
-each text unread.
+`bash .ci/run regenerate` writes the pages. Read the difference: a desk must be able to sign each text unread.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from datetime import datetime
 from functools import cache
@@ -29,6 +27,7 @@ from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.testing.samples import SENDER
+from tests.support import golden
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
 
 ROOT: Final = Path(__file__).parents[3]
@@ -86,13 +85,12 @@ def _message(case: dict[str, Any]) -> Message:
     place = message.location or Location()
     commune = places.commune(place.commune) if place.commune else None
     code = place.department or (commune.department if commune else None)
-    department = places.department(code) if code else None
     return fill_defaults(
         message,
         profile,
         sender=SENDER if code == "34" else "Police nationale",
         commune_name=commune.name if commune else None,
-        department_name=department.name if department else None,
+        department_name=places.department_name(code) if code else None,
         department=code,
         incident=message.incident,
     )
@@ -154,11 +152,11 @@ def _page(name: str) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_preview_reads_as_on_its_page(name: str) -> None:
-    assert _page(name) == (PAGES / f"{name}.txt").read_text(encoding="utf-8")
+    golden.check(PAGES / f"{name}.txt", _page(name))
 
 
 def test_there_is_a_page_for_each_preview_and_no_other() -> None:
-    assert sorted(page.stem for page in PAGES.iterdir()) == sorted(CASES)
+    golden.check_names(PAGES, CASES)
 
 
 def test_the_previews_show_every_category_and_three_languages() -> None:
@@ -166,17 +164,3 @@ def test_the_previews_show_every_category_and_three_languages() -> None:
     assert {_case(name)["category"] for name in CASES} == set(Category)
     assert {_case(name)["language"] for name in CASES} == {"fr", "en", "de"}
     assert {str(_case(name).get("stage")) for name in CASES} >= {"update", "end", "correction", "cancellation"}
-
-
-def main() -> None:
-    """Write the pages again."""
-    PAGES.mkdir(exist_ok=True)
-    for page in PAGES.iterdir():
-        page.unlink()
-    for name in CASES:
-        (PAGES / f"{name}.txt").write_text(_page(name), encoding="utf-8")
-    sys.stdout.write(f"{len(CASES)} pages\n")
-
-
-if __name__ == "__main__":
-    main()

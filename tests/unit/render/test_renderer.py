@@ -1,7 +1,7 @@
 """The wording of messages: twenty-six of them as whole pages, and the rules one by one.
 
-The pages are in `golden/wording`. After a change of wording, `python tests/unit/render/test_renderer.py` writes them.
-Read the difference: they must read as a police account writes.
+The pages are in `golden/wording`. `bash .ci/run regenerate` writes them. Read the difference: they must read as a
+police account writes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
 from policenotify.text.sms import find_losses
+from tests.support import golden
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
 KEY: Final = "0" * 64
@@ -129,17 +130,17 @@ def _page(sample: Sample) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _file(sample: Sample) -> Path:
-    return PAGES / f"{sample.id.replace('/', '-')}.txt"
+def _name(sample: Sample) -> str:
+    return sample.id.replace("/", "-")
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.id for sample in SAMPLES])
 def test_a_message_reads_as_on_its_page(sample: Sample) -> None:
-    assert _page(sample) == _file(sample).read_text(encoding="utf-8")
+    golden.check(PAGES / f"{_name(sample)}.txt", _page(sample))
 
 
 def test_there_is_a_page_for_each_message_and_no_other() -> None:
-    assert sorted(PAGES.iterdir()) == sorted(map(_file, SAMPLES))
+    golden.check_names(PAGES, list(map(_name, SAMPLES)))
     assert len(SAMPLES) == 26
 
 
@@ -1059,11 +1060,3 @@ def test_both_wordings_are_the_same_post() -> None:
     assert "Fait suite à" not in wording.reply.text
     assert wording.alone == (wording.standalone if wording.reached else wording.reply)
     assert _of(ACCIDENT).reply is None
-
-
-if __name__ == "__main__":
-    PAGES.mkdir(parents=True, exist_ok=True)
-    for stale in set(PAGES.iterdir()) - set(map(_file, SAMPLES)):
-        stale.unlink()
-    for one in SAMPLES:
-        _file(one).write_text(_page(one), encoding="utf-8")

@@ -32,7 +32,7 @@ def doctor(call: CliContext) -> Exit:
     """
     from policenotify.settings import diagnose
 
-    found = diagnose(call.settings, actor=call.actor)
+    found = diagnose(call.settings, journal=call.journal_url, actor=call.actor)
     head = [call.say(name) for name in (Text("check"), Text("state"), Text("detail"))]
     table = Table(*head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for line in found.lines:

@@ -14,7 +14,7 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import ChannelError, SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.networks.registry import NoStateStore
-from policenotify.settings import Settings, configured_channels, read_settings
+from policenotify.settings import Settings, configured_channels
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
@@ -58,7 +58,7 @@ def rebuild(call: CliContext, channel: str | None) -> Exit:
       policenotify feed rebuild
       policenotify feed rebuild alertes --json
     """
-    settings = read_settings(call.settings, tolerant=True)
+    settings = call.read_settings()
     changed: dict[str, list[str]] = {}
     problems: dict[str, AnyText] = {}
     for config in _feeds(settings, channel):

@@ -42,10 +42,9 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
     from policenotify.cli.commands.draft import draft_lines
     from policenotify.cli.results import DraftResult, ImportAnswer
     from policenotify.publishing.alerts import import_alert
-    from policenotify.settings import read_settings
 
     content = _content(alert)
-    settings = read_settings(call.settings, tolerant=True)
+    settings = call.read_settings()
     with closing(call.publisher()) as publisher:
         done = import_alert(
             publisher,

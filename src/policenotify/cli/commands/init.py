@@ -90,9 +90,8 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
         return Exit.OK
 
     from policenotify.journal.database.migrate import migrate as migrate_journal
-    from policenotify.settings import read_settings
 
-    settings = read_settings(call.settings, tolerant=True)
+    settings = call.read_settings()
     created = migrate_journal(settings.journal_url, keys=settings.load_keys(), grant_to=grant_to)
     text = Text("The journal's tables are created.")
     if not created:

@@ -280,9 +280,8 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move back.db
     """
     from policenotify.journal.database.migrate import move as move_journal
-    from policenotify.settings import read_settings
 
-    settings = read_settings(call.settings, tolerant=True)
+    settings = call.read_settings()
     with call.journal() as (_, opened):
         opened.authorize(call.actor, "move")
     to = to if "://" in to else str(Path(to).absolute())

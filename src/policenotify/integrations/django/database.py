@@ -60,7 +60,7 @@ def journal_url(alias: str) -> str:
             )
         )
     if database.vendor == "sqlite":
-        return str(database.settings_dict["NAME"])
+        return str(Path(database.settings_dict["NAME"]).absolute())
     try:
         from psycopg.pq import Conninfo  # noqa: PLC0415 - of an extra
     except ImportError as error:

@@ -118,7 +118,7 @@ def check_channels(**_more: object) -> list[Any]:
         channels, problem = configured_channels(read)
         read.load_keys()
     except PolicenotifyError as error:
-        return [checks.Warning(str(error), hint="Run: manage.py policenotify_doctor", id="policenotify.W003")]
+        return [checks.Warning(str(error), hint="Run: manage.py policenotify doctor", id="policenotify.W003")]
     found = [checks.Warning(problem, id="policenotify.W003")] if problem else []
     wrong = {channel.name: str(channel.problem) for channel in channels if channel.problem}
     return found + [_fault(name, text) for name, text in wrong.items() if name not in known]

@@ -77,7 +77,8 @@ class VisiblePost:
         breaks_lines: The network breaks long lines, so that a line break equals a space.
         id: The network's id. Empty if the fixture cannot know it.
         parents: Ids of our earlier posts that it names, from the first of its thread to the one it replies to. Networks
-            that name only the latter have one.
+            that name only the latter have one. Where a thread is a place of its own, as on Discord and Zulip, they are
+            the posts above it there.
         pictures: Alternative text and bytes of each, in order.
         reader: The recipient's address, on networks with recipients.
         whole: Every byte that reached this recipient, on networks with recipients.

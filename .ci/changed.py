@@ -1,0 +1,61 @@
+"""Print the tests that concern the files that differ from the branch `main`, one path a line.
+
+These are the changed tests, those of the packages that changed, those that import a changed module or name a changed
+file, and the tests of what every change may break: the public names, the pages and the texts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ALWAYS = ("tests/acceptance/test_*.py", "tests/unit/test_*.py", "tests/unit/cli/test_french.py")
+_READ_DATA = ("checks", "model", "render")  # the packages that read words, places and languages from files
+SERVERS = {"peers", "crash", "outside", "browser", "readers", "oracles", "benchmarks", "typing"}  # steps of their own
+
+
+def _git(*arguments: str) -> str:
+    command = ("git", *arguments)
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - git itself
+
+
+def changed() -> set[str]:
+    """Return what differs from where this branch left `main`; on `main` itself, from the commit before."""
+    base = _git("merge-base", "HEAD", "main")
+    if base == _git("rev-parse", "HEAD") and not _git("status", "--porcelain"):
+        base = "HEAD~1"
+    return {*_git("diff", "--name-only", base).split(), *_git("ls-files", "--others", "--exclude-standard").split()}
+
+
+def concerned(paths: set[str]) -> Iterator[Path]:
+    """Yield the tests of these files."""
+    for pattern in ALWAYS:
+        yield from ROOT.glob(pattern)
+    words = {word for path in paths for word in _words(Path(path))}
+    for test in sorted((ROOT / "tests").rglob("test_*.py")):
+        parts = test.relative_to(ROOT / "tests").parts
+        if SERVERS.intersection(parts) or "node_modules" in parts:
+            continue
+        text = test.read_text(encoding="utf-8")
+        if str(test.relative_to(ROOT)) in paths or any(word in text or word in str(test) for word in words):
+            yield test
+
+
+def _words(path: Path) -> Iterator[str]:
+    """Yield what a test has in its text or path that is about this file."""
+    if path.parts[:2] == ("src", "policenotify"):
+        if path.suffix != ".py":
+            yield from (f"tests/unit/{package}/" for package in _READ_DATA)
+            return
+        module = path.with_suffix("").parts[1:]
+        yield ".".join(module).removesuffix(".__init__")
+        yield f"tests/unit/{'/'.join(module[1:-1])}/" if len(module) > 2 else f"tests/unit/test_{module[-1]}.py"  # noqa: PLR2004 - the package and a module
+    elif path.parts[0] in {"examples", "tests"}:
+        yield path.stem if path.suffix == ".py" else path.name
+
+
+if __name__ == "__main__":
+    for found in sorted(set(concerned(changed()))):
+        print(found.relative_to(ROOT))
