@@ -112,12 +112,10 @@ class _Commands(click.Group):
         self.format_usage(ctx, formatter)
         _write_group(formatter, next(iter(GROUPS)))  # before all else: the first screen of a terminal
         self.format_help_text(ctx, formatter)
-        self.format_options(ctx, formatter)
-        self.format_epilog(ctx, formatter)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
         for heading in [*GROUPS][1:]:
             _write_group(formatter, heading)
+        click.Command.format_options(self, ctx, formatter)  # a group's own would list the commands once more
+        self.format_epilog(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         say = ctx.ensure_object(CliContext).say

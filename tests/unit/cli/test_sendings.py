@@ -102,7 +102,7 @@ def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk,
     [line] = shown.out.splitlines()
     assert re.match(r"[0-9a-f]{12}  held  since ", line)
     assert "@" not in line
-    assert f"Who is held: policenotify held {doubted}" in run("progress", "--once").words
+    assert f"Who is held: policenotify resolve {doubted}" in run("progress", "--once").words
     [person] = run("held", doubted, "--json").document["people"]
     assert person["outcome"] == "held"
     assert run("held", doubted, "--show-addresses").code == 2

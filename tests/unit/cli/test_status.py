@@ -377,6 +377,6 @@ def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk:
     ran = run("held")
     assert ran.code == 3
     assert "→ policenotify resolve 1 --posted" in ran.out
-    assert "→ policenotify held 2" in ran.out
+    assert "→ policenotify resolve 2" in ran.out
     assert " · 1 person\n" in ran.out
     assert [one["delivery"] for one in run("held", "--json").document["deliveries"]] == [1, 2]

@@ -12,9 +12,13 @@ from policenotify.cli import output
 from policenotify.cli.ages import age_of, check_category, selection_options
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.output import Part
 from policenotify.cli.usage import typed_reason
 from policenotify.errors import JournalError
+from policenotify.journal.database.migrate import move as move_journal
+from policenotify.journal.journal import Journal
 from policenotify.model.receipt import local_time
+from policenotify.publishing.arguments import checked_reason
 from policenotify.translation import Text
 from policenotify.validation import indented
 
@@ -31,7 +35,6 @@ def journal() -> None:
       policenotify journal verify
       policenotify journal export > events.jsonl
       policenotify journal purge --older-than 3y --dry-run
-      policenotify journal vacuum
     """
 
 
@@ -52,7 +55,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     publication (by whom, when, category and stage) and its outcomes stay, as
     do the sealed batches. The journal records who purged.
 
-    Then run: policenotify journal vacuum
+    Disk space is reclaimed at the end. On SQLite other processes wait for
+    that, for some seconds.
 
     \b
     Examples:
@@ -64,8 +68,10 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         before = age_of(older_than, opened.now())
         check_category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
+        space = None if dry_run or not (done.publications or done.drafts) else _space(opened)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
+    document["reclaimed"] = space
     lines = [
         Text.join(
             ", ",
@@ -97,6 +103,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         output.prose(head, style="bold"),
         *(output.line(indented(line)) for line in lines),
         *([output.prose(kept)] if done.kept else []),
+        *_space_lines(space),
     )
     return Exit.ATTENTION if done.kept else Exit.OK
 
@@ -122,12 +129,11 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
     Examples:
       policenotify journal erase 2026-4711 --reason "Demande 2026-12."
     """
-    from policenotify.publishing.arguments import checked_reason
-
     with call.journal() as (_, opened):
         with typed_reason():
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
+        space = _space(opened)
     head = output.line(
         Text.counted(
             "Erased: {count} publication, {recipients}, {pictures}.",
@@ -139,33 +145,10 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         "bold",
     )
     call.emit(
-        {"which": which, **asdict(done), "actor": call.actor},
+        {"which": which, **asdict(done), "actor": call.actor, "reclaimed": space},
         head,
-        output.prose(Text("Then: policenotify journal vacuum")),
+        *_space_lines(space),
     )
-    return Exit.OK
-
-
-@journal.command(
-    "vacuum",
-    short_help="Reclaim disk space after a purge.",
-    epilog=exit_codes("6 no journal, or it is in use"),
-)
-@common
-@pass_context
-def vacuum(call: CliContext) -> Exit:
-    """Reclaim disk space after a purge. Best when nothing else uses the journal.
-
-    On SQLite other processes wait meanwhile, for some seconds; on PostgreSQL they do not.
-
-    \b
-    Examples:
-      policenotify journal vacuum
-    """
-    with call.journal() as (_, opened):
-        before, after = opened.retention.vacuum()
-    text = Text("Vacuumed: {before:.1f} MB before, {after:.1f} MB now.", before=before / 1e6, after=after / 1e6)
-    call.emit({"before": before, "after": after}, output.prose(text))
     return Exit.OK
 
 
@@ -174,10 +157,9 @@ def vacuum(call: CliContext) -> Exit:
     short_help="Close and sign the events so far.",
     epilog=exit_codes(f"1 no signing keys; {_UNCHANGED}"),
 )
-@click.option("--print", "prints", is_flag=True, help="Print only the line of the last seal, to be kept elsewhere.")
 @common
 @pass_context
-def seal(call: CliContext, /, *, prints: bool) -> Exit:
+def seal(call: CliContext) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
     Keep the last line on another host, or on paper: `journal verify --against`
@@ -186,13 +168,10 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
     \b
     Examples:
       policenotify journal seal
-      policenotify journal seal --print
+      policenotify journal seal > last-seal
     """
     with call.journal() as (_, opened):
         events, line = opened.audit.seal(), opened.audit.printed_seal()
-    if prints:
-        call.answer({"events": events, "line": line}, f"{line}\n" if line else "")
-        return Exit.OK
     last = [output.line(Text("The last seal: {line}", line=line))] if line else []
     call.emit(
         {"events": events, "line": line},
@@ -203,7 +182,7 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
 
 
 @journal.command("verify", short_help="Verify that nothing was changed.", epilog=exit_codes(_UNCHANGED))
-@click.option("--against", metavar="LINE", help="The line of a seal that was kept elsewhere.")
+@click.option("--against", metavar="LINE", help="The line of a seal, or all that `journal seal` printed.")
 @common
 @pass_context
 def verify(call: CliContext, /, *, against: str | None) -> Exit:
@@ -220,7 +199,10 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
       policenotify journal verify --against "$(cat last-seal)"
     """
     with call.journal() as (_, opened):
-        batches, line = opened.audit.verify(against or ""), opened.audit.printed_seal()
+        batches, line = (
+            opened.audit.verify(against.split()[-1] if against and against.strip() else ""),
+            opened.audit.printed_seal(),
+        )
     page = [
         output.prose(
             Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
@@ -279,8 +261,6 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move postgresql://policenotify@db.example/desk
       policenotify journal move back.db
     """
-    from policenotify.journal.database.migrate import move as move_journal
-
     settings = call.read_settings()
     with call.journal() as (_, opened):
         opened.authorize(call.actor, "move")
@@ -376,6 +356,21 @@ def rotate_keys(call: CliContext) -> Exit:
     )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
     return Exit.OK
+
+
+def _space(journal: Journal) -> int | None:
+    """Reclaim disk space, and return how many bytes; `None` if other processes use the journal for too long."""
+    try:
+        before, after = journal.retention.vacuum()
+    except JournalError:
+        return None
+    return max(before - after, 0)
+
+
+def _space_lines(reclaimed: int | None) -> list[Part]:
+    if reclaimed is None:
+        return []
+    return [output.prose(Text("Reclaimed: {space:.1f} MB of disk space.", space=reclaimed / 1e6))]
 
 
 def _pictures(count: int) -> Text:
