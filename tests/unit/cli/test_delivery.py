@@ -85,7 +85,7 @@ def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
 def test_an_unknown_channel_is_met_with_the_nearest(run: Run) -> None:
     ran = run("resume", "blusky")
     assert ran.code == 1
-    assert "'blusky' is neither a channel nor a publication. Did you mean 'bluesky'?" in ran.err
+    assert "'blusky' is not a channel. Did you mean 'bluesky'?" in ran.err
 
 
 def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from policenotify.cli import completion, output
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.message import default_key, spans_of
 from policenotify.cli.options import Typed, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.results import DraftResult, DraftsAnswer, WithdrawAnswer

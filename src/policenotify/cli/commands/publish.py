@@ -14,7 +14,8 @@ from policenotify.cli.bar import shown_while_sending
 from policenotify.cli.commands.draft import show_draft, store_draft
 from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.message import default_key, first_message, next_message, spans_of
+from policenotify.cli.keys import default_key, spans_of
+from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import (
     Typed,
     delivery_options,

@@ -166,7 +166,7 @@ def _names(done: Steered) -> str:
 
 def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
     none = Text("Nothing was changed: nobody waits for it there, or it was done before.")
-    call.emit(done, output.prose(text if done.channels else none))
+    call.emit(done, output.line(text) if done.channels else output.prose(none))
     return Exit.OK
 
 
