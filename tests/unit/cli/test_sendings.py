@@ -136,7 +136,6 @@ def test_bars_are_drawn_on_a_terminal(desk: Desk, published: str) -> None:
 def test_texts_in_french(run: Run, desk: Desk, published: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
     words = " ".join(run("sending", "pause", published).out.split(" ")).replace("\n", " ")
-    once = run("sending", "progress", "--once")
     assert words == f"Suspendu sur presse. Pour reprendre\u00a0: policenotify sending resume {published} "
     assert (
         "presse (fr)\u00a0: personne pour l'instant\u00a0; suspendu par brigadier"
