@@ -101,10 +101,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from policenotify.validation import did_you_mean
-
-            hint = did_you_mean(args[0], COMMANDS, known=Text("There are"))
-            raise UsageError(Text("No such command {command!r}. {hint}", command=args[0], hint=hint))
+            near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], COMMANDS, n=1)]
+            raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)))
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest

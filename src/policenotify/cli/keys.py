@@ -36,7 +36,7 @@ def default_key(message: Message, spans: Mapping[str, str], publisher: Publisher
     """
     content = key = _content_key(message, spans)
     for number in count(2):
-        if published := publisher.publication(key):
+        if published := publisher.operations.publication(key):
             free = _is_repeated(message, published, publisher)
         else:
             draft = publisher.journal.drafts.get(key)

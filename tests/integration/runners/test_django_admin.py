@@ -133,7 +133,7 @@ def _database() -> str:
 
 def _held() -> list[int]:
     with joined() as current:
-        return [each.delivery for each in current.held()]
+        return [each.delivery for each in current.operations.held()]
 
 
 def _open(incident: str, **changes: Any) -> Any:
@@ -248,7 +248,7 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
     assert seer.post(f"{_ADMIN}/channelrow/", {"decision": "stop"}).status_code == 403
     assert _held() == [delivery]
     with joined() as current:
-        assert current.status().stopped is None
+        assert current.operations.status().stopped is None
 
 
 def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, incident: str) -> None:
@@ -659,11 +659,11 @@ def test_a_transaction_holds_the_form_and_the_decision(desk: Recording, incident
         end = FollowUpForm({"key": "end", "headline": "Fin d'intervention"}, incident=incident, stage="end")
         assert end.is_valid(), end.errors
         with joined() as current:
-            current.stop(actor="claire", reason="Compte compromis ?")
-            assert current.status().stopped
+            current.operations.stop(actor="claire", reason="Compte compromis ?")
+            assert current.operations.status().stopped
         transaction.set_rollback(True, using=database)
     with joined() as current:
-        assert current.status().stopped is None
+        assert current.operations.status().stopped is None
     assert not IncidentRow.objects.filter(pk=incident).exists()
     assert desk.posts == ()
 

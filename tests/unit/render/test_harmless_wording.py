@@ -524,7 +524,7 @@ def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: 
     assert waits.on("bluesky").unrendered
     publisher = desk.publisher([narrow, desk.by_mail()])
     publisher.drain(timedelta(seconds=10))
-    said = publisher.publication("1")
+    said = publisher.operations.publication("1")
     assert said is not None
     became = {one.language: (one.outcome, one.unrendered) for one in said if one.channel == "bluesky"}
     assert became == {"fr": (Outcome.REFUSED, False), "en": (Outcome.POSTED, False)}

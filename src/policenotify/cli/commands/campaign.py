@@ -139,7 +139,7 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
     for campaign in campaigns:
         result.problems += [
             Text("{name}: pacing.channels names {name_2!r}, which is not a channel.", name=campaign.name, name_2=name)
-            for name in sorted(set(campaign.pacing.channels) - set(publisher.channel_configs))
+            for name in sorted(set(campaign.pacing.channels) - set(publisher.installation.channel_configs))
         ]
         for variant in campaign.messages:
             label = f"{campaign.name} · {variant.name}"
@@ -185,7 +185,7 @@ def _check_calendar(campaigns: Sequence[Campaign], publisher: Publisher, result:
     """Collect what finds no place in the calendar, and what is moved."""
     from policenotify.campaigns.runner import upcoming
 
-    today = publisher.journal.now().astimezone(publisher.zone).date()
+    today = publisher.journal.now().astimezone(publisher.installation.zone).date()
     first = max(today, min(campaign.start for campaign in campaigns))
     forecast = upcoming(publisher, campaigns, first, first + _YEAR)
     result.occurrences = len(forecast)
@@ -240,7 +240,7 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
         for campaign in campaigns:
             for variant in campaign.messages:
                 if message in {None, variant.name}:
-                    result = publisher.preview(variant.message, to=campaign.to or None)
+                    result = publisher.preview(variant.message, to=campaign.to or None, count_people=True)
                     answer = preview_answer(result, publisher)
                     previews.append(CampaignPreview(campaign=campaign.name, variant=variant.name, **vars(answer)))
                     label = output.prose(f"{campaign.name} · {variant.name}", style="bold")

@@ -62,7 +62,7 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
         campaigns = load_campaigns(files, allow_missing=True)
-        first, last = _months(month, months, now.astimezone(publisher.zone).date())
+        first, last = _months(month, months, now.astimezone(publisher.installation.zone).date())
         forecast = _forecast(publisher, campaigns, first, last)
         if ics is not None:
             _write(ics, icalendar([entry for entry, _ in forecast], campaigns, now=now))

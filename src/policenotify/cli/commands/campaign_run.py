@@ -69,7 +69,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
         limit = None if wait is None else timedelta(seconds=wait)
         result = run(publisher, campaigns, actor=actor, wait=limit)
         result = replace(result, problems={**wrong, **result.problems})
-        call.emit(_answer(result), *_page(result, publisher.zone))
+        call.emit(_answer(result), *_page(result, publisher.installation.zone))
     acts = any(
         receipt.outcome in {Outcome.REFUSED, Outcome.HELD} or receipt.unrendered
         for publication in result.published
@@ -158,7 +158,7 @@ class _Rounds:
             return
         state = answer.model_dump_json(include={"waiting", "problems"})
         if answer.published or answer.skipped or state != self.printed.get("journal"):
-            self._print(answer, _page(result, self.publisher.zone))
+            self._print(answer, _page(result, self.publisher.installation.zone))
         self.printed["journal"] = state
 
     def fail(self, about: str, error: PolicenotifyError) -> None:

@@ -177,11 +177,12 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         if known is not None and known.publication is None:
             done = publisher.drafts.withdraw(known.id, actor=call.actor, reason=reason)
             return show_draft(call, done, publisher)
-        found = publisher.publication(find_publication(publisher.journal, which, publisher.zone).id)
+        zone = publisher.installation.zone
+        found = publisher.operations.publication(find_publication(publisher.journal, which, zone).id)
         assert found is not None  # noqa: S101 - it was just there
         about = list(_to_withdraw(found, publisher))
         if not yes:
-            named = Text("To withdraw it, add --yes: {about}", about=output.about(found, publisher.zone))
+            named = Text("To withdraw it, add --yes: {about}", about=output.about(found, zone))
             call.ask(about, Text("Withdraw it? yes or no"), otherwise=named)
         with typed_reason():
             publication = publisher.withdraw(found.id, actor=call.actor, reason=reason, wait=_span(wait))
@@ -190,14 +191,14 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
         text = text if left else Text("None of its posts is out.")
         answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
-        call.emit(answer, *about, output.line(text, "bold"), *output.receipts(publication, publisher.zone))
+        call.emit(answer, *about, output.line(text, "bold"), *output.receipts(publication, zone))
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
 
 
 def _to_withdraw(publication: Publication, publisher: Publisher) -> Iterator[Part]:
     """Yield which publication it is, where it may be out, and what cannot be taken back."""
-    yield output.heading(publication, publisher.zone)
-    configs = publisher.channel_configs
+    yield output.heading(publication, publisher.installation.zone)
+    configs = publisher.installation.channel_configs
     for receipt in publication:
         if receipt.outcome not in _MAY_BE_OUT or receipt.operation is Operation.DELETE:
             continue
@@ -236,8 +237,8 @@ def store_draft(
 
 def show_draft(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
     """Answer with a draft after a step, and with the receipts of its publication."""
-    published = publisher.publication(draft.publication) if draft.publication else None
-    receipts = list(output.receipts(published, publisher.zone)) if published else []
+    published = publisher.operations.publication(draft.publication) if draft.publication else None
+    receipts = list(output.receipts(published, publisher.installation.zone)) if published else []
     call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
@@ -261,17 +262,17 @@ def _span(wait: float | None) -> timedelta | None:
 
 def _as_read(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     """Yield the posts as their readers would read them, or where they read them."""
-    if draft.publication and (published := publisher.publication(draft.publication)):
-        yield from output.receipts(published, publisher.zone)
+    if draft.publication and (published := publisher.operations.publication(draft.publication)):
+        yield from output.receipts(published, publisher.installation.zone)
         return
-    preview = publisher.preview(draft.message, to=draft.to or None)
+    preview = publisher.preview(draft.message, to=draft.to or None, count_people=True)
     others = tuple(finding for finding in preview.findings if finding.code != APPROVAL_MISSING)
     yield from preview_lines(replace(preview, findings=others), publisher, allowed=True)
 
 
 def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     """Yield a draft as a person reads it: what it is, who read it, and the next command."""
-    zone, message = publisher.zone, draft.message
+    zone, message = publisher.installation.zone, draft.message
     about: AnyText = message.stage
     if message.incident:
         about = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)

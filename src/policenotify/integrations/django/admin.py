@@ -171,7 +171,9 @@ class PublicationAdmin(JournalAdmin):
     def receipts(self, row: PublicationRow) -> str:
         """Return what became of it on each channel, and who sends what waits."""
         return shown(
-            lambda current: render_to_string(f"{FOLDER}/receipts.html", {"publication": current.publication(row.pk)})
+            lambda current: render_to_string(
+                f"{FOLDER}/receipts.html", {"publication": current.operations.publication(row.pk)}
+            )
         )
 
     @admin.display(description=say_later("findings"))  # type: ignore[untyped-decorator]  # Django has no types
@@ -219,7 +221,7 @@ class HeldFilter(admin.SimpleListFilter):  # type: ignore[misc]  # Django has no
             return queryset
         try:
             with joined() as current:
-                return queryset.filter(pk__in=[each.delivery for each in current.held()])
+                return queryset.filter(pk__in=[each.delivery for each in current.operations.held()])
         except PolicenotifyError as error:
             messages.error(request, say(error))
             return queryset.none()
@@ -268,7 +270,7 @@ class DeliveryAdmin(JournalAdmin):
             outcome: list[Outcome] = []
 
             def decide(current: Publisher, row: DeliveryRow = row, outcome: list[Outcome] = outcome) -> None:
-                settled = current.resolve(row.pk, actor=request.user.get_username(), posted=posted)
+                settled = current.operations.resolve(row.pk, actor=request.user.get_username(), posted=posted)
                 outcome.append(settled.outcome)
 
             try:
@@ -389,9 +391,9 @@ class ChannelAdmin(JournalAdmin):
         }
         try:
             with joined() as current:
-                status = current.status(last=0)
-                steps = [clock_was_set(step, current.zone) for step in status.clock_steps]
-                context |= {"status": status, "channels": current.channels(), "clock_steps": steps}
+                status = current.operations.status(last=0)
+                steps = [clock_was_set(step, current.installation.zone) for step in status.clock_steps]
+                context |= {"status": status, "channels": current.operations.channels(), "clock_steps": steps}
         except PolicenotifyError as error:
             messages.error(request, say(error))
         return TemplateResponse(request, f"{FOLDER}/channels.html", context)
@@ -404,10 +406,10 @@ class ChannelAdmin(JournalAdmin):
         actor = request.user.get_username()
         try:
             if what == "stop":
-                take(lambda current: current.stop(actor=actor, reason=reason))
+                take(lambda current: current.operations.stop(actor=actor, reason=reason))
                 messages.success(request, say(Text("Everything is stopped.")))
             elif what == "resume":
-                take(lambda current: current.resume(channel, actor=actor, reason=reason))
+                take(lambda current: current.operations.resume(channel, actor=actor, reason=reason))
                 messages.success(
                     request,
                     say(

@@ -128,7 +128,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         try:
             with joined() as current:
                 self._message = self.message()
-                if current.publication(cleaned["key"]) is not None:
+                if current.operations.publication(cleaned["key"]) is not None:
                     return cleaned  # submitted again: `publish` returns the first publication
                 self.preview = current.preview(self._message, to=self.to)
         except ValidationError as error:
@@ -238,7 +238,7 @@ def _categories() -> list[tuple[str, str]]:
     Without usable settings they are the shipped ones: what is wrong is reported when the form is checked.
     """
     try:
-        profiles = publisher().profiles
+        profiles = publisher().installation.profiles
     except PolicenotifyError:
         profiles = PROFILES
     language = get_language() or "fr"
@@ -312,7 +312,7 @@ class FollowUpForm(PublishingForm):
     def message(self) -> Message:
         """See `PublishingForm.message`."""
         with joined() as current:
-            last = current.incident(self.incident)
+            last = current.operations.incident(self.incident)
         follow = {Stage.UPDATE: last.update, Stage.END: last.end, Stage.CANCELLATION: last.cancel}[self.stage]
         names = ("description", "instruction", "link", "next_update_at")
         typed = {name: value for name in names if (value := self.cleaned_data.get(name))}
