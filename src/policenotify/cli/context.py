@@ -195,6 +195,11 @@ class CliContext:
         else:
             out(printed(page, self.say))
 
+    @property
+    def can_ask(self) -> bool:
+        """True if a person at a terminal can be asked."""
+        return not self.json and is_terminal()
+
     def ask(self, page: Iterable[Part], question: Text, *, otherwise: Text) -> None:
         """Show a page on standard error, and ask whether to go on.
 
@@ -203,7 +208,7 @@ class CliContext:
         """
         from policenotify.cli.output import printed
 
-        if self.json or not is_terminal():
+        if not self.can_ask:
             raise UsageError(otherwise)
         note(printed(page, self.say))
         answer = click.prompt(self.say(question), default=self.say(Text("no")), err=True)

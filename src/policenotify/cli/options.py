@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from policenotify.cli import completion
 from policenotify.cli.context import Seconds
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.usage import UsageError
+from policenotify.cli.words import Word
 from policenotify.model.cap import Severity
 from policenotify.translation import Text
 
@@ -68,29 +67,6 @@ class FileOrDraft(click.File):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own signature
         """Return the opened file, or the id."""
         return value if isinstance(value, str) and _ULID.fullmatch(value) else super().convert(value, param, ctx)
-
-
-class OneOf(click.Choice[str]):
-    """One of several words. A typo is answered with the nearest word."""
-
-    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
-        """Return the error for a value that is none of the words."""
-        words = {word.casefold(): word for word in self.choices}
-        near = [words[word] for word in get_close_matches(str(value).casefold(), words, n=1)]
-        text = Text("{value!r} is none of {choices}.", value=str(value), choices=", ".join(self.choices))
-        raise BadParameter(
-            Text.join(" ", (text, Text("Did you mean {near!r}?", near=near[0]) if near else "")), ctx=ctx
-        )
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's own signature
-        param: click.Parameter,  # noqa: ARG002 - likewise
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
-        """Return the words that begin with what was typed, in their own case."""
-        prefix = incomplete.casefold()
-        return [CompletionItem(word) for word in self.choices if word.casefold().startswith(prefix)]
 
 
 def option_of(field: str) -> str:
@@ -158,7 +134,7 @@ _MESSAGE = (
     single_value("--source", metavar="TEXT", help="The author of what you relay: Météo-France."),
     single_value(
         "--severity",
-        type=OneOf([str(level) for level in Severity], case_sensitive=False),
+        type=Word([str(level) for level in Severity]),
         metavar="LEVEL",
         help=f"{', '.join(Severity)}.  [default: the category's]",
     ),
@@ -181,7 +157,7 @@ _MESSAGE = (
         "bases",
         metavar="WHO[:REFERENCE]",
         multiple=True,
-        help="Who agreed: prosecutor, guardian, family or consent, and its reference; may be repeated.",
+        help="Who agreed: prosecutor (parquet), guardian, family or consent, and its reference; may be repeated.",
     ),
     single_value("--language", metavar="TAG", help="Language of your texts: fr, oc, pt-BR.  [default: fr]"),
     single_value(
@@ -196,7 +172,7 @@ _OPENING = (
     single_value(
         "--category",
         metavar="CODE",
-        help="traffic_accident, fire, scam_cyber …",
+        help="fire, incendie, traffic_accident, scam_cyber …",
         shell_complete=completion.categories,
     ),
     single_value("--headline", metavar="TEXT", help="What happens, in one line."),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.support.installation import Desk
-from tests.support.shell import Run
+from tests.support.installation import INCIDENT, Desk
+from tests.support.shell import ACCIDENT, Run
 
 RULE = '\n[[approval]]\ncategories = ["witness_appeal"]\nat_least = "Severe"\n'
 APPEAL = (
@@ -133,3 +135,49 @@ def test_what_is_over_and_what_is_erased_reads_in_french(run: Run, monkeypatch: 
     assert "Effacé : 1 publication," in shown
     unknown = " ".join(run("journal", "erase", "nope", "--reason", "Demande 2026-12.").err.split())
     assert "policenotify status. Rien n'a été effacé." in unknown
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sit at a terminal, and give this answer to each question."""
+
+    def gives(text: str) -> None:
+        monkeypatch.setattr("policenotify.cli.context.is_terminal", lambda: True)
+        monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: text)
+
+    return gives
+
+
+def test_at_a_terminal_the_reader_sees_the_posts_and_is_asked(
+    run: Run, desk: Desk, answer: Callable[[str], None]
+) -> None:
+    Image.new("RGB", (40, 30)).save("rue.png")
+    typed = (*APPEAL, "--image", "rue.png", "--alt", "Une rue vide")
+    waits = run("publish", *typed, *by("claire"), "--submit", "--json").document
+    assert run("approve", waits["id"], *by("hugo")).code == 2
+    answer("non")
+    refused = run("approve", waits["id"], *by("hugo"))
+    assert (refused.code, desk.bluesky.posts) == (2, ())
+    shown = " ".join(refused.err.split())
+    for words in ("Written by claire", "bluesky · fr", "presse · fr", "Appelez le 17.", "[picture: Une rue vide]"):
+        assert words in shown
+    answer("oui")
+    done = run("approve", waits["id"], *by("hugo"))
+    assert (done.code, len(desk.bluesky.posts)) == (0, 1)
+
+
+def test_at_a_terminal_it_is_asked_what_is_withdrawn_and_what_cannot_be(
+    run: Run, desk: Desk, answer: Callable[[str], None]
+) -> None:
+    assert run("publish", *ACCIDENT).code == 0
+    assert run("update", INCIDENT, "Une voie rouverte", "--instruction", "Roulez au pas.").code == 0
+    before = len(desk.bluesky.posts)
+    answer("n")
+    refused = run("withdraw", INCIDENT, "--reason", WHY)
+    assert (refused.code, len(desk.bluesky.posts)) == (2, before)
+    shown = " ".join(refused.err.split())
+    assert f"update of {INCIDENT} · Une voie rouverte" in shown
+    assert "bluesky (fr) presse (fr) It cannot be taken back: 3 posted." in shown
+    answer("y")
+    assert run("withdraw", INCIDENT, "--reason", WHY).code == 3
+    assert len(desk.bluesky.posts) == before - 1

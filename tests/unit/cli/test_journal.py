@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 import pytest
 
-from policenotify.cli.ages import parse_age
 from policenotify.cli.commands.journal import journal
 from policenotify.cli.exit_codes import MEANINGS
+from policenotify.cli.times import parse_age
 from tests.support.installation import INCIDENT, Desk, accident
 from tests.support.shell import Earlier, Run, with_other
 from tests.unit.cli.test_help import arguments, examples
@@ -54,8 +54,8 @@ def _changed(desk: Desk) -> Iterator[sqlite3.Connection]:
         ("90d", datetime(2025, 12, 31, 12, tzinfo=UTC)),
         ("90 j", datetime(2025, 12, 31, 12, tzinfo=UTC)),
         ("2w", datetime(2026, 3, 17, 12, tzinfo=UTC)),
-        ("1m", datetime(2026, 2, 28, 12, tzinfo=UTC)),
-        ("36m", datetime(2023, 3, 31, 12, tzinfo=UTC)),
+        ("1mo", datetime(2026, 2, 28, 12, tzinfo=UTC)),
+        ("36 mois", datetime(2023, 3, 31, 12, tzinfo=UTC)),
         ("3y", datetime(2023, 3, 31, 12, tzinfo=UTC)),
         ("3A", datetime(2023, 3, 31, 12, tzinfo=UTC)),
         ("P3Y", datetime(2023, 3, 31, 12, tzinfo=UTC)),
@@ -77,6 +77,7 @@ def test_an_age_is_counted_back_in_the_calendar(typed: str, at: datetime) -> Non
         ("y", "is not an age"),
         ("-3y", "is not an age"),
         ("3h", "is not an age"),
+        ("30m", "is not an age"),  # minutes, as in a time
         ("P", "is not an age"),
         ("PT3H", "is not an age"),
         ("P1M1Y", "is not an age"),
@@ -138,7 +139,7 @@ def test_only_a_category_is_purged_and_a_misspelt_one_is_refused(run: Run, old: 
     assert run("journal", "purge", "--older-than", "3y", "--category", "fire", "--json").document["publications"] == 0
     wrong = run("journal", "purge", "--older-than", "3y", "--category", "traffic_acident")
     assert wrong.code == 2
-    assert "'traffic_acident' is not a category. Did you mean 'traffic_accident'?" in wrong.err
+    assert "'traffic_acident' is not known. Did you mean 'traffic_accident'?" in wrong.err
     done = run("journal", "purge", "--older-than", "3y", "--category", "traffic_accident", "--json").document
     assert (done["publications"], done["category"]) == (2, "traffic_accident")
 

@@ -97,7 +97,8 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
 
 
 @click.command(
-    "worker", epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 taken away")
+    "worker",
+    epilog=exit_codes("1 settings or keys wrong; 3 a post was left in doubt; 6 no journal; 7 it was taken away"),
 )
 @click.option(
     "--grace",

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import click
 
-from policenotify.cli import output
-from policenotify.cli.ages import age_of, check_category, selection_options
+from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.message import category_words
 from policenotify.cli.output import Part
+from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import typed_reason
+from policenotify.cli.words import code_of
 from policenotify.errors import JournalError
 from policenotify.journal.database.migrate import move as move_journal
 from policenotify.journal.journal import Journal
 from policenotify.model.receipt import local_time
 from policenotify.publishing.arguments import checked_reason
+from policenotify.settings import Settings, profiles_of
 from policenotify.translation import Text
 from policenotify.validation import indented
 
@@ -43,7 +46,8 @@ def journal() -> None:
     short_help="Delete the content of what is older than an age.",
     epilog=exit_codes("3 something old enough is kept: it is to be sent or held; 6 no journal"),
 )
-@selection_options(required=True)
+@click.option("--older-than", metavar="AGE", required=True, help=f"Only what was over by then: {AGE_FORMS!s}.")
+@click.option("--category", metavar="CODE", shell_complete=completion.categories, help="Only this category.")
 @click.option("--dry-run", is_flag=True, help="Show what would be purged.")
 @common
 @pass_context
@@ -66,7 +70,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     actor = call.actor
     with call.journal() as (settings, opened):
         before = age_of(older_than, opened.now())
-        check_category(category, settings, opened)
+        category = _category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
         space = None if dry_run or not (done.publications or done.drafts) else _space(opened)
         zone = settings.zone
@@ -356,6 +360,17 @@ def rotate_keys(call: CliContext) -> Exit:
     )
     call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
     return Exit.OK
+
+
+def _category(typed: str | None, settings: Settings, journal: Journal) -> str | None:
+    """Return a category by its code or name: a typo must not look like a successful purge.
+
+    Categories that occur in the journal are known: the settings may have had them once.
+    """
+    if typed is None:
+        return None
+    words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
+    return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
 
 
 def _space(journal: Journal) -> int | None:

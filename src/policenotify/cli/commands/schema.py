@@ -10,7 +10,7 @@ import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import OneOf
+from policenotify.cli.words import Word
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -132,7 +132,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
-@click.argument("name", type=OneOf(list(SCHEMAS)), metavar="NAME")
+@click.argument("name", type=Word(SCHEMAS), metavar="NAME")
 @common
 @pass_context
 def schema(call: CliContext, name: str) -> Exit:
