@@ -10,7 +10,7 @@ from policenotify.cli.exit_codes import Exit, worst
 from policenotify.cli.output import Part
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
-from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
+from policenotify.model.status import Alarm, IncidentLine, InstallationStatus
 from policenotify.publishing.status import clock_was_set, removed_channel, waiting_drafts
 from policenotify.translation import Text
 
@@ -124,7 +124,7 @@ def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
         yield output.line(waiting_drafts(status))
 
 
-def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Part]:
+def incident_lines(incident: IncidentLine, zone: tzinfo) -> Iterator[Part]:
     """Yield an incident with its place, its deadline and what to do."""
     marks = [Text("OVERDUE")] if incident.overdue else []
     marks += [Text("exercise")] if incident.exercise else []

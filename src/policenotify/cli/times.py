@@ -11,18 +11,18 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from policenotify.cli.usage import BadParameter
 from policenotify.render.locales import LOCALES
 from policenotify.text.comparison import strip_accents
-from policenotify.translation import Text, text_of
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.cli.context import CliContext
     from policenotify.cli.output import Part
-    from policenotify.cli.results import TypedTime
     from policenotify.model.message import Message
 
 # What is typed is folded first: small letters, no accents.
@@ -228,14 +228,23 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
     return sorted({local.astimezone(UTC) for local in real})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedTime:
+    """A typed time, its moment, the name of a near day, and what to check if it is another than today."""
+
+    field: str
+    typed: str
+    at: datetime
+    day: Literal["yesterday", "today", "tomorrow", ""]
+    warning: AnyText
+
+
 def typed_times(typed: Mapping[str, Any], message: Message, *, now: datetime, zone: tzinfo) -> tuple[TypedTime, ...]:
     """Return how each typed time was understood."""
     return tuple(_typed_times(typed, message, now, zone))
 
 
 def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone: tzinfo) -> Iterator[TypedTime]:
-    from policenotify.cli.results import TypedTime
-
     names: dict[int, Literal["yesterday", "today", "tomorrow"]] = {-1: "yesterday", 0: "today", 1: "tomorrow"}
     for field, option in TIMES.items():
         at: datetime | None = getattr(message, field)

@@ -17,7 +17,7 @@ from pydantic import (
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import Language
 from policenotify.model.rate import EXAMPLES, Rate
-from policenotify.text.spans import find_mentions
+from policenotify.text.links import find_mentions
 from policenotify.translation import Text
 
 OnUnknown: TypeAlias = Literal["resend", "hold"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from pydantic import AwareDatetime, computed_field
 
-from policenotify.model.documents import PublicationDocument
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus
+from policenotify.model.receipt import Publication, local_time
 from policenotify.translation import AnyText, Text
 
 QUIET = timedelta(minutes=2)
@@ -144,13 +145,17 @@ class ChannelDeliveries(FrozenModel):
     oldest_waiting: AwareDatetime | None
 
 
-class IncidentResult(FrozenModel):
-    """An incident, and whether its next message is overdue.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentLine:
+    """An incident in a list.
 
     Attributes:
-        headline: Headline of the opening.
-        due_at: When the next message is due; `None`: no more is due.
-        reminders: Number of the last reminder of that message; 0: none.
+        headline: The opening's headline.
+        place: Commune and street, or what is known of them.
+        due_at: The deadline of the next message.
+        reminders: The level of the last reminder raised for that deadline, or 0.
+        reminded_at: When it was raised.
+        overdue_seconds: How long its next message has been overdue. `None`: it is not.
     """
 
     id: str
@@ -158,13 +163,26 @@ class IncidentResult(FrozenModel):
     status: IncidentStatus
     headline: str
     place: str
-    opened_at: AwareDatetime
-    due_at: AwareDatetime | None
-    overdue: bool
-    overdue_seconds: int | None
-    reminders: int
-    reminded_at: AwareDatetime | None
+    opened_at: datetime
+    due_at: datetime | None
     exercise: bool
+    reminders: int = 0
+    reminded_at: datetime | None = None
+    overdue_seconds: int | None = None
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def overdue(self) -> bool:
+        """Whether its next message is overdue."""
+        return self.overdue_seconds is not None
+
+    def __str__(self) -> str:
+        return str(self.in_zone(UTC))
+
+    def in_zone(self, zone: tzinfo) -> Text:
+        """Return the incident in one line, with its time in *zone*."""
+        opened = Text("opened {at}", at=local_time(self.opened_at, zone))
+        return Text("{id} ({details})", id=self.id, details=Text.join(", ", (self.category, self.place, opened)))
 
 
 class SecondReading(FrozenModel):
@@ -238,13 +256,13 @@ class InstallationStatus(FrozenModel):
     deliveries: Mapping[str, ChannelDeliveries] = {}
     open_incidents: int
     overdue_incidents: int
-    incidents: tuple[IncidentResult, ...]
+    incidents: tuple[IncidentLine, ...]
     second_readings: tuple[SecondReading, ...] = ()
     overdue_readings: int = 0
     submitted_drafts: int = 0
-    publications: tuple[PublicationDocument, ...] = ()
+    publications: tuple[Publication, ...] = ()
     unfinished_count: int = 0
-    unfinished: tuple[PublicationDocument, ...] = ()
+    unfinished: tuple[Publication, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

@@ -13,7 +13,6 @@ from policenotify.errors import IncidentNotFound, JournalError, SettingsError, p
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.diagnosis import Diagnosis
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication, Receipt, local_time
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from policenotify.delivery.worker import Worker
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import IncidentLine
+    from policenotify.model.status import IncidentLine
     from policenotify.publishing.installation import SettingsSource
 
 _SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
@@ -143,7 +142,7 @@ class Operations:
         """Return a publication by its id or by your key, if there is one."""
         return self.receipts.report(name) if self.journal.publications.get(name) else None
 
-    def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
+    def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
         """Return the last publications, newest first, or all of an incident in their order.
 
         Args:

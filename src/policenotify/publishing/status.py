@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from policenotify.model.status import (
     ChannelDeliveries,
     ChannelStatus,
     ClockStep,
-    IncidentResult,
+    IncidentLine,
     InstallationStatus,
     Problem,
     SecondReading,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import ChannelSummary, IncidentLine
+    from policenotify.journal.records import ChannelSummary
     from policenotify.model.draft import Draft
 
 _NAMED = 10  # incidents in one sentence
@@ -61,7 +61,7 @@ def find_problems(channels: Iterable[ChannelConfig], had_recipients: Callable[[s
     return {name: problem for name, problem in problems.items() if problem is not None}
 
 
-def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
+def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentLine]:
     """Return the open incidents by their deadline, then the closed ones, newest first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
     results = [_incident(incident, now) for incident in incidents]
@@ -221,10 +221,9 @@ def _removed(
     return {name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - configs.keys())}
 
 
-def _incident(incident: IncidentLine, now: datetime) -> IncidentResult:
+def _incident(incident: IncidentLine, now: datetime) -> IncidentLine:
     due = incident.due_at if incident.status is IncidentStatus.OPEN else None
-    late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
-    return IncidentResult(**asdict(incident), overdue=late is not None, overdue_seconds=late)
+    return replace(incident, overdue_seconds=(now - due) // timedelta(seconds=1) if due and due <= now else None)
 
 
 def _blocked(error: Blocked) -> Problem:

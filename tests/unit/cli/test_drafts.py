@@ -153,16 +153,16 @@ def test_at_a_terminal_the_reader_sees_the_posts_and_is_asked(
 ) -> None:
     Image.new("RGB", (40, 30)).save("rue.png")
     typed = (*APPEAL, "--image", "rue.png", "--alt", "Une rue vide")
-    waits = run("publish", *typed, *by("claire"), "--submit", "--json").document
-    assert run("approve", waits["id"], *by("hugo")).code == 2
+    waits = run("publish", *typed, *by("claire"), "--submit", "--reason", WHY, "--json").document
+    assert run("approve", waits["id"], "--reason", WHY, *by("hugo")).code == 2
     answer("non")
-    refused = run("approve", waits["id"], *by("hugo"))
+    refused = run("approve", waits["id"], "--reason", WHY, *by("hugo"))
     assert (refused.code, desk.bluesky.posts) == (2, ())
     shown = " ".join(refused.err.split())
     for words in ("Written by claire", "bluesky · fr", "presse · fr", "Appelez le 17.", "[picture: Une rue vide]"):
         assert words in shown
     answer("oui")
-    done = run("approve", waits["id"], *by("hugo"))
+    done = run("approve", waits["id"], "--reason", WHY, *by("hugo"))
     assert (done.code, len(desk.bluesky.posts)) == (0, 1)
 
 

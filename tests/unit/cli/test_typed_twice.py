@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from policenotify.cli import keys
+from policenotify.journal.clock import SystemClock
 from tests.support.installation import INCIDENT, Desk
 from tests.support.shell import ACCIDENT, Run
 
@@ -67,13 +67,11 @@ def test_the_update_that_was_promised_is_news_once_it_is_due(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("publish", *ACCIDENT)
-    run(*UPDATE[:-1], "+1m")
-    with closing(desk.publisher()) as publisher:
-        message = publisher.operations.incident(INCIDENT).message
-        spans, due = {"next_update_at": "+1m"}, message.next_update_at
-        first = keys.default_key(message, spans, publisher)
-        monkeypatch.setattr(publisher.journal, "now", lambda: due)
-        assert keys.default_key(message, spans, publisher) == f"{first}-2"
+    assert [repeated(run, *UPDATE[:-1], "+2m") for _ in range(2)] == [False, True]
+    before = len(desk.bluesky.posts)
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: datetime.now(UTC) + timedelta(minutes=3))
+    assert not repeated(run, *UPDATE[:-1], "+2m")
+    assert len(desk.bluesky.posts) == before + 1
 
 
 @pytest.mark.parametrize("how", ["withdraw", "cancel"])

@@ -43,7 +43,7 @@ from policenotify.settings import (
 )
 from policenotify.text.budget import Budget, graphemes
 from policenotify.text.characters import one_line
-from policenotify.text.spans import hashtag
+from policenotify.text.links import hashtag
 from policenotify.validation import path
 from tests.support.five_networks import AheadClock
 from tests.support.installation import Desk, accident, open_desk

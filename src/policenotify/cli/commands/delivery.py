@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 
 import click
 
@@ -13,7 +14,6 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, Seconds, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part, plain
-from policenotify.cli.results import DrainAnswer
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import counted, local_time
@@ -72,6 +72,21 @@ def drain(call: CliContext, budget: float) -> Exit:
         call.emit(answer, *_drained(answer, publisher.installation.zone))
     acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or answer.held
     return Exit.ATTENTION if acts else Exit.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainAnswer:
+    """The answer of `drain`: outcomes of what waited, and what needs a person.
+
+    Attributes:
+        held: The deliveries that are held, wholly or for some people of a list.
+    """
+
+    outcomes: Mapping[Outcome, int]
+    held: tuple[int, ...]
+    next_due: datetime | None
+    blocked: tuple[str, ...]
+    channel_problems: Mapping[str, Problem]
 
 
 def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:

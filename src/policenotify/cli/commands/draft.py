@@ -17,11 +17,9 @@ from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.options import Typed, single_value
 from policenotify.cli.output import Part
-from policenotify.cli.results import DraftResult, DraftsAnswer, WithdrawAnswer
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.errors import IdempotencyConflict
 from policenotify.findings import APPROVAL_MISSING
-from policenotify.model.documents import PublicationResult
 from policenotify.model.draft import Draft, DraftState
 from policenotify.model.history import Outcome
 from policenotify.model.message import Message
@@ -142,12 +140,12 @@ def drafts(call: CliContext, /, *, draft: str | None, everything: bool) -> Exit:
         if draft is not None:
             found = publisher.drafts.get(draft)
             posts = list(_as_read(found, publisher)) if found.state.is_open and not call.json else []
-            call.emit(DraftResult.of(found), *draft_lines(found, publisher), *posts)
+            call.emit(found, *draft_lines(found, publisher), *posts)
             return Exit.OK
         known, now = publisher.drafts.list(only_open=not everything), publisher.journal.now()
         overdue = sum(one.second_due_at is not None and one.second_due_at <= now for one in known)
         page: list[Part] = [line for one in known for line in draft_lines(one, publisher)]
-        answer = DraftsAnswer(at=now, overdue=overdue, drafts=tuple(map(DraftResult.of, known)))
+        answer = {"at": now, "overdue": overdue, "drafts": known}
         call.emit(answer, *(page or [output.prose(Text("There is no draft."))]))
     return Exit.OVERDUE if overdue else Exit.OK
 
@@ -190,8 +188,12 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         left = sorted({receipt.channel for receipt in posts if receipt.outcome in _MAY_BE_OUT})
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
         text = text if left else Text("None of its posts is out.")
-        answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
-        call.emit(answer, *about, output.line(text, "bold"), *output.receipts(publication, zone))
+        call.emit(
+            {"publication": publication, "still_out": left},
+            *about,
+            output.line(text, "bold"),
+            *output.receipts(publication, zone),
+        )
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
 
 
@@ -239,7 +241,7 @@ def show_draft(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
     """Answer with a draft after a step, and with the receipts of its publication."""
     published = publisher.operations.publication(draft.publication) if draft.publication else None
     receipts = list(output.receipts(published, publisher.installation.zone)) if published else []
-    call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
+    call.emit(draft, *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -25,14 +25,13 @@ from policenotify.cli.options import (
     to_option,
 )
 from policenotify.cli.output import Part
-from policenotify.cli.results import PublishAnswer, TypedTime
-from policenotify.cli.times import confirm_times, time_lines, typed_times
+from policenotify.cli.times import TypedTime, confirm_times, time_lines, typed_times
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.errors import IdempotencyConflict
-from policenotify.model.documents import PublicationResult
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, local_time
+from policenotify.model.status import Problem
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
 
@@ -223,20 +222,16 @@ def _wait(typed: Typed) -> timedelta | None:
 
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
     channels = {receipt.channel for receipt in publication}
-    answer = PublishAnswer(
-        repeated=publication.repeated,
-        publication=PublicationResult.of(publication),
-        times=times,
-        channel_problems={
-            name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels
-        },
-    )
-    call.emit(answer, *_page(answer, publisher))
-    return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
+    problems = {name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels}
+    document = {
+        "repeated": publication.repeated, "publication": publication, "times": times, "channel_problems": problems
+    }  # fmt: skip
+    call.emit(document, *_page(publication, problems, publisher), *time_lines(times))
+    return Exit.OK if publication.ok and not problems else Exit.ATTENTION
 
 
-def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
-    publication, zone = answer.publication, publisher.installation.zone
+def _page(publication: Publication, problems: Mapping[str, Problem], publisher: Publisher) -> list[Part]:
+    zone = publisher.installation.zone
     lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
         lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
@@ -244,24 +239,20 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
-    problems = [
-        output.paragraph(text_of(problem), "! ")
-        for name, problem in answer.channel_problems.items()
-        if name not in unrendered
+    wrong_channels = [
+        output.paragraph(text_of(problem), "! ") for name, problem in problems.items() if name not in unrendered
     ]
-    head = _headline(answer, local_time(publication.at, zone))
+    head = _headline(publication, local_time(publication.at, zone))
     return [
         output.prose(head, style="bold"),
         *lines,
         *output.receipts(publication, zone),
-        *problems,
-        *time_lines(answer.times),
+        *wrong_channels,
     ]
 
 
-def _headline(answer: PublishAnswer, at: AnyText) -> AnyText:
-    publication = answer.publication
-    if answer.repeated:
+def _headline(publication: Publication, at: AnyText) -> AnyText:
+    if publication.repeated:
         return Text(
             "Already published at {at} by {actor}: nothing was published a second time. To publish the same again "
             "now, give another --key.",

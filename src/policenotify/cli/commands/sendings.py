@@ -13,7 +13,6 @@ from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
-from policenotify.cli.results import HeldAnswer
 from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
 from policenotify.model.decision import Steered
@@ -260,7 +259,7 @@ def _held_deliveries(call: CliContext) -> Exit:
             lines.append(output.paragraph(each.reason))
         how = "" if each.people else " --posted"
         lines.append(output.paragraph(f"policenotify resolve {each.delivery}{how}", "→ "))
-    call.emit(HeldAnswer(deliveries=found), *lines or [output.prose(Text("Nothing is held."))])
+    call.emit({"deliveries": found}, *lines or [output.prose(Text("Nothing is held."))])
     return Exit.ATTENTION if found else Exit.OK
 
 
