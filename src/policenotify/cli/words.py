@@ -20,7 +20,8 @@ def code_of(typed: str, words: Mapping[str, Iterable[str]], **place: Any) -> str
     Raises:
         click.BadParameter: There is none. The text names the nearest word, or all codes.
     """
-    names = {_folded(word): (code, word) for code, others in words.items() for word in (code, *others)}
+    names = {_folded(word): (code, word) for code, others in words.items() for word in others}
+    names |= {_folded(code): (code, code) for code in words}  # one code may be a word of another
     folded = _folded(typed)
     if folded in names:
         return names[folded][0]

@@ -187,7 +187,7 @@ def test_a_category_decides_whether_an_incident_is_opened(run: Run) -> None:
         (("publish", *with_other("--headline", "x" * 161)), 1, "headline (--headline): String should have at most 160"),
         (("publish", *ACCIDENT, "--language", "français"), 1, "language (--language): write a language such as fr"),
         (("publish", *with_other("--incident", "n° 4")), 1, "lifecycle.incident (--incident): write 1 to 64 letters"),
-        (("publish", *with_other("--category", "trafic_accident")), 1, "Did you mean 'traffic_accident'?"),
+        (("publish", *with_other("--category", "trafic_accident")), 2, "Did you mean 'traffic_accident'?"),
         (("publish", *ACCIDENT, "--to", "blusky"), 1, "bluesky"),
         (("publish", *ACCIDENT, "--exercise"), 1, "Nothing was sent"),
         (("update", "2026-1", "x"), 1, "There is no incident '2026-1'. No incident is open."),
