@@ -248,10 +248,10 @@ def tagged(text: str, name: str, *, is_area: bool = False) -> str | None:
     tag, links = Place(name).tag, find_links(text)
     if any(link.kind == "tag" and link.value.casefold() == tag.casefold() for link in links):
         return text
-    plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
-    parts = _WORD.findall(strip_accents(name.replace("œ", "oe").replace("Œ", "Oe")))
-    if is_area or not tag or parts[-1].casefold() not in plain.casefold():
+    parts = _WORD.findall(_spelled(strip_accents(name)))
+    if is_area or not tag or parts[-1].casefold() not in _spelled(strip_accents(text)).casefold():
         return None
+    plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
     first, *others = [{part, part.upper(), *_SHORT_FORMS.get(part, ())} for part in parts]
     article = first & _ARTICLES if others else set()
     taken = {place for link in links for place in range(link.start, link.end)}
@@ -262,6 +262,10 @@ def tagged(text: str, name: str, *, is_area: bool = False) -> str | None:
             return f"{text[:start]}#{tag}{text[end:]}"
     merged = [form for each in article for form in _MERGED.get(each, ())]
     return text if merged and _run([merged, *others]).search(plain) else None
+
+
+def _spelled(text: str) -> str:
+    return text.replace("œ", "oe").replace("Œ", "Oe")
 
 
 def _run(words: Iterable[Iterable[str]]) -> re.Pattern[str]:
