@@ -459,9 +459,8 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
     assert [(leg.channel, leg.language) for leg in seen.refusals] == [("bluesky", "fr")]
     assert [wording.target.channel for wording in seen.posts] == ["presse"]
     reason = seen.refusals[0].refused
-    assert TypeAdapter(PreviewAnswer).dump_python(preview_answer(seen, publisher), mode="json")["refusals"] == [
-        {"channel": "bluesky", "language": "fr", "reason": reason, "remedy": ""}
-    ]
+    [refusal] = TypeAdapter(PreviewAnswer).dump_python(preview_answer(seen, publisher), mode="json")["refusals"]
+    assert (refusal["channel"], refusal["language"], refusal["refused"]) == ("bluesky", "fr", reason)
     assert "the first thing to do take" in printed(preview_lines(seen, publisher))
     assert "the first thing to do take" in html(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher))
     said = publisher.publish(order, key="1", actor="desk")
