@@ -112,7 +112,7 @@ def test_a_gateway_is_slow(hour: Hour) -> None:
         status=lambda: hour.shows(3, f"policenotify resolve {delivery}"),
     )
     hour.sms.latency = 0
-    hour.press("deliveryrow", action="resolve_posted", _selected_action=delivery)
+    hour.press(f"deliveryrow/{delivery}/posted")
     hour.seen("the officer has looked", posted=hour.all_posted, status=lambda: hour.shows(0))
 
 

@@ -30,7 +30,7 @@ from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeCloc
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from tests.support.installation import accident
 from tests.support.network_options import x_options
 
@@ -302,7 +302,7 @@ def test_a_distinct_text_has_its_space_at_any_length(installation: Installation,
         assert x_weight(post.distinct) <= 280
         assert "Réf. " in post.distinct
         assert [(span.start, span.end, span.value) for span in post.distinct_spans] == [
-            (span.start, span.end, span.value) for span in spans_of(post.distinct)
+            (span.start, span.end, span.value) for span in find_links(post.distinct)
         ]
     for incident in ("I1", "I2"):
         installation.opening(incident, instruction=_words(length), link=link)

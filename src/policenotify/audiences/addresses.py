@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from zlib import crc32
 
-from policenotify.audiences.model import Audience, Row, SupportsRowCount, WrongRow
+from policenotify.audiences.model import Audience, Row, WrongRow
 from policenotify.audiences.reader import RowReader
 from policenotify.model.languages import is_same_language
 
@@ -37,11 +37,7 @@ class AddressList:
         """See `Audience.rows`."""
         for position, address in enumerate(self._addresses()):
             if position >= start:
-                yield self.reader.address(address, position=position, line=position + 1)
-
-    def most_rows(self) -> int:
-        """See `SupportsRowCount.most_rows`."""
-        return sum(1 for _ in self._addresses())
+                yield self.reader.address(address, position=position)
 
     def _addresses(self) -> Iterator[str]:
         for address in self.read():
@@ -78,22 +74,13 @@ class ChannelAudience:
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
         """See `Audience.rows`."""
-        spoken = {"": ""}
         for row in self.audience.rows(start=start):
             if isinstance(row, WrongRow):
                 yield row
-                continue
-            if row.language not in spoken:
-                spoken[row.language] = self._spoken(row.language)
-            address, language = self.spell(row.address), spoken[row.language]
-            changed = address != row.address or language != row.language
-            yield replace(row, address=address, language=language) if changed else row
-
-    def most_rows(self) -> int | None:
-        """See `SupportsRowCount.most_rows`."""
-        return self.audience.most_rows() if isinstance(self.audience, SupportsRowCount) else None
+            else:
+                yield replace(row, address=self.spell(row.address), language=self._spoken(row.language))
 
     def _spoken(self, language: str) -> str:
-        return next(
-            (own for own in self.languages if is_same_language(own, language)), "" if self.languages else language
-        )
+        if not (language and self.languages):
+            return language
+        return next((own for own in self.languages if is_same_language(own, language)), "")

@@ -37,12 +37,9 @@ class FunctionAudience:
 
     def revision(self) -> str:
         """See `Audience.revision`."""
-        revision = getattr(self.function, "revision", None)
-        if revision is None:
-            return "always"
         try:
-            return str(revision())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the same
+            return str(getattr(self.function, "revision", lambda: "always")())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail in any way
             raise self._failed(error) from None
 
     def rows(self, *, start: int = 0) -> Iterator[Row]:
@@ -59,12 +56,11 @@ class FunctionAudience:
         if isinstance(value, Subscriber | WrongRow):
             return value if seeks else replace(value, position=number)
         if isinstance(value, str):
-            return self.reader.address(value.strip(), position=number, line=number + 1)
+            return self.reader.address(value.strip(), position=number)
         if isinstance(value, Mapping):
-            position = value["position"] if seeks else number
-            return self.reader.mapping(value, position=position, line=position + 1)
+            return self.reader.mapping(value, position=value["position"] if seeks else number)
         reason = Text("is neither an address nor a mapping, but {name}.", name=type(value).__name__)
-        return WrongRow(position=number, line=number + 1, reason=reason)
+        return WrongRow(position=number, reason=reason)
 
     def _failed(self, error: BaseException) -> SettingsError:
         why = error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."

@@ -31,7 +31,7 @@ class Subscriber:
     """One row of an audience: a person, and what concerns this person.
 
     Attributes:
-        position: The row's place in its audience, from 0, rising. Expansion goes on from it.
+        position: The row's number in its audience, from 0, rising. Reading goes on from it.
         address: The mail address or telephone number. Never printed.
         key: The source's own key of the person, opaque. Empty: none.
         language: BCP 47. Empty: the channel's main language.
@@ -59,28 +59,19 @@ class WrongRow:
 
     Attributes:
         position: As for a subscriber.
-        line: The line in the file, or the number of the row, from 1, as people count.
         reason: What is wrong, without the address.
     """
 
     position: int
-    line: int
     reason: AnyText
+
+    @property
+    def line(self) -> int:
+        """The line in the file, or the number of the row, from 1, as people count."""
+        return self.position + 1
 
 
 Row: TypeAlias = Subscriber | WrongRow
-
-
-@runtime_checkable
-class SupportsRowCount(Protocol):
-    """What an audience may offer besides, so that a limit is checked without reading all of its rows."""
-
-    def most_rows(self) -> int | None:
-        """Return how many rows it has at most. Cheap: no row is made. `None`: that is not known.
-
-        Raises:
-            SettingsError: The list cannot be read.
-        """
 
 
 @runtime_checkable

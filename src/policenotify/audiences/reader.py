@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Final
 
 from policenotify.audiences.model import Consent, Row, Subscriber, WrongRow
@@ -32,6 +31,11 @@ COLUMNS: Final = (
 
 _LONGEST: Final = 320  # characters of a mail address: 64 before the @ and 255 behind it (RFC 5321, section 4.5.3.1)
 _DIGITS: Final = range(4, 16)  # digits of a number: a short code has 4 or more, ITU-T E.164 allows 15
+UNDECODED: Final = re.compile(r"[\udc80-\udcff]")
+"""What Python makes of bytes that are not UTF-8."""
+
+NOT_UTF8: Final = Text("is not UTF-8. Save the file as UTF-8 (in Excel: CSV UTF-8).")
+
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # One @ with something on both sides that is no separator of a list. The channel checks the rest.
 _MAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)*")
@@ -67,20 +71,11 @@ class RowReader:
     severity: Severity | None = None
     purpose: str = ""
 
-    def address(self, text: str, *, position: int, line: int) -> Row:
+    def address(self, text: str, *, position: int) -> Row:
         """Return the row of an address about whose person nothing is known."""
-        if wrong := self._wrong_address(text):
-            return WrongRow(position=position, line=line, reason=wrong)
-        return Subscriber(
-            position=position,
-            address=text,
-            language=self.language,
-            areas=self.areas,
-            categories=self.categories,
-            severity=self.severity,
-        )
+        return self.mapping({"address": text}, position=position)
 
-    def mapping(self, values: Mapping[str, object], *, position: int, line: int) -> Row:
+    def mapping(self, values: Mapping[str, object], *, position: int) -> Row:
         """Return the row of a mapping from some of `COLUMNS` to texts, or to lists, numbers and dates.
 
         Any other name in the mapping is ignored.
@@ -88,7 +83,7 @@ class RowReader:
         try:
             address = _text(values.get("address"))
             if wrong := self._wrong_address(address):
-                return WrongRow(position=position, line=line, reason=wrong)
+                return WrongRow(position=position, reason=wrong)
             areas, point = _areas(_joined(values.get("areas"))), _point(values.get("longitude"), values.get("latitude"))
             return Subscriber(
                 position=position,
@@ -102,7 +97,7 @@ class RowReader:
                 consent=self._consent(values),
             )
         except ValueError as error:
-            return WrongRow(position=position, line=line, reason=text_of(error))
+            return WrongRow(position=position, reason=text_of(error))
 
     def _known(self, codes: frozenset[str]) -> frozenset[str]:
         if self.known_categories and (unknown := codes.difference(self.known_categories)):
@@ -127,6 +122,8 @@ class RowReader:
         """Return what is wrong with an address, without the address."""
         if not text:
             return Text("address: is missing.")
+        if UNDECODED.search(text):
+            return NOT_UTF8
         if len(text) > _LONGEST or _UNPRINTABLE.search(text):
             return Text("address: is too long, or has characters that no address has. One line holds one address.")
         return "" if not self.checked or _MAIL.fullmatch(text) else _wrong_number(text)
@@ -163,10 +160,6 @@ def _joined(value: object) -> str:
     return " ".join(map(_text, value)) if isinstance(value, list | tuple | set | frozenset) else _text(value)
 
 
-# A list of 100,000 people has few different areas, languages and dates. A wrong value is not cached.
-
-
-@lru_cache(maxsize=1024)
 def _areas(text: str) -> tuple[str, ...]:
     areas = tuple(filter(None, _LISTED.split(text)))
     for area in areas:
@@ -185,7 +178,6 @@ def _areas(text: str) -> tuple[str, ...]:
     return areas
 
 
-@lru_cache(maxsize=1024)
 def _codes(text: str) -> frozenset[str]:
     codes = frozenset(filter(None, _LISTED.split(text)))
     if wrong := [code for code in codes if not _CATEGORY.fullmatch(code)]:
@@ -195,7 +187,6 @@ def _codes(text: str) -> frozenset[str]:
     return codes
 
 
-@lru_cache(maxsize=256)
 def _language(text: str) -> str:
     if not text:
         return ""
@@ -208,7 +199,6 @@ def _language(text: str) -> str:
     return "-".join(filter(None, (language.lower(), script.title(), region.upper())))
 
 
-@lru_cache(maxsize=64)
 def _severity(text: str) -> Severity | None:
     if not text:
         return None
@@ -249,7 +239,6 @@ def _moment(value: object) -> datetime:
     return _read_moment(_text(value))
 
 
-@lru_cache(maxsize=1024)
 def _read_moment(text: str) -> datetime:
     """Return a date in ISO 8601 or as a French spreadsheet writes it. Without an offset, it is in UTC."""
     iso = text

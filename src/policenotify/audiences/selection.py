@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from policenotify.audiences.addresses import ChannelAudience
-from policenotify.audiences.geometry import Line, Polygon, Position, distance
+from policenotify.audiences.geometry import Position, distance, distance_to_line, holds
 from policenotify.audiences.model import Audience, Consent, Subscriber, WrongRow
 from policenotify.model import places
 from policenotify.model.cap import Severity
@@ -69,8 +70,6 @@ class SubscriberFilter:
             each for each in Severity if message.stage in _WHATEVER_SEVERITY or severity.at_least(each)
         )
         self._place = None if message.location is None else _Place(message.location)
-        self._by_language: dict[str, bool] = {"": main}
-        self._by_areas: dict[tuple[str, ...], bool] = {}
 
     def concerns(self, subscriber: Subscriber) -> bool:
         """Return whether the message concerns a subscriber."""
@@ -83,21 +82,16 @@ class SubscriberFilter:
         return self._reads(subscriber.language) and self._is_there(subscriber)
 
     def _reads(self, language: str) -> bool:
-        if language not in self._by_language:
-            written = any(is_same_language(language, words.language) for words in self._message.wordings)
-            self._by_language[language] = is_same_language(language, self._language) or (self._main and not written)
-        return self._by_language[language]
+        if is_same_language(language, self._language):
+            return True
+        written = any(is_same_language(language, words.language) for words in self._message.wordings)
+        return self._main and not written
 
     def _is_there(self, subscriber: Subscriber) -> bool:
         place, areas, point = self._place, subscriber.areas, subscriber.point
         if place is None or not (areas or point):
             return True
-        if areas:
-            if areas not in self._by_areas:
-                self._by_areas[areas] = place.overlaps(areas)
-            if self._by_areas[areas] or point is None:
-                return self._by_areas[areas]
-        return point is not None and place.holds(point)
+        return (bool(areas) and place.overlaps(areas)) or (point is not None and place.holds(point))
 
 
 class _Place:
@@ -110,15 +104,13 @@ class _Place:
             finest = [f"dept:{location.department}"]
         also = [f"dept:{department}" for department in location.also_departments] if finest else []
         self._areas = (*finest, *also)
-        self._polygons: tuple[Polygon, ...] = ()
-        if location.area is not None:
-            coordinates = location.area.coordinates
-            polygons = (coordinates,) if location.area.type == "Polygon" else coordinates
-            self._polygons = tuple(map(Polygon, polygons))  # type: ignore[arg-type]  # `type` decides the depth
-        point, line = location.point, location.polyline
+        area, point, line = location.area, location.point, location.polyline
+        self._polygons: Sequence[Any] = ()
+        if area is not None:
+            self._polygons = (area.coordinates,) if area.type == "Polygon" else area.coordinates
         self._centre = None if point is None else (point.longitude, point.latitude)
         self._radius = NEARBY + ((point and point.accuracy) or 0.0)
-        self._line = None if line is None else Line(line.coordinates)
+        self._line = None if line is None else line.coordinates
 
     def overlaps(self, areas: Sequence[str]) -> bool:
         """Return whether it shares a place with one of some areas, or cannot be compared with them."""
@@ -127,14 +119,15 @@ class _Place:
     def holds(self, position: Position) -> bool:
         """Return whether a position is in it, or cannot be compared with it."""
         if self._polygons:  # what the desk has drawn decides
-            return any(polygon.holds(position) for polygon in self._polygons)
+            return any(holds(polygon, position) for polygon in self._polygons)
         if self._centre is None and self._line is None:
             return True
         if self._centre is not None and distance(self._centre, position) <= self._radius:
             return True
-        return self._line is not None and self._line.is_within(NEARBY, position)
+        return self._line is not None and distance_to_line(self._line, position) <= NEARBY
 
 
+@lru_cache(maxsize=1024)
 def overlap(area: str, other: str) -> bool:
     """Return whether two areas of the COG share a place. True if there is no such area, because it may.
 
@@ -157,13 +150,6 @@ def overlap(area: str, other: str) -> bool:
 def _covers(consent: Consent | None, category: str) -> bool:
     """Return whether a consent covers messages of a category: it names that, or no purpose."""
     return consent is not None and (not consent.purpose or category in consent.purpose.replace(",", " ").split())
-
-
-def concerns(
-    subscriber: Subscriber, message: Message, *, language: str, main: bool, needs_consent: bool = False
-) -> bool:
-    """Return whether a message in a language concerns one subscriber; see `SubscriberFilter`."""
-    return SubscriberFilter(message, language=language, main=main, needs_consent=needs_consent).concerns(subscriber)
 
 
 def select(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policenotify.audiences.model import Audience, Subscriber, SupportsRowCount, WrongRow
+from policenotify.audiences.model import Audience, Subscriber, WrongRow
 from policenotify.audiences.selection import Cursor, select
 from policenotify.model.message import Message
 
@@ -56,28 +55,7 @@ def summarize(audience: Audience) -> AudienceSummary:
     )
 
 
-def most_rows(audiences: Iterable[Audience]) -> int | None:
-    """Return how many rows some audiences have at most, without reading them. `None`: one of them does not know.
-
-    Raises:
-        SettingsError: One of them cannot be read.
-    """
-    total = 0
-    for audience in audiences:
-        rows = audience.most_rows() if isinstance(audience, SupportsRowCount) else None
-        if rows is None:
-            return None
-        total += rows
-    return total
-
-
-def count_people(
-    audiences: Sequence[Audience],
-    message: Message,
-    languages: Sequence[str],
-    *,
-    most: Callable[[Mapping[str, int], str], float] = lambda _people, _language: math.inf,
-) -> dict[str, int]:
+def count_people(audiences: Sequence[Audience], message: Message, languages: Sequence[str]) -> dict[str, int]:
     """Return how many people of some audiences a message concerns, by the language in which they get it.
 
     Who is named several times counts once.
@@ -86,8 +64,6 @@ def count_people(
         audiences: The audiences.
         message: The message as it may be public: resolved and blurred.
         languages: The languages of the posts, the main one first.
-        most: Returns how many people a language may have, given the people of the languages before it. Reading ends
-            with the first person beyond that.
 
     Raises:
         SettingsError: An audience cannot be read.
@@ -95,12 +71,10 @@ def count_people(
     seen: set[int] = set()
     people: dict[str, int] = {}
     for language in languages:
-        before, allowed = len(seen), most(people, language)
+        before = len(seen)
         for each in select(audiences, message, language=language, main=language == languages[0], start=Cursor()):
             if isinstance(each.row, Subscriber):
                 _is_new(each.row, seen)
-                if len(seen) - before > allowed:
-                    return {**people, language: len(seen) - before}
         people[language] = len(seen) - before
     return people
 

@@ -107,7 +107,7 @@ def usable(row: Subscriber | WrongRow) -> Subscriber | WrongRow:
         if isinstance(row, Subscriber):
             row.address.encode()
     except (UnicodeEncodeError, AttributeError):
-        return WrongRow(position=row.position, line=row.position + 1, reason=_UNUSABLE)
+        return WrongRow(position=row.position, reason=_UNUSABLE)
     return row
 
 

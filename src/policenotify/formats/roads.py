@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policenotify.formats.period import AFTER_END, FINAL
@@ -42,26 +41,21 @@ class RoadKind(NamedTuple):
     value: str
 
 
-_OF_ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
-    {
-        Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accident"),
-        Category.ROAD_CLOSURE: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "RoadOrCarriagewayOrLaneManagement", "roadClosed"
-        ),
-        Category.TRAFFIC_DISRUPTION: RoadKind(
-            "HAZARD", "HAZARD_ON_ROAD", "AbnormalTraffic", "unspecifiedAbnormalTraffic"
-        ),
-        Category.BOMB_DISPOSAL: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "bombSquadInAction"
-        ),
-        Category.POLICE_OPERATION: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "policeInvestigation"
-        ),
-        Category.FIRE: RoadKind("HAZARD", "HAZARD_ON_ROAD", "EnvironmentalObstruction", "seriousFire"),
-        Category.DEMONSTRATION: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "DisturbanceActivity", "demonstration"),
-        Category.PLANNED_EVENT: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "other"),
-    }
-)
+ROADS: Final[Mapping[str, RoadKind]] = {
+    Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accident"),
+    Category.ROAD_CLOSURE: RoadKind(
+        "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "RoadOrCarriagewayOrLaneManagement", "roadClosed"
+    ),
+    Category.TRAFFIC_DISRUPTION: RoadKind("HAZARD", "HAZARD_ON_ROAD", "AbnormalTraffic", "unspecifiedAbnormalTraffic"),
+    Category.BOMB_DISPOSAL: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "bombSquadInAction"),
+    Category.POLICE_OPERATION: RoadKind(
+        "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "policeInvestigation"
+    ),
+    Category.FIRE: RoadKind("HAZARD", "HAZARD_ON_ROAD", "EnvironmentalObstruction", "seriousFire"),
+    Category.DEMONSTRATION: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "DisturbanceActivity", "demonstration"),
+    Category.PLANNED_EVENT: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "other"),
+}
+"""What each category is on a road. Traffic partners never get any other."""
 
 
 class Gap(StrEnum):
@@ -84,7 +78,7 @@ def find_gap(message: Message, place: Location | None, *, points: bool) -> Gap |
     """
     if message.exercise:
         return Gap.EXERCISE
-    if message.category not in _OF_ROADS:
+    if message.category not in ROADS:
         return Gap.CATEGORY
     if place is None or place.precision not in _FINE or not (place.polyline or (points and place.point)):
         return Gap.PLACE
@@ -93,11 +87,6 @@ def find_gap(message: Message, place: Location | None, *, points: bool) -> Gap |
     if message.incident is None and message.expires_at is None:  # nothing would end it
         return Gap.END
     return None
-
-
-def road_kind(category: str) -> RoadKind | None:
-    """Return what a category is on a road, or `None` if traffic partners never get it."""
-    return _OF_ROADS.get(category)
 
 
 def is_only_a_hazard(kind: RoadKind, place: Location) -> bool:
@@ -170,7 +159,7 @@ def _road(thread: Thread, *, points: bool) -> Road | None:
     items = [item for item in thread.items if not item.withdrawn_at]
     stated = [item for item in items if item.stage not in FINAL]
     place = next((item.message.location for item in reversed(stated) if item.message.location), None)
-    kind, period = (road_kind(stated[-1].message.category) if stated else None), thread.period
+    kind, period = (ROADS.get(stated[-1].message.category) if stated else None), thread.period
     if kind is None or place is None or period is None or any(item.message.exercise for item in items):
         return None
     message = stated[-1].message.model_copy(update={"expires_at": period.ends_at})

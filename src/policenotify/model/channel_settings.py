@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -16,9 +14,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import Language
 from policenotify.model.rate import EXAMPLES, Rate
-from policenotify.text.spans import find_mentions
+from policenotify.text.links import find_mentions
 from policenotify.translation import Text
 
 OnUnknown: TypeAlias = Literal["resend", "hold"]
@@ -64,26 +63,19 @@ def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator
     severities = ("severe", "minor")  # the fields of BySeverity
     choice: dict[str, object] = {"type": "string", "enum": list(choices)}
     table = {"properties": dict.fromkeys(severities, choice), "additionalProperties": False, "minProperties": 1}
-    forms = " or ".join(f'"{each}"' for each in choices)
-    same = default.severe == default.minor
-    example = BySeverity(severe=choices[0], minor=choices[-1]) if same else default
+    wrong = Text(
+        'write {forms} for every message, or {{ severe = "{severe}", minor = "{minor}" }}',
+        forms=" or ".join(f'"{each}"' for each in choices),
+        severe=default.severe,
+        minor=default.minor,
+    )
 
     def read(value: object) -> BySeverity[str]:
         value = asdict(value) if isinstance(value, BySeverity) else value
         given = dict.fromkeys(severities, value) if isinstance(value, str) else value
-        if (
-            not isinstance(given, dict)
-            or not given
-            or not all(key in severities and each in choices for key, each in given.items())
-        ):
-            raise ValueError(
-                Text(
-                    'write {forms} for every message, or {{ severe = "{severe}", minor = "{minor}" }}',
-                    forms=forms,
-                    severe=example.severe,
-                    minor=example.minor,
-                )
-            )
+        given = given if isinstance(given, dict) else {}
+        if not given or not all(key in severities and each in choices for key, each in given.items()):
+            raise ValueError(wrong)
         return replace(default, **given)
 
     schema = WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})
@@ -121,7 +113,7 @@ AccountName = Annotated[str, AfterValidator(account_name)]
 """An account that a post may mention, with or without `@`."""
 
 
-class ChannelSettings(BaseModel):
+class ChannelSettings(FrozenModel):
     """The settings of a channel that do not depend on its network.
 
     Attributes:
@@ -142,10 +134,6 @@ class ChannelSettings(BaseModel):
         most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     network: str
     languages: tuple[Language, ...] = Field(default=("fr",), min_length=1)

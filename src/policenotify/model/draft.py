@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import computed_field
+
 from policenotify.model.message import Message
-from policenotify.text.look_alikes import fold_character
 
 _PROVIDER = re.compile(r"^[a-z][a-z0-9+.-]*:")
+_UNSEEN = frozenset({"Cc", "Cf", "Mn", "Me"})  # general categories: controls, formats, and marks such as accents
 
 
 class DraftState(StrEnum):
@@ -125,16 +128,19 @@ class Draft:
     second_due_at: datetime | None = None
     reminders: int = 0
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def revision(self) -> int:
         """The number of the newest revision."""
         return self.revisions[-1].number
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def authors(self) -> tuple[str, ...]:
         """Everybody who wrote a revision."""
         return tuple(dict.fromkeys(revision.author for revision in self.revisions))
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def approvals(self) -> tuple[str, ...]:
         """The readers whose approval of the newest revision counts: none of them an author, except in an exercise."""
@@ -148,10 +154,12 @@ class Draft:
 def person(actor: str) -> str:
     """Return what all spellings of one actor have in common, so that no one is two people.
 
-    Capitals, spaces, accents, letters of other scripts that look the same, and what names the provider of an identity
-    (`oidc:claire`) make no other person.
+    Capitals, spaces, accents, invisible signs, and what names the provider of an identity (`oidc:claire`) make no other
+    person.
     """
-    folded = " ".join("".join(map(fold_character, actor)).split())
+    plain = unicodedata.normalize("NFKD", actor).casefold()
+    shown = (each for each in plain if each.isspace() or unicodedata.category(each) not in _UNSEEN)
+    folded = " ".join("".join(shown).split())
     return _PROVIDER.sub("", folded, count=1).strip() or folded
 
 

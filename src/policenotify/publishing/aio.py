@@ -59,9 +59,11 @@ class AsyncPublisher:
     ) -> None:
         await self.close()
 
-    async def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
+    async def preview(
+        self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False
+    ) -> Preview:
         """See `Publisher.preview`."""
-        return await _call(lambda: self._publisher.preview(message, to=to))
+        return await _call(lambda: self._publisher.preview(message, to=to, count_people=count_people))
 
     async def publish(
         self,

@@ -132,8 +132,13 @@ class Publisher:
         fields = with_pictures(parsed(source), self.installation.pictures)
         return read(fields if isinstance(fields, dict) else source)
 
-    def preview(self, message: Message, *, to: Sequence[str] | None = None) -> Preview:
+    def preview(self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False) -> Preview:
         """Return exactly what `publish` would send now, without storing or sending anything.
+
+        Args:
+            message: The message.
+            to: Channels or tags, instead of those that the routes choose.
+            count_people: Also count the people whom it reaches. That reads the lists of its channels to their end.
 
         Raises:
             InvalidTransition: The stage is not allowed now in this incident.
@@ -160,7 +165,9 @@ class Publisher:
             ),
             blocked={name: why for name, why in self.operations.blocked().items() if name in names},
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients),
+            reach=tuple(find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients))
+            if count_people
+            else (),
         )
 
     @span("publish")

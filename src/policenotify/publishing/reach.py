@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_FLOOR, Decimal
-from functools import partial
+from decimal import Decimal
+from itertools import groupby
+from operator import attrgetter
+
+from pydantic import computed_field
 
 from policenotify.audiences.addresses import ChannelAudience
-from policenotify.audiences.summary import count_people, most_rows
+from policenotify.audiences.summary import count_people
 from policenotify.channel import ChannelConfig
 from policenotify.delivery.audience_reader import check_audiences
 from policenotify.errors import PolicenotifyError, Unavailable
@@ -44,6 +48,7 @@ class Reach:
     price: float | None = None
     problem: AnyText = ""
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def cost(self) -> float | None:
         """What all messages cost, in euros. `None` if the channel has no price, or no people were counted."""
@@ -92,8 +97,8 @@ def find_reach(
     posts: Iterable[RenderedPost],
     channels: Mapping[str, ChannelConfig],
     had_recipients: Callable[[str], bool],
-) -> tuple[Reach, ...]:
-    """Return the people whom the posts of a message reach. Reads the audiences of these channels to their end.
+) -> Iterator[Reach]:
+    """Yield the people whom the posts of a message reach. Reads the audiences of these channels to their end.
 
     An end, a cancellation and a correction reach the recipients of the earlier messages, who are not counted.
 
@@ -103,57 +108,62 @@ def find_reach(
         channels: The channels, by name.
         had_recipients: Returns whether a channel had people before, so that an empty list is a problem.
     """
-    return tuple(
-        reach
-        for name, messages in _messages(message, posts, channels).items()
-        for reach in _on_channel(channels[name], message, messages, had_recipients)
-    )
-
-
-def _messages(
-    message: Message, posts: Iterable[RenderedPost], channels: Mapping[str, ChannelConfig]
-) -> dict[str, dict[str, int]]:
-    """Return how many messages each person gets, by channel and language."""
-    by_channel: dict[str, dict[str, int]] = {}
+    messages: dict[str, Counter[str]] = {}
     for post in posts:
         channel = channels[post.target.channel]
         if channel.audiences and message.stage not in _FOLLOWS:
             budget = channel.capabilities.for_severity(message.severity).budget
             texts = (post.alone, *post.continuations)
-            messages = sum(budget.price(text.text) if budget.price else 1 for text in texts)
-            languages = by_channel.setdefault(channel.name, {})
-            languages[post.target.language] = languages.get(post.target.language, 0) + messages
-    return by_channel
+            count = sum(budget.price(text.text) if budget.price else 1 for text in texts)
+            messages.setdefault(channel.name, Counter())[post.target.language] += count
+    for name, by_language in messages.items():
+        people, problem = _count(channels[name], message, tuple(by_language), had_recipients)
+        for language, count in by_language.items():
+            yield Reach(
+                channel=name,
+                language=language,
+                people=people.get(language),
+                messages=count,
+                price=channels[name].price,
+                problem=problem,
+            )
 
 
-def _on_channel(
-    channel: ChannelConfig, message: Message, messages: Mapping[str, int], had_recipients: Callable[[str], bool]
-) -> Iterator[Reach]:
-    people, problem = _counted(
-        channel, had_recipients, lambda: count_people(channel.audiences, message, tuple(messages))
-    )
-    for language, count in messages.items():
-        yield Reach(
-            channel=channel.name,
-            language=language,
-            people=people.get(language),
-            messages=count,
-            price=channel.price,
-            problem=problem,
-        )
-
-
-def _counted(
-    channel: ChannelConfig, had_recipients: Callable[[str], bool], count: Callable[[], Mapping[str, int]]
+def _count(
+    channel: ChannelConfig, message: Message, languages: Sequence[str], had_recipients: Callable[[str], bool]
 ) -> tuple[Mapping[str, int], AnyText]:
-    """Return what *count* returns, and no problem, or no people, and why the audiences cannot be read."""
+    """Return the people by language, and no problem, or no people, and why the audiences cannot be read."""
     try:
         check_audiences(channel, had_recipients)
-        return count(), ""
+        return count_people(channel.audiences, message, languages), ""
     except Unavailable as error:
         return {}, error.reason
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's own function may fail, and quote an address
         return {}, error.text if isinstance(error, PolicenotifyError) else f"{type(error).__name__}."
+
+
+def check_limits(
+    message: Message,
+    posts: Iterable[RenderedPost],
+    channels: Mapping[str, ChannelConfig],
+    had_recipients: Callable[[str], bool],
+) -> Iterator[Finding]:
+    """Yield a finding for each channel on which the message would reach more people, or cost more, than it may.
+
+    Only the audiences of channels with a limit are read.
+    """
+    limited = [post for post in posts if _is_limited(channels[post.target.channel])]
+    for name, group in groupby(find_reach(message, limited, channels, had_recipients), key=attrgetter("channel")):
+        channel, reach = channels[name], list(group)
+        people = sum(each.people or 0 for each in reach)
+        # Exact, so that 3 × 0.10 is not more than 0.30.
+        cost = sum((each.people or 0) * each.messages for each in reach) * Decimal(str(channel.price or 0))
+        if reach[0].problem:
+            yield audience_uncounted(name, reach[0].problem)
+        elif channel.most_people is not None and people > channel.most_people:
+            yield audience_too_large(name, most_people=channel.most_people)
+        elif channel.most_cost is not None and cost > Decimal(str(channel.most_cost)):
+            yield audience_too_large(name, most_cost=channel.most_cost)
 
 
 def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[Text]:
@@ -161,65 +171,8 @@ def sentences(reach: Iterable[Reach], channel: str, language: str) -> Iterator[T
     return (each.text for each in reach if (each.channel, each.language) == (channel, language))
 
 
-def check_limits(
-    message: Message,
-    posts: Sequence[RenderedPost],
-    channels: Mapping[str, ChannelConfig],
-    had_recipients: Callable[[str], bool],
-) -> Iterator[Finding]:
-    """Yield a finding for each channel on which the message would reach more people, or cost more, than it may.
-
-    Only the audiences of channels with a limit are read, and only if they have more rows than the limit allows. Reading
-    ends with the first person beyond it.
-    """
-    limited = {
-        name: channel
-        for name, channel in channels.items()
-        if channel.most_people is not None or channel.most_cost is not None
-    }
-    limited_posts = [post for post in posts if post.target.channel in limited]
-    for name, messages in _messages(message, limited_posts, limited).items():
-        limit = _Limit(limited[name], messages)
-        people, problem = _counted(limited[name], had_recipients, partial(limit.count, message))
-        if problem:
-            yield audience_uncounted(name, problem)
-        elif limit.people_left(people) < 0:
-            yield audience_too_large(name, most_people=limited[name].most_people)
-        elif limit.cost_left(people) < 0:
-            yield audience_too_large(name, most_cost=limited[name].most_cost)
-
-
-class _Limit:
-    """The limits of a channel for a publication with so many messages to each person, by language."""
-
-    def __init__(self, channel: ChannelConfig, messages: Mapping[str, int]) -> None:
-        self._channel, self._messages = channel, messages
-        price = Decimal(str(channel.price or 0))  # exact, so that 3 × 0.10 is not more than 0.30
-        self._prices = {language: count * price for language, count in messages.items()}
-
-    def people_left(self, people: Mapping[str, int]) -> Decimal:
-        """Return how many more people it may reach."""
-        most = self._channel.most_people
-        return Decimal("Infinity" if most is None else most) - sum(people.values())
-
-    def cost_left(self, people: Mapping[str, int]) -> Decimal:
-        """Return how many more euros it may cost."""
-        most = self._channel.most_cost
-        cost = sum(count * self._prices[language] for language, count in people.items())
-        return Decimal("Infinity" if most is None else str(most)) - cost
-
-    def allows(self, people: Mapping[str, int], language: str) -> float:
-        """Return how many people may get it in a language, besides some in others."""
-        price = self._prices[language]
-        by_cost = self.cost_left(people) / price if price else Decimal("Infinity")
-        return float(min(self.people_left(people), by_cost.to_integral_value(ROUND_FLOOR)))
-
-    def count(self, message: Message) -> Mapping[str, int]:
-        """Return how many people get it, up to the first beyond a limit. Empty if the rows are no more than it."""
-        rows = most_rows(self._channel.audiences)
-        if rows is not None and all(rows <= self.allows({}, language) for language in self._messages):
-            return {}
-        return count_people(self._channel.audiences, message, tuple(self._messages), most=self.allows)
+def _is_limited(channel: ChannelConfig) -> bool:
+    return channel.most_people is not None or channel.most_cost is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +186,7 @@ class Preview:
         deletions: The earlier posts that would be deleted.
         blocked: The channels among them that are blocked, so that it would wait there.
         refusals: Where not even the shortest form fits, with the reason in `refused`.
-        reach: How many people it reaches on the channels that write to people. Their lists are read for it.
+        reach: How many people it reaches on the channels that write to people, if they were counted.
     """
 
     message: Message
@@ -244,6 +197,7 @@ class Preview:
     refusals: tuple[Target, ...] = ()
     reach: tuple[Reach, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def allowed(self) -> bool:
         """Whether no finding blocks."""

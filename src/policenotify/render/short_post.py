@@ -35,7 +35,7 @@ from policenotify.render.context import RenderContext
 from policenotify.render.sentences import open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.spans import hashtag, spans_of
+from policenotify.text.links import find_links, hashtag
 from policenotify.translation import Text
 
 MAX_TAGS: Final = 3
@@ -95,23 +95,6 @@ class _Content(NamedTuple):
         return f"{self.lead} {self.rest} {self.instruction}"
 
 
-class ShortPost(NamedTuple):
-    """The parts of a post, in the order of reading.
-
-    Attributes:
-        reply: A reply to our earlier posts.
-        standalone: A post that must be read alone.
-        brief: The least that may be published, where the required parts do not fit. What, where, the first thing to do,
-            and where the rest is: the link, or the name of the sender.
-        more: The link where the description is missing or incomplete: `Suite : https://…`. Empty without a link.
-    """
-
-    reply: tuple[Part, ...]
-    standalone: tuple[Part, ...]
-    brief: Callable[[], tuple[Part, ...]]
-    more: str
-
-
 @dataclass(frozen=True, eq=False)
 class Wording:
     """A message on short-post networks with the same capabilities.
@@ -122,7 +105,6 @@ class Wording:
         bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
         for_phones: Readers have it by SMS.
         signed: The post names its sender, because readers have nothing of the incident and see no account.
-        hard_spaces: The network has no-break spaces.
     """
 
     context: RenderContext
@@ -130,18 +112,23 @@ class Wording:
     bracketed: bool
     for_phones: bool
     signed: bool
-    hard_spaces: bool
 
-    def identified(self, identifier: str) -> ShortPost:
-        """Return the post with a suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty: without."""
+    def parts(self, identifier: str, *, standalone: bool) -> tuple[Part, ...]:
+        """Return the parts of a reply, or of a post that must be read alone, in the order of reading.
+
+        Args:
+            identifier: What names the incident or the post: `Réf. K7Q2M`. Empty: nothing.
+            standalone: It must be read alone.
+        """
         before, after = self._end
         suffix = (Part(identifier, name=REFERENCE, line=_Line.UNTIL),) if identifier else ()
-        end = (*before, *suffix, *after)
-        reply = (*self._body, *end)
-        standalone = (*self._body, *self._back_reference, *end) if self._back_reference else reply
-        return ShortPost(reply, standalone, lambda: self._brief(identifier), self._more if self._link else "")
+        return (*self._body, *(self._back_reference if standalone else ()), *before, *suffix, *after)
 
-    def _brief(self, identifier: str) -> tuple[Part, ...]:
+    def brief(self, identifier: str) -> tuple[Part, ...]:
+        """Return the least that may be published, where the required parts do not fit.
+
+        What, where, the first thing to do, and where the rest is: the link, or the name of the sender.
+        """
         context, content = self.context, self._content
         first = first_sentence(content.instruction)
         rest = content.instruction[len(first) :].strip()
@@ -158,6 +145,11 @@ class Wording:
             Part(identifier, name=REFERENCE, line=_Line.UNTIL),
             Part(source, line=_Line.SOURCE),
         )
+
+    @property
+    def more(self) -> str:
+        """The link where the description is missing or incomplete: `Suite : https://…`. Empty without a link."""
+        return self._more if self._link else ""
 
     @property
     def _link(self) -> str:
@@ -217,7 +209,7 @@ class Wording:
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
         tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
         text = f"{content.text} {self.context.description}"
-        spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
+        spans = find_links(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
         named = self.signed and contains_words(content.text, self.context.signature)
         before = (
@@ -239,8 +231,7 @@ class Wording:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        text = self.context.typeset(part.text) if self.hard_spaces else part.text
-        return part if text == part.text else part._replace(text=text)
+        return part._replace(text=self.context.typeset(part.text))
 
     @cached_property
     def _content(self) -> _Content:

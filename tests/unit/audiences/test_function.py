@@ -11,7 +11,7 @@ PEOPLE: list[object] = [
     "a@example.org",
     {"address": "b@example.org", "language": "en", "unknown": object()},
     Subscriber(position=70, address="c@example.org"),
-    WrongRow(position=80, line=81, reason="is not known any more."),
+    WrongRow(position=80, reason="is not known any more."),
     "",
     17,
 ]
@@ -28,9 +28,9 @@ def test_rows_of_all_kinds() -> None:
         Subscriber(position=0, address="a@example.org"),
         Subscriber(position=1, address="b@example.org", language="en"),
         Subscriber(position=2, address="c@example.org"),
-        WrongRow(position=3, line=81, reason="is not known any more."),
-        WrongRow(position=4, line=5, reason="address: is missing."),
-        WrongRow(position=5, line=6, reason="is neither an address nor a mapping, but int."),
+        WrongRow(position=3, reason="is not known any more."),
+        WrongRow(position=4, reason="address: is missing."),
+        WrongRow(position=5, reason="is neither an address nor a mapping, but int."),
     ]
     for start in range(7):
         assert list(people.rows(start=start)) == expected[start:]

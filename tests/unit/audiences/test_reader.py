@@ -13,13 +13,13 @@ READER = RowReader()
 
 
 def read(**values: object) -> Subscriber:
-    row = READER.mapping({"address": "a@example.org", **values}, position=3, line=4)
+    row = READER.mapping({"address": "a@example.org", **values}, position=3)
     assert isinstance(row, Subscriber), row
     return row
 
 
 def wrong(**values: object) -> str:
-    row = READER.mapping({"address": "a@example.org", **values}, position=3, line=4)
+    row = READER.mapping({"address": "a@example.org", **values}, position=3)
     assert isinstance(row, WrongRow), row
     assert (row.position, row.line) == (3, 4)
     return str(row.reason)
@@ -30,7 +30,7 @@ def wrong(**values: object) -> str:
     ["a@example.org", "é@exämple.org", "a+b@localhost", "+33 6 12-34.56/78", "0612345678", "3615", "(0)6 12 34 56 78"],
 )
 def test_addresses(address: str) -> None:
-    assert READER.address(address, position=0, line=1) == Subscriber(position=0, address=address)
+    assert READER.address(address, position=0) == Subscriber(position=0, address=address)
     assert read(address=f" {address} ").address == address
 
 
@@ -53,18 +53,18 @@ def test_addresses(address: str) -> None:
     ],
 )  # fmt: skip
 def test_wrong_addresses(address: str, reason: str) -> None:
-    assert READER.address(address, position=0, line=1) == WrongRow(position=0, line=1, reason=reason)
+    assert READER.address(address, position=0) == WrongRow(position=0, reason=reason)
     assert wrong(address=address) == reason
 
 
 def test_addresses_of_other_networks() -> None:
-    row = RowReader(checked=False).address("@duty:matrix.example.org", position=0, line=1)
+    row = RowReader(checked=False).address("@duty:matrix.example.org", position=0)
     assert isinstance(row, Subscriber)
 
 
 @given(st.text(max_size=30))
 def test_no_reason_holds_the_address(address: str) -> None:
-    row = READER.address(f"geheim{address}@", position=0, line=1)
+    row = READER.address(f"geheim{address}@", position=0)
     assert isinstance(row, WrongRow)
     assert "geheim" not in str(row.reason)
 
@@ -95,18 +95,18 @@ def test_a_row_with_everything() -> None:
 
 
 def test_empty_cells_are_the_defaults() -> None:
-    empty = RowReader().mapping(dict.fromkeys(COLUMNS, "") | {"address": "a@example.org"}, position=0, line=1)
+    empty = RowReader().mapping(dict.fromkeys(COLUMNS, "") | {"address": "a@example.org"}, position=0)
     assert empty == Subscriber(position=0, address="a@example.org")
     reader = RowReader(
         language="en", areas=("dept:34",), categories=frozenset({"fire"}), severity=Severity.SEVERE, purpose="fire"
     )
-    row = reader.mapping({"address": "a@example.org", "consent_at": "2026-03-14"}, position=0, line=1)
+    row = reader.mapping({"address": "a@example.org", "consent_at": "2026-03-14"}, position=0)
     assert isinstance(row, Subscriber)
     assert (row.language, row.areas, row.categories, row.severity) == (
         "en", ("dept:34",), frozenset({"fire"}), Severity.SEVERE
     )  # fmt: skip
     assert row.consent == Consent(at=datetime(2026, 3, 14, tzinfo=UTC), source="", purpose="fire")
-    assert reader.address("a@example.org", position=0, line=1) == Subscriber(
+    assert reader.address("a@example.org", position=0) == Subscriber(
         position=0,
         address="a@example.org",
         language="en",
@@ -118,7 +118,7 @@ def test_empty_cells_are_the_defaults() -> None:
 
 def test_a_position_replaces_the_default_areas() -> None:
     row = RowReader(areas=("dept:34",)).mapping(
-        {"address": "a@example.org", "longitude": "3,88", "latitude": 43.6}, position=0, line=1
+        {"address": "a@example.org", "longitude": "3,88", "latitude": 43.6}, position=0
     )
     assert isinstance(row, Subscriber)
     assert (row.areas, row.point) == ((), (3.88, 43.6))
@@ -173,15 +173,12 @@ def test_a_latitude_beyond_the_pole() -> None:
 
 def test_categories_that_the_installation_does_not_have() -> None:
     reader = RowReader(known_categories={"fire", "arrest"})
-    row = reader.mapping({"address": "a@example.org", "categories": "fires"}, position=0, line=1)
+    row = reader.mapping({"address": "a@example.org", "categories": "fires"}, position=0)
     assert row == WrongRow(
         position=0,
-        line=1,
         reason="categories: 'fires' is not a category here. Did you mean 'fire'? Known here: arrest, fire.",
     )
-    assert isinstance(
-        reader.mapping({"address": "a@example.org", "categories": "fire"}, position=0, line=1), Subscriber
-    )
+    assert isinstance(reader.mapping({"address": "a@example.org", "categories": "fire"}, position=0), Subscriber)
 
 
 def test_a_commune_that_was_merged_is_one() -> None:

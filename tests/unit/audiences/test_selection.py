@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.geometry import Position
 from policenotify.audiences.model import Consent, Subscriber, WrongRow
-from policenotify.audiences.selection import Cursor, concerns, overlap, select
+from policenotify.audiences.selection import Cursor, SubscriberFilter, overlap, select
 from policenotify.model import places
 from policenotify.model.cap import Precision, Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -27,7 +27,7 @@ def message(**values: object) -> Message:
 
 
 def gets(person: Subscriber, of: Message, *, language: str = "fr", main: bool = True, consent: bool = False) -> bool:
-    return concerns(person, of, language=language, main=main, needs_consent=consent)
+    return SubscriberFilter(of, language=language, main=main, needs_consent=consent).concerns(person)
 
 
 def at(**values: object) -> Message:

@@ -1,12 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from policenotify.audiences.addresses import ChannelAudience
-from policenotify.audiences.files import TextFile
 from policenotify.audiences.function import FunctionAudience
 from policenotify.audiences.model import WrongRow
-from policenotify.audiences.summary import AudienceSummary, count_people, most_rows, summarize
+from policenotify.audiences.summary import AudienceSummary, count_people, summarize
 from policenotify.errors import SettingsError
 from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
@@ -26,7 +23,7 @@ def test_a_summary() -> None:
         people=2,
         doubles=1,
         wrong=12,
-        first_wrong=tuple(WrongRow(position=n, line=n + 1, reason=reason) for n in range(3, 13)),
+        first_wrong=tuple(WrongRow(position=n, reason=reason) for n in range(3, 13)),
         consents=1,
     )
 
@@ -57,12 +54,6 @@ PEOPLE = (
 )
 def test_people_whom_a_message_concerns(languages: tuple[str, ...], count: dict[str, int]) -> None:
     assert count_people(PEOPLE, MESSAGE, languages) == count
-
-
-def test_rows_are_counted_if_each_audience_knows_them(tmp_path: Path) -> None:
-    (tmp_path / "press.txt").write_text("a@example.org\nb@example.org\n", encoding="utf-8")
-    known = TextFile(name="press", path=tmp_path / "press.txt")
-    assert (most_rows(()), most_rows((known, known)), most_rows((known, audience()))) == (0, 6, None)
 
 
 def test_people_who_consented() -> None:

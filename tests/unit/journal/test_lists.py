@@ -159,6 +159,20 @@ def test_a_list_that_is_cut_states_that_there_is_more_of_it(desk: Desk) -> None:
     assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
 
 
+def test_a_list_that_has_waited_keeps_no_reason_once_everyone_has_it(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    claimed = desk.take("mail")
+    begun = desk.begin(claimed)
+    wait = desk.clock.now() + timedelta(seconds=30)
+    result = AttemptResult(outcome=Outcome.WAITING, not_before=wait, reason="The server is away.", code="421")
+    desk.journal.deliveries.record_result(begun, result)
+    assert "The server is away." in str(_receipt(desk, said).reason)
+    desk.clock.pass_by(60)
+    assert _everyone(desk) == list(ALL)
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.POSTED, "", "")
+
+
 def test_a_refusal_of_the_content_is_one_for_everyone(desk: Desk) -> None:
     desk.size = 2
     said = desk.publish(channels=("mail",), people={"mail": ALL})
@@ -397,20 +411,20 @@ def test_a_list_that_was_emptied_is_an_alarm_unless_the_channel_is_retired(desk:
 
 
 def test_wrong_rows_are_counted_and_shown_and_stop_none_of_the_others(desk: Desk) -> None:
-    wrong = [WrongRow(position=0, line=line, reason="no address") for line in (3, 5, 8, 9)]
+    wrong = [WrongRow(position=line - 1, reason="no address") for line in (2, 3, 4, 5)]
     desk.publish(channels=("mail",), people={"mail": ()})
     said = desk.publish(incident="I2", channels=("mail",), people={"mail": ()})
     assert _all_of(desk, _maker(desk, ListedPeople([A, *wrong, B]), size=1)) == [A, B] * 2
     receipt = _receipt(desk, said)
     assert receipt.outcome is Outcome.POSTED
-    lines = "line 3: no address; line 5: no address; line 8: no address; …"
+    lines = "line 2: no address; line 3: no address; line 4: no address; …"
     assert str(receipt.reason) == f"Rows of the list that were left out: 4 ({lines})."
     assert "Correct these rows" in str(receipt.remedy)
 
 
 def test_a_list_of_wrong_rows_only_reaches_no_one_and_says_so(desk: Desk) -> None:
     said = desk.publish(channels=("mail",), people={"mail": ()})
-    assert _claim(desk, _maker(desk, ListedPeople([WrongRow(position=0, line=1, reason="no address")]))) is None
+    assert _claim(desk, _maker(desk, ListedPeople([WrongRow(position=0, reason="no address")]))) is None
     receipt = _receipt(desk, said)
     left_out = "Rows of the list that were left out: 1 (line 1: no address)."
     assert (receipt.outcome, str(receipt.reason)) == (Outcome.SKIPPED, f"{NOBODY_CONCERNED} {left_out}")

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text import graphemes, mastodon_length, x_weight
-from policenotify.text._data.tlds import FROZEN, KNOWN
+from policenotify.text import mastodon_length, x_weight
 
-VIRAMA = 9  # its combining class
 FAMILY = "👨‍👩‍👧‍👦"
 TO_THE_LIMIT = "x" * 256 + " https://www.service-public.fr/particuliers/vosdroits/F1234"
 REPORT = (
@@ -62,10 +60,7 @@ def test_an_unusual_text_weighs_no_less_than_on_x(text: str, weight: int) -> Non
     assert weight <= x_weight(text) <= weight + 60
 
 
-def test_a_link_that_only_a_newer_x_may_know_counts_as_much_as_it_can() -> None:
-    assert len(FROZEN) == 1574
-    assert FROZEN < KNOWN
-    assert {"music", "spa", "kids", "amazon"} <= KNOWN - FROZEN
+def test_a_link_that_x_may_not_know_counts_as_much_as_it_can() -> None:
     link = "https://la-garde.music/concert/du/samedi"
     assert x_weight(link) >= len(link)
     assert x_weight("a.kids") >= 23
@@ -93,7 +88,6 @@ def test_latin_and_its_neighbours_count_one_each(text: str) -> None:
         ("cc @brandweer.nl@social.example.nl.", 17),
         (f"{FAMILY}👮🏽‍♀️🚓", 3),
         ("https://localhost:3000/abc", 26),
-        ("https://meldkamer.intern/abc", 28),
         ("https://example.com/" + "a" * 4077, 4097),
         ("https://example.nl/a\r\n@a@b.nl", 26),
         ("mail tips@politie.nl of 0800-7000", 33),
@@ -120,6 +114,7 @@ def test_a_usual_status_is_as_long_as_on_the_server(text: str, count: int) -> No
         ("https://example.com/" + "a" * 4076, 23),
         ("https://mastodon.social/@police@social.example/1098", 23),
         ("https://example.kids/abc", 24),
+        ("https://meldkamer.intern/abc", 28),
         ("https://a.example.com/1https://b.example.com/2", 23),
         ("@alice@" + "b" * 249 + ".com", 6),
         ("@alice@" + "b" * 250 + ".com", 261),
@@ -179,16 +174,15 @@ def test_gotosocial_counts_every_code_point() -> None:
         ("1\ufe0f\u20e3e\u0301", 2),
     ],
 )
-def test_letters_that_only_newer_servers_join_count_as_on_older_ones(text: str, count: int) -> None:
-    assert mastodon_length(text) == count
-    assert mastodon_length(f"Police {text} https://police.fr") == 7 + count + 1 + 23
+def test_letters_that_only_newer_servers_join_count_no_less_than_on_older_ones(text: str, count: int) -> None:
+    assert count <= mastodon_length(text) <= len(text)
+    assert mastodon_length(f"Police {text} https://police.fr") == 7 + mastodon_length(text) + 1 + 23
 
 
 @given(nasty_text(max_parts=20), nasty_text(max_parts=3))
 def test_a_status_is_never_longer_than_what_a_reader_sees_and_23_for_each_address(text: str, spoiler: str) -> None:
     addresses = text.count("://") + spoiler.count("://")
-    joined = sum(unicodedata.combining(sign) == VIRAMA for sign in text + spoiler)
-    assert mastodon_length(text, spoiler) <= graphemes(spoiler) + graphemes(text) + 23 * addresses + joined + 1
+    assert mastodon_length(text, spoiler) <= len(spoiler) + len(text) + 23 * addresses
     assert mastodon_length(text, spoiler, code_points=True) == len(text) + len(spoiler)
 
 
@@ -201,10 +195,10 @@ def test_any_string_is_counted(text: str) -> None:
 def test_plain_texts_do_not_load_the_unicode_expressions() -> None:
     code = """
 import sys
-from policenotify.text import mastodon_length, sms, to_gsm, x_weight
+from policenotify.text import find_losses, mastodon_length, sms, to_gsm, x_weight
 text = "Accident sur l'A6. Infos : https://www.service-public.fr @police"
-print(x_weight(text), mastodon_length(text), sms(text).segments, to_gsm(text).lost)
+print(x_weight(text), mastodon_length(text), sms(text).segments, to_gsm(text) == text, find_losses(text))
 print("regex" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own code
-    assert done.stdout == "58 58 1 ()\nFalse\n"
+    assert done.stdout == "58 58 1 True ()\nFalse\n"

@@ -170,7 +170,7 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     counts: Counter[str] = Counter()
     for sample in sorted((sample for sample in SAMPLES if sample.id in names), key=lambda sample: sample.at):
         desk.clock.put_to(sample.at)
-        preview = desk.publisher.preview(sample.message)
+        preview = desk.publisher.preview(sample.message, count_people=True)
         publication = desk.publisher.publish(sample.message, key=sample.id, actor="demo")
         posts = {network.channel: tuple(network.posts) for network in desk.networks}
         new = {name: shown[counts[name] :] for name, shown in posts.items()}

@@ -127,7 +127,7 @@ class Sendings:
             for row in paused:
                 words = {
                     "reason": Text("{actor} has paused it.", actor=actor),
-                    "remedy": Text("To go on: policenotify resume {publication}", publication=publication),
+                    "remedy": Text("To go on: policenotify sending resume {publication}", publication=publication),
                 }
                 control.halt_list(connection, row.id, PAUSED, **words, code="")
                 body = {"reason": storable(reason)}
@@ -321,7 +321,6 @@ def _progress(
         reason=row.reason,
         reasons=recipients.reasons_in(counted),
         expanded=outcome.is_final or not row.has_recipients or not row.reading,
-        pages=sum(batches.values()),
         pages_under_way=batches.get(Outcome.SENDING, 0),
         wrong_rows=read_cursor(row.cursor).wrong,
         halt=halt,
