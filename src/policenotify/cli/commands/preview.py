@@ -46,7 +46,7 @@ _WIDTH = 80
 @click.command(
     "preview",
     epilog=exit_codes(
-        "1 a check or the incident's status forbids it; 3 a channel is blocked, or the message does not fit; 6 no journal"
+        "1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal"
     ),
 )
 @opening_options
