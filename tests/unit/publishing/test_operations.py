@@ -330,7 +330,7 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     assert [each.blocked_for for each in status.channels if each.name == "sky"] == [(problem,)]
     assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
     [line] = [line for line in publisher.operations.doctor(actor="paul").lines if line.state == "WRONG"]
-    assert str(line.detail) == f"The process that delivers on {problem.host} cannot use it: {problem}"
+    assert str(line.detail) == f"It is blocked for the process that delivers on {problem.host}: {problem}"
     workers.heartbeat()  # its own publications say nothing about it
     assert _state(publisher, "sky").blocked_for
     workers.heartbeat(is_worker=True, blocked={})
