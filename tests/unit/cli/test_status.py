@@ -225,7 +225,7 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     )
     ran = run("status")
     assert ran.code == 3
-    assert f"✘ channel bluesky: removed. {told}" in ran.words
+    assert f"✘ channel bluesky: {told}" in ran.words
     removed = run("status", "--json").document["channels"][-1]
     assert (removed["name"], removed["state"], removed["incidents"]) == ("bluesky", "removed", ["2026-4711"])
     lines = run("doctor", "--json").document["lines"]
