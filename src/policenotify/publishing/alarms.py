@@ -88,7 +88,7 @@ def _of_channel(channel: ChannelStatus) -> Iterator[AlarmLine]:
         code = f"[{channel.code}]" if channel.code else ""
         text = Text("{state}. {reason}", state=state, reason=Text.join(" ", (channel.reason, code)))
         go_on = Text("Then: policenotify doctor, or policenotify resume {name}", name=channel.name)
-        remedy = Text.join(" ", (channel.remedy, go_on if channel.state == "blocked" else ""))
+        remedy = Text.join("\n", (channel.remedy, go_on if channel.state == "blocked" else ""))
         yield AlarmLine(kind=Alarm.ATTENTION, about=about, text=text, remedy=remedy)
     for problem in channel.unusable_for:
         text = Text(
