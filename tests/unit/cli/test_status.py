@@ -369,8 +369,8 @@ def test_what_only_the_worker_cannot_use_is_an_alarm(run: Run, desk: Desk) -> No
 
 
 def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk: Desk) -> None:
-    assert (run("held").code, run("held").out) == (0, "Nothing is held.\n")
-    assert run("held", "--show-addresses").code == 2
+    assert (run("resolve").code, run("resolve").out) == (0, "Nothing is held.\n")
+    assert run("resolve", "--show-addresses").code == 2
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
     desk.mail.hang_up("DATA", delivered=True, times=1)
@@ -378,9 +378,9 @@ def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk:
     with desk.publisher([]) as publisher, publisher.journal.write() as connection:
         posted = update(schema.delivery).where(schema.delivery.c.channel == "bluesky")
         connection.execute(posted.values(state=Outcome.HELD))
-    ran = run("held")
+    ran = run("resolve")
     assert ran.code == 3
     assert "→ policenotify resolve 1 --posted" in ran.out
-    assert "→ policenotify held 2" in ran.out
+    assert "→ policenotify resolve 2" in ran.out
     assert " · 1 person\n" in ran.out
-    assert [one["delivery"] for one in run("held", "--json").document["deliveries"]] == [1, 2]
+    assert [one["delivery"] for one in run("resolve", "--json").document["deliveries"]] == [1, 2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from policenotify.errors import Blocked, JournalError, MissingExtra
+from policenotify.errors import Blocked, JournalError
 from policenotify.publishing.metrics import Exposition
 from policenotify.testing import recording_publisher
 from policenotify.web import monitoring
@@ -98,9 +97,3 @@ def test_the_state_is_json_that_any_program_reads() -> None:
         state = _get(recording.publisher.monitor, "/healthz")
     assert state.headers["content-type"] == "application/json"
     assert {"at", "channels", "open_incidents", "no_worker"} <= set(json.loads(state.text))
-
-
-def test_without_starlette_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "starlette.applications", None)
-    with pytest.raises(MissingExtra, match=r"policenotify\[web\]"):
-        monitoring(Broken())
