@@ -248,7 +248,7 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         "deliveryrow/?held=1": "presse",
         f"deliveryrow/{delivery}/change/": "presse",
         "draftrow/": "draft",
-        "channelrow/": "attention",
+        "channelrow/": "needs a person.",
         "eventrow/": "published",
         "eventrow/?kind=published": "dispatch",
     }.items():
