@@ -209,8 +209,8 @@ def _notes(context: RenderContext, budget: Budget, left_out: int) -> Iterator[An
             pictures_count=len(context.pictures),
         )
     if budget.find_losses:
-        text = context.text
-        for character in budget.find_losses(f"{context.headline} {text.description} {text.instruction}"):
+        text = f"{context.headline} {context.typed_description} {context.typed_instruction}"
+        for character in budget.find_losses(text):
             yield Text("“{character}” cannot be written there", character=character)
     if context.is_untranslated:
         yield Text("the text, which has no translation: fixed phrases stand in")
@@ -227,7 +227,7 @@ def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - 
         account="",
         stage=context.message.stage,
         category=context.message.category,
-        language=context.text.language,
+        language=context.translation.language,
         text="",
         link=context.message.link,
         created_at=context.now,
@@ -256,7 +256,7 @@ def _event(context: RenderContext) -> EventInfo:
 
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:
     """Return the pictures with their descriptions in the language of the target."""
-    alts = context.text.alts or tuple(picture.alt for picture in context.pictures)
+    alts = context.translation.alts or tuple(picture.alt for picture in context.pictures)
     return tuple(
         picture.model_copy(update={"alt": one_line(alt) or picture.alt})
         for picture, alt in zip(context.pictures, alts, strict=False)
