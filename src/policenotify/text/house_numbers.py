@@ -185,7 +185,7 @@ def _before_ways(text: str, ways: list[re.Match[str]]) -> Iterator[re.Match[str]
 def _is_at_street(
     pattern: re.Pattern[str], match: re.Match[str], ways: list[re.Match[str]], streets: frozenset[str] | None
 ) -> bool:
-    """Return True if a number is that of a house: beside a street, in prose beside one of these."""
+    """Return True if a number is a house number: beside a street, in prose beside one of these."""
     text, head = match.string, match.string[: match.start()].rstrip(" ,(–-")
     if _is_counted(pattern, match):
         return False

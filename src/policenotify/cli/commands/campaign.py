@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import click
 
 from policenotify.cli import output
-from policenotify.cli.ages import AGE_FORMS, age_of
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
 from policenotify.cli.commands.draft import draft_lines
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.context import CliContext, common, json_fields, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
+from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.model.receipt import local_time
 from policenotify.translation import AnyText, Text
@@ -224,7 +224,6 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
     """
     from policenotify.campaigns import load_campaigns
     from policenotify.cli.commands.preview import preview_answer, preview_lines
-    from policenotify.cli.results import CampaignPreview
     from policenotify.validation import did_you_mean
 
     with closing(call.publisher()) as publisher:
@@ -242,11 +241,11 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
                 if message in {None, variant.name}:
                     result = publisher.preview(variant.message, to=campaign.to or None, count_people=True)
                     answer = preview_answer(result, publisher)
-                    previews.append(CampaignPreview(campaign=campaign.name, variant=variant.name, **vars(answer)))
+                    previews.append({"campaign": campaign.name, "variant": variant.name, **json_fields(answer)})
                     label = output.prose(f"{campaign.name} · {variant.name}", style="bold")
                     page += [label, *preview_lines(result, publisher)]
-    call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
-    return Exit.OK if all(each.allowed for each in previews) else Exit.REJECTED
+    call.emit({"previews": previews}, *page)
+    return Exit.OK if all(each["allowed"] for each in previews) else Exit.REJECTED
 
 
 @campaign.command(
@@ -272,15 +271,16 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
     """
     from policenotify.campaigns import load_campaigns
     from policenotify.campaigns import submit as submit_campaigns
-    from policenotify.cli.results import DraftResult
 
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         with typed_reason():
             drafts = submit_campaigns(publisher, campaigns, actor=call.actor, reason=reason or "")
         page = [line for draft in drafts for line in draft_lines(draft, publisher)]
-        document = {"drafts": [DraftResult.of(draft).model_dump(mode="json") for draft in drafts]}
-        call.emit(document, *(page or [output.prose(Text("No message needs the approval of another person."))]))
+        call.emit(
+            {"drafts": drafts},
+            *(page or [output.prose(Text("No message needs the approval of another person."))]),
+        )
     return Exit.OK
 
 

@@ -6,6 +6,7 @@ import re
 from calendar import Calendar, monthrange
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import MAXYEAR, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -22,15 +23,44 @@ from policenotify.cli.output import Part
 from policenotify.cli.usage import BadParameter
 from policenotify.errors import SettingsError
 from policenotify.render.locales import LOCALES
-from policenotify.translation import Text
+from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.campaigns import Campaign, ForecastEntry
-    from policenotify.cli.results import CalendarEntry
     from policenotify.publishing.publisher import Publisher
 
 # Not by the locale: a calendar that is sent on reads the same everywhere.
 _DAYS = tuple(weekday[:2] for weekday in LOCALES["en"].weekdays)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarEntry:
+    """One occurrence in the calendar of campaigns.
+
+    Attributes:
+        at: When it is published; `None`: never.
+        published: It is published already.
+        reason: Why it is later than due, or never.
+    """
+
+    campaign: str
+    day: date
+    due: datetime
+    at: datetime | None
+    variant: str
+    headline: str
+    published: bool
+    reason: AnyText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarAnswer:
+    """The answer of `campaign calendar`, with the iCalendar file if one was written."""
+
+    first: date
+    last: date
+    occurrences: tuple[CalendarEntry, ...]
+    ics: str | None
 
 
 @click.command(
@@ -57,7 +87,6 @@ def calendar(call: CliContext, files: tuple[str, ...], month: str | None, months
     """
     from policenotify.campaigns import load_campaigns
     from policenotify.campaigns.ics import ics as icalendar
-    from policenotify.cli.results import CalendarAnswer
 
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
@@ -135,7 +164,6 @@ def _forecast(
 
 
 def _entry(entry: ForecastEntry, campaign: Campaign, headline: str, *, published: bool) -> CalendarEntry:
-    from policenotify.cli.results import CalendarEntry
 
     headlines = {variant.name: variant.message.headline for variant in campaign.messages}
     return CalendarEntry(

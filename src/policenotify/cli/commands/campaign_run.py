@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta, tzinfo
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policenotify.cli import completion, end_if_interrupted, output
+from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.output import Part
@@ -28,10 +28,7 @@ from policenotify.model.receipt import local_time
 from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from policenotify.campaigns import Campaign, RunResult
-    from policenotify.cli.results import CampaignAnswer, CampaignDecision
     from policenotify.publishing.publisher import Publisher
 
 _VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
@@ -65,12 +62,11 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     with closing(call.publisher()) as publisher:
         wrong: dict[str, AnyText] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
-        end_if_interrupted()
         call.may_have_published = True
         limit = None if wait is None else timedelta(seconds=wait)
         result = run(publisher, campaigns, actor=actor, wait=limit)
         result = replace(result, problems={**wrong, **result.problems})
-        call.emit(_answer(result), *_page(result, publisher.installation.zone))
+        call.emit(result, *_page(result, publisher.installation.zone))
     acts = any(
         receipt.outcome in {Outcome.REFUSED, Outcome.HELD} or receipt.unrendered
         for publication in result.published
@@ -111,7 +107,6 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
     with closing(call.publisher()) as publisher, ended_by_signals() as signals:
         rounds = _Rounds(call, publisher, actor)
         campaigns = load_campaigns(files)
-        end_if_interrupted()
         call.may_have_published = True
         worker = publisher.worker()
         worker.start()
@@ -152,15 +147,15 @@ class _Rounds:
 
         try:
             result = run(self.publisher, campaigns, actor=self.actor, wait=timedelta(0))
-            answer = _answer(result)
         except JournalTakenAway:
             raise
         except (JournalError, PublishingStopped) as error:
             self.fail("journal", error)
             return
-        state = answer.model_dump_json(include={"waiting", "problems"})
-        if answer.published or answer.skipped or state != self.printed.get("journal"):
-            self._print(answer, _page(result, self.publisher.installation.zone))
+        kinds = {decision.action for decision in result.decisions}
+        state = json_text([[one for one in result.decisions if one.action == "wait"], result.problems])
+        if result.published or kinds & {"skip", "merge"} or state != self.printed.get("journal"):
+            self._print(result, _page(result, self.publisher.installation.zone))
         self.printed["journal"] = state
 
     def fail(self, about: str, error: PolicenotifyError) -> None:
@@ -170,41 +165,12 @@ class _Rounds:
             self._print(document, iter([output.prose(text_of(error))]))
         self.printed[about] = str(error)
 
-    def _print(self, document: BaseModel | Mapping[str, object], page: Iterator[Part]) -> None:
+    def _print(self, document: object, page: Iterator[Part]) -> None:
         with suppress(OSError):  # a full disk, or a reader that has exited, stops no campaign
             if self.call.json:
                 click.echo(json_text(document, indent=None))  # a line at once, for a program that reads along
             else:
                 self.call.emit(document, *page)
-
-
-def _answer(result: RunResult) -> CampaignAnswer:
-    from policenotify.cli.results import CampaignAnswer
-    from policenotify.model.documents import PublicationResult
-
-    return CampaignAnswer(
-        published=tuple(map(PublicationResult.of, result.published)),
-        waiting=_decisions(result, "wait"),
-        skipped=(*_decisions(result, "skip"), *_decisions(result, "merge")),
-        problems=result.problems,
-        next_at=result.next_at,
-    )
-
-
-def _decisions(result: RunResult, verdict: str) -> tuple[CampaignDecision, ...]:
-    from policenotify.cli.results import CampaignDecision
-
-    return tuple(
-        CampaignDecision(
-            campaign=decision.occurrence.campaign,
-            day=decision.occurrence.day,
-            outcome=decision.action,
-            reason=decision.reason,
-            until=decision.until,
-        )
-        for decision in result.decisions
-        if decision.action == verdict
-    )
 
 
 def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
