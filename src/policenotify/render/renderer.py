@@ -175,7 +175,7 @@ class _Short:
         return without if budget.price(cheaper.text) < price else whole
 
     def _fit(self, parts: Sequence[Part], budget: Budget) -> FitResult:
-        """Return the parts within the budget. Where the description gave way, the link says that it has more."""
+        """Return the parts within the budget. Where the description gave way, the link leads to the rest."""
         result, more = fit(parts, budget), self._wording.more
         if more and any(str(note).startswith(f"{DESCRIPTION} ") for note in result.omitted):
             return fit([part._replace(text=more) if part.name == LINK else part for part in parts], budget)
@@ -257,7 +257,5 @@ def _event(context: RenderContext) -> EventInfo:
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:
     """Return the pictures with their descriptions in the language of the target."""
     alts = context.translation.alts or tuple(picture.alt for picture in context.pictures)
-    return tuple(
-        picture.model_copy(update={"alt": one_line(alt) or picture.alt})
-        for picture, alt in zip(context.pictures, alts, strict=False)
-    )
+    both = ((picture, one_line(alt) or picture.alt) for picture, alt in zip(context.pictures, alts, strict=False))
+    return tuple(each if alt == each.alt else each.model_copy(update={"alt": alt}) for each, alt in both)
