@@ -19,7 +19,6 @@ from django.test import override_settings
 
 from policenotify.errors import SettingsError
 from policenotify.integrations.django import close, open_publisher, publish, publisher
-from policenotify.integrations.django.database import _same
 from policenotify.journal import open_journal
 from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.journal.keys import Keys
@@ -150,29 +149,6 @@ def test_settings_that_name_another_journal_are_refused_everywhere(folder: Path)
             call_command("policenotify", command)
     assert phantom.stopped() is None
     phantom.close()
-
-
-def test_settings_that_name_the_same_journal_are_accepted(folder: Path) -> None:
-    _migrate()
-    _rewrite(folder, '"django"', '"project.sqlite3"')
-    assert _found() == []
-    open_publisher().close()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("postgresql:///desk?host=/run", "postgresql://agent:x@/desk?host=%2Frun&port=5432", True),
-        ("postgresql+psycopg://db.example/desk", "postgresql:///desk?host=db.example", True),
-        ("postgresql://db.example/desk", "postgresql:///test_desk?host=db.example", False),
-        ("postgresql://db.example:5433/desk", "postgresql:///desk?host=db.example", False),
-        ("sqlite:////srv/desk.db", "/srv/../srv/desk.db", True),
-        ("/srv/desk.db", "postgresql:///desk", False),
-    ],
-)
-def test_one_journal_has_several_names(one: str, other: str, same: bool) -> None:  # noqa: FBT001 - a parameter
-    assert _same(one, other) is same
-    assert _same(other, one) is same
 
 
 # --- migrations
