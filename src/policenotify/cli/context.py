@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +37,7 @@ FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 """Levels of the log."""
 
+_YES = frozenset({"y", "yes", "o", "oui"})
 _LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -188,9 +190,34 @@ class CliContext:
 
         out(json_text(document) if self.json else printed(page, self.say))
 
+    @property
+    def can_ask(self) -> bool:
+        """True if a person at a terminal can be asked."""
+        return not self.json and is_terminal()
+
+    def ask(self, page: Iterable[Part], question: Text, *, otherwise: Text) -> None:
+        """Show a page on standard error, and ask whether to go on.
+
+        Raises:
+            click.UsageError: The answer is not yes, or there is no person to ask; *otherwise* is what to do then.
+        """
+        from policenotify.cli.output import printed
+
+        if not self.can_ask:
+            raise UsageError(otherwise)
+        note(printed(page, self.say))
+        answer = click.prompt(self.say(question), default=self.say(Text("no")), err=True)
+        if answer.strip().casefold() not in _YES:
+            raise UsageError(Text("Nothing was done: the answer was not yes."))
+
     def answer(self, document: object, text: str) -> None:
         """Print a domain object as JSON if `--json` was given, else a text for another program."""
         click.echo(json_text(document) + "\n" if self.json else text, nl=False)
+
+
+def is_terminal() -> bool:
+    """Return True if a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def note(text: str) -> None:

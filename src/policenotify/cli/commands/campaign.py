@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from policenotify.cli import output
-from policenotify.cli.ages import AGE_FORMS, age_of
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
 from policenotify.cli.commands.draft import draft_lines
@@ -20,6 +19,7 @@ from policenotify.cli.context import CliContext, common, json_fields, pass_conte
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
+from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.model.receipt import local_time
 from policenotify.translation import AnyText, Text

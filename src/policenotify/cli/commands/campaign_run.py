@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policenotify.cli import completion, end_if_interrupted, output
+from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.output import Part
@@ -62,7 +62,6 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     with closing(call.publisher()) as publisher:
         wrong: dict[str, AnyText] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
-        end_if_interrupted()
         call.may_have_published = True
         limit = None if wait is None else timedelta(seconds=wait)
         result = run(publisher, campaigns, actor=actor, wait=limit)
@@ -108,7 +107,6 @@ def serve(call: CliContext, files: tuple[str, ...], every: float) -> Exit:
     with closing(call.publisher()) as publisher, ended_by_signals() as signals:
         rounds = _Rounds(call, publisher, actor)
         campaigns = load_campaigns(files)
-        end_if_interrupted()
         call.may_have_published = True
         worker = publisher.worker()
         worker.start()

@@ -5,48 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from policenotify.cli import completion, end_if_interrupted
+from policenotify.cli import completion, output
+from policenotify.cli.bar import shown_while_sending
+from policenotify.cli.commands.draft import show_draft, store_draft
 from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.keys import default_key, spans_of
+from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import (
     Typed,
     delivery_options,
     followup_options,
-    opening_options,
+    publish_options,
     reopen_option,
-    single_value,
     to_option,
 )
+from policenotify.cli.output import Part
+from policenotify.cli.times import TypedTime, confirm_times, time_lines, typed_times
 from policenotify.cli.usage import UsageError, typed_reason
+from policenotify.errors import IdempotencyConflict
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication, local_time
+from policenotify.model.status import Problem
+from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
-
-if TYPE_CHECKING:
-    from policenotify.cli.output import Part
-    from policenotify.cli.times import TypedTime
-    from policenotify.model.message import Message
-    from policenotify.model.receipt import Publication
-    from policenotify.model.status import Problem
-    from policenotify.publishing.publisher import Publisher
 
 _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
 
 
 @click.command("publish", epilog=_EXITS)
-@opening_options
+@publish_options
 @to_option
 @delivery_options
-@single_value("--draft", metavar="DRAFT", help="Publish this draft.", shell_complete=completion.open_drafts)
 @common
 @pass_context
-def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
-    """Publish an opening or standalone message; its category decides which.
+def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
+    """Publish an opening or standalone message; its category decides which. Or publish a DRAFT.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
-    is an error. The same content is published once; to publish it again on purpose, give another --key.
+    is an error. Typed again within ten minutes it publishes nothing twice; a script that may try again later gives a
+    --key.
 
     Times: 18h30 (the next one), +30min, demain 18h30, vendredi 9h, 26/11/2026 18:30, 2026-11-24T18:30, in the zone of
     the settings.
@@ -61,14 +64,11 @@ def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed
           --headline "Faux conseiller bancaire" --instruction "Raccrochez."
       policenotify publish message.json --key campaign-2026-12-01
       policenotify publish - --json < message.json
-      policenotify publish --draft 01KJPKTHJ05RY0M0Y11SW8SXYJ
+      policenotify publish message.json --draft
+      policenotify publish 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
-    from policenotify.cli.message import first_message
-
-    if draft is not None:
-        if to or any(value for name, value in typed.items() if name not in {"wait", "urgent"}):
-            raise UsageError(Text("A draft is published as it is: leave out all but --wait and --urgent."))
-        return _publish_draft(call, draft, typed)
+    if isinstance(typed["file"], str):
+        return _publish_draft(call, typed["file"], {**typed, "to": to})
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
@@ -93,7 +93,7 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: ob
           --next-update +1h
       policenotify update 2026-4711 --file - < update.json
     """
-    return _follow(call, "update", incident, headline, typed)
+    return _follow(call, Stage.UPDATE, incident, headline, typed)
 
 
 @click.command("end", epilog=_EXITS)
@@ -113,7 +113,7 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: objec
       policenotify end 2026-4711 "Fin d'intervention" --starts -10m \\
           --description "Circulation rétablie."
     """
-    return _follow(call, "end", incident, headline, typed)
+    return _follow(call, Stage.END, incident, headline, typed)
 
 
 @click.command("correct", epilog=_EXITS)
@@ -141,7 +141,7 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
       policenotify correct 2026-4711 "Le pont reste fermé" --reopen \\
           --instruction "N'empruntez pas le pont." --next-update +1h
     """
-    return _follow(call, "correction", which, headline, typed)
+    return _follow(call, Stage.CORRECTION, which, headline, typed)
 
 
 @click.command("cancel", epilog=_EXITS)
@@ -163,51 +163,36 @@ def cancel(call: CliContext, /, which: str, headline: str | None, **typed: objec
           --description "Il n'y a pas eu d'accident avenue de Toulouse."
       policenotify cancel campaign-2026-12-01 "Message publié par erreur"
     """
-    return _follow(call, "cancellation", which, headline, typed)
+    return _follow(call, Stage.CANCELLATION, which, headline, typed)
 
 
-def _follow(call: CliContext, stage: str, name: str, headline: str | None, typed: Typed) -> Exit:
-    from policenotify.cli.message import next_message
-    from policenotify.model.lifecycle import Stage
-
-    return _publish(call, typed, lambda publisher: next_message(Stage(stage), name, headline, typed, publisher))
+def _follow(call: CliContext, stage: Stage, name: str, headline: str | None, typed: Typed) -> Exit:
+    return _publish(call, typed, lambda publisher: next_message(stage, name, headline, typed, publisher))
 
 
 def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
-    from policenotify.cli.bar import shown_while_sending
-    from policenotify.cli.commands.draft import submit_message
-    from policenotify.cli.message import default_key, spans_of
-    from policenotify.cli.times import confirm_times, typed_times
-    from policenotify.errors import IdempotencyConflict
-
     with closing(call.publisher()) as publisher:
         message = call.message = make(publisher)
-        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.installation.zone)
-        spans, actor = spans_of(typed), call.actor
-        key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
-        confirm_times(call, times, publisher.journal.now())
-        wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
-        if typed["reason"] and not typed["submit"]:
+        now, actor = publisher.journal.now(), call.actor
+        times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
+        typed_key = None if typed["key"] is None else printable_name("--key", typed["key"])
+        confirm_times(call, times, now)
+        if typed["draft"] or typed["submit"] or typed["revises"]:
+            return store_draft(call, publisher, message, typed, to=to)
+        if typed["reason"]:
             raise UsageError(Text("--reason is for the readers of a draft: with --submit. To publish now: --urgent."))
-        if typed["submit"]:
-            return submit_message(call, publisher, message, typed, key=key, to=to)
-        end_if_interrupted()
+        key = typed_key or default_key(message, spans_of(typed), publisher)
         call.may_have_published = True
         try:
             with typed_reason(), shown_while_sending(call, publisher, key):
                 publication = publisher.publish(
-                    message,
-                    key=key,
-                    actor=actor,
-                    to=to,
-                    wait=wait,
-                    urgent=typed["urgent"] or "",
+                    message, key=key, actor=actor, to=to, wait=_wait(typed), urgent=typed["urgent"] or ""
                 )
         except IdempotencyConflict:
             first = publisher.operations.publication(key)
-            if typed["key"] is not None or first is None:
+            if typed_key is not None or first is None:
                 raise
             # The default key holds the content; only what +30m means has changed.
             publication = first.model_copy(update={"repeated": True})
@@ -215,18 +200,27 @@ def _publish(
 
 
 def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
-
-    wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
+    allowed = {"file", "submit", "reason"} if typed["submit"] else {"file", "wait", "urgent"}
+    if any(value for name, value in typed.items() if name not in allowed):
+        raise UsageError(
+            Text("A draft is published as it is: give only --wait and --urgent, or --submit with its --reason.")
+        )
     with closing(call.publisher()) as publisher:
-        call.message, call.may_have_published = publisher.drafts.get(draft).message, True
+        call.message = publisher.drafts.get(draft).message
         with typed_reason():
-            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=wait)
+            if typed["submit"]:
+                submitted = publisher.drafts.submit(draft, actor=call.actor, reason=typed["reason"] or "")
+                return show_draft(call, submitted, publisher)
+            call.may_have_published = True
+            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=_wait(typed))
         return _answered(call, publisher, done, ())
 
 
-def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
-    from policenotify.cli.times import time_lines
+def _wait(typed: Typed) -> timedelta | None:
+    return None if typed["wait"] is None else timedelta(seconds=typed["wait"])
 
+
+def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
     channels = {receipt.channel for receipt in publication}
     problems = {name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels}
     document = {
@@ -237,10 +231,6 @@ def _answered(call: CliContext, publisher: Publisher, publication: Publication, 
 
 
 def _page(publication: Publication, problems: Mapping[str, Problem], publisher: Publisher) -> list[Part]:
-
-    from policenotify.cli import output
-    from policenotify.model.receipt import local_time
-
     zone = publisher.installation.zone
     lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
@@ -264,8 +254,8 @@ def _page(publication: Publication, problems: Mapping[str, Problem], publisher: 
 def _headline(publication: Publication, at: AnyText) -> AnyText:
     if publication.repeated:
         return Text(
-            "Already published at {at} by {actor}: nothing was published a second time. To publish the "
-            "same again on purpose, give another --key.",
+            "Already published at {at} by {actor}: nothing was published a second time. To publish the same again "
+            "now, give another --key.",
             at=at,
             actor=publication.actor,
         )

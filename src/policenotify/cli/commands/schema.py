@@ -11,7 +11,7 @@ import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import OneOf
+from policenotify.cli.words import Word
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The dialect that pydantic writes (*JSON Schema* 2020-12)."""
@@ -139,7 +139,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
-@click.argument("name", type=OneOf(list(SCHEMAS)), metavar="NAME")
+@click.argument("name", type=Word(SCHEMAS), metavar="NAME")
 @common
 @pass_context
 def schema(call: CliContext, name: str) -> Exit:
