@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from django import template
 
-from policenotify.integrations.django import language
+from policenotify.integrations.django import forms, language
 from policenotify.model.history import RenderedPost
 from policenotify.model.post import Picture, Post
 
 register = template.Library()
 register.filter("say", language.say)
+register.filter("worded", forms.worded)
 
 
 @register.filter  # type: ignore[untyped-decorator]  # Django has no types
