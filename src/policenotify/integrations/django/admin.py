@@ -132,7 +132,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
             messages.error(request, say(error))
             return HttpResponseRedirect(page)
         about = read_as_html(lambda current: decision.about(current, row))
-        title = f"{decision.label}: {row}"
+        title = f"{decision.label} – {row}"
         return self.form_page(request, form, label=decision.label, title=title, about=about, back=(row, page))
 
     def form_page(self, request: HttpRequest, form: Any, **more: object) -> HttpResponse:  # noqa: ANN401 - Django has no types

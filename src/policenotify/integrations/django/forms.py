@@ -45,7 +45,7 @@ from policenotify.validation import FORMS, sentence, validation_errors
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
-_LINES = {"rows": 4, "cols": 80}
+_LINES = {"rows": 4, "cols": 60}
 _Done = TypeVar("_Done")
 
 
@@ -101,7 +101,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         confirmed: The officer has seen the preview of this very message, or it is published already.
     """
 
-    headline = forms.CharField(label=say_later("Headline"), max_length=160, widget=forms.TextInput(attrs={"size": 80}))
+    headline = forms.CharField(label=say_later("Headline"), max_length=160, widget=forms.TextInput(attrs={"size": 60}))
     description = forms.CharField(
         label=say_later("Description"), max_length=10_000, required=False, widget=forms.Textarea(attrs=_LINES)
     )
