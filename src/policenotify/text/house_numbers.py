@@ -185,7 +185,7 @@ def _before_ways(text: str, ways: list[re.Match[str]]) -> Iterator[re.Match[str]
 def _is_at_street(
     pattern: re.Pattern[str], match: re.Match[str], ways: list[re.Match[str]], streets: frozenset[str] | None
 ) -> bool:
-    """Return True if a number is that of a house: beside a street, in prose beside one of these."""
+    """Return True if a number is a house number: beside a street, in prose beside one of these."""
     text, number, article = match.string, match["number"], (match.groupdict().get("article") or "").casefold()
     before = text[: match.start("number")][-_NEAR:]
     if pattern not in _PARTS and (_COUNTED.search(before) or (article in _PLURAL and number.isdecimal())):

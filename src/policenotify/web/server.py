@@ -54,7 +54,7 @@ class FeedFiles(StaticFiles):
         """Let a folder that is not there have no files."""
 
     def get_path(self, scope: Scope) -> str:
-        """Return the path as it was asked for, so that one with `..` is no public file."""
+        """Return the path as it was asked for, so that one with `..` is not a public file."""
         return scope["path_params"]["path"] or "index.html"
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:

@@ -61,7 +61,9 @@ def test_every_command_has_examples_and_the_common_options(run: Run, name: str) 
 
 def every_command(command: click.Command = program) -> Iterator[tuple[str, click.Command]]:
     """Yield every command by its own name: each word of a group, and no group by itself."""
-    for name in command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ():
+    if not isinstance(command, click.Group):
+        return
+    for name in command.list_commands(click.Context(command)):
         inner = command.get_command(click.Context(command), name)
         assert inner is not None
         if not isinstance(inner, click.Group) or inner.invoke_without_command:
