@@ -17,6 +17,7 @@ from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
+from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.defaults import latest
 from policenotify.publishing.receipts import Receipts
@@ -89,7 +90,7 @@ class Operations:
         ids = self._unfinished(latest)
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
         reported = self.receipts.results((*latest, *older))
-        return found.model_copy(
+        found = found.model_copy(
             update={
                 "settings": (self.settings.problem() or None) if self.settings else None,
                 "publications": reported[: len(latest)],
@@ -97,6 +98,7 @@ class Operations:
                 "unfinished": reported[len(latest) :],
             }
         )
+        return found.model_copy(update={"alarms": tuple(alarms(found, self.zone))})
 
     def channels(self) -> tuple[ChannelStatus, ...]:
         """Return the state of each channel: ready, paused, blocked, unusable or removed from the settings.

@@ -52,7 +52,7 @@ def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
         assert "everything was stopped by brigadier (Compte compromis ?)" in refused.err
     shown = run("status")
     assert shown.code == 3
-    assert "STOPPED. " in shown.out
+    assert "✘ stop: " in shown.out
     assert "But: Nothing was sent: everything was stopped" in run("resume", "bluesky").words
     assert run("resume", "--json").document == {"resumed": True, "actor": "brigadier"}
     assert run("resume").out == "Nothing was stopped.\n"

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from policenotify.cli.alarms import duration
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.alarms import duration
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Run
 

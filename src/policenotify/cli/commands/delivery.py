@@ -18,7 +18,6 @@ from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import counted, local_time
 from policenotify.model.status import Problem
-from policenotify.publishing.status import read_status, removed_channel
 from policenotify.translation import Text, text_of
 
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
@@ -142,12 +141,10 @@ def worker(call: CliContext, grace: float) -> Exit:
         running.start()
         usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.problem]
         note(call.say(Text("Delivering on {usable}.", usable=", ".join(usable) or Text("no channel"))))
-        installation = read_status(publisher.journal, publisher.installation.channel_configs, limit=0)
-        for name, problem in installation.channel_problems.items():
-            if not publisher.installation.channel_configs[name].problem:  # else the worker has logged it
-                note(plain(call.say(problem.text)))
-        for name, incidents in installation.removed_channels.items():
-            note(plain(call.say(removed_channel(name, incidents))))
+        for channel in publisher.operations.channels():  # what else is wrong, the worker has logged
+            if channel.state == "removed" or (channel.state == "unusable" and channel.name in usable):
+                words = Text.join(" ", (channel.reason, channel.remedy))
+                note(plain(call.say(Text("{name}: {words}", name=channel.name, words=words))))
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)
     if end.failure is not None:  # the journal's own alarm, in the log, says what to do
         ended_by = type(end.failure).__name__

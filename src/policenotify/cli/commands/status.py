@@ -91,11 +91,10 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     with call.operations() as operations:
         zone = operations.zone
         answer = operations.status(last=last, limit=None if everything else _LIMIT)
-    settings_lines = [output.prose(answer.settings, "bold")] if answer.settings else []
-    top = [*settings_lines, *status_lines(answer, zone), *_counts(answer, zone), output.prose()]
+    top = [*status_lines(answer, zone), *_counts(answer, zone), output.prose()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(answer, zone, rows))
-    return exit_of(answer.alarms)
+    return exit_of(alarm.kind for alarm in answer.alarms)
 
 
 def _status_of(call: CliContext, name: str) -> Exit:
@@ -112,11 +111,12 @@ def _status_of(call: CliContext, name: str) -> Exit:
 
 
 def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
-    if status.deliveries:
+    carried = [channel for channel in status.channels if channel.outcomes]
+    if carried:
         yield output.prose()
         yield output.prose(Text("Deliveries:"), "bold")
-    for name, channel in status.deliveries.items():
-        text = Text("{name}: {counts}", name=name, counts=counts(channel.outcomes))
+    for channel in carried:
+        text = Text("{name}: {counts}", name=channel.name, counts=counts(channel.outcomes))
         if channel.oldest_waiting:
             since = local_time(channel.oldest_waiting, zone)
             text = Text("{text}; the oldest has been waiting since {since}", text=text, since=since)
