@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from policenotify.cli.language import desk_language
+from policenotify.cli.log_output import set_up_log
 from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.translation import Text, in_language
 
@@ -95,8 +97,6 @@ class CliContext:
     def language(self) -> str:
         """The desk's language: BCP 47."""
         if not self._language:
-            from policenotify.cli.language import desk_language
-
             self._language = desk_language(self.settings)
         return self._language
 
@@ -123,8 +123,6 @@ class CliContext:
 
     def set_up_log(self) -> None:
         """Write the log in the form and from the level that `--log` and `--log-level` name."""
-        from policenotify.cli.log_output import set_up_log
-
         self.end_log()
         self._undo_log = set_up_log(self.log or "text", self.log_level or "warning")
 
