@@ -21,7 +21,7 @@ LONGEST: Final = 60
 _WORD: Final = re.compile(r"[^\W_]+")
 _ARTICLE_BEFORE: Final = re.compile(r"(?<!\w)(?:l[ae] |l['’]|du )\Z", re.IGNORECASE)
 _ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
-_MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
+_MERGED: Final = {"Le": ("au", "du", "Au", "Du"), "Les": ("aux", "des", "Aux", "Des")}
 _SHORT_FORMS: Final = {
     "Saint": ("St", "ST"),
     "Sainte": ("Ste", "STE"),
@@ -248,20 +248,24 @@ def tagged(text: str, name: str, *, is_area: bool = False) -> str | None:
     tag, links = Place(name).tag, find_links(text)
     if any(link.kind == "tag" and link.value.casefold() == tag.casefold() for link in links):
         return text
-    parts = _WORD.findall(strip_accents(name.replace("œ", "oe").replace("Œ", "Oe")))
-    plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
-    if is_area or not tag or parts[-1].casefold() not in plain.casefold():
+    parts = _WORD.findall(_spelled(strip_accents(name)))
+    if is_area or not tag or parts[-1].casefold() not in _spelled(strip_accents(text)).casefold():
         return None
-    forms = [{part, part.upper(), *_SHORT_FORMS.get(part, ())} for part in parts]
+    plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
+    first, *others = [{part, part.upper(), *_SHORT_FORMS.get(part, ())} for part in parts]
+    article = first & _ARTICLES if others else set()
     taken = {place for link in links for place in range(link.start, link.end)}
-    articles = {parts[0].lower()} if len(parts) > 1 and parts[0] in _ARTICLES else set()
-    for match in _run([forms[0] | articles, *forms[1:]]).finditer(plain):
+    for match in _run([first | {each.lower() for each in article}, *others]).finditer(plain):
         start, end = match.span()
-        river = _ARTICLE_BEFORE.search(text[:start]) and not french_names.is_road(name)  # la Vienne déborde
-        if not river and start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
+        is_river = not french_names.is_road(name) and _ARTICLE_BEFORE.search(text[:start])  # la Vienne déborde
+        if not is_river and start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
             return f"{text[:start]}#{tag}{text[end:]}"
-    merged = {each for form in _MERGED.get(parts[0], ()) for each in (form, form.capitalize())}
-    return text if merged and forms[1:] and _run([merged, *forms[1:]]).search(plain) else None
+    merged = [form for each in article for form in _MERGED.get(each, ())]
+    return text if merged and _run([merged, *others]).search(plain) else None
+
+
+def _spelled(text: str) -> str:
+    return text.replace("œ", "oe").replace("Œ", "Oe")
 
 
 def _run(words: Iterable[Iterable[str]]) -> re.Pattern[str]:

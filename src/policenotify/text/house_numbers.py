@@ -186,27 +186,35 @@ def _is_at_street(
     pattern: re.Pattern[str], match: re.Match[str], ways: list[re.Match[str]], streets: frozenset[str] | None
 ) -> bool:
     """Return True if a number is a house number: beside a street, in prose beside one of these."""
-    text, number, article = match.string, match["number"], (match.groupdict().get("article") or "").casefold()
-    before = text[: match.start("number")][-_NEAR:]
-    if pattern not in _PARTS and (_COUNTED.search(before) or (article in _PLURAL and number.isdecimal())):
-        return False  # `sortie 31`, `des 4 chemins`
-    head = text[: match.start()].rstrip(" ,(–-")
-    earlier = [way for way in ways if len(head) - _NEAR <= way.start() and way.end() <= len(head)]
+    text, head = match.string, match.string[: match.start()].rstrip(" ,(–-")
+    if _is_counted(pattern, match):
+        return False
+    earlier = [way for way in ways if len(head) - _NEAR <= way.start() < way.end() <= len(head)]
     if streets is None:
         return pattern is not _BEHIND_STREET or any(_STREET.fullmatch(head, way.end()) for way in earlier)
     way = next((way for way in ways if way.start() >= match.end()), None)
     if way and _BETWEEN.fullmatch(text, match.end(), way.start()) and _name(way, text) in streets:
-        telephone = (fold(number) in _FEW and "," in match[0]) or _CALLED.search(before)
-        return not telephone and not (pattern is _BEFORE_WAY and _counts(number, way))
-    if pattern is _BEHIND_STREET and (article or _YEAR.fullmatch(number)):
+        return not _is_other(match, way, may_count=pattern is _BEFORE_WAY)
+    if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
         return False  # `du 12 au 14` means days
     return next((_name(way, head) in streets for way in earlier if _NAMED_STREET.fullmatch(head, way.end())), False)
 
 
-def _counts(number: str, way: re.Match[str]) -> bool:
-    """Return True if a number counts things: `1 voie fermée`, `3 cours de judo`."""
-    noun = number == "1" or fold(way[0]) in _NOUNS
-    return noun and _NAME.match(way.string, way.end()) is None
+def _is_counted(pattern: re.Pattern[str], match: re.Match[str]) -> bool:
+    """Return True if the number is that of a road, an exit or a day: `des 4 chemins`, `sortie 31`."""
+    if pattern in _PARTS:
+        return False
+    plural = (match.groupdict().get("article") or "").casefold() in _PLURAL and match["number"].isdecimal()
+    return plural or _COUNTED.search(match.string[: match.start("number")][-_NEAR:]) is not None
+
+
+def _is_other(match: re.Match[str], way: re.Match[str], *, may_count: bool) -> bool:
+    """Return True for a telephone number, and one that counts: `ils étaient deux, rue Foch`, `1 voie fermée`."""
+    number = fold(match["number"])
+    if (number in _FEW and "," in match[0]) or _CALLED.search(match.string[: match.start("number")][-_NEAR:]):
+        return True
+    counts = may_count and (number == "1" or fold(way[0]) in _NOUNS)
+    return counts and _NAME.match(way.string, way.end()) is None
 
 
 def _joined(pieces: list[str]) -> str:
