@@ -388,7 +388,7 @@ def test_what_only_the_drain_cannot_use_is_seen_from_every_shell(
     assert (seen.code, [one["kind"] for one in seen.document["alarms"]]) == (3, ["attention"])
     [problem] = seen.document["channels"][0]["unusable_for"]
     assert problem["reason"] == "channels.bluesky.password: the environment variable SKY is not set."
-    [bluesky, presse] = run("channels", "--json").document["channels"]
+    [bluesky, presse] = run("status", "--json").document["channels"]
     assert (bluesky["state"], bluesky["ok"], bluesky["unusable_for"]) == ("ready", False, [problem])
     assert (presse["state"], presse["ok"]) == ("ready", True)
     shown = run("status")
