@@ -12,8 +12,10 @@ from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.message import category_words
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
+from policenotify.cli.words import code_of
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.reader import MAX_BYTES
 from policenotify.networks._download import download
@@ -44,6 +46,8 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
     settings = call.read_settings()
     with closing(call.publisher()) as publisher:
         language = settings.language or "fr"
+        if category:
+            category = code_of(category, category_words(publisher.installation.profiles), param_hint="--category")
         done = import_alert(publisher, content, actor=call.actor, category=category, language=language)
         page: list[Part] = list(draft_lines(done.draft, publisher))
         if done.known:
