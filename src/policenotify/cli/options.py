@@ -98,8 +98,8 @@ _DEPARTMENT = "34, 2A, 974: alone, or to distinguish communes of one name."
 _MESSAGE = (
     _sets("description", "--description", "TEXT", "More about it."),
     _sets("instruction", "--instruction", "TEXT", "What readers should do, in the imperative."),
-    _sets("location.commune", "--commune", "COMMUNE", _PLACE, completion.communes),
-    _sets("location.department", "--department", "CODE", _DEPARTMENT, completion.departments),
+    _sets("location.commune", "--commune", "COMMUNE", _PLACE),
+    _sets("location.department", "--department", "CODE", _DEPARTMENT),
     _sets("location.street", "--street", "TEXT", "Without a house number."),
     _sets("location.district", "--district", "TEXT", "Quartier Gambetta."),
     _sets("location.road location.road.road", "--road", "ROAD", "A9, N113, D612E7."),
@@ -140,13 +140,12 @@ _OPENING = (
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
     click.option("--exercise", is_flag=True, help="Mark it as an exercise, only for exercise channels."),
 )
-_DRAFTS = completion.open_drafts
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
     single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
     click.option("--draft", is_flag=True, help="Store it as a draft instead of publishing it."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
-    single_value("--revises", metavar="DRAFT", help="Store it as a new version of this draft.", shell_complete=_DRAFTS),
+    single_value("--revises", metavar="DRAFT", help="Store it as a new version of this draft."),
     single_value("--reason", metavar="TEXT", help="A word to its readers, with --submit."),
     single_value("--urgent", metavar="REASON", help="Publish it before others have read it, and why."),
 )
