@@ -15,7 +15,7 @@ import click
 
 from policenotify.cli.language import desk_language
 from policenotify.cli.log_output import set_up_log
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.usage import UsageError
 from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
@@ -40,28 +40,8 @@ LEVELS = ("debug", "info", "warning", "error")
 """Levels of the log."""
 
 _YES = frozenset({"y", "yes", "o", "oui"})
-_LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
-        """Return the typed number."""
-        seconds = float(super().convert(value, param, ctx))
-        if not seconds <= _LONGEST_WAIT:
-            raise BadParameter(
-                Text(
-                    "{value!r} is not a number of seconds up to {longest_wait}, a week.",
-                    value=value,
-                    longest_wait=_LONGEST_WAIT,
-                ),
-                param=param,
-                ctx=ctx,
-            )
-        return seconds
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from policenotify.cli import completion
-from policenotify.cli.context import Seconds
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.cli.words import Word
 from policenotify.model.cap import Severity
 from policenotify.translation import Text
 
+_LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -23,6 +23,25 @@ Typed: TypeAlias = Mapping[str, Any]
 
 OPTIONS: dict[str, str] = {"lifecycle.stage": "--standalone", "exercise": "--exercise"}
 """The option that sets a field of the message, by the field's path. The options below add theirs."""
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """Return the typed number."""
+        seconds = float(super().convert(value, param, ctx))
+        if not seconds <= _LONGEST_WAIT:
+            raise BadParameter(
+                Text(
+                    "{value!r} is not a number of seconds up to {longest_wait}, a week.",
+                    value=value,
+                    longest_wait=_LONGEST_WAIT,
+                ),
+                param=param,
+                ctx=ctx,
+            )
+        return seconds
 
 
 class FileOrDraft(click.File):

@@ -11,11 +11,11 @@ import click
 
 from policenotify.cli import output
 from policenotify.cli.commands.preview import preview_lines
-from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
+from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.options import Typed, single_value
+from policenotify.cli.options import Seconds, Typed, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.errors import IdempotencyConflict

@@ -9,9 +9,10 @@ from contextlib import contextmanager, nullcontext
 import click
 
 from policenotify.cli import bar, completion, output
-from policenotify.cli.context import CliContext, Seconds, common, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
+from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
