@@ -54,7 +54,7 @@ def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
     [network] = (place / file for file in written if file.endswith("__init__.py"))
     steps = [
         Text(
-            "Try what is there, with the folder of policenotify's wheel: cd {place} && uv run --find-links WHEELS pytest",
+            "Try it, with the folder of policenotify's wheel: cd {place} && uv run --find-links WHEELS pytest",
             place=place,
         ),
         Text("Replace the requests of the example by those of your network: {network}", network=network),
