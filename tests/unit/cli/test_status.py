@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig, Services
 from policenotify.cli.commands.status import ChannelsAnswer
-from policenotify.cli.context import json_fields
+from policenotify.cli.documents import json_fields
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema

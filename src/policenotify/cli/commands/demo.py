@@ -16,7 +16,7 @@ import click
 from rich.rule import Rule
 from rich.text import Text as RichText
 
-from policenotify.cli.context import json_text
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.language import desk_language
 from policenotify.cli.output import Part, in_short, line, paragraph, printed, prose
