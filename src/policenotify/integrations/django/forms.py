@@ -90,7 +90,7 @@ def _words_of(names: Iterable[str]) -> list[tuple[str, Any]]:
 class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     """A form that makes a message, checks it as `publish` would, shows its posts, and publishes it.
 
-    A finding that only advises is no error. It is shown with the posts.
+    A finding that only advises is not an error. It is shown with the posts.
 
     Args:
         to: The channels or tags, as of `publish`.
