@@ -57,7 +57,7 @@ class AlarmLine(FrozenModel):
 
 
 class Problem(FrozenModel):
-    """Why a channel is blocked.
+    """Why a channel is blocked, or a list of recipients cannot be read.
 
     Attributes:
         reason: What is wrong, in an officer's words.
@@ -205,21 +205,6 @@ class SecondReading(FrozenModel):
     published_by: str
     due_at: AwareDatetime
     reminders: int
-
-
-class WaitsForList(FrozenModel):
-    """A delivery that waits because its list could not be read, or was emptied.
-
-    Attributes:
-        reason: What is wrong, in an officer's words.
-        remedy: What to do now.
-    """
-
-    delivery: int
-    publication: str
-    channel: str
-    reason: AnyText
-    remedy: AnyText
 
 
 class InstallationStatus(FrozenModel):

@@ -217,7 +217,7 @@ class Operations:
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
         journal = self.journal
-        halting = {*journal.channels.blocked(), *(each.channel for each in journal.deliveries.waiting_for_lists())}
+        halting = {*journal.channels.blocked(), *(name for name, _ in journal.deliveries.waiting_for_lists().values())}
         if channel is not None and channel not in {*self.channel_configs, *halting}:
             raise SettingsError(
                 Text(
@@ -244,8 +244,8 @@ class Operations:
         Raises:
             NotHeld: There is no such delivery.
         """
-        people, lists = self.journal.sendings.in_doubt(delivery), self.journal.deliveries.waiting_for_lists()
-        waits = next((each for each in lists if each.delivery == delivery), None)
+        people = self.journal.sendings.in_doubt(delivery)
+        _, waits = self.journal.deliveries.waiting_for_lists().get(delivery, ("", None))
         return HeldPeople(delivery=delivery, people=people, waits_for_list=waits)
 
     def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:

@@ -53,8 +53,7 @@ def drain(call: CliContext, budget: float) -> Exit:
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
-        lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
-        problems = {name: Problem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
+        problems = dict(reversed(journal.deliveries.waiting_for_lists().values()))
         # Of a list some people may be held, although the others have the post.
         held = (each.delivery for each in publisher.operations.held() if each.delivery in before) if outcomes else ()
         answer = DrainAnswer(
