@@ -429,6 +429,9 @@ def test_posts_are_taken_down(desk: Recording, incident: str) -> None:
     desk.deliver()
     agent = _agent("view", "manage")
     page = f"{_ADMIN}/publicationrow/{opened.id}/withdraw/"
+    shown = agent.get(page).content.decode()
+    assert "<td>Accident de la circulation</td>" in shown
+    assert all(receipt.channel in shown for receipt in opened)
     assert list(agent.post(page, {"reason": "kurz"}).context["form"].errors) == ["reason"]
     assert agent.post(page, {"reason": "Une personne est reconnaissable."}).status_code == 302
     desk.deliver()
