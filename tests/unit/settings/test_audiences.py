@@ -130,7 +130,7 @@ def test_wrong_tables(write: Write, table: str, line: str) -> None:
     place = write(table)
     assert wrongs(place)[0].startswith(line)
     [channel] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert str(channel.problem).startswith(line.partition(". ")[0])
+    assert str(channel.blocked).startswith(line.partition(". ")[0])
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_wrong_channels(write: Write, channel: str, line: str) -> None:
     place = write('addresses = ["a@press.example"]', channel)
     assert wrongs(place)[0].startswith(line)
     [press] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert line.partition(".")[0] in str(press.problem)
+    assert line.partition(".")[0] in str(press.blocked)
 
 
 def test_a_wrong_audience_stops_only_its_own_channels(write: Write) -> None:
@@ -154,8 +154,8 @@ def test_a_wrong_audience_stops_only_its_own_channels(write: Write) -> None:
     other = other.replace("desk:", "other:").replace("police.example", "other.example")
     place = write('fiel = "x"', more=other)
     press, fine = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert str(press.problem).startswith("audiences.people.fiel: is not known.")
-    assert fine.problem == ""
+    assert str(press.blocked).startswith("audiences.people.fiel: is not known.")
+    assert fine.blocked == ""
 
 
 def test_a_list_that_cannot_be_read_is_an_error_unless_tolerant(write: Write) -> None:
@@ -163,7 +163,7 @@ def test_a_list_that_cannot_be_read_is_an_error_unless_tolerant(write: Write) ->
     [line] = wrongs(place)
     assert line.startswith("audiences.people: the file ")
     [channel] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert str(channel.problem) == ""
+    assert str(channel.blocked) == ""
 
 
 TWIN = BASIC.replace("channels.press", "channels.twin").partition('"\n')[2]

@@ -148,7 +148,7 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
             except (MessageTooLong, InvalidImage, SettingsError) as error:
                 result.problems.append(Text("{label}: {error}", label=label, error=error))
                 continue
-            if not preview.posts and not preview.pending:
+            if not preview.posts:
                 result.problems.append(
                     Text("{label}: no route takes it. Add one, or name its channels in 'to'.", label=label)
                 )
@@ -168,10 +168,9 @@ def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result:
                 (result.problems if blocks else remarks).append(
                     Text("{label}: {finding}", label=label, finding=finding)
                 )
-            pending = [(target.channel, Text.join(" ", (target.problem, target.remedy))) for target in preview.pending]
             remarks += [
                 Text("{label}: waits on {channel}: {problem}", label=label, channel=channel, problem=problem)
-                for channel, problem in pending
+                for channel, problem in preview.blocked.items()
             ]
             remarks += [
                 Text("{label}: left out on {channel}: {part}", label=label, channel=w.target.channel, part=part)

@@ -68,7 +68,7 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
         result = replace(result, problems={**wrong, **result.problems})
         call.emit(result, *_page(result, publisher.installation.zone))
     acts = any(
-        receipt.outcome in {Outcome.REFUSED, Outcome.HELD} or receipt.unrendered
+        receipt.outcome in {Outcome.REFUSED, Outcome.HELD}
         for publication in result.published
         for receipt in publication
     )
