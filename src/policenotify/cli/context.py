@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from policenotify.cli.documents import json_text
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.language import desk_language
+from policenotify.cli.log_output import set_up_log
+from policenotify.cli.usage import UsageError
 from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
@@ -38,28 +40,8 @@ LEVELS = ("debug", "info", "warning", "error")
 """Levels of the log."""
 
 _YES = frozenset({"y", "yes", "o", "oui"})
-_LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
-        """Return the typed number."""
-        seconds = float(super().convert(value, param, ctx))
-        if not seconds <= _LONGEST_WAIT:
-            raise BadParameter(
-                Text(
-                    "{value!r} is not a number of seconds up to {longest_wait}, a week.",
-                    value=value,
-                    longest_wait=_LONGEST_WAIT,
-                ),
-                param=param,
-                ctx=ctx,
-            )
-        return seconds
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,8 +77,6 @@ class CliContext:
     def language(self) -> str:
         """The desk's language: BCP 47."""
         if not self._language:
-            from policenotify.cli.language import desk_language
-
             self._language = desk_language(self.settings)
         return self._language
 
@@ -123,8 +103,6 @@ class CliContext:
 
     def set_up_log(self) -> None:
         """Write the log in the form and from the level that `--log` and `--log-level` name."""
-        from policenotify.cli.log_output import set_up_log
-
         self.end_log()
         self._undo_log = set_up_log(self.log or "text", self.log_level or "warning")
 

@@ -429,6 +429,9 @@ def test_posts_are_taken_down(desk: Recording, incident: str) -> None:
     desk.deliver()
     agent = _agent("view", "manage")
     page = f"{_ADMIN}/publicationrow/{opened.id}/withdraw/"
+    shown = agent.get(page).content.decode()
+    assert "<td>Accident de la circulation</td>" in shown
+    assert all(receipt.channel in shown for receipt in opened)
     assert list(agent.post(page, {"reason": "kurz"}).context["form"].errors) == ["reason"]
     assert agent.post(page, {"reason": "Une personne est reconnaissable."}).status_code == 302
     desk.deliver()
@@ -679,6 +682,19 @@ def test_a_correction_gives_the_right_street(desk: Recording, incident: str) -> 
     desk.deliver()
     assert "avenue de Lodève" in desk.on("bluesky")[-1].text
     assert "avenue de Toulouse" not in desk.on("bluesky")[-1].text
+
+
+def test_a_wrong_end_is_taken_back(desk: Recording, incident: str) -> None:
+    _open(incident)
+    end = FollowUpForm({"key": f"{incident}-e", "headline": "Fin d'intervention"}, incident=incident, stage="end")
+    assert end.is_valid(), end.errors
+    ended = end.publish(actor="claire")
+    assert ended is not None
+    desk.deliver()
+    agent = _agent("view", "publish")
+    typed = {"key": "c", "headline": "Le pont reste fermé", "instruction": "Évitez le secteur.", "reopens": "on"}
+    assert _publish(agent, f"{_ADMIN}/publicationrow/{ended.id}/correct/", typed).status_code == 302
+    assert IncidentRow.objects.get(pk=incident).status == "open"
 
 
 def test_what_follows_nothing_is_an_error_of_the_form(desk: Recording, incident: str) -> None:

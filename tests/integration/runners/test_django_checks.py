@@ -118,7 +118,7 @@ def test_wrong_settings_of_one_channel_are_a_warning_that_names_it(folder: Path)
     assert _found() == []
     [found] = _deployed()
     assert found.id == "policenotify.W004"
-    assert "dossier cannot be used; the other channels can." in found.msg
+    assert "dossier is blocked; the other channels are not." in found.msg
     assert "Did you mean 'folder'?" in found.msg
 
 

@@ -26,8 +26,8 @@ from policenotify.integrations.django.decisions import (
     FOLDER,
     decide_in_transaction,
     draft_as_html,
-    filled_fields,
     for_publishing,
+    message_as_html,
     publish_or_submit,
     read_as_html,
     receipts_as_html,
@@ -204,8 +204,7 @@ class PublicationAdmin(JournalAdmin):
     @admin.display(description=say_later("message"))  # type: ignore[untyped-decorator]  # Django has no types
     def words(self, row: PublicationRow) -> str:
         """Return the fields of the message."""
-        fields = row.message if isinstance(row.message, dict) else {}
-        return str(render_to_string(f"{FOLDER}/message.html", {"fields": filled_fields(fields)}))
+        return message_as_html(row)
 
     @admin.display  # type: ignore[untyped-decorator]  # Django has no types
     def receipts(self, row: PublicationRow) -> str:

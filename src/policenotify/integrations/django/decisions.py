@@ -156,6 +156,12 @@ def draft_as_html(current: Publisher, row: DraftRow) -> str:
     return str(render_to_string(f"{FOLDER}/draft.html", context))
 
 
+def message_as_html(row: PublicationRow) -> str:
+    """Return the fields of a message. There are none once it was erased."""
+    fields = row.message if isinstance(row.message, dict) else {}
+    return str(render_to_string(f"{FOLDER}/message.html", {"fields": filled_fields(fields)}))
+
+
 def receipts_as_html(current: Publisher, row: PublicationRow) -> str:
     """Return what became of a publication on each channel, and who sends what waits."""
     return str(render_to_string(f"{FOLDER}/receipts.html", {"publication": current.operations.publication(row.pk)}))
@@ -221,7 +227,7 @@ DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, RowDecision]]] = {
             permission="manage",
             applies=_is_published,
             act=_withdraw,
-            about=receipts_as_html,
+            about=lambda current, row: message_as_html(row) + receipts_as_html(current, row),
             needs_reason=True,
         ),
     },

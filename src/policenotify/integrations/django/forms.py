@@ -330,6 +330,9 @@ class FollowUpForm(PublishingForm):
         if self.stage in {Stage.END, Stage.CANCELLATION}:
             for name in ("commune", "street", "road", "label", "starts_at", "expires_at", "next_update_at"):
                 del self.fields[name]
+        if self.stage is Stage.CORRECTION:
+            label = say(Text("The end was wrong: the incident goes on"))
+            self.fields["reopens"] = forms.BooleanField(label=label, required=False)
 
     def message(self) -> Message:
         """See `PublishingForm.message`."""
@@ -343,4 +346,4 @@ class FollowUpForm(PublishingForm):
             Stage.CORRECTION: last.correct,
             Stage.CANCELLATION: last.cancel,
         }[self.stage]
-        return follow(self.cleaned_data["headline"], **self.typed(before=last.message.location))
+        return follow(self.cleaned_data["headline"], **self.typed("reopens", before=last.message.location))
