@@ -109,18 +109,24 @@ class Operations:
         self._refresh()
         return read_channels(self.journal, self.channel_configs)
 
-    def blocked(self) -> dict[str, Problem]:
+    def blocked(self, names: Collection[str] | None = None) -> dict[str, Problem]:
         """Return the channels on which nothing is sent until a person acts, by name, and why.
 
         Their deliveries wait in the journal. The network refuses the account, or the cause is a wrong option, a secret
         that cannot be read, a library that is not installed, or a list of recipients that cannot be read or was
         emptied. Its first rows are read at each call, and the rest is checked again at most every ten seconds.
 
+        Args:
+            names: Of these channels. `None` stands for all.
+
         Raises:
             JournalError: The journal cannot be read.
         """
         self._refresh()
-        return read_blocked(self.journal, self.channel_configs)
+        configs = self.channel_configs
+        asked = configs if names is None else {name: configs[name] for name in names if name in configs}
+        found = read_blocked(self.journal, asked)
+        return found if names is None else {name: found[name] for name in sorted(names) if name in found}
 
     def doctor(self, *, actor: str) -> Diagnosis:
         """Check settings, keys, journal, and the credentials of every channel with its network. Nothing is posted.

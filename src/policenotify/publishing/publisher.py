@@ -164,7 +164,7 @@ class Publisher:
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
             ),
-            blocked={name: why for name, why in self.operations.blocked().items() if name in names},
+            blocked=self.operations.blocked(names),
             refusals=tuple(target for target in new.targets if target.refused),
             reach=tuple(find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients))
             if count_people

@@ -222,7 +222,7 @@ def _wait(typed: Typed) -> timedelta | None:
 
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
     channels = {receipt.channel for receipt in publication}
-    blocked = {name: why for name, why in publisher.operations.blocked().items() if name in channels}
+    blocked = publisher.operations.blocked(channels)
     document = {"repeated": publication.repeated, "publication": publication, "times": times, "blocked": blocked}
     call.emit(document, *_page(publication, blocked, publisher), *time_lines(times))
     return Exit.OK if publication.ok and not blocked else Exit.ATTENTION
