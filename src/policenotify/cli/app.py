@@ -12,7 +12,8 @@ from typing import cast
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, json_text, note
+from policenotify.cli.context import CliContext, common, note
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.cli.language import Context, in_desk_language, metavars
 from policenotify.cli.usage import UsageError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from policenotify.cli.documents import json_text
 from policenotify.cli.language import desk_language
 from policenotify.cli.log_output import set_up_log
 from policenotify.cli.usage import UsageError
@@ -202,24 +202,6 @@ def note(text: str) -> None:
     """Print a text on standard error. A full disk, or a reader that has exited, stops nothing."""
     with suppress(OSError):
         click.echo(text, err=True)
-
-
-def json_fields(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return domain objects as JSON, without the fields that have no value."""
-    from pydantic import TypeAdapter
-
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): json_fields(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [json_fields(each) for each in value]
-    return TypeAdapter[object](type(value)).dump_python(value, mode="json", by_alias=True, exclude_none=True)
-
-
-def json_text(document: object, *, indent: int | None = 2) -> str:
-    """Return a domain object as JSON, in one line if *indent* is `None`."""
-    return json.dumps(json_fields(document), ensure_ascii=False, indent=indent)
 
 
 def printable_name(option: str, value: str) -> str:

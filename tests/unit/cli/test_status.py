@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig, Services
-from policenotify.cli.context import json_fields
+from policenotify.cli.documents import json_fields
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema

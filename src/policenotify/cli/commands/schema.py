@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from policenotify.cli.context import CliContext, common, json_text, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.words import Word
 
