@@ -22,7 +22,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.batches import first_cursor
-from policenotify.journal.lists.receipts import FINDINGS, publication_of
+from policenotify.journal.lists.receipts import publication_of, stored_findings
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
@@ -367,7 +367,7 @@ def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, A
         "corrects": lifecycle.corrects,
         "digest": new.digest,
         "message": new.message.model_dump_json(exclude_none=True),
-        "findings": FINDINGS.dump_json(new.findings).decode(),
+        "findings": stored_findings(new.findings),
         "rules": tombstones.RULES.dump_json(dict(new.rules)).decode(),
         "actor": new.actor,
         "created_at": microseconds(new.at),

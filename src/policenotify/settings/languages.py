@@ -16,7 +16,7 @@ from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Load
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
 from policenotify.translation import AnyText, Text, lines_of
-from policenotify.validation import at_place, did_you_mean, path
+from policenotify.validation import at_place, did_you_mean, path, place_in_file
 
 
 def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
@@ -105,7 +105,7 @@ def _table(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ValueError(Text("is not UTF-8; save it as UTF-8")) from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(Text("is not TOML: {error}", error=error)) from None
+        raise ValueError(Text("is not TOML: {error}", error=place_in_file(error))) from None
 
 
 def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[AnyText]) -> Iterator[tuple[str, str]]:

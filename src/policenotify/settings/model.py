@@ -443,6 +443,9 @@ def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[AnyTe
                 lines, wrong_fields = [*lines, *wrong], {*wrong_fields, "audiences"}
         except ValidationError as error:
             lines = [each.line for each in validation_errors(error, ChannelTable, at=path("channels", name))]
+            if "network" not in kept and (near := get_close_matches("network", map(str, kept), n=1)):
+                slip = Text("is not known. Did you mean {near!r}?", near="network")
+                lines.append(Text("{place}: {text}", place=path("channels", name, near[0]), text=slip))
             details = error.errors(include_url=False, include_input=False)
             # What contradicts another field names none.
             wrong_fields = {str(detail["loc"][0]) if detail["loc"] else each for detail in details for each in _PAIRED}

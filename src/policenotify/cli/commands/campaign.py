@@ -15,7 +15,8 @@ from policenotify.cli import output
 from policenotify.cli.commands.campaign_calendar import calendar
 from policenotify.cli.commands.campaign_run import campaign_files, run, serve
 from policenotify.cli.commands.draft import draft_lines
-from policenotify.cli.context import CliContext, common, json_fields, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_fields
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part

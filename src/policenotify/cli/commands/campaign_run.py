@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, Seconds, common, json_text, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
+from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.errors import (
