@@ -236,7 +236,7 @@ def test_any_campaign_is_forecast_or_refused(tmp_path: Path, data: st.DataObject
 def assert_in_calendar(campaign: Campaign) -> None:
     """What is forecast is written as a calendar, which others can read."""
     first = campaign.start
-    entries = forecast([campaign], first, first + timedelta(days=40), reach=everywhere)
+    entries = forecast([campaign], first, first + timedelta(days=40), channels_of=everywhere)
     written = Calendar.from_ical(ics(entries, [campaign], now=datetime(2026, 7, 1, tzinfo=UTC)))
     planned = [entry for entry in entries if entry.at is not None]
     assert len(list(written.walk("VEVENT"))) == len(planned)

@@ -178,7 +178,6 @@ class CalendarEntry(Result):
 
     Attributes:
         at: When it is published; `None`: never.
-        published: It is published already.
         reason: Why it is later than due, or never.
     """
 
@@ -188,7 +187,6 @@ class CalendarEntry(Result):
     at: AwareDatetime | None
     variant: str
     headline: str
-    published: bool
     reason: AnyText
 
 
@@ -215,13 +213,17 @@ class CampaignAnswer(Result):
     """The answer of `campaign run`.
 
     Attributes:
+        unfinished: Earlier publications that are not out everywhere.
         skipped: What is never published.
         problems: Why a campaign could not be published, by its name.
+        calendar: What ends with the school calendar, within 90 days or already.
         next_at: When something is due next, as far as that is known.
     """
 
     published: tuple[PublicationDocument, ...]
+    unfinished: tuple[PublicationDocument, ...]
     waiting: tuple[CampaignDecision, ...]
     skipped: tuple[CampaignDecision, ...]
     problems: Mapping[str, AnyText]
+    calendar: tuple[AnyText, ...]
     next_at: AwareDatetime | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.audiences.model import Audience
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
     from policenotify.journal.journal import Journal
 
+CALENDAR = "calendar"
+"""Action of the events about campaigns that lose their days with the end of the school calendar."""
+
+_LATELY = timedelta(days=31)  # ago: a campaign that ran then still runs
 _UNVERIFIED = Text("accepted by the gateway, not verified")
 
 
@@ -43,6 +48,7 @@ def check_journal(
         for config in configs.values():
             yield from _channel(config, journal, actor, block=blocked.get(config.name))
         yield from _alarms(read_status(journal, configs), zone)
+        yield from _calendars(journal)
     except JournalError as error:
         yield wrong("journal", error, Alarm.JOURNAL)
 
@@ -197,3 +203,27 @@ def _channel_alarms(status: InstallationStatus) -> Iterator[DiagnosisLine]:
             )
     for name, incidents in status.removed_channels.items():
         yield wrong(Text("channel {name}", name=name), removed_channel(name, incidents))
+
+
+def school_calendar_end(campaign: str, end: date) -> Text:
+    """Return what becomes of a campaign whose days follow from the school calendar, beyond the calendar's end."""
+    return Text(
+        "{campaign}: the school calendar is known until {end}. After that day it publishes and leaves out nothing "
+        "by it. Install a newer policenotify before.",
+        campaign=campaign,
+        end=end.isoformat(),
+    )
+
+
+def _calendars(journal: Journal) -> Iterator[DiagnosisLine]:
+    """Yield the campaigns that ran lately, and lose their days with the end of the school calendar."""
+    now = journal.now()
+    ends = {
+        str(body["campaign"]): str(body["day"])
+        for body in journal.audit.events("campaign", now - _LATELY)
+        if body["action"] == CALENDAR
+    }
+    for campaign, day in ends.items():
+        end = date.fromisoformat(day)
+        line = wrong if now.date() > end else note
+        yield line("campaigns", school_calendar_end(campaign, end))
