@@ -16,6 +16,15 @@ Text.counted("{count:,} suppressed", "{count:,} suppressed", count=0)
 
 # Words of enumerations, of fields, of the calendar, of the system and of the help.
 WORDS = (
+    Text("Extreme"),
+    Text("Severe"),
+    Text("Moderate"),
+    Text("Minor"),
+    Text("Unknown"),
+    Text("prosecutor"),
+    Text("guardian"),
+    Text("family"),
+    Text("consent"),
     Text("waiting"),
     Text("sending"),
     Text("posted"),

@@ -69,9 +69,9 @@ def message_of(event: dict[str, object], publisher: Publisher) -> Message | None
                 lifecycle=Lifecycle(stage="opening", incident=incident),
             )
         case "note" if event.get("public"):  # other notes never leave the dispatch system
-            return publisher.incident(incident).update(str(event["text"]), instruction="Restez prudents.")
+            return publisher.operations.incident(incident).update(str(event["text"]), instruction="Restez prudents.")
         case "closed" if nature in NATURES:
-            return publisher.incident(incident).end("Fin d'intervention", description=CLEAR[nature])
+            return publisher.operations.incident(incident).end("Fin d'intervention", description=CLEAR[nature])
     return None
 
 
@@ -84,7 +84,7 @@ def bridge(lines: Iterable[str], publisher: Publisher) -> list[Publication]:
             event = json.loads(line)
             number = str(event["event"])
             key = f"dispatch-event-{number}"
-            if publisher.publication(key):  # published already, and its incident may have changed since
+            if publisher.operations.publication(key):  # published already, and its incident may have changed since
                 continue
             message = message_of(event, publisher)
             if message is None:

@@ -34,7 +34,7 @@ def main(publisher: Publisher) -> None:
         actor="dispatch",
     )
     # The end may come a week later, from another process: the journal knows the incident.
-    over = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
+    over = publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
     ended = publisher.publish(over, key=f"{INCIDENT} end", actor="dispatch")
 
     for publication in (first, updated, ended):

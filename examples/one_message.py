@@ -21,7 +21,7 @@ def main(publisher: Publisher) -> None:
     for finding in preview.findings:
         print(finding)
     for wording in preview.posts:
-        budget = publisher.channel_configs[wording.target.channel].capabilities.budget
+        budget = publisher.installation.channel_configs[wording.target.channel].capabilities.budget
         used, limit = budget.usage(wording.standalone.text)
         print(f"--- {wording.target.channel} ({used}/{limit})\n{wording.standalone.text}\n")
 

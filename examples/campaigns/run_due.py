@@ -28,7 +28,7 @@ def publish_due(publisher: Publisher, wait: timedelta | None = None) -> tuple[Pu
 def main(publisher: Publisher) -> None:
     """Publish what is due, then show the plan of the next 31 days."""
     publish_due(publisher)
-    today = publisher.journal.now().astimezone(publisher.zone).date()
+    today = publisher.journal.now().astimezone(publisher.installation.zone).date()
     for entry in upcoming(publisher, load_campaigns([CAMPAIGNS]), today, today + timedelta(days=31)):
         print(entry.at or "never", entry.occurrence.campaign, entry.variant, entry.reason)
 

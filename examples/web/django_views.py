@@ -40,7 +40,7 @@ def publish(request: HttpRequest) -> JsonResponse:
 @permission_required("policenotify.publish", raise_exception=True)
 def publication(_request: HttpRequest, key: str) -> JsonResponse:
     """Return the publication with its receipts."""
-    published = police.publisher().publication(key)
+    published = police.publisher().operations.publication(key)
     if published is None:
         return JsonResponse({"errors": ["There is no such publication."]}, status=404)
     return JsonResponse(json.loads(published.model_dump_json()))

@@ -57,7 +57,7 @@ async def publish(
 async def publication(request: Request, key: str) -> Publication:
     """Return the publication with its receipts."""
     publisher: AsyncPublisher = request.app.state.publisher
-    published = await publisher.publication(key)
+    published = await publisher.call(lambda desk: desk.operations.publication(key))
     if published is None:
         raise HTTPException(404, "There is no such publication.")
     return published

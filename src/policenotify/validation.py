@@ -201,6 +201,11 @@ def at_place(place: str, text: AnyText) -> AnyText:
     return Text(_AT_PLACE, place=Text.word(place), text=text) if place else text
 
 
+def wrong_at(place: str, text: AnyText) -> ValueError:
+    """Return the error of a validator about one of several values, which names its place."""
+    return ValueError(at_place(place, text))
+
+
 def path(*parts: str | int) -> str:
     """Return the place of a value, as `channels.bluesky.handle` or `routes[0].to`."""
     shown = (part for part in parts if part not in {"", "[key]"})  # the second stands for a wrong key of a table

@@ -134,7 +134,7 @@ def test_each_command_is_one_of_the_command_line(name: str) -> None:
 def test_the_page_names_commands_and_files_that_exist() -> None:
     page = PAGE.read_text("utf-8")
     commands = re.findall(r"docker compose run --rm (?:-e \S+?=(?:\"[^\"]*\"|\S+) )?(\S+) ([^`\n]+)", page)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for service, command in commands:
         assert service in OURS
         assert _parse(shlex.split(command))

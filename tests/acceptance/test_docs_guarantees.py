@@ -68,7 +68,9 @@ def test_its_commands_resolve_a_doubt(
         assert {code for code, _ in said.values()} == {0}, said
         with open_publisher("policenotify.toml") as publisher:
             publisher.drain(timedelta(seconds=10))
-            assert all(told is not None and told.ok for told in map(publisher.publication, ("open 1", "open 2")))
+            assert all(
+                told is not None and told.ok for told in map(publisher.operations.publication, ("open 1", "open 2"))
+            )
         assert len(desk.mail.mailbox(ADDRESSES[0])) == 2, "one was out, the other was said again"
 
 

@@ -112,7 +112,7 @@ def test_a_gateway_is_slow(hour: Hour) -> None:
         status=lambda: hour.shows(3, f"policenotify resolve {delivery}"),
     )
     hour.sms.latency = 0
-    hour.press("deliveryrow", action="resolve_posted", _selected_action=delivery)
+    hour.press(f"deliveryrow/{delivery}/posted")
     hour.seen("the officer has looked", posted=hour.all_posted, status=lambda: hour.shows(0))
 
 
@@ -165,7 +165,7 @@ def test_a_worker_is_killed(hour: Hour) -> None:
         event=lambda: hour.told(EventKind.WORKER_LOST),
         admin=lambda: "no worker runs. Start it: manage.py policenotify worker" in hour.page("channelrow"),
         status=lambda: hour.shows(5, "NO WORKER", "policenotify drain", "policenotify worker"),
-        python=lambda: publisher().status().no_worker,
+        python=lambda: publisher().operations.status().no_worker,
     )
     hour.start_worker()
     hour.seen(
@@ -195,7 +195,7 @@ def test_a_clock_is_set_back(hour: Hour, machine: str, street: str) -> None:
         workers=lambda: hour.metric("workers") == 1,
         status=lambda: hour.shows(0, "A worker runs on"),
     )
-    assert publisher().status().clock_steps == ()
+    assert publisher().operations.status().clock_steps == ()
     assert hour.metric("clock_steps_total") == 0
     assert not any(event.kind is EventKind.CLOCK_SET for event in hour.events)
 

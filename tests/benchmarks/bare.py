@@ -42,7 +42,9 @@ def open_bare(five: Five, publisher: Publisher) -> Iterator[Bare]:
     """Our five channels, opened once."""
     with ExitStack() as stack, ThreadPoolExecutor(len(NETWORKS)) as threads:
         opened = {
-            name: stack.enter_context(closing(publisher.channel_configs[name].open(five.clock, InMemoryStateStore())))
+            name: stack.enter_context(
+                closing(publisher.installation.channel_configs[name].open(five.clock, InMemoryStateStore()))
+            )
             for name in NETWORKS
         }
         yield Bare(opened, threads)

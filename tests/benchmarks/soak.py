@@ -29,6 +29,7 @@ from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect
 from policenotify.testing.samples import PARIS, SENDER
@@ -66,7 +67,7 @@ Options = Mapping[str, dict[str, Any]]
 def opened(folder: Path, options: Options) -> Publisher:
     """Return a publisher as a worker opens it: with the library's own lease and backoff."""
     journal = open_journal(str(folder / "journal.db"), keys=Keys.load(folder / "keys"))
-    return Publisher(journal=journal, channels=_channels(options), zone=PARIS, sender=SENDER)
+    return Publisher(Installation(journal=journal, channels=_channels(options), zone=PARIS, sender=SENDER))
 
 
 def _channels(options: Options) -> list[ChannelConfig]:

@@ -34,6 +34,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.records import LEASE, AttemptResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import MAIL, OnMail, OnPlain, Scripted
@@ -155,7 +156,9 @@ def measure(folder: Path, count: int) -> dict[str, float]:
     """Publish to so many people, store them all, and return what it took. Then the same for the next stage."""
     journal = open_journal(str(folder / "journal.db"), keys=Keys.create(secrets.token_bytes), create=True)
     sky, mail, _ = _channels(count)
-    with closing(Publisher(journal=journal, channels=[sky, mail], zone=PARIS, sender=SENDER)) as publisher:
+    with closing(
+        Publisher(Installation(journal=journal, channels=[sky, mail], zone=PARIS, sender=SENDER))
+    ) as publisher:
         tip = accident(lifecycle=Lifecycle(), category="scam_cyber")
         publisher.publish(tip, key="first", actor="desk", wait=0, to=["sky"])
         transactions, start = _timed(journal), time.perf_counter()
@@ -220,7 +223,9 @@ def test_a_long_list_beside_a_short_one(tmp_path: Path) -> None:
 def test_a_single_post_does_not_wait_for_a_list(tmp_path: Path) -> None:
     journal = open_journal(str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), create=True)
     sky, mail, network = _channels(MANY)
-    with closing(Publisher(journal=journal, channels=[sky, mail], zone=PARIS, sender=SENDER)) as publisher:
+    with closing(
+        Publisher(Installation(journal=journal, channels=[sky, mail], zone=PARIS, sender=SENDER))
+    ) as publisher:
         tip = accident(lifecycle=Lifecycle(), category="scam_cyber")
         publisher.publish(tip, key="first", actor="desk", wait=0)
         with publisher.worker():
@@ -260,7 +265,7 @@ def opened(url: str, keys: Path) -> Publisher:
     defaults["size"] = 20
     journal = open_journal(url, keys=Keys.load(keys), create=True)
     _, mail, _ = _channels(_PEOPLE, latency=_LATENCY)
-    return Publisher(journal=journal, channels=[mail], zone=PARIS, sender=SENDER)
+    return Publisher(Installation(journal=journal, channels=[mail], zone=PARIS, sender=SENDER))
 
 
 def _people_in_a_second(server: Server, folder: Path, workers: int) -> float:
@@ -291,7 +296,7 @@ def _people_in_a_second(server: Server, folder: Path, workers: int) -> float:
             while publisher.journal.deliveries.unsettled() and time.perf_counter() < start + 100:
                 time.sleep(0.02)
             took = time.perf_counter() - start
-            publication = publisher.publication("opening")
+            publication = publisher.operations.publication("opening")
             assert publication is not None
             assert publication.on("mail").recipients == {Outcome.POSTED: _PEOPLE}
     finally:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from policenotify.text import mastodon_length, sms, to_gsm, x_weight
-from policenotify.text.autolinks import repair
 from policenotify.text.french_spacing import set_no_break_spaces
-from policenotify.text.spans import spans_of
+from policenotify.text.links import add_missing_spaces, find_links
 from policenotify.text.wrap import wrap
 
 pytestmark = pytest.mark.benchmark
@@ -37,8 +36,8 @@ def _sms(text: str) -> None:
 
 
 def _spans(text: str) -> None:
-    spans_of(text, frozenset({"a"}))
-    spans_of(f"https://a.fr/{text}")
+    find_links(text, frozenset({"a"}))
+    find_links(f"https://a.fr/{text}")
 
 
 def _spaces(text: str) -> None:
@@ -56,7 +55,7 @@ PIECES: dict[Callable[[str], object], tuple[str, ...]] = {
         *("🚨", "я", "🚨 ", "€", "« ", " »", "1°", " ", "\u00a0", "\n ", "²", "n°", "\0", "e\u0301", "\ud83d"),
         *("é🚨", "–\ufe0f", "["),
     ),
-    repair: (
+    add_missing_spaces: (
         *("a.LA", "@a", "@a ", "@RT", "@@", "a@", "a:@b", "é.la", "é@a.la", "@a.la ", "x.fr.La ", "a.b.c.la "),
         *("a.la_b.", "RT:@a ", "."),
     ),

@@ -20,6 +20,7 @@ from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Lifecycle
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.x import FakeXServer
@@ -49,7 +50,9 @@ with closing(opened(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))) as
 def opened(url: str, keys: Path, options: dict[str, object]) -> Publisher:
     """A publisher on X alone."""
     journal = open_journal(url, keys=Keys.load(keys), create=True)
-    return Publisher(journal=journal, channels=[configure_channel("x", "x", options)], zone=PARIS, sender=SENDER)
+    return Publisher(
+        Installation(journal=journal, channels=[configure_channel("x", "x", options)], zone=PARIS, sender=SENDER)
+    )
 
 
 @pytest.fixture(scope="module")

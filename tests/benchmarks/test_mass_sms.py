@@ -25,6 +25,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeSmsServer
 from policenotify.testing.fakes import InMemoryStateStore
@@ -109,12 +110,12 @@ def published(folder: Path, options: dict[str, Any], parallel: int) -> float:
     channel = configure_channel("sms", "sms", {**options, "parallel": parallel}, recipients=lambda: NUMBERS)
     folder.mkdir()
     journal = open_journal(str(folder / "journal.db"), keys=Keys.create(random.randbytes), create=True)
-    with Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER) as publisher:
+    with Publisher(Installation(journal=journal, channels=[channel], zone=PARIS, sender=SENDER)) as publisher:
         publisher.publish(accident(), key="mass", actor="desk", wait=timedelta(0))
         began = time.perf_counter()
         publisher.drain(timedelta(seconds=60))
         took = time.perf_counter() - began
-        said = publisher.publication("mass")
+        said = publisher.operations.publication("mass")
         assert said is not None
         assert said.on("sms").recipients == {Outcome.POSTED: PEOPLE}
     return took

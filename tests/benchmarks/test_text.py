@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from policenotify.text import graphemes, mastodon_length, sms, to_gsm, x_weight
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from tests.oracles.texts import FRENCH
 
 pytestmark = pytest.mark.benchmark
@@ -39,7 +39,7 @@ def _per_second(measure: Callable[[str], object], posts: list[str]) -> float:
     return max(rounds)
 
 
-@pytest.mark.parametrize("measure", [x_weight, spans_of, mastodon_length, graphemes, sms, to_gsm])
+@pytest.mark.parametrize("measure", [x_weight, find_links, mastodon_length, graphemes, sms, to_gsm])
 def test_posts_are_measured_fast(measure: Callable[[str], object]) -> None:
     speed = _per_second(measure, POSTS)
     print(f"{measure.__name__}: {speed:,.0f} posts of 280 characters a second")

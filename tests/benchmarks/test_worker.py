@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from policenotify.delivery.dispatcher import LOOK_INTERVAL
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Scripted
@@ -38,7 +39,10 @@ def test_an_idle_worker_costs_little_beside_bare_looks(tmp_path: Path) -> None:
             looks.append(time.thread_time() - begun)
 
     engine, peer = create_engine(f"sqlite:///{path}"), Thread(target=look)
-    with Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER) as publisher, publisher.worker():
+    with (
+        Publisher(Installation(journal=journal, channels=channels, zone=PARIS, sender=SENDER)) as publisher,
+        publisher.worker(),
+    ):
         time.sleep(1)  # its first drain
         began, used = time.monotonic(), time.process_time()
         peer.start()

@@ -167,10 +167,10 @@ class Journal:
         new = accident(lifecycle=Lifecycle(), headline="Marché de Noël")
         yield lambda: publisher.publish(new, key="new", actor="desk", wait=AT_ONCE)
         yield lambda: publisher.drain(timedelta(seconds=20))  # ends when nothing is due
-        yield lambda: publisher.publication("new")
+        yield lambda: publisher.operations.publication("new")
         yield lambda: [publisher.drafts.publish(draft.id, actor="writer") for draft in publisher.drafts.list()]
-        yield publisher.incidents
-        yield lambda: publisher.incident("I2")
+        yield publisher.operations.incidents
+        yield lambda: publisher.operations.incident("I2")
         yield lambda: publisher.journal.retention.purge(self.clock.now() + timedelta(hours=1), "desk")
         yield publisher.journal.retention.erase_addresses
         yield publisher.journal.audit.seal

@@ -79,7 +79,7 @@ def test_a_rule_of_the_installation_refuses_an_action(desk: Desk, action: str, r
     assert "geheim" not in str(caught.value)
     [denied] = events(publisher.journal)
     assert (denied.kind, denied.actor, json.loads(denied.body)["action"]) == ("denied", "Préfet", action)
-    assert publisher.publication("k") is None
+    assert publisher.operations.publication("k") is None
     assert publisher.journal.stopped() is None
 
 

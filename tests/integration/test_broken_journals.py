@@ -23,6 +23,7 @@ from policenotify.errors import JournalError, JournalMissing, PolicenotifyError,
 from policenotify.journal import open_journal
 from policenotify.journal.database import engine as database_engine
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from policenotify.testing.samples import PARIS, SENDER
@@ -125,9 +126,9 @@ def test_a_stored_value_that_does_not_decode_is_damaged_and_not_quoted(
     raw.close()
     publisher = desk.publisher()
     ways: list[Callable[[], object]] = [
-        lambda: publisher.publication("open"),
-        publisher.incidents,
-        lambda: publisher.incident("2026-4711"),
+        lambda: publisher.operations.publication("open"),
+        publisher.operations.incidents,
+        lambda: publisher.operations.incident("2026-4711"),
         lambda: publisher.journal.publications.latest(5),
         lambda: publisher.journal.publications.by_key_prefix("open", datetime(2020, 1, 1, tzinfo=UTC)),
         lambda: publisher.publish(accident(), key="next", actor="desk"),
@@ -164,10 +165,12 @@ def test_a_backup_that_holds_the_lock_too_long(desk: Desk, monkeypatch: pytest.M
     monkeypatch.setattr(database_engine, "BUSY", short(0.2))
     url = str(_journalled(desk))
     publisher = Publisher(
-        journal=open_journal(url, keys=desk.keys, clock=desk.clock),
-        channels=[desk.on_bluesky(), desk.by_mail()],
-        zone=PARIS,
-        sender=SENDER,
+        Installation(
+            journal=open_journal(url, keys=desk.keys, clock=desk.clock),
+            channels=[desk.on_bluesky(), desk.by_mail()],
+            zone=PARIS,
+            sender=SENDER,
+        )
     )
     desk.opened.append(publisher)
     backup = sqlite3.connect(desk.database, isolation_level=None)
@@ -215,7 +218,7 @@ def test_a_full_disk_in_the_middle_of_publishing(desk: Desk) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     publisher.drain(timedelta(seconds=20))
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     assert told.ok
 
@@ -235,7 +238,7 @@ clock = FastClock(datetime.fromisoformat(sys.argv[1]))
 for folder, most in json.loads(sys.argv[2]):
     if os.fork() == 0:
         with open_publisher(folder + "/policenotify.toml", clock=clock) as publisher:
-            publisher.publication("nothing")
+            publisher.operations.publication("nothing")
             said = os.open(folder + "/said", os.O_CREAT | os.O_WRONLY)
             os.dup2(os.open("/dev/null", os.O_WRONLY), 2)   # what is logged is no file that may not grow
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
@@ -283,7 +286,7 @@ def _after_a_limit(desk: Desk) -> bool:
     assert any(says in said for says in ("the disk is full", "the disk fails")), said
     assert "Nothing was sent" in said
     publisher = desk.publisher()
-    journalled = publisher.publication("second") is not None
+    journalled = publisher.operations.publication("second") is not None
     assert journalled or _nothing_is_published(desk)
     assert publisher.publish(accident(), key="second", actor="desk", wait=timedelta(seconds=60)).repeated == journalled
     assert len(desk.bluesky.posts) == desk.bluesky.commits == 1

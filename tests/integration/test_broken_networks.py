@@ -75,7 +75,7 @@ def test_a_list_that_holds_no_texts_costs_its_own_channel_only(desk: Desk, peopl
     published = publisher.publish(accident(), key="k", actor="brigadier")
     assert published.on("bluesky").outcome is Outcome.POSTED
     assert published.on("presse").outcome is Outcome.WAITING
-    assert list(publisher.channel_problems()) == ["presse"]
+    assert list(publisher.operations.channel_problems()) == ["presse"]
 
 
 _WITHOUT_LIBRARIES = """
@@ -98,8 +98,8 @@ with open_publisher() as publisher:
     published = publisher.publish(accident(), key="one", actor="desk")
     print(json.dumps({
         "receipts": {each.channel: [each.outcome, each.reason, each.remedy] for each in published},
-        "channels": {each.name: [each.state, each.reason] for each in publisher.channels()},
-        "alarms": publisher.status().alarms,
+        "channels": {each.name: [each.state, each.reason] for each in publisher.operations.channels()},
+        "alarms": publisher.operations.status().alarms,
     }, default=str))
 """
 

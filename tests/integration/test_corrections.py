@@ -33,6 +33,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.text import Budget
@@ -126,28 +127,31 @@ class Station:
         self.keys = Keys.create(secrets.token_bytes)
         self.opened: list[Publisher] = []
         self.said = 0
+        self.wait: timedelta | None = None  # of each publish
 
     def publisher(self, **how: Any) -> Publisher:
         made = Publisher(
-            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
-            channels=[self.board.configured(**how)],
-            zone=PARIS,
-            sender=SENDER,
-            clock=self.clock,
-            wait=LONG,
-            backoff=soon,
+            Installation(
+                journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
+                channels=[self.board.configured(**how)],
+                zone=PARIS,
+                sender=SENDER,
+                clock=self.clock,
+                wait=LONG,
+                backoff=soon,
+            )
         )
         self.opened.append(made)
         return made
 
     def publish(self, publisher: Publisher, message: Message) -> Publication:
         self.said += 1
-        return publisher.publish(message, key=str(self.said), actor="desk")
+        return publisher.publish(message, key=str(self.said), actor="desk", wait=self.wait)
 
     def settled(self, publisher: Publisher, said: Publication) -> Publication:
         """The publication, once all that was in doubt is settled."""
         publisher.drain(timedelta(seconds=10))
-        told = publisher.publication(said.id)
+        told = publisher.operations.publication(said.id)
         assert told is not None
         assert all(receipt.outcome.is_final for receipt in told), [str(receipt) for receipt in told]
         return told
@@ -321,7 +325,7 @@ def test_posts_are_taken_back_the_newest_first(station: Station) -> None:
     assert [one.ref for one in cancelled] == [updated.on("board").ref, opened.on("board").ref]
     assert cancelled.ok
     for earlier in (opened, updated):
-        told = publisher.publication(earlier.id)
+        told = publisher.operations.publication(earlier.id)
         assert told is not None
         assert told.on("board").outcome is Outcome.DELETED
     assert publisher.journal.audit.seal() > 0
@@ -339,7 +343,7 @@ def test_posts_are_deleted_and_a_new_one_explains_why(station: Station) -> None:
 
 def test_where_a_post_may_be_out_unseen_it_is_deleted_and_the_cancellation_published(station: Station) -> None:
     publisher = station.publisher(on_cancellation="delete")
-    publisher.wait = timedelta(0)
+    station.wait = timedelta(0)
     opened = station.settled(publisher, station.publish(publisher, accident()))
     station.publish(publisher, opened.update("Une voie rouverte"))
     station.settled(publisher, station.publish(publisher, opened.cancel("Fausse alerte")))
@@ -349,7 +353,7 @@ def test_where_a_post_may_be_out_unseen_it_is_deleted_and_the_cancellation_publi
 def test_an_edit_in_doubt_keeps_no_end_back(station: Station) -> None:
     publisher = station.publisher()
     opened = station.publish(publisher, accident())
-    publisher.wait = timedelta(0)
+    station.wait = timedelta(0)
     station.board.edits.append(Unconfirmed("Cut."))
     edited = station.publish(publisher, _wrong(opened))
     until(lambda: publisher.drain(timedelta(0)) and _outcome(publisher, edited) is Outcome.UNCONFIRMED)
@@ -359,14 +363,14 @@ def test_an_edit_in_doubt_keeps_no_end_back(station: Station) -> None:
 
 
 def _outcome(publisher: Publisher, said: Publication) -> Outcome:
-    found = publisher.publication(said.id)
+    found = publisher.operations.publication(said.id)
     assert found is not None
     return found.on("board").outcome
 
 
 def test_a_refused_cancellation_takes_nothing_back(station: Station) -> None:
     publisher = station.publisher()
-    publisher.wait = timedelta(0)
+    station.wait = timedelta(0)
     tip = Message(category="road_safety", headline="Attachez votre ceinture", instruction="Attachez votre ceinture.")
     published = station.publish(publisher, tip)
     with pytest.raises(MessageRejected):
@@ -390,7 +394,7 @@ def test_a_deletion_in_doubt_is_repeated_and_a_refused_one_is_reported(station: 
     cancelled = station.settled(publisher, cancelled)
     [receipt] = cancelled
     assert (receipt.outcome, str(receipt.remedy)) == (Outcome.REFUSED, "Take it back by hand.")
-    told = publisher.publication(opened.id)
+    told = publisher.operations.publication(opened.id)
     assert told is not None
     assert told.on("board").outcome is Outcome.POSTED
     assert station.board.calls == ["send", "delete", "delete"]
@@ -401,12 +405,12 @@ def test_a_board_of_another_account_touches_nothing(station: Station) -> None:
     opened = station.publish(first, accident())
     first.close()  # its threads must not take the deletion
     here = station.publisher(on_cancellation="delete")
-    here.wait = timedelta(0)
+    station.wait = timedelta(0)
     cancelled = station.publish(here, opened.cancel("Fausse alerte"))
     station.board.account = "other.example"
     there = station.publisher(on_cancellation="delete")
     there.drain(timedelta(seconds=5))
-    told = there.publication(cancelled.id)
+    told = there.operations.publication(cancelled.id)
     assert told is not None
     assert told.on("board").outcome is Outcome.REFUSED
     assert "other.example" in str(told.on("board").reason)
@@ -437,10 +441,10 @@ class Learning(OnBoard):
 
 def test_learned_capabilities_count_from_the_next_publication_on(station: Station) -> None:
     publisher = station.publisher(discovers_capabilities=True)
-    how = publisher.channel_configs["board"].model_copy(
+    how = publisher.installation.channel_configs["board"].model_copy(
         update={"open": lambda _clock, keep: Learning(station.board, keep)}
     )
-    publisher.channel_configs["board"] = how
+    publisher.installation.channel_configs["board"] = how
     long = Message.model_validate(
         {
             "category": "scam_cyber",
@@ -462,7 +466,9 @@ def test_a_post_that_cannot_be_deleted_silences_no_channel(station: Station, cap
             raise error
         return OnBoard(station.board)
 
-    publisher.channel_configs["board"] = publisher.channel_configs["board"].model_copy(update={"open": failing})
+    publisher.installation.channel_configs["board"] = publisher.installation.channel_configs["board"].model_copy(
+        update={"open": failing}
+    )
     said = station.publish(publisher, accident())
     assert said.on("board").outcome is Outcome.POSTED
     assert "Channel board: its default capabilities are used (LookupError)." in caplog.text

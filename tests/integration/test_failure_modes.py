@@ -180,7 +180,7 @@ def test_a_full_disk_when_it_is_published(five: Five) -> None:
     with pytest.raises(JournalError) as caught:
         publisher.publish(message, key="open", actor="desk")
     assert "the disk is full. Free some space, then try again. Nothing was sent" in str(caught.value)
-    assert publisher.publication("open") is None
+    assert publisher.operations.publication("open") is None
     assert not any(five.read(network) for network in NETWORKS)
 
     with publisher.journal.read() as connection:
@@ -232,7 +232,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
     finally:
         room.__exit__(None, None, None)
     assert "the disk fails. Check the disk, then try again. Nothing was sent that is not in it." in str(caught.value)
-    first = publisher.publication("open")
+    first = publisher.operations.publication("open")
     assert first is not None
     assert {receipt.outcome for receipt in first} == {Outcome.SENDING}
     assert {receipt.attempts for receipt in first} == {1}
@@ -244,7 +244,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
         five.clock.ahead += timedelta(minutes=6)
         five.theirs.ahead += timedelta(minutes=6)
         publisher.drain(timedelta(seconds=8))
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     for network in NETWORKS:
         outcome, readers = _DISK["disk, after"][NETWORKS.index(network)]
@@ -256,7 +256,7 @@ def test_a_full_disk_when_the_networks_have_it(five: Five) -> None:
             assert f"resolve {told.on(network).delivery}" in str(told.on(network).remedy)
             publisher.journal.sendings.resolve(told.on(network).delivery, "desk", posted=True)
     publisher.drain(timedelta(seconds=8))
-    settled = publisher.publication("open")
+    settled = publisher.operations.publication("open")
     assert settled is not None
     assert settled.ok
     assert [len(five.read(network)) for network in NETWORKS] == [1, 1, 1, 3, 3]

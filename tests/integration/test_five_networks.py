@@ -46,7 +46,9 @@ def test_an_incident_is_one_thread_and_names_its_sender_and_reference_where_ther
     opened = _publish(publisher, accident(), "1")
     _publish(publisher, opened.update("Une voie rouverte"), "2")
     _publish(
-        publisher, publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."), "3"
+        publisher,
+        publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
+        "3",
     )
 
     first, second, third = five.x.posts
@@ -122,7 +124,10 @@ def test_no_secret_and_no_address_is_left_in_clear(
             caplog.text,
             *capfd.readouterr(),
             "".join(traceback.format_exception(caught.value)),
-            *(repr(one) for one in (caught.value.receipts, publisher, publisher.channel_configs, opened, updated)),
+            *(
+                repr(one)
+                for one in (caught.value.receipts, publisher, publisher.installation.channel_configs, opened, updated)
+            ),
         ]
     ).encode()
     for file in five.folder.iterdir():

@@ -21,6 +21,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeMailServer, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -61,7 +62,9 @@ class ContractCase:
     def open(self) -> Publisher:
         journal = open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True)
         made = Publisher(
-            journal=journal, channels=[self.channel], zone=PARIS, sender=SENDER, clock=self.clock, lease=10 * LONG
+            Installation(
+                journal=journal, channels=[self.channel], zone=PARIS, sender=SENDER, clock=self.clock, lease=10 * LONG
+            )
         )
         self._stack.callback(made.close)
         return made
@@ -174,7 +177,7 @@ def _some_are_reached(case: ContractCase) -> None:
 
 
 def _receipt(publisher: Publisher) -> Receipt:
-    found = publisher.publication("list")
+    found = publisher.operations.publication("list")
     assert found is not None
     return found.on("list")
 

@@ -143,7 +143,7 @@ def test_nothing_is_sent_any_more_and_one_alarm_has_the_reason(
     ways: list[Callable[[], object]] = [
         lambda: publisher.drain(LONG),
         lambda: publisher.publish(other, key="other", actor="desk"),
-        lambda: publisher.publication("open"),
+        lambda: publisher.operations.publication("open"),
         lambda: publisher.drain(LONG),
     ]
     for does in ways:
@@ -173,7 +173,7 @@ def test_publish_too_notices_an_older_state_in_which_others_publish(desk: Desk, 
         other.publish(_about(number), key=str(number), actor="desk", wait=timedelta(0))
     with pytest.raises(JournalTakenAway, match="set back to an older state"):
         publisher.publish(_about(20), key="20", actor="desk", wait=timedelta(0))
-    assert other.publication("20") is None
+    assert other.operations.publication("20") is None
 
 
 def _about(number: int) -> Message:

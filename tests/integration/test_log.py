@@ -24,6 +24,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
 from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.testing import Answer, Disconnect
@@ -94,13 +95,15 @@ def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog:
         str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
     )
     publisher = Publisher(
-        journal=journal,
-        channels=[sky.configured("sky", on_unknown="hold"), mail.configured("mail")],
-        zone=PARIS,
-        sender=SENDER,
-        clock=_RealPace(clock),
-        reminders=ReminderPolicy(),
-        on_event={"recorder": events.append},
+        Installation(
+            journal=journal,
+            channels=[sky.configured("sky", on_unknown="hold"), mail.configured("mail")],
+            zone=PARIS,
+            sender=SENDER,
+            clock=_RealPace(clock),
+            reminders=ReminderPolicy(),
+            on_event={"recorder": events.append},
+        )
     )
     failures = _failures("")
     with closing(publisher):

@@ -24,6 +24,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.person import PersonRecord, ReportResult, Source
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.people import People
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeClock, FakeMailServer
@@ -58,7 +59,9 @@ class MailDesk:
             configure_channel("duty", "email", duty, recipients=lambda: self.people),
         ]
         self.publisher = stack.enter_context(
-            Publisher(journal=self.journal, channels=channels, zone=PARIS, sender=SENDER, clock=SystemClock())
+            Publisher(
+                Installation(journal=self.journal, channels=channels, zone=PARIS, sender=SENDER, clock=SystemClock())
+            )
         )
         self.door: People = self.publisher.people
         self.wait = 20.0

@@ -41,7 +41,7 @@ from policenotify.model.message import Category, Image, Message, Translation
 from policenotify.model.rate import Rate
 from policenotify.model.receipt import Publication, PublicationFailed
 from policenotify.networks.registry import configure_channel
-from policenotify.publishing.preparation import Preparer
+from policenotify.publishing import publisher as publisher_module
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.routing import Route
 from policenotify.testing.samples import SAMPLES
@@ -75,7 +75,7 @@ def test_a_receipt_has_the_time_at_which_the_next_post_may_leave(desk: Desk) -> 
     assert (second.on("bluesky").outcome, second.on("presse").outcome) == (Outcome.WAITING, Outcome.POSTED)
     [(name, at)] = publisher.journal.channels.opens_at({"bluesky": hourly, "presse": None}).items()
     assert name == "bluesky"
-    note = f"Nothing leaves on its channel before {at.astimezone(publisher.zone):%Y-%m-%d %H:%M:%S}."
+    note = f"Nothing leaves on its channel before {at.astimezone(publisher.installation.zone):%Y-%m-%d %H:%M:%S}."
     assert str(second.on("bluesky").note).endswith(note)
 
 
@@ -83,7 +83,7 @@ def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, 
     opened = publisher.publish(accident(), key="open", actor="desk")
     publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
     ended = publisher.publish(
-        publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
+        publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
         key="end",
         actor="desk",
     )
@@ -131,7 +131,7 @@ def test_every_sample_is_published_end_to_end(desk: Desk) -> None:
         clock.ahead = sample.at - datetime.now(UTC)
         message = sample.message
         if message.lifecycle.corrects is not None:  # the id that the correction names is this journal's
-            last = publisher.incident(str(message.incident)).id
+            last = publisher.operations.incident(str(message.incident)).id
             lifecycle = message.lifecycle.model_copy(update={"corrects": last})
             message = message.model_copy(update={"lifecycle": lifecycle})
         publication = publisher.publish(message, key=sample.id, actor="desk")
@@ -178,9 +178,9 @@ def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.END])
-@pytest.mark.parametrize("at", [(Preparer, "prepare"), (Publications, "add")])
+@pytest.mark.parametrize("at", [(publisher_module, "prepare"), (Publications, "add")])
 def test_a_key_that_another_process_used_meanwhile_is_reported_as_repeated(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[type, str]
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: Stage, at: tuple[Any, str]
 ) -> None:
     """The second at one instant gets the receipt of the first: no error, and no "published"."""
     slow, fast = desk.publisher(), desk.publisher()
@@ -251,11 +251,13 @@ def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_not
     process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
     publisher = desk.publisher()
     # A person who is being asked at the kill is in doubt: the mails have their own tests.
-    until(lambda: desk.bluesky.posts and publisher.status().deliveries["presse"].outcomes.get(Outcome.POSTED))
+    until(
+        lambda: desk.bluesky.posts and publisher.operations.status().deliveries["presse"].outcomes.get(Outcome.POSTED)
+    )
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     publisher.drain(LONG)
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     assert [receipt.outcome for receipt in told] == [Outcome.POSTED, Outcome.POSTED]
     assert told.on("bluesky").attempts == 2
@@ -268,7 +270,7 @@ def test_of_two_processes_at_once_one_wins_and_the_other_is_informed(desk: Desk,
     desks = [desk.publisher(), desk.publisher()]
     if stage is Stage.END:
         desks[0].publish(accident(), key="open", actor="desk")
-    message = accident() if stage is Stage.OPENING else desks[0].incident(INCIDENT).end("Fin d'intervention")
+    message = accident() if stage is Stage.OPENING else desks[0].operations.incident(INCIDENT).end("Fin d'intervention")
     barrier, told = Barrier(2), list[Publication | InvalidTransition]()
 
     def publish(number: int) -> None:
@@ -311,7 +313,7 @@ def test_an_end_to_an_opening_that_never_appeared(desk: Desk) -> None:
     publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(without_opening="skip")])
     opened = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     ended = publisher.publish(opened.end("Fin d'intervention"), key="end", actor="desk")
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     assert {receipt.outcome for receipt in told} == {Outcome.SUPERSEDED}
     assert ended.on("bluesky").outcome is Outcome.POSTED
@@ -375,7 +377,9 @@ def test_a_slow_network_does_not_slow_the_other(desk: Desk) -> None:
     publisher = desk.publisher(lease=10 * LONG)
 
     def pass_by() -> None:
-        until(lambda: (found := publisher.publication("open")) and found.on("presse").outcome is Outcome.POSTED)
+        until(
+            lambda: (found := publisher.operations.publication("open")) and found.on("presse").outcome is Outcome.POSTED
+        )
         clock.pass_by(LONG)
 
     passing = Thread(target=pass_by)
@@ -395,7 +399,7 @@ def test_a_message_forbidden_by_the_checks_is_kept_and_not_sent(desk: Desk, publ
     assert caught.value.publication is not None
     assert any(finding.field.startswith("location") for finding in caught.value.findings)
     assert desk.bluesky.posts == ()
-    assert publisher.incidents() == ()
+    assert publisher.operations.incidents() == ()
     publisher.publish(accident(), key="open", actor="desk").raise_for_failures()  # the key was still free
 
 
@@ -447,7 +451,7 @@ def test_a_message_that_does_not_fit_is_refused_before_anything_is_written(desk:
     publisher = desk.publisher([mute.model_copy(update={"capabilities": replace(mute.capabilities, replies=False)})])
     with pytest.raises(MessageTooLong, match="bluesky"):
         publisher.publish(accident(instruction="Évitez le secteur " * 30), key="open", actor="desk")
-    assert publisher.incidents() == ()
+    assert publisher.operations.incidents() == ()
 
 
 def test_a_message_without_a_route_is_an_error(desk: Desk) -> None:
@@ -470,7 +474,7 @@ def test_before_the_first_attempt_the_receipt_has_reason_and_time(desk: Desk) ->
 def test_an_invalid_transition_names_open_incidents_and_allowed_stages(publisher: Publisher) -> None:
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     with pytest.raises(IncidentNotFound, match=f"{INCIDENT} .traffic_accident, Montpellier"):
-        publisher.incident("2026-0001")
+        publisher.operations.incident("2026-0001")
     lost = accident().followed_by(Stage.END, headline="Fin", incident="2026-0001")
     with pytest.raises(InvalidTransition, match=INCIDENT):
         publisher.publish(lost, key="end", actor="desk")
@@ -485,7 +489,7 @@ def test_an_error_lists_at_most_ten_open_incidents(desk: Desk) -> None:
         publisher.publish(opening, key=f"open {number}", actor="desk", wait=timedelta(0))
     lost = accident().followed_by(Stage.END, headline="Fin", incident="unknown")
     with pytest.raises(IncidentNotFound, match="; and 2 more: policenotify incidents") as looked_up:
-        publisher.incident("unknown")
+        publisher.operations.incident("unknown")
     with pytest.raises(InvalidTransition, match="; and 2 more: policenotify incidents") as published:
         publisher.publish(lost, key="end", actor="desk")
     for raised in (looked_up, published):
@@ -504,7 +508,7 @@ def test_an_exercise_and_what_is_none_are_never_of_one_incident(desk: Desk, stag
     with pytest.raises(InvalidTransition, match=f"exercise={drill}"):
         publisher.publish(mixed, key="mixed", actor="desk")
     assert (len(desk.bluesky.posts), len(desk.mail.mails)) == before
-    assert [one.id for one in publisher.incidents()] == [INCIDENT]
+    assert [one.id for one in publisher.operations.incidents()] == [INCIDENT]
     assert publisher.publish(following("Fin d'intervention"), key="same", actor="desk").ok
 
 
@@ -559,7 +563,7 @@ def test_an_opening_without_an_id_is_given_one(publisher: Publisher) -> None:
         accident(lifecycle=Lifecycle(stage=Stage.OPENING)), key="open", actor="desk", wait=timedelta(0)
     )
     assert opened.incident == opened.id
-    assert publisher.incident(opened.id).message.headline == "Accident de la circulation"
+    assert publisher.operations.incident(opened.id).message.headline == "Accident de la circulation"
 
 
 def test_pictures_are_stripped_stored_once_and_shown(desk: Desk, publisher: Publisher, tmp_path: Path) -> None:
@@ -608,7 +612,7 @@ def test_an_account_that_changed_inherits_no_thread(desk: Desk, publisher: Publi
     publisher.publish(accident(), key="open", actor="desk")
     desk.bluesky.handle = "police30.example"
     other = desk.publisher()
-    other.publish(other.incident(INCIDENT).update("Une voie rouverte"), key="update", actor="desk")
+    other.publish(other.operations.incident(INCIDENT).update("Une voie rouverte"), key="update", actor="desk")
     assert desk.bluesky.posts[1].parent is None
 
 
@@ -656,7 +660,7 @@ def test_a_number_is_seconds_to_wait(desk: Desk, publisher: Publisher) -> None:
 def test_an_invalid_wait_is_refused_before_anything_is_written(publisher: Publisher, wait: Any) -> None:
     with pytest.raises(ValueError, match="nothing was sent"):
         publisher.publish(TIP, key="tip", actor="desk", wait=wait)
-    assert publisher.publication("tip") is None
+    assert publisher.operations.publication("tip") is None
 
 
 def test_two_channels_of_one_account_are_refused(desk: Desk) -> None:
@@ -695,7 +699,7 @@ def test_addresses_are_stored_only_with_a_post_for_them(desk: Desk) -> None:
 
 
 def test_an_unknown_publication_is_none(publisher: Publisher) -> None:
-    assert publisher.publication("0" * 26) is None
+    assert publisher.operations.publication("0" * 26) is None
 
 
 def test_no_secret_and_no_address_is_left_in_clear(
@@ -722,7 +726,15 @@ def test_no_secret_and_no_address_is_left_in_clear(
         repr(caught.value.receipts),
         *(
             repr(one)
-            for one in (publisher, publisher.channel_configs, publisher.journal, opened, updated, ended, desk.keys)
+            for one in (
+                publisher,
+                publisher.installation.channel_configs,
+                publisher.journal,
+                opened,
+                updated,
+                ended,
+                desk.keys,
+            )
         ),
     ]
     said = "\n".join(seen).encode()

@@ -15,6 +15,9 @@ from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed, local_time
+from policenotify.publishing.arguments import PublishOptions
+from policenotify.publishing.images import LoadedMessage
+from policenotify.publishing.preparation import prepare
 from policenotify.testing.servers.http import Answer, NoResponse
 from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.patience import LONG
@@ -68,7 +71,7 @@ def test_an_error_shows_times_in_the_zone_of_the_installation(desk: Desk) -> Non
     with pytest.raises(InvalidTransition) as raised:
         publisher.publish(again, key="again", actor="desk")
     with pytest.raises(IncidentNotFound) as unknown:
-        publisher.incident("none")
+        publisher.operations.incident("none")
     for told in (str(raised.value), str(unknown.value)):
         assert "UTC" not in told
         [*times] = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", told)
@@ -84,7 +87,9 @@ def test_a_delivery_under_way_names_no_command_and_no_time_to_wait_for(desk: Des
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=0.5))
     desk.bluesky.on(*PUT, NoResponse())
-    while (publication := publisher.publication("open")) and publication.on("bluesky").outcome is not Outcome.SENDING:
+    while (publication := publisher.operations.publication("open")) and publication.on(
+        "bluesky"
+    ).outcome is not Outcome.SENDING:
         publisher.drain(timedelta(seconds=1))
     assert publication is not None
     receipt = publication.on("bluesky")
@@ -107,7 +112,7 @@ def test_a_delivery_to_a_blocked_channel_is_not_announced_for_the_next_drain(des
     note = publication.on("bluesky").note
     assert note == "It waits until the channel may go on: policenotify doctor, or policenotify resume bluesky"
     publisher.journal.stop("desk", "Piratage")
-    stopped = publisher.publication("open")
+    stopped = publisher.operations.publication("open")
     assert stopped is not None
     assert str(stopped.on("bluesky").note) == "It waits, for everything is stopped. Go on with: policenotify resume"
 
@@ -120,7 +125,10 @@ def test_a_faster_process_is_not_a_journal_error(desk: Desk) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
     message = accident(headline="Une voie rouverte", lifecycle=Lifecycle(stage=Stage.UPDATE, incident=INCIDENT))
-    drafts = [publisher._preparer.prepare(message, key=key, actor="desk") for key in ("one", "two")]
+    drafts = [
+        prepare(publisher.installation, LoadedMessage(message), PublishOptions(key=key, actor="desk"))
+        for key in ("one", "two")
+    ]
     publisher.journal.publications.add(drafts[0])
     with pytest.raises(IncidentChanged) as raised:
         publisher.journal.publications.add(drafts[1])

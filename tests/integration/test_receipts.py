@@ -17,6 +17,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeClock, FakeSmsServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -46,7 +47,9 @@ class SmsDesk:
         }
         channel = configure_channel("sms", "sms", options, recipients=lambda: NUMBERS, on_unknown="hold")
         self.publisher = stack.enter_context(
-            Publisher(journal=self.journal, channels=[channel], zone=PARIS, sender=SENDER, clock=SystemClock())
+            Publisher(
+                Installation(journal=self.journal, channels=[channel], zone=PARIS, sender=SENDER, clock=SystemClock())
+            )
         )
         self._count = 0
 
@@ -116,7 +119,7 @@ def test_a_receipt_settles_the_person_in_doubt_who_has_the_message(desk: SmsDesk
     assert desk.counts() == {Outcome.POSTED: 2, Outcome.HELD: 1}
     for number in NUMBERS:
         assert desk.report(desk.address_for(number), "1") == 200
-    publication = desk.publisher.publication("1")
+    publication = desk.publisher.operations.publication("1")
     assert publication is not None
     assert publication.on("sms").recipients == {Outcome.POSTED: 3}
     before = events(desk.journal)

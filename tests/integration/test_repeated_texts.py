@@ -24,12 +24,13 @@ from policenotify.model.location import Location
 from policenotify.model.message import Message, Translation
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from tests.support.installation import accident
 from tests.support.network_options import x_options
 
@@ -51,7 +52,7 @@ class Installation:
         return self.publication(key)
 
     def publication(self, key: str) -> Publication:
-        publication = self.publisher.publication(key)
+        publication = self.publisher.operations.publication(key)
         assert publication is not None
         return publication
 
@@ -70,7 +71,7 @@ class Installation:
         return self.publish(message, f"{incident}-opening")
 
     def end(self, incident: str) -> Publication:
-        return self.publish(self.publisher.incident(incident).end("Circulation rétablie"), f"{incident}-end")
+        return self.publish(self.publisher.operations.incident(incident).end("Circulation rétablie"), f"{incident}-end")
 
 
 def ids(*publication: Publication) -> list[str]:
@@ -101,7 +102,9 @@ def opened(tmp_path: Path, clock: FakeClock) -> Iterator[Open]:
                 str(tmp_path / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
             )
             stack.callback(journal.close)
-            publisher = Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=clock, **how)
+            publisher = Publisher(
+                Given(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=clock, **how)
+            )
             stack.callback(publisher.close)
             return Installation(publisher, clock)
 
@@ -299,7 +302,7 @@ def test_a_distinct_text_has_its_space_at_any_length(installation: Installation,
         assert x_weight(post.distinct) <= 280
         assert "Réf. " in post.distinct
         assert [(span.start, span.end, span.value) for span in post.distinct_spans] == [
-            (span.start, span.end, span.value) for span in spans_of(post.distinct)
+            (span.start, span.end, span.value) for span in find_links(post.distinct)
         ]
     for incident in ("I1", "I2"):
         installation.opening(incident, instruction=_words(length), link=link)

@@ -19,8 +19,7 @@ from policenotify.render.places import place_of, tagged
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import histories, messages, nasty_text
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, utf8_bytes, x_weight
-from policenotify.text.autolinks import repair
-from policenotify.text.spans import find_mentions, hashtag, spans_of
+from policenotify.text.links import add_missing_spaces, find_links, find_mentions, hashtag
 
 AT: Final = datetime(2026, 6, 5, 17, 42, tzinfo=PARIS)
 FR: Final = LOCALES["fr"]
@@ -127,7 +126,7 @@ def test_french_sets_its_spaces_and_english_does_not() -> None:
         (Budget(280, x_weight), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(500, mastodon_length), "Fuite à 1~200~m~: «~évitez~» le secteur~!"),
         (Budget(459, lambda text: sms(text).units * (1 if sms(text).encoding == "GSM-7" else 3)), None),  # SMS in UCS-2
-        (Budget(459, lambda text: sms(text).units, transliterate=lambda text: to_gsm(text).text), None),
+        (Budget(459, lambda text: sms(text).units, transliterate=to_gsm), None),
         (Budget(500, utf8_bytes), None),
     ],
 )
@@ -154,7 +153,7 @@ def test_no_post_contains_an_unintended_link_or_mention(data: st.DataObject) -> 
         assert not post.text.lstrip().startswith(("@", "＠"))
         assert not set(post.text) & {"\ufffe", "\uffff"}
         assert find_mentions(post.text) == ()
-        assert repair(post.text) == post.text
+        assert add_missing_spaces(post.text) == post.text
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_a_name_that_becomes_a_hashtag_is_linked_whole(before: str, name: str, a
     text = f"{before}{name}{after}"
     read = tagged(text, name)
     if read is not None:
-        assert hashtag(name).casefold() in {one.value.casefold() for one in spans_of(read) if one.kind == "tag"}
+        assert hashtag(name).casefold() in {one.value.casefold() for one in find_links(read) if one.kind == "tag"}
 
 
 def test_a_place_holds_no_links() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,8 +17,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.database import schema
 from policenotify.journal.journal import Journal
 from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress, pace
-from policenotify.publishing.aio import AsyncPublisher
+from policenotify.model.progress import pace
 from policenotify.publishing.publisher import Publisher
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.patience import LONG, until
@@ -60,28 +58,28 @@ def test_another_process_pauses_and_resumes_it_between_two_chunks(desk: Desk) ->
     with sending(desk) as (publisher, said), closing(open_journal(str(desk.database), keys=desk.keys)) as other:
         other.sendings.pause(said, "cne Roux")
         sent = len(desk.mail.mails)
-        until(lambda: publisher.progress(said).is_paused and not is_being_sent(other))
+        until(lambda: publisher.operations.progress(said).is_paused and not is_being_sent(other))
         got = len(desk.mail.mails)
         assert got <= sent + CHUNK < len(PEOPLE)  # who was marked when it was paused
         assert got % CHUNK == 0  # the chunk on the wire is sent whole
         time.sleep(0.3)
-        found = publisher.progress(said)
+        found = publisher.operations.progress(said)
         assert found.deliveries[0].accepted == len(desk.mail.mails) == got
         assert found.deliveries[0].known == len(PEOPLE)
         other.sendings.resume(said, "cne Roux")
-        until(lambda: publisher.progress(said).is_settled)
+        until(lambda: publisher.operations.progress(said).is_settled)
     assert each_got_one(desk)
 
 
 def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk) -> None:
     with sending(desk) as (publisher, said):
-        done = publisher.abort_sending("k", actor="cne Roux", reason="Mauvaise liste")
-        until(lambda: publisher.progress(said).is_settled)
-        [found] = publisher.progress(said).deliveries
+        done = publisher.operations.abort_sending("k", actor="cne Roux", reason="Mauvaise liste")
+        until(lambda: publisher.operations.progress(said).is_settled)
+        [found] = publisher.operations.progress(said).deliveries
         got = len(desk.mail.mails)
         assert (found.accepted, found.known, found.waiting) == (got, len(PEOPLE), 0)
         assert found.people[Outcome.SUPERSEDED] == len(PEOPLE) - got >= done.people
-        report = publisher.publication(said)
+        report = publisher.operations.publication(said)
         assert report is not None
         assert str(report.on("presse").reasons[0].reason) == "cne Roux has aborted the sending."
         assert report.ok
@@ -92,7 +90,7 @@ def test_an_aborted_sending_is_settled_and_its_end_reaches_who_got_it(desk: Desk
 
 def test_it_is_watched_until_it_is_settled(desk: Desk) -> None:
     with sending(desk) as (publisher, said):
-        samples = list(publisher.watch(said, every=timedelta(seconds=0.1)))
+        samples = list(publisher.operations.watch(said, every=timedelta(seconds=0.1)))
     assert samples[-1].is_settled
     assert not any(sample.is_settled for sample in samples[:-1])
     accepted = [sample.deliveries[0].accepted for sample in samples]
@@ -101,31 +99,18 @@ def test_it_is_watched_until_it_is_settled(desk: Desk) -> None:
     assert pace(samples, samples[0].deliveries[0].delivery).left == timedelta(0)
 
 
-def test_it_is_watched_with_await(desk: Desk) -> None:
-    async def watched(publisher: Publisher, said: str) -> list[Progress]:
-        awaited = AsyncPublisher(publisher)
-        await awaited.pause_sending(said, actor="cne Roux")
-        first = await awaited.progress(said)
-        assert first.deliveries[0].halt == "paused"
-        assert (await awaited.resume_sending(said, actor="cne Roux")).channels == ("presse",)
-        found = [sample async for sample in awaited.watch(said, every=0.1)]
-        assert (await awaited.abort_sending(said, actor="cne Roux")).channels == ()
-        return found
-
-    with sending(desk) as (publisher, said):
-        samples = asyncio.run(watched(publisher, said))
-    assert samples[-1].is_settled
-    assert each_got_one(desk)
-
-
 def test_what_is_unknown_is_not_watched(desk: Desk) -> None:
     with closing(desk.publisher([desk.by_mail()])) as publisher:
-        for call in (publisher.progress, publisher.watch):
+        for call in (publisher.operations.progress, publisher.operations.watch):
             with pytest.raises(KeyError):
                 call("unknown")
         for every in (0, 0.05, float("nan"), timedelta(0)):
             with pytest.raises(ValueError, match="at least"):
-                publisher.watch("unknown", every=every)
-        for steer in (publisher.pause_sending, publisher.resume_sending, publisher.abort_sending):
+                publisher.operations.watch("unknown", every=every)
+        for steer in (
+            publisher.operations.pause_sending,
+            publisher.operations.resume_sending,
+            publisher.operations.abort_sending,
+        ):
             with pytest.raises(KeyError):
                 steer("unknown", actor="cne Roux")

@@ -21,6 +21,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeClock, FakeMailServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -49,7 +50,7 @@ class MailDesk:
             configure_channel("duty", "email", duty, recipients=lambda: self.people),
         ]
         self.publisher = stack.enter_context(
-            Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=self.clock)
+            Publisher(Installation(journal=journal, channels=channels, zone=PARIS, sender=SENDER, clock=self.clock))
         )
         self.journal = journal
 
@@ -59,7 +60,7 @@ class MailDesk:
 
     def again(self, key: str) -> Publication:
         self.publisher.drain(timedelta(seconds=30))
-        found = self.publisher.publication(key)
+        found = self.publisher.operations.publication(key)
         assert found is not None
         return found
 

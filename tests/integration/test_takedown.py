@@ -50,7 +50,7 @@ def publisher(installation: Desk) -> Publisher:
 
 
 def outcomes(publisher: Publisher, name: str) -> Counter[tuple[str, Operation, Outcome]]:
-    found = publisher.publication(name)
+    found = publisher.operations.publication(name)
     assert found is not None
     return Counter((receipt.channel, receipt.operation, receipt.outcome) for receipt in found)
 
@@ -104,7 +104,7 @@ def test_a_post_that_was_held_is_deleted_once_a_person_has_seen_it(installation:
         connection.execute(update(delivery).where(delivery.c.channel == "bluesky").values(held))
     withdrawn = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
     assert len(installation.bluesky.posts) == 1
-    publisher.resolve(withdrawn.on("bluesky").delivery, actor="claire", posted=True)
+    publisher.operations.resolve(withdrawn.on("bluesky").delivery, actor="claire", posted=True)
     publisher.drain(timedelta(seconds=PATIENCE))
     assert not installation.bluesky.posts
     assert outcomes(publisher, "k") == {
@@ -211,7 +211,7 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
         assert "retrouvée" in posts[-1].text
     assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (1, 1 + corrected)
     assert outcomes(publisher, "e")["mastodon", Operation.DELETE, Outcome.DELETED] == 1
-    assert publisher.publication("o").on("bluesky").outcome is Outcome.DELETED  # type: ignore[union-attr]
+    assert publisher.operations.publication("o").on("bluesky").outcome is Outcome.DELETED  # type: ignore[union-attr]
     assert "PN602" in [finding.code for finding in ended.findings]
     assert publisher.journal.audit.verify() == 0
 
@@ -266,5 +266,5 @@ def test_a_withdrawal_covers_a_server_that_is_not_known_yet(five: Five) -> None:
     withdrawn = publisher.withdraw("o", actor="c", reason=WHY, wait=0)
     [event] = publisher.journal.audit.events("taken_down", withdrawn.at)
     assert event["deletes"] == ["bluesky", "mastodon"]
-    publisher.resolve(withdrawn.on("mastodon").delivery, actor="c", posted=True)
+    publisher.operations.resolve(withdrawn.on("mastodon").delivery, actor="c", posted=True)
     assert outcomes(publisher, "o")["mastodon", Operation.DELETE, Outcome.WAITING] == 1

@@ -59,12 +59,12 @@ def _settle(five: Five, publisher: Publisher) -> None:
 
 
 def _open(publisher: Publisher) -> list[Outcome]:
-    found = filter(None, map(publisher.publication, "12"))
+    found = filter(None, map(publisher.operations.publication, "12"))
     return [receipt.outcome for each in found for receipt in each if receipt.outcome in _WAITS]
 
 
 def _opening(publisher: Publisher) -> dict[Operation, Outcome]:
-    found = publisher.publication("1")
+    found = publisher.operations.publication("1")
     assert found is not None
     return {receipt.operation: receipt.outcome for receipt in found}
 

@@ -57,12 +57,12 @@ def test_a_wrong_end_is_taken_back_everywhere(desk: Desk, publisher: Publisher) 
     opened = publisher.publish(accident(location=PLACE), key="1", actor="claire")
     assert _open_in_feed(desk) == 1
     ended = publisher.publish(opened.end("La circulation est rétablie"), key="2", actor="claire")
-    assert (publisher.incidents(), _open_in_feed(desk)) == ((), 0)
+    assert (publisher.operations.incidents(), _open_in_feed(desk)) == ((), 0)
     promised = publisher.journal.now() + timedelta(minutes=30)
     back = ended.correct("La rue reste fermée", reopens=True, next_update_at=promised)
     again = publisher.publish(back, key="3", actor="claire")
     assert again.message.instruction == AVOID
-    [incident] = publisher.incidents()
+    [incident] = publisher.operations.incidents()
     assert (incident.status, incident.due_at, incident.reminders) == (IncidentStatus.OPEN, promised, 0)
     assert _open_in_feed(desk) == 1
     alerts = [path.read_text("utf-8") for path in (desk.folder / "feed" / "cap").glob("*.xml")]
@@ -71,7 +71,7 @@ def test_a_wrong_end_is_taken_back_everywhere(desk: Desk, publisher: Publisher) 
     assert "Terminé à" not in page.split("reste fermée")[0]
     publisher.publish(again.update("Une voie rouverte"), key="4", actor="claire")
     publisher.publish(again.end("La circulation est rétablie"), key="5", actor="claire")
-    assert (publisher.incidents(), _open_in_feed(desk)) == ((), 0)
+    assert (publisher.operations.incidents(), _open_in_feed(desk)) == ((), 0)
     assert publisher.journal.audit.verify() == 0
 
 
@@ -90,9 +90,9 @@ def test_nothing_of_a_withdrawn_opening_is_repeated(desk: Desk, publisher: Publi
     publisher.publish(accident(headline="Fuite de gaz"), key="1", actor="claire")
     publisher.withdraw("1", actor="claire", reason="La rue était fausse.")
     place = Location(commune="34172", street="avenue de Lodève")
-    state = publisher.incident(INCIDENT)
+    state = publisher.operations.incident(INCIDENT)
     publisher.publish(state.update("Suite", location=place), key="2", actor="claire")
-    state = publisher.incident(INCIDENT)
+    state = publisher.operations.incident(INCIDENT)
     assert state.message.location
     assert state.message.location.street == "avenue de Lodève"
     publisher.publish(state.end("La circulation est rétablie"), key="3", actor="claire")
@@ -106,7 +106,7 @@ def test_an_end_does_not_refer_to_an_opening_that_never_appeared(desk: Desk) -> 
     opened = publisher.publish(accident(), key="1", actor="claire", wait=0)  # nothing is sent
     publisher.publish(opened.end("La circulation est rétablie"), key="2", actor="claire")
     [post] = desk.bluesky.posts
-    assert publisher.publication("1").receipts[0].outcome is Outcome.SUPERSEDED  # type: ignore[union-attr]
+    assert publisher.operations.publication("1").receipts[0].outcome is Outcome.SUPERSEDED  # type: ignore[union-attr]
     assert "Fait suite" not in post.text
 
 

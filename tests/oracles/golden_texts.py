@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from policenotify.text import to_gsm
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from policenotify.text.wrap import wrap
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden"
@@ -91,7 +91,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _lost_accents(texts: Iterable[str]) -> dict[str, str]:
     """Return the words of texts by the form that SMS has for them, where it is another and no word of the texts."""
     words = {word for text in texts for word in _WORD.findall(text)}
-    return {folded: word for word in words if (folded := to_gsm(word).text) != word and folded not in words}
+    return {folded: word for word in words if (folded := to_gsm(word)) != word and folded not in words}
 
 
 def _restored(text: str, accents: dict[str, str]) -> str:
@@ -105,7 +105,7 @@ def _as_read(text: str, page: str) -> tuple[str, str]:
     A handle becomes a name, and an address one that each program recognises.
     """
     end, tags = len(text), list[str]()
-    for span in reversed(spans_of(text)):
+    for span in reversed(find_links(text)):
         words = {"url": "https://police.example", "mention": "Paul", "tag": _tag(span.value, page)}[span.kind]
         if span.kind == "tag" and not text[span.end : end].strip() and text[: span.start].strip():
             tags.insert(0, words)

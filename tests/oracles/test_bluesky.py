@@ -19,7 +19,7 @@ from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.post import BUDGET, record, valid_uri
 from policenotify.text import graphemes, utf8_bytes
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from tests.oracles.texts import FRENCH, HERE, asked, join_surrogates, settled, texts
 
 pytestmark = [
@@ -70,7 +70,7 @@ def encoded(text: str) -> dict[str, Any]:
         category="traffic",
         language="fr",
         text=text,
-        spans=tuple(Span(**found._asdict()) for found in spans_of(text)),
+        spans=tuple(Span(**found._asdict()) for found in find_links(text)),
         created_at=datetime(2026, 3, 2, tzinfo=UTC),
     )
     return dict(record(post, reply=None, images=(), dids={}))
@@ -123,7 +123,7 @@ def test_usual_texts_are_linked_as_by_blueskys_own_library() -> None:
 def _ours(text: str) -> list[tuple[str, int, int, str]]:
     return [
         ("link" if one.kind == "url" else "tag", utf8_bytes(text[: one.start]), utf8_bytes(text[: one.end]), one.value)
-        for one in spans_of(text)
+        for one in find_links(text)
     ]
 
 
@@ -155,7 +155,7 @@ def _theirs(answer: dict[str, Any]) -> list[tuple[str, int, int, str]]:
 )
 def test_where_we_link_otherwise(text: str, ours: list[str], theirs: list[str]) -> None:
     (answer,) = asked("bluesky.mjs", [text])
-    assert [one.value for one in spans_of(text)] == ours
+    assert [one.value for one in find_links(text)] == ours
     assert [one["value"] for one in answer["facets"]] == theirs
 
 

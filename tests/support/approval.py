@@ -11,6 +11,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Scripted
@@ -27,12 +28,14 @@ def reading_publisher(
     channel = (network or Scripted()).configured("sky")
     exercises = Scripted(account="practice").configured("practice", exercise=True)
     return Publisher(
-        journal=journal,
-        channels=[channel, exercises],
-        zone=PARIS,
-        clock=journal.clock,
-        approval=rules,
-        **{"checks": (), "wait": NOW, "sender": SENDER, **how},
+        Installation(
+            journal=journal,
+            channels=[channel, exercises],
+            zone=PARIS,
+            clock=journal.clock,
+            approval=rules,
+            **{"checks": (), "wait": NOW, "sender": SENDER, **how},
+        )
     )
 
 

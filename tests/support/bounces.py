@@ -94,11 +94,6 @@ EXIM_IN_WORDS: Final = words_only(
     head="X-Failed-Recipients: ana@journal.example",
 )
 
-QMAIL: Final = words_only(
-    "Hi. This is the qmail-send program at mx.example.\nI'm afraid I wasn't able to deliver your message.\n\n"
-    "<ana@journal.example>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n--- Below this line is a copy.\n"
-)
-
 ABSENCE: Final = (
     f"From: ana@journal.example\nTo: {MAILBOX}\nSubject: Absence\nAuto-Submitted: auto-replied (vacation)\n\n"
     "Je suis absente jusqu'au 550 5.1.1 janvier.\n"

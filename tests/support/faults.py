@@ -202,7 +202,9 @@ def _failing(five: Five, network: str, way: str) -> Publisher:
     publisher = five.publisher(lost=network, astray=lambda _network: options, backoff=later)
     server = _server(five, network)
     if way in {"expired", "ended"}:  # what was logged in before
-        channel = publisher.channel_configs[network].open(five.clock, publisher.journal.channels.state_store(network))
+        channel = publisher.installation.channel_configs[network].open(
+            five.clock, publisher.journal.channels.state_store(network)
+        )
         channel.whoami()
         channel.close()
         server.expire_access()
@@ -243,14 +245,14 @@ def _later(five: Five, publisher: Publisher, network: str) -> tuple[list[str], R
         five.clock.ahead += timedelta(minutes=6)
         five.theirs.ahead += timedelta(minutes=6)
         publisher.drain(timedelta(seconds=8))
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     return five.read(network), told.on(network)
 
 
 def _set_right(five: Five, publisher: Publisher, network: str, way: str, accepted: object) -> Publisher:
     """Do what the receipt asks an operator to do."""
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     receipt, server = told.on(network), _server(five, network)
     if way == "clock ahead":

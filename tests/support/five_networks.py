@@ -21,6 +21,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeMastodonServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -143,16 +144,18 @@ class Five:
         led = astray or self.lost
         channels = [self.channel(name, led(name) if name == lost else None) for name in NETWORKS]
         made = Publisher(
-            journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
-            **{
-                "channels": channels,
-                "zone": PARIS,
-                "sender": SENDER,
-                "clock": self.clock,
-                "wait": timedelta(seconds=10),
-                "backoff": soon,
-                **how,
-            },
+            Installation(
+                journal=open_journal(str(self.folder / "journal.db"), keys=self.keys, clock=self.clock, create=True),
+                **{
+                    "channels": channels,
+                    "zone": PARIS,
+                    "sender": SENDER,
+                    "clock": self.clock,
+                    "wait": timedelta(seconds=10),
+                    "backoff": soon,
+                    **how,
+                },
+            )
         )
         self.opened.append(made)
         return made

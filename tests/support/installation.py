@@ -18,6 +18,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
@@ -111,16 +112,18 @@ class Desk:
             journal = open_journal(str(self.database), keys=self.keys, clock=self.clock, create=True)
             unless_made.callback(journal.close)
             made = Publisher(
-                journal=journal,
-                channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
-                **{
-                    "zone": PARIS,
-                    "sender": SENDER,
-                    "clock": self.clock,
-                    "wait": LONG,
-                    "backoff": soon,
-                    **how,
-                },
+                Installation(
+                    journal=journal,
+                    channels=[self.on_bluesky(), self.by_mail()] if channels is None else channels,
+                    **{
+                        "zone": PARIS,
+                        "sender": SENDER,
+                        "clock": self.clock,
+                        "wait": LONG,
+                        "backoff": soon,
+                        **how,
+                    },
+                )
             )
             unless_made.pop_all()
         self.opened.append(made)

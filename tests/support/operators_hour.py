@@ -283,16 +283,16 @@ class Hour:
         return all(
             receipt.outcome == "posted"
             for name in self.published
-            for receipt in (publisher().publication(self.published[name].id) or ())
+            for receipt in (publisher().operations.publication(self.published[name].id) or ())
         )
 
     def look_for_held(self) -> bool:
         """Settle each person of whom it is not known whether they have a message, after a look at their telephone."""
-        for held in publisher().held():
+        for held in publisher().operations.held():
             for person in publisher().journal.sendings.in_doubt_with_addresses(held.delivery, OFFICER):
                 assert person.address is not None
                 has_it = any(held.headline in message.text for message in self.sms.phone(person.address))
-                publisher().resolve(held.delivery, actor=OFFICER, posted=has_it, people=[person.key])
+                publisher().operations.resolve(held.delivery, actor=OFFICER, posted=has_it, people=[person.key])
         return self.all_posted()
 
     # --- at the end

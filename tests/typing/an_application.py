@@ -64,7 +64,7 @@ def publish(publisher: Publisher) -> Sequence[Receipt]:
         assert_type(receipt.outcome, Outcome)
         assert_type(receipt.ref, PostRef | None)
     assert_type(said.end("Fin d'intervention"), Message)
-    assert_type(publisher.publication("1"), Publication | None)
+    assert_type(publisher.operations.publication("1"), Publication | None)
     assert_type(publisher.drain(timedelta(seconds=1)), datetime | None)
     with publisher.worker() as worker:
         assert_type(worker, Worker)

@@ -133,18 +133,18 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
         for summary in summaries
         if now - summary.at <= _TRIED and any(each.outcome in _UNFINISHED for each in summary.deliveries)
     ]
-    wait = publisher.wait if wait is None else wait
+    wait = publisher.installation.wait if wait is None else wait
     if (ids or unfinished) and wait > timedelta(0):
         publisher.drain(wait)
     times = [occurrence.due for occurrence in due if occurrence.due > now]
     times += [decision.until for decision in decisions if decision.action is Action.WAIT and decision.until]
     return RunResult(
         decisions=tuple(decision for decision in decisions if decision.occurrence.campaign not in problems),
-        published=tuple(publication for id_ in ids if (publication := publisher.publication(id_))),
+        published=tuple(publication for id_ in ids if (publication := publisher.operations.publication(id_))),
         unfinished=tuple(
             publication
             for id_ in unfinished
-            if id_ not in ids and (publication := publisher.publication(id_)) and not publication.ok
+            if id_ not in ids and (publication := publisher.operations.publication(id_)) and not publication.ok
         ),
         problems=problems,
         calendar=tuple(school_calendar_end(name, SCHOOL_CALENDAR_END) for name in ending),
@@ -246,7 +246,9 @@ def load_skips(publisher: Publisher, campaigns: Sequence[Campaign], now: datetim
 
 def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
     """Return all messages of the open incidents, without exercises."""
-    histories = [publisher.journal.incidents.history(line.id) for line in publisher.incidents() if not line.exercise]
+    histories = [
+        publisher.journal.incidents.history(line.id) for line in publisher.operations.incidents() if not line.exercise
+    ]
     return tuple(
         entry.message.model_copy(update={"location": entry.message.location or history.entries[0].message.location})
         for history in histories

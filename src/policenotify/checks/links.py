@@ -9,7 +9,7 @@ from typing import Final
 
 from policenotify.checks.rule import CheckContext, Hit, rule, seen_texts, shared_texts, to_finding
 from policenotify.findings import Finding, Level
-from policenotify.text.spans import host_of, spans_of
+from policenotify.text.links import find_links, host_of
 
 _NUMBER: Final = r"(?:0x[0-9a-f]*|[0-9]+)"
 # Browsers read 127.1, 2130706433 and 0x7f.1 as addresses, too (url.spec.whatwg.org, IPv4 parser).
@@ -44,7 +44,7 @@ def check_links(text: str, allowed: tuple[str, ...], *, field: str) -> Iterator[
 
 
 def _hits_in(field: str, text: str, allowed: tuple[str, ...]) -> Iterator[Hit]:
-    for span in spans_of(text):
+    for span in find_links(text):
         if span.kind == "url":
             yield from _hits(field, span.value, (span.start, span.end), allowed)
 

@@ -17,7 +17,7 @@ from policenotify.checks.rule import (
     texts_of,
 )
 from policenotify.findings import Level
-from policenotify.formats.roads import Gap, find_gap, is_only_a_hazard, road_kind
+from policenotify.formats.roads import ROADS, Gap, find_gap, is_only_a_hazard
 from policenotify.model.cap import CapCategory, Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.texts import PROSE
@@ -233,7 +233,7 @@ def headline_readable(context: CheckContext) -> Iterator[Hit]:
 def told_to_traffic_partners(context: CheckContext) -> Iterator[Hit]:
     """Explain why traffic partners do not get a closure, if a feed has `cifs` or `datex`."""
     message, typed = context.message, (context.typed or context.message).location
-    drawn, kind = bool(typed and typed.polyline), road_kind(message.category)
+    drawn, kind = bool(typed and typed.polyline), ROADS.get(message.category)
     if not context.traffic or message.stage not in CALLS_TO_ACT or not (drawn or kind):
         return
     places = (entry.message.location for entry in reversed(context.history.entries))

@@ -181,7 +181,8 @@ class CliContext:
         with self.journal() as (settings, journal):
             channels, problem = configured_channels(settings)
             source = SettingsFile(settings.place, problem=problem)
-            yield Operations(journal, channels, zone=settings.zone, settings=source)
+            by_name = {channel.name: channel for channel in channels}
+            yield Operations(journal, by_name, zone=settings.zone, settings=source)
 
     def emit(self, document: BaseModel | Mapping[str, object] | Callable[[], BaseModel], *page: Part) -> None:
         """Print the document, or what a function returns as one, if `--json` was given, else the page."""

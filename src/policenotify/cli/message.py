@@ -125,7 +125,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         pydantic.ValidationError: A field is wrong.
         SettingsError: The category is not known here.
     """
-    file = MessageFile.read(typed, publisher.pictures)
+    file = MessageFile.read(typed, publisher.installation.pictures)
     fields = {name: typed[name] for name in ("category", "headline") if typed[name]}
     fields |= _fields(typed, publisher, None)
     if typed["exercise"]:
@@ -136,7 +136,9 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
             raise UsageError(
                 Text("Give a message: --category and --headline, or a JSON file (- reads standard input).")
             )
-        opens = not typed["standalone"] and profile_of(typed["category"], publisher.profiles).opens_incident
+        opens = (
+            not typed["standalone"] and profile_of(typed["category"], publisher.installation.profiles).opens_incident
+        )
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
         fields["lifecycle"] = lifecycle
@@ -155,7 +157,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
         InvalidMessage: The file does not hold a message.
         pydantic.ValidationError: A field is wrong.
     """
-    file = MessageFile.read(typed, publisher.pictures)
+    file = MessageFile.read(typed, publisher.installation.pictures)
     if not headline and not (file and file.fields.get("headline")):
         raise UsageError(Text("The {stage} has no headline. Give its HEADLINE, or a --file that has one.", stage=stage))
     last = _followed(stage, name, publisher)
@@ -183,8 +185,8 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
 def _followed(stage: Stage, name: str, publisher: Publisher) -> Publication:
     """Return the publication that the new one follows."""
     if stage in {Stage.UPDATE, Stage.END}:
-        return publisher.incident(name)
-    publication = find_publication(publisher.journal, name, publisher.zone)
+        return publisher.operations.incident(name)
+    publication = find_publication(publisher.journal, name, publisher.installation.zone)
     if stage is Stage.CANCELLATION and publication.incident not in {None, name}:
         raise InvalidTransition(
             Text(
@@ -281,6 +283,6 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
 def _moment(option: str, typed: str, now: datetime, publisher: Publisher) -> datetime:
     parse = parse_near if option == "starts" else parse_future
     try:
-        return parse(typed, now=now, zone=publisher.zone)
+        return parse(typed, now=now, zone=publisher.installation.zone)
     except ValueError as error:
         raise BadParameter(text_of(error), param_hint=option_label("--" + option.replace("_", "-"))) from None

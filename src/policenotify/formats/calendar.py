@@ -63,7 +63,7 @@ def _event(feed: Feed, thread: Thread) -> dict[str, Any]:
         "DTEND": end and end.astimezone(UTC),
         "STATUS": "CONFIRMED" if takes_place else "CANCELLED",
         "SUMMARY": entry.heading,
-        "DESCRIPTION": entry.text,
+        "DESCRIPTION": entry.plain_text,
         "LOCATION": entry.item.place,
         "GEO": place.point and (place.point.latitude, place.point.longitude) if place else None,
         "CATEGORIES": entry.item.message.category,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from policenotify.formats import pages
 from policenotify.formats.atom import atom
@@ -17,35 +17,22 @@ from policenotify.formats.json_feed import json_feed
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.formats.rss import rss
 
-OfThread: TypeAlias = Callable[[Feed, Thread], Mapping[str, bytes]]
-"""Returns the files of one thread, which depend on nothing else, by their paths."""
-
-OfFeed: TypeAlias = Callable[[Feed], Mapping[str, bytes]]
-"""Returns the files of the whole feed by their paths."""
-
-
-def _one(name: str, write: Callable[[Feed], bytes]) -> OfFeed:
-    return lambda feed: {FILES[name]: write(feed)}
-
-
 # A link is never written before the page that it leads to: pages, alerts, feeds, and the index at last.
-_OF_THREADS: Final[Mapping[str, OfThread]] = {
-    "pages": pages.thread_files,
-    "cap": alert_files,
-}
-_OF_FEEDS: Final[Mapping[str, OfFeed]] = {
-    "atom": _one("atom", atom),
-    "rss": _one("rss", rss),
-    "json": _one("json", json_feed),
-    "geojson": _one("geojson", geojson),
-    "calendar": _one("calendar", calendar),
+_WRITERS: Final[Mapping[str, Callable[[Feed], Mapping[str, bytes]]]] = {
+    "pages": lambda feed: _of_threads(feed, pages.thread_files),
+    "cap": lambda feed: _of_threads(feed, alert_files),
+    "atom": lambda feed: {FILES["atom"]: atom(feed)},
+    "rss": lambda feed: {FILES["rss"]: rss(feed)},
+    "json": lambda feed: {FILES["json"]: json_feed(feed)},
+    "geojson": lambda feed: {FILES["geojson"]: geojson(feed)},
+    "calendar": lambda feed: {FILES["calendar"]: calendar(feed)},
     "cifs": cifs,
-    "datex": _one("datex", datex),
-    "embed": _one("embed", pages.embed),
+    "datex": lambda feed: {FILES["datex"]: datex(feed)},
+    "embed": lambda feed: {FILES["embed"]: pages.embed(feed)},
     "index": pages.index_files,
 }
 
-FORMATS: Final = (*_OF_THREADS, *_OF_FEEDS)
+FORMATS: Final = tuple(_WRITERS)
 """All formats."""
 
 ALWAYS: Final = frozenset({"pages", "index"})
@@ -58,11 +45,8 @@ DEFAULT: Final = tuple(name for name in FORMATS if name not in TRAFFIC_FORMATS)
 def draw(feed: Feed) -> dict[str, bytes]:
     """Return the files of a feed by their paths, in the order of writing. Its site names the formats."""
     formats = feed.site.formats | ALWAYS
-    files: dict[str, bytes] = {}
-    for name, of_thread in _OF_THREADS.items():
-        for thread in feed.threads if name in formats else ():
-            files.update(of_thread(feed, thread))
-    for name, of_feed in _OF_FEEDS.items():
-        if name in formats:
-            files.update(of_feed(feed))
-    return files
+    return {path: file for name in FORMATS if name in formats for path, file in _WRITERS[name](feed).items()}
+
+
+def _of_threads(feed: Feed, write: Callable[[Feed, Thread], Mapping[str, bytes]]) -> dict[str, bytes]:
+    return {path: file for thread in feed.threads for path, file in write(feed, thread).items()}

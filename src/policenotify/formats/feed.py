@@ -214,6 +214,12 @@ class Entry:
         return tuple(words for words in self.item.message.wordings if words.language != self.item.language)
 
     @property
+    def plain_text(self) -> str:
+        """Its text, then its words in the other languages."""
+        others = ("\n".join((words.headline, *lines_of(words))) for words in self.translations)
+        return "\n\n".join(filter(None, (self.text, *others)))
+
+    @property
     def html(self) -> str:
         """Its text in paragraphs, with its links, in its own language."""
         offset = len(self.text) - len(self.item.text)

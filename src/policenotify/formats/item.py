@@ -79,19 +79,10 @@ class Item(Versioned):
             )
         ours = [ref.id for ref in reply_to if ref.account == account and _ID.fullmatch(ref.id)]
         return cls(
-            key=post.key,
+            **{name: getattr(post, name) for name in Post.model_fields.keys() & cls.model_fields.keys()},
             thread=post.message.incident or (ours[0] if ours else post.key[:16]),
             answers=ours[-1] if ours else None,
-            language=post.language,
-            title=post.title,
-            text=post.text,
-            spans=post.spans,
-            pictures=post.pictures,
             published_at=post.created_at,
-            sender=post.sender,
-            place=post.place,
-            message=post.message,
-            event=post.event,
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from policenotify.formats.feed import Entry, Feed, lines_of
+from policenotify.formats.feed import Entry, Feed
 from policenotify.formats.xml_text import timestamp
 
 _VERSION = "https://jsonfeed.org/version/1.1"
@@ -34,7 +34,7 @@ def _item(entry: Entry, feed: Feed) -> dict[str, object]:
         "url": entry.url,
         "title": entry.title,
         "content_html": feed.content(entry),
-        "content_text": _text(entry),
+        "content_text": entry.plain_text or entry.title,
         "date_published": timestamp(item.published_at),
         "date_modified": timestamp(entry.updated_at),
         "language": item.language,
@@ -45,9 +45,3 @@ def _item(entry: Entry, feed: Feed) -> dict[str, object]:
     if item.pictures:
         shown["image"] = feed.site.picture_url(item.pictures[0])
     return shown
-
-
-def _text(entry: Entry) -> str:
-    """Return the text of an entry with its other languages."""
-    others = ("\n".join((words.headline, *lines_of(words))) for words in entry.translations)
-    return "\n\n".join((entry.text or entry.title, *others))

@@ -41,9 +41,7 @@ MOST_BYTES: Final = 131_072
 The words of Outlook.com before it take 50 kB. A mail made to cost as much as possible takes half a second.
 """
 
-_MOST_TEXT: Final = 8_000  # characters of a report in words, which quotes the mail at its end
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")  # RFC 3463, section 2
-_REPLY = re.compile(r"(?<![\d.-])([45])\d\d[ -]")  # of SMTP, in a text without a status
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"base64": a2b_base64, "quoted-printable": a2b_qp}
 _WITHOUT_DETAIL: Final = frozenset({"5.0.0", "5.5.0", "4.0.0"})  # Exim and Outlook.com give the real one in words
@@ -52,8 +50,6 @@ _NOT_THE_PERSON: Final = frozenset("67")  # RFC 3463, section 2: the content, or
 _COMPLAINTS: Final = frozenset({"abuse", "opt-out", "opt-out-list"})  # RFC 5965, section 7.3, and its registry
 _ENVELOPE: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
 _RETURN: Final = ("Original-Mail-From", "Return-Path", "X-Original-Mail-From")
-_EXIM: Final = "X-Failed-Recipients"
-_QMAIL: Final = "This is the qmail-send program"  # D. J. Bernstein, "qmail-send bounce message format" (QSBMF)
 
 
 class ReportKind(StrEnum):
@@ -112,9 +108,6 @@ def _classify(message: Message) -> tuple[ReportKind, str]:
             return _feedback(part)
         if kind in {"message/disposition-notification", "message/global-disposition-notification"}:  # RFC 8098
             return ReportKind.ABSENCE, ""
-    text = _text(message)
-    if message[_EXIM] or _QMAIL in text:
-        return _in_words(text)
     automatic = str(message.get("Auto-Submitted", "no")).strip().lower()  # RFC 3834, section 5
     answered = message["X-Autoreply"] or message["X-Autorespond"] or "auto_reply" in str(message["Precedence"]).lower()
     return (ReportKind.ABSENCE if answered or not automatic.startswith("no") else ReportKind.OTHER), ""
@@ -177,29 +170,10 @@ def _failure(status: str, words: str) -> ReportKind:
     return ReportKind.SOFT
 
 
-def _in_words(text: str) -> tuple[ReportKind, str]:
-    """Read a report without a machine-readable part: by Exim before 4.83, or by qmail."""
-    stated, reply = _STATUS.search(text), _REPLY.search(text)
-    status = stated[1] if stated else f"{reply[1]}.0.0" if reply else ""
-    if not status and not names_unknown_user(text) and not names_full_mailbox(text):
-        return ReportKind.OTHER, ""
-    return _failure(status, text), status
-
-
 def _feedback(part: Message) -> tuple[ReportKind, str]:
     kinds = [str(block["Feedback-Type"]).strip().lower() for block in _blocks(part) if block["Feedback-Type"]]
     kind = kinds[0] if kinds else ""
     return (ReportKind.COMPLAINT, kind) if kind in _COMPLAINTS else (ReportKind.OTHER, "")
-
-
-def _text(message: Message) -> str:
-    part = next((each for each in _parts(message) if each.get_content_type() == "text/plain"), None)
-    return _decoded(part)[:_MOST_TEXT].decode("ascii", "replace") if part else ""
-
-
-def _decoded(part: Message) -> bytes:
-    content = part.get_payload(decode=True)
-    return content if isinstance(content, bytes) else b""
 
 
 def _addresses(message: Message) -> Iterator[str]:
@@ -212,7 +186,8 @@ def _addresses(message: Message) -> Iterator[str]:
             case "message/rfc822":
                 about = [payload[0]]
             case "text/rfc822-headers":
-                about = [message_from_bytes(_decoded(part), policy=compat32)]
+                content: Any = part.get_payload(decode=True)
+                about = [message_from_bytes(content or b"", policy=compat32)]
             case _:
                 about = []
         for each in about:

@@ -42,7 +42,7 @@ class RoadKind(NamedTuple):
     value: str
 
 
-_OF_ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
+ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
     {
         Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accident"),
         Category.ROAD_CLOSURE: RoadKind(
@@ -62,6 +62,7 @@ _OF_ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
         Category.PLANNED_EVENT: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "other"),
     }
 )
+"""What each category is on a road. Traffic partners never get any other."""
 
 
 class Gap(StrEnum):
@@ -84,7 +85,7 @@ def find_gap(message: Message, place: Location | None, *, points: bool) -> Gap |
     """
     if message.exercise:
         return Gap.EXERCISE
-    if message.category not in _OF_ROADS:
+    if message.category not in ROADS:
         return Gap.CATEGORY
     if place is None or place.precision not in _FINE or not (place.polyline or (points and place.point)):
         return Gap.PLACE
@@ -93,11 +94,6 @@ def find_gap(message: Message, place: Location | None, *, points: bool) -> Gap |
     if message.incident is None and message.expires_at is None:  # nothing would end it
         return Gap.END
     return None
-
-
-def road_kind(category: str) -> RoadKind | None:
-    """Return what a category is on a road, or `None` if traffic partners never get it."""
-    return _OF_ROADS.get(category)
 
 
 def is_only_a_hazard(kind: RoadKind, place: Location) -> bool:
@@ -170,7 +166,7 @@ def _road(thread: Thread, *, points: bool) -> Road | None:
     items = [item for item in thread.items if not item.withdrawn_at]
     stated = [item for item in items if item.stage not in FINAL]
     place = next((item.message.location for item in reversed(stated) if item.message.location), None)
-    kind, period = (road_kind(stated[-1].message.category) if stated else None), thread.period
+    kind, period = (ROADS.get(stated[-1].message.category) if stated else None), thread.period
     if kind is None or place is None or period is None or any(item.message.exercise for item in items):
         return None
     message = stated[-1].message.model_copy(update={"expires_at": period.ends_at})

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -16,9 +14,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.model.message import Language
 from policenotify.model.rate import EXAMPLES, Rate
-from policenotify.text.spans import find_mentions
+from policenotify.text.links import find_mentions
 from policenotify.translation import Text
 
 OnUnknown: TypeAlias = Literal["resend", "hold"]
@@ -121,7 +120,7 @@ AccountName = Annotated[str, AfterValidator(account_name)]
 """An account that a post may mention, with or without `@`."""
 
 
-class ChannelSettings(BaseModel):
+class ChannelSettings(FrozenModel):
     """The settings of a channel that do not depend on its network.
 
     Attributes:
@@ -142,10 +141,6 @@ class ChannelSettings(BaseModel):
         most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
-    )
 
     network: str
     languages: tuple[Language, ...] = Field(default=("fr",), min_length=1)

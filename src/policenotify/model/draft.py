@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from policenotify.model.message import Message
-from policenotify.text.look_alikes import fold_character
 
 _PROVIDER = re.compile(r"^[a-z][a-z0-9+.-]*:")
+_UNSEEN = frozenset({"Cc", "Cf", "Mn", "Me"})  # general categories: controls, formats, and marks such as accents
 
 
 class DraftState(StrEnum):
@@ -148,10 +149,12 @@ class Draft:
 def person(actor: str) -> str:
     """Return what all spellings of one actor have in common, so that no one is two people.
 
-    Capitals, spaces, accents, letters of other scripts that look the same, and what names the provider of an identity
-    (`oidc:claire`) make no other person.
+    Capitals, spaces, accents, invisible signs, and what names the provider of an identity (`oidc:claire`) make no other
+    person.
     """
-    folded = " ".join("".join(map(fold_character, actor)).split())
+    plain = unicodedata.normalize("NFKD", actor).casefold()
+    shown = (each for each in plain if each.isspace() or unicodedata.category(each) not in _UNSEEN)
+    folded = " ".join("".join(shown).split())
     return _PROVIDER.sub("", folded, count=1).strip() or folded
 
 

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from policenotify.errors import InvalidTransition
 from policenotify.translation import AnyText, Text, quoted
-from policenotify.validation import at_place
+from policenotify.validation import wrong_at
 
 IncidentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """An incident's id: the caller's own, such as a dispatch number, or a generated one. Readers never see it."""
@@ -105,33 +105,25 @@ class Lifecycle(FrozenModel):
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if self.stage is Stage.STANDALONE and self.incident is not None:
-            raise ValueError(
-                at_place(
-                    "incident", Text("a standalone message belongs to no incident; use stage='opening' to open one")
-                )
+            raise wrong_at(
+                "incident", Text("a standalone message belongs to no incident; use stage='opening' to open one")
             )
         if self.stage in {Stage.UPDATE, Stage.END} and self.incident is None:
-            raise ValueError(
-                at_place("incident", Text("an {stage} must name the incident it belongs to", stage=self.stage))
-            )
+            raise wrong_at("incident", Text("an {stage} must name the incident it belongs to", stage=self.stage))
         if self.stage is Stage.CANCELLATION and (self.incident is None) == (self.corrects is None):
-            raise ValueError(
-                at_place(
-                    "incident", Text("a cancellation names its incident or, in corrects, one standalone publication")
-                )
+            raise wrong_at(
+                "incident", Text("a cancellation names its incident or, in corrects, one standalone publication")
             )
         if self.stage is Stage.CORRECTION and self.corrects is None:
-            raise ValueError(at_place("corrects", Text("a correction must name the publication that it corrects")))
+            raise wrong_at("corrects", Text("a correction must name the publication that it corrects"))
         if self.follows is not None and self.stage is not Stage.OPENING:
-            raise ValueError(at_place("follows", Text("only an opening follows an earlier incident")))
+            raise wrong_at("follows", Text("only an opening follows an earlier incident"))
         if self.corrects is not None and self.stage not in {Stage.CORRECTION, Stage.CANCELLATION}:
-            raise ValueError(at_place("corrects", Text("{a} corrects nothing", a=_a(self.stage))))
+            raise wrong_at("corrects", Text("{a} corrects nothing", a=_a(self.stage)))
         if self.reopens and (self.stage is not Stage.CORRECTION or self.incident is None):
-            raise ValueError(at_place("reopens", Text("only the correction of an incident's end reopens the incident")))
+            raise wrong_at("reopens", Text("only the correction of an incident's end reopens the incident"))
         if self.follows is not None and self.follows == self.incident:
-            raise ValueError(
-                at_place("follows", Text("an incident does not follow itself; give the new one its own id"))
-            )
+            raise wrong_at("follows", Text("an incident does not follow itself; give the new one its own id"))
         return self
 
 

@@ -15,7 +15,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import CategoryCode, Language
 from policenotify.text.french_spacing import set_no_break_spaces
-from policenotify.text.spans import hashtag
+from policenotify.text.links import hashtag
 from policenotify.translation import Text
 
 EMOJIS: Final = MappingProxyType(

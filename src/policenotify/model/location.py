@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from itertools import groupby
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +22,7 @@ from policenotify.model import places
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import FrozenModel
 from policenotify.translation import Text, text_of
-from policenotify.validation import at_place
+from policenotify.validation import wrong_at
 
 # Control characters but tab and line feed (Unicode general category Cc), and halves of surrogate pairs (Cs).
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -190,12 +191,10 @@ class Area(FrozenModel):
     @model_validator(mode="after")
     def _is_valid(self) -> Self:
         if _nesting(self.coordinates) != self.type:
-            raise ValueError(
-                at_place("coordinates", Text("not nested as a {type} is (RFC 7946, section 3.1)", type=self.type))
-            )
+            raise wrong_at("coordinates", Text("not nested as a {type} is (RFC 7946, section 3.1)", type=self.type))
         for ring in self.rings():
             if ring[0] != ring[-1]:
-                raise ValueError(at_place("coordinates", Text("a ring ends where it begins (RFC 7946, section 3.1.6)")))
+                raise wrong_at("coordinates", Text("a ring ends where it begins (RFC 7946, section 3.1.6)"))
             for longitude, latitude in ring:
                 _refuse_swapped(latitude, longitude)
         return self
@@ -245,7 +244,7 @@ class Polyline(FrozenModel):
     @model_validator(mode="after")
     def _is_valid(self) -> Self:
         if len(set(self.coordinates)) == 1:
-            raise ValueError(at_place("coordinates", Text("a line has at least two different positions")))
+            raise wrong_at("coordinates", Text("a line has at least two different positions"))
         for longitude, latitude in self.coordinates:
             _refuse_swapped(latitude, longitude)
         return self
@@ -344,21 +343,19 @@ class Location(FrozenModel):
         try:
             found = places.find(name, department if isinstance(department, str) else None)
         except ValueError as error:
-            raise ValueError(at_place("commune", text_of(error))) from None
+            raise wrong_at("commune", text_of(error)) from None
         return {**values, "commune": found.code}
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.commune and self.department and places.department_in(self.commune) != self.department:
-            raise ValueError(
-                at_place(
-                    "department",
-                    Text(
-                        "commune {commune} is not in department {department}",
-                        commune=self.commune,
-                        department=self.department,
-                    ),
-                )
+            raise wrong_at(
+                "department",
+                Text(
+                    "commune {commune} is not in department {department}",
+                    commune=self.commune,
+                    department=self.department,
+                ),
             )
         return self
 
@@ -374,15 +371,15 @@ class Location(FrozenModel):
         for field, precision in _FINENESS.items():
             if precision.rank > at_most.rank:
                 changes[field] = None
-        for field in _ADDRESSES if at_most is not Precision.EXACT else ():
-            if words := changes.get(field, getattr(self, field)):
-                changes[field] = _without_numbers(str(words))
         if at_most is not Precision.EXACT:
+            changes = {**_without_numbers(self, ADDRESSES), **changes}
             if self.between and "between" not in changes:
-                ends = tuple(filter(None, map(_without_numbers, self.between)))
+                ends = tuple(filter(None, map(_without_number, self.between)))
                 changes["between"] = ends if len(ends) == len(self.between) else None
             if self.road and "road" not in changes:
-                changes["road"] = _without_position(self.road)
+                # The *point de repère* counts in metres.
+                update = {**_without_numbers(self.road, ROAD_ADDRESSES), "point": None}
+                changes["road"] = self.road.model_copy(update=update)
         if self.commune and not self.department and "commune" in changes:
             changes["department"] = places.department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
@@ -391,21 +388,22 @@ class Location(FrozenModel):
         return self.model_copy(update=changes)
 
 
-def _without_position(road: RoadRef) -> RoadRef:
-    """Return the road without its *point de repère*, which counts in metres, and without house numbers."""
-    words = {"direction": road.direction, "exit": road.exit, "administrator": road.administrator}
-    changes = {name: text and _without_numbers(text) for name, text in words.items()}
-    return road.model_copy(update={"point": None, **changes})
+def _without_numbers(model: FrozenModel, fields: Iterable[str]) -> dict[str, object]:
+    """Return some fields of a model without house numbers."""
+    return {name: _without_number(words) for name in fields if (words := getattr(model, name))}
 
 
-def _without_numbers(words: str) -> str | None:
+def _without_number(words: str) -> str | None:
     from policenotify.text.house_numbers import remove_house_numbers  # noqa: PLC0415 - many expressions, few users
 
     return remove_house_numbers(words).text or None
 
 
-# Words that may hold a house number.
-_ADDRESSES = ("street", "district", "label", "line")
+ADDRESSES: Final = ("label", "street", "district", "line")
+"""The words of a place that may hold a house number, as may both ends of `between`."""
+
+ROAD_ADDRESSES: Final = ("direction", "exit", "administrator")
+"""The same of a road."""
 
 # The precision of each field.
 _FINENESS = {

@@ -35,7 +35,7 @@ from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import STANDALONE, FrozenModel, Lifecycle, PublicationId, Stage
 from policenotify.model.location import ONE_LINE, PRINTABLE, Location, ShortText
 from policenotify.translation import Text
-from policenotify.validation import at_place
+from policenotify.validation import wrong_at
 
 SCHEMA_VERSION = 1
 """The version of the message's JSON that this release writes."""
@@ -210,7 +210,7 @@ class Image(FrozenModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if sum(source is not None for source in (self.path, self.data, self.digest)) != 1:
-            raise ValueError(at_place("path", Text("an image is given by exactly one of path, data or digest")))
+            raise wrong_at("path", Text("an image is given by exactly one of path, data or digest"))
         return self
 
 
@@ -228,8 +228,8 @@ class Known(FrozenModel):
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if not (self.confirmed or self.unconfirmed):
-            raise ValueError(
-                at_place("confirmed", Text("give what is known, or unconfirmed, what is not yet; else leave known out"))
+            raise wrong_at(
+                "confirmed", Text("give what is known, or unconfirmed, what is not yet; else leave known out")
             )
         return self
 
@@ -333,13 +333,13 @@ class Message(FrozenModel):
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         if self.starts_at and self.expires_at and self.expires_at <= self.starts_at:
-            raise ValueError(at_place("expires_at", Text("must be later than starts_at")))
+            raise wrong_at("expires_at", Text("must be later than starts_at"))
         languages = [self.language, *(translation.language for translation in self.translations)]
         if len(set(languages)) < len(languages):
-            raise ValueError(at_place("translations", Text("each language once, and not the message's own")))
+            raise wrong_at("translations", Text("each language once, and not the message's own"))
         for translation in self.translations:
             if translation.alts and len(translation.alts) != len(self.images):
-                raise ValueError(at_place("translations", Text("alts: one for each image, in the same order, or none")))
+                raise wrong_at("translations", Text("alts: one for each image, in the same order, or none"))
         return self
 
     @property
@@ -439,7 +439,7 @@ def _canonical(value: object) -> object:
 
 
 def read(source: str | bytes | Mapping[str, Any]) -> Message:
-    """Read a message, upgrading the JSON of an older release step by step.
+    """Read a message.
 
     Without `schema_version`, JSON is read as this release's. An image is given by its data or digest. To read JSON
     with paths below a folder of pictures, see `Publisher.read`.
@@ -449,11 +449,9 @@ def read(source: str | bytes | Mapping[str, Any]) -> Message:
         pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
     """
     raw = parsed(source)
-    if isinstance(raw, dict) and isinstance(version := raw.get("schema_version", SCHEMA_VERSION), int):
-        if version > SCHEMA_VERSION:
-            raise UnsupportedVersion("message", version, SCHEMA_VERSION)
-        for step in range(version, SCHEMA_VERSION) if version > 0 else ():
-            raw = _UPGRADES[step](raw)
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UnsupportedVersion("message", version, SCHEMA_VERSION)
     return Message.model_validate(raw)
 
 
@@ -487,7 +485,3 @@ def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(Text("{name!r} occurs twice, give it once", name=name[:64]))
         fields[name] = value
     return fields
-
-
-_UPGRADES: dict[int, Any] = {}
-"""For each version n, the function that turns its JSON into that of version n + 1."""

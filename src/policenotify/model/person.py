@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal, TypeAlias
-
-from pydantic import BaseModel, ConfigDict
+from typing import Literal, TypeAlias
 
 from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.translation import AnyText
 
 
@@ -53,17 +52,12 @@ class ReportResult(StrEnum):
     """The person is not written to from now on."""
 
 
-class _Part(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
-
-
-class Suppression(_Part):
+class Suppression(FrozenModel):
     """A person who is not written to, on one channel or on all.
 
     Attributes:
         channel: The channel, or `None` for all.
         key: The person's opaque key, from which no telephone number can be found in minutes.
-        source: Why.
         evidence: What shows it, in words, without an address.
         since: From when on nothing is sent.
         until: When it ends by itself, if it does.
@@ -77,20 +71,12 @@ class Suppression(_Part):
     until: datetime | None = None
 
 
-class PersonDelivery(_Part):
+class PersonDelivery(FrozenModel):
     """A publication that was for a person.
 
     Attributes:
-        publication: Its id.
-        incident: The incident, if it belongs to one.
-        category: What it is about.
-        stage: Its stage in the incident.
         headline: Its headline. Empty after a purge.
-        published_at: When it was published.
-        channel: The channel.
-        language: The language of the post.
         outcome: What became of it for this person.
-        reason: Why, if there was a reason.
         code: The network's own code.
     """
 
@@ -107,15 +93,12 @@ class PersonDelivery(_Part):
     code: str
 
 
-class PersonReport(_Part):
+class PersonReport(FrozenModel):
     """What came back about a person.
 
     Attributes:
-        publication: The publication.
-        channel: The channel.
         kind: `refused` in the session, `gone` or `soft` after the post was accepted, or `complaint`.
         status: The network's own code.
-        at: When.
     """
 
     publication: str
@@ -125,7 +108,7 @@ class PersonReport(_Part):
     at: datetime
 
 
-class PersonRecord(_Part):
+class PersonRecord(FrozenModel):
     """Everything that the journal holds about one person, for a request for access (RGPD, article 15).
 
     Attributes:
@@ -147,7 +130,7 @@ class PersonRecord(_Part):
         return self == PersonRecord()
 
 
-class ErasedPerson(_Part):
+class ErasedPerson(FrozenModel):
     """What was erased of a person.
 
     Attributes:

@@ -49,7 +49,6 @@ class DeliveryProgress(FrozenModel):
         reason: What is to be known of the delivery as a whole, in an officer's words.
         reasons: How many have it for which reason, the most frequent first. People without a reason are left out.
         expanded: All its people are known. Until then, the list is still being read.
-        pages: Pages of its people so far.
         pages_under_way: Pages that workers are sending now.
         wrong_rows: Rows of the list that name no person.
         halt: It was paused or aborted.
@@ -66,7 +65,6 @@ class DeliveryProgress(FrozenModel):
     reason: AnyText = ""
     reasons: tuple[ReasonCount, ...] = ()
     expanded: bool = True
-    pages: int = 0
     pages_under_way: int = 0
     wrong_rows: int = 0
     halt: Halt = ""

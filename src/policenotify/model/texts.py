@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from policenotify.model.location import ADDRESSES, ROAD_ADDRESSES
 from policenotify.model.message import Known, Message, Translation
 
 
@@ -56,16 +57,11 @@ _IN_EACH_LANGUAGE: Final = {
 _ONCE: Final = {
     "source": TextKind.NAME,
     "sender": TextKind.NAME,
-    "location.label": TextKind.ADDRESS,
-    "location.street": TextKind.ADDRESS,
-    "location.district": TextKind.ADDRESS,
-    "location.line": TextKind.ADDRESS,
+    **{f"location.{name}": TextKind.ADDRESS for name in ADDRESSES},
     "location.commune_name": TextKind.NAME,
     "location.department_name": TextKind.NAME,
     "location.between": TextKind.ADDRESS,
-    "location.road.direction": TextKind.ADDRESS,
-    "location.road.exit": TextKind.ADDRESS,
-    "location.road.administrator": TextKind.ADDRESS,
+    **{f"location.road.{name}": TextKind.ADDRESS for name in ROAD_ADDRESSES},
 }
 
 

@@ -16,24 +16,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.worker import Worker
-from policenotify.journal.records import IncidentLine
-from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
-from policenotify.model.diagnosis import Diagnosis
-from policenotify.model.documents import PublicationResult
 from policenotify.model.message import Message
-from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication
-from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
-from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview
 
@@ -49,10 +42,14 @@ class AsyncPublisher:
     """Awaits the methods of a [`Publisher`][policenotify.publishing.publisher.Publisher].
 
     They return and raise the same.
+
+    Attributes:
+        events: See `Publisher.events`. A callback runs in a thread of its own, not in the event loop.
     """
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
+        self.events: EventReader = publisher.events
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,15 +58,6 @@ class AsyncPublisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    @property
-    def events(self) -> EventReader:
-        """See `Publisher.events`. A callback runs in a thread of its own, not in the event loop."""
-        return self._publisher.events
-
-    async def read(self, source: str | bytes | Mapping[str, Any]) -> Message:
-        """See `Publisher.read`."""
-        return await _call(lambda: self._publisher.read(source))
 
     async def preview(
         self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False
@@ -121,94 +109,12 @@ class AsyncPublisher:
         """See `Publisher.withdraw`."""
         return await _call(lambda: self._publisher.withdraw(publication, actor=actor, reason=reason, wait=wait))
 
-    async def with_drafts(self, step: Callable[[Drafts], _Result]) -> _Result:
-        """Take a step of approval: `await publisher.with_drafts(lambda drafts: drafts.submit(name, actor="claire"))`.
+    async def call(self, step: Callable[[Publisher], _Result]) -> _Result:
+        """Do anything else: `await publisher.call(lambda desk: desk.operations.incident("2026-4711"))`.
 
-        See [`Drafts`][policenotify.publishing.drafts.Drafts].
+        So every method of `Publisher`, and of its `operations`, `drafts`, `people` and `monitor`, can be awaited.
         """
-        return await _call(lambda: step(self._publisher.drafts))
-
-    async def progress(self, publication: str) -> Progress:
-        """See `Publisher.progress`."""
-        return await _call(lambda: self._publisher.progress(publication))
-
-    async def watch(self, publication: str, *, every: timedelta | float = 1.0) -> AsyncIterator[Progress]:
-        """See `Publisher.watch`: `async for progress in publisher.watch(publication): ...`."""
-        samples = await _call(lambda: self._publisher.watch(publication, every=every))
-        while (progress := await _call(lambda: next(samples, None))) is not None:
-            yield progress
-
-    async def pause_sending(
-        self, publication: str, *, actor: str, channel: str | None = None, reason: str = ""
-    ) -> Steered:
-        """See `Publisher.pause_sending`."""
-        return await _call(
-            lambda: self._publisher.pause_sending(publication, actor=actor, channel=channel, reason=reason)
-        )
-
-    async def resume_sending(self, publication: str, *, actor: str, channel: str | None = None) -> Steered:
-        """See `Publisher.resume_sending`."""
-        return await _call(lambda: self._publisher.resume_sending(publication, actor=actor, channel=channel))
-
-    async def abort_sending(
-        self, publication: str, *, actor: str, channel: str | None = None, reason: str = ""
-    ) -> Steered:
-        """See `Publisher.abort_sending`."""
-        return await _call(
-            lambda: self._publisher.abort_sending(publication, actor=actor, channel=channel, reason=reason)
-        )
-
-    async def status(self, *, last: int = 5, limit: int | None = 20) -> InstallationStatus:
-        """See `Publisher.status`."""
-        return await _call(lambda: self._publisher.status(last=last, limit=limit))
-
-    async def channels(self) -> tuple[ChannelStatus, ...]:
-        """See `Publisher.channels`."""
-        return await _call(self._publisher.channels)
-
-    async def doctor(self, *, actor: str) -> Diagnosis:
-        """See `Publisher.doctor`."""
-        return await _call(lambda: self._publisher.doctor(actor=actor))
-
-    async def stop(self, *, actor: str, reason: str = "") -> Stopped:
-        """See `Publisher.stop`."""
-        return await _call(lambda: self._publisher.stop(actor=actor, reason=reason))
-
-    async def resume(self, channel: str | None = None, *, actor: str, reason: str = "") -> Resumed:
-        """See `Publisher.resume`."""
-        return await _call(lambda: self._publisher.resume(channel, actor=actor, reason=reason))
-
-    async def held(self) -> tuple[HeldDelivery, ...]:
-        """See `Publisher.held`."""
-        return await _call(self._publisher.held)
-
-    async def held_people(self, delivery: int) -> HeldPeople:
-        """See `Publisher.held_people`."""
-        return await _call(lambda: self._publisher.held_people(delivery))
-
-    async def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:
-        """See `Publisher.resolve`."""
-        return await _call(lambda: self._publisher.resolve(delivery, actor=actor, posted=posted, people=people))
-
-    async def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
-        """See `Publisher.publications`."""
-        return await _call(lambda: self._publisher.publications(which, last=last))
-
-    async def incident(self, incident: str) -> Publication:
-        """See `Publisher.incident`."""
-        return await _call(lambda: self._publisher.incident(incident))
-
-    async def publication(self, name: str) -> Publication | None:
-        """See `Publisher.publication`."""
-        return await _call(lambda: self._publisher.publication(name))
-
-    async def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
-        """See `Publisher.incidents`."""
-        return await _call(lambda: self._publisher.incidents(only_open=only_open))
-
-    async def channel_problems(self) -> dict[str, Problem]:
-        """See `Publisher.channel_problems`."""
-        return await _call(self._publisher.channel_problems)
+        return await _call(lambda: step(self._publisher))
 
     async def drain(self, budget: timedelta) -> datetime | None:
         """See `Publisher.drain`."""
@@ -217,10 +123,6 @@ class AsyncPublisher:
     async def wake(self) -> None:
         """See `Publisher.wake`."""
         await _call(self._publisher.wake)
-
-    def interrupt(self) -> bool:
-        """See `Publisher.interrupt`."""
-        return self._publisher.interrupt()
 
     def worker(self) -> Worker:
         """See `Publisher.worker`. The worker's `stop` may block for some seconds."""

@@ -64,11 +64,11 @@ def import_alert(
     from policenotify.formats.cap.fields import imported  # noqa: PLC0415 - few who import the package import alerts
 
     codes: dict[str, list[str]] = {}
-    for code, profile in publisher.profiles.items():
+    for code, profile in publisher.installation.profiles.items():
         if profile.event_code:
             codes.setdefault(profile.event_code, []).append(code)
     if category is not None:
-        profile_of(category, publisher.profiles)
+        profile_of(category, publisher.installation.profiles)
     alert = imported(content, codes=codes, language=language, category=category)
     known = _draft_of(publisher, alert.reference)
     if known is not None:
@@ -149,13 +149,13 @@ def _follow(publisher: Publisher, alert: Imported) -> tuple[Lifecycle, Message |
 
 def _cancelling(publisher: Publisher, before: Message) -> dict[str, object]:
     """Return the fields of a cancellation without words, by the message that it cancels."""
-    locale = best_match(before.language, publisher.locales)
+    locale = best_match(before.language, publisher.installation.locales)
     same = {name: getattr(before, name) for name in ("category", "language", "location", "source", "severity")}
     return {**same, "headline": locale.untranslated_cancellation if locale else before.headline}
 
 
 def _first(publisher: Publisher, alert: Imported) -> Lifecycle:
-    if not profile_of(alert.fields["category"], publisher.profiles).opens_incident:
+    if not profile_of(alert.fields["category"], publisher.installation.profiles).opens_incident:
         return Lifecycle()
     return Lifecycle(stage=Stage.OPENING, incident=f"cap-{_digest(alert.reference)[:16]}")
 

@@ -18,15 +18,24 @@ _LONGEST_REASON: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
-    """The arguments of `publish` besides the message."""
+class PublishOptions:
+    """How a message is published: the arguments of `publish` that are stored with it, or decide what is.
 
-    key: str
-    actor: str
-    to: Sequence[str] | None
-    draft: str | None
-    urgent: str
-    file_names: Sequence[str]
+    Attributes:
+        key: The caller's key.
+        actor: The officer or system that publishes.
+        to: Names or tags of channels, instead of the routes.
+        draft: The draft that the message is.
+        urgent: Why it is published before others have read it.
+        despite_findings: Render the posts even if a finding blocks. Otherwise there are none then.
+    """
+
+    key: str = ""
+    actor: str = ""
+    to: str | Sequence[str] | None = None
+    draft: str | None = None
+    urgent: str = ""
+    despite_findings: bool = False
 
 
 def checked_reason(name: str, text: str) -> str:

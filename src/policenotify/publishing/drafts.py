@@ -22,16 +22,15 @@ from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft, DraftState, ReviewVerdict
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule, rule_for
-from policenotify.publishing.arguments import check_flags, check_message, check_names, checked_reason
-from policenotify.publishing.images import file_names, load_images
-from policenotify.publishing.preparation import Preparer, ulid
+from policenotify.publishing.arguments import PublishOptions, check_flags, check_message, check_names, checked_reason
+from policenotify.publishing.images import LoadedMessage, file_names, load_images
+from policenotify.publishing.installation import Installation
+from policenotify.publishing.preparation import check_file_names, prepare, resolve_alone, ulid
 from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from policenotify.channel import Picture
-    from policenotify.journal.journal import Journal
     from policenotify.model.receipt import Publication
 
 _STANDING = timedelta(days=366)  # for which an approval for many keys counts
@@ -50,17 +49,10 @@ class Drafts:
     and `ValueError` for an actor without a name. Nothing was sent or changed then.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        preparer: Preparer,
-        rules: Sequence[ApprovalRule],
-        publish: Callable[..., Publication],
-    ) -> None:
+    def __init__(self, installation: Installation, publish: Callable[..., Publication]) -> None:
         """Make them for one publisher, whose `publish` is passed."""
-        self._journal = journal
-        self._preparer = preparer
-        self._rules = tuple(rules)
+        self._installation = installation
+        self._journal = installation.journal
         self._publish = publish
 
     # --- reading
@@ -82,8 +74,8 @@ class Drafts:
 
     def approved_draft(self, message: Message, *, key: str, to: Sequence[str] = ()) -> Draft | None:
         """Return the open draft whose approval counts, or will, for a message with such a key on these channels."""
-        message, _ = load_images(message, self._journal.publications.picture)
-        return self._journal.drafts.approved_draft(key, message.digest(), to)
+        loaded = load_images(message, self._journal.publications.picture)
+        return self._journal.drafts.approved_draft(key, loaded.message.digest(), to)
 
     # --- writing
 
@@ -116,11 +108,12 @@ class Drafts:
         """
         journal = self._journal
         check_flags(authenticated=authenticated)
-        message, pictures = self._load_images(message)
+        loaded = self._load_images(message)
+        message = loaded.message
         check_names("-" if key is None else key, actor)
         check_names(for_keys or "-", actor)
         self._ask(actor, "draft", message)
-        name = ulid(journal.now(), self._preparer.entropy(10))
+        name = ulid(journal.now(), self._installation.entropy(10))
         to = (to,) if isinstance(to, str) else to or ()
         return journal.drafts.create(
             name,
@@ -130,17 +123,18 @@ class Drafts:
             authenticated=authenticated,
             for_keys=for_keys,
             to=to,
-            pictures=pictures,
+            pictures=loaded.pictures,
         )
 
     def revise(self, draft: str, message: Message, *, actor: str, authenticated: bool = False) -> Draft:
         """Store another version of a draft. Approvals of earlier versions do not count, and it is submitted again."""
         check_flags(authenticated=authenticated)
         known = self.get(draft)
-        message, pictures = self._load_images(message)
+        loaded = self._load_images(message)
+        message = loaded.message
         self._ask(actor, "draft", message)
         return self._journal.drafts.revise(
-            known.id, message, author=actor, authenticated=authenticated, pictures=pictures
+            known.id, message, author=actor, authenticated=authenticated, pictures=loaded.pictures
         )
 
     def submit(self, draft: str, *, actor: str, reason: str = "") -> Draft:
@@ -314,11 +308,10 @@ class Drafts:
             _log.warning("Draft %s has expired: %s It is not published.", draft.id, text)
         return expired
 
-    def needed(
-        self, new: NewPublication, *, draft: str | None = None, urgent: str = "", to: str | Sequence[str] | None = None
-    ) -> NeededApproval | None:
+    def needed(self, new: NewPublication, options: PublishOptions) -> NeededApproval | None:
         """Return the approval that a publication needs, which is decided when it is stored. `None`: none."""
-        rule, named = self._rule_for(new), (to,) if isinstance(to, str) else tuple(to or ())
+        rule, draft, urgent = self._rule_for(new), options.draft, options.urgent
+        named = (options.to,) if isinstance(options.to, str) else tuple(options.to or ())
         if rule is None:
             return None if draft is None else NeededApproval(draft=draft, to=named)
         if draft is None:
@@ -352,7 +345,7 @@ class Drafts:
             self._ensure_read(self.get(needed.draft), new)
 
     def _rule_for(self, new: NewPublication) -> ApprovalRule | None:
-        return rule_for(self._rules, new, self._preparer.severity_of)
+        return rule_for(self._installation.approval, new, self._installation.severity_of)
 
     def _urgency_of_incident(self, new: NewPublication) -> str:
         """Return why the incident was urgent, while a second reading of it is owed, for what has no finding itself."""
@@ -370,7 +363,7 @@ class Drafts:
         """
         if not draft.state.is_read or draft.digest == new.read_digest or draft.message.digest() != new.digest:
             return  # what is not the draft's message is refused when it is stored
-        alone = self._preparer.resolve_alone(draft.message)
+        alone = resolve_alone(self._installation, draft.message)
         fields = [name for name in Message.model_fields if getattr(alone, name) != getattr(new.message, name)]
         taken = ", ".join(name for name in fields if name != "lifecycle")
         text = Text("what it takes from its incident has changed since: {taken}.", taken=taken)
@@ -390,21 +383,20 @@ class Drafts:
         check_names("-", actor)
         self._journal.authorize(actor, action, message)
 
-    def _load_images(self, message: Message) -> tuple[Message, tuple[Picture, ...]]:
-        """Return a message with its images named by digest, and the pictures.
+    def _load_images(self, message: Message) -> LoadedMessage:
+        """Return a message with its images.
 
         Raises:
             MessageRejected: The name of a file has a finding.
         """
         check_message(message)
-        if found := self._preparer.check_file_names(message, file_names(message)):
+        if found := check_file_names(self._installation, message, file_names(message)):
             raise MessageRejected([replace(finding, level=Level.BLOCK) for finding in found])
         return load_images(message, self._journal.publications.picture)
 
     def _prepared(self, draft: Draft, actor: str) -> tuple[NewPublication, ApprovalRule]:
         """Return a draft as it would be published now, and the rule for its approval."""
-        message, pictures = load_images(draft.message, self._journal.publications.picture)
-        new = self._preparer.prepare(
-            message, pictures, key=draft.key or draft.id, actor=actor, to=draft.to or None, despite_findings=True
-        )
+        loaded = load_images(draft.message, self._journal.publications.picture)
+        options = PublishOptions(key=draft.key or draft.id, actor=actor, to=draft.to or None, despite_findings=True)
+        new = prepare(self._installation, loaded, options)
         return new, self._rule_for(new) or ApprovalRule()

@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -63,22 +64,34 @@ _KNOWN_OTHERS = {
 }
 
 
-def load_images(message: Message, stored: Callable[[str, str], Picture]) -> tuple[Message, tuple[Picture, ...]]:
+@dataclass(frozen=True, slots=True)
+class LoadedMessage:
+    """A message whose images are read.
+
+    Attributes:
+        message: The message, its images named by digest.
+        pictures: Those images.
+        file_names: The names of their files as words, empty for an image without a file.
+    """
+
+    message: Message
+    pictures: tuple[Picture, ...] = ()
+    file_names: tuple[str, ...] = ()
+
+
+def load_images(message: Message, stored: Callable[[str, str], Picture]) -> LoadedMessage:
     """Read, strip and shrink the images of a message.
 
     Args:
         message: The message.
         stored: Returns a stored picture by its digest and description.
 
-    Returns:
-        The message with its images named by digest, and the pictures with their bytes.
-
     Raises:
         InvalidImage: An image cannot be used.
     """
     pictures = tuple(_load(image, stored) for image in message.images)
     images = tuple(MessageImage(alt=picture.alt, digest=picture.digest) for picture in pictures)
-    return message.model_copy(update={"images": images}), pictures
+    return LoadedMessage(message.model_copy(update={"images": images}), pictures, file_names(message))
 
 
 def file_names(message: Message) -> tuple[str, ...]:

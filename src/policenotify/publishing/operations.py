@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from policenotify.channel import ChannelConfig, Clock
+from policenotify.channel import ChannelConfig
 from policenotify.errors import IncidentNotFound, JournalError, SettingsError, printable
 from policenotify.journal.records import describe_incidents
-from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Stopped
-from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
+from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
+from policenotify.model.diagnosis import Diagnosis
 from policenotify.model.documents import PublicationResult
 from policenotify.model.history import History, Outcome
-from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
+from policenotify.model.progress import Progress
+from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.defaults import latest
-from policenotify.publishing.sendings import SendingControls
-from policenotify.publishing.status import find_problems, problem_of, read_channels, read_status
-from policenotify.translation import AnyText, Text
+from policenotify.publishing.receipts import Receipts
+from policenotify.publishing.status import find_problems, read_channels, read_status
+from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from policenotify.delivery.worker import Worker
     from policenotify.journal.journal import Journal
     from policenotify.journal.records import IncidentLine
+    from policenotify.publishing.installation import SettingsSource
 
-_UNTRANSLATED = Text("Readers get fixed phrases: the message has no translation.")
+_SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
 _NEAR = 1000  # newest open incidents among which a misspelt name is looked for
 
 
-class SettingsSource(Protocol):
-    """Where the settings of an installation come from, to be read again while it runs."""
-
-    def reopen(self, name: str) -> ChannelConfig | None:
-        """Make a channel from the current settings, or return `None` if they cannot be read."""
-        ...
-
-    def problem(self) -> AnyText:
-        """Return what is wrong with the current settings as a whole, so that nothing could be published."""
-        ...
-
-    def examine(self) -> Iterator[DiagnosisLine]:
-        """Check the current settings, the files of secrets and the installed networks."""
-        ...
-
-
-class Operations(SendingControls):
-    """What an operator does with an installation. Every `Publisher` can do it.
+class Operations:
+    """What an operator does with an installation. A publisher has it as `operations`.
 
     By itself it needs no channel that can be used, and delivers nothing.
 
@@ -64,19 +52,22 @@ class Operations(SendingControls):
     def __init__(
         self,
         journal: Journal,
-        channels: Iterable[ChannelConfig],
+        channels: Mapping[str, ChannelConfig],
         *,
         zone: tzinfo,
         settings: SettingsSource | None = None,
+        worker: Worker | None = None,
+        wake: Callable[[], object] = bool,
+        refresh: Callable[[], object] = bool,
     ) -> None:
+        """Make them. What a publisher adds: its worker, and how to wake it and to read settings again."""
         self.journal = journal
-        self.clock: Clock = journal.clock
-        self.channel_configs: dict[str, ChannelConfig] = {channel.name: channel for channel in channels}
+        self.channel_configs = channels
         self.zone = zone
         self.settings = settings
-
-    def wake(self) -> None:
-        """Do nothing: workers see within a second what is written to the journal."""
+        self._wake = wake
+        self._refresh = refresh
+        self.receipts: Receipts = Receipts(journal, channels, zone, worker)
 
     # --- how it is
 
@@ -98,7 +89,7 @@ class Operations(SendingControls):
         latest = self.journal.publications.latest(last)
         ids = self._unfinished(latest)
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
-        reported = self._reported((*latest, *older))
+        reported = self.receipts.results((*latest, *older))
         return found.model_copy(
             update={
                 "settings": (self.settings.problem() or None) if self.settings else None,
@@ -150,7 +141,7 @@ class Operations(SendingControls):
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key, if there is one."""
-        return self._report(name) if self.journal.publications.get(name) else None
+        return self.receipts.report(name) if self.journal.publications.get(name) else None
 
     def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
         """Return the last publications, newest first, or all of an incident in their order.
@@ -163,13 +154,13 @@ class Operations(SendingControls):
             IncidentNotFound: There is no incident or publication of that name. The error names the nearest one.
         """
         if which is None:
-            return self._reported(self.journal.publications.latest(last))
+            return self.receipts.results(self.journal.publications.latest(last))
         history = self.journal.incidents.history(which)
         names = [entry.publication for entry in history.entries] or [which]
         found = tuple(filter(None, map(self.journal.publications.get, names)))
         if not found:
             raise not_found(self.journal, which, self.zone)
-        return self._reported(found)
+        return self.receipts.results(found)
 
     def incident(self, incident: str) -> Publication:
         """Return the publication of an incident that states how things are now, to build what may follow.
@@ -185,7 +176,7 @@ class Operations(SendingControls):
             raise not_found(self.journal, incident, self.zone, only_incidents=True)
         kept = [entry for entry in history.entries if not entry.erased]
         last = latest(history) or (kept or history.entries)[-1]
-        return self._report(last.publication)
+        return self.receipts.report(last.publication)
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:
         """Return the incidents with their deadlines, the latest first."""
@@ -239,7 +230,7 @@ class Operations(SendingControls):
         if reason := printable(reason).strip():
             journal.audit.record(actor, "remarked", {"reason": reason}, channel=channel)
         stopped = journal.stopped()
-        self.wake()
+        self._wake()
         return Resumed(resumed=halted, channel=channel, actor=actor, still_stopped=stopped.text if stopped else None)
 
     def held(self) -> tuple[HeldDelivery, ...]:
@@ -274,18 +265,96 @@ class Operations(SendingControls):
         check_flags(posted=posted)
         outcome = self.journal.sendings.resolve(delivery, actor, people, posted=posted)
         if not posted:
-            self.wake()
+            self._wake()
         return Resolved(
             delivery=delivery, posted=posted, actor=actor, outcome=outcome, people=len(people) if people else None
         )
 
-    # --- receipts with their notes
+    # --- sendings to many people
 
-    def _refresh(self) -> None:
-        """Read the settings of unusable channels again, if that is due."""
+    def progress(self, publication: str) -> Progress:
+        """Return how far a publication is: how many people have which outcome, and why. It names no person.
 
-    def _has_worker(self) -> bool:
-        return bool(self.journal.workers.running())
+        It takes some milliseconds, whatever the list.
+
+        Args:
+            publication: Its id or your key.
+
+        Raises:
+            KeyError: There is none.
+        """
+        found = self.journal.sendings.progress(publication)
+        if found is None:
+            raise KeyError(publication)
+        return found
+
+    def watch(self, publication: str, *, every: timedelta | float = 1.0) -> Iterator[Progress]:
+        """Yield the progress of a publication at intervals, whichever process sends it, until it is settled.
+
+        The journal stores no event for each person. This is the source of such events for a host: a progress bar, a
+        web socket, a metric. The rate and the time left follow from two samples; see
+        [`pace`][policenotify.model.progress.pace]. While it is paused it goes on, until you leave the loop.
+
+        Args:
+            publication: Its id or your key.
+            every: The time between two samples; a number is seconds, at least 0.1.
+
+        Raises:
+            KeyError: There is none.
+            ValueError: *every* is not such a time.
+        """
+        seconds = every.total_seconds() if isinstance(every, timedelta) else every
+        if not seconds >= _SHORTEST_INTERVAL:  # nor is nan
+            raise ValueError(Text("every: at least {shortest_interval} seconds", shortest_interval=_SHORTEST_INTERVAL))
+        return self._watch(self.progress(publication), seconds)
+
+    def _watch(self, progress: Progress, seconds: float) -> Iterator[Progress]:
+        yield progress
+        while not progress.is_settled:
+            self.journal.clock.sleep(seconds)
+            progress = self.progress(progress.publication)
+            yield progress
+
+    def pause_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
+        """Stop sending a publication to people until `resume_sending`; see `Sendings.pause` of the journal.
+
+        It takes effect after the people who are marked, in every process. Posts on other networks are not paused.
+
+        Args:
+            publication: Its id or your key.
+            actor: Who decided it.
+            channel: One channel, or all that have recipients.
+            reason: Why, for the journal.
+
+        Raises:
+            KeyError: There is none.
+            NotAllowed: The installation's rule (`may`) refuses it to the actor.
+        """
+        return self.journal.sendings.pause(
+            self._id_of(publication), actor, channel=channel, reason=printable(reason).strip()
+        )
+
+    def resume_sending(self, publication: str, *, actor: str, channel: str | None = None) -> Steered:
+        """Go on with what was paused, and notify the worker and the runners. Raises as `pause_sending`."""
+        resumed = self.journal.sendings.resume(self._id_of(publication), actor, channel=channel)
+        self._wake()
+        return resumed
+
+    def abort_sending(self, publication: str, *, actor: str, channel: str | None = None, reason: str = "") -> Steered:
+        """Stop sending a publication to people for good. Raises as `pause_sending`.
+
+        People who wait get the outcome `superseded`, with the actor in the reason. People in doubt are held. Those who
+        have the message keep it, and still get the end of its incident.
+        """
+        return self.journal.sendings.abort(
+            self._id_of(publication), actor, channel=channel, reason=printable(reason).strip()
+        )
+
+    def _id_of(self, publication: str) -> str:
+        found = self.journal.publications.get(publication)
+        if found is None:
+            raise KeyError(publication)
+        return found.id
 
     def _unfinished(self, latest: Iterable[Publication]) -> list[str]:
         """Return the ids of other unfinished publications, those that need a person first."""
@@ -293,82 +362,6 @@ class Operations(SendingControls):
         for publication in latest:
             needs_person.pop(publication.id, None)
         return sorted(needs_person, key=lambda name: not needs_person[name])
-
-    def _report(self, name: str, *, repeated: bool = False) -> Publication:
-        """Return a publication from the journal, with notes on who will deliver what waits."""
-        with self.journal.snapshot():
-            publication = self.journal.publications.get(name)
-            if publication is None:
-                raise KeyError(name)
-            [noted] = self._noted((publication,))
-        return noted.model_copy(update={"repeated": repeated})
-
-    def _reported(self, publications: Sequence[Publication]) -> tuple[PublicationResult, ...]:
-        return tuple(map(PublicationResult.of, self._noted(publications)))
-
-    def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
-        """Yield the publications with notes on who will deliver what waits."""
-        waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
-        notes = self._waiting_notes(waiting) if waiting else {}
-        for publication in publications:
-            receipts = []
-            for receipt in publication.receipts:
-                retry_at = receipt.retry_at and receipt.retry_at.astimezone(self.zone)
-                words = publication.message.wording(receipt.language)
-                note = _UNTRANSLATED if words and words.untranslated else ""
-                note = Text.join(" ", (note, self._note(receipt, notes)))
-                update = {"note": note, "retry_at": retry_at}
-                receipts.append(receipt.model_copy(update=update))
-            yield publication.model_copy(update={"receipts": tuple(receipts)})
-
-    def _note(self, receipt: Receipt, waiting: Mapping[str, AnyText]) -> AnyText:
-        if receipt.outcome is Outcome.SENDING:
-            return Text("It is being sent now.")
-        if receipt.paused:
-            return ""  # the reason states who
-        channel = self.channel_configs.get(receipt.channel)
-        if receipt.unrendered and (channel is None or channel.problem):
-            return ""  # the reason and the remedy are enough
-        if not receipt.outcome.is_final:
-            return waiting[receipt.channel]
-        verified = channel is None or channel.capabilities.acceptance == "verified"
-        return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
-
-    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, Text]:
-        """Return for each channel who sends what waits there, and when."""
-        configs, journal = self.channel_configs, self.journal
-        seen = journal.workers.last_heartbeat()
-        time = local_time(seen, self.zone, seconds=True) if seen else ""
-        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
-        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
-        if self._has_worker():
-            sender = Text(
-                "A worker sends it; {text}.",
-                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
-            )
-        rates = {name: configs[name].rate if name in configs else None for name in channels}
-        limited = {
-            name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self.zone, seconds=True))
-            for name, at in journal.channels.opens_at(rates).items()
-        }
-        problems = {
-            name: Text("It waits: {problem_of}", problem_of=problem_of(channel, journal.deliveries.had_recipients))
-            for name in rates
-            if (channel := configs.get(name)) is not None and channel.problem
-        }
-        blocked = {
-            name: Text(
-                "It waits until the channel may go on: policenotify doctor, or policenotify resume {name}", name=name
-            )
-            for name in journal.channels.blocked()
-        }
-        if journal.stopped() is not None:
-            sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
-            limited, blocked = {}, {}
-        return {
-            name: problems.get(name) or blocked.get(name) or Text.join(" ", (sender, limited.get(name, "")))
-            for name in rates
-        }
 
 
 def held_deliveries(journal: Journal) -> tuple[HeldDelivery, ...]:

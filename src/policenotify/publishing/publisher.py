@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from policenotify.channel import ChannelConfig, Clock, Operation, Picture
-from policenotify.checks import CHECKS, SHIPPED, Rule, Vocabulary
+from policenotify.channel import Operation
 from policenotify.delivery.dispatcher import Dispatcher
-from policenotify.delivery.event_reader import EventReader, OnEvent
-from policenotify.delivery.sender import backoff
+from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.telemetry import note, span
 from policenotify.delivery.worker import Worker
-from policenotify.errors import (
-    ApprovalMissing,
-    JournalError,
-    JournalTakenAway,
-    MessageRejected,
-    SettingsError,
-)
-from policenotify.journal.records import LEASE
+from policenotify.errors import ApprovalMissing, JournalError, JournalTakenAway, MessageRejected, SettingsError
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
-from policenotify.publishing.approval import ApprovalRule
-from policenotify.publishing.arguments import Naming, check_message, check_names, checked_reason, wait_of
+from policenotify.publishing.arguments import PublishOptions, check_message, check_names, checked_reason, wait_of
 from policenotify.publishing.backlog import PendingDeliveries
 from policenotify.publishing.drafts import Drafts
-from policenotify.publishing.images import file_names, load_images, with_pictures
+from policenotify.publishing.duty import DutyNotifier
+from policenotify.publishing.images import LoadedMessage, load_images, with_pictures
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.monitor import Monitor
-from policenotify.publishing.operations import Operations, SettingsSource
+from policenotify.publishing.operations import Operations
 from policenotify.publishing.people import People
-from policenotify.publishing.preparation import Preparer
-from policenotify.publishing.reach import Preview, find_reach, with_consent
-from policenotify.publishing.reminders import CATEGORY as DUTY_CATEGORY
-from policenotify.publishing.reminders import DutyNotifier, Reminder, ReminderPolicy, Reminders, duty_profile
-from policenotify.publishing.routing import Route, refuse_shared_accounts
-from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Locale
+from policenotify.publishing.preparation import prepare, without_people
+from policenotify.publishing.reach import Preview, find_reach
+from policenotify.publishing.wording import discover_capabilities
 from policenotify.translation import Text
-from policenotify.validation import did_you_mean
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from policenotify.journal.database.transactions import May
-    from policenotify.journal.journal import Journal
     from policenotify.journal.workers import Runner
 
 _log = logging.getLogger("policenotify")
@@ -59,145 +43,55 @@ _TIDY_INTERVAL = 15.0  # seconds between two looks of a drain for reminders, dra
 _ATTEMPTS = 5  # to store a publication while other processes change its incident
 
 
-class Publisher(Operations):
+class Publisher:
     """Publishes messages on the channels of an installation.
 
     `policenotify.open_publisher()` makes one from the settings. It may be used from several threads. Making it starts
     nothing. Use it as a context manager, or call `close`.
+
+    Attributes:
+        installation: What it works with.
+        journal: Its journal.
+        runners: Engines of the host application to notify of new publications.
+        operations: How things are, and the decisions of a person.
+        drafts: What others read before it is published.
+        people: The people who are written to.
+        events: What happened, for subscribers.
+        monitor: Metrics and health.
     """
 
-    def __init__(  # noqa: PLR0913 - what an installation is; all named at the call, most with a default
-        self,
-        *,
-        journal: Journal,
-        channels: Iterable[ChannelConfig],
-        routes: Sequence[Route] = (),
-        profiles: Mapping[str, CategoryProfile] = PROFILES,
-        locales: Mapping[str, Locale] = LOCALES,
-        zone: tzinfo,
-        sender: str,
-        wait: timedelta = timedelta(seconds=20),
-        clock: Clock | None = None,
-        entropy: Callable[[int], bytes] = secrets.token_bytes,
-        checks: Sequence[Rule] = CHECKS,
-        links: Sequence[str] = (),
-        words: Vocabulary = SHIPPED,
-        lease: timedelta = LEASE,
-        backoff: Callable[[timedelta], timedelta] = backoff,
-        reminders: ReminderPolicy | None = None,
-        on_overdue: Callable[[Reminder], object] | None = None,
-        on_event: Mapping[str, OnEvent] | None = None,
-        runners: Iterable[Runner] = (),
-        settings: SettingsSource | None = None,
-        pictures: Path | None = None,
-        may: May | None = None,
-        approval: Sequence[ApprovalRule] = (),
-    ) -> None:
-        """Make a publisher.
-
-        Args:
-            journal: The journal.
-            channels: The channels of the installation.
-            routes: Which message goes where. Without routes every message goes to every channel.
-            profiles: The categories.
-            locales: The fixed phrases, by language.
-            zone: The zone of the times in posts and receipts.
-            sender: The service's name.
-            wait: How long `publish` delivers before it returns.
-            clock: Measures how long something takes, and is the clock of channels. By default the journal's, which in
-                any case dates what is published.
-            entropy: Returns that many random bytes.
-            checks: The checks before anything is published.
-            links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Empty: any.
-            words: The word lists of the checks.
-            lease: How long a claimed delivery is held without a heartbeat.
-            backoff: Returns the wait after a failure, from the wait after the failure before it.
-            reminders: When overdue incidents are reminded of, and on which channels.
-            on_overdue: Called with each reminder that this process raises, in the thread that drains.
-            on_event: Callbacks by the names of their subscribers; see `events`.
-            runners: Engines of the host application to notify of new publications.
-            settings: Where the settings come from. A channel with a problem is made again from them.
-            pictures: The folder of the images that messages in JSON may name by path. By default they may name none.
-            may: Called with actor, action and message before each publication and each step of a draft, before one
-                approves, or publishes urgently, despite a finding of level `block` (action `overrule`), and
-                without a message before `stop`, `resume`, `pause`, `abort`, `resolve`, `show`, `purge`, `suppress` and
-                `release`. It returns `True`, or the reason why the actor may not. Who the actor is, is not verified.
-            approval: Which messages others read before they are published. Without rules none, except those with a
-                finding of level `second` or `block`.
-
-        Raises:
-            SettingsError: Two channels are the same account, or a duty channel does not exist.
-        """
-        super().__init__(
-            journal, [with_consent(channel, profiles) for channel in channels], zone=zone, settings=settings
-        )
-        journal.may = may or journal.may
-        refuse_shared_accounts(self.channel_configs.values())
-        self.routes: tuple[Route, ...] = tuple(routes)
-        self.profiles = profiles
-        self.locales = locales
-        self.sender = sender
-        self.wait = wait
-        self.pictures = pictures
-        self.clock: Clock = clock or journal.clock
-        self.runners: list[Runner] = list(runners)
+    def __init__(self, installation: Installation) -> None:
+        journal, clock = installation.journal, installation.timer
+        journal.may = installation.may or journal.may
+        self.installation = installation
+        self.journal = journal
+        self.runners: list[Runner] = list(installation.runners)
+        self._pending = PendingDeliveries(installation=installation)
         self._dispatcher = Dispatcher(
             journal=journal,
-            channels=self.channel_configs,
-            clock=self.clock,
-            lease=lease,
-            backoff=backoff,
-            refresh=self._refresh,
+            channels=installation.channel_configs,
+            clock=clock,
+            lease=installation.lease,
+            backoff=installation.backoff,
+            refresh=self._pending.reopen_channels,
         )
-        policy = reminders or ReminderPolicy()
-        for name in policy.to:
-            if name not in self.channel_configs:
-                raise SettingsError(
-                    Text(
-                        "reminders.to: {name!r} is not a channel. {did_you_mean}",
-                        name=name,
-                        did_you_mean=did_you_mean(name, self.channel_configs),
-                    )
-                )
-        self._preparer = Preparer(
-            journal=journal,
-            channels=self.channel_configs,
-            duty_channels=policy.to,
-            routes=self.routes,
-            profiles=profiles,
-            locales=locales,
-            zone=zone,
-            sender=sender,
-            clock=self.clock,
-            checks=checks,
-            entropy=entropy,
-            links=tuple(links),
-            words=words,
+        self._worker = Worker(self._deliver_until, wake=self._dispatcher.wake, finish=self._finish_worker, clock=clock)
+        self.operations: Operations = Operations(
+            journal,
+            installation.channel_configs,
+            zone=installation.zone,
+            settings=installation.settings,
+            worker=self._worker,
+            wake=self.wake,
+            refresh=self._pending.reopen_channels,
         )
-        self.people: People = People(journal, self.channel_configs, self.clock)
-        self.monitor: Monitor = Monitor(self)
-        self.drafts: Drafts = Drafts(journal, self._preparer, approval, self.publish)
-        self._pending = PendingDeliveries(
-            journal=journal,
-            channels=self.channel_configs,
-            # Pending messages to duty channels have a category that the installation does not know.
-            preparer=replace(
-                self._preparer, profiles={**profiles, DUTY_CATEGORY: duty_profile(policy, level=1, locales=locales)}
-            ),
-            clock=self.clock,
-            reopen=settings.reopen if settings else None,
-        )
-        self._reminders = Reminders(journal=journal, policy=policy, on_overdue=on_overdue)
-        self._duty = DutyNotifier(journal=journal, preparer=self._preparer, reminders=self._reminders)
+        self.people: People = People(journal, installation.channel_configs, clock)
+        self.monitor: Monitor = Monitor(self.operations)
+        self.drafts: Drafts = Drafts(installation, self.publish)
         self.events: EventReader = EventReader(journal)
-        for name, callback in (on_event or {}).items():
+        for name, callback in (installation.on_event or {}).items():
             self.events.subscribe(name, callback)
-        self._worker = Worker(
-            self._deliver_until,
-            wake=self._dispatcher.wake,
-            finish=self._finish_worker,
-            clock=self.clock,
-        )
+        self._duty = DutyNotifier(installation=installation)
         self._tidied_at = -math.inf
 
     def __enter__(self) -> Self:
@@ -235,7 +129,7 @@ class Publisher(Operations):
             InvalidImage: A path does not lead to a usable file there, or the publisher has no such folder.
             pydantic.ValidationError: It is not a message, or gives a name twice. The text names each wrong field.
         """
-        fields = with_pictures(parsed(source), self.pictures)
+        fields = with_pictures(parsed(source), self.installation.pictures)
         return read(fields if isinstance(fields, dict) else source)
 
     def preview(self, message: Message, *, to: Sequence[str] | None = None, count_people: bool = False) -> Preview:
@@ -253,12 +147,10 @@ class Publisher(Operations):
             SettingsError: No channel is chosen, or *to* names an unknown one.
         """
         check_message(message)
-        names = file_names(message)
-        message, pictures = load_images(message, self.journal.publications.picture)
-        new = self._preparer.prepare(
-            message, pictures, key="", actor="", to=to, file_names=names, despite_findings=True
-        )
-        new = replace(new, approval=self.drafts.needed(new))
+        installation, journal = self.installation, self.journal
+        loaded = load_images(message, journal.publications.picture)
+        new = prepare(installation, loaded, PublishOptions(to=to, despite_findings=True))
+        new = replace(new, approval=self.drafts.needed(new, PublishOptions()))
         return Preview(
             message=new.message,
             findings=new.all_findings,
@@ -266,11 +158,9 @@ class Publisher(Operations):
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
             ),
-            pending=(*(target for target in new.targets if target.problem), *self._preparer.without_people(new)),
+            pending=(*(target for target in new.targets if target.problem), *without_people(installation, new)),
             refusals=tuple(target for target in new.targets if target.refused),
-            reach=tuple(
-                find_reach(new.message, new.posts, self.channel_configs, self.journal.deliveries.had_recipients)
-            )
+            reach=tuple(find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients))
             if count_people
             else (),
         )
@@ -339,9 +229,16 @@ class Publisher(Operations):
         about = {"policenotify.category": message.category, "policenotify.stage": message.stage.value}
         note({**about, "policenotify.exercise": message.exercise})
         check_names(key, actor)
-        urgent = urgent and checked_reason("urgent", urgent)
+        options = PublishOptions(
+            key=key,
+            actor=actor,
+            to=to,
+            draft=draft,
+            urgent=urgent and checked_reason("urgent", urgent),
+            despite_findings=bool(draft or urgent),
+        )
         # Before anything is written: a wrong value must not come to light after that.
-        wait = wait_of(self.wait if wait is None and connection is None else wait)
+        wait = wait_of(self.installation.wait if wait is None and connection is None else wait)
         if connection is not None and wait:
             raise ValueError(Text("wait: nothing can be delivered before you commit; leave it out. Nothing was sent"))
         if connection is None:
@@ -349,10 +246,8 @@ class Publisher(Operations):
             self._pending.run(retries_lists=True)
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
-                names = file_names(message)
-                message, pictures = load_images(message, self.journal.publications.picture)
-                naming = Naming(key=key, actor=actor, to=to, draft=draft, urgent=urgent, file_names=names)
-                publication, new = self._store(message, pictures, naming)
+                loaded = load_images(message, self.journal.publications.picture)
+                publication, new = self._store(loaded, options)
             except JournalError as error:
                 error.mark_not_published()
                 raise
@@ -361,11 +256,11 @@ class Publisher(Operations):
                     raise
                 raise type(error)(error.findings, error.publication, in_transaction=True) from None
             if connection is not None:
-                return _noted(self._report(publication, repeated=not new))
+                return _noted(self.operations.receipts.report(publication, repeated=not new))
         if new:
             self.wake()
         self._deliver(publication, wait)
-        report = _noted(self._report(publication, repeated=not new))
+        report = _noted(self.operations.receipts.report(publication, repeated=not new))
         with suppress(JournalError):  # the message is out or waits; the next publication erases, a worker records
             self.journal.retention.erase_when_due()
             if self.journal.workers.lost:  # as the report has found
@@ -392,37 +287,30 @@ class Publisher(Operations):
             ValueError: There is no reason.
             NotAllowed: The installation's rule refuses it to the actor.
         """
-        found = self._report(publication)
-        reason, wait = checked_reason("reason", reason), wait_of(self.wait if wait is None else wait)
+        found = self.operations.receipts.report(publication)
+        reason, wait = checked_reason("reason", reason), wait_of(self.installation.wait if wait is None else wait)
         self.journal.authorize(actor, "withdraw", found.message)
-        names = {receipt.channel for receipt in found} & self.channel_configs.keys()
-        known = [self._preparer.discover_capabilities(self.channel_configs[name]) for name in sorted(names)]
+        configs = self.installation.channel_configs
+        names = sorted({receipt.channel for receipt in found} & configs.keys())
+        known = [discover_capabilities(self.installation, configs[name]) for name in names]
         deletes = {channel.name for channel in known if channel.capabilities.deletes}
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
         self._deliver(found.id, wait)
-        return self._report(found.id)
+        return self.operations.receipts.report(found.id)
 
-    def _store(self, message: Message, pictures: Sequence[Picture], naming: Naming) -> tuple[str, bool]:
+    def _store(self, loaded: LoadedMessage, options: PublishOptions) -> tuple[str, bool]:
         """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""
         from policenotify.journal.publications import IncidentChanged  # noqa: PLC0415 - brings the SQL toolkit
 
-        key, actor = naming.key, naming.actor
+        digest = loaded.message.digest()
         for attempt in range(1, _ATTEMPTS + 1):
             with self.journal.snapshot():
-                if (first := self.journal.publications.find_repeated(key, message.digest())) is not None:
+                if (first := self.journal.publications.find_repeated(options.key, digest)) is not None:
                     return first, False
-                new = self._preparer.prepare(
-                    message,
-                    pictures,
-                    key=key,
-                    actor=actor,
-                    to=naming.to,
-                    file_names=naming.file_names,
-                    despite_findings=bool(naming.draft or naming.urgent),
-                )
-            self.journal.authorize(actor, "publish", new.message)
-            needed = self.drafts.needed(new, draft=naming.draft, urgent=naming.urgent, to=naming.to)
+                new = prepare(self.installation, loaded, options)
+            self.journal.authorize(options.actor, "publish", new.message)
+            needed = self.drafts.needed(new, options)
             new = replace(new, approval=needed)
             if needed is not None and needed.is_missing:
                 new = replace(new, findings=new.all_findings)
@@ -504,9 +392,10 @@ class Publisher(Operations):
         self.events.register()  # who has subscribed since gets what is written from now on
         self.events.wake()
         self._pending.render()
-        if self.clock.monotonic() < self._tidied_at + _TIDY_INTERVAL:
+        now = self.installation.timer.monotonic()
+        if now < self._tidied_at + _TIDY_INTERVAL:
             return False
-        self._tidied_at = self.clock.monotonic()
+        self._tidied_at = now
         try:
             self.journal.retention.erase_addresses()
             self.drafts.expire()
@@ -523,14 +412,6 @@ class Publisher(Operations):
         with suppress(JournalError):  # others will notice the missing heartbeat
             self.journal.workers.stop_heartbeat()
         return finished
-
-    # --- what operations need
-
-    def _refresh(self) -> None:
-        self._pending.reopen_channels()
-
-    def _has_worker(self) -> bool:
-        return self._worker.running or super()._has_worker()
 
 
 def _noted(report: Publication) -> Publication:

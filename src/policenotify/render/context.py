@@ -19,9 +19,9 @@ from policenotify.render.locales.category import CategoryProfile
 from policenotify.render.places import LONGEST, Place, place_of
 from policenotify.render.sentences import open_ended, paragraph, sentence, sentences
 from policenotify.render.times import TimeFormatter
-from policenotify.text.autolinks import repair
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words
+from policenotify.text.links import add_missing_spaces
 
 _NOT_NOW: Final = frozenset({Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST})
 
@@ -304,7 +304,7 @@ class RenderContext:
 
     def _repaired(self, text: str) -> str:
         """Return a text without unintended links and mentions."""
-        return repair(text, self.mentions)
+        return add_missing_spaces(text, self.mentions)
 
 
 def translation_of(message: Message, language: str) -> Translation:

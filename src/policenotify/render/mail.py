@@ -8,8 +8,8 @@ success criterion 1.4.3 (AA: 4.5 to 1). No colour carries information that the t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from typing import Final, Literal, TypeAlias
@@ -18,12 +18,9 @@ from policenotify.channel import Picture
 from policenotify.model.lifecycle import Stage
 from policenotify.render.context import RenderContext
 from policenotify.render.sentences import upper_first
-from policenotify.text.budget import Budget
 from policenotify.text.comparison import contains_words
-from policenotify.text.fit import FitResult, shorten
-from policenotify.text.spans import host_of
+from policenotify.text.links import host_of
 from policenotify.text.wrap import wrap
-from policenotify.translation import AnyText, Text
 
 Tone: TypeAlias = Literal["act", "caution", "clear", "info"]
 """How urgent a mail looks (ISO 22324): red for danger, yellow for caution, green for safe, neutral for the rest."""
@@ -159,33 +156,6 @@ def _titled(context: RenderContext, heading: str) -> str:
     exercise = context.locale.exercise if context.message.exercise else ""
     stem = f"[{heading}] {topic}".rstrip()
     return context.locale.dash.join(filter(None, (exercise, stem)))
-
-
-def fit_mail(parts: MailParts, budget: Budget, *, whole: bool) -> tuple[FitResult, str]:
-    """Return the text within the budget, and its HTML.
-
-    The description is shortened or left out first, then the instruction is shortened, both after a sentence. With
-    *whole* the description is left out at once.
-    """
-    omitted: list[AnyText] = []
-    text, html = render_mail(parts)
-    if not budget.fits(text) and parts.description:
-        shorter = "" if whole else shorten(parts.description, _fits_with(parts, "description", budget))
-        parts = replace(parts, description=shorter)
-        omitted.append(Text("description shortened") if shorter else Text("description left out"))
-        text, html = render_mail(parts)
-    if not budget.fits(text) and (shorter := shorten(parts.instruction, _fits_with(parts, "instruction", budget))):
-        omitted.append(Text("instruction shortened"))
-        text, html = render_mail(replace(parts, instruction=shorter))
-    return FitResult(text, tuple(omitted), *budget.usage(text)), html
-
-
-def _fits_with(parts: MailParts, field: Literal["description", "instruction"], budget: Budget) -> Callable[[str], bool]:
-    def fits(shorter: str) -> bool:
-        changed = replace(parts, description=shorter) if field == "description" else replace(parts, instruction=shorter)
-        return budget.fits(render_mail(changed)[0])
-
-    return fits
 
 
 def render_mail(parts: MailParts) -> tuple[str, str]:

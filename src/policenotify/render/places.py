@@ -11,10 +11,9 @@ from policenotify.model.locale import Locale
 from policenotify.model.location import Location, RoadRef
 from policenotify.render.sentences import upper_first
 from policenotify.text import french_names
-from policenotify.text.autolinks import repair
 from policenotify.text.characters import one_line
 from policenotify.text.comparison import contains_words, strip_accents
-from policenotify.text.spans import hashtag, is_linkable_tag, spans_of
+from policenotify.text.links import add_missing_spaces, find_links, hashtag, is_linkable_tag
 
 LONGEST: Final = 60
 """The longest details, in characters, of what follows an opening. A longer route is named by its first piece."""
@@ -103,7 +102,7 @@ class Place:
 
     def tagged_in(self, text: str) -> str | None:
         """Return the text with its first mention of the name as a hashtag. A department is never looked for."""
-        is_typed = any(span.kind == "tag" and span.value.casefold() == self.tag.casefold() for span in spans_of(text))
+        is_typed = any(span.kind == "tag" and span.value.casefold() == self.tag.casefold() for span in find_links(text))
         return tagged(text, self.name) if is_typed or not self.is_area else None
 
     def added_to(self, event: str, headline: str, *, directly: bool) -> str:
@@ -231,7 +230,7 @@ def _is_french(locale: Locale) -> bool:
 
 def _repaired(text: str | None) -> str:
     """Return the text in one line, without unintended links and mentions."""
-    return repair(one_line(text or ""))
+    return add_missing_spaces(one_line(text or ""))
 
 
 def tagged(text: str, name: str) -> str | None:
@@ -242,7 +241,7 @@ def tagged(text: str, name: str) -> str | None:
     Crès*), the text stays as it is, because a hashtag there would not be French. A name in an address stays.
     """
     tag = Place(name).tag
-    spans = list(spans_of(text))
+    spans = list(find_links(text))
     if any(span.value.casefold() == tag.casefold() for span in spans if span.kind == "tag"):
         return text
     parts = [_plain(word) for word in _WORD.findall(name)]

@@ -12,14 +12,13 @@ from policenotify.model.history import Outcome, RenderedPost, Target
 from policenotify.model.message import Message
 from policenotify.model.post import EventInfo
 from policenotify.render.context import RenderContext
-from policenotify.render.mail import fit_mail, lasting_title, mail_parts, subject
+from policenotify.render.mail import lasting_title, mail_parts, render_mail, subject
 from policenotify.render.public_message import public_message
 from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, ShortPost, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
-from policenotify.text.french_spacing import NO_BREAK
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from policenotify.translation import AnyText, Text
 
 _NO_KEY = "0" * 64
@@ -42,7 +41,8 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         MessageTooLong: The required parts do not fit: neither whole, nor in a thread, nor in their briefest form.
     """
     capabilities = channel.capabilities.for_severity(context.message.severity)
-    channel = channel.model_copy(update={"capabilities": capabilities})
+    if capabilities is not channel.capabilities:
+        channel = channel.model_copy(update={"capabilities": capabilities})
     context = context.cached(RenderContext.on_channel, channel.mentions)
     pictures = context.cached(_described_pictures)[: capabilities.images]
     left_out = len(context.pictures) - len(pictures)
@@ -122,9 +122,8 @@ def _fitted_whole(
     """Return text, title and HTML in one post."""
     budget = channel.capabilities.budget
     if channel.capabilities.html:
-        parts = mail_parts(context, pictures, standalone=standalone)
-        fitted, html = fit_mail(parts, budget, whole=context.of_incident)
-        return fitted, context.cached(subject), html
+        text, html = render_mail(mail_parts(context, pictures, standalone=standalone))
+        return FitResult(text, (), *budget.usage(text)), context.cached(subject), html
     short = _short_post(context, channel)
     title = context.cached(lasting_title) if channel.capabilities.structured else context.headline
     return _fitted(short.standalone if standalone else short.reply, budget, short.more), title, ""
@@ -193,9 +192,8 @@ def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: boo
     bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
     identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
     signed = capabilities.recipients and _is_first(context, channel)
-    hard_spaces = _has_no_break_spaces(capabilities.budget)
     for_phones = capabilities.recipients and not capabilities.html
-    wording = context.cached(Wording, capabilities.hashtags, bracketed, for_phones, signed, hard_spaces)
+    wording = context.cached(Wording, capabilities.hashtags, bracketed, for_phones, signed)
     return wording.identified(identifier)
 
 
@@ -204,11 +202,6 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
     posts = [part for entry in context.history.entries for part in entry.posts]
     seen = any(part.channel == channel.name and part.outcome not in _UNSEEN for part in posts)
     return context.is_opening or (bool(posts) and not seen)
-
-
-def _has_no_break_spaces(budget: Budget) -> bool:
-    """Return True if a no-break space costs as much as an ordinary one."""
-    return budget.measure(f"a{NO_BREAK}b") == budget.measure("a b")
 
 
 def _distinct(
@@ -256,7 +249,7 @@ def _unwritable(context: RenderContext, budget: Budget) -> list[AnyText]:
 
 
 def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:
-    return tuple(Span(**span._asdict()) for span in spans_of(text, context.mentions))
+    return tuple(Span(**span._asdict()) for span in find_links(text, context.mentions))
 
 
 def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - a key of the cache

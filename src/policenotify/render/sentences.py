@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from policenotify.text.characters import clean
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 
 _ENDS: Final = tuple(".!?…:")
 _CLOSING: Final = "\"'»”)]"
@@ -17,7 +17,9 @@ def sentence(text: str) -> str:
     """Return the text with a full stop, unless it has an end or ends with an address."""
     if not text or text.rstrip(_CLOSING).endswith(_ENDS):
         return text
-    if "." in text[text.rfind(" ") :] and any(span.kind == "url" and span.end == len(text) for span in spans_of(text)):
+    if "." in text[text.rfind(" ") :] and any(
+        span.kind == "url" and span.end == len(text) for span in find_links(text)
+    ):
         return text
     return f"{text.rstrip(' ,;')}."
 

@@ -35,7 +35,7 @@ from policenotify.render.context import RenderContext
 from policenotify.render.sentences import open_ended, sentence, upper_first
 from policenotify.text.comparison import contains_words
 from policenotify.text.fit import Part, Rule, first_sentence
-from policenotify.text.spans import hashtag, spans_of
+from policenotify.text.links import find_links, hashtag
 from policenotify.translation import Text
 
 MAX_TAGS: Final = 3
@@ -122,7 +122,6 @@ class Wording:
         bracketed: They can follow one in a bracket, and one in the text is wanted. Otherwise hashtags end the post.
         for_phones: Readers have it by SMS.
         signed: The post names its sender, because readers have nothing of the incident and see no account.
-        hard_spaces: The network has no-break spaces.
     """
 
     context: RenderContext
@@ -130,7 +129,6 @@ class Wording:
     bracketed: bool
     for_phones: bool
     signed: bool
-    hard_spaces: bool
 
     def identified(self, identifier: str) -> ShortPost:
         """Return the post with a suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty: without."""
@@ -217,7 +215,7 @@ class Wording:
         more = message.hashtags if self.hashtags and message.stage is not Stage.CANCELLATION else ()
         tags = tuple(part for part in (*content.tags, *map(_tag_part, map(hashtag, more))) if part.text)
         text = f"{content.text} {self.context.description}"
-        spans = spans_of(text) if tags or (link and link.partition("://")[2] in text) else ()
+        spans = find_links(text) if tags or (link and link.partition("://")[2] in text) else ()
         link = "" if link in {span.value for span in spans} else link
         named = self.signed and contains_words(content.text, self.context.signature)
         before = (
@@ -239,8 +237,7 @@ class Wording:
         return tuple(self._typeset(part) for part in parts if part.text)
 
     def _typeset(self, part: Part) -> Part:
-        text = self.context.typeset(part.text) if self.hard_spaces else part.text
-        return part if text == part.text else part._replace(text=text)
+        return part._replace(text=self.context.typeset(part.text))
 
     @cached_property
     def _content(self) -> _Content:

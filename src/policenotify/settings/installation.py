@@ -95,7 +95,7 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation.
 
-    A channel whose settings, secret or library are wrong does not stop the others. `Publisher.channel_problems` names
+    A channel whose settings, secret or library are wrong does not stop the others. `Operations.channel_problems` names
     it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
 
     Args:
@@ -113,6 +113,7 @@ def open_publisher(
     """
     from policenotify.checks import Vocabulary, checks_of  # noqa: PLC0415 - reading settings needs no checks
     from policenotify.journal import open_journal  # noqa: PLC0415 - reading settings needs no journal
+    from policenotify.publishing.installation import Installation  # noqa: PLC0415 - the same
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path, tolerant=True)
@@ -122,32 +123,34 @@ def open_publisher(
         opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
         on_error.callback(opened.close)
         publisher = Publisher(
-            journal=opened,
-            channels=channels,
-            routes=routes,
-            profiles=profiles,
-            locales=locales,
-            zone=settings.zone,
-            sender=settings.sender,
-            links=settings.links,
-            checks=checks_of(settings.law),
-            words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
-            wait=settings.wait,
-            clock=clock,
-            reminders=settings.reminders.policy(),
-            approval=settings.approval,
-            on_overdue=on_overdue,
-            on_event=on_event,
-            settings=SettingsFile(settings.place),
-            pictures=settings.pictures_path,
-            may=may_of(settings),
+            Installation(
+                journal=opened,
+                channels=channels,
+                routes=routes,
+                profiles=profiles,
+                locales=locales,
+                zone=settings.zone,
+                sender=settings.sender,
+                links=settings.links,
+                checks=checks_of(settings.law),
+                words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
+                wait=settings.wait,
+                clock=clock,
+                reminders=settings.reminders.policy(),
+                approval=settings.approval,
+                on_overdue=on_overdue,
+                on_event=on_event,
+                settings=SettingsFile(settings.place),
+                pictures=settings.pictures_path,
+                may=may_of(settings),
+            )
         )
         on_error.pop_all()
     return publisher
 
 
 def diagnose(path: str | os.PathLike[str] | None = None, *, journal: str | None = None, actor: str) -> Diagnosis:
-    """Check an installation as `Publisher.doctor` does, even one whose publisher cannot be opened.
+    """Check an installation as `Operations.doctor` does, even one whose publisher cannot be opened.
 
     Args:
         path: The settings file. If `None`, as `read_settings` finds it.

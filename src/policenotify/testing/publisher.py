@@ -31,6 +31,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.locale import Locale
 from policenotify.networks.registry import configure_channel, default_capabilities, network
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
 from policenotify.publishing.routing import Route
@@ -68,7 +69,7 @@ class Recording:
 
     def __repr__(self) -> str:
         posts = [f"  {post!r}" for post in self.posts] or ["  nothing was published"]
-        return "\n".join((f"Recording of {', '.join(self.publisher.channel_configs)}:", *posts))
+        return "\n".join((f"Recording of {', '.join(self.publisher.installation.channel_configs)}:", *posts))
 
     @property
     def posts(self) -> tuple[RecordedPost, ...]:
@@ -103,7 +104,7 @@ class Recording:
             ValueError: No network could fail like this.
         """
         self._check(channel)
-        bulk = self.publisher.channel_configs[channel].capabilities.recipients
+        bulk = self.publisher.installation.channel_configs[channel].capabilities.recipients
         fault = ScriptedFault(error=error, published=published, recipient=recipient, has_recipients=bulk)
         self._recorder.faults[channel] += [fault] * times
 
@@ -140,8 +141,8 @@ class Recording:
         return self._open(on_overdue=on_overdue, on_event=on_event)
 
     def _check(self, channel: str) -> None:
-        if channel not in self.publisher.channel_configs:
-            hint = str(did_you_mean(channel, self.publisher.channel_configs))
+        if channel not in self.publisher.installation.channel_configs:
+            hint = str(did_you_mean(channel, self.publisher.installation.channel_configs))
             raise KeyError(f"There is no channel {channel!r} here. {hint}")
 
 
@@ -223,13 +224,15 @@ def recording_publisher(
             ledger = open_journal(url, keys=keys, clock=clock_, create=True)
             opened.callback(ledger.close)
             publisher = Publisher(
-                journal=ledger,
-                channels=silent,
-                clock=_RealPace(clock_),
-                backoff=lambda _age: RETRY_DELAY,
-                on_overdue=on_overdue,
-                on_event=on_event,
-                **options,
+                Installation(
+                    journal=ledger,
+                    channels=silent,
+                    clock=_RealPace(clock_),
+                    backoff=lambda _age: RETRY_DELAY,
+                    on_overdue=on_overdue,
+                    on_event=on_event,
+                    **options,
+                )
             )
             return opened.enter_context(publisher)
 

@@ -6,12 +6,12 @@ text.
 
 from policenotify.text.budget import Budget, graphemes, utf8_bytes
 from policenotify.text.length import mastodon_length, x_weight
-from policenotify.text.sms import GsmText, SmsText, sms, to_gsm
+from policenotify.text.sms import SmsText, find_losses, sms, to_gsm
 
 __all__ = [
     "Budget",
-    "GsmText",
     "SmsText",
+    "find_losses",
     "graphemes",
     "mastodon_length",
     "sms",

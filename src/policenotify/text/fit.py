@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 from policenotify.text.budget import Budget, grapheme_ends
 from policenotify.text.comparison import fold
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 from policenotify.translation import AnyText, Text
 
 Rule = Literal["required", "splittable", "sentences", "droppable"]
@@ -190,7 +190,7 @@ def shorten(text: str, fits: Callable[[str], bool]) -> str:
 
 def _cuts(text: str) -> tuple[list[int], list[int], list[int]]:
     """Return where the text may be cut: after sentences, words and graphemes."""
-    whole = [(span.start, span.end) for span in spans_of(text)]
+    whole = [(span.start, span.end) for span in find_links(text)]
     whole += [match.span() for match in _NUMBER.finditer(text)]
     whole += [(match.start() - 1, match.end() + 1) for match in _HARD_SPACE.finditer(text)]
     inside = {place for start, end in whole for place in range(start + 1, end)}

@@ -10,8 +10,8 @@ import re
 import unicodedata
 from typing import Final
 
-from policenotify.text._data.tlds import FROZEN, KNOWN
 from policenotify.text.budget import graphemes, split_graphemes, unicode_pattern
+from policenotify.text.links import IN_SMALL_LETTERS
 
 ADDRESS_LENGTH: Final = 23
 """The length of an address: `transformedURLLength` of `config/v3.json`, and by default `characters_reserved_per_url` of
@@ -28,9 +28,12 @@ _ADDRESS: Final = re.compile(
 _HOST: Final = re.compile(r"(?!.*xn--)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]+", re.IGNORECASE | re.ASCII)
 _PATH: Final = re.compile(r"(?:/(?:[\w/.-]{0,2000}[\w/])?)?(?:\?[\w=&-]{0,2000}[\w=&])?", re.ASCII)
 _LOOSE: Final = ".,!?)»…:;"  # signs behind an address that are not part of it
-_MAY_END_DOMAIN: Final = re.compile(r"\.(?:(xn--|[^\x00-\x7f])|([a-z]++)(?![0-9@+-]))", re.IGNORECASE | re.ASCII)
+# Top-level domains that X knows. An address with any other counts in full, and 23 besides.
+_KNOWN: Final = IN_SMALL_LETTERS | {"at", "de", "es", "info", "int", "it", "nl", "paris", "pt", "social", "uk"}
+_MAY_END_DOMAIN: Final = re.compile(  # by none of the domains that never will be (RFC 2606)
+    r"(?<!\s)\.(?:xn--|[^\x00-\x7f]|(?!(?:example|test|invalid)\b)[a-z]{2,}+(?![0-9@+-]))", re.IGNORECASE | re.ASCII
+)
 _BEHIND_AT: Final = re.compile(r"(?<=\w@)[a-z0-9-]++(?:\.[a-z0-9-]++)++(?![\w@/:])", re.IGNORECASE | re.ASCII)
-_SHORT_HOST: Final = "t.co"  # X's own short links end earlier than others
 
 _WHITE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space
 _BLANK: Final = re.compile(rf"[{_WHITE}]*")
@@ -49,8 +52,8 @@ def x_weight(text: str) -> int:
 
     A character counts 2, but most of punctuation and of the Latin, Greek, Cyrillic, Hebrew, Arabic, Thai … scripts
     count 1. An address counts 23, and so does a typing error such as `fermé.La`. The text is composed (NFC) first.
-    Never below twitter-text 3.1.0; above it where an emoji consists of several characters, and where an address has a
-    form or a top-level domain that X may or may not link.
+    Never below twitter-text 3.1.0; above it where an emoji consists of several characters, and where an address has an
+    unusual form or top-level domain.
     """
     normal = text if text.isascii() else unicodedata.normalize("NFC", text)
     addresses = possible = 0
@@ -68,7 +71,7 @@ def _without_addresses(text: str, *, schemes: bool) -> tuple[str, int]:
     def replace(match: re.Match[str]) -> str:
         nonlocal count
         host, path = match["host"], match["path"].rstrip(_LOOSE)
-        known = host.rpartition(".")[2].lower() in FROZEN and host.lower() != _SHORT_HOST
+        known = host.rpartition(".")[2].lower() in _KNOWN
         if not known or (schemes and not match["scheme"]) or not (_HOST.fullmatch(host) and _PATH.fullmatch(path)):
             return match[0]
         count += 1
@@ -81,7 +84,7 @@ def _possible_domains(text: str) -> int:
     """Count the places where a domain may end: at most as many addresses are linked."""
     if "@" in text:
         text = _BEHIND_AT.sub("", text)
-    return sum(bool(other) or word.lower() in KNOWN for other, word in _MAY_END_DOMAIN.findall(text))
+    return len(_MAY_END_DOMAIN.findall(text))
 
 
 def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, code_points: bool = False) -> int:

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from itertools import groupby
 from typing import Final, Literal
 
 from policenotify.text.budget import split_graphemes
@@ -48,20 +48,6 @@ class SmsText:
     units: int
     segments: int
     parts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GsmText:
-    """A text in the alphabet of SMS.
-
-    Attributes:
-        text: The text.
-        lost: The parts of the original that are missing or have another meaning, each once: emoji, words of other
-            scripts, powers. If there are any, UCS-2 may be worth its price.
-    """
-
-    text: str
-    lost: tuple[str, ...]
 
 
 _ALL_GSM: Final = re.compile(f"[{re.escape(ALPHABET + EXTENSION)}]*")
@@ -114,66 +100,89 @@ def _small_mark(match: re.Match[str]) -> str:
     return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
 
 
-# Signs, and for a text with one of them a pattern and its replacement.
-_REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
-    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
+_REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
-    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
-    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
-    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
-    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+    (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    (re.compile(r"(?<=\b[nN])°"), "o"),
+    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
+_FOREIGN: Final = re.compile(rf"[^\W{re.escape(ALPHABET)}]")  # letters and digits outside the alphabet
 _INVISIBLE: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Cc"})  # accents outside the alphabet, joiners, controls
 _LOST: Final = "\0"
 _EMOJI_FORM: Final = "\ufe0f"
+_EMOJI: Final = re.compile(rf"[^\0-\x7f{''.join(_WRITTEN)}]{_EMOJI_FORM}")  # also ℹ️, a letter for Unicode
+_LOST_RUN: Final = re.compile(rf"{_LOST}[{_LOST}_]*")  # with the invisible signs in it
 _AROUND_LOST: Final = re.compile(rf"(?<! ) *+{_LOST}[ {_LOST}]*")
 
 
-def to_gsm(text: str) -> GsmText:
+class _Table(dict[int, str]):
+    """The form of each code point in the alphabet, made at its first use: empty if invisible."""
+
+    def __missing__(self, code: int) -> str:
+        sign, plain = chr(code), ""
+        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
+            written = _WRITTEN.get(part, part)
+            if not _ALL_GSM.fullmatch(written):
+                invisible = "" if unicodedata.category(part) in _INVISIBLE else _LOST
+                written = " " if part.isspace() else invisible
+            plain += written
+        self[code] = plain = _LOST if _LOST in plain else plain
+        return plain
+
+
+_FORMS: Final = _Table({ord(_LOST): _LOST})
+
+
+def to_gsm(text: str) -> str:
     """Write a text in the alphabet of SMS, in forms that a French reader knows.
 
     Letters keep the accents of the alphabet (é è à ù É ä ö ü ñ) and lose the others. Quotation marks and dashes become
-    plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. None of this counts as lost. A sign without a form in the
-    alphabet is removed, with one of the spaces around it, and reported. A stage in capitals that would lose its accent
-    is written small: `[Incendie - Mise à jour]`.
+    plain ones, `œ` becomes `oe`, `n°` `no`, `20 °C` `20 C`. A sign without a form in the alphabet is removed, with one
+    of the spaces around it. A stage in capitals that would lose its accent is written small: `[Feu - Mise à jour]`.
     """
     if _ALL_GSM.fullmatch(text):
-        return GsmText(text, ())
-    text = unicodedata.normalize("NFC", text).replace(_LOST, "")
-    lost: dict[str, None] = {}
-    if _MAY_BE_REWORDED.search(text):
-        lost = dict.fromkeys(_POWER.findall(text))  # 10² is not 102, but m2 still means m²
-        for signs, pattern, replacement in _REWORDED:
-            if any(map(text.__contains__, signs)):
-                text = pattern.sub(replacement, text)
-    written: list[str] = []
-    foreign = ""
-    for piece, plain in _pieces(text):
-        if foreign and (plain is not None or not piece[0].isalpha()):
-            lost[foreign] = None
-            foreign = ""
-        if plain is None and piece[0].isalpha():
-            foreign += piece
-        elif plain is None:
-            lost["\ufffd" if "\ud800" <= piece <= "\udfff" else piece] = None
-        written.append(_LOST if plain is None else plain)
-    if foreign:
-        lost[foreign] = None
-    text = "".join(written)
-    return GsmText(_AROUND_LOST.sub(_gap, text) if _LOST in text else text, tuple(lost))
+        return text
+    written = _marked(_reworded(text)).translate(_FORMS)
+    return _AROUND_LOST.sub(_gap, written) if _LOST in written else written
 
 
 def find_losses(text: str) -> tuple[str, ...]:
-    """Return what [`to_gsm`][policenotify.text.sms.to_gsm] would lose of a text."""
-    normal = unicodedata.normalize("NFC", text)
-    if not (_POWER.search(normal) or _not_simple().search(normal)):
-        return ()  # as with most texts: each sign has a form
-    return to_gsm(text).lost
+    """Return what [`to_gsm`][policenotify.text.to_gsm] removes or changes in its meaning, each once.
+
+    These are emoji, words of other scripts, and powers: 10² is not 102, but m2 still means m². If there are any, UCS-2
+    may be worth its price.
+    """
+    if _ALL_GSM.fullmatch(text):
+        return ()
+    text = _reworded(text)
+    lost = _POWER.findall(text)
+    forms = [_FORMS[ord(sign)] for sign in _marked(text)]
+    for run in _LOST_RUN.finditer("".join(form if form == _LOST else " " if form else "_" for form in forms)):
+        for is_word, each in groupby(split_graphemes(text[run.start() : run.end()]), lambda piece: piece[0].isalpha()):
+            pieces = list(each)
+            lost += ["".join(pieces)] if is_word else pieces
+    return tuple(dict.fromkeys("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in lost))
+
+
+def _reworded(text: str) -> str:
+    """Return the text composed, with other words for signs that go with the signs beside them."""
+    text = unicodedata.normalize("NFC", text).replace(_LOST, "")
+    if _MAY_BE_REWORDED.search(text):
+        for pattern, replacement in _REWORDED:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def _marked(text: str) -> str:
+    """Return the text with marks in place of emoji that Unicode counts as letters: ℹ️."""
+    return _EMOJI.sub(2 * _LOST, text) if _EMOJI_FORM in text else text
 
 
 def accented(text: str, segments: int) -> str:
@@ -182,61 +191,13 @@ def accented(text: str, segments: int) -> str:
     A text that keeps its letters in the alphabet is always written in it, because dashes, quotation marks and emoji are
     not worth half of each segment. A text that would lose words or numbers there never is.
     """
-    folded = to_gsm(text)
     text = unicodedata.normalize("NFC", text)
-    if any(any(map(str.isalnum, lost)) for lost in folded.lost if _EMOJI_FORM not in lost):
+    if not _FOREIGN.search(text):
+        return to_gsm(text)
+    if any(any(map(str.isalnum, lost)) for lost in find_losses(text) if _EMOJI_FORM not in lost):
         return text
-    if any(sign.isalpha() and sign not in _KNOWN for sign in text) and sms(text).segments <= segments:
-        return text
-    return folded.text
-
-
-def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yield runs of simple signs, and other graphemes, with their transliteration."""
-    simple = _simple()
-    done = 0
-    for match in _not_simple().finditer(text):
-        start = match.start()
-        if start > done and ord(text[start - 1]) in simple:
-            start -= 1  # the match may modify the sign before it
-        if start > done:
-            yield text[done:start], text[done:start].translate(simple)
-        done = match.end()
-        for piece in split_graphemes(text[start:done]):
-            yield piece, _plain(piece)
-    if done < len(text):
-        yield text[done:], text[done:].translate(simple)
-
-
-@cache
-def _simple() -> dict[int, str]:
-    """Return the transliterations of Latin letters and typographic signs."""
-    signs = {chr(sign) for sign in range(0xA0, 0x250)} | {sign for sign in _WRITTEN if sign.isprintable()}
-    written = ((sign, _plain(sign)) for sign in signs - _KNOWN)
-    return {ord(sign): plain for sign, plain in written if plain is not None}
-
-
-@cache
-def _not_simple() -> re.Pattern[str]:
-    return re.compile(f"[^{re.escape(''.join(map(chr, _simple())) + ALPHABET + EXTENSION)}]+")
-
-
-@lru_cache(maxsize=512)
-def _plain(piece: str) -> str | None:
-    """Return a grapheme in the alphabet, empty if invisible, `None` if lost."""
-    if _EMOJI_FORM in piece[1:] and piece[0] not in _WRITTEN:
-        return None  # an emoji, although Unicode classifies ℹ️ as a letter
-    plain = ""
-    for sign in piece:
-        for part in [sign] if sign in _WRITTEN or sign in _KNOWN else unicodedata.normalize("NFKD", sign):
-            written = _WRITTEN.get(part, part)
-            if _ALL_GSM.fullmatch(written):
-                plain += written
-            elif part.isspace():
-                plain += " "
-            elif unicodedata.category(part) not in _INVISIBLE:
-                return None
-    return plain
+    letters = any(map(str.isalpha, _FOREIGN.findall(text)))
+    return text if letters and sms(text).segments <= segments else to_gsm(text)
 
 
 def _gap(match: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
 from policenotify.text import Budget, graphemes, mastodon_length, sms, to_gsm, x_weight
@@ -63,7 +64,7 @@ def budgets(room: int = 1) -> dict[str, Capabilities]:
             budget=Budget(
                 459 * room,
                 lambda text: sms(text).units,
-                transliterate=lambda text: to_gsm(text).text,
+                transliterate=to_gsm,
                 describe=lambda text: f"{sms(text).encoding}, {sms(text).segments} segments",
             ),
             recipients=True,
@@ -90,9 +91,13 @@ def everywhere(room: int = 1, scripts: Mapping[str, Sequence[Any]] | None = None
 def desk(folder: Path, channels: Sequence[ChannelConfig], **how: Any) -> Iterator[tuple[Publisher, StoryClock]]:
     clock = StoryClock()
     publisher = Publisher(
-        journal=open_journal(str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True),
-        channels=channels,
-        **{"zone": PARIS, "sender": SENDER, "wait": timedelta(seconds=5), "clock": clock, **how},
+        Installation(
+            journal=open_journal(
+                str(folder / "pages.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
+            ),
+            channels=channels,
+            **{"zone": PARIS, "sender": SENDER, "wait": timedelta(seconds=5), "clock": clock, **how},
+        )
     )
     with publisher:
         yield publisher, clock

@@ -19,6 +19,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -86,7 +87,7 @@ class Scene:
         self._settle()
         for number in range(several):
             self.publisher.publish(
-                self.publisher.incident(f"I{number}").end(f"Fin de l'accident {number} de la rocade"),
+                self.publisher.operations.incident(f"I{number}").end(f"Fin de l'accident {number} de la rocade"),
                 key=f"end {number}",
                 actor="desk",
                 wait=timedelta(0),
@@ -114,7 +115,7 @@ class Scene:
 
     def _killed(self) -> None:
         """Claim the next delivery as a process that may have sent it and was killed. Its lease must run out."""
-        journal, how = self.publisher.journal, self.publisher.channel_configs[self.network]
+        journal, how = self.publisher.journal, self.publisher.installation.channel_configs[self.network]
         claimed = journal.deliveries.claim(how.name, "elsewhere:1/boot/7/7/slot", lease=_LEASE)
         if (
             claimed is None
@@ -225,7 +226,7 @@ def scene(folder: Path, kind: Kind, network: str, sign: int, seed: int) -> Itera
             str(folder / f"{seed}.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
         )
         stack.callback(journal.close)
-        publisher = Publisher(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock)
+        publisher = Publisher(Installation(journal=journal, channels=[channel], zone=PARIS, sender=SENDER, clock=clock))
         stack.callback(publisher.close)
         journal.deliveries.recover()
         yield Scene(kind, network, sign, seed, server, clock, publisher, random.Random(seed))  # noqa: S311 - no secret

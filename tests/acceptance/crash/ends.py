@@ -39,6 +39,7 @@ from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import FakeBlueskyServer, FakeMailServer, FakeSmsServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
@@ -85,23 +86,25 @@ class Orders:
     def publisher(self) -> Publisher:
         clock = _clock(self.start, fast=self.fast)
         return Publisher(
-            journal=open_journal(self.journal, keys=Keys.load(self.folder / "keys"), clock=clock),
-            channels=[
-                configure_channel(
-                    name,
-                    name,
-                    options,
-                    recipients=partial(self.people.__getitem__, name) if name in self.people else None,
-                    on_unknown=self.on_unknown,
-                    on_cancellation=self.on_cancellation if name in {"x", "bluesky"} else "reply",
-                )
-                for name, options in self.options.items()
-            ],
-            zone=PARIS,
-            sender=SENDER,
-            clock=clock,
-            lease=self.lease,
-            backoff=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
+            Installation(
+                journal=open_journal(self.journal, keys=Keys.load(self.folder / "keys"), clock=clock),
+                channels=[
+                    configure_channel(
+                        name,
+                        name,
+                        options,
+                        recipients=partial(self.people.__getitem__, name) if name in self.people else None,
+                        on_unknown=self.on_unknown,
+                        on_cancellation=self.on_cancellation if name in {"x", "bluesky"} else "reply",
+                    )
+                    for name, options in self.options.items()
+                ],
+                zone=PARIS,
+                sender=SENDER,
+                clock=clock,
+                lease=self.lease,
+                backoff=lambda age: min(max(age / 4, timedelta(seconds=1)), timedelta(seconds=8)),
+            )
         )
 
 
@@ -126,7 +129,7 @@ def obey(orders: Orders) -> None:
         if orders.task == "budget":
             publisher.drain(timedelta(seconds=orders.seconds))
             for turn in orders.turns:
-                _write(told, turn, publisher.publication(_key(*turn)))
+                _write(told, turn, publisher.operations.publication(_key(*turn)))
         if orders.task == "work":
             with publisher.worker():
                 (orders.folder / f"ready {os.getpid()}").touch()
@@ -149,12 +152,12 @@ def _message(publisher: Publisher, incident: int, point: int) -> Any:
     if point == 0:
         return accident(
             headline=headline,
-            starts_at=publisher.clock.now(),
+            starts_at=publisher.installation.timer.now(),
             lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"2026-{incident:04d}"),
         )
-    before = publisher.publication(_key(incident, point - 1))
+    before = publisher.operations.publication(_key(incident, point - 1))
     assert before is not None
-    return before.update(headline, instruction="Évitez le secteur.", starts_at=publisher.clock.now())
+    return before.update(headline, instruction="Évitez le secteur.", starts_at=publisher.installation.timer.now())
 
 
 @dataclass

@@ -27,6 +27,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import accident
@@ -111,13 +112,15 @@ class Installation:
     def publisher(self) -> Publisher:
         clock = FastClock(self.start)
         return Publisher(
-            journal=open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), clock=clock),
-            channels=[self._channel(network) for network in self.options],
-            zone=PARIS,
-            sender=SENDER,
-            clock=clock,
-            lease=_LEASE,
-            backoff=_backoff,
+            Given(
+                journal=open_journal(str(self.journal), keys=Keys.load(self.folder / "keys"), clock=clock),
+                channels=[self._channel(network) for network in self.options],
+                zone=PARIS,
+                sender=SENDER,
+                clock=clock,
+                lease=_LEASE,
+                backoff=_backoff,
+            )
         )
 
     def _channel(self, network: str) -> ChannelConfig:
@@ -169,7 +172,7 @@ class Turn:
             severity = Severity.SEVERE if self.incident % 3 == 0 else Severity.MODERATE
             life = Lifecycle(stage=Stage.OPENING, incident=f"2026-{self.incident:04d}")
             return accident(headline=self.headline, severity=severity, starts_at=start, lifecycle=life)
-        before = publisher.publication(Turn(self.number - _SIDE_BY_SIDE).key)
+        before = publisher.operations.publication(Turn(self.number - _SIDE_BY_SIDE).key)
         assert before is not None, f"{self.key}: what it goes on from was never journalled"
         says: dict[Stage, Callable[[Publication], Message]] = {
             Stage.UPDATE: lambda said: said.update(self.headline, instruction="Évitez le secteur.", starts_at=start),
@@ -197,8 +200,8 @@ def work(installation: Installation, first: int, last: int, *, until_done: bool)
             publisher.publish(turn.message(publisher, installation.start), key=turn.key, actor="desk", wait=waits)
             os.write(returned, f"{number}\n".encode())
         while publisher.drain(_FOREVER) is not None or not until_done:
-            assert publisher.clock.now() < installation.start + _FOREVER, "there is no end to it"
-            publisher.clock.sleep(0.5)
+            assert publisher.installation.timer.now() < installation.start + _FOREVER, "there is no end to it"
+            publisher.installation.timer.sleep(0.5)
 
 
 def warm_up() -> None:

@@ -23,6 +23,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Receipt
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.crash.installation_process import Installation
@@ -45,12 +46,14 @@ def open_publisher(installation: Installation, people: int, on_unknown: Literal[
         "sms", "sms", installation.options["sms"], recipients=lambda: numbers(people), on_unknown=on_unknown
     )
     return Publisher(
-        journal=open_journal(str(installation.journal), keys=Keys.load(installation.folder / "keys")),
-        channels=[channel],
-        zone=PARIS,
-        sender=SENDER,
-        clock=SystemClock(),
-        backoff=lambda _: timedelta(0),  # who comes next goes on at once
+        Given(
+            journal=open_journal(str(installation.journal), keys=Keys.load(installation.folder / "keys")),
+            channels=[channel],
+            zone=PARIS,
+            sender=SENDER,
+            clock=SystemClock(),
+            backoff=lambda _: timedelta(0),  # who comes next goes on at once
+        )
     )
 
 
@@ -113,7 +116,7 @@ class Mass:
 
     def receipt(self) -> Receipt:
         with self.publisher() as publisher:
-            found = publisher.publication(KEY)
+            found = publisher.operations.publication(KEY)
             assert found is not None
             return found.on("sms")
 

@@ -28,6 +28,7 @@ from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeMastodonServer
 from policenotify.testing.fakes import FakeClock
@@ -145,7 +146,7 @@ class Hands:
         attempts = DeliveryAttempt(
             journal=journal,
             channel=self.channels[name],
-            config=self.publisher.channel_configs[name],
+            config=self.publisher.installation.channel_configs[name],
             clock=self.clock,
             lease=_LEASE,
             backoff=lambda _: timedelta(minutes=1),
@@ -180,7 +181,7 @@ class Hands:
 
     def _receipts(self, incident: int) -> Iterator[tuple[str, Receipt]]:
         for sequence in range(_MOST_UPDATES + 2):
-            said = self.publisher.publication(f"{incident}.{sequence}")
+            said = self.publisher.operations.publication(f"{incident}.{sequence}")
             for receipt in said or ():
                 yield receipt.channel, receipt
 
@@ -268,7 +269,7 @@ def hands(folder: Path, seed: int, start: datetime) -> Iterator[Hands]:
             str(folder / "journal.db"), keys=Keys.create(secrets.token_bytes), clock=clock, create=True
         )
         publisher = stack.enter_context(
-            Publisher(journal=journal, channels=ready, zone=PARIS, sender=SENDER, clock=clock)
+            Publisher(Installation(journal=journal, channels=ready, zone=PARIS, sender=SENDER, clock=clock))
         )
         channels = {how.name: how.open(clock, journal.channels.state_store(how.name)) for how in ready}
         for channel in channels.values():

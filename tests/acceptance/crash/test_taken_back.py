@@ -104,8 +104,8 @@ class TakenBack:
         self._note(how, turns, turn)
         if how == "stop":
             time.sleep(chance.uniform(0.1, 0.6))
-            self.taken[-1] = replace(self.taken[-1], until=self.publisher.clock.now())
-            self.publisher.resume(actor="desk")
+            self.taken[-1] = replace(self.taken[-1], until=self.publisher.installation.timer.now())
+            self.publisher.operations.resume(actor="desk")
         if trouble == "kill":
             killer.join()
             played.start("work")
@@ -126,16 +126,16 @@ class TakenBack:
 
     def _take_back(self, how: str, turn: Turn) -> None:
         name, publisher = _key(*turn), self.publisher
-        found = publisher.publication(name)
+        found = publisher.operations.publication(name)
         assert found is not None
         headline = f"Accident {turn[0]} de la rocade, point 2"
         match how:
             case "withdraw":
                 publisher.withdraw(name, actor="desk", reason=_WHY, wait=0)
             case "abort":
-                publisher.abort_sending(name, actor="desk", reason=_WHY)
+                publisher.operations.abort_sending(name, actor="desk", reason=_WHY)
             case "stop":
-                publisher.stop(actor="desk", reason=_WHY)
+                publisher.operations.stop(actor="desk", reason=_WHY)
             case _:
                 message = found.cancel(headline) if how == "cancel" else found.end(headline)
                 self._publish(message, (turn[0], 2))
@@ -159,7 +159,7 @@ class TakenBack:
                 if row.begun or (how == "end" and not row.in_doubt):
                     begun.add((row.channel, *_turn(row.turn), ""))
         marked = [(each["channel"], *each["turn"], each["address"]) for each in self.played._people(Outcome.SENDING)]
-        seen_at = self.publisher.clock.now()
+        seen_at = self.publisher.installation.timer.now()
         channels = ("email", "sms") if how == "abort" else CHANNELS
         under_way = frozenset(each for each in {*begun, *marked} if each[1:3] in concerns and each[0] in channels)
         self.taken.append(Taken(how=how, turns=concerns, channels=channels, seen_at=seen_at, begun=under_way))

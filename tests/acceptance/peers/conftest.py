@@ -20,6 +20,7 @@ from policenotify.channel import ChannelConfig
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.peers.kannel_server import Kannel
@@ -178,7 +179,7 @@ def new_publisher(tmp_path: Path) -> Iterator[NewPublisher]:
             **how,
         }
         journal = open_journal(str(tmp_path / "journal.db"), keys=keys, clock=clock, create=True)
-        opened.append(Publisher(journal=journal, channels=channels, **values | how))
+        opened.append(Publisher(Installation(journal=journal, channels=channels, **values | how)))
         return opened[-1]
 
     yield make

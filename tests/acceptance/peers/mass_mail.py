@@ -28,6 +28,7 @@ from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.history import Outcome
 from policenotify.networks.email import smtp as _loaded_before_the_fork  # noqa: F401
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.acceptance.peers.mail_server import DOMAIN, MailServer
@@ -63,7 +64,9 @@ class Orders:
         }
         people = [f"{person}@{DOMAIN}" for person in self.people]
         channel = configure_channel("presse", "email", options, recipients=lambda: people, on_unknown="hold")
-        return Publisher(journal=self.journal(), channels=[channel], zone=PARIS, sender=SENDER, backoff=soon)
+        return Publisher(
+            Installation(journal=self.journal(), channels=[channel], zone=PARIS, sender=SENDER, backoff=soon)
+        )
 
 
 def obey(orders: Orders) -> None:

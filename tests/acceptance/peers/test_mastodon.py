@@ -116,7 +116,7 @@ def test_a_connection_cut_leaves_one_post(
     publisher.publish(accident(), key="1", actor="desk", wait=timedelta(seconds=2))
     clock.ahead += timedelta(minutes=6)  # then "not there" may be believed
     publisher.drain(timedelta(seconds=8))
-    said = publisher.publication("1")
+    said = publisher.operations.publication("1")
     assert said is not None
     assert said.on("mastodon").outcome is Outcome.POSTED, str(said.on("mastodon"))
     assert len(account.posts) == 1

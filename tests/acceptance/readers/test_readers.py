@@ -22,6 +22,7 @@ from policenotify.model.lifecycle import STANDALONE, Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import LOCALES
 from policenotify.testing.samples import PARIS, SENDER
@@ -113,11 +114,13 @@ def _publisher(box: Path, url: str) -> Publisher:
     options = {"url": url, "publisher": SENDER, "folder": str(box / "feed")}
     clock, keys = SystemClock(), Keys.create(secrets.token_bytes)
     return Publisher(
-        journal=open_journal(str(box / "journal.db"), keys=keys, clock=clock, create=True),
-        channels=[configure_channel("feed", "feed", options, locales=LOCALES)],
-        zone=PARIS,
-        sender=SENDER,
-        clock=clock,
+        Installation(
+            journal=open_journal(str(box / "journal.db"), keys=keys, clock=clock, create=True),
+            channels=[configure_channel("feed", "feed", options, locales=LOCALES)],
+            zone=PARIS,
+            sender=SENDER,
+            clock=clock,
+        )
     )
 
 

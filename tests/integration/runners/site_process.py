@@ -27,6 +27,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.rate import Rate
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.installation import soon
@@ -74,12 +75,14 @@ class Site:
         if not keys.exists():
             Keys.create(secrets.token_bytes).save(keys)
         return Publisher(
-            journal=open_journal(self.journal, keys=Keys.load(keys), create=True),
-            channels=[configure_channel("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
-            zone=PARIS,
-            sender=SENDER,
-            backoff=soon,
-            lease=timedelta(seconds=self.lease),
+            Installation(
+                journal=open_journal(self.journal, keys=Keys.load(keys), create=True),
+                channels=[configure_channel("bluesky", "bluesky", self.bluesky, rate=Rate.read(RATE))],
+                zone=PARIS,
+                sender=SENDER,
+                backoff=soon,
+                lease=timedelta(seconds=self.lease),
+            )
         )
 
     def write_settings(self) -> str:

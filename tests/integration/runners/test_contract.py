@@ -81,7 +81,7 @@ def until(true: Callable[[], object], what: str) -> None:
 
 
 def outcome(desk: Publisher, key: str) -> Outcome:
-    told = desk.publication(key)
+    told = desk.operations.publication(key)
     assert told is not None
     return told.on("bluesky").outcome
 
@@ -101,7 +101,10 @@ def test_it_keeps_order_urgency_rate_and_pauses_and_survives_poison(
         publish(desk, tip(number), f"tip {number}")
     opened = publish(desk, accident(severity=Severity.MINOR), "open")
     danger = opened.update(
-        "Produit dangereux", severity=Severity.SEVERE, instruction="Fermez vos fenêtres.", starts_at=desk.clock.now()
+        "Produit dangereux",
+        severity=Severity.SEVERE,
+        instruction="Fermez vos fenêtres.",
+        starts_at=desk.installation.timer.now(),
     )
     publish(desk, danger, "update")
     with site_processes.running(*host):

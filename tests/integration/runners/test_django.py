@@ -109,7 +109,7 @@ def test_atomic_commits_all_of_it_and_then_wakes_the_runner(database: Any, desk:
         with transaction.atomic(using=alias):
             publish(opened.update("Une voie rouverte"), key="update", actor="cad")
         assert publish(accident(), key="open", actor="cad").repeated
-        assert publisher().publication("open") is None
+        assert publisher().operations.publication("open") is None
         assert (runner.woke, opened.on("bluesky").outcome) == (0, Outcome.WAITING)
     assert runner.woke == 3
     assert _noted(database) == 1
@@ -131,7 +131,7 @@ def test_a_rollback_leaves_nothing(database: Any, desk: Desk) -> None:
             publish(accident(), key="open", actor="cad")
             transaction.set_rollback(True, using=alias)
         _note(database)
-    assert (publisher().publication("open"), runner.woke, _noted(database)) == (None, 0, 1)
+    assert (publisher().operations.publication("open"), runner.woke, _noted(database)) == (None, 0, 1)
     publisher().drain(LONG)
     assert desk.bluesky.posts == ()
 

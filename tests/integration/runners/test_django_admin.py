@@ -64,6 +64,10 @@ on_unknown = "hold"
 
 [[approval]]
 categories = ["police_operation"]
+
+[[approval]]
+categories = ["armed_threat"]
+authenticated = true
 """
 _CUT = Unconfirmed("The connection was cut.")
 _SOMEBODY = RECIPIENTS[""][0]
@@ -133,12 +137,18 @@ def _database() -> str:
 
 def _held() -> list[int]:
     with joined() as current:
-        return [each.delivery for each in current.held()]
+        return [each.delivery for each in current.operations.held()]
 
 
 def _open(incident: str, **changes: Any) -> Any:
     lifecycle = Lifecycle(stage="opening", incident=incident)
     return publish(accident(lifecycle=lifecycle, **changes), key=f"{incident}-open", actor="dispatch")
+
+
+def _publish(client: Client, page: str, typed: dict[str, Any], **pressed: str) -> Any:
+    """Send a form, look at its preview, and press a button."""
+    shown = client.post(page, {**typed, **pressed}).context["form"]["previewed"].value()
+    return client.post(page, {**typed, **pressed, "previewed": shown or ""})
 
 
 def test_the_permissions_are_there_and_no_other(project: Path) -> None:  # noqa: ARG001 - it is migrated
@@ -202,6 +212,7 @@ def test_nobody_sees_anything_without_the_permission(desk: Recording, incident: 
         f"incidentrow/{incident}/change/",
         f"incidentrow/{incident}/end/",
         f"publicationrow/{opened.id}/withdraw/",
+        f"deliveryrow/{opened.on('presse').delivery}/posted/",
         "channelrow/",
         "eventrow/",
     ):
@@ -225,7 +236,7 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         "publicationrow/": "Accident de la circulation",
         f"publicationrow/?q={incident}-open": incident,
         f"publicationrow/{opened.id}/change/": "The connection was cut.",
-        f"publicationrow/{opened.id}/change/?": "<th>location.street</th><td>avenue de Toulouse</td>",
+        f"publicationrow/{opened.id}/change/?": '<th scope="row">location.street</th><td>avenue de Toulouse</td>',
         "deliveryrow/?held=1": "presse",
         f"deliveryrow/{delivery}/change/": "presse",
         "draftrow/": "draft",
@@ -243,12 +254,11 @@ def test_every_page_can_be_seen_and_nothing_changed_with_view_alone(desk: Record
         assert seer.post(f"{_ADMIN}/{forbidden}", {"headline": "Fin", "reason": "x" * 20}).status_code == 403
     for forbidden in ("incidentrow/add/", f"incidentrow/{incident}/delete/"):
         assert seer.get(f"{_ADMIN}/{forbidden}").status_code == 403
-    resolved = {"action": "resolve_posted", "_selected_action": [delivery]}
-    seer.post(f"{_ADMIN}/deliveryrow/", resolved)
+    assert seer.post(f"{_ADMIN}/deliveryrow/{delivery}/posted/", {}).status_code == 403
     assert seer.post(f"{_ADMIN}/channelrow/", {"decision": "stop"}).status_code == 403
     assert _held() == [delivery]
     with joined() as current:
-        assert current.status().stopped is None
+        assert current.operations.status().stopped is None
 
 
 def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, incident: str) -> None:
@@ -261,8 +271,14 @@ def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, inciden
     empty = agent.post(end, {"key": key, "headline": ""})
     assert (empty.status_code, list(empty.context["form"].errors)) == (200, ["headline"])
     typed = {"key": key, "headline": "Fin d'intervention", "description": "Circulation rétablie."}
+    shown = agent.post(end, typed)
+    assert "Circulation rétablie." in re.findall(r"<blockquote.*?</blockquote>", shown.content.decode(), re.DOTALL)[0]
+    assert IncidentRow.objects.get(pk=incident).status == "open"
+    seen = {**typed, "previewed": shown.context["form"]["previewed"].value()}
+    changed = agent.post(end, {**seen, "description": "Circulation rétablie à 18 h."})
+    assert (changed.status_code, IncidentRow.objects.get(pk=incident).status) == (200, "open")
     for _ in range(2):
-        assert agent.post(end, typed).status_code == 302
+        assert agent.post(end, seen).status_code == 302
     row = IncidentRow.objects.get(pk=incident)
     assert (row.status, [each.stage for each in row.publications.order_by("sequence")]) == ("ended", ["opening", "end"])
     assert row.publications.get(stage="end").actor == agent.agent
@@ -282,7 +298,7 @@ def test_an_incident_whose_id_the_admin_quotes_is_ended(desk: Recording, inciden
     agent = _agent("view", "publish")
     [page] = re.findall(r'href="(\S+/change/)', agent.get(f"{_ADMIN}/incidentrow/?q={incident}").content.decode())
     [end] = re.findall(r'href="(\S+/end/)"', agent.get(page).content.decode())
-    answer = agent.post(end, {"key": f"{incident}-end", "headline": "Fin d'intervention"})
+    answer = _publish(agent, end, {"key": f"{incident}-end", "headline": "Fin d'intervention"})
     assert answer.headers["Location"] == page
     assert IncidentRow.objects.get(pk=incident).status == "ended"
 
@@ -295,7 +311,7 @@ def test_an_incident_is_opened_and_a_refused_message_says_why(desk: Recording, i
     refused = agent.post(add, _typed(incident=incident, commune="99999"))
     assert "There is no commune" in refused.content.decode()
     assert not IncidentRow.objects.filter(pk=incident).exists()
-    assert agent.post(add, _typed(incident=incident)).status_code == 302
+    assert _publish(agent, add, _typed(incident=incident)).status_code == 302
     opening = IncidentRow.objects.get(pk=incident).publications.get()
     assert opening.actor == agent.agent
     desk.deliver()
@@ -309,12 +325,13 @@ def test_a_held_delivery_is_settled(desk: Recording, incident: str) -> None:
     number = opened.on("presse").delivery
     assert _held() == [number]
     agent = _agent("view", "resolve")
-    chosen = {"action": "resolve_posted", "_selected_action": [number]}
-    answer = agent.post(f"{_ADMIN}/deliveryrow/", chosen, follow=True)
-    assert f"{number} on presse: posted" in answer.content.decode()
+    page = agent.get(f"{_ADMIN}/deliveryrow/{number}/change/").content.decode()
+    assert f"{number}/posted/" in page
+    agent.post(f"{_ADMIN}/deliveryrow/{number}/posted/", {})
     assert (DeliveryRow.objects.get(pk=number).state, _held()) == ("posted", [])
     assert EventRow.objects.filter(delivery=number, actor=agent.agent).exists()
-    again = agent.post(f"{_ADMIN}/deliveryrow/", {**chosen, "action": "resolve_again"}, follow=True)
+    again = agent.post(f"{_ADMIN}/deliveryrow/{number}/again/", {}, follow=True)
+    assert f"{number}/posted/" not in again.content.decode()
     assert DeliveryRow.objects.get(pk=number).state == "posted"
     assert '<li class="error">' in again.content.decode()
 
@@ -440,7 +457,7 @@ def test_the_images_of_a_message_are_named(desk: Recording, incident: str) -> No
     Pillow.new("RGB", (64, 48), (200, 30, 30)).save(stream, "JPEG")
     opened = _open(incident, images=[Image(data=stream.getvalue(), alt="Plan du quartier fermé")])
     page = _agent("view").get(f"{_ADMIN}/publicationrow/{opened.id}/change/").content.decode()
-    assert "<th>images</th><td>Plan du quartier fermé</td>" in page
+    assert '<th scope="row">images</th><td>Plan du quartier fermé</td>' in page
     assert desk.posts == ()
 
 
@@ -471,10 +488,10 @@ def test_decisions_are_taken_in_the_transaction_of_the_request(desk: Recording, 
     try:
         agent.post(f"{_ADMIN}/channelrow/", {"decision": "stop"})
         agent.post(f"{_ADMIN}/channelrow/", {"decision": "resume"})
-        chosen = {"action": "resolve_posted", "_selected_action": [opened.on("presse").delivery]}
-        agent.post(f"{_ADMIN}/deliveryrow/", chosen)
+        agent.post(f"{_ADMIN}/deliveryrow/{opened.on('presse').delivery}/posted/", {})
         reader.post(f"{_ADMIN}/draftrow/{draft.id}/approve/", {"digest": draft.digest})
-        agent.post(f"{_ADMIN}/incidentrow/{incident}/end/", {"key": "end", "headline": "Fin d'intervention"})
+        end = {"key": "end", "headline": "Fin d'intervention"}
+        _publish(agent, f"{_ADMIN}/incidentrow/{incident}/end/", end)
     finally:
         database.settings_dict["ATOMIC_REQUESTS"] = False
     kinds = [each.kind for each in EventRow.objects.filter(actor=agent.agent).order_by("id")]
@@ -488,7 +505,8 @@ def test_a_message_that_others_read_first_is_submitted(desk: Recording, incident
     add, typed = f"{_ADMIN}/incidentrow/add/", _typed(category="police_operation", incident=incident)
     refused = agent.post(add, typed)
     assert "Another person must read this message first." in refused.content.decode()
-    assert agent.post(add, {**typed, "_draft": "1", "reason": "Périmètre confirmé par le chef."}).status_code == 302
+    typed["reason"] = "Périmètre confirmé par le chef."
+    assert _publish(agent, add, typed, _draft="1").status_code == 302
     draft = DraftRow.objects.get()
     assert (draft.state, draft.submitted_by) == ("submitted", agent.agent)
     page = f"{_ADMIN}/draftrow/{draft.id}/approve/"
@@ -500,12 +518,13 @@ def test_a_message_that_others_read_first_is_submitted(desk: Recording, incident
     assert desk.posts == ()
 
 
-def test_what_is_published_urgently_is_read_afterwards(desk: Recording, incident: str) -> None:
+@pytest.mark.parametrize("category", ["police_operation", "armed_threat"])
+def test_what_is_published_urgently_is_read_afterwards(desk: Recording, incident: str, category: str) -> None:
     agent, reader = _agent("view", "publish", "approve"), _agent("view", "approve")
-    add, typed = f"{_ADMIN}/incidentrow/add/", _typed(category="police_operation", incident=incident)
-    short = agent.post(add, {**typed, "_urgent": "1", "reason": "vite"})
+    add, typed = f"{_ADMIN}/incidentrow/add/", _typed(category=category, incident=incident)
+    short = _publish(agent, add, {**typed, "reason": "vite"}, _urgent="1")
     assert "write a reason of 10" in short.content.decode() or "au moins 10" in short.content.decode()
-    assert agent.post(add, {**typed, "_urgent": "1", "reason": "Coups de feu en cours."}).status_code == 302
+    assert _publish(agent, add, {**typed, "reason": "Coups de feu en cours."}, _urgent="1").status_code == 302
     draft = DraftRow.objects.get()
     assert draft.state == "published"
     pages = {name: f"{_ADMIN}/draftrow/{draft.pk}/{name}/" for name in ("second", "objection")}
@@ -591,17 +610,68 @@ def test_what_is_wrong_is_said_at_its_field(
 
 def test_a_finding_names_its_words_in_the_users_language(desk: Recording, incident: str) -> None:
     with translation.override("fr"):
-        form = MessageForm(_typed(incident=incident, next_update_at="2020-01-01 10:00"))
+        form = MessageForm(_typed(incident=incident, severity="Severe", instruction=""))
         assert not form.is_valid()
         [error] = form.errors["next_update_at"].as_data()
+        past = MessageForm(_typed(incident=incident, next_update_at="2020-01-01 10:00"))
+        assert "déjà passé" in str(past.errors["next_update_at"].as_data())
         near = MessageForm(_typed(incident=incident, commune="34000"))
         assert "Vouliez-vous dire 34172 Montpellier" in str(near.errors["commune"].as_data())
         assert "Lieu, dans vos propres mots" in near.as_p()
         page = _agent("view", "manage").get(f"{_ADMIN}/channelrow/", headers={"accept-language": "fr"})
     assert "Tout arrêter" in page.content.decode()
-    assert error.code == "PN109"
-    assert "passé" in str(error)
+    assert error.code == "PN104"
+    assert "--" not in str(error)
+    assert "(Prochain point à +1h" in str(error)
     assert desk.posts == ()
+
+
+def test_a_category_is_chosen_and_times_are_typed(desk: Recording, incident: str) -> None:
+    assert '<option value="" selected>' in str(MessageForm()["category"])
+    assert list(MessageForm(_typed(category="")).errors) == ["category"]
+    now = datetime.now(UTC)
+    form = MessageForm(_typed(incident=incident, starts_at="-1h", next_update_at="+1h", expires_at="demain 18h30"))
+    assert form.is_valid(), form.errors
+    assert form.preview is not None
+    message = form.preview.message
+    assert message.starts_at is not None
+    assert message.next_update_at is not None
+    assert message.starts_at < now < message.next_update_at
+    assert not form.confirmed
+    shown = {name: form[name].value() for name in form.fields}  # as the page sends it back, later
+    assert shown["next_update_at"].startswith(f"{message.next_update_at.astimezone(ZoneInfo('Europe/Paris')):%FT%H:%M}")
+    again = MessageForm(shown)
+    assert again.is_valid(), again.errors
+    assert again.confirmed
+    assert desk.posts == ()
+
+
+def test_who_agreed_is_in_the_message_and_in_no_post(desk: Recording, incident: str) -> None:
+    form = MessageForm(_typed(incident=incident, basis="prosecutor", reference="PV 2026/4711"))
+    assert form.is_valid(), form.errors
+    assert form.preview is not None
+    [basis] = form.preview.message.basis
+    assert (basis.who, basis.reference) == ("prosecutor", "PV 2026/4711")
+    assert not any("4711" in post.alone.text for post in form.preview.posts)
+    assert desk.posts == ()
+
+
+def test_a_correction_gives_the_right_street(desk: Recording, incident: str) -> None:
+    opened = _open(incident)
+    desk.deliver()
+    agent = _agent("view", "publish")
+    page = f"{_ADMIN}/publicationrow/{opened.id}/correct/"
+    assert page in agent.get(f"{_ADMIN}/publicationrow/{opened.id}/change/").content.decode()
+    typed = {
+        "key": "c",
+        "headline": "Accident avenue de Lodève",
+        "street": "avenue de Lodève",
+        "instruction": "Évitez le secteur.",
+    }
+    assert _publish(agent, page, typed).status_code == 302
+    desk.deliver()
+    assert "avenue de Lodève" in desk.on("bluesky")[-1].text
+    assert "avenue de Toulouse" not in desk.on("bluesky")[-1].text
 
 
 def test_what_follows_nothing_is_an_error_of_the_form(desk: Recording, incident: str) -> None:
@@ -640,8 +710,12 @@ def test_the_views_of_the_page_publish(desk: Recording, incident: str) -> None:
         return views[view](request, *arguments)
 
     assert list(post("open_incident", _typed(commune="99999")).errors) == ["commune"]
-    assert post("open_incident", _typed(incident=incident)).url == f"/incidents/{incident}/"
-    assert post("end_incident", {"key": "end", "headline": "Fin d'intervention"}, incident).status_code == 302
+    typed = _typed(incident=incident)
+    seen = post("open_incident", typed)["previewed"].value()
+    assert post("open_incident", {**typed, "previewed": seen}).url == f"/incidents/{incident}/"
+    typed = {"key": "end", "headline": "Fin d'intervention"}
+    seen = post("end_incident", typed, incident)["previewed"].value()
+    assert post("end_incident", {**typed, "previewed": seen}, incident).status_code == 302
     assert IncidentRow.objects.get(pk=incident).status == "ended"
     request = RequestFactory().get("/")
     request.user = get_user_model().objects.get(username=_agent("view").agent)
@@ -659,11 +733,11 @@ def test_a_transaction_holds_the_form_and_the_decision(desk: Recording, incident
         end = FollowUpForm({"key": "end", "headline": "Fin d'intervention"}, incident=incident, stage="end")
         assert end.is_valid(), end.errors
         with joined() as current:
-            current.stop(actor="claire", reason="Compte compromis ?")
-            assert current.status().stopped
+            current.operations.stop(actor="claire", reason="Compte compromis ?")
+            assert current.operations.status().stopped
         transaction.set_rollback(True, using=database)
     with joined() as current:
-        assert current.status().stopped is None
+        assert current.operations.status().stopped is None
     assert not IncidentRow.objects.filter(pk=incident).exists()
     assert desk.posts == ()
 

@@ -188,7 +188,7 @@ def test_showmigrations_lists_what_is_there(folder: Path) -> None:
     (folder / "away").rename(folder / "keys")
     _migrate()
     assert _shown() == ["[X] 0001_initial"]
-    assert publisher().incidents() == ()
+    assert publisher().operations.incidents() == ()
     call_command("makemigrations", "policenotify", check=True, dry_run=True, verbosity=0)
 
 
@@ -225,7 +225,7 @@ def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(f
 def test_a_project_without_migrations_has_its_journal(folder: Path) -> None:
     with override_settings(MIGRATION_MODULES={"policenotify": None}):
         call_command("migrate", run_syncdb=True, verbosity=0)
-    assert publisher().incidents() == ()
+    assert publisher().operations.incidents() == ()
     assert folder.exists()
 
 
@@ -264,11 +264,11 @@ def test_the_commands_run_on_the_projects_journal(folder: Path) -> None:
     publish(accident(), key="open", actor="cad")
     assert json.loads(_run("status", "--json", code=5))["incidents"][0]["id"] == INCIDENT
     _run("stop", "--reason", "Compte compromis ?")
-    stopped = publisher().status().stopped
+    stopped = publisher().operations.status().stopped
     assert stopped is not None
     assert "Compte compromis ?" in str(stopped)
     _run("resume")
-    assert publisher().status().stopped is None
+    assert publisher().operations.status().stopped is None
     assert "1 posted" in _run("drain", "--budget", "20")
     assert "WRONG" not in _run("doctor")
     assert "no delivery" in _run("resolve", "4711", "--posted", code=2)

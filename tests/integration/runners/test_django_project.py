@@ -95,7 +95,7 @@ class TestViews(EmptyJournalMixin, TransactionTestCase):
         self.agent()
         assert self.send(TIP).status_code == 403
         assert self.client.get("/police/publications/tip-7").status_code == 403
-        assert publisher().publication("tip-7") is None
+        assert publisher().operations.publication("tip-7") is None
 """
 _LEAKING = """
 from test_page import *
@@ -107,7 +107,7 @@ class TestAlerts(TransactionTestCase):
         publish(accident, key="T-1", actor="dispatch")
 
     def test_two(self):
-        assert publisher().publication("T-1") is None, "left behind"
+        assert publisher().operations.publication("T-1") is None, "left behind"
         publish(accident, key="T-1", actor="dispatch")
 """
 _ACCOUNT = """

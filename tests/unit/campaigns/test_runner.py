@@ -74,7 +74,7 @@ def test_an_open_incident_defers_it_and_the_journal_records_it_once(desk: Desk) 
 def test_an_incident_that_became_graver_defers_it(desk: Desk) -> None:
     publisher, due = desk.publisher(), utc("2026-01-01T18:00")
     publisher.publish(accident(severity="Minor", next_update_at=due), key="o", actor="desk", wait=NOW)
-    graver = publisher.incident("2026-4711").update(
+    graver = publisher.operations.incident("2026-4711").update(
         "Fuite de gaz", instruction="Éloignez-vous.", severity="Severe", next_update_at=due
     )
     publisher.publish(graver, key="u", actor="desk", wait=NOW)

@@ -253,12 +253,12 @@ from policenotify.delivery import service
 
 def interrupted(module, name):
     real = getattr(module, name)
-    def call(*given):
+    def call(*given, **how):
         try:
             os.kill(os.getpid(), signal.SIGINT)
         except KeyboardInterrupt:
             pass  # as in a callback of an import
-        return real(*given)
+        return real(*given, **how)
     setattr(module, name, call)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
@@ -283,7 +283,7 @@ from policenotify.cli import main
 
 codes, real = [], settings.open_publisher
 
-def interrupted(*given):
+def interrupted(*given, **how):
     settings.open_publisher = real
     os.kill(os.getpid(), signal.SIGINT)
 

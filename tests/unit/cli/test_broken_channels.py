@@ -15,7 +15,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message, Translation
-from policenotify.publishing.preparation import Preparer
+from policenotify.publishing import backlog
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, Desk, accident
@@ -249,11 +249,11 @@ def test_a_whole_incident_waits_in_its_order_and_in_its_thread(desk: Desk) -> No
     with _opened(desk) as publisher:
         publisher.publish(accident(), key="open", actor="desk")
         publisher.publish(_following(Stage.UPDATE, "Une voie rouverte"), key="update", actor="desk")
-        assert set(publisher.channel_problems()) == {"bluesky"}
+        assert set(publisher.operations.channel_problems()) == {"bluesky"}
     assert (desk.bluesky.posts, len(desk.mail.mails)) == ((), 2 * len(ADDRESSES))
     _mended(desk)
     with _opened(desk) as publisher:
-        assert publisher.channel_problems() == {}
+        assert publisher.operations.channel_problems() == {}
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
     assert ended.ok
     # An update overtaken before it could be sent is not sent. The end is published standalone.
@@ -270,7 +270,7 @@ def test_waiting_deliveries_form_a_thread_once_the_channel_is_mended(desk: Desk)
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
-        opened = publisher.publication("open")
+        opened = publisher.operations.publication("open")
     assert ended.ok
     assert opened is not None
     assert opened.ok
@@ -309,7 +309,7 @@ def test_a_published_post_is_deleted_once_the_channel_is_mended(desk: Desk) -> N
     _change(desk, "handle =", deletes)
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
-        cancelled = publisher.publication("cancel")
+        cancelled = publisher.operations.publication("cancel")
     assert cancelled is not None
     assert cancelled.on("bluesky").outcome is Outcome.DELETED
     assert not desk.bluesky.posts
@@ -361,7 +361,7 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
             return len(desk.bluesky.posts) == 1
 
         until(posted)
-        assert publisher.channel_problems() == {}
+        assert publisher.operations.channel_problems() == {}
 
 
 def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blocked(run: Run, desk: Desk) -> None:
@@ -408,7 +408,7 @@ def test_settings_that_are_just_being_edited_change_nothing(desk: Desk) -> None:
             (desk.folder / "policenotify.toml").write_text(text, encoding="utf-8")
             clock.ahead += 60
             publisher.drain(timedelta(seconds=0.1))
-            assert set(publisher.channel_problems()) == {"bluesky"}
+            assert set(publisher.operations.channel_problems()) == {"bluesky"}
 
 
 def test_a_channel_that_is_mended_into_another_s_account_stays_out_of_use(desk: Desk) -> None:
@@ -421,7 +421,7 @@ def test_a_channel_that_is_mended_into_another_s_account_stays_out_of_use(desk: 
         said = publisher.publish(accident(), key="open", actor="desk")
         assert said.on("again").outcome is Outcome.WAITING
         assert said.on("bluesky").outcome is Outcome.POSTED
-        assert set(publisher.channel_problems()) == {"again"}
+        assert set(publisher.operations.channel_problems()) == {"again"}
 
 
 def test_a_process_with_the_right_secret_sends_what_another_could_not(
@@ -435,7 +435,7 @@ def test_a_process_with_the_right_secret_sends_what_another_could_not(
             said = broken.publish(accident(), key="open", actor="desk")
             assert said.on("bluesky").unrendered
         sound.drain(timedelta(seconds=20))
-        opened = sound.publication("open")
+        opened = sound.operations.publication("open")
     assert opened is not None
     assert opened.ok
     assert len(desk.bluesky.posts) == 1
@@ -471,7 +471,7 @@ def test_a_delivery_unrenderable_on_the_mended_channel_is_refused(desk: Desk) ->
     _mended(desk)  # and the category is gone
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
-        opened = publisher.publication("open")
+        opened = publisher.operations.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.REFUSED
     assert "'drone' is not a category here" in str(opened.on("bluesky").reason)
@@ -486,7 +486,7 @@ def test_a_delivery_not_meant_for_the_mended_channel_is_left_out(desk: Desk, use
     _change(desk, f'{use} = "perhaps"', f"{use} = true")
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
-        opened = publisher.publication("open")
+        opened = publisher.operations.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.SKIPPED
     assert expected in str(opened.on("bluesky").reason)
@@ -525,9 +525,9 @@ def test_an_unexpected_render_failure_stops_nothing(desk: Desk, monkeypatch: pyt
 
     with _opened(desk) as publisher:
         with monkeypatch.context() as only_now:
-            only_now.setattr(Preparer, "prepare_pending", surprising)
+            only_now.setattr(backlog, "prepare_pending", surprising)
             publisher.drain(timedelta(seconds=0.1))
-        opened = publisher.publication("open")
+        opened = publisher.operations.publication("open")
     assert opened is not None
     assert opened.on("bluesky").outcome is Outcome.REFUSED
     assert str(opened.on("bluesky").reason).startswith("It cannot be worded: LookupError.")
@@ -542,7 +542,7 @@ def test_a_delivery_worded_before_waits_with_the_reason(desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=1))
-        opened = publisher.publication("open")
+        opened = publisher.operations.publication("open")
     assert opened is not None
     assert "cannot be used" in str(opened.on("bluesky").note)
     assert "drain" not in str(opened.on("bluesky").note)
@@ -562,7 +562,7 @@ def test_a_delivery_for_a_mended_channel_without_a_worker_is_an_alarm(run: Run, 
     shown = run("status")
     assert (shown.code, "NO WORKER: deliveries wait (bluesky)" in shown.words) == (5, True)
     with _opened(desk) as publisher:
-        opened = publisher.publication("open")
+        opened = publisher.operations.publication("open")
     assert opened is not None
     assert "The next publish or `policenotify drain` sends it" in str(opened.on("bluesky").note)
 

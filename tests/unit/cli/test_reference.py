@@ -103,7 +103,6 @@ def _keys() -> dict[str, set[str]]:
         ("campaign calendar", ("campaign", "calendar", "campaigns")),
         ("campaign preview", ("campaign", "preview", "campaigns")),
         ("campaign run", ("campaign", "run", "campaigns")),
-        ("campaign calendar", ("campaign", "calendar")),
         ("status", ("status",)),
         ("status WHICH", ("status", "one")),
         ("channels", ("channels",)),

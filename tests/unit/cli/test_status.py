@@ -324,11 +324,11 @@ def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monke
     monkeypatch.setattr(SystemClock, "monotonic", lambda _clock: passed)
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         for command, result in (
-            ("status", publisher.status(last=5, limit=3)),
-            ("channels", ChannelsAnswer(settings=None, channels=publisher.channels())),
-            ("doctor", publisher.doctor(actor="brigadier")),
-            ("stop", publisher.stop(actor="brigadier")),
-            ("resume", publisher.resume(actor="brigadier").model_copy(update={"resumed": True})),
+            ("status", publisher.operations.status(last=5, limit=3)),
+            ("channels", ChannelsAnswer(settings=None, channels=publisher.operations.channels())),
+            ("doctor", publisher.operations.doctor(actor="brigadier")),
+            ("stop", publisher.operations.stop(actor="brigadier")),
+            ("resume", publisher.operations.resume(actor="brigadier").model_copy(update={"resumed": True})),
         ):
             assert run(command, "--json").document == json.loads(result.model_dump_json()), command
 

@@ -102,7 +102,7 @@ def test_a_list_that_fails_in_the_middle_needs_a_person_too(desk: Desk) -> None:
     assert publisher.drain(timedelta(minutes=1)) is not None  # when a worker tries it again
     people.broken = False
     publisher.drain(timedelta(minutes=1))
-    assert publisher.publication("open").on("presse").outcome is Outcome.POSTED  # type: ignore[union-attr]
+    assert publisher.operations.publication("open").on("presse").outcome is Outcome.POSTED  # type: ignore[union-attr]
     assert len(desk.mail.mails) == len(ADDRESSES)
 
 

@@ -63,7 +63,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
         desk.bluesky.disturb(answer_once_noted)
 
         def delivered() -> bool:
-            publication = other.publication("waits")
+            publication = other.operations.publication("waits")
             assert publication is not None
             notes.extend(str(receipt.note) for receipt in publication if not receipt.outcome.is_final)
             if notes and notes[-1].startswith(UNDER_WAY):
@@ -122,7 +122,7 @@ def test_a_signal_ends_a_drain_between_two_people(run: Run, desk: Desk) -> None:
     ran = run("drain")
     assert (ran.code, ran.err) == (130, "")
     with desk.publisher() as other:
-        publication = other.publication("waits")
+        publication = other.operations.publication("waits")
         assert publication is not None
         posted = len(desk.mail.mails)
         assert 0 < posted < len(desk.addresses)

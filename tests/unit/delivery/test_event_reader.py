@@ -22,6 +22,7 @@ from policenotify.journal.database import schema
 from policenotify.journal.subscribers import HANDING
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Scripted
@@ -68,7 +69,7 @@ def reader(book: Book) -> Iterator[EventReader]:
 def _publisher(book: Book, network: Scripted | None = None, **how: Any) -> Publisher:
     journal = open_journal(str(book.path), keys=book.keys)
     channels = [(network or Scripted()).configured("sky")]
-    return Publisher(journal=journal, channels=channels, zone=PARIS, sender=SENDER, wait=LONG, **how)
+    return Publisher(Installation(journal=journal, channels=channels, zone=PARIS, sender=SENDER, wait=LONG, **how))
 
 
 def _opening(number: int) -> Message:

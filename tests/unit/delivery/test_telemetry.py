@@ -22,6 +22,7 @@ from policenotify.delivery import telemetry
 from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import messages
@@ -51,10 +52,10 @@ class Desk:
     def publisher(self, *names: str) -> Publisher:
         """Open a publisher, as another process of the installation would."""
         channels: list[ChannelConfig] = [self.networks[name].configured(name) for name in names or self.networks]
-        made = Publisher(
+        made = Publisher(Installation(
             journal=self.book.journal, channels=channels, zone=PARIS, sender=SENDER, checks=(),
             clock=self.book.clock,
-        )  # fmt: skip
+        ))  # fmt: skip
         self.publishers.append(made)
         return made
 
@@ -135,7 +136,7 @@ def test_a_delivery_links_to_its_publication_of_another_process_hours_ago(desk: 
     desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
     [publish] = desk.spans("publish")
     desk.book.pass_by(600)
-    desk.publisher("sky").drain(desk.publishers[0].wait)
+    desk.publisher("sky").drain(desk.publishers[0].installation.wait)
     [deliver] = desk.spans("deliver")
     [link] = deliver.links
     assert publish.context is not None
@@ -165,7 +166,7 @@ def test_a_failed_delivery_states_a_code_and_no_text(desk: Desk, error: Exceptio
     desk.networks["sky"].sends.append(error)
     desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
     claimed_before = len(desk.spans())
-    desk.publishers[0].drain(desk.publishers[0].wait / 20)
+    desk.publishers[0].drain(desk.publishers[0].installation.wait / 20)
     [deliver], [send] = desk.spans("deliver")[:1], desk.spans("send")[:1]
     assert claimed_before < len(desk.spans())
     for span in (deliver, send):
@@ -181,7 +182,7 @@ def test_a_failed_delivery_states_a_code_and_no_text(desk: Desk, error: Exceptio
 def test_what_waits_is_no_error_of_the_delivery(desk: Desk, error: PolicenotifyError) -> None:
     desk.networks["sky"].sends.append(error)
     desk.publisher("sky").publish(_message(), key="k", actor="cne Roux", wait=0)
-    desk.publishers[0].drain(desk.publishers[0].wait / 20)
+    desk.publishers[0].drain(desk.publishers[0].installation.wait / 20)
     assert _attributes(desk.spans("deliver")[0])["policenotify.outcome"] == "waiting"
 
 
@@ -191,9 +192,9 @@ def test_a_look_up_of_a_post_in_doubt_is_a_step(desk: Desk) -> None:
     network.finds.append(network.ref)
     publisher = desk.publisher("read")
     publisher.publish(_message(), key="k", actor="cne Roux", wait=0)
-    publisher.drain(publisher.wait / 20)
+    publisher.drain(publisher.installation.wait / 20)
     desk.book.pass_by(3600)
-    publisher.drain(publisher.wait / 20)
+    publisher.drain(publisher.installation.wait / 20)
     [find] = desk.spans("find")
     assert _attributes(find)["policenotify.outcome"] == "posted"
     assert len(desk.spans("send")) == 1
@@ -295,7 +296,7 @@ def test_each_try_of_a_delivery_has_one_send_span(desk: Desk) -> None:
     publisher = desk.publisher("sky")
     publisher.publish(_message(), key="k", actor="cne Roux", wait=0)
     for _ in range(3):
-        publisher.drain(publisher.wait / 20)
+        publisher.drain(publisher.installation.wait / 20)
         desk.book.pass_by(900)
     assert Counter(span.name for span in desk.spans("send")) == {"send scripted": len(desk.networks["sky"].said)}
     assert [_attributes(span)["policenotify.attempt"] for span in desk.spans("deliver")] == [1, 2, 3]

@@ -24,6 +24,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.model.history import Outcome
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
@@ -198,7 +199,9 @@ def publishers(tmp_path: Path) -> Iterator[Callable[[], Publisher]]:
 
     def make() -> Publisher:
         journal = open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)
-        made = Publisher(journal=journal, channels=[Scripted().configured("sky")], zone=PARIS, sender=SENDER)
+        made = Publisher(
+            Installation(journal=journal, channels=[Scripted().configured("sky")], zone=PARIS, sender=SENDER)
+        )
         return opened.enter_context(made)
 
     with opened:
@@ -206,7 +209,7 @@ def publishers(tmp_path: Path) -> Iterator[Callable[[], Publisher]]:
 
 
 def _posted(publisher: Publisher, wanted: str) -> bool:
-    told = publisher.publication(wanted)
+    told = publisher.operations.publication(wanted)
     return told is not None and all(receipt.outcome is Outcome.POSTED for receipt in told)
 
 
@@ -224,7 +227,7 @@ def test_it_delivers_what_this_and_another_process_publish(publishers: Callable[
         waiting = {receipt.note for receipt in told if not receipt.outcome.is_final}
         assert all(str(note).startswith(("A worker sends it; it ", "It is being sent now.")) for note in waiting)
         assert _soon(lambda: _posted(publisher, "here"))
-        over = publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
+        over = publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie.")
         other.publish(over, key="there", actor="desk", wait=timedelta(0))
         assert _soon(lambda: _posted(other, "there"))
         assert publisher.worker().running

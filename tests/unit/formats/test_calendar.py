@@ -15,7 +15,7 @@ from policenotify.formats.item import Item
 from policenotify.model.cap import Precision
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location, Point
-from policenotify.model.message import Message
+from policenotify.model.message import Message, Translation
 from policenotify.testing import strategies
 from tests.support.feed_items import NOW, make_feed, make_item, sample_items
 
@@ -76,6 +76,12 @@ def test_a_planned_closure_is_an_event() -> None:
     assert event["DESCRIPTION"].endswith("Déviation \\ par la D613.\nSuivez les panneaux.")
     assert event["LOCATION"] == "Montpellier"
     assert event["GEO"].to_ical() == "43.6;3.9"
+
+
+def test_an_event_has_the_words_of_all_its_languages() -> None:
+    words = {"translations": (Translation(language="en", headline="A9 closed", instruction="Follow the signs."),)}
+    [event] = _events(*_items(_OPENING.model_copy(update=words)))
+    assert event["DESCRIPTION"].endswith("\n\nA9 closed\nFollow the signs.")
 
 
 def test_what_has_begun_when_it_is_published_is_none() -> None:

@@ -389,7 +389,7 @@ def test_an_approval_and_an_edit_at_the_same_time_are_never_both(desk: Desk) -> 
             if known.state is DraftState.PUBLISHED:
                 won["approve"] += 1
                 assert known.publication is not None
-                found = mine.publication(known.publication)
+                found = mine.operations.publication(known.publication)
                 assert found is not None
                 assert found.message.headline == f"Appel {number}"
             else:

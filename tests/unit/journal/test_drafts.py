@@ -101,7 +101,7 @@ def test_the_last_approval_publishes_in_the_name_of_who_submitted_it(publisher: 
     done = publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
     assert done.state is DraftState.PUBLISHED
     assert done.publication is not None
-    found = publisher.publication(done.publication)
+    found = publisher.operations.publication(done.publication)
     assert found is not None
     assert (found.actor, found.message.headline) == ("claire", "Appel à témoins")
     assert kinds(desk) == ["drafted", "submitted", "approved", "published"]
@@ -435,7 +435,7 @@ def test_an_approval_is_of_what_is_published(publisher: Publisher, desk: Desk) -
         publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo")
     done = publisher.drafts.approve(draft.id, digest=again.digest, actor="hugo")
     assert done.publication is not None
-    found = publisher.publication(done.publication)
+    found = publisher.operations.publication(done.publication)
     assert found is not None
     assert found.message.instruction == "Appelez le 0 800 47 17 47."
     assert desk.journal.audit.verify() == 0

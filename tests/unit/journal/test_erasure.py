@@ -89,7 +89,7 @@ def test_an_incident_is_erased_as_a_whole_once_it_is_over(desk: Desk) -> None:
         with pytest.raises(NotErasable, match=r"is open, and its readers wait|is a part of incident 'I1'"):
             desk.journal.retention.erase(name, "dpo", WHY)
     assert NAME in everything(desk)
-    publisher.publish(publisher.incident("I1").end("Fin"), key="3", actor="claire", wait=PATIENCE)
+    publisher.publish(publisher.operations.incident("I1").end("Fin"), key="3", actor="claire", wait=PATIENCE)
     assert desk.journal.retention.erase("I1", "dpo", WHY).publications == 3
     assert NAME not in everything(desk)
     assert desk.journal.audit.verify() == 0
@@ -124,7 +124,7 @@ def test_the_draft_of_an_erased_publication_keeps_who_read_it_and_no_text(desk: 
     draft = publisher.drafts.submit(draft.id, actor="claire", reason=f"Pour {NAME}.")
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="hugo", reason=NAME)
     urgent = publisher.publish(appeal(NAME, lifecycle=Lifecycle()), key="u", actor="claire", urgent=f"Pour {NAME}.")
-    publisher.publish(publisher.incident("I1").end("Fin"), key="end", actor="claire")
+    publisher.publish(publisher.operations.incident("I1").end("Fin"), key="end", actor="claire")
     publisher.drain(timedelta(seconds=5))
     desk.journal.retention.erase("I1", "dpo", WHY)
     publisher.drain(timedelta(seconds=5))

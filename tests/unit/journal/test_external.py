@@ -23,6 +23,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.aio import AsyncPublisher
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.samples import PARIS, SENDER
@@ -48,11 +49,13 @@ def sky() -> Scripted:
 @pytest.fixture
 def publisher(url: str, keys: Keys, sky: Scripted) -> Iterator[Publisher]:
     made = Publisher(
-        journal=open_journal(url, keys=keys, create=True),
-        channels=[sky.configured("sky")],
-        zone=PARIS,
-        sender=SENDER,
-        backoff=soon,
+        Installation(
+            journal=open_journal(url, keys=keys, create=True),
+            channels=[sky.configured("sky")],
+            zone=PARIS,
+            sender=SENDER,
+            backoff=soon,
+        )
     )
     yield made
     made.close()
@@ -88,7 +91,7 @@ def test_a_commit_publishes_everything_and_nothing_is_published_before(
         publisher.publish(update, key="update", actor="dispatch", connection=connection)
         again = publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
         assert (again.id, again.repeated) == (opened.id, True)
-        assert publisher.publication("open") is None
+        assert publisher.operations.publication("open") is None
     assert sky.said == []
     assert publisher.drain(LONG) is None
     assert ["MISE À JOUR" in str(request.body["text"]) for request in sky.said] == [False, True]
@@ -100,8 +103,8 @@ def test_a_rollback_leaves_nothing(publisher: Publisher, host: Engine, sky: Scri
         publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
         _note(connection, INCIDENT)
         connection.rollback()
-    assert publisher.publication("open") is None
-    assert publisher.incidents(only_open=False) == ()
+    assert publisher.operations.publication("open") is None
+    assert publisher.operations.incidents(only_open=False) == ()
     assert publisher.drain(LONG) is None
     assert (sky.said, _noted(host)) == ([], [])
     with host.connect() as connection:
@@ -133,7 +136,7 @@ def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host:
         _note(connection, INCIDENT)
         publish(opened.end("Circulation rétablie"), "end")
     assert _noted(host) == [INCIDENT]
-    assert [one.status for one in publisher.incidents(only_open=False)] == ["ended"]
+    assert [one.status for one in publisher.operations.incidents(only_open=False)] == ["ended"]
     with host.connect() as connection:
         draft = text("SELECT state FROM pn_publication WHERE id = :id")
         kept = connection.execute(draft, {"id": refused.value.publication}).scalar()
@@ -165,10 +168,10 @@ def test_other_threads_stay_outside(publisher: Publisher, host: Engine) -> None:
     with host.begin() as connection:
         publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
         with publisher.journal.joined(connection):
-            other = Thread(target=lambda: seen.append(publisher.publication("open")))
+            other = Thread(target=lambda: seen.append(publisher.operations.publication("open")))
             other.start()
             other.join()
-            seen.append(publisher.publication("open"))
+            seen.append(publisher.operations.publication("open"))
     assert [found is None for found in seen] == [True, False]
 
 
@@ -193,7 +196,7 @@ def test_only_a_transaction_on_the_journal_is_joined(
     refused(host.execution_options(isolation_level="AUTOCOMMIT"), "commits each statement by itself")
     with host.connect() as connection, pytest.raises(ValueError, match=r"wait: .* Nothing was sent"):
         publisher.publish(accident(), key="open", actor="dispatch", connection=connection, wait=LONG)
-    assert publisher.publication("open") is None
+    assert publisher.operations.publication("open") is None
 
 
 def test_an_impossible_reply_has_a_reason(publisher: Publisher, host: Engine, url: str) -> None:
@@ -219,7 +222,7 @@ def test_a_transaction_that_has_begun_by_itself_is_joined_as_it_is(publisher: Pu
         with host.connect() as connection:
             publisher.publish(accident(), key="open", actor="dispatch", connection=connection)
             ended(connection)
-        assert (publisher.publication("open") is None) is (end is Connection.rollback)
+        assert (publisher.operations.publication("open") is None) is (end is Connection.rollback)
 
 
 # --- runners are notified
@@ -291,7 +294,9 @@ def test_one_promise_that_a_runner_comes_is_enough_until_it_is_kept_or_overdue(
 @pytest.mark.postgres
 def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJournal, keys: Keys) -> None:
     url, sky = new_journal(keys), Scripted()
-    desk = Publisher(journal=open_journal(url, keys=keys), channels=[sky.configured("sky")], zone=PARIS, sender=SENDER)
+    desk = Publisher(
+        Installation(journal=open_journal(url, keys=keys), channels=[sky.configured("sky")], zone=PARIS, sender=SENDER)
+    )
 
     awaited = AsyncPublisher(desk)
 
@@ -299,7 +304,7 @@ def test_an_awaited_transaction_is_joined_by_its_own_task_only(new_journal: NewJ
         return await awaited.publish(message, key=key, actor="dispatch", connection=connection)
 
     async def others() -> Publication | None:
-        return desk.publication("open")
+        return desk.operations.publication("open")
 
     async def host() -> None:
         engine = create_async_engine(make_url(url).set(drivername="postgresql+psycopg"))

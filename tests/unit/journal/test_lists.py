@@ -159,6 +159,20 @@ def test_a_list_that_is_cut_states_that_there_is_more_of_it(desk: Desk) -> None:
     assert _receipt(desk, said).recipients == {Outcome.POSTED: 7}
 
 
+def test_a_list_that_has_waited_keeps_no_reason_once_everyone_has_it(desk: Desk) -> None:
+    said = desk.publish(channels=("mail",), people={"mail": ALL})
+    claimed = desk.take("mail")
+    begun = desk.begin(claimed)
+    wait = desk.clock.now() + timedelta(seconds=30)
+    result = AttemptResult(outcome=Outcome.WAITING, not_before=wait, reason="The server is away.", code="421")
+    desk.journal.deliveries.record_result(begun, result)
+    assert "The server is away." in str(_receipt(desk, said).reason)
+    desk.clock.pass_by(60)
+    assert _everyone(desk) == list(ALL)
+    receipt = _receipt(desk, said)
+    assert (receipt.outcome, receipt.reason, receipt.code) == (Outcome.POSTED, "", "")
+
+
 def test_a_refusal_of_the_content_is_one_for_everyone(desk: Desk) -> None:
     desk.size = 2
     said = desk.publish(channels=("mail",), people={"mail": ALL})

@@ -452,7 +452,7 @@ def test_texts_of_an_installation_are_used_when_the_server_answers(
     monkeypatch.setattr(SystemClock, "now", lambda _self: yesterday)
     before = _clock(desk.journal)
     with open_publisher(tmp_path / "policenotify.toml") as publisher:
-        assert isinstance(publisher.clock, DatabaseClock)
+        assert isinstance(publisher.installation.timer, DatabaseClock)
         tip = Message(category="scam_cyber", headline="Faux conseiller bancaire", instruction="Raccrochez.")
         seen = publisher.preview(tip)
         said = publisher.publish(tip, key="tip", actor="cne Roux", wait=timedelta(0))

@@ -18,7 +18,7 @@ INVISIBLE = st.sampled_from(["", "\N{COMBINING GRAPHEME JOINER}", "\N{VARIATION 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("claire", "oidc:Claire"), ("José", "JOSE"), ("cne  Roux", "cne\N{NO-BREAK SPACE}roux"), ("hugo", "hug\u043e")],
+    [("claire", "oidc:Claire"), ("José", "JOSE"), ("cne  Roux", "cne\N{NO-BREAK SPACE}roux")],
 )
 def test_spellings_of_one_person(one: str, other: str) -> None:
     assert person(one) == person(other)

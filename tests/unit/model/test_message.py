@@ -405,28 +405,6 @@ def test_a_missing_version_is_this_release_s() -> None:
     assert read({"category": "fire", "headline": "Feu"}).schema_version == SCHEMA_VERSION
 
 
-def test_an_older_message_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the first form as a third release would. The newest form is still this one."""
-
-    def to_2(raw: dict[str, Any]) -> dict[str, Any]:
-        title = raw.pop("subject")
-        return {**raw, "schema_version": 2, "title": title}
-
-    def to_3(raw: dict[str, Any]) -> dict[str, Any]:
-        assert raw.pop("schema_version") == 2
-        headline = raw.pop("title")
-        return {**raw, "headline": headline}
-
-    monkeypatch.setattr(message_module, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(message_module, "_UPGRADES", {1: to_2, 2: to_3})
-    first = {"schema_version": 1, "category": "fire", "subject": "Feu"}
-    assert read(first).headline == "Feu"
-    assert read(json.dumps(first)).headline == "Feu"
-    assert first == {"schema_version": 1, "category": "fire", "subject": "Feu"}  # the caller's own is left alone
-    with pytest.raises(UnsupportedVersion, match="reads up to 3"):
-        read({"schema_version": 4})
-
-
 # --- fields --------------------------------------------------------------------------------------------------------
 
 

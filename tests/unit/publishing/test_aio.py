@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from policenotify.errors import IdempotencyConflict, IncidentNotFound, NotHeld, SettingsError
+from policenotify.errors import IdempotencyConflict, IncidentNotFound
 from policenotify.events import Event, EventKind
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.model.progress import Progress
 from policenotify.publishing.aio import AsyncPublisher, _call
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Hang, Scripted
@@ -48,11 +48,13 @@ def sky() -> Scripted:
 def publisher(tmp_path: Path, sky: Scripted) -> Iterator[Publisher]:
     clock = SystemClock()
     made = Publisher(
-        journal=Book(tmp_path, clock).journal,
-        channels=[sky.configured("sky")],
-        zone=PARIS,
-        sender=SENDER,
-        clock=clock,
+        Installation(
+            journal=Book(tmp_path, clock).journal,
+            channels=[sky.configured("sky")],
+            zone=PARIS,
+            sender=SENDER,
+            clock=clock,
+        )
     )
     yield made
     made.close()
@@ -62,21 +64,19 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
     async def desk() -> None:
         async with AsyncPublisher(publisher) as awaited:
             preview = await awaited.preview(MESSAGE)
-            assert await awaited.channel_problems() == {}
+            assert await awaited.call(lambda desk: desk.operations.channel_problems()) == {}
             assert preview.message == publisher.preview(MESSAGE).message
             opened = await awaited.publish(MESSAGE, key="open", actor="desk")
             assert opened.on("sky").outcome is Outcome.POSTED
             assert sky.said[0].body["text"] == preview.posts[0].standalone.text
-            assert await awaited.incident("2026-4711") == opened == await awaited.publication("open")
+            assert await awaited.call(lambda desk: desk.operations.incident("2026-4711")) == opened
             waiting = await awaited.publish(
                 opened.update("Une voie rouverte"), key="update", actor="desk", to=None, wait=timedelta(0)
             )
             assert waiting.on("sky").outcome is Outcome.WAITING
             assert await awaited.drain(timedelta(seconds=10)) is None
-            assert await awaited.publication("nothing") is None
-            [incident] = await awaited.incidents()
+            [incident] = await awaited.call(lambda desk: desk.operations.incidents())
             assert incident.id == "2026-4711"
-            assert await awaited.incidents(only_open=False) == (incident,)
 
     asyncio.run(desk())
     assert len(sky.said) == 2
@@ -100,30 +100,6 @@ def test_events_reach_a_callback_in_a_thread_of_its_own(publisher: Publisher) ->
     assert (posted, beside) == (["sky"], [True])
 
 
-def test_an_operator_gets_the_same_with_await(publisher: Publisher, sky: Scripted) -> None:
-    async def desk() -> None:
-        awaited = AsyncPublisher(publisher)
-        opened = await awaited.publish(MESSAGE, key="open", actor="desk", wait=0)
-        assert await awaited.stop(actor="claire", reason="Test") == publisher.stop(actor="claire", reason="Test")
-        status = await awaited.status(last=1, limit=None)
-        assert status.publications[0].id == opened.id
-        assert status.stopped == publisher.status().stopped
-        assert await awaited.channels() == publisher.channels()
-        assert await awaited.publications("2026-4711") == await awaited.publications(last=1) == publisher.publications()
-        assert await awaited.doctor(actor="claire") == publisher.doctor(actor="claire")
-        assert (await awaited.resume(actor="paul")).resumed
-        with pytest.raises(SettingsError):
-            await awaited.resume("nothing", actor="paul")
-        assert await awaited.held() == ()
-        [receipt] = opened
-        for step in (awaited.resolve(receipt.delivery, actor="paul", posted=True), awaited.held_people(999)):
-            with pytest.raises(NotHeld):
-                await step
-
-    asyncio.run(desk())
-    assert sky.said == []
-
-
 def test_a_connection_that_cannot_be_awaited_is_refused_in_words(publisher: Publisher) -> None:
     async def desk() -> None:
         awaited: Any = AsyncPublisher(publisher)  # as an untyped caller has it
@@ -132,7 +108,7 @@ def test_a_connection_that_cannot_be_awaited_is_refused_in_words(publisher: Publ
             pytest.raises(TypeError, match=r"this Connection cannot be awaited\. Nothing was sent"),
         ):
             await awaited.publish(MESSAGE, key="open", actor="desk", connection=plain)
-        assert publisher.publication("open") is None
+        assert publisher.operations.publication("open") is None
 
     asyncio.run(desk())
 
@@ -144,7 +120,7 @@ def test_its_errors_are_raised_to_the_awaiting_caller(publisher: Publisher) -> N
         with pytest.raises(IdempotencyConflict):
             await awaited.publish(MESSAGE.model_copy(update={"headline": "Autre"}), key="open", actor="desk")
         with pytest.raises(IncidentNotFound):
-            await awaited.incident("2026-9999")
+            await awaited.call(lambda desk: desk.operations.incident("2026-9999"))
 
     asyncio.run(desk())
 
@@ -188,7 +164,7 @@ def test_cancelling_stops_the_waiting_and_not_the_post(publisher: Publisher, sky
         await AsyncPublisher(publisher).drain(timedelta(seconds=10))
 
     asyncio.run(desk())
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     assert told.on("sky").outcome is Outcome.POSTED
 
@@ -204,7 +180,7 @@ def test_a_call_cancelled_at_once_is_published_all_the_same(publisher: Publisher
     until = time.monotonic() + PATIENCE
     while awaiting() and time.monotonic() < until:
         time.sleep(0.01)
-    told = publisher.publication("open")
+    told = publisher.operations.publication("open")
     assert told is not None
     assert told.on("sky").outcome is Outcome.POSTED
 
@@ -252,14 +228,15 @@ from threading import Event
 from datetime import timedelta
 from policenotify.publishing.aio import AsyncPublisher
 from policenotify.journal.clock import SystemClock
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from tests.unit.publishing.test_aio import MESSAGE, PARIS, SENDER, Book, Scripted
 
 sky = Scripted()
 sky.sends.append(lambda request: Event().wait())
 clock = SystemClock()
-publisher = Publisher(journal=Book(Path(sys.argv[1]), clock).journal, channels=[sky.configured("sky")],
-                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(hours=1))
+publisher = Publisher(Installation(journal=Book(Path(sys.argv[1]), clock).journal, channels=[sky.configured("sky")],
+                      zone=PARIS, sender=SENDER, clock=clock, wait=timedelta(hours=1)))
 
 async def desk():
     publishing = asyncio.create_task(AsyncPublisher(publisher).publish(MESSAGE, key="open", actor="desk"))
@@ -283,28 +260,3 @@ def test_a_hanging_call_does_not_keep_the_program_from_ending(tmp_path: Path) ->
         assert program.stdout is not None
         assert program.stdout.readline() == "over\n"
         assert program.wait(PATIENCE) == 0
-
-
-def test_each_method_of_the_publisher_can_be_awaited() -> None:
-    public = {name for name in dir(Publisher) if callable(getattr(Publisher, name)) and not name.startswith("_")}
-    assert {name for name in vars(AsyncPublisher) if not name.startswith("_")} == public | {"with_drafts", "events"}
-
-
-def test_the_event_loop_does_not_wait_for_the_journal_when_a_sending_is_watched(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publisher.publish(MESSAGE, key="open", actor="dispatch")
-    threads: list[threading.Thread] = []
-    read = publisher.progress
-
-    def noted(name: str) -> Progress:
-        threads.append(threading.current_thread())
-        return read(name)
-
-    monkeypatch.setattr(publisher, "progress", noted)
-
-    async def watch() -> list[bool]:
-        return [progress.is_settled async for progress in AsyncPublisher(publisher).watch("open")]
-
-    assert asyncio.run(watch()) == [True]
-    assert threading.current_thread() not in threads

@@ -33,7 +33,7 @@ def test_a_value_of_another_type_is_refused(call: Callable[[Publisher, str], Any
         draft = desk.drafts.create(accident(), actor="claire")
         with pytest.raises((TypeError, ValueError), match=told):
             call(desk, draft.id)
-        assert desk.publications() == ()
+        assert desk.operations.publications() == ()
         assert desk.drafts.get(draft.id) == draft
 
 
@@ -41,4 +41,4 @@ def test_a_drain_takes_seconds_as_a_publication_does() -> None:
     with recording_publisher() as recording:
         recording.publisher.publish(accident(), key="a", actor="claire", wait=0)
         recording.publisher.drain(5)  # type: ignore[arg-type]  # a time span, for a type checker
-        assert recording.publisher.publications()[0].ok
+        assert recording.publisher.operations.publications()[0].ok

@@ -115,7 +115,7 @@ def test_what_the_status_calls_unusable_is_so_in_the_metrics(tmp_path: Path, cau
             publisher.journal.workers.heartbeat(is_worker=True, unusable={"presse": "url: cannot be read."})
         else:
             desk.addresses = []
-        assert publisher.status().alarms == (Alarm.ATTENTION,)
+        assert publisher.operations.status().alarms == (Alarm.ATTENTION,)
         assert publisher.monitor.samples()["channel_unusable"] == {("presse", "email"): 1}
 
 
@@ -225,7 +225,7 @@ def test_the_state_fits_one_line() -> None:
         recording.publisher.publish(accident(), key="k", actor="cne Roux")
         recording.publisher.journal.stop("cne Roux", "exercise")
         assert monitor.line() == "waiting 1, blocked webhook, stopped"
-        channels = recording.publisher.channel_configs
+        channels = recording.publisher.installation.channel_configs
         channels["bluesky"] = channels["bluesky"].model_copy(update={"problem": "password: cannot be read"})
         assert monitor.line() == "waiting 1, blocked webhook, unusable bluesky, stopped"
 
@@ -245,7 +245,7 @@ def test_the_state_agrees_with_the_status_about_a_delivery_that_needs_a_person(e
         publisher = recording.publisher
         recording.fail_next("sms", error)
         publisher.publish(accident(), key="k", actor="cne Roux")
-        assert not publisher.status().ok
+        assert not publisher.operations.status().ok
         state = publisher.monitor.status()
     assert (state["status"], state["alarms"]) == ("degraded", ["attention"])
     assert not {"publications", "unfinished"} & state.keys()

@@ -30,6 +30,7 @@ from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.status import Alarm, ChannelStatus
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import SettingsFile, open_publisher
@@ -52,12 +53,14 @@ def make(tmp_path: Path, sky: Scripted) -> Iterator[Make]:
 
     def made(*channels: Any, **how: Any) -> Publisher:
         publisher = Publisher(
-            journal=Book(tmp_path, SystemClock()).journal,
-            channels=channels or [sky.configured("sky"), _channel("sea")],
-            zone=PARIS,
-            sender=SENDER,
-            wait=timedelta(0),
-            **how,
+            Installation(
+                journal=Book(tmp_path, SystemClock()).journal,
+                channels=channels or [sky.configured("sky"), _channel("sea")],
+                zone=PARIS,
+                sender=SENDER,
+                wait=timedelta(0),
+                **how,
+            )
         )
         opened.append(publisher)
         return publisher
@@ -76,7 +79,7 @@ def _unusable(problem: str, name: str) -> ChannelConfig:
 
 
 def _state(publisher: Publisher, name: str) -> ChannelStatus:
-    return next(channel for channel in publisher.channels() if channel.name == name)
+    return next(channel for channel in publisher.operations.channels() if channel.name == name)
 
 
 def _unusable_in_metrics(publisher: Publisher) -> list[str]:
@@ -89,24 +92,24 @@ def _unusable_in_metrics(publisher: Publisher) -> list[str]:
 def test_a_stop_holds_everything_until_it_is_resumed(make: Make, sky: Scripted) -> None:
     publisher = make()
     opened = publisher.publish(accident(), key="open", actor="desk")
-    stopped = publisher.stop(actor="claire", reason="Compte\n compromis ?")
+    stopped = publisher.operations.stop(actor="claire", reason="Compte\n compromis ?")
     assert stopped.model_dump() == {"stopped": True, "actor": "claire", "reason": "Compte compromis ?"}
     with pytest.raises(PublishingStopped, match="claire"):
         publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
     publisher.drain(timedelta(seconds=1))
     assert sky.said == []
-    status = publisher.status()
+    status = publisher.operations.status()
     assert status.stopped is not None
     assert "stopped by claire (Compte compromis ?)" in str(status.stopped)
     assert Alarm.ATTENTION in status.alarms
     [publication] = status.publications
     assert "everything is stopped" in str(publication.on("sky").note)
-    assert publisher.resume(actor="paul", reason="Mot de passe changé").resumed
-    assert not publisher.resume(actor="paul").resumed
+    assert publisher.operations.resume(actor="paul", reason="Mot de passe changé").resumed
+    assert not publisher.operations.resume(actor="paul").resumed
     assert publisher.journal.audit.events("remarked", status.at)[0] == {"reason": "Mot de passe changé"}
     publisher.drain(timedelta(seconds=5))
     assert len(sky.said) == 1
-    assert publisher.status().ok
+    assert publisher.operations.status().ok
 
 
 def test_a_channel_is_resumed_alone_and_a_stop_is_named(make: Make) -> None:
@@ -116,30 +119,30 @@ def test_a_channel_is_resumed_alone_and_a_stop_is_named(make: Make) -> None:
     assert (blocked.state, str(blocked.reason), str(blocked.remedy), blocked.code, blocked.ok) == (
         "blocked", "The token was revoked.", "Make another.", "401", False,
     )  # fmt: skip
-    publisher.stop(actor="claire")
-    resumed = publisher.resume("sky", actor="paul")
+    publisher.operations.stop(actor="claire")
+    resumed = publisher.operations.resume("sky", actor="paul")
     assert (resumed.resumed, resumed.channel) == (True, "sky")
     assert "stopped by claire" in (str(resumed.still_stopped or ""))
     assert _state(publisher, "sky").state == "ready"
     with pytest.raises(SettingsError, match=r"'skyy' is not a channel\. Did you mean 'sky'\?"):
-        publisher.resume("skyy", actor="paul")
+        publisher.operations.resume("skyy", actor="paul")
 
 
 def test_a_blocked_channel_that_left_the_settings_can_still_be_resumed(make: Make) -> None:
     publisher = make()
     publisher.journal.channels.block("gone", Blocked("Suspended."))
-    assert publisher.resume("gone", actor="paul").resumed
+    assert publisher.operations.resume("gone", actor="paul").resumed
     assert publisher.journal.channels.blocked() == {}
 
 
 def test_the_rule_of_the_installation_decides(make: Make) -> None:
     publisher = make(may=lambda actor, action, _message: actor == "claire" or f"only Claire may {action}")
-    for step in (publisher.stop, publisher.resume):
+    for step in (publisher.operations.stop, publisher.operations.resume):
         with pytest.raises(NotAllowed, match="only Claire may"):
             step(actor="paul")
     with pytest.raises(NotAllowed):
-        publisher.resolve(1, actor="paul", posted=True)
-    assert publisher.stop(actor="claire").stopped
+        publisher.operations.resolve(1, actor="paul", posted=True)
+    assert publisher.operations.stop(actor="claire").stopped
 
 
 # --- publications and incidents
@@ -149,21 +152,21 @@ def test_the_rule_of_the_installation_decides(make: Make) -> None:
 def test_who_decides_is_named(make: Make, actor: Any) -> None:
     publisher = make()
     for decide in (
-        lambda: publisher.stop(actor=actor),
-        lambda: publisher.resume(actor=actor),
-        lambda: publisher.resolve(1, actor=actor, posted=True),
+        lambda: publisher.operations.stop(actor=actor),
+        lambda: publisher.operations.resume(actor=actor),
+        lambda: publisher.operations.resolve(1, actor=actor, posted=True),
     ):
         with pytest.raises(ValueError, match="actor: 1 to 200 printable characters"):
             decide()
-    assert publisher.status().stopped is None
+    assert publisher.operations.status().stopped is None
 
 
 def test_a_reason_is_cut_and_made_printable_so_that_every_journal_takes_it(make: Make) -> None:
     publisher = make()
-    stopped = publisher.stop(actor="claire", reason=f" Account\x00 \ud800stolen?\n{'!' * 5_000}")
+    stopped = publisher.operations.stop(actor="claire", reason=f" Account\x00 \ud800stolen?\n{'!' * 5_000}")
     assert str(stopped.reason).startswith("Account stolen? !!!")
     assert len(stopped.reason) <= 1_000
-    assert stopped.reason in (str(publisher.status().stopped or ""))
+    assert stopped.reason in (str(publisher.operations.status().stopped or ""))
 
 
 def test_publications_are_found_by_incident_id_and_key(make: Make) -> None:
@@ -172,11 +175,11 @@ def test_publications_are_found_by_incident_id_and_key(make: Make) -> None:
     publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
     tip = accident(category="road_safety", headline="Conseil", lifecycle={})
     alone = publisher.publish(tip, key="tip", actor="desk")
-    assert [each.key for each in publisher.publications()] == ["tip", "update", "open"]
-    assert [each.key for each in publisher.publications(last=1)] == ["tip"]
-    assert [each.stage for each in publisher.publications("2026-4711")] == [Stage.OPENING, Stage.UPDATE]
+    assert [each.key for each in publisher.operations.publications()] == ["tip", "update", "open"]
+    assert [each.key for each in publisher.operations.publications(last=1)] == ["tip"]
+    assert [each.stage for each in publisher.operations.publications("2026-4711")] == [Stage.OPENING, Stage.UPDATE]
     for name in ("tip", alone.id):
-        [found] = publisher.publications(name)
+        [found] = publisher.operations.publications(name)
         assert (found.id, found.published, found.ok) == (alone.id, "no", False)
         assert "The next publish or `policenotify drain` sends it" in str(found.on("sky").note)
 
@@ -184,14 +187,14 @@ def test_publications_are_found_by_incident_id_and_key(make: Make) -> None:
 def test_an_unknown_incident_is_not_a_stage_that_is_not_allowed(make: Make) -> None:
     publisher = make()
     publisher.publish(accident(), key="open", actor="desk")
-    for find in (publisher.incident, publisher.publications):
+    for find in (publisher.operations.incident, publisher.operations.publications):
         with pytest.raises(IncidentNotFound, match=r"There is no .*'2026-4712'\. Did you mean '2026-4711'\?") as caught:
             find("2026-4712")
         assert not isinstance(caught.value, InvalidTransition)
         assert isinstance(caught.value, LookupError)
         assert (caught.value.name, caught.value.nearest) == ("2026-4712", "2026-4711")
     with pytest.raises(IncidentNotFound) as far:
-        publisher.incident("other")
+        publisher.operations.incident("other")
     assert far.value.nearest is None
 
 
@@ -204,36 +207,36 @@ def _hold(publisher: Publisher, channel: str) -> int:
         connection.execute(
             update(table).where(table.c.channel == channel).values(state=Outcome.HELD, reason="Nobody knows.")
         )
-    return publisher.publications()[0].on(channel).delivery
+    return publisher.operations.publications()[0].on(channel).delivery
 
 
 @pytest.mark.parametrize(("posted", "outcome"), [(True, Outcome.POSTED), (False, Outcome.WAITING)])
 def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome: Outcome) -> None:  # noqa: FBT001 - a parameter
     publisher = make()
-    assert publisher.held() == ()
+    assert publisher.operations.held() == ()
     opened = publisher.publish(accident(), key="open", actor="desk")
     number = _hold(publisher, "sky")
     assert publisher.monitor.status()["status"] == "degraded"
-    [held] = publisher.held()
+    [held] = publisher.operations.held()
     assert held.model_dump() == {
         "delivery": number, "channel": "sky", "language": "fr", "publication": opened.id, "incident": "2026-4711",
         "headline": "Accident de la circulation", "published_at": opened.at, "people": None,
         "reason": "Nobody knows.", "remedy": "",
     }  # fmt: skip
-    assert Alarm.ATTENTION in publisher.status().alarms
+    assert Alarm.ATTENTION in publisher.operations.status().alarms
     form: dict[str, Any] = {"posted": str(posted).lower()}  # the text "false" is not False
     with pytest.raises(TypeError, match="Nothing was changed"):
-        publisher.resolve(number, actor="claire", **form)
-    assert publisher.held() == (held,)
-    settled = publisher.resolve(number, actor="claire", posted=posted)
+        publisher.operations.resolve(number, actor="claire", **form)
+    assert publisher.operations.held() == (held,)
+    settled = publisher.operations.resolve(number, actor="claire", posted=posted)
     assert (settled.delivery, settled.outcome, settled.people) == (number, outcome, None)
-    assert publisher.held() == ()
+    assert publisher.operations.held() == ()
     with pytest.raises(NotHeld):
-        publisher.resolve(number, actor="claire", posted=posted)
+        publisher.operations.resolve(number, actor="claire", posted=posted)
     with pytest.raises(NotHeld):
-        publisher.held_people(number + 100)
+        publisher.operations.held_people(number + 100)
     with pytest.raises(JournalError, match="a number is too large"):
-        publisher.held_people(2**63)
+        publisher.operations.held_people(2**63)
 
 
 def test_people_in_doubt_are_named_by_their_keys_and_settled_one_by_one(tmp_path: Path) -> None:
@@ -241,16 +244,16 @@ def test_people_in_doubt_are_named_by_their_keys_and_settled_one_by_one(tmp_path
         desk.mail.hang_up("DATA", delivered=True, times=1)
         publisher = desk.publisher([desk.by_mail(on_unknown="hold")])
         publisher.publish(accident(), key="open", actor="desk")
-        [held] = publisher.held()
+        [held] = publisher.operations.held()
         assert (held.channel, held.people) == ("presse", 1)
-        people = publisher.held_people(held.delivery)
+        people = publisher.operations.held_people(held.delivery)
         [person] = people.people
         assert (person.outcome, people.held) == (Outcome.HELD, 1)
         assert not any(address in people.model_dump_json() for address in desk.addresses)
         assert "address" not in json.loads(people.model_dump_json())["people"][0]
-        settled = publisher.resolve(held.delivery, actor="claire", posted=True, people=[person.key])
+        settled = publisher.operations.resolve(held.delivery, actor="claire", posted=True, people=[person.key])
         assert (settled.outcome, settled.people) == (Outcome.POSTED, 1)
-        assert publisher.held() == ()
+        assert publisher.operations.held() == ()
 
 
 # --- channels and status
@@ -263,7 +266,7 @@ def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
     publisher.journal.channels.pause("limited", until)
     opened = publisher.publish(accident(), key="open", actor="desk")
     publisher.drain(timedelta(seconds=5))
-    states = {channel.name: channel for channel in publisher.channels()}
+    states = {channel.name: channel for channel in publisher.operations.channels()}
     assert {name: channel.state for name, channel in states.items()} == {
         "sky": "ready", "limited": "paused", "wrong": "unusable", "sea": "ready",
     }  # fmt: skip
@@ -277,7 +280,7 @@ def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
     assert (unusable.account, unusable.outcomes) == ("", {Outcome.WAITING: 1})
     assert unusable.oldest_waiting == opened.at
     assert json.loads(unusable.model_dump_json())["ok"] is False
-    publisher.channel_configs.pop("sky")
+    publisher.installation.channel_configs.pop("sky")
     removed = _state(publisher, "sky")
     assert (removed.state, removed.incidents, removed.network) == ("removed", ("2026-4711",), "")
 
@@ -287,12 +290,12 @@ def test_the_status_counts_what_is_not_finished_and_shows_the_most_urgent(make: 
     for number in range(4):
         opening = accident(lifecycle=Lifecycle(stage=Stage.OPENING, incident=f"I{number}"))
         publisher.publish(opening, key=f"open {number}", actor="desk")
-    status = publisher.status(last=1, limit=2)
+    status = publisher.operations.status(last=1, limit=2)
     assert (status.open_incidents, len(status.incidents)) == (4, 2)
     assert [each.key for each in status.publications] == ["open 3"]
     assert (status.unfinished_count, [each.key for each in status.unfinished]) == (3, ["open 0", "open 1"])
     assert status.alarms == (Alarm.NO_WORKER, Alarm.ATTENTION)
-    everything = publisher.status(last=0, limit=None)
+    everything = publisher.operations.status(last=0, limit=None)
     assert (len(everything.incidents), len(everything.unfinished)) == (4, 4)
     assert status.settings is None
 
@@ -300,9 +303,8 @@ def test_the_status_counts_what_is_not_finished_and_shows_the_most_urgent(make: 
 def test_by_itself_it_delivers_nothing_and_needs_no_publisher(make: Make, sky: Scripted) -> None:
     publisher = make()
     publisher.publish(accident(), key="open", actor="desk")
-    operations = Operations(publisher.journal, publisher.channel_configs.values(), zone=PARIS)
-    operations.wake()
-    assert operations.status().publications == publisher.status().publications
+    operations = Operations(publisher.journal, publisher.installation.channel_configs, zone=PARIS)
+    assert operations.status().publications == publisher.operations.status().publications
     assert str(operations.doctor(actor="paul").lines[0].check) == "journal"
     assert sky.said == []
 
@@ -315,7 +317,7 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     workers = publisher.journal.workers
     why = "channels.sky.password: the environment variable SKY is not set."
     workers.heartbeat(is_worker=True, unusable={"sky": why})
-    status = publisher.status()
+    status = publisher.operations.status()
     [problem] = status.worker_problems["sky"]
     assert (problem.reason, problem.host) == (why, host_of(this_machine()))
     assert problem.seen_at == status.last_heartbeat
@@ -324,22 +326,22 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     assert _unusable_in_metrics(publisher) == ["sky"]
     assert _state(publisher, "sky").unusable_for == (problem,)
     assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
-    [line] = [line for line in publisher.doctor(actor="paul").lines if line.state == "WRONG"]
+    [line] = [line for line in publisher.operations.doctor(actor="paul").lines if line.state == "WRONG"]
     assert str(line.detail) == f"The process that delivers on {problem.host} cannot use it: {problem}"
     workers.heartbeat()  # its own publications say nothing about it
-    assert publisher.status().worker_problems
+    assert publisher.operations.status().worker_problems
     workers.heartbeat(is_worker=True, unusable={})
-    assert publisher.status().ok
+    assert publisher.operations.status().ok
 
 
 def test_the_same_problem_here_and_in_the_worker_is_shown_once(make: Make) -> None:
     why = "channels.sky.password: the file none cannot be read."
     publisher = make(_unusable(why, "sky"), _channel("sea"))
     publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": why})
-    status = publisher.status()
+    status = publisher.operations.status()
     assert (list(status.worker_problems), status.other_worker_problems) == (["sky"], {})
     publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": "Something else."})
-    assert list(publisher.status().other_worker_problems) == ["sky"]
+    assert list(publisher.operations.status().other_worker_problems) == ["sky"]
 
 
 def _seen(publisher: Publisher, owner: str, unusable: str | None, *, ago: int = 0, is_worker: bool = False) -> None:
@@ -356,12 +358,12 @@ def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None
     _seen(publisher, "second//3/", '{"sky": "not set"}', ago=60)
     _seen(publisher, "third//4/", '{"sea": "long ago"}', ago=500)
     _seen(publisher, "fourth//5/", None)
-    found = publisher.status().worker_problems
+    found = publisher.operations.status().worker_problems
     assert {name: [problem.host for problem in problems] for name, problems in found.items()} == {"sky": ["second"]}
     _seen(publisher, "fifth//6/", "{}", is_worker=True)
-    assert publisher.status().worker_problems == {}
+    assert publisher.operations.status().worker_problems == {}
     _seen(publisher, f"{this_process()}0", '{"sea": "exited"}', is_worker=True)  # no such process
-    assert publisher.status().worker_problems == {}
+    assert publisher.operations.status().worker_problems == {}
 
 
 def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> None:
@@ -376,7 +378,7 @@ def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCap
     publisher = make(_unusable("the file none cannot be read.", "sky"), _channel("sea"))
     for _ in range(2):
         publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)  # one look
-    publisher.channel_configs["sky"] = _channel("sky")
+    publisher.installation.channel_configs["sky"] = _channel("sky")
     publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)
     assert [record.getMessage() for record in caplog.records] == [
         "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
@@ -403,15 +405,17 @@ def _change(desk: Desk, old: str, new: str) -> None:
 
 def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None:
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
-        assert publisher.doctor(actor="paul").ok
+        assert publisher.operations.doctor(actor="paul").ok
         publisher.journal.channels.block("bluesky", Blocked("Suspended."))
-        [line] = [line for line in publisher.doctor(actor="paul").lines if str(line.check) == "channel bluesky"]
+        [line] = [
+            line for line in publisher.operations.doctor(actor="paul").lines if str(line.check) == "channel bluesky"
+        ]
         assert "It was blocked, and is resumed" in str(line.detail)
         _change(desk, "zone =", "zohne =")
-        found = publisher.doctor(actor="paul")
+        found = publisher.operations.doctor(actor="paul")
         assert found.alarms == (Alarm.SETTINGS,)
         assert "Did you mean 'zone'?" in str(found.lines[0].detail)
-        status = publisher.status()
+        status = publisher.operations.status()
         assert "Did you mean 'zone'?" in (str(status.settings or ""))
         assert status.alarms == (Alarm.SETTINGS,)
         assert publisher.monitor.status()["alarms"] == ["settings"]
@@ -421,7 +425,7 @@ def test_the_doctor_of_a_publisher_finds_a_journal_that_is_gone(desk: Desk) -> N
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         for file in desk.folder.glob(f"{desk.database.name}*"):
             file.unlink()
-        found = publisher.doctor(actor="paul")
+        found = publisher.operations.doctor(actor="paul")
     assert found.alarms == (Alarm.JOURNAL,)
     assert [str(line.check) for line in found.lines if line.state == "WRONG"] == ["journal"]
 
@@ -442,11 +446,11 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
 def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
     _change(desk, "handle =", "handel =")
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
-        assert list(publisher.status().channel_problems) == ["bluesky"]
+        assert list(publisher.operations.status().channel_problems) == ["bluesky"]
         publisher._pending._reopened_at = None  # ten seconds later
         desk.write_settings()
-        assert publisher.channel_problems() == publisher.status().channel_problems == {}
-        assert [channel.state for channel in publisher.channels()] == ["ready", "ready"]
+        assert publisher.operations.channel_problems() == publisher.operations.status().channel_problems == {}
+        assert [channel.state for channel in publisher.operations.channels()] == ["ready", "ready"]
 
 
 def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
@@ -463,4 +467,4 @@ def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
 def test_a_wrong_number_of_publications_is_not_taken_for_a_damaged_journal(make: Make) -> None:
     wrong: dict[str, Any] = {"last": "five"}
     with pytest.raises(ValueError, match="five"):
-        make().status(**wrong)
+        make().operations.status(**wrong)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from policenotify.journal.keys import Keys
 from policenotify.model.message import Message
 from policenotify.publishing import images
 from policenotify.publishing.images import MAX_INPUT, read_picture, with_pictures
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing import recording_publisher
 
@@ -108,7 +109,7 @@ def test_what_is_wrong_besides_is_left_to_the_message_s_own_check(folder: Path, 
 def test_a_publisher_reads_json_with_paths_only_below_its_folder(folder: Path, tmp_path: Path) -> None:
     keys = Keys.create(os.urandom)
     journal = open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)
-    with Publisher(journal=journal, channels=(), zone=UTC, sender="Police", pictures=folder) as publisher:
+    with Publisher(Installation(journal=journal, channels=(), zone=UTC, sender="Police", pictures=folder)) as publisher:
         for source in (
             _message("plan.png"),
             json.dumps(_message("plan.png")),
@@ -121,7 +122,8 @@ def test_a_publisher_reads_json_with_paths_only_below_its_folder(folder: Path, t
         for wrong in (both, "[]", {**_message("plan.png"), "images": {"a": 1}}):
             with pytest.raises(ValidationError):
                 publisher.read(wrong)
-        publisher.pictures = None
+    with closing(open_journal(str(tmp_path / "journal.db"), keys=keys)) as journal:
+        publisher = Publisher(Installation(journal=journal, channels=(), zone=UTC, sender="Police"))
         with pytest.raises(InvalidImage, match=r"Give its data in Base64, or name the folder .* \(pictures = …\)"):
             publisher.read(_message("plan.png"))
 

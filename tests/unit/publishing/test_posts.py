@@ -8,7 +8,7 @@ import pytest
 from policenotify.channel import Operation, Post
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
-from policenotify.publishing.preparation import number_posts
+from policenotify.publishing.wording import number_posts
 
 AT = datetime(2026, 6, 5, 15, 42, tzinfo=UTC)
 PUBLICATION = "01J00000000000000000000000"

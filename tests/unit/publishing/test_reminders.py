@@ -23,6 +23,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.approval import ApprovalRule
+from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder, ReminderPolicy, Reminders
 from policenotify.testing.fakes import FakeClock
@@ -57,7 +58,7 @@ class Installation:
             self.drill.configured("drill", exercise=True),
         ]
         given = {"channels": channels, "zone": PARIS, "sender": SENDER, "clock": self.clock, "wait": LONG, **how}
-        return self._opened.enter_context(Publisher(journal=journal, **given))
+        return self._opened.enter_context(Publisher(Given(journal=journal, **given)))
 
     def after(self, span: timedelta, *publishers: Publisher) -> None:
         """Time passes, and everybody drains."""
@@ -79,7 +80,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 def _open(publisher: Publisher, incident: str = INCIDENT, **changes: Any) -> datetime:
     """Publish an incident whose next update is due in an hour. Return until when."""
-    due = publisher.clock.now() + HOUR
+    due = publisher.installation.timer.now() + HOUR
     lifecycle = Lifecycle(stage=Stage.OPENING, incident=incident)
     opening = accident(next_update_at=due, lifecycle=lifecycle, **changes)
     publisher.publish(opening, key=incident, actor="desk")
@@ -140,7 +141,7 @@ def test_each_level_is_raised_once_by_the_first_process(
         json.loads(body).items() >= {"due_at": due.isoformat(), "incident": INCIDENT, "level": level}.items()
         for level, body in enumerate(installation.overdue_events(one), 1)
     ] == [True] * 5
-    [line] = one.incidents()
+    [line] = one.operations.incidents()
     assert (line.status, line.reminders, line.reminded_at) == (
         IncidentStatus.OPEN,
         5,
@@ -165,12 +166,12 @@ def test_an_update_restarts_the_reminders_and_an_end_stops_them(installation: In
     publisher = installation.publisher(on_overdue=told.append)
     _open(publisher)
     installation.after(2 * HOUR, publisher)
-    said = publisher.incident(INCIDENT)
+    said = publisher.operations.incident(INCIDENT)
     publisher.publish(said.correct("Accident grave"), key="wrong", actor="desk")  # which does not update the incident
-    assert publisher.incidents()[0].reminders == 3
+    assert publisher.operations.incidents()[0].reminders == 3
     update = said.update("Une voie rouverte", next_update_at=installation.clock.now() + HOUR)
     publisher.publish(update, key="update", actor="desk")
-    assert (publisher.incidents()[0].reminders, publisher.incidents()[0].reminded_at) == (0, None)
+    assert (publisher.operations.incidents()[0].reminders, publisher.operations.incidents()[0].reminded_at) == (0, None)
     installation.after(HOUR, publisher)
     assert [reminder.level for reminder in told] == [3, 1]
     publisher.publish(said.end("Fin", description="Circulation rétablie."), key="end", actor="desk")
@@ -180,11 +181,13 @@ def test_an_update_restarts_the_reminders_and_an_end_stops_them(installation: In
 
 def test_an_incident_without_a_deadline_has_one_of_a_day(installation: Installation) -> None:
     profiles = {
-        "traffic_accident": installation.publisher().profiles["traffic_accident"].model_copy(update={"lifetime": None})
+        "traffic_accident": installation.publisher()
+        .installation.profiles["traffic_accident"]
+        .model_copy(update={"lifetime": None})
     }
     publisher = installation.publisher(profiles=profiles)
     publisher.publish(accident(), key="k", actor="desk")
-    assert publisher.incidents()[0].due_at == installation.clock.now() + timedelta(days=1)
+    assert publisher.operations.incidents()[0].due_at == installation.clock.now() + timedelta(days=1)
 
 
 def test_a_callback_that_fails_keeps_nothing_back(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
@@ -195,7 +198,7 @@ def test_a_callback_that_fails_keeps_nothing_back(installation: Installation, ca
     _open(publisher)
     installation.after(HOUR, publisher)
     assert caplog.records[-1].getMessage() == "Reminder 1: on_overdue raised OSError."
-    assert publisher.incidents()[0].reminders == 1
+    assert publisher.operations.incidents()[0].reminders == 1
 
 
 def test_the_faster_process_has_raised_it(installation: Installation) -> None:
@@ -204,7 +207,7 @@ def test_the_faster_process_has_raised_it(installation: Installation) -> None:
     due = _open(publisher)
     installation.clock.pass_by(3600)
     slow = Reminders(journal=publisher.journal, policy=ReminderPolicy(), on_overdue=told.append)
-    [line] = publisher.incidents()
+    [line] = publisher.operations.incidents()
     assert publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
     assert not publisher.journal.incidents.record_reminder(INCIDENT, due, 1)
     assert not publisher.journal.incidents.record_reminder(
@@ -258,7 +261,9 @@ def test_a_duty_channel_that_is_too_small_silences_no_other(installation: Instal
         installation.duty.configured("duty"),
     ]
     publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=("small", "duty")))
-    publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
+    publisher.publish(
+        accident(next_update_at=publisher.installation.timer.now() + HOUR), key="1", actor="desk", to=["sky"]
+    )
     installation.after(HOUR, publisher)
     assert (len(installation.duty.said), small.said) == (1, [])
 
@@ -277,7 +282,9 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
         ),
     ]
     publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=names))
-    publisher.publish(accident(next_update_at=publisher.clock.now() + HOUR), key="1", actor="desk", to=["sky"])
+    publisher.publish(
+        accident(next_update_at=publisher.installation.timer.now() + HOUR), key="1", actor="desk", to=["sky"]
+    )
     installation.after(HOUR, publisher)
     publications = publisher.journal.publications
     [reminder] = filter(None, map(publications.get, publications.unfinished_ids()))
@@ -292,7 +299,7 @@ def test_the_public_never_reaches_the_duty_channel(installation: Installation) -
     with pytest.raises(SettingsError, match="channel 'duty' is retired"):
         publisher.publish(accident(), key="k", actor="desk", to=["duty"])
     publisher.publish(accident(), key="k", actor="desk", to=["all"])
-    update = publisher.incident(INCIDENT).update("Une voie rouverte")
+    update = publisher.operations.incident(INCIDENT).update("Une voie rouverte")
     publisher.publish(update, key="u", actor="desk", to=["all", "duty"])
     assert (len(installation.sky.said), installation.duty.said) == (2, [])
 
@@ -325,10 +332,11 @@ def test_an_unrenderable_reminder_is_reported_once(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
     with closing(installation.publisher()) as opened:
-        words = {"en": opened.locales["en"]}
-    publisher = installation.publisher(reminders=DUTY, locales={**words, "fr": opened.locales["fr"]})
+        words = {"en": opened.installation.locales["en"]}
+    locales = {**words, "fr": opened.installation.locales["fr"]}
+    publisher = installation.publisher(reminders=DUTY, locales=locales)
     _open(publisher)
-    publisher._preparer.locales = words
+    del locales["fr"]
     caplog.clear()
     installation.after(HOUR, publisher, publisher)
     [said] = [record.getMessage() for record in caplog.records if "not published" in record.getMessage()]
@@ -358,7 +366,7 @@ def test_an_end_follows_the_opening_wherever_the_settings_point_by_now(installat
         channels=[installation.sky.configured("sky", retired=True), installation.duty.configured("duty")]
     )
     assert now.journal.incidents.open_by_channel() == {"press": (INCIDENT,), "sky": (INCIDENT,)}
-    over = now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
+    over = now.publish(now.operations.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert {receipt.channel: (receipt.outcome.value, receipt.reason) for receipt in over} == {
         "sky": ("posted", ""),
         "press": ("skipped", "'press' is not configured any more."),
@@ -370,7 +378,7 @@ def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(installatio
     before = installation.publisher()
     _open(before)
     now = installation.publisher(reminders=DUTY)
-    now.publish(now.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
+    now.publish(now.operations.incident(INCIDENT).end("Fin", description="Rouvert."), key="end", actor="desk")
     assert len(installation.duty.said) == 2
 
 
@@ -380,7 +388,7 @@ def test_a_channel_made_one_of_duty_still_ends_what_was_opened_there(installatio
 def _open_many(publisher: Publisher, count: int, **changes: Any) -> None:
     for number in range(count):
         lifecycle = Lifecycle(stage=Stage.OPENING, incident=f"{'E' if changes else 'I'}-{number:03d}")
-        opening = accident(next_update_at=publisher.clock.now() + HOUR, lifecycle=lifecycle, **changes)
+        opening = accident(next_update_at=publisher.installation.timer.now() + HOUR, lifecycle=lifecycle, **changes)
         publisher.publish(opening, key=lifecycle.incident or "", actor="desk", wait=NOW)
 
 
@@ -407,7 +415,7 @@ def test_of_many_overdue_incidents_one_reminder_stands_for_those_beyond_twenty(i
     assert "9 more are overdue: policenotify incidents" in str(told[20])
     assert (len(installation.duty.said), len(installation.drill.said)) == (21, 2)
     assert "(+ 9)" in _texts(installation.duty)[20]
-    first = publisher.incident("I-000")
+    first = publisher.operations.incident("I-000")
     publisher.publish(first.end("Fin", description="Rouvert."), key="end", actor="desk", to=None)
     installation.after(MINUTE, publisher)
     assert [reminder.incident for reminder in told[23:]] == ["I-021"]

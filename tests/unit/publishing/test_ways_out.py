@@ -153,7 +153,9 @@ def test_what_is_refused_has_a_way_out(
     journal = Book(tmp_path_factory.mktemp("way"), SystemClock()).journal
     with reading_publisher(journal, rules=[], checks=[check]) as publisher:
         made = [message(stage, severity, f"I{number}", publisher) for number in range(2)]
-        publisher.drafts._rules = tuple(rules)
+        publisher.drafts._installation = replace(
+            publisher.installation, channels=publisher.installation.channel_configs.values(), approval=tuple(rules)
+        )
         Checked(publisher, findings).finds(*seen)
         try:
             publisher.publish(made[0], key="alone", actor="claire")
@@ -248,7 +250,9 @@ def test_a_finding_asks_for_one_reader_at_least(readers: int) -> None:
 def test_an_end_that_opens_another_danger_is_read_first(checked: Checked) -> None:
     """As what it is, whatever stage it is called."""
     publisher = checked.publisher
-    publisher.drafts._rules = (ARMED,)
+    publisher.drafts._installation = replace(
+        publisher.installation, channels=publisher.installation.channel_configs.values(), approval=(ARMED,)
+    )
     end = message(Stage.END, Severity.MINOR, "I1", publisher)
     armed = end.model_copy(update={"category": "armed_threat", "severity": Severity.EXTREME})
     with pytest.raises(ApprovalMissing):

@@ -15,6 +15,7 @@ from policenotify.journal.clock import SystemClock
 from policenotify.model.cap import Severity
 from policenotify.model.location import Location
 from policenotify.model.message import Basis, Image, Message
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Scripted
@@ -36,13 +37,15 @@ def make(tmp_path: Path) -> Iterator[Make]:
         more: dict[str, Any] = {"words": words} if words else {}
         made.append(
             Publisher(
-                journal=Book(folder, clock).journal,
-                channels=[Scripted().configured("sky")],
-                zone=PARIS,
-                sender=SENDER,
-                clock=clock,
-                may=may,
-                **more,
+                Installation(
+                    journal=Book(folder, clock).journal,
+                    channels=[Scripted().configured("sky")],
+                    zone=PARIS,
+                    sender=SENDER,
+                    clock=clock,
+                    may=may,
+                    **more,
+                )
             )
         )
         return made[-1]

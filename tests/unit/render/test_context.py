@@ -15,7 +15,7 @@ from policenotify.model.message import Message
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
 from policenotify.text.comparison import contains_words
-from policenotify.text.spans import find_mentions, spans_of
+from policenotify.text.links import find_links, find_mentions
 from tests.support.shipped_files import NETWORKS, channel_on
 
 PARIS: Final = ZoneInfo("Europe/Paris")
@@ -129,7 +129,7 @@ def test_every_post_names_its_place_once(name: str, form: str, *, shared: bool) 
     headline = form.format(f"à {name}" if form.endswith("{}") else name)
     location = {"commune_name": name, "department_name": "Hérault"}
     for network, text in _texts(headline=headline, location=location, shared=shared).items():
-        tags = {span.value for span in spans_of(text) if span.kind == "tag"}
+        tags = {span.value for span in find_links(text) if span.kind == "tag"}
         words = name.split(" ", 1)[-1]
         in_words = contains_words(text, words)
         assert in_words or tags, network

@@ -35,7 +35,6 @@ from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES, Locale
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.strategies import NOW, messages
-from policenotify.text.budget import Budget
 from policenotify.text.comparison import affirms, fold
 from policenotify.text.fit import shorten
 from tests.support.five_networks import open_five
@@ -254,17 +253,6 @@ def test_a_phrase_that_would_mean_the_opposite_without_its_end_is_left_out(descr
     wording = _render(message, channel_on("x"))
     assert description[:20] not in wording.standalone.text
     assert wording.omitted == ("description left out",)
-
-
-def test_a_mail_is_shortened_at_the_end_of_a_sentence_too() -> None:
-    channel = channel_on("email")
-    narrow = channel.model_copy(update={"capabilities": replace(channel.capabilities, budget=Budget(500))})
-    message = _message(
-        Stage.OPENING, headline="Incendie", description=f"Feu au nord. {SMOKE}", instruction="Fermez tout."
-    )
-    wording = _render(message, narrow)
-    assert wording.omitted == ("description left out",)
-    assert "La fumée" not in wording.standalone.text + wording.standalone.html
 
 
 @pytest.mark.parametrize(
@@ -524,7 +512,7 @@ def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: 
     assert waits.on("bluesky").unrendered
     publisher = desk.publisher([narrow, desk.by_mail()])
     publisher.drain(timedelta(seconds=10))
-    said = publisher.publication("1")
+    said = publisher.operations.publication("1")
     assert said is not None
     became = {one.language: (one.outcome, one.unrendered) for one in said if one.channel == "bluesky"}
     assert became == {"fr": (Outcome.REFUSED, False), "en": (Outcome.POSTED, False)}

@@ -17,7 +17,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale, Phrase, profile_of
 from policenotify.render.locales.loader import read_locale, read_profiles
-from policenotify.text.spans import hashtag
+from policenotify.text.links import hashtag
 
 PARIS = ZoneInfo("Europe/Paris")
 FR, EN = LOCALES["fr"], LOCALES["en"]

@@ -13,7 +13,7 @@ from policenotify.model.location import Location
 from policenotify.render.locales import LOCALES
 from policenotify.render.places import LONGEST, Place, direction_of, place_of, tagged
 from policenotify.text.comparison import fold
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 
 FR, EN = LOCALES["fr"], LOCALES["en"]
 
@@ -44,7 +44,7 @@ def test_any_commune_is_recognised_with_and_without_its_capital_article(name: st
     for written in (name, name.upper(), name.replace("Saint-", "St-")):
         shown = tagged(form.format(written), name)
         assert shown is not None
-        assert [span.value for span in spans_of(shown)] == [Place(name).tag]
+        assert [span.value for span in find_links(shown)] == [Place(name).tag]
 
 
 @pytest.mark.parametrize(

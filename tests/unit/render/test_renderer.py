@@ -29,10 +29,9 @@ from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile
 from policenotify.render.places import tagged
 from policenotify.testing.samples import ACCOUNTS, PARIS, SAMPLES, SENDER, Sample
 from policenotify.testing.strategies import histories, messages
-from policenotify.text import Budget, graphemes, to_gsm, utf8_bytes
+from policenotify.text import Budget, find_losses, graphemes, to_gsm, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.french_spacing import NO_BREAK, set_no_break_spaces
-from policenotify.text.sms import find_losses
 from tests.support import golden
 
 PAGES: Final = Path(__file__).parents[2] / "golden" / "wording"
@@ -792,29 +791,15 @@ def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
     assert "police.example/gaz" in posts[-1].text
 
 
-def test_a_mail_shortens_its_description_first_and_then_its_instruction_at_a_sentences_end() -> None:
+def test_a_mail_is_whole_or_refused() -> None:
     def small(limit: int) -> ChannelConfig:
         return _channel("mail", Capabilities(budget=Budget(limit), title=True, html=True))
 
     message = _message(description=LONG)
     whole = len(_render(message, MAIL).standalone.text)
-    assert _render(message, small(whole - 50)).omitted == ("description left out",)
-    advice = _message(category="scam_cyber", lifecycle={"stage": "standalone"}, description="Raccrochez vite.\n" * 9)
-    whole = len(_render(advice, MAIL).standalone.text)
-    assert _render(advice, small(whole - 50)).omitted == ("description shortened",)
-    bare = len(_render(_message(), MAIL).standalone.text)
-    assert _render(message, small(bare)).omitted == ("description left out",)
+    assert _render(message, small(whole)).omitted == ()
     with pytest.raises(MessageTooLong):
-        _render(message, small(bare - 1))
-    with pytest.raises(MessageTooLong):
-        _render(_message(), small(bare - 1))
-    urgent = "Évitez le secteur. Suivez la déviation par l'avenue de Lodève."
-    long = len(_render(_message(instruction=urgent), MAIL).standalone.text)
-    shorter = _render(_message(instruction=urgent), small(long - 1))
-    assert shorter.omitted == ("instruction shortened",)
-    text = " ".join(shorter.standalone.text.split())
-    assert "Évitez le secteur." in text
-    assert "déviation" not in text
+        _render(message, small(whole - 1))
 
 
 # --- networks without threads and hashtags
@@ -852,7 +837,7 @@ def test_the_alphabet_of_the_network_is_written_before_it_is_fitted() -> None:
 
 
 def test_a_character_outside_the_alphabet_is_reported() -> None:
-    spelled = Budget(459, transliterate=lambda text: to_gsm(text).text, find_losses=find_losses)
+    spelled = Budget(459, transliterate=to_gsm, find_losses=find_losses)
     channel = _channel("phone", Capabilities(budget=spelled, hashtags=False))
     wording = _render(_message(description="Rassemblement 🚒 à 10² m."), channel)
     assert set(wording.omitted) == {"“🚒” cannot be written there", "“²” cannot be written there"}

@@ -111,7 +111,7 @@ def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int)
         raised.value, "fr"
     )
     with open_publisher(place / "policenotify.toml") as publisher:
-        assert f"chmod 600 {secret}" in str(publisher.channel_problems()["bluesky"])
+        assert f"chmod 600 {secret}" in str(publisher.operations.channel_problems()["bluesky"])
     secret.chmod(0o600)
     (place / "secrets").chmod(0o777)
     with pytest.raises(SettingsError, match=f"chmod go-w {place / 'secrets'}"):

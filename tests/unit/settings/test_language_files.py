@@ -43,7 +43,7 @@ from policenotify.settings import (
 )
 from policenotify.text.budget import Budget, graphemes
 from policenotify.text.characters import one_line
-from policenotify.text.spans import hashtag
+from policenotify.text.links import hashtag
 from policenotify.validation import path
 from tests.support.five_networks import AheadClock
 from tests.support.installation import Desk, accident, open_desk
@@ -421,7 +421,7 @@ def test_a_second_language_is_a_post_of_its_own_and_its_words_are_journalled(des
     message = accident(translations=(german,), next_update_at=NOW.replace(hour=18, minute=30))
     with open_publisher(place, clock=clock) as publisher:
         publisher.publish(message, key="k", actor="desk", wait=LONG).raise_for_failures()
-        version = publisher.locales["de"].version
+        version = publisher.installation.locales["de"].version
     french, other = desk.bluesky.posts
     assert (french.langs, other.langs) == (("fr",), ("de",))
     assert "[#Verkehrsunfall – EINSATZ LÄUFT] #Montpellier – Schwerer Unfall" in other.text

@@ -495,7 +495,7 @@ def test_an_attempt_that_is_killed_is_finished_as_the_next_one_names_it(tmp_path
     settings = read_settings(place)
     migrate(settings.journal_url, keys=settings.load_keys())
     with open_publisher(place) as publisher:
-        assert list(publisher.channel_configs) == ["console"]
+        assert list(publisher.installation.channel_configs) == ["console"]
     with pytest.raises(SettingsError, match=r"choose another directory\.\Z"):  # nothing is cut off
         write_settings(tmp_path)
     journal.unlink()
@@ -537,11 +537,11 @@ def test_the_publisher_opens_with_the_settings(write: Write, tmp_path: Path) -> 
     assert not (tmp_path / "policenotify.db").exists()
     open_journal(str(tmp_path / "policenotify.db"), keys=Keys.load(tmp_path / "policenotify.keys"), create=True).close()
     with open_publisher(place) as publisher:
-        assert list(publisher.channel_configs) == ["bluesky", "presse-34"]
-        assert publisher.sender == "Police nationale – Hérault"
-        assert [route.to for route in publisher.routes] == [("public",)]
-        assert publisher.wait == timedelta(seconds=20)
-        assert publisher._reminders.policy == ReminderPolicy()
+        assert list(publisher.installation.channel_configs) == ["bluesky", "presse-34"]
+        assert publisher.installation.sender == "Police nationale – Hérault"
+        assert [route.to for route in publisher.installation.routes] == [("public",)]
+        assert publisher.installation.wait == timedelta(seconds=20)
+        assert publisher.installation.reminders == ReminderPolicy()
 
 
 def test_without_keys_no_publisher_and_no_journal(write: Write, tmp_path: Path) -> None:

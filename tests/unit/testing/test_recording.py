@@ -48,10 +48,12 @@ def _course(publisher: Publisher, clock: FakeClock) -> None:
     clock.pass_by(60)
     _publish(publisher, opened.correct("« Le secteur » est celui de la gare"), "2")
     clock.pass_by(60)
-    _publish(publisher, publisher.incident(INCIDENT).update("Une voie rouverte ➜ soyez prudents"), "3")
+    _publish(publisher, publisher.operations.incident(INCIDENT).update("Une voie rouverte ➜ soyez prudents"), "3")
     clock.pass_by(60)
     _publish(
-        publisher, publisher.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."), "4"
+        publisher,
+        publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
+        "4",
     )
 
 
@@ -182,7 +184,7 @@ def test_a_deletion_is_recorded_as_one() -> None:
         desk.fail_next("veille", Unconfirmed("Coupé."), published=True)
         assert _publish(desk.publisher, opened.cancel("Fausse alerte"), "2").on("veille").outcome is Outcome.UNCONFIRMED
         desk.deliver(after=RETRY_DELAY)
-        assert desk.publisher.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # published above
+        assert desk.publisher.operations.publication("2").on("veille").outcome is Outcome.DELETED  # type: ignore[union-attr]  # published above
     first, gone = desk.on("veille")
     assert (gone.operation, gone.id, gone.text) == (Operation.DELETE, first.id, first.text)
     assert str(gone).startswith("┌─ veille · opening (delete) · fr · veille-1\n")
@@ -318,7 +320,7 @@ def test_any_channels_with_routes_and_another_sender() -> None:
     assert all(len(post.text) <= 250 for post in desk.posts)
     assert desk.on("intranet")[0].title
     with recording_publisher("mastodon") as desk:
-        assert list(desk.publisher.channel_configs) == ["mastodon"]
+        assert list(desk.publisher.installation.channel_configs) == ["mastodon"]
     with pytest.raises(UnknownNetwork, match="mastodon"), recording_publisher(["mastodont"]):
         pass
     with (
@@ -390,20 +392,24 @@ def test_an_installation_without_its_secrets(tmp_path: Path, monkeypatch: pytest
         ("x", "fr"), ("toots", "fr"), ("numeros", "fr"), ("presse", "fr"), ("x", "en"), ("toots", "fr"),
     ]  # fmt: skip
     assert "#Collision" in desk.on("x")[0].text
-    can = {name: channel.capabilities for name, channel in desk.publisher.channel_configs.items()}
+    can = {name: channel.capabilities for name, channel in desk.publisher.installation.channel_configs.items()}
     assert (can["x"].budget.limit, can["numeros"].budget.limit, can["toots"].edits) == (1000, 160, True)
-    assert desk.publisher.sender == "Police municipale"
-    toots = desk.publisher.channel_configs["toots"].open(FakeClock(), InMemoryStateStore())
+    assert desk.publisher.installation.sender == "Police municipale"
+    toots = desk.publisher.installation.channel_configs["toots"].open(FakeClock(), InMemoryStateStore())
     assert toots.whoami().name == "toots"
     assert "secret@presse.example" not in desk.on("presse")[0].recipients
     assert sorted(tmp_path.iterdir()) == [tmp_path / "policenotify.toml"]
 
     later = _written(tmp_path, lambda text: text.replace("limit = 1000", 'timeout = { env = "NOT_SET" }'))
     with recording_publisher(settings=later) as desk:
-        assert desk.publisher.channel_configs["x"].capabilities == default_capabilities(network("x").load())
+        assert desk.publisher.installation.channel_configs["x"].capabilities == default_capabilities(
+            network("x").load()
+        )
     monkeypatch.setattr("policenotify.networks.x.channel.find_spec", lambda _name: None)
     with recording_publisher(settings=_written(tmp_path)) as desk:  # without its library
-        assert desk.publisher.channel_configs["x"].capabilities == default_capabilities(network("x").load())
+        assert desk.publisher.installation.channel_configs["x"].capabilities == default_capabilities(
+            network("x").load()
+        )
 
 
 def test_wrong_settings_are_reported(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from policenotify.text.characters import clean
 from policenotify.text.comparison import contains_words, fold
 from policenotify.text.fit import Part, split_thread
 from policenotify.text.french_spacing import set_no_break_spaces
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,9 @@ def test_only_spaces_change_and_setting_twice_changes_nothing(text: str) -> None
     assert set_no_break_spaces(reads) == reads
     assert reads.translate({0xA0: " ", 0x202F: " "}) == text.translate({0xA0: " ", 0x202F: " "})
     assert "\u202f" not in reads
-    assert [one.value for one in spans_of(reads)] == [one.value for one in spans_of(text.replace("\u202f", "\u00a0"))]
+    assert [one.value for one in find_links(reads)] == [
+        one.value for one in find_links(text.replace("\u202f", "\u00a0"))
+    ]
 
 
 @given(st.one_of(nasty_text(max_parts=20).map(clean), FRENCH.map(clean)))
@@ -90,7 +92,7 @@ def test_neither_sms_nor_comparing_nor_the_weight_on_x_feels_it(text: str) -> No
     assert fold(reads) == fold(text)
     assert contains_words(reads, text) or not text
     assert x_weight(reads) == x_weight(text)
-    assert [one[1:] for one in spans_of(reads)] == [one[1:] for one in spans_of(text)]
+    assert [one[1:] for one in find_links(reads)] == [one[1:] for one in find_links(text)]
 
 
 WHOLE = (

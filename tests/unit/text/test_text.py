@@ -11,7 +11,7 @@ from policenotify.text import Budget, graphemes, utf8_bytes
 from policenotify.text.characters import clean, one_line
 from policenotify.text.comparison import contains_words, fold
 from policenotify.text.fit import MAX_POSTS, Part, fit, shorten, split_thread
-from policenotify.text.spans import TextSpan, hashtag, spans_of
+from policenotify.text.links import Link, find_links, hashtag
 
 OVERRIDES = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u00ad\u061c"
 FAMILY = "👨‍👩‍👧‍👦"
@@ -95,7 +95,8 @@ def test_texts_are_compared_without_accents_case_and_punctuation() -> None:
         ("Pont fermé.La suite", []),
         ("rouvert.Net recul", []),
         ("jean.d@exemple.fr, jean.fr@exemple.com", []),
-        ("ftp://a.fr x.fr.xyz a.example .fr", []),
+        ("ftp://a.fr a.example .fr", []),
+        ("sur x.fr.La suite", [("url", "x.fr", "https://x.fr")]),
         ("https://", []),
         ("🚨 [#Accident – TERMINÉ] #Sète", [("tag", "#Accident", "Accident"), ("tag", "#Sète", "Sète")]),
         ("dans l'#Hérault, l’#Ain et «#Agde»", [("tag", f"#{name}", name) for name in ("Hérault", "Ain", "Agde")]),
@@ -107,13 +108,13 @@ def test_texts_are_compared_without_accents_case_and_punctuation() -> None:
     ],
 )
 def test_addresses_and_hashtags_are_found_and_nothing_else(text: str, found: list[tuple[str, str, str]]) -> None:
-    assert [(span.kind, text[span.start : span.end], span.value) for span in spans_of(text)] == found
+    assert [(span.kind, text[span.start : span.end], span.value) for span in find_links(text)] == found
 
 
 @given(nasty_text(max_parts=20))
 def test_spans_are_in_order_do_not_overlap_and_cover_what_they_name(text: str) -> None:
     end = 0
-    for span in spans_of(text):
+    for span in find_links(text):
         assert end <= span.start < span.end <= len(text)
         shown = text[span.start : span.end]
         assert span.value in (shown, shown[1:], f"https://{shown}")
@@ -142,7 +143,7 @@ def test_a_name_becomes_one_word(name: str, tag: str) -> None:
 @given(st.text(max_size=100))
 def test_every_hashtag_that_is_made_is_found_again(name: str) -> None:
     if tag := hashtag(name):
-        assert spans_of(f"#{tag}") == (TextSpan("tag", 0, len(tag) + 1, tag),)
+        assert find_links(f"#{tag}") == (Link("tag", 0, len(tag) + 1, tag),)
 
 
 def _cut(text: str, limit: int) -> str:
@@ -172,7 +173,7 @@ def test_a_cut_text_is_a_beginning_short_enough_with_every_span_whole(text: str,
     shorter = _cut(text, limit)
     assert len(shorter) <= limit
     assert text.startswith(shorter)
-    before = {(span.start, span.end) for span in spans_of(text)}
+    before = {(span.start, span.end) for span in find_links(text)}
     assert all(not start < len(shorter) < end for start, end in before)
 
 

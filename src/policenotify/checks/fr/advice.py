@@ -18,7 +18,7 @@ from policenotify.model.cap import CapCategory, ResponseType, Urgency
 from policenotify.model.lifecycle import Stage
 from policenotify.model.texts import PROSE
 from policenotify.render.locales import best_match
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 
 _advice = partial(law, levels=(Level.ADVISE,), urgent=Level.ADVISE, orders=True)
 """The decorator of a rule that only advises."""
@@ -203,7 +203,7 @@ def capitals_rare(context: CheckContext) -> Iterator[Hit]:
 def signs_in_order(context: CheckContext) -> Iterator[Hit]:
     """Warn of repeated signs, a missing space after a sign, and missing accents."""
     for part in context.prose:
-        addresses = [(span.start, span.end) for span in spans_of(part.original) if span.kind == "url"]
+        addresses = [(span.start, span.end) for span in find_links(part.original) if span.kind == "url"]
         for variant, pattern in _SIGNS.items():
             for match in pattern.finditer(part.original) if variant != "accent" or part.language[:2] == "fr" else ():
                 if not any(start < match.end() and match.start() < end for start, end in addresses):
@@ -228,7 +228,7 @@ def opening_undistracted(context: CheckContext) -> Iterator[Hit]:
     if message.link:
         yield Hit("link", None, None, "link")
     for part in context.prose:
-        for span in spans_of(part.original):
+        for span in find_links(part.original):
             if span.kind == "url":
                 yield Hit(part.field, (span.start, span.end), None, "link")
         yield from (Hit(part.field, part.span(match)) for match in islice(part.found.get("thanks", ()), _FEW))
@@ -308,7 +308,7 @@ def appeal_has_contact(context: CheckContext) -> Iterator[Hit]:
     if not context.profile.appeal or message.stage not in CALLS_TO_ACT or message.link:
         return
     for language, parts in _by_language(context).items():
-        linked = any(span.kind == "url" for part in parts for span in spans_of(part.original))
+        linked = any(span.kind == "url" for part in parts for span in find_links(part.original))
         if not (linked or context.profile.contact_in(language) or any(_CONTACT.search(part.text) for part in parts)):
             yield Hit(parts[-1].field)
 
@@ -321,6 +321,6 @@ def source_named(context: CheckContext) -> Iterator[Hit]:
     if not relays or message.link or message.source or context.profile.source_in(message.language):
         return
     for parts in _by_language(context).values():
-        linked = any(span.kind in {"url", "mention"} for part in parts for span in spans_of(part.original))
+        linked = any(span.kind in {"url", "mention"} for part in parts for span in find_links(part.original))
         if "author" in parts[0].words.entries and not linked and not any(part.has("author") for part in parts):
             yield Hit(parts[0].field)

@@ -14,7 +14,7 @@ from policenotify.checks.words import Match
 from policenotify.findings import Level
 from policenotify.model.cap import CapCategory
 from policenotify.model.lifecycle import Stage
-from policenotify.text.spans import host_of, spans_of
+from policenotify.text.links import find_links, host_of
 
 _IMPERATIVE: Final = re.compile(r"(?!(?:chez|assez|nez|rez)$)\w{3,}ez$")
 _HOUR: Final = re.compile(r"(?<!\w)(?:\d{1,2} ?(?:h|heures?)(?: ?\d{2})?|\d{1,2}:\d{2}|midi|minuit)(?!\w)")
@@ -126,7 +126,7 @@ def _hidden(part: TextPart) -> Iterator[Match]:
 def abduction_only_relayed(context: CheckContext) -> Iterator[Hit]:
     """Ask about an abduction alert in words of our own."""
     message = context.message
-    links = (message.link or "", *(span.value for part in context.parts for span in spans_of(part.original)))
+    links = (message.link or "", *(span.value for part in context.parts for span in find_links(part.original)))
     official = any(is_of(host_of(link), _OFFICIAL) for link in links if link)
     if context.profile.search and not context.profile.needs_basis:
         if message.stage in {Stage.OPENING, Stage.UPDATE, Stage.STANDALONE} and not official:

@@ -16,7 +16,7 @@ from policenotify.findings import Level
 from policenotify.model.lifecycle import Stage
 from policenotify.render.redaction import house_numbers
 from policenotify.text.house_numbers import remove_house_numbers, street_names
-from policenotify.text.spans import host_of
+from policenotify.text.links import host_of
 
 _MARKS: Final = re.compile(
     r"(?<!\w)(?:xx+h?x*|jj ?/ ?mm(?: ?/ ?aa(?:aa)?)?|h{1,2}hm{2}|hh ?: ?mm)(?!\w)|\?{4,}|(?<!\w)_{2,}"

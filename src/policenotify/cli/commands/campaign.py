@@ -95,8 +95,8 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
         limit = None if wait is None else timedelta(seconds=wait)
         result = running.run(publisher, campaigns, actor=actor, wait=limit)
         result = replace(result, problems={**wrong, **result.problems})
-        call.emit(_answer(result), *_page(result, publisher.zone))
-    waits = publisher.wait if limit is None else limit
+        call.emit(_answer(result), *_page(result, publisher.installation.zone))
+    waits = publisher.installation.wait if limit is None else limit
     failed = any(_failed(each, waited=bool(waits)) for each in (*result.published, *result.unfinished))
     return worst(Exit.REJECTED if result.problems else Exit.OK, Exit.ATTENTION if failed or result.silent else Exit.OK)
 
@@ -245,7 +245,7 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
         for name in without_school_calendar(campaigns, now.date() + _YEAR)
     ]
     if not result.problems:
-        today = now.astimezone(publisher.zone).date()
+        today = now.astimezone(publisher.installation.zone).date()
         first = max(today, min(campaign.start for campaign in campaigns))
         entries = upcoming(publisher, campaigns, first, first + _YEAR)
         result.occurrences = len(entries)
@@ -253,7 +253,10 @@ def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
             if all(entry.occurrence.campaign != campaign.name for entry in entries):
                 result.add(campaign.name, [(False, Text("nothing is due in the year ahead."))])
         for entry in entries:
-            result.add(f"{entry.occurrence.campaign} · {entry.occurrence.day}", _check_entry(entry, publisher.zone))
+            result.add(
+                f"{entry.occurrence.campaign} · {entry.occurrence.day}",
+                _check_entry(entry, publisher.installation.zone),
+            )
     return result
 
 
@@ -386,7 +389,7 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
     with closing(call.publisher()) as publisher:
         now = publisher.journal.now()
         campaigns = load_campaigns(files, allow_missing=True)
-        today = now.astimezone(publisher.zone).date()
+        today = now.astimezone(publisher.installation.zone).date()
         late = max(campaign.late_for for campaign in campaigns) + timedelta(days=1)
         forecast = upcoming(publisher, campaigns, today - late, today + timedelta(days=days))
     if ics is not None:

@@ -58,8 +58,8 @@ def drain(call: CliContext, budget: float) -> Exit:
         if (stopped := journal.stopped()) is not None:
             raise stopped
         waits = (
-            journal.deliveries.due(publisher.channel_configs)
-            or journal.deliveries.unrendered(publisher.channel_configs)
+            journal.deliveries.due(publisher.installation.channel_configs)
+            or journal.deliveries.unrendered(publisher.installation.channel_configs)
             or journal.channels.blocked()
         )
         before = journal.deliveries.unsettled() if waits else frozenset()
@@ -70,15 +70,15 @@ def drain(call: CliContext, budget: float) -> Exit:
         lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
         problems = {name: Problem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
         # Of a list some people may be held, although the others have the post.
-        held = (each.delivery for each in publisher.held() if each.delivery in before) if outcomes else ()
+        held = (each.delivery for each in publisher.operations.held() if each.delivery in before) if outcomes else ()
         answer = DrainAnswer(
             outcomes=outcomes,
             held=tuple(held),
             next_due=next_due,
             blocked=tuple(sorted(journal.channels.blocked())),
-            channel_problems={**problems, **publisher.channel_problems()},
+            channel_problems={**problems, **publisher.operations.channel_problems()},
         )
-        call.emit(answer, *_drained(answer, publisher.zone))
+        call.emit(answer, *_drained(answer, publisher.installation.zone))
     acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or answer.held
     return Exit.ATTENTION if acts else Exit.OK
 
@@ -135,11 +135,11 @@ def worker(call: CliContext, grace: float) -> Exit:
         end_if_interrupted()
         running = publisher.worker()
         running.start()
-        usable = [name for name, channel in publisher.channel_configs.items() if not channel.problem]
+        usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.problem]
         note(call.say(Text("Delivering on {usable}.", usable=", ".join(usable) or Text("no channel"))))
-        installation = read_status(publisher.journal, publisher.channel_configs, limit=0)
+        installation = read_status(publisher.journal, publisher.installation.channel_configs, limit=0)
         for name, problem in installation.channel_problems.items():
-            if not publisher.channel_configs[name].problem:  # else the worker has logged it
+            if not publisher.installation.channel_configs[name].problem:  # else the worker has logged it
                 note(plain(call.say(problem.text)))
         for name, incidents in installation.removed_channels.items():
             note(plain(call.say(removed_channel(name, incidents))))

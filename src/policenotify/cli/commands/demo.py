@@ -36,6 +36,7 @@ from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
 from policenotify.networks.registry import configure_channel
+from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.render.locales import LOCALES
 from policenotify.translation import AnyText, Text, in_language
@@ -113,12 +114,14 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
         networks = stack.enter_context(DevNetworks(channels=NETWORKS, now=clock.now))
         keys = Keys.create(lambda count: bytes(range(count)))  # no secret: each demo has the same references
         publisher = Publisher(
-            journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
-            channels=[*(network.config for network in networks), *channels],
-            zone=PARIS,
-            sender=SENDER,
-            wait=_WAIT,
-            clock=clock,
+            Installation(
+                journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
+                channels=[*(network.config for network in networks), *channels],
+                zone=PARIS,
+                sender=SENDER,
+                wait=_WAIT,
+                clock=clock,
+            )
         )
         yield DemoDesk(stack.enter_context(publisher), clock, networks)
 

@@ -241,7 +241,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         if known is not None and known.publication is None:
             done = publisher.drafts.withdraw(which, actor=call.actor, reason=reason or "")
             return _shown(call, done, publisher)
-        found = find_publication(publisher.journal, which, publisher.zone)
+        found = find_publication(publisher.journal, which, publisher.installation.zone)
         span = None if wait is None else timedelta(seconds=wait)
         with typed_reason():
             publication = publisher.withdraw(found.id, actor=call.actor, reason=reason or "", wait=span)
@@ -251,7 +251,7 @@ def withdraw(call: CliContext, /, *, which: str, reason: str | None, wait: float
         text = Text("Still out, or perhaps: {left}. Delete it there by hand, or correct it.", left=", ".join(left))
         text = text if left else Text("None of its posts is out.")
         answer = WithdrawAnswer(publication=PublicationResult.of(publication), still_out=tuple(left))
-        call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.zone))
+        call.emit(answer, output.line(text, "bold"), *output.receipts(publication, publisher.installation.zone))
     return Exit.ATTENTION if left or not publication.ok else Exit.OK
 
 
@@ -285,8 +285,8 @@ def _shown(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
     from policenotify.cli import output
     from policenotify.cli.results import DraftResult
 
-    published = publisher.publication(draft.publication) if draft.publication else None
-    receipts = list(output.receipts(published, publisher.zone)) if published else []
+    published = publisher.operations.publication(draft.publication) if draft.publication else None
+    receipts = list(output.receipts(published, publisher.installation.zone)) if published else []
     call.emit(DraftResult.of(draft), *draft_lines(draft, publisher), *receipts)
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
@@ -314,7 +314,7 @@ def draft_lines(draft: Draft, publisher: Publisher) -> Iterator[Part]:
     from policenotify.cli import output
     from policenotify.model.receipt import local_time
 
-    zone, message = publisher.zone, draft.message
+    zone, message = publisher.installation.zone, draft.message
     about: AnyText = message.stage
     if message.incident:
         about = Text("{stage} of {incident}", stage=message.stage, incident=message.incident)

@@ -82,7 +82,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         publisher = stack.enter_context(closing(call.publisher()))
         message = _message(typed, publisher)
         now = publisher.journal.now()
-        times = typed_times(typed, message, now=now, zone=publisher.zone)
+        times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
         result = publisher.preview(message, to=to or None, count_people=True)
         answer = partial(preview_answer, result, publisher, times)
         call.emit(answer, *preview_lines(result, publisher), *time_lines(times))
@@ -128,7 +128,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[Typed
 
 
 def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: Publisher) -> Capabilities:
-    return publisher.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
+    return publisher.installation.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
 
 
 def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standalone", "continuation"], Post]]:

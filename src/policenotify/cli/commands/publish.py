@@ -183,7 +183,7 @@ def _publish(
 
     with closing(call.publisher()) as publisher:
         message = call.message = make(publisher)
-        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.zone)
+        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.installation.zone)
         spans, actor = spans_of(typed), call.actor
         key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
         confirm_times(call, times, publisher.journal.now())
@@ -205,7 +205,7 @@ def _publish(
                     urgent=typed["urgent"] or "",
                 )
         except IdempotencyConflict:
-            first = publisher.publication(key)
+            first = publisher.operations.publication(key)
             if typed["key"] is not None or first is None:
                 raise
             # The default key holds the content; only what +30m means has changed.
@@ -232,7 +232,9 @@ def _answered(call: CliContext, publisher: Publisher, publication: Publication, 
         repeated=publication.repeated,
         publication=PublicationResult.of(publication),
         times=times,
-        channel_problems={name: problem for name, problem in publisher.channel_problems().items() if name in channels},
+        channel_problems={
+            name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels
+        },
     )
     call.emit(answer, *_page(answer, publisher))
     return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
@@ -244,11 +246,11 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
     from policenotify.cli.times import time_lines
     from policenotify.model.receipt import local_time
 
-    publication, zone = answer.publication, publisher.zone
+    publication, zone = answer.publication, publisher.installation.zone
     lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
         lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
-    if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.publication(corrects)):
+    if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.operations.publication(corrects)):
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}

@@ -48,12 +48,12 @@ class Section:
     @property
     def label(self) -> str:
         """What the public calls the category."""
-        return profile_of(self.first.category, self.publisher.profiles).label(self.first.language)
+        return profile_of(self.first.category, self.publisher.installation.profiles).label(self.first.language)
 
     @property
     def place(self) -> str:
         """Where it is."""
-        locales = self.publisher.locales
+        locales = self.publisher.installation.locales
         return place_of(
             self.first.location, best_match(self.first.language, locales) or next(iter(locales.values()))
         ).one_line()
@@ -185,7 +185,7 @@ class Report:
 
 def draw(kind: Literal["demo", "preview"], entries: Sequence[ReportEntry], publisher: Publisher) -> Report:
     """Return a report."""
-    local = [replace(entry, at=entry.at.astimezone(publisher.zone)) for entry in entries]
+    local = [replace(entry, at=entry.at.astimezone(publisher.installation.zone)) for entry in entries]
     groups: dict[str, list[ReportEntry]] = {}
     for number, entry in enumerate(local):
         own = entry.id or str(number)
@@ -207,13 +207,13 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
 
     def device(channel: str) -> Device:
         if channel not in devices:
-            config = publisher.channel_configs[channel]
+            config = publisher.installation.channel_configs[channel]
             devices[channel] = Device(
                 id=f"{section}-d{len(devices) + 1}",
                 channel=config,
                 look=look_of(config.network),
-                sender=entries[0].message.sender or publisher.sender,
-                zone=publisher.zone,
+                sender=entries[0].message.sender or publisher.installation.sender,
+                zone=publisher.installation.zone,
             )
         return devices[channel]
 
@@ -224,7 +224,7 @@ def _devices(section: str, entries: Sequence[ReportEntry], publisher: Publisher)
             device(receipt.channel).add_without_post(entry, receipt.operation, receipt.language, receipt)
         for target in () if entry.publication else entry.preview.deletions:
             device(target.channel).add_without_post(entry, target.operation, target.language, None)
-    names = list(publisher.channel_configs)
+    names = list(publisher.installation.channel_configs)
     return _placed(sorted(devices.values(), key=lambda shown: names.index(shown.channel.name)))
 
 

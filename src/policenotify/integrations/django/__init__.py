@@ -61,7 +61,7 @@ def joined() -> Iterator[Publisher]:
 
     ```python
     with joined() as current:
-        current.resolve(4711, actor="claire", posted=True)
+        current.operations.resolve(4711, actor="claire", posted=True)
     ```
 
     To publish there, call [`publish`][policenotify.integrations.django.publish].

@@ -1,9 +1,9 @@
-"""Forms that publish, whose errors are the findings at their fields.
+"""Forms that show what they would publish, and whose errors are the findings at their fields.
 
 ```python
 def open_incident(request):
     form = MessageForm(request.POST or None)
-    if form.is_valid() and (publication := form.publish(actor=request.user.get_username())):
+    if form.is_valid() and form.confirmed and (publication := form.publish(actor=request.user.get_username())):
         return redirect("incident", publication.incident)
     return render(request, "alert.html", {"form": form})
 ```
@@ -11,10 +11,11 @@ def open_incident(request):
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from django import forms
 from django.core.exceptions import ValidationError as FormError
@@ -22,6 +23,8 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from pydantic import ValidationError
 
+from policenotify.cli.place import location_of
+from policenotify.cli.times import TIME_FORMS, parse_future, parse_near
 from policenotify.errors import MessageRejected, PolicenotifyError
 from policenotify.findings import APPROVAL_MISSING, Finding
 from policenotify.integrations.django import joined, publish, publisher
@@ -31,19 +34,19 @@ from policenotify.model.cap import Severity
 from policenotify.model.draft import Draft
 from policenotify.model.languages import best_match
 from policenotify.model.lifecycle import Stage
-from policenotify.model.message import Message
+from policenotify.model.location import Location
+from policenotify.model.message import Basis, Message
 from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import check_names
 from policenotify.publishing.reach import Preview
 from policenotify.render.locales import PROFILES
-from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import FORMS, sentence
+from policenotify.translation import Text, text_of
+from policenotify.validation import FORMS, sentence, validation_errors
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
-_HEADLINE = 160  # characters, as of `Message`
-_PROSE = 10_000  # likewise
 _LINES = {"rows": 4, "cols": 80}
+_Done = TypeVar("_Done")
 
 
 class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no types
@@ -58,17 +61,34 @@ class CommuneField(forms.CharField):  # type: ignore[misc]  # Django has no type
             raise FormError(say(sentence(text_of(error)))) from None
 
 
-class TimeField(forms.DateTimeField):  # type: ignore[misc]  # Django has no types
-    """A time in the zone of the project, also in one with `USE_TZ = False`."""
+class TimeField(forms.CharField):  # type: ignore[misc]  # Django has no types
+    """A time as the command line reads it, in the zone of the project: `18h30`, `+1h`, `demain 18h30`.
 
-    def to_python(self, value: Any) -> datetime | None:  # noqa: ANN401 - Django's own
+    Args:
+        parse: `parse_future` or `parse_near`.
+    """
+
+    def __init__(self, *, parse: Callable[..., datetime] = parse_future, **options: Any) -> None:  # noqa: ANN401 - Django's own
+        super().__init__(required=False, max_length=80, **options)
+        self.widget.attrs["placeholder"] = "18h30, +1h, 26/11 18:30"
+        self._parse = parse
+
+    def clean(self, value: Any) -> datetime | None:  # noqa: ANN401 - Django's own
         """Return the time with its zone."""
-        at: datetime | None = super().to_python(value)
-        return timezone.make_aware(at) if at is not None and timezone.is_naive(at) else at
+        typed = str(super().clean(value)).strip()
+        try:
+            zone = timezone.get_current_timezone()
+            return self._parse(typed, now=datetime.now(zone), zone=zone).astimezone(zone) if typed else None
+        except ValueError as error:
+            raise FormError(say(sentence(text_of(error)))) from None
+
+
+def _words_of(names: Iterable[str]) -> list[tuple[str, Any]]:
+    return [("", "—"), *((name, say_later(Text.word(name))) for name in names)]
 
 
 class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
-    """A form that makes a message, checks it as `publish` would, and publishes it.
+    """A form that makes a message, checks it as `publish` would, shows its posts, and publishes it.
 
     A finding that only advises is not an error. It is in `advice` after `is_valid()`.
 
@@ -79,19 +99,34 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     Attributes:
         advice: What the checks advise.
         preview: Exactly what `publish` would send. `None` if there is no message, or it is published already.
+        confirmed: The officer has seen the preview of this very message, or it is published already.
     """
 
-    headline = forms.CharField(
-        label=say_later("Headline"), max_length=_HEADLINE, widget=forms.TextInput(attrs={"size": 80})
-    )
+    headline = forms.CharField(label=say_later("Headline"), max_length=160, widget=forms.TextInput(attrs={"size": 80}))
     description = forms.CharField(
-        label=say_later("Description"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs=_LINES)
+        label=say_later("Description"), max_length=10_000, required=False, widget=forms.Textarea(attrs=_LINES)
     )
     instruction = forms.CharField(
-        label=say_later("Instruction"), max_length=_PROSE, required=False, widget=forms.Textarea(attrs=_LINES)
+        label=say_later("Instruction"), max_length=10_000, required=False, widget=forms.Textarea(attrs=_LINES)
     )
     link = forms.URLField(label=say_later("Link"), required=False, assume_scheme="https")
+    commune = CommuneField(label=say_later("Commune"), required=False)
+    street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
+    road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
+    label = forms.CharField(label=say_later(Text("Place in your words")), required=False, max_length=200)
+    starts_at = TimeField(label=say_later(Text("Begins")), parse=parse_near)
+    expires_at = TimeField(label=say_later(Text("Valid until")))
+    next_update_at = TimeField(label=say_later(Text("Next message at")), help_text=say_later(TIME_FORMS))
+    basis = forms.ChoiceField(
+        label=say_later(Text("Who agreed to its publication")),
+        required=False,
+        choices=_words_of(get_args(Basis.model_fields["who"].annotation)),
+    )
+    reference = forms.CharField(label=say_later(Text("Reference of the agreement")), required=False, max_length=200)
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)  # a repeated submission publishes once
+    previewed = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+
+    data: Any  # what was sent
 
     def __init__(self, *args: Any, to: Iterable[str] | None = None, as_draft: bool = False, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
@@ -100,6 +135,7 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         self.as_draft = as_draft
         self.advice: tuple[str, ...] = ()
         self.preview: Preview | None = None
+        self.confirmed = False
         self._message: Message | None = None
 
     def message(self) -> Message:
@@ -110,6 +146,22 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
             PolicenotifyError: It may not be published now.
         """
         raise NotImplementedError
+
+    def typed(self, *names: str, before: Location | None = None) -> dict[str, Any]:
+        """Return the fields of the message that were typed: texts, times, basis and place, and those of some *names*.
+
+        Args:
+            names: Further fields.
+            before: Where the incident was: a new street stays in its commune.
+        """
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        of_message = ("description", "instruction", "link", "starts_at", "expires_at", "next_update_at", *names)
+        fields = {name: given[name] for name in of_message if name in given}
+        if place := location_of(given, before):
+            fields["location"] = place
+        if "basis" in given:
+            fields["basis"] = [{"who": given["basis"], "reference": given.get("reference", "")}]
+        return fields
 
     def clean_key(self) -> str:
         """Return the key, unless the page was tampered with."""
@@ -128,20 +180,28 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         try:
             with joined() as current:
                 self._message = self.message()
-                if current.publication(cleaned["key"]) is not None:
+                if current.operations.publication(cleaned["key"]) is not None:
+                    self.confirmed = True
                     return cleaned  # submitted again: `publish` returns the first publication
                 self.preview = current.preview(self._message, to=self.to)
         except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False, include_context=False):
-                path = ".".join(map(str, detail["loc"]))
-                form = FORMS.get(path) if detail["type"] == "string_pattern_mismatch" else None
-                text = form or detail["msg"].removeprefix("Value error, ")
-                self.add_error(self._field(path, text), say(text))
+            for place, text in validation_errors(error, Message):
+                form = FORMS.get(place) if str(text).startswith("String should match") else None
+                self.add_error(self._field(place), say(form or text))
         except PolicenotifyError as error:
             self.add_error(None, say(error))
         else:
-            self._add(self.preview.findings, self.preview.message)
+            self._add(self.preview.findings)
+            self._remember(self.preview.message.digest())
         return cleaned
+
+    def _remember(self, digest: str) -> None:
+        """Let the page send back what it shows: the message, and the moments that `+1h` and the like mean now."""
+        self.confirmed = self.cleaned_data["previewed"] == digest
+        times = {name: at.isoformat() for name, at in self.cleaned_data.items() if isinstance(at, datetime)}
+        self.data = self.data.copy()
+        for name, value in {**times, "previewed": digest}.items():
+            self.data[self.add_prefix(name)] = value
 
     def publish(self, *, actor: str, wait: float = 0, urgent: str = "") -> Publication | None:
         """Publish the message as [`publish`][policenotify.integrations.django.publish] does.
@@ -154,14 +214,8 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         Returns:
             The publication, or `None` if it was refused after all: the errors of the form state why.
         """
-        message = self._valid()
-        try:
-            return publish(message, key=self.cleaned_data["key"], actor=actor, to=self.to, wait=wait, urgent=urgent)
-        except MessageRejected as error:
-            self._add(error.findings, message, refused=True)
-        except (PolicenotifyError, ValueError) as error:
-            self.add_error(None, say(error))
-        return None
+        key = self.cleaned_data.get("key", "")
+        return self._done(lambda message: publish(message, key=key, actor=actor, to=self.to, wait=wait, urgent=urgent))
 
     def submit(self, *, actor: str, reason: str = "", authenticated: bool = False) -> Draft | None:
         """Store the message as a draft and submit it to its readers.
@@ -174,146 +228,122 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         Returns:
             The draft, or `None` if it was refused: the errors of the form state why.
         """
-        message = self._valid()
-        try:
+
+        def store(message: Message) -> Draft:
             with joined() as current:
                 draft = current.drafts.create(
                     message, actor=actor, key=self.cleaned_data["key"], to=self.to, authenticated=authenticated
                 )
                 return current.drafts.submit(draft.id, actor=actor, reason=reason)
+
+        return self._done(store)
+
+    def _done(self, act: Callable[[Message], _Done]) -> _Done | None:
+        if self._message is None or self.errors:
+            raise ValueError("call is_valid() first: the form has errors, and nothing was sent")
+        try:
+            return act(self._message)
         except MessageRejected as error:
-            self._add(error.findings, message, refused=True)
+            self._add(error.findings, refused=True)
         except (PolicenotifyError, ValueError) as error:
             self.add_error(None, say(error))
         return None
 
-    def _valid(self) -> Message:
-        if self._message is None or self.errors:
-            raise ValueError("call is_valid() first: the form has errors, and nothing was sent")
-        return self._message
-
-    def _add(self, findings: Iterable[Finding], message: Message, *, refused: bool = False) -> None:
-        advises = self.as_draft and not refused
-        texts = _texts(message)
+    def _add(self, findings: Iterable[Finding], *, refused: bool = False) -> None:
+        texts = {name: str(self.cleaned_data.get(name) or "") for name in ("headline", *_TEXTS)}
         advice = []
         for finding in findings:
-            excerpt = finding.excerpt(texts)
-            words = say(Text.join(" ", (finding.reason, _remedy(finding))))
-            text = f"“{excerpt}”: {words}" if excerpt else words
-            if advises or not finding.blocks:
-                advice.append(text)
-            else:
+            text = self._worded(finding, finding.excerpt(texts))
+            if finding.blocks and (refused or not self.as_draft):
                 self.add_error(self._field(finding.field), FormError(text, code=finding.code))
+            else:
+                advice.append(text)
         self.advice = tuple(advice)
 
-    def _field(self, path: str, text: AnyText = "") -> str | None:
+    def _worded(self, finding: Finding, excerpt: str) -> str:
+        """Return a finding in the user's language, with the fields of the form in place of options of a command."""
+        reason, remedy = finding.wording(get_language() or "en")
+        if finding.code == APPROVAL_MISSING:
+            urgent = "--urgent" in str(remedy)
+            remedy = Text("Submit it to its readers, or publish it urgently with a reason.")
+            remedy = remedy if urgent else Text("Submit it to its readers.")
+        words = _OPTION.sub(self._label, say(Text.join(" ", (reason, remedy))))
+        return f"“{excerpt}”: {words}" if excerpt else words
+
+    def _label(self, option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        field = self.fields.get(name) or self.fields.get(f"{name}_at")
+        return str(field.label) if field else option[0]
+
+    def _field(self, path: str) -> str | None:
         """Return the field of the form for a field of the message, or `None` if it has none."""
-        for part in reversed([*(name for name, _, rest in [str(text).partition(":")] if rest), *path.split(".")]):
-            name = _FIELDS.get(part, part)
-            if name in self.fields:
-                return name
-        return None
+        names = (_FIELDS.get(part, part) for part in reversed(path.replace("[", ".").split(".")))
+        return next((name for name in names if name in self.fields), None)
 
 
+_TEXTS = ("description", "instruction", "link")
 _FIELDS: Mapping[str, str] = {"location": "commune", "lifecycle": "incident"}
-
-
-def _remedy(finding: Finding) -> AnyText:
-    """Return what to do here, where there are no options of a command."""
-    if finding.code != APPROVAL_MISSING:
-        return finding.remedy
-    if "--urgent" in str(finding.remedy):
-        return Text("Submit it to its readers, or publish it urgently with a reason.")
-    return Text("Submit it to its readers.")
-
-
-def _texts(message: Message) -> dict[str, str]:
-    """Return the texts that a finding may be about, by field."""
-    return {name: str(getattr(message, name) or "") for name in ("headline", "description", "instruction", "link")}
+_OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
 
 
 def _categories() -> list[tuple[str, str]]:
-    """Return the categories of the installation with their labels.
+    """Return the categories of the installation with their labels, after an empty choice.
 
     Without usable settings they are the shipped ones: what is wrong is reported when the form is checked.
     """
     try:
-        profiles = publisher().profiles
+        profiles = publisher().installation.profiles
     except PolicenotifyError:
         profiles = PROFILES
     language = get_language() or "fr"
     named = [(code, best_match(language, each.labels) or code) for code, each in profiles.items()]
-    return sorted(named, key=lambda each: each[1])
+    return [("", "—"), *sorted(named, key=lambda each: each[1])]
 
 
 class MessageForm(PublishingForm):
     """Publishes a standalone message, or the opening of the incident that the officer names, whose end is owed."""
 
     category = forms.ChoiceField(label=say_later("Category"), choices=_categories)
-    severity = forms.ChoiceField(
-        label=say_later("Severity"), required=False, choices=[("", "—"), *((each, each) for each in Severity)]
-    )
+    severity = forms.ChoiceField(label=say_later("Severity"), required=False, choices=_words_of(Severity))
     incident = forms.CharField(label=say_later("Incident"), required=False, max_length=64)
-    commune = CommuneField(label=say_later("Commune"), required=False)
-    street = forms.CharField(label=say_later("Street"), required=False, max_length=200)
-    road = forms.CharField(label=say_later("Road"), required=False, max_length=20)
-    label = forms.CharField(label=say_later(Text("Place in your words")), required=False, max_length=200)
-    starts_at = TimeField(label=say_later(Text("Begins")), required=False)
-    expires_at = TimeField(label=say_later(Text("Valid until")), required=False)
-    next_update_at = TimeField(label=say_later(Text("Next message at")), required=False)
     exercise = forms.BooleanField(label=say_later("Exercise"), required=False)
 
     field_order = ("category", "severity", "incident", "commune", "street", "road", "label", "headline")
 
     def message(self) -> Message:
         """See `PublishingForm.message`."""
-        typed = self.cleaned_data
-        place = {name: typed[name] for name in ("commune", "street", "label") if typed[name]}
-        if typed["road"]:
-            place["road"] = {"road": typed["road"].upper().replace(" ", "")}
-        fields = {
-            name: typed[name]
-            for name in ("severity", "link", "starts_at", "expires_at", "next_update_at")
-            if typed[name]
-        }
-        if place:
-            fields["location"] = place
-        if typed["incident"]:
-            fields["lifecycle"] = {"stage": Stage.OPENING, "incident": typed["incident"]}
-        return Message.model_validate(
-            {
-                **fields,
-                "category": typed["category"],
-                "headline": typed["headline"],
-                "description": typed["description"],
-                "instruction": typed["instruction"],
-                "exercise": typed["exercise"],
-            }
-        )
+        fields = self.typed("category", "headline", "severity", "exercise")
+        if incident := self.cleaned_data["incident"]:
+            fields["lifecycle"] = {"stage": Stage.OPENING, "incident": incident}
+        return Message.model_validate(fields)
 
 
 class FollowUpForm(PublishingForm):
     """Publishes what follows in an incident, on the channels of its opening.
 
     Args:
-        incident: The id of the incident.
-        stage: `update`, `end` or `cancellation`.
+        incident: The id of the incident. Of a correction: the id of the publication that it corrects.
+        stage: `update`, `end`, `correction` or `cancellation`.
     """
-
-    next_update_at = TimeField(label=say_later(Text("Next message at")), required=False)
 
     def __init__(self, *args: Any, incident: str, stage: Stage | str = Stage.UPDATE, **options: Any) -> None:  # noqa: ANN401 - Django's own
         super().__init__(*args, **options)
         self.incident = incident
         self.stage = Stage(stage)
-        if self.stage is not Stage.UPDATE:
-            del self.fields["next_update_at"]
+        if self.stage in {Stage.END, Stage.CANCELLATION}:
+            for name in ("commune", "street", "road", "label", "starts_at", "expires_at", "next_update_at"):
+                del self.fields[name]
 
     def message(self) -> Message:
         """See `PublishingForm.message`."""
         with joined() as current:
-            last = current.incident(self.incident)
-        follow = {Stage.UPDATE: last.update, Stage.END: last.end, Stage.CANCELLATION: last.cancel}[self.stage]
-        names = ("description", "instruction", "link", "next_update_at")
-        typed = {name: value for name in names if (value := self.cleaned_data.get(name))}
-        return follow(self.cleaned_data["headline"], **typed)
+            of_one = self.stage is Stage.CORRECTION
+            last = current.operations.publication(self.incident) if of_one else None
+            last = last or current.operations.incident(self.incident)
+        follow = {
+            Stage.UPDATE: last.update,
+            Stage.END: last.end,
+            Stage.CORRECTION: last.correct,
+            Stage.CANCELLATION: last.cancel,
+        }[self.stage]
+        return follow(self.cleaned_data["headline"], **self.typed(before=last.message.location))

@@ -321,7 +321,6 @@ def _progress(
         reason=row.reason,
         reasons=recipients.reasons_in(counted),
         expanded=outcome.is_final or not row.has_recipients or not row.reading,
-        pages=sum(batches.values()),
         pages_under_way=batches.get(Outcome.SENDING, 0),
         wrong_rows=read_cursor(row.cursor).wrong,
         halt=halt,

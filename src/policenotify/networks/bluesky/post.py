@@ -28,7 +28,7 @@ from policenotify.networks import load
 from policenotify.networks._http import deleted_parent, is_connected, newest_connected
 from policenotify.text import Budget, utf8_bytes
 from policenotify.text.budget import grapheme_ends, graphemes
-from policenotify.text.spans import TextSpan, spans_of
+from policenotify.text.links import Link, find_links
 
 _PATH: Final = 15  # the longest path that is shown whole, in characters (`toShortUrl`)
 _CUT: Final = 13  # the characters of a longer one that are shown (`toShortUrl`)
@@ -43,12 +43,12 @@ _MAY_SHORTEN: Final = re.compile(rf"://|[/?#]\S{{{_PATH}}}")
 _TORN: Final = re.compile(r"%[0-9A-Fa-f]?\Z")  # RFC 3986, section 2.1: `%` and two digits are one character
 
 
-SpanT = TypeVar("SpanT", Span, TextSpan)
+SpanT = TypeVar("SpanT", Span, Link)
 
 
 def shown(text: str) -> str:
     """Return the text with its addresses as readers see them."""
-    return display(text, spans_of(text))[0] if _MAY_SHORTEN.search(text) else text
+    return display(text, find_links(text))[0] if _MAY_SHORTEN.search(text) else text
 
 
 def display(text: str, spans: Sequence[SpanT]) -> tuple[str, list[tuple[SpanT, int, int]]]:

@@ -29,7 +29,7 @@ from policenotify.errors import (
     UnsupportedVersion,
 )
 from policenotify.formats.drawing import DEFAULT, FORMATS
-from policenotify.formats.feed import Site, picture_path
+from policenotify.formats.feed import FILES, Site, picture_path
 from policenotify.formats.item import Item
 from policenotify.formats.roads import TRAFFIC_FORMATS
 from policenotify.model.languages import best_match
@@ -226,9 +226,12 @@ class PublicFeed:
         self._notify_hubs()
 
     def whoami(self) -> Account:
-        """Prove that the folder can be written. See `Channel.whoami`."""
+        """Prove that the folder can be written, and draw an empty feed in an empty one. See `Channel.whoami`."""
         self._folder.check_owner()
         self._files.check()
+        if self._files.read(FILES["index"]) is None:
+            with self._exclusive():
+                self._folder.draw(everything=True)
         notes = []
         if urlsplit(self._site.url).scheme == "http":
             notes.append(Text("Its address is not encrypted: readers may get forged alerts. Serve it by https."))

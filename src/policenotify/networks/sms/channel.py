@@ -38,8 +38,8 @@ from policenotify.networks.options import CallSeconds, ChannelOptions
 from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
-from policenotify.text import Budget, sms, to_gsm
-from policenotify.text.sms import accented, find_losses
+from policenotify.text import Budget, find_losses, sms, to_gsm
+from policenotify.text.sms import accented
 from policenotify.translation import Text, text_of
 from policenotify.transport import is_secure_url
 
@@ -91,7 +91,7 @@ def _budget(segments: int, accents: Accents) -> Budget:
         return min(units, limit) if counted.segments <= segments else max(units, limit + 1)
 
     def spell(text: str) -> str:
-        return accented(text, segments) if accents == "keep" else to_gsm(text).text
+        return accented(text, segments) if accents == "keep" else to_gsm(text)
 
     losses = find_losses if accents == "fold" else None
     return Budget(limit, measure, transliterate=spell, find_losses=losses, describe=_describe, price=_price)
@@ -103,7 +103,7 @@ def _price(text: str) -> int:
 
 def _describe(text: str) -> Text:
     """Return the price of a text, and what it would be without accents: `UCS-2, 2 segments (1 without accents)`."""
-    counted, folded = sms(text), _price(to_gsm(text).text)
+    counted, folded = sms(text), _price(to_gsm(text))
     price = Text.counted(
         "{encoding}, {count} segment", "{encoding}, {count} segments", count=counted.segments, encoding=counted.encoding
     )

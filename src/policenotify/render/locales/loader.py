@@ -27,7 +27,7 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.locale import Locale
 from policenotify.render.locales.category import CategoryProfile
 from policenotify.text.characters import one_line
-from policenotify.text.spans import hashtag
+from policenotify.text.links import hashtag
 from policenotify.translation import AnyText, Text
 from policenotify.validation import IS_MISSING, at_place, did_you_mean, path, validation_errors
 

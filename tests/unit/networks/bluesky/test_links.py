@@ -14,7 +14,7 @@ from policenotify.channel import Post, Span
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.bluesky.post import BUDGET, record, shown, valid_uri
 from policenotify.text import graphemes, utf8_bytes
-from policenotify.text.spans import spans_of
+from policenotify.text.links import find_links
 
 LONG = "https://www.police.example/actualites/2026/accident-avenue-de-toulouse?source=bluesky#carte"
 SHORT = "www.police.example/actualites/2…"
@@ -28,7 +28,7 @@ def marked(text: str, *spans: Span) -> Post:
         category="traffic",
         language="fr",
         text=text,
-        spans=spans or tuple(Span(**found._asdict()) for found in spans_of(text)),
+        spans=spans or tuple(Span(**found._asdict()) for found in find_links(text)),
         created_at=datetime(2026, 3, 2, tzinfo=UTC),
     )
 
@@ -122,7 +122,7 @@ def test_all_that_follows_moves_with_it() -> None:
     text = f"🚨 Plan\u0301 ({LONG}) #évite @prefet.example {LONG}"
     at = text.index("@")
     mention = Span(kind="mention", start=at, end=at + 15, value="prefet.example")
-    spans = (mention, *(Span(**found._asdict()) for found in spans_of(text)))
+    spans = (mention, *(Span(**found._asdict()) for found in find_links(text)))
     made = encoded(marked(text, *spans), **{"prefet.example": "did:plc:prefet"})
     assert made["text"] == f"🚨 Plan\u0301 ({SHORT}) #évite @prefet.example {SHORT}"
     assert covered(made) == [
@@ -146,7 +146,7 @@ def test_words_that_are_linked_stay_as_they_are() -> None:
 def test_an_address_that_another_span_overlaps_stays_whole(other: tuple[int, int]) -> None:
     text = f"{LONG} et {LONG}"
     spans = [Span(kind="tag", start=other[0], end=other[1], value="tag")]
-    spans += [Span(**found._asdict()) for found in spans_of(text)]
+    spans += [Span(**found._asdict()) for found in find_links(text)]
     made = encoded(marked(text, *spans))
     assert made["text"] == f"{LONG} et {SHORT}"
     assert (SHORT, LONG) in covered(made)
@@ -196,7 +196,7 @@ def test_the_budget_counts_what_is_sent_and_the_bytes_of_what_is_written(text: s
 
 @given(TEXTS)
 def test_links_lead_to_what_they_show(text: str) -> None:
-    made, spans = encoded(marked(text)), spans_of(text)
+    made, spans = encoded(marked(text)), find_links(text)
     facets = covered(made)
     linked = [found for found in spans if found.kind == "tag" or valid_uri(found.value)]
     assert len(facets) == len(linked)

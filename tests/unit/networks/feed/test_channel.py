@@ -471,6 +471,13 @@ def test_a_wrong_option_is_named(desk: Desk, store: InMemoryStateStore, option: 
         Desk(desk.folder, desk.clock, store, **{option: value})
 
 
+def test_a_check_draws_a_feed_without_messages_so_that_no_address_is_missing(desk: Desk) -> None:
+    assert not (desk.folder / "index.html").exists()
+    desk.channel.whoami()
+    assert {"index.html", "feed.atom", "alerts.geojson"} <= {path.name for path in desk.folder.iterdir()}
+    assert b"<entry" not in (desk.folder / "feed.atom").read_bytes()
+
+
 def test_a_folder_that_any_user_may_write_is_noted(desk: Desk) -> None:
     assert not desk.channel.whoami().note
     desk.folder.chmod(0o777)

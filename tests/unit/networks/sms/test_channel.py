@@ -129,7 +129,7 @@ def test_no_text_changes_a_parameter(server: FakeGateways, name: str, text: str)
     assert send(usual, PEOPLE[0]) == send(hostile, PEOPLE[0], text=text)
     first, second = server.messages
     assert (second.to, second.sender, second.gateway) == (first.to, first.sender, first.gateway)
-    assert "".join(second.text.split()) == "".join(to_gsm(text).text.split())
+    assert "".join(second.text.split()) == "".join(to_gsm(text).split())
     [before, after] = server.requests
     assert list(before.query) == list(after.query)
     assert (before.method, before.path) == (after.method, after.path)
@@ -139,7 +139,7 @@ def test_letters_that_gsm_has_not_are_written_otherwise(server: FakeGateways) ->
     send(channel(server, accents="fold"), PEOPLE[0], text="L’accès à « la forêt » est fermé – ça dure… 🚨")
     got = server.messages[0]
     assert got.encoding == "GSM-7"
-    assert got.text == to_gsm("L’accès à « la forêt » est fermé – ça dure… 🚨").text.strip()
+    assert got.text == to_gsm("L’accès à « la forêt » est fermé – ça dure… 🚨").strip()
     assert "fermé" in got.text
     assert "L'accès" in got.text
 
@@ -668,7 +668,7 @@ def test_a_text_that_fits_has_no_segment_too_many(text: str, segments: int, acce
     assert budget.fits(text) is (sms(written).segments <= segments)
     assert budget.measure(written) == budget.measure(text)
     if accents == "fold":
-        assert written == to_gsm(text).text
+        assert written == to_gsm(text)
 
 
 @given(text=st.text(st.sampled_from("ab êœж🚨\n"), max_size=300), segments=st.integers(1, 3))
@@ -732,8 +732,8 @@ def test_the_price_of_accents_is_described(server: FakeGateways) -> None:
     assert budget.price is not None
     text = "Feu de forêt : quittez les lieux à pied vers le nord, sans prendre votre voiture."
     assert budget.describe(text) == "UCS-2, 2 segments (1 without accents)"
-    assert budget.describe(to_gsm(text).text) == "GSM-7, 1 segment"
-    assert (budget.price(text), budget.price(to_gsm(text).text)) == (2, 1)
+    assert budget.describe(to_gsm(text)) == "GSM-7, 1 segment"
+    assert (budget.price(text), budget.price(to_gsm(text))) == (2, 1)
 
 
 def test_a_text_of_which_nothing_can_be_written_is_refused(server: FakeGateways) -> None:

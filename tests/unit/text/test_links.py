@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text.spans import MAX_TAG, TextSpan, find_mentions, hashtag, host_of, is_address, spans_of
+from policenotify.text.links import MAX_TAG, Link, find_links, find_mentions, hashtag, host_of
 
 ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.example"})
 
@@ -35,7 +35,7 @@ ALLOWED = frozenset({"PompiersHerault", "@prefet34.bsky.social", "police@social.
     ],
 )
 def test_an_intended_address_is_linked(text: str, shown: list[str]) -> None:
-    spans = spans_of(text)
+    spans = find_links(text)
     assert [text[one.start : one.end] for one in spans] == shown
     assert [one.value for one in spans] == [one if "://" in one else f"https://{one}" for one in shown]
 
@@ -48,12 +48,12 @@ def test_only_allowed_accounts_are_mentioned() -> None:
         "prefet34.bsky.social",
         "police@social.example",
     ]
-    assert [(one.kind, one.value) for one in spans_of(text, ALLOWED)] == [
+    assert [(one.kind, one.value) for one in find_links(text, ALLOWED)] == [
         ("mention", "pompiersherault"),
         ("mention", "prefet34.bsky.social"),
         ("mention", "police@social.example"),
     ]
-    assert spans_of(text) == ()
+    assert find_links(text) == ()
 
 
 LINKS = (
@@ -76,13 +76,13 @@ AFTER = st.sampled_from(("", ".", ",", " !", "\u00a0!", ")", "…", " : voir", "
 @given(st.lists(st.tuples(BEFORE, st.sampled_from((*LINKS, *TAGS, *WORDS)), AFTER), max_size=8))
 def test_links_and_tags_are_found_between_any_words(pieces: list[tuple[str, str, str]]) -> None:
     text = " ".join(map("".join, pieces))
-    found = [text[one.start : one.end] for one in spans_of(text)]
+    found = [text[one.start : one.end] for one in find_links(text)]
     assert found == [said for _, said, _ in pieces if said not in WORDS]
 
 
 @given(nasty_text(max_parts=20))
 def test_no_punctuation_ends_a_link_and_every_link_has_a_scheme(text: str) -> None:
-    for one in spans_of(text, ALLOWED):
+    for one in find_links(text, ALLOWED):
         shown = text[one.start : one.end]
         if one.kind == "url":
             assert shown[-1] not in ".,;:!?…’'"
@@ -93,11 +93,8 @@ def test_no_punctuation_ends_a_link_and_every_link_has_a_scheme(text: str) -> No
 
 
 def test_an_address_is_one_by_its_form() -> None:
-    assert is_address("17Cyber.gouv.fr")
-    assert is_address("Service.Fr")
-    assert not is_address("police.NC")
-    assert not is_address("a.bsky.social")
-    assert not is_address("fermé.La/x")
+    assert find_links("17Cyber.gouv.fr Service.Fr")[1:] == (Link("url", 16, 26, "https://Service.Fr"),)
+    assert find_links("police.NC a.bsky.social fermé.La/x") == ()
 
 
 # --- hashtags that are made
@@ -119,7 +116,7 @@ def test_a_hashtag_that_is_made_is_linked_whole_everywhere(name: str) -> None:
     for before, after in (("🚨 [", "] Feu"), ("🚨 [", " – TERMINÉ] Feu"), ("Feu à ", ""), ("", ""), ("Feu ", ", rue")):
         text = f"{before}#{tag}{after}"
         span = (len(before), len(before) + 1 + len(tag), tag)
-        assert [(one.start, one.end, one.value) for one in spans_of(text) if one.kind == "tag"] == [span]
+        assert [(one.start, one.end, one.value) for one in find_links(text) if one.kind == "tag"] == [span]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +135,7 @@ def test_a_hashtag_that_is_made_is_linked_whole_everywhere(name: str) -> None:
 )
 def test_a_hashtag_has_a_letter_and_only_what_all_link(name: str, tag: str) -> None:
     assert hashtag(name) == tag
-    assert not tag or TextSpan("tag", 0, len(tag) + 1, tag) in spans_of(f"#{tag}")
+    assert not tag or Link("tag", 0, len(tag) + 1, tag) in find_links(f"#{tag}")
 
 
 @pytest.mark.parametrize(

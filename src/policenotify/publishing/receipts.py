@@ -1,0 +1,121 @@
+"""Publications with notes on who delivers what waits of them, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from policenotify.channel import ChannelConfig
+from policenotify.model.documents import PublicationResult
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
+from policenotify.publishing.status import problem_of
+from policenotify.translation import AnyText, Text
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from policenotify.delivery.worker import Worker
+    from policenotify.journal.journal import Journal
+
+_UNTRANSLATED = Text("Readers get fixed phrases: the message has no translation.")
+
+
+class Receipts:
+    """Reads publications from the journal, with their notes.
+
+    Args:
+        journal: The journal.
+        channels: The channels of the installation, by name.
+        zone: The zone of the times.
+        worker: The worker of this process. If it runs, the journal may not know it yet.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        channels: Mapping[str, ChannelConfig],
+        zone: tzinfo,
+        worker: Worker | None,
+    ) -> None:
+        self._journal = journal
+        self._channels = channels
+        self._zone = zone
+        self._worker = worker
+
+    def report(self, name: str, *, repeated: bool = False) -> Publication:
+        """Return a publication from the journal, with notes on who will deliver what waits."""
+        with self._journal.snapshot():
+            publication = self._journal.publications.get(name)
+            if publication is None:
+                raise KeyError(name)
+            [noted] = self._noted((publication,))
+        return noted.model_copy(update={"repeated": repeated})
+
+    def results(self, publications: Sequence[Publication]) -> tuple[PublicationResult, ...]:
+        """Return the documents of publications."""
+        return tuple(map(PublicationResult.of, self._noted(publications)))
+
+    def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
+        """Yield the publications with notes on who will deliver what waits."""
+        waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
+        notes = self._waiting_notes(waiting) if waiting else {}
+        for publication in publications:
+            receipts = []
+            for receipt in publication.receipts:
+                retry_at = receipt.retry_at and receipt.retry_at.astimezone(self._zone)
+                words = publication.message.wording(receipt.language)
+                note = _UNTRANSLATED if words and words.untranslated else ""
+                note = Text.join(" ", (note, self._note(receipt, notes)))
+                update = {"note": note, "retry_at": retry_at}
+                receipts.append(receipt.model_copy(update=update))
+            yield publication.model_copy(update={"receipts": tuple(receipts)})
+
+    def _note(self, receipt: Receipt, waiting: Mapping[str, AnyText]) -> AnyText:
+        if receipt.outcome is Outcome.SENDING:
+            return Text("It is being sent now.")
+        if receipt.paused:
+            return ""  # the reason states who
+        channel = self._channels.get(receipt.channel)
+        if receipt.unrendered and (channel is None or channel.problem):
+            return ""  # the reason and the remedy are enough
+        if not receipt.outcome.is_final:
+            return waiting[receipt.channel]
+        verified = channel is None or channel.capabilities.acceptance == "verified"
+        return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
+
+    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, Text]:
+        """Return for each channel who sends what waits there, and when."""
+        configs, journal = self._channels, self._journal
+        seen = journal.workers.last_heartbeat()
+        time = local_time(seen, self._zone, seconds=True) if seen else ""
+        ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
+        sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
+        if (self._worker is not None and self._worker.running) or journal.workers.running():
+            sender = Text(
+                "A worker sends it; {text}.",
+                text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
+            )
+        rates = {name: configs[name].rate if name in configs else None for name in channels}
+        limited = {
+            name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self._zone, seconds=True))
+            for name, at in journal.channels.opens_at(rates).items()
+        }
+        problems = {
+            name: Text("It waits: {problem_of}", problem_of=problem_of(channel, journal.deliveries.had_recipients))
+            for name in rates
+            if (channel := configs.get(name)) is not None and channel.problem
+        }
+        blocked = {
+            name: Text(
+                "It waits until the channel may go on: policenotify doctor, or policenotify resume {name}", name=name
+            )
+            for name in journal.channels.blocked()
+        }
+        if journal.stopped() is not None:
+            sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
+            limited, blocked = {}, {}
+        return {
+            name: problems.get(name) or blocked.get(name) or Text.join(" ", (sender, limited.get(name, "")))
+            for name in rates
+        }

@@ -1,1 +1,0 @@
-"""Generated tables of characters and domains."""
