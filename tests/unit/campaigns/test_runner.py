@@ -281,7 +281,7 @@ def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_i
     assert len(run(publisher, mine, actor="cron", wait=NOW).published) == 1
 
 
-def test_no_list_is_read_to_store_a_message(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_list_is_read_to_store_a_message(desk: Desk) -> None:
     read = []
 
     class Residents:
@@ -295,9 +295,7 @@ def test_no_list_is_read_to_store_a_message(desk: Desk, monkeypatch: pytest.Monk
                 read.append(number)
                 yield Subscriber(position=number, address=f"resident{number}@commune.example")
 
-    publisher = desk.publisher()
-    mail = publisher.channel_configs["bluesky"].model_copy(update={"audiences": (Residents(),)})
-    monkeypatch.setitem(publisher.channel_configs, "bluesky", mail)
+    publisher = desk.publisher([desk.on_bluesky().model_copy(update={"audiences": (Residents(),)})])
     mine = [campaign(messages=[tip("a"), tip("b")])]
     assert len(run(publisher, mine, actor="prévention", wait=NOW).published) == 1
     assert read == []
