@@ -313,5 +313,5 @@ def test_the_end_of_the_school_calendar_is_reported(desk: Desk, day: str, *, cal
         result = run(publisher, [needs, campaign(name="autre")], actor="prévention", wait=NOW)
         assert [str(line).partition(":")[0] for line in result.calendar] == ["ete"] * calendar
         assert result.silent is silent
-    lines = [line for line in publisher.doctor(actor="chef").lines if line.check == "campaigns"]
+    lines = [line for line in publisher.operations.doctor(actor="chef").lines if line.check == "campaigns"]
     assert [(line.state, "2028-08-31" in str(line.detail)) for line in lines] == [("WRONG" if silent else "note", True)] * calendar
