@@ -25,7 +25,8 @@ from policenotify.model.channel_settings import Name
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.settings.fields import AreaCode, Zone
+from policenotify.publishing.routing import AreaCode
+from policenotify.settings.fields import Zone
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 

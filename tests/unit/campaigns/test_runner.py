@@ -314,4 +314,6 @@ def test_the_end_of_the_school_calendar_is_reported(desk: Desk, day: str, *, cal
         assert [str(line).partition(":")[0] for line in result.calendar] == ["ete"] * calendar
         assert result.silent is silent
     lines = [line for line in publisher.operations.doctor(actor="chef").lines if line.check == "campaigns"]
-    assert [(line.state, "2028-08-31" in str(line.detail)) for line in lines] == [("WRONG" if silent else "note", True)] * calendar
+    assert [(line.state, "2028-08-31" in str(line.detail)) for line in lines] == [
+        ("WRONG" if silent else "note", True)
+    ] * calendar
