@@ -40,9 +40,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     pytest.importorskip("apprise")
     pytest.importorskip("atproto")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POLICENOTIFY_WAIT", f"{PATIENCE}")  # however slow the machine is
     with open_desk(tmp_path) as opened:
-        opened.write_settings()
+        place = opened.write_settings()
+        place.write_text(f"wait = {PATIENCE}\n{place.read_text('utf-8')}", "utf-8")  # however slow the machine is
         yield opened
 
 
