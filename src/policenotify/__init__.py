@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         Stopped,
     )
     from policenotify.model.diagnosis import Diagnosis, DiagnosisLine
-    from policenotify.model.documents import PublicationResult
     from policenotify.model.draft import Draft
     from policenotify.model.history import Outcome
     from policenotify.model.lifecycle import Lifecycle, Stage
@@ -69,7 +68,6 @@ _HOMES = {
     "publishing.drafts": ("Drafts",),
     "model.decision": ("DoubtfulPerson", "HeldDelivery", "HeldPeople", "Resolved", "Resumed", "Steered", "Stopped"),
     "model.diagnosis": ("Diagnosis", "DiagnosisLine"),
-    "model.documents": ("PublicationResult",),
     "model.draft": ("Draft",),
     "checks": ("Rule",),
     "errors": (
@@ -141,7 +139,6 @@ __all__ = [
     "Progress",
     "Publication",
     "PublicationFailed",
-    "PublicationResult",
     "Publisher",
     "PublishingStopped",
     "Receipt",

@@ -258,9 +258,9 @@ class NotHeld(PolicenotifyError):
             super().__init__(
                 Text.counted(
                     "{count} of the people named is not in doubt in delivery {delivery}, or a key is too "
-                    "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",
+                    "short. Nothing was changed. Who is in doubt: policenotify resolve {delivery}",
                     "{count} of the people named are not in doubt in delivery {delivery}, or a key is too "
-                    "short. Nothing was changed. Who is in doubt: policenotify held {delivery}",
+                    "short. Nothing was changed. Who is in doubt: policenotify resolve {delivery}",
                     count=people,
                     delivery=delivery,
                 )
@@ -271,7 +271,7 @@ class NotHeld(PolicenotifyError):
             if outcome
             else Text("There is no delivery {delivery}", delivery=delivery)
         )
-        super().__init__(Text("{why}. Nothing was changed. Which are held: policenotify held", why=why))
+        super().__init__(Text("{why}. Nothing was changed. Which are held: policenotify resolve", why=why))
 
 
 class NotAllowed(PolicenotifyError):

@@ -120,10 +120,6 @@ APPROVAL_SOURCE = Text("The installation's own rules of approval, or a finding o
 """The basis of that finding."""
 
 
-IMAGES_SOURCE = Text("RGPD, art. 17.")
-"""The basis of the finding that images stay."""
-
-
 def images_left(channels: Iterable[str]) -> Finding:
     """Return the finding that images of an incident that ends stay on some channels."""
     return Finding(
@@ -135,7 +131,7 @@ def images_left(channels: Iterable[str]) -> Finding:
             channels=", ".join(channels),
         ),
         remedy=Text("Delete those posts there by hand. Ask the recipients of mails to delete the pictures."),
-        source=IMAGES_SOURCE,
+        source=Text("RGPD, art. 17."),
     )
 
 

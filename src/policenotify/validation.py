@@ -17,13 +17,11 @@ from policenotify.translation import AnyText, Text, text_of
 IS_MISSING: Final = Text("is missing.")
 """What is wrong with a place where nothing is."""
 
+# The texts of pydantic by type of the error, with the names of its context.
 _TEXTS = {
     "missing": IS_MISSING,
     "too_short": Text("must not be empty."),
     "string_too_short": Text("must not be empty."),
-}
-# The texts of pydantic by type of the error, with the names of its context.
-_OF_PYDANTIC = {
     "string_type": Text("Input should be a valid string"),
     "bool_type": Text("Input should be a valid boolean"),
     "bool_parsing": Text("Input should be a valid boolean, unable to interpret input"),
@@ -262,12 +260,10 @@ def _text(detail: ErrorDetails, model: type[BaseModel], also: Iterable[str], sec
         return redact(
             Text("is not known. {did_you_mean}", did_you_mean=did_you_mean(str(name), known)), secrets, trusted=True
         )
-    if own := _TEXTS.get(detail["type"]):
-        return own
     context = detail.get("ctx", {})
     if detail["type"] == "value_error":
         return redact(text_of(context["error"]), secrets, trusted=isinstance(context["error"], SettingsError))
-    worded = _OF_PYDANTIC.get(detail["type"])
+    worded = _TEXTS.get(detail["type"])
     return redact(Text(worded.template, **context) if worded else detail["msg"], secrets)
 
 

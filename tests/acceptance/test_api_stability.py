@@ -154,6 +154,7 @@ def _within(kind: type) -> Iterator[str]:
         ):
             continue
         found = inspect.getattr_static(kind, name, None)
+        found = getattr(found, "wrapped", found)  # pydantic's `computed_field` of a dataclass
         owner = next((one for one in kind.__mro__ if name in vars(one)), kind)
         if not owner.__module__.startswith("policenotify"):
             continue

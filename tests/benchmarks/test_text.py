@@ -66,7 +66,7 @@ def test_a_hundred_thousand_characters_are_measured_at_once() -> None:
 
 
 @pytest.mark.parametrize("measure", [graphemes, mastodon_length, to_gsm])
-@pytest.mark.parametrize("piece", ["🇫🇷", "👨\u200d", "e\u0301", "\u0915\u094d"])
+@pytest.mark.parametrize("piece", ["👨\u200d", "e\u0301", "\u0915\u094d"])
 def test_a_chain_of_signs_that_join_is_counted_at_once(measure: Callable[[str], object], piece: str) -> None:
     text = piece * (100_000 // len(piece))
     begun = time.perf_counter()

@@ -99,7 +99,7 @@ with open_publisher() as publisher:
     print(json.dumps({
         "receipts": {each.channel: [each.outcome, each.reason, each.remedy] for each in published},
         "channels": {each.name: [each.state, each.reason] for each in publisher.operations.channels()},
-        "alarms": publisher.operations.status().alarms,
+        "alarms": [alarm.kind for alarm in publisher.operations.status().alarms],
     }, default=str))
 """
 

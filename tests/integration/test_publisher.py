@@ -252,9 +252,7 @@ def test_a_process_killed_in_the_middle_of_sending_loses_nothing_and_doubles_not
     process = _process(desk, 'publisher.publish(accident(), key="open", actor="desk")')
     publisher = desk.publisher()
     # A person who is being asked at the kill is in doubt: the mails have their own tests.
-    until(
-        lambda: desk.bluesky.posts and publisher.operations.status().deliveries["presse"].outcomes.get(Outcome.POSTED)
-    )
+    until(lambda: desk.bluesky.posts and publisher.operations.channels()[1].outcomes.get(Outcome.POSTED))
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     publisher.drain(LONG)

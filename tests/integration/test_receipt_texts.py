@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from policenotify.errors import IncidentNotFound, InvalidTransition
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.receipt import PublicationFailed, local_time
@@ -96,7 +95,7 @@ def test_a_delivery_under_way_names_no_command_and_no_time_to_wait_for(desk: Des
     assert receipt.outcome is Outcome.SENDING
     assert (str(receipt.note), receipt.retry_at, str(receipt.remedy)) == ("It is being sent now.", None, "")
     assert "drain" not in str(receipt)
-    assert PublicationResult.of(publication).published == "unknown"
+    assert publication.published == "unknown"
 
 
 def test_an_undelivered_message_has_no_time_of_delivery(desk: Desk) -> None:

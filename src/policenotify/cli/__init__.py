@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.util import find_spec
-from types import FrameType
 from typing import NoReturn
 
 _REQUIRED = ("click", "rich")
 _MISSING = "policenotify's command line needs an extra: pip install 'policenotify[cli]'\n"
-_OBJECTS = 1_000_000  # made between two collections: imports make many, and nearly all of them stay
-_USUAL = gc.get_threshold()
-_interrupts: list[int] = []
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code."""
-    _interrupts.clear()  # of an earlier command in this process
-    with suppress(ValueError):  # only the main thread may set a handler
-        _set_handlers()
-    _open_closed_streams()
-    _use_utf8()
-    gc.set_threshold(_OBJECTS)
-    atexit.register(gc.freeze)  # an exiting process needs no last collection
-    # Pydantic would read the metadata of all installed packages for plugins, which only watch validations.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    """Run a command and exit with an [`Exit`][policenotify.cli.exit_codes.Exit] code.
+
+    Args:
+        args: What follows the program's name. By default what was typed. The process is then the program's own, and
+            its streams and its SIGTERM are prepared. Else nothing of the process is changed.
+    """
+    if args is None:
+        _open_closed_streams()
+        _use_utf8()
+        if os.getpid() == 1:  # in a container: the kernel hands process 1 no signal that it has no handler for
+            signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
     if any(find_spec(name) is None for name in _REQUIRED):
         sys.stderr.write(_MISSING)
         sys.exit(2)
-    from policenotify.cli.app import run
+    from policenotify.cli.app import run  # needs the extra
 
     sys.exit(run([_decoded(arg) for arg in (sys.argv[1:] if args is None else args)]))
-
-
-def _set_handlers() -> None:
-    if os.getpid() == 1:  # in a container: the kernel hands process 1 no signal that it has no handler for
-        from policenotify.delivery.service import end_at_once
-
-        signal.signal(signal.SIGTERM, end_at_once)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as in the background
-        signal.signal(signal.SIGINT, _interrupt)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    _interrupts.append(number)
-    signal.default_int_handler(number, frame)
-
-
-def end_if_interrupted() -> None:
-    """Raise a Ctrl-C again that was lost: imports ignore it in callbacks of Python and in pydantic's own code.
-
-    Raises:
-        KeyboardInterrupt: There was one.
-    """
-    if _interrupts:
-        raise KeyboardInterrupt
-
-
-def collect_garbage_as_usual() -> None:
-    """Let a command that runs for long collect garbage as other programs do."""
-    gc.set_threshold(*_USUAL)
 
 
 def _open_closed_streams() -> None:

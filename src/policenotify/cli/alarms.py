@@ -10,11 +10,10 @@ from policenotify.cli.exit_codes import Exit, worst
 from policenotify.cli.output import Part
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
-from policenotify.model.status import Alarm, IncidentResult, InstallationStatus
-from policenotify.publishing.status import clock_was_set, removed_channel, waiting_drafts
+from policenotify.model.status import Alarm, AlarmLine, IncidentLine, InstallationStatus
+from policenotify.publishing.alarms import duration, waiting_drafts
 from policenotify.translation import Text
 
-_UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 _EXITS = {
     Alarm.JOURNAL: Exit.NO_JOURNAL,
     Alarm.SETTINGS: Exit.REJECTED,
@@ -24,47 +23,36 @@ _EXITS = {
 }
 
 
-def exit_of(alarms: Iterable[Alarm]) -> Exit:
-    """Return the exit code of a command that reports the alarms."""
-    return worst(*(_EXITS[alarm] for alarm in alarms))
+def exit_of(kinds: Iterable[Alarm]) -> Exit:
+    """Return the exit code of a command that reports alarms of these kinds."""
+    return worst(*(_EXITS[kind] for kind in kinds))
+
+
+def alarm_lines(alarms: Iterable[AlarmLine]) -> Iterator[Part]:
+    """Yield each alarm with what to do."""
+    for alarm in alarms:
+        yield output.Block(Text("{about}: {text}", about=alarm.about, text=alarm.text), "bold", mark="✘ ")
+        if alarm.remedy:
+            yield output.paragraph(alarm.remedy, "→ ")
 
 
 def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
-    """Yield the alarms, the most severe first, then the open incidents."""
-    if status.stopped:
-        yield output.prose(Text("STOPPED. {stopped}", stopped=status.stopped), "bold")
-    if status.no_worker:
-        seen = status.last_heartbeat
-        when = Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet")
-        if status.worker_lost_at is not None:
-            when = Text(
-                "since {worker_lost_at}, when the last one was killed",
-                worker_lost_at=local_time(status.worker_lost_at, zone),
-            )
-        names = ", ".join(sorted(status.waiting))
-        yield output.prose(
-            Text(
-                "NO WORKER: deliveries wait ({names}), and no worker has run {when}. Run: policenotify "
-                "drain, or see that policenotify worker runs",
-                names=names,
-                when=when,
-            ),
-            style="bold",
-        )
+    """Yield the alarms, what else is to be known, then the open incidents."""
+    yield from alarm_lines(status.alarms)
     for running in status.workers:
-        yield output.line(
-            Text(
-                "A worker runs on {host}, seen {seen_at}.",
-                host=running.host,
-                seen_at=local_time(running.seen_at, zone, seconds=True),
-            )
-        )
-    for step in status.clock_steps:
-        yield output.prose(Text("CLOCK: {step}", step=clock_was_set(step, zone)), "bold")
+        seen = local_time(running.seen_at, zone, seconds=True)
+        yield output.line(Text("A worker runs on {host}, seen {seen_at}.", host=running.host, seen_at=seen))
     for name, problem in status.waiting_subscribers.items():
         yield output.line(Text("Events wait for the subscriber {name}: {problem}", name=name, problem=problem))
-    yield from _channel_lines(status)
-    yield from _reading_lines(status, zone)
+    for reading in status.second_readings:
+        if reading.due_at > status.at:
+            due = local_time(reading.due_at, zone)
+            yield output.prose(
+                Text("A second reading is owed by {due}: {headline}", due=due, headline=reading.headline)
+            )
+            yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
+    if status.submitted_drafts:
+        yield output.line(waiting_drafts(status))
     left = status.open_incidents - len(status.incidents)
     count = Text.counted(
         "{count:,} incident is open, {overdue:,} of them overdue.",
@@ -80,51 +68,7 @@ def status_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
         yield output.line(Text("  … and {left:,} more: policenotify incidents", left=left))
 
 
-def _channel_lines(status: InstallationStatus) -> Iterator[Part]:
-    for name, blocked in status.blocked.items():
-        cause = Text.join(" ", (blocked.reason, f"[{blocked.code}]" if blocked.code else "", blocked.remedy))
-        yield output.prose(Text("BLOCKED: {name}. {cause}", name=name, cause=cause), "bold")
-        yield output.paragraph(Text("Then: policenotify doctor, or policenotify resume {name}", name=name), "→ ")
-    for name, problem in status.channel_problems.items():
-        yield output.prose(Text("CANNOT BE USED: {name}. {reason}", name=name, reason=problem.reason), "bold")
-        yield output.paragraph(problem.remedy, "→ ")
-    for name, elsewhere in status.other_worker_problems.items():
-        for problem in elsewhere:
-            text = Text(
-                "CANNOT BE USED by the process that delivers on {host}: {name}. {reason}",
-                host=problem.host,
-                name=name,
-                reason=problem.reason,
-            )
-            yield output.prose(text, "bold")
-            yield output.paragraph(problem.remedy, "→ ")
-    for name, incidents in status.removed_channels.items():
-        yield output.prose(Text("REMOVED: {removed}", removed=removed_channel(name, incidents)), "bold")
-
-
-def _reading_lines(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
-    for reading in status.second_readings:
-        overdue = Text("OVERDUE · ") if reading.due_at <= status.at else ""
-        due = local_time(reading.due_at, zone)
-        yield output.prose(
-            Text(
-                "{overdue}SECOND READING owed by {due}: {headline}", overdue=overdue, due=due, headline=reading.headline
-            ),
-            "bold",
-        )
-        yield output.paragraph(
-            Text(
-                "Published urgently by {published_by}: {reason}",
-                published_by=reading.published_by,
-                reason=reading.reason,
-            )
-        )
-        yield output.paragraph(f"policenotify drafts {reading.publication}", "→ ")
-    if status.submitted_drafts:
-        yield output.line(waiting_drafts(status))
-
-
-def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Part]:
+def incident_lines(incident: IncidentLine, zone: tzinfo) -> Iterator[Part]:
     """Yield an incident with its place, its deadline and what to do."""
     marks = [Text("OVERDUE")] if incident.overdue else []
     marks += [Text("exercise")] if incident.exercise else []
@@ -149,12 +93,3 @@ def incident_lines(incident: IncidentResult, zone: tzinfo) -> Iterator[Part]:
     yield output.paragraph(Text.join(" ", texts))
     if incident.overdue:
         yield output.paragraph(f'policenotify end {incident.id} "…", or policenotify update {incident.id} "…"', "→ ")
-
-
-def duration(span: timedelta) -> Text:
-    """Return a length of time in its two largest units: `1 h 20 min`."""
-    parts: list[Text] = []
-    for name, unit in _UNITS:
-        count, span = divmod(span, unit)
-        parts += [Text("{count} {unit}", count=count, unit=Text.word(name))] if count else []
-    return Text.join(" ", parts[:2]) if parts else Text("less than a minute")

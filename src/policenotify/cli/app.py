@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
@@ -17,53 +18,62 @@ from policenotify.cli.language import Context, in_desk_language, metavars
 from policenotify.cli.usage import UsageError
 from policenotify.translation import Text
 
-COMMANDS = {
-    "init": ("init:init", "Create a new installation."),
-    "migrate": ("init:migrate", "Create or upgrade the journal's tables."),
-    "doctor": ("doctor:doctor", "Check the installation; nothing is posted."),
-    "preview": ("preview:preview", "Show each post as its readers would read it."),
-    "publish": ("publish:publish", "Publish an opening or standalone message."),
-    "update": ("publish:update", "Publish an update of an incident."),
-    "end": ("publish:end", "Publish the end of an incident."),
-    "correct": ("publish:correct", "Correct an earlier publication."),
-    "cancel": ("publish:cancel", "Cancel an incident or a standalone publication."),
-    "draft": ("draft:draft", "Store a message that others read first."),
-    "submit": ("draft:submit", "Submit a draft to its readers."),
-    "approve": ("draft:approve", "Approve a draft of another person."),
-    "return": ("draft:return_", "Return a draft to its author."),
-    "reject": ("draft:reject", "Reject a draft, or object to a publication."),
-    "drafts": ("draft:drafts", "Show drafts and owed second readings."),
-    "import-cap": ("import_cap:import_cap", "Store an alert of another service as a draft."),
-    "withdraw": ("draft:withdraw", "Take back a draft, or delete posts."),
-    "campaign": ("campaign:campaign", "Publish a dated series of messages on time."),
-    "status": ("status:status", "Show alarms, open incidents and outcomes."),
-    "channels": ("status:channels", "Show the state of each channel."),
-    "incidents": ("status:incidents", "Show the open incidents and their deadlines."),
-    "metrics": ("metrics:metrics", "Print metrics for Prometheus."),
-    "progress": ("progress:progress", "Show how far a sending to many people is."),
-    "drain": ("delivery:drain", "Deliver due messages once and exit."),
-    "worker": ("delivery:worker", "Deliver due messages until stopped."),
-    "stop": ("delivery:stop", "Stop all publishing and delivery at once."),
-    "resume": ("delivery:resume", "Resume after a stop, a blocked channel or a pause."),
-    "pause": ("sendings:pause", "Pause a sending to many people."),
-    "abort": ("sendings:abort", "Abort a sending to many people for good."),
-    "held": ("sendings:held", "Show what a person must settle, and who is in doubt."),
-    "resolve": ("delivery:resolve", "Record the outcome of a held delivery."),
-    "people": ("people:people", "Show and change who is written to."),
-    "bounce": ("bounce:bounce", "Record what a mail reports that came back."),
-    "feed": ("feed:feed", "Draw the files of a feed again."),
-    "journal": ("journal:journal", "Export, verify and purge the journal."),
-    "keys": ("keys:keys", "Rotate the installation's keys."),
-    "networks": ("networks:networks", "Show the networks and their options."),
-    "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
-    "completion": ("init:completion", "Print the completion script for your shell."),
-    "demo": ("demo:demo", "Run a demonstration; needs no account."),
-    "dev": ("dev:dev", "Start fake networks for development."),
+GROUPS = {
+    "Commands": {
+        "publish": ("publish:publish", "Publish an opening or standalone message."),
+        "update": ("publish:update", "Publish an update of an incident."),
+        "end": ("publish:end", "Publish the end of an incident."),
+        "correct": ("publish:correct", "Correct an earlier publication."),
+        "cancel": ("publish:cancel", "Cancel an incident or a standalone publication."),
+        "withdraw": ("draft:withdraw", "Take back a draft, or delete posts."),
+        "preview": ("preview:preview", "Show each post as its readers would read it."),
+        "status": ("status:status", "Show alarms, open incidents and outcomes."),
+        "incidents": ("status:incidents", "Show the open incidents and their deadlines."),
+        "drafts": ("draft:drafts", "Show drafts and owed second readings."),
+        "doctor": ("doctor:doctor", "Check the installation; nothing is posted."),
+        "stop": ("delivery:stop", "Stop all publishing and delivery at once."),
+        "resume": ("delivery:resume", "Resume after a stop or a blocked channel."),
+    },
+    "Read before it is published": {
+        "approve": ("draft:approve", "Approve a draft of another person."),
+        "return": ("draft:return_", "Return a draft to its author."),
+        "reject": ("draft:reject", "Reject a draft, or object to a publication."),
+        "import-cap": ("import_cap:import_cap", "Store an alert of another service as a draft."),
+    },
+    "Sent to people": {
+        "sending": ("sendings:sending", "Watch, pause or abort a sending to many people."),
+        "resolve": ("sendings:resolve", "Settle what may or may not be published."),
+        "people": ("people:people", "Show and change who is written to."),
+        "bounce": ("bounce:bounce", "Record what a mail reports that came back."),
+    },
+    "Campaigns": {
+        "campaign": ("campaign:campaign", "Publish a dated series of messages on time."),
+    },
+    "Operation": {
+        "worker": ("delivery:worker", "Deliver due messages until stopped."),
+        "drain": ("delivery:drain", "Deliver due messages once and exit."),
+        "channels": ("status:channels", "Show the state of each channel."),
+        "metrics": ("metrics:metrics", "Print metrics for Prometheus."),
+        "feed": ("feed:feed", "Draw the files of a feed again."),
+        "journal": ("journal:journal", "Export, verify and purge the journal."),
+        "rotate-keys": ("journal:rotate_keys", "Make new keys; the old ones still decrypt."),
+    },
+    "Installation": {
+        "init": ("init:init", "Create a new installation."),
+        "migrate": ("init:migrate", "Create or upgrade the journal's tables."),
+        "networks": ("networks:networks", "Show the networks and their options."),
+        "schema": ("schema:schema", "Print the JSON Schema of a message, the settings …"),
+        "demo": ("demo:demo", "Run a demonstration; needs no account."),
+        "dev": ("dev:dev", "Start fake networks for development."),
+    },
 }
-"""Module, name and summary of each command, in the order of the help.
+"""Module, name and summary of each command, by the headings of the help and in its order.
 
 The summary is repeated here, so that help and completion import no command.
 """
+
+COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
+"""All commands by name."""
 
 _PAGE = "For the officer on duty, in French: docs/fr/permanence.md"
 
@@ -91,17 +101,20 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from policenotify.validation import did_you_mean
-
-            hint = did_you_mean(args[0], COMMANDS, known=Text("There are"))
-            raise UsageError(Text("No such command {command!r}. {hint}", command=args[0], hint=hint))
+            near = [Text("Did you mean {near!r}?", near=name) for name in get_close_matches(args[0], COMMANDS, n=1)]
+            raise UsageError(Text.join(" ", (Text("No such command {command!r}.", command=args[0]), *near)))
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(CliContext).command = name or ""
         return name, command, rest
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        _write_group(formatter, next(iter(GROUPS)))  # before all else: the first screen of a terminal
+        self.format_help_text(ctx, formatter)
+        for heading in [*GROUPS][1:]:
+            _write_group(formatter, heading)
+        click.Command.format_options(self, ctx, formatter)  # a group's own would list the commands once more
+        self.format_epilog(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         say = ctx.ensure_object(CliContext).say
@@ -111,6 +124,11 @@ class _Commands(click.Group):
             if name.startswith(incomplete)
         ]
         return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _write_group(formatter: click.HelpFormatter, heading: str) -> None:
+    with formatter.section(heading):
+        formatter.write_dl([(name, summary) for name, (_, summary) in GROUPS[heading].items()])
 
 
 def _missing(name: str, cause: ImportError) -> click.Command:

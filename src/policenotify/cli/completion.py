@@ -213,16 +213,6 @@ def waiting_sendings(call: CliContext, _context: click.Context, prefix: str) -> 
     yield from _named((each for each, receipts in _sendings(call) if receipts), prefix)
 
 
-@_values
-def channels_and_paused(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the channels of the installation, and the publications whose sending is paused."""
-    for name, channel in _settings(call).channels.items():
-        if name.startswith(prefix):
-            yield name, channel.network
-    paused = (each for each, receipts in _sendings(call) if any(receipt.paused for receipt in receipts))
-    yield from _named(paused, prefix)
-
-
 def _sendings(call: CliContext) -> Iterator[tuple[Publication, list[Receipt]]]:
     """Yield the newest publications that are not finished, with the receipts of lists that wait."""
     with _journal(call) as journal:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +17,6 @@ from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from policenotify.cli.output import Part
     from policenotify.delivery.event_reader import OnEvent
     from policenotify.journal.journal import Journal
@@ -38,6 +37,7 @@ FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 """Levels of the log."""
 
+_YES = frozenset({"y", "yes", "o", "oui"})
 _LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -184,18 +184,40 @@ class CliContext:
             by_name = {channel.name: channel for channel in channels}
             yield Operations(journal, by_name, zone=settings.zone, settings=source)
 
-    def emit(self, document: BaseModel | Mapping[str, object] | Callable[[], BaseModel], *page: Part) -> None:
-        """Print the document, or what a function returns as one, if `--json` was given, else the page."""
+    def emit(self, document: object, *page: Part) -> None:
+        """Print a domain object as JSON if `--json` was given, else the page."""
         from policenotify.cli.output import out, printed
 
-        if self.json:
-            out(json_text(document() if callable(document) else document))
-        else:
-            out(printed(page, self.say))
+        out(json_text(document) if self.json else printed(page, self.say))
 
-    def answer(self, document: Mapping[str, object], text: str) -> None:
-        """Print the document if `--json` was given, else a text for another program."""
+    @property
+    def can_ask(self) -> bool:
+        """True if a person at a terminal can be asked."""
+        return not self.json and is_terminal()
+
+    def ask(self, page: Iterable[Part], question: Text, *, otherwise: Text) -> None:
+        """Show a page on standard error, and ask whether to go on.
+
+        Raises:
+            click.UsageError: The answer is not yes, or there is no person to ask; *otherwise* is what to do then.
+        """
+        from policenotify.cli.output import printed
+
+        if not self.can_ask:
+            raise UsageError(otherwise)
+        note(printed(page, self.say))
+        answer = click.prompt(self.say(question), default=self.say(Text("no")), err=True)
+        if answer.strip().casefold() not in _YES:
+            raise UsageError(Text("Nothing was done: the answer was not yes."))
+
+    def answer(self, document: object, text: str) -> None:
+        """Print a domain object as JSON if `--json` was given, else a text for another program."""
         click.echo(json_text(document) + "\n" if self.json else text, nl=False)
+
+
+def is_terminal() -> bool:
+    """Return True if a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def note(text: str) -> None:
@@ -204,16 +226,22 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
-def json_text(document: BaseModel | Mapping[str, object], *, indent: int | None = 2) -> str:
-    """Return a document as JSON, in one line if *indent* is `None`."""
-    fields = document if isinstance(document, Mapping) else document.model_dump(mode="json", by_alias=True)
-    return json.dumps(fields, ensure_ascii=False, indent=indent, default=_english)
+def json_fields(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Return domain objects as JSON, without the fields that have no value."""
+    from pydantic import TypeAdapter
+
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): json_fields(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_fields(each) for each in value]
+    return TypeAdapter[object](type(value)).dump_python(value, mode="json", by_alias=True, exclude_none=True)
 
 
-def _english(value: object) -> str:
-    if isinstance(value, Text):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
+def json_text(document: object, *, indent: int | None = 2) -> str:
+    """Return a domain object as JSON, in one line if *indent* is `None`."""
+    return json.dumps(json_fields(document), ensure_ascii=False, indent=indent)
 
 
 def printable_name(option: str, value: str) -> str:

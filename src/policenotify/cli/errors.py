@@ -18,7 +18,6 @@ from policenotify.errors import (
     InvalidTransition,
     JournalError,
     JournalMissing,
-    JournalTakenAway,
     MessageRejected,
     MessageTooLong,
     MissingExtra,
@@ -119,7 +118,7 @@ def error_report(error: BaseException, *, may_have_published: bool, command: str
             text = error.cause if in_doubt else text
             if isinstance(error, JournalMissing) and error.hint:
                 text = Text.join(" ", (text, command))
-            exit_code = Exit.TAKEN_AWAY if isinstance(error, JournalTakenAway) else Exit.NO_JOURNAL
+            exit_code = Exit.NO_JOURNAL
         case UnsupportedVersion(kind="journal"):  # this release cannot use it, as if there were none
             exit_code = Exit.NO_JOURNAL
         case NotHeld():

@@ -15,11 +15,12 @@ class Exit(IntEnum):
     OVERDUE = 4
     NO_WORKER = 5
     NO_JOURNAL = 6
-    TAKEN_AWAY = 7
-    TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a relay keeps the mail and tries again
+    TAKEN_AWAY = 7  # of the worker alone: its service manager does not start it again
+    TRY_AGAIN = 75  # of `bounce` alone, EX_TEMPFAIL of sysexits.h: a relay keeps the mail and tries again
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
+# What every command has. The two others stand in the help of their own commands.
 MEANINGS = {
     Exit.OK: "success; nothing needs attention",
     Exit.REJECTED: "not published: a check, the status, a key, the settings or a stop",
@@ -28,8 +29,6 @@ MEANINGS = {
     Exit.OVERDUE: "the update, end or second reading of something is overdue",
     Exit.NO_WORKER: "deliveries wait, and no worker runs: silent for 2 minutes, or killed",
     Exit.NO_JOURNAL: "the journal is not available",
-    Exit.TAKEN_AWAY: "the journal was removed or replaced while in use; nothing more is sent",
-    Exit.TRY_AGAIN: "the journal or the settings are not available; a relay tries again",
     Exit.INTERRUPTED: "interrupted; the next drain delivers what is in the journal",
 }
 

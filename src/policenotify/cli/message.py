@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast, get_args
 
+from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.options import OPTIONS, Typed, option_label, option_of
 from policenotify.cli.place import OPTIONS as PLACE
 from policenotify.cli.place import location_of
-from policenotify.cli.times import TIMES, is_span, parse_future, parse_near
+from policenotify.cli.times import TIMES, parse_future, parse_near
 from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.words import code_of, words_of
 from policenotify.errors import InvalidTransition, PolicenotifyError, UnsupportedVersion
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
-from policenotify.model.message import SCHEMA_VERSION, Message, read, unique_names
+from policenotify.model.message import SCHEMA_VERSION, Basis, Message, read, unique_names
 from policenotify.model.receipt import Publication
-from policenotify.publishing.images import read_picture, with_pictures
-from policenotify.render.locales import profile_of
+from policenotify.publishing.images import with_pictures
+from policenotify.publishing.publisher import Publisher
+from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text, text_of
 from policenotify.validation import did_you_mean, place_in_file
 
-if TYPE_CHECKING:
-    from policenotify.publishing.publisher import Publisher
-
 _TEXTS = ("description", "instruction", "source", "severity", "link", "language")
+_WHO = get_args(Basis.model_fields["who"].annotation)
 _KNOWN = {"known": "confirmed", "not_known": "unconfirmed"}
 
 
@@ -126,8 +126,13 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
         SettingsError: The category is not known here.
     """
     file = MessageFile.read(typed, publisher.installation.pictures)
-    fields = {name: typed[name] for name in ("category", "headline") if typed[name]}
-    fields |= _fields(typed, publisher, None)
+    fields = _fields(typed, publisher, None)
+    if typed["headline"]:
+        fields["headline"] = typed["headline"]
+    category = typed["category"]
+    if category:
+        words = category_words(publisher.installation.profiles)
+        category = fields["category"] = code_of(category, words, param_hint=option_label("--category"))
     if typed["exercise"]:
         fields["exercise"] = True
     lifecycle = _lifecycle(typed)
@@ -136,9 +141,7 @@ def first_message(typed: Typed, publisher: Publisher) -> Message:
             raise UsageError(
                 Text("Give a message: --category and --headline, or a JSON file (- reads standard input).")
             )
-        opens = (
-            not typed["standalone"] and profile_of(typed["category"], publisher.installation.profiles).opens_incident
-        )
+        opens = not typed["standalone"] and publisher.installation.profiles[category].opens_incident
         lifecycle = lifecycle or {"stage": Stage.OPENING if opens else Stage.STANDALONE}
     if lifecycle:
         fields["lifecycle"] = lifecycle
@@ -177,7 +180,7 @@ def next_message(stage: Stage, name: str, headline: str | None, typed: Typed, pu
     if file is not None:
         file.check_lifecycle(stated, message.lifecycle)
     again = message.model_copy(update={"lifecycle": last.message.lifecycle})
-    if stage is last.message.stage and (typed.get("key") or default_key(again, spans_of(typed))) == last.key:
+    if stage is last.message.stage and (typed.get("key") or default_key(again, spans_of(typed), publisher)) == last.key:
         return again  # typed twice: the incident's last publication is now this very correction
     return message
 
@@ -202,24 +205,9 @@ def _followed(stage: Stage, name: str, publisher: Publisher) -> Publication:
     return publication
 
 
-def spans_of(typed: Typed) -> dict[str, str]:
-    """Return the fields whose time was typed as a span from now, with what was typed."""
-    return {field: typed[option].strip() for field, option in TIMES.items() if typed[option] and is_span(typed[option])}
-
-
-def default_key(message: Message, spans: Mapping[str, str]) -> str:
-    """Return the default key: the same content in the same incident has the same key.
-
-    See `spans_of` for *spans*: `+30m` typed again a second later is still the same message.
-
-    Raises:
-        InvalidImage: An image's file cannot be used.
-    """
-    stable = message.model_copy(update=dict.fromkeys(spans))
-    images = [hashlib.sha256(read_picture(image.path)).hexdigest() for image in message.images if image.path]
-    typed = sorted(map("=".join, spans.items()))
-    content = "\n".join((message.incident or "", message.stage, stable.digest(), *typed, *images))
-    return f"cli-{hashlib.sha256(content.encode()).hexdigest()[:40]}"
+def category_words(profiles: Mapping[str, CategoryProfile]) -> dict[str, list[str]]:
+    """Return the names of each category, in all languages."""
+    return {code: list(profile.labels.values()) for code, profile in profiles.items()}
 
 
 def _lifecycle(typed: Typed) -> dict[str, object]:
@@ -274,7 +262,10 @@ def _fields(typed: Typed, publisher: Publisher, before: Location | None) -> dict
         fields["hashtags"] = typed["hashtags"]
     if typed["bases"]:
         given = [basis.partition(":") for basis in typed["bases"]]
-        fields["basis"] = [{"who": who.strip(), "reference": reference.strip()} for who, _, reference in given]
+        fields["basis"] = [
+            {"who": code_of(who, words_of(_WHO), param_hint="--basis"), "reference": reference.strip()}
+            for who, _, reference in given
+        ]
     if place := location_of({name: typed[name] for name in PLACE}, before):
         fields["location"] = place
     return fields

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from policenotify.cli import completion
 from policenotify.cli.context import Seconds
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.usage import UsageError
+from policenotify.cli.words import Word
 from policenotify.model.cap import Severity
 from policenotify.translation import Text
 
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Typed: TypeAlias = Mapping[str, Any]
@@ -61,27 +61,12 @@ OPTIONS = {
 _FIELDS = {option: field for field, option in OPTIONS.items()} | {"--image": "images", "--road": "location.road"}
 
 
-class OneOf(click.Choice[str]):
-    """One of several words. A typo is answered with the nearest word."""
+class FileOrDraft(click.File):
+    """A file, or the id of a draft (a ULID), which stays a text."""
 
-    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
-        """Return the error for a value that is none of the words."""
-        words = {word.casefold(): word for word in self.choices}
-        near = [words[word] for word in get_close_matches(str(value).casefold(), words, n=1)]
-        text = Text("{value!r} is none of {choices}.", value=str(value), choices=", ".join(self.choices))
-        raise BadParameter(
-            Text.join(" ", (text, Text("Did you mean {near!r}?", near=near[0]) if near else "")), ctx=ctx
-        )
-
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's own signature
-        param: click.Parameter,  # noqa: ARG002 - likewise
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
-        """Return the words that begin with what was typed, in their own case."""
-        prefix = incomplete.casefold()
-        return [CompletionItem(word) for word in self.choices if word.casefold().startswith(prefix)]
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own signature
+        """Return the opened file, or the id."""
+        return value if isinstance(value, str) and _ULID.fullmatch(value) else super().convert(value, param, ctx)
 
 
 def option_of(field: str) -> str:
@@ -149,7 +134,7 @@ _MESSAGE = (
     single_value("--source", metavar="TEXT", help="The author of what you relay: Météo-France."),
     single_value(
         "--severity",
-        type=OneOf([str(level) for level in Severity], case_sensitive=False),
+        type=Word([str(level) for level in Severity]),
         metavar="LEVEL",
         help=f"{', '.join(Severity)}.  [default: the category's]",
     ),
@@ -172,7 +157,7 @@ _MESSAGE = (
         "bases",
         metavar="WHO[:REFERENCE]",
         multiple=True,
-        help="Who agreed: prosecutor, guardian, family or consent, and its reference; may be repeated.",
+        help="Who agreed: prosecutor (parquet), guardian, family or consent, and its reference; may be repeated.",
     ),
     single_value("--language", metavar="TAG", help="Language of your texts: fr, oc, pt-BR.  [default: fr]"),
     single_value(
@@ -184,11 +169,10 @@ _MESSAGE = (
     ),
 )
 _OPENING = (
-    click.argument("file", required=False, type=click.File("rb")),
     single_value(
         "--category",
         metavar="CODE",
-        help="traffic_accident, fire, scam_cyber …",
+        help="fire, incendie, traffic_accident, scam_cyber …",
         shell_complete=completion.categories,
     ),
     single_value("--headline", metavar="TEXT", help="What happens, in one line."),
@@ -205,7 +189,14 @@ _OPENING = (
 _DELIVERY = (
     single_value("--key", metavar="KEY", help="Your name for it: one key publishes once.  [default: by content]"),
     single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
+    click.option("--draft", is_flag=True, help="Store it as a draft instead of publishing it."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
+    single_value(
+        "--revises",
+        metavar="DRAFT",
+        help="Store it as a new version of this draft.",
+        shell_complete=completion.open_drafts,
+    ),
     single_value("--reason", metavar="TEXT", help="A word to its readers, with --submit."),
     single_value("--urgent", metavar="REASON", help="Publish it before others have read it, and why."),
 )
@@ -216,9 +207,15 @@ def followup_options(command: _Command) -> _Command:
     return _with(_MESSAGE, command)
 
 
-def opening_options(command: _Command) -> _Command:
-    """Add the options of an opening or standalone message, and its JSON file."""
-    return _with(_OPENING, followup_options(command))
+def opening_options(command: _Command, kind: click.File | None = None) -> _Command:
+    """Add the options of an opening or standalone message, and its JSON file, of another *kind* of argument."""
+    file = click.argument("file", required=False, type=kind or click.File("rb"))
+    return file(_with(_OPENING, followup_options(command)))
+
+
+def publish_options(command: _Command) -> _Command:
+    """Add the options of `publish`, whose argument may also be a draft."""
+    return opening_options(command, FileOrDraft("rb"))
 
 
 def delivery_options(command: _Command) -> _Command:

@@ -1,58 +1,64 @@
-"""Times as officers type them.
+"""Times and ages as officers type them.
 
-A time is an hour (`18h30`, `18:30`, `midi`), a span from now (`+30min`, `-1h`, `dans 30 min`), or a day with its hour:
-`demain 18h30`, `vendredi à 9h`, `26/11/2026 18:30`, `26 novembre 18h30`, `2026-11-24T18:30`. French and English words
-are understood, whatever the language of the desk.
+A time is an hour (`18h30`), a span from now (`+30min`, `-1h`, `dans 30 min`), a day with its hour (`demain 18h30`,
+`vendredi 9h`, `26/11 18:30`), or ISO 8601 (`2026-11-24T18:30`). An age is a number of days, weeks, months or years
+(`90d`, `36mo`, `3y`), or ISO 8601 (`P1Y6M`). French and English words are understood, whatever the language of the
+desk. `m` means minutes in both.
 """
 
 from __future__ import annotations
 
+import calendar
 import re
-import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import click
-
-from policenotify.cli.usage import UsageError
-from policenotify.translation import Text
+from policenotify.cli.usage import BadParameter
+from policenotify.render.locales import LOCALES
+from policenotify.text.comparison import strip_accents
+from policenotify.translation import AnyText, Text, text_of
 
 if TYPE_CHECKING:
     from policenotify.cli.context import CliContext
     from policenotify.cli.output import Part
-    from policenotify.cli.results import TypedTime
     from policenotify.model.message import Message
 
-# Texts are folded first: small letters, no accents.
-_CLOCK = re.compile(r"(?:[01]?\d|2[0-3])\s*[h:]\s*(?:[0-5]\d)?", re.ASCII)
-_NAMED_HOURS = {"midi": "12h", "noon": "12h", "minuit": "0h", "midnight": "0h"}
+# What is typed is folded first: small letters, no accents.
+_CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3])\s*[h:]\s*(?P<minute>[0-5]\d)?", re.ASCII)
 _SPAN = re.compile(
     r"(?P<sign>[+-]|dans|in|il y a)\s*(?=\d)(?:(?P<days>\d{1,3})\s*(?:days?|d|jours?|j))?\s*"
     r"(?:(?P<hours>\d{1,3})\s*(?:heures?|hours?|h))?\s*(?:(?P<minutes>\d{1,4})\s*(?:minutes?|mins?|mn|m)?)?",
     re.ASCII,
 )
 _BACK = frozenset({"-", "il y a"})
-_DAYS = {
-    "avant-hier": -2, "hier": -1, "yesterday": -1, "aujourd'hui": 0, "today": 0, "ce soir": 0, "tonight": 0,
-    "demain": 1, "tomorrow": 1, "apres-demain": 2,
-}  # fmt: skip
+_DAYS = {"hier": -1, "yesterday": -1, "aujourd'hui": 0, "today": 0, "demain": 1, "tomorrow": 1}
 _DAY = re.compile(
-    r"(?:(?P<word>[a-z'-]+(?: soir)?)(?:,? (?=\d{1,2}(?:[/ ]|er ))|(?=,? |$)))?"
-    r"(?:(?:le )?(?P<day>\d{1,2})(?:er)?(?:/(?P<number>\d{1,2})| (?P<month>[a-z]+))(?:[/ ](?P<year>\d{4}))?)?"
-    r",? ?(?:a |at )?(?P<clock>\d{1,2} ?[h:].*|midi|noon)",
+    r"(?:le )?(?:(?P<word>[a-z']+)|(?P<day>\d{1,2})/(?P<month>\d{1,2})(?:/(?P<year>\d{4}))?),? "
+    r"(?:a |at )?(?P<clock>.+)",
     re.ASCII,
 )
-_YES = frozenset({"y", "yes", "o", "oui"})
+_AGE = re.compile(
+    r"(?P<number>\d{1,5})\s*(?:(?P<days>d|j|days?|jours?)|(?P<weeks>w|weeks?|semaines?)|(?P<months>mo|months?|mois)|"
+    r"(?P<years>y|a|years?|ans?))",
+    re.ASCII,
+)
+# ISO 8601-1:2019, section 5.5.2, in whole days
+_ISO_AGE = re.compile(
+    r"p(?=\d)(?:(?P<years>\d{1,4})y)?(?:(?P<months>\d{1,5})m)?(?:(?P<weeks>\d{1,5})w)?(?:(?P<days>\d{1,5})d)?", re.ASCII
+)
 _SOON = timedelta(hours=6)  # shortly before midnight an hour of the night is no surprise
 _FAR = timedelta(hours=18)  # an hour that is farther away means the night in between
 
 TIMES = {"starts_at": "starts", "expires_at": "expires", "next_update_at": "next_update"}
 """The parameter of each time of the message."""
 
-TIME_FORMS = Text("18h30, +30min, demain 18h30, 26/11/2026 18:30, 2026-11-24T18:30")
+TIME_FORMS: Final = Text("18h30, +30min, demain 18h30, 26/11 18:30, 2026-11-24T18:30")
 """The forms of a time, for a help text."""
+
+AGE_FORMS: Final = Text("90d, 36mo, 3y, P1Y6M")
+"""The forms of an age, for a help text."""
 
 
 def is_span(typed: str) -> bool:
@@ -67,9 +73,7 @@ def has_no_day(typed: str) -> bool:
 
 def _folded(typed: str) -> str:
     """Return what was typed in small letters, without accents, with single spaces."""
-    plain = unicodedata.normalize("NFKD", typed.replace("\u2019", "'")).casefold()
-    text = " ".join("".join(letter for letter in plain if not unicodedata.combining(letter)).split())
-    return _NAMED_HOURS.get(text, text)
+    return " ".join(strip_accents(typed.replace("\u2019", "'").casefold()).split())
 
 
 def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
@@ -78,14 +82,10 @@ def parse_future(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     Raises:
         ValueError: It is not a time, or has passed.
     """
-    moments = _dated(typed, now=now, zone=zone) or _hours(typed, now, zone)
-    moment = None
-    for moment in moments:
+    for moment in _dated(typed, now=now, zone=zone) or _hours(typed, now, zone):
         if moment > now:
             return moment
-    if moment is not None:
-        raise ValueError(Text("{typed!r} has passed already", typed=typed))
-    raise _not_a_time(typed)
+    raise ValueError(Text("{typed!r} has passed already", typed=typed))
 
 
 def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
@@ -105,6 +105,43 @@ def parse_near(typed: str, *, now: datetime, zone: tzinfo) -> datetime:
     return moment if abs(moment - now) <= _FAR else min(hours, key=lambda hour: abs(hour - now))
 
 
+def parse_age(typed: str, now: datetime) -> datetime:
+    """Return the moment an age before *now*, by months and years of the calendar.
+
+    Raises:
+        ValueError: It is not an age, is less than a day, or is too long.
+    """
+    folded = _folded(typed)
+    if match := _AGE.fullmatch(folded):
+        parts = {unit: int(match["number"]) for unit in ("days", "weeks", "months", "years") if match[unit]}
+    elif match := _ISO_AGE.fullmatch(folded):
+        parts = {name: int(number) for name, number in match.groupdict().items() if number is not None}
+    else:
+        raise ValueError(Text("{typed!r} is not an age; write it as {age_forms}", typed=typed, age_forms=AGE_FORMS))
+    if not any(parts.values()):
+        raise ValueError(
+            Text("{typed!r} is less than a day; write it as {age_forms}", typed=typed, age_forms=AGE_FORMS)
+        )
+    month = now.year * 12 + now.month - 1 - parts.get("years", 0) * 12 - parts.get("months", 0)
+    year, month = month // 12, month % 12 + 1
+    try:
+        day = min(now.day, calendar.monthrange(year, month)[1])  # a month before 31 March is the end of February
+        whole_days = timedelta(weeks=parts.get("weeks", 0), days=parts.get("days", 0))
+        return now.replace(year=year, month=month, day=day) - whole_days
+    except (ValueError, OverflowError):
+        raise ValueError(
+            Text("{typed!r} is longer than there are years; write it as {age_forms}", typed=typed, age_forms=AGE_FORMS)
+        ) from None
+
+
+def age_of(typed: str, now: datetime, *, option: str = "--older-than") -> datetime:
+    """Return the moment that lies a typed age behind *now*."""
+    try:
+        return parse_age(typed, now.astimezone(UTC))
+    except ValueError as error:
+        raise BadParameter(Text("{text}.", text=text_of(error)), param_hint=option) from None
+
+
 def _not_a_time(typed: str) -> ValueError:
     return ValueError(Text("{typed!r} is not a time; write it as {time_forms}", typed=typed, time_forms=TIME_FORMS))
 
@@ -119,8 +156,12 @@ def _dated(typed: str, *, now: datetime, zone: tzinfo) -> list[datetime]:
         span = timedelta(days=days, hours=hours, minutes=minutes)
         # Posts show minutes.
         return [(now + (-span if match["sign"] in _BACK else span)).replace(second=0, microsecond=0)]
-    if (match := _DAY.fullmatch(text.removeprefix("le "))) and (match["word"] or match["day"]):
-        return list(_of_days(typed, match, now, zone))
+    if match := _DAY.fullmatch(text):
+        clock = _clock(match["clock"])
+        days_ = _days(match, now.astimezone(zone).date()) if clock else []
+        if clock is None or not days_:
+            raise _not_a_time(typed)
+        return [_local(day, clock, zone, typed)[0] for day in days_]
     try:
         written = datetime.fromisoformat(typed.replace("h", ":") if typed[:4].isdecimal() else typed)
     except ValueError:
@@ -132,42 +173,17 @@ def _dated(typed: str, *, now: datetime, zone: tzinfo) -> list[datetime]:
     return _local(written.date(), written.time(), zone, typed)[:1]
 
 
-def _of_days(typed: str, match: re.Match[str], now: datetime, zone: tzinfo) -> Iterator[datetime]:
-    """Yield the moments of an hour on a named day or date, in order.
-
-    Raises:
-        ValueError: There is no such day or hour, or the date is another day of the week.
-    """
-    hour = _NAMED_HOURS.get(match["clock"], match["clock"])
-    today, word = now.astimezone(zone).date(), match["word"]
-    weekdays, months = _names("weekdays"), _names("months")
-    if not _CLOCK.fullmatch(hour) or (word and word not in weekdays and (word not in _DAYS or match["day"])):
-        raise _not_a_time(typed)
-    if match["day"]:
-        month = months.get(match["month"], 0) + 1 if match["month"] else int(match["number"])
-        if match["month"] and match["month"] not in months:
-            raise _not_a_time(typed)
-        years = [int(match["year"])] if match["year"] else [today.year - 1, today.year, today.year + 1]
-        days = [day for year in years if (day := _date(year, month, int(match["day"])))]
-        if not days:
-            raise _not_a_time(typed)
-        if word:
-            days = [day for day in days if day.weekday() == weekdays[word]]
-            if not days:
-                raise ValueError(Text("{typed!r} is another day of the week; check the date", typed=typed))
-    elif word in _DAYS:
-        days = [today + timedelta(days=_DAYS[word])]
-    else:
-        days = [day for past in range(-7, 8) if (day := today + timedelta(days=past)).weekday() == weekdays[word]]
-    for day in days:
-        yield _local(day, _clock(hour), zone, typed)[0]
-
-
-def _names(kind: Literal["weekdays", "months"]) -> dict[str, int]:
-    """Return the number of each French and English name of a day of the week or of a month, from 0."""
-    from policenotify.render.locales import LOCALES
-
-    return {_folded(name): number for tag in ("fr", "en") for number, name in enumerate(getattr(LOCALES[tag], kind))}
+def _days(match: re.Match[str], today: date) -> list[date]:
+    """Return the days that a word or a date may mean, in order; none if it means nothing."""
+    if word := match["word"]:
+        names = {_folded(name): number for tag in ("fr", "en") for number, name in enumerate(LOCALES[tag].weekdays)}
+        if word in _DAYS:
+            return [today + timedelta(days=_DAYS[word])]
+        around = [today + timedelta(days=past) for past in range(-7, 8)]
+        return [day for day in around if day.weekday() == names.get(word)]
+    years = [int(match["year"])] if match["year"] else [today.year - 1, today.year, today.year + 1]
+    days = [_date(year, int(match["month"]), int(match["day"])) for year in years]
+    return [day for day in days if day is not None]
 
 
 def _date(year: int, month: int, day: int) -> date | None:
@@ -177,14 +193,15 @@ def _date(year: int, month: int, day: int) -> date | None:
         return None
 
 
-def _clock(typed: str) -> time:
-    hour, _, minute = re.sub(r"[h:]", ":", typed).partition(":")
-    return time(int(hour), int(minute or 0))
+def _clock(typed: str) -> time | None:
+    match = _CLOCK.fullmatch(typed)
+    return time(int(match["hour"]), int(match["minute"] or 0)) if match else None
 
 
 def _hours(typed: str, now: datetime, zone: tzinfo) -> Iterator[datetime]:
     """Yield the moments of an hour of the day in order, from yesterday on."""
     clock, here = _clock(_folded(typed)), now.astimezone(zone)
+    assert clock is not None  # noqa: S101 - `_dated` has looked
     for days in (-1, 0, 1, 2):
         day = here.date() + timedelta(days=days)
         try:
@@ -211,14 +228,23 @@ def _local(day: date, clock: time, zone: tzinfo, typed: str) -> list[datetime]:
     return sorted({local.astimezone(UTC) for local in real})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedTime:
+    """A typed time, its moment, the name of a near day, and what to check if it is another than today."""
+
+    field: str
+    typed: str
+    at: datetime
+    day: Literal["yesterday", "today", "tomorrow", ""]
+    warning: AnyText
+
+
 def typed_times(typed: Mapping[str, Any], message: Message, *, now: datetime, zone: tzinfo) -> tuple[TypedTime, ...]:
     """Return how each typed time was understood."""
     return tuple(_typed_times(typed, message, now, zone))
 
 
 def _typed_times(typed: Mapping[str, Any], message: Message, now: datetime, zone: tzinfo) -> Iterator[TypedTime]:
-    from policenotify.cli.results import TypedTime
-
     names: dict[int, Literal["yesterday", "today", "tomorrow"]] = {-1: "yesterday", 0: "today", 1: "tomorrow"}
     for field, option in TIMES.items():
         at: datetime | None = getattr(message, field)
@@ -249,7 +275,6 @@ def time_lines(times: Sequence[TypedTime]) -> Iterator[Part]:
     """Yield a line for each typed time, with its warning."""
     from policenotify.cli import output
     from policenotify.model.receipt import local_time
-    from policenotify.render.locales import LOCALES
 
     for time_ in times:
         option = f"--{TIMES[time_.field].replace('_', '-')}"
@@ -269,22 +294,7 @@ def confirm_times(call: CliContext, times: Sequence[TypedTime], now: datetime) -
     Raises:
         click.UsageError: It does not.
     """
-    from policenotify.cli import output
-
     far = [time_ for time_ in times if time_.warning and abs(time_.at - now) > _SOON]
-    if not far or call.json or not is_terminal():
-        return
-    lines = [line for line in time_lines(far) if isinstance(line, output.Block) and not line.mark]
-    click.echo(output.printed(lines, call.say), err=True)
-    answer = click.prompt(
-        call.say(Text("Publish it with that time? yes or no")), default=call.say(Text("no")), err=True
-    )
-    if _folded(answer) not in _YES:
-        raise UsageError(
-            Text("{typed!r} was not confirmed. Write the time with its day, or count from now.", typed=far[0].typed)
-        )
-
-
-def is_terminal() -> bool:
-    """Return True if a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    if far and call.can_ask:
+        how = Text("Write the time with its day, or count from now.")
+        call.ask(time_lines(far), Text("Publish it with that time? yes or no"), otherwise=how)

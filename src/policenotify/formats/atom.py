@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
 from policenotify.formats.cap.export import alert_ids
@@ -27,14 +28,14 @@ def atom(feed: Feed) -> bytes:
     for hub in site.hubs:
         add(top, "link", rel="hub", href=hub)
     with_alerts = frozenset().union(*(alert_ids(site, thread) for thread in feed.current))
+    urns = {item.id: item.urn for item in feed.items}
     for entry in feed.entries:
-        _entry(
-            add(top, "entry", **{"xml:lang": entry.item.language}), entry, feed, has_alert=entry.item.id in with_alerts
-        )
+        into = add(top, "entry", **{"xml:lang": entry.item.language})
+        _entry(into, entry, feed, urns, has_alert=entry.item.id in with_alerts)
     return document(top)
 
 
-def _entry(into: Element, entry: Entry, feed: Feed, *, has_alert: bool) -> None:
+def _entry(into: Element, entry: Entry, feed: Feed, urns: Mapping[str, str], *, has_alert: bool) -> None:
     item, site = entry.item, feed.site
     add(into, "id", item.urn)
     add(into, "title", entry.title)
@@ -47,7 +48,7 @@ def _entry(into: Element, entry: Entry, feed: Feed, *, has_alert: bool) -> None:
     if has_alert:
         add(into, "link", rel="related", type="application/cap+xml", href=site.alert_url(item.id))
     add(into, "link", rel="related", type="text/html", href=site.incident_url(item.thread))
-    if answered := feed.urns.get(item.answers or ""):
+    if answered := urns.get(item.answers or ""):
         add(into, "thr:in-reply-to", ref=answered, href=site.message_url(item.answers or ""), type="text/html")
     add(into, "category", term=item.message.category)
     location = item.message.location

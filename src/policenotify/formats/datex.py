@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -12,23 +11,19 @@ from policenotify.formats.xml_text import add, document, root
 from policenotify.model.cap import Certainty, Severity
 from policenotify.model.lifecycle import Stage
 
-_NAMESPACES: Final = MappingProxyType(
-    {"con": "messageContainer", "com": "common", "sit": "situation", "loc": "locationReferencing"}
-    | {"ex": "exchangeInformation", "inf": "informationManagement"}
-)
+_NAMESPACES: Final = {
+    "con": "messageContainer", "com": "common", "sit": "situation", "loc": "locationReferencing",
+    "ex": "exchangeInformation", "inf": "informationManagement",
+}  # fmt: skip
 _LONGEST: Final = 1_024  # characters of a text, by the schema
-_SEVERITY: Final = MappingProxyType(
-    {
-        Severity.EXTREME: "highest", Severity.SEVERE: "high", Severity.MODERATE: "medium", Severity.MINOR: "low",
-        Severity.UNKNOWN: "unknown",
-    }
-)  # fmt: skip
-_PROBABILITY: Final = MappingProxyType(
-    {
-        Certainty.OBSERVED: "certain", Certainty.LIKELY: "probable", Certainty.POSSIBLE: "riskOf",
-        Certainty.UNLIKELY: "riskOf", Certainty.UNKNOWN: "probable",
-    }
-)  # fmt: skip
+_SEVERITY: Final = {
+    Severity.EXTREME: "highest", Severity.SEVERE: "high", Severity.MODERATE: "medium", Severity.MINOR: "low",
+    Severity.UNKNOWN: "unknown",
+}  # fmt: skip
+_PROBABILITY: Final = {
+    Certainty.OBSERVED: "certain", Certainty.LIKELY: "probable", Certainty.POSSIBLE: "riskOf",
+    Certainty.UNLIKELY: "riskOf", Certainty.UNKNOWN: "probable",
+}  # fmt: skip
 
 
 def datex(feed: Feed) -> bytes:

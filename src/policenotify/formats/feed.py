@@ -7,12 +7,11 @@ sfeed lists an entry twice that comes with another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from functools import cached_property
 from html import escape
-from itertools import islice
 from typing import Final
 
 from policenotify.formats.item import Item, ItemId
@@ -28,9 +27,6 @@ KEPT: Final = timedelta(hours=48)
 
 MOST_ENTRIES: Final = 100
 """Entries of one file."""
-
-MOST_BYTES: Final = 400_000
-"""Content of the entries of one file in UTF-8: its form at most doubles it, and Google accepts 900 KB."""
 
 FILES: Final[Mapping[str, str]] = {
     "atom": "feed.atom",
@@ -190,16 +186,14 @@ class Entry:
         url: Its page.
         title: Its title. Only that of a withdrawn item differs from the item's own.
         mark: What became of it: `TERMINÉ`. Empty for an item that nothing amends.
-        text: Its text, which begins with what became of it: `Terminé à 18h55.`
-        note: That first sentence alone. Empty for an item that nothing amends.
-        updated_at: When it was published or last amended. No two entries of a feed share it.
+        note: The same as a sentence: `Terminé à 18h55.`
+        updated_at: When it was published or last amended.
     """
 
     item: Item
     url: str
     title: str
     mark: str
-    text: str
     note: str
     updated_at: datetime
 
@@ -214,16 +208,20 @@ class Entry:
         return tuple(words for words in self.item.message.wordings if words.language != self.item.language)
 
     @property
+    def text(self) -> str:
+        """Its text, which begins with what became of it."""
+        return "\n\n".join(filter(None, (self.note, self.item.text)))
+
+    @property
     def plain_text(self) -> str:
         """Its text, then its words in the other languages."""
         others = ("\n".join((words.headline, *lines_of(words))) for words in self.translations)
         return "\n\n".join(filter(None, (self.text, *others)))
 
     @property
-    def html(self) -> str:
-        """Its text in paragraphs, with its links, in its own language."""
-        offset = len(self.text) - len(self.item.text)
-        parts, end = [escape(self.text[:offset])], 0
+    def body(self) -> str:
+        """The item's own text in HTML: in paragraphs, with its links."""
+        parts, end = [], 0
         for span in self.item.spans:
             if span.kind == "url":
                 parts.append(escape(self.item.text[end : span.start]))
@@ -282,13 +280,14 @@ class Feed:
             for item in thread.items
             if not item.withdrawn_at or self.now < item.withdrawn_at + KEPT
         ]
-        entries.sort(key=lambda entry: (entry.updated_at, entry.item.key))
-        return tuple(self._within(reversed(list(_distinct(entries)))))
+        entries.sort(key=lambda entry: (entry.updated_at, entry.item.key), reverse=True)
+        return tuple(entries[:MOST_ENTRIES])
 
     def content(self, entry: Entry) -> str:
         """Return the text of an entry as HTML, with its other languages and its pictures."""
         others = (translation_html(words) for words in entry.translations)
-        return "".join((entry.html, *others, *map(self._image, entry.item.pictures))) or escape(entry.title)
+        note = f"<p>{escape(entry.note)}</p>" if entry.note else ""
+        return "".join((note, entry.body, *others, *map(self._image, entry.item.pictures))) or escape(entry.title)
 
     @property
     def exercise(self) -> bool:
@@ -306,20 +305,6 @@ class Feed:
         """When anything in it last changed: of an empty feed, the day of drawing."""
         today = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         return max((entry.updated_at for entry in self.entries), default=today)
-
-    @cached_property
-    def urns(self) -> Mapping[ItemId, str]:
-        """The ids in feeds of its items."""
-        return {item.id: item.urn for item in self.items}
-
-    def _within(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Yield the entries that one file may hold."""
-        size = 0
-        for entry in islice(entries, MOST_ENTRIES):
-            size += len(self.content(entry).encode())
-            if size > MOST_BYTES:
-                return
-            yield entry
 
     def _image(self, picture: Picture) -> str:
         alt, size = escape(picture.alt), f'width="{picture.width}" height="{picture.height}"'
@@ -343,7 +328,6 @@ class Feed:
             url=self.site.message_url(item.id),
             title=title,
             mark=mark,
-            text="\n\n".join(filter(None, (note, item.text))),
             note=note,
             updated_at=updated,
         )
@@ -351,9 +335,7 @@ class Feed:
 
 def lines_of(words: Translation) -> tuple[str, ...]:
     """Return the text below the headline of a translation, line by line."""
-    known = (words.known.confirmed, words.known.unconfirmed) if words.known else ()
-    paragraphs = (words.description, *known, words.instruction)
-    return tuple(line for text in paragraphs for line in (text or "").splitlines() if line)
+    return tuple(line for text in (*words.sentences, words.instruction) for line in text.splitlines() if line)
 
 
 def translation_html(words: Translation) -> str:
@@ -373,12 +355,3 @@ def _in_order(items: Sequence[Item]) -> tuple[Item, ...]:
         return max(each.published_at for each in chain.values()), len(chain), next(iter(chain.values())).key
 
     return tuple(sorted(items, key=place))
-
-
-def _distinct(entries: Sequence[Entry]) -> Iterator[Entry]:
-    """Yield the entries with strictly growing times: a validator takes two equal ones for an error."""
-    before: datetime | None = None
-    for entry in entries:
-        at = entry.updated_at if before is None or entry.updated_at > before else before + timedelta(microseconds=1)
-        before = at
-        yield replace(entry, updated_at=at)

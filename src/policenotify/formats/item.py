@@ -12,7 +12,7 @@ from policenotify.errors import Refused
 from policenotify.formats.cap.french_codes import CODES
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
-from policenotify.model.post import Digest, EventInfo, Picture, Post, PostRef, Span, Versioned
+from policenotify.model.post import Post, PostRef, PostWords
 from policenotify.translation import Text
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -21,42 +21,24 @@ ItemId = Annotated[str, StringConstraints(pattern=f"^{_ID.pattern}$")]
 """The first 16 digits of the post's key: 2 items in 6 billion share one with a probability of 1 in 2."""
 
 
-class Item(Versioned):
+class Item(PostWords):
     """One post of a feed.
 
     It holds only what may be public: the place is blurred, and the incident's id is not the dispatch system's.
 
     Attributes:
-        key: The post's key.
         thread: The id of its incident, or of the standalone message that it is or corrects, for its page.
         answers: The item that it corrects or follows, or `None` for the first one.
-        language: BCP 47, the language of `title` and `text`.
-        title: The headline with the stage in brackets.
-        text: The whole wording, in paragraphs.
-        spans: The parts of `text` that may be linked.
-        pictures: The pictures, without their bytes.
         published_at: The time of publication.
-        sender: The service's name.
-        place: The place in words.
         message: The message with the words in all its languages, its place, severity and times.
-        event: What its category means to warning systems.
         was_located: It was withdrawn, and a program could find its place before.
         withdrawn_at: When it was taken down, if it was. Its words and pictures are then empty.
     """
 
-    key: Digest
     thread: ItemId
     answers: ItemId | None = None
-    language: str
-    title: str
-    text: str
-    spans: tuple[Span, ...] = ()
-    pictures: tuple[Picture, ...] = ()
     published_at: AwareDatetime
-    sender: str = ""
-    place: str = ""
     message: Message
-    event: EventInfo | None = None
     withdrawn_at: AwareDatetime | None = None
     was_located: bool = False
 
@@ -79,7 +61,8 @@ class Item(Versioned):
             )
         ours = [ref.id for ref in reply_to if ref.account == account and _ID.fullmatch(ref.id)]
         return cls(
-            **{name: getattr(post, name) for name in Post.model_fields.keys() & cls.model_fields.keys()},
+            **{name: getattr(post, name) for name in PostWords.model_fields},
+            message=post.message,
             thread=post.message.incident or (ours[0] if ours else post.key[:16]),
             answers=ours[-1] if ours else None,
             published_at=post.created_at,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Final
@@ -175,17 +174,11 @@ def _summary(entry: Entry) -> str:
     return text if len(text) <= _SUMMARY else f"{text[: _SUMMARY - 1].rstrip()}…"
 
 
-def _body(entry: Entry) -> str:
-    """Return the text without the note, which a page shows apart."""
-    return replace(entry, text=entry.item.text).html
-
-
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("policenotify.formats"), autoescape=True, undefined=StrictUndefined, auto_reload=False
 )
 _TEMPLATES.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 _TEMPLATES.filters |= {
-    "body": _body,
     "language_name": lambda tag: _LANGUAGES.get(tag.partition("-")[0], tag),
     "path": picture_path,
     "summary": _summary,

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policenotify.formats.period import AFTER_END, FINAL
@@ -42,26 +41,20 @@ class RoadKind(NamedTuple):
     value: str
 
 
-ROADS: Final[Mapping[str, RoadKind]] = MappingProxyType(
-    {
-        Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accident"),
-        Category.ROAD_CLOSURE: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "RoadOrCarriagewayOrLaneManagement", "roadClosed"
-        ),
-        Category.TRAFFIC_DISRUPTION: RoadKind(
-            "HAZARD", "HAZARD_ON_ROAD", "AbnormalTraffic", "unspecifiedAbnormalTraffic"
-        ),
-        Category.BOMB_DISPOSAL: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "bombSquadInAction"
-        ),
-        Category.POLICE_OPERATION: RoadKind(
-            "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "policeInvestigation"
-        ),
-        Category.FIRE: RoadKind("HAZARD", "HAZARD_ON_ROAD", "EnvironmentalObstruction", "seriousFire"),
-        Category.DEMONSTRATION: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "DisturbanceActivity", "demonstration"),
-        Category.PLANNED_EVENT: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "other"),
-    }
-)
+ROADS: Final[Mapping[str, RoadKind]] = {
+    Category.TRAFFIC_ACCIDENT: RoadKind("ACCIDENT", "", "Accident", "accident"),
+    Category.ROAD_CLOSURE: RoadKind(
+        "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "RoadOrCarriagewayOrLaneManagement", "roadClosed"
+    ),
+    Category.TRAFFIC_DISRUPTION: RoadKind("HAZARD", "HAZARD_ON_ROAD", "AbnormalTraffic", "unspecifiedAbnormalTraffic"),
+    Category.BOMB_DISPOSAL: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "bombSquadInAction"),
+    Category.POLICE_OPERATION: RoadKind(
+        "ROAD_CLOSED", "ROAD_CLOSED_HAZARD", "AuthorityOperation", "policeInvestigation"
+    ),
+    Category.FIRE: RoadKind("HAZARD", "HAZARD_ON_ROAD", "EnvironmentalObstruction", "seriousFire"),
+    Category.DEMONSTRATION: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "DisturbanceActivity", "demonstration"),
+    Category.PLANNED_EVENT: RoadKind("ROAD_CLOSED", "ROAD_CLOSED_EVENT", "PublicEvent", "other"),
+}
 """What each category is on a road. Traffic partners never get any other."""
 
 

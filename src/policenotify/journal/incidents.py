@@ -12,11 +12,12 @@ from policenotify.channel import Operation, PostRef
 from policenotify.journal.audit import RUNNER, record
 from policenotify.journal.database import schema
 from policenotify.journal.database.transactions import Transactions
-from policenotify.journal.records import TOLERANCE, IncidentLine, microseconds, moment, outcome_of, span, word
+from policenotify.journal.records import TOLERANCE, microseconds, moment, outcome_of, span, word
 from policenotify.journal.tombstones import purged_at
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import read as read_message
+from policenotify.model.status import IncidentLine
 
 _table, _publication, _delivery = schema.incident, schema.publication, schema.delivery
 

@@ -16,6 +16,7 @@ from policenotify.model.history import History, Outcome, RenderedPost, Target
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.message import Message
 from policenotify.model.receipt import local_time
+from policenotify.model.status import IncidentLine
 from policenotify.translation import AnyText, Text
 
 LEASE = timedelta(minutes=2)
@@ -410,38 +411,6 @@ class ChannelSummary:
     name: str
     outcomes: Mapping[Outcome, int]
     oldest: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentLine:
-    """An incident in a list.
-
-    Attributes:
-        headline: The opening's headline.
-        place: Commune and street, or what is known of them.
-        due_at: The deadline of the next message.
-        reminders: The level of the last reminder raised for that deadline, or 0.
-        reminded_at: When it was raised.
-    """
-
-    id: str
-    category: str
-    status: IncidentStatus
-    headline: str
-    place: str
-    opened_at: datetime
-    due_at: datetime | None
-    exercise: bool
-    reminders: int = 0
-    reminded_at: datetime | None = None
-
-    def __str__(self) -> str:
-        return str(self.in_zone(UTC))
-
-    def in_zone(self, zone: tzinfo) -> Text:
-        """Return the incident in one line, with its time in *zone*."""
-        opened = Text("opened {at}", at=local_time(self.opened_at, zone))
-        return Text("{id} ({details})", id=self.id, details=Text.join(", ", (self.category, self.place, opened)))
 
 
 def describe_incidents(

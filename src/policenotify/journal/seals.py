@@ -152,7 +152,7 @@ def _compare(connection: Connection, line: str) -> None:
     journal, _, rest = line.strip().partition(":")
     number, _, digest = rest.partition(":")
     if not number.isdecimal() or not digest:
-        raise JournalError(Text("That is not the line of a seal, as policenotify journal seal --print prints it."))
+        raise JournalError(Text("That is not the line of a seal, as policenotify journal seal prints it."))
     if journal != _journal_id(connection):
         raise JournalError(Text("The line is of another journal. Nothing was compared. Give the right one."))
     if connection.execute(select(_table.c.digest).where(_table.c.id == int(number))).scalar() != digest:

@@ -63,26 +63,19 @@ def by_severity(default: BySeverity[str], *choices: str) -> tuple[PlainValidator
     severities = ("severe", "minor")  # the fields of BySeverity
     choice: dict[str, object] = {"type": "string", "enum": list(choices)}
     table = {"properties": dict.fromkeys(severities, choice), "additionalProperties": False, "minProperties": 1}
-    forms = " or ".join(f'"{each}"' for each in choices)
-    same = default.severe == default.minor
-    example = BySeverity(severe=choices[0], minor=choices[-1]) if same else default
+    wrong = Text(
+        'write {forms} for every message, or {{ severe = "{severe}", minor = "{minor}" }}',
+        forms=" or ".join(f'"{each}"' for each in choices),
+        severe=default.severe,
+        minor=default.minor,
+    )
 
     def read(value: object) -> BySeverity[str]:
         value = asdict(value) if isinstance(value, BySeverity) else value
         given = dict.fromkeys(severities, value) if isinstance(value, str) else value
-        if (
-            not isinstance(given, dict)
-            or not given
-            or not all(key in severities and each in choices for key, each in given.items())
-        ):
-            raise ValueError(
-                Text(
-                    'write {forms} for every message, or {{ severe = "{severe}", minor = "{minor}" }}',
-                    forms=forms,
-                    severe=example.severe,
-                    minor=example.minor,
-                )
-            )
+        given = given if isinstance(given, dict) else {}
+        if not given or not all(key in severities and each in choices for key, each in given.items()):
+            raise ValueError(wrong)
         return replace(default, **given)
 
     schema = WithJsonSchema({"anyOf": [choice, {"type": "object", **table}]})

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import computed_field
+
 from policenotify.model.message import Message
 
 _PROVIDER = re.compile(r"^[a-z][a-z0-9+.-]*:")
@@ -126,16 +128,19 @@ class Draft:
     second_due_at: datetime | None = None
     reminders: int = 0
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def revision(self) -> int:
         """The number of the newest revision."""
         return self.revisions[-1].number
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def authors(self) -> tuple[str, ...]:
         """Everybody who wrote a revision."""
         return tuple(dict.fromkeys(revision.author for revision in self.revisions))
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def approvals(self) -> tuple[str, ...]:
         """The readers whose approval of the newest revision counts: none of them an author, except in an exercise."""

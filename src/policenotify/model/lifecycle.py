@@ -186,7 +186,9 @@ def next_status(
         else Text("Nothing may follow.")
     )
     returned = (
-        Text("If the danger has returned, open a new incident with follows={incident!r}.", incident=incident)
+        Text(
+            "If the danger has returned, open a new incident that follows {incident!r} (--follows).", incident=incident
+        )
         if incident is not None and status in {IncidentStatus.ENDED, IncidentStatus.CANCELLED}
         else ""
     )

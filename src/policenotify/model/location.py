@@ -59,6 +59,9 @@ DepartmentCode = Annotated[str, StringConstraints(pattern=r"^(?:0[1-9]|1[0-9]|2[
 EpciCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")]
 """The SIREN number of an intercommunal body (EPCI)."""
 
+department_in: Final = places.department_in
+"""Returns the department that the first characters of a commune's code name."""
+
 ONE_LINE = BeforeValidator(_collapse_whitespace)
 PRINTABLE = AfterValidator(_require_printable)
 
@@ -348,7 +351,7 @@ class Location(FrozenModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        if self.commune and self.department and places.department_in(self.commune) != self.department:
+        if self.commune and self.department and department_in(self.commune) != self.department:
             raise wrong_at(
                 "department",
                 Text(
@@ -381,7 +384,7 @@ class Location(FrozenModel):
                 update = {**_without_numbers(self.road, ROAD_ADDRESSES), "point": None}
                 changes["road"] = self.road.model_copy(update=update)
         if self.commune and not self.department and "commune" in changes:
-            changes["department"] = places.department_in(self.commune)
+            changes["department"] = department_in(self.commune)
         changes["point"] = self.point.snapped(at_most) if self.point else None
         changes["area"] = self.area.snapped(at_most) if self.area else None
         changes["polyline"] = self.polyline.snapped(at_most) if self.polyline else None

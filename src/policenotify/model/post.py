@@ -174,51 +174,60 @@ class EventInfo(FrozenModel):
         return best_match(language, self.labels) or next(iter(self.labels.values()))
 
 
-class Post(_Stored):
-    """The wording of a message for one channel and language, inside its budget.
+class PostWords(Versioned):
+    """The words of a message in one language, and what other systems read with them.
 
     Attributes:
         key: SHA-256 that identifies this post across restarts and hosts.
-        stage: The stage of the message.
-        category: The message's category code.
         language: BCP 47.
         text: The text that readers see, with hashtags and URLs in it.
         title: A short headline: the subject of a mail, the title of a link card.
-        html: The formatted version, for networks that claim `html`.
         spans: The parts of `text` that may be linked, in order, not overlapping.
+        pictures: The pictures, in order.
+        sender: The service's name.
+        event: What its category means to warning systems, for networks that claim `structured`.
+        place: The place in words, for the same networks: `Montpellier, avenue de Toulouse (Hérault)`.
+    """
+
+    key: Digest
+    language: str
+    text: str
+    title: str = ""
+    spans: tuple[Span, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    sender: str = ""
+    event: EventInfo | None = None
+    place: str = ""
+
+
+class Post(PostWords, _Stored):
+    """The wording of a message for one channel and language, inside its budget.
+
+    Attributes:
+        stage: The stage of the message.
+        category: The message's category code.
+        html: The formatted version, for networks that claim `html`.
         link: A page with more, or `None`. It is also in `text`.
         created_at: The time of publication, strictly increasing over the posts of one publication.
-        sender: The service's name.
         exercise: It is an exercise, and marked as one.
         variant: How often a request for this post was certainly refused and prepared again.
         distinct: The text with an addition that no other post has. Empty unless the network refuses repeats.
         distinct_spans: The spans of `distinct`.
         message: The message itself, as far as it may be public, for networks that claim `structured`: the place is
             blurred, and the incident has another id than the dispatch system's.
-        event: What its category means to warning systems, for the same networks.
-        place: The place in words, for the same networks: `Montpellier, avenue de Toulouse (Hérault)`.
     """
 
-    key: Digest
     account: str
     stage: Stage
     category: str
-    language: str
-    text: str
-    title: str = ""
     html: str = ""
-    spans: tuple[Span, ...] = ()
     link: str | None = None
-    pictures: tuple[Picture, ...] = ()
     created_at: AwareDatetime
-    sender: str = ""
     exercise: bool = False
     variant: int = 0
     distinct: str = ""
     distinct_spans: tuple[Span, ...] = ()
     message: Message | None = None
-    event: EventInfo | None = None
-    place: str = ""
 
 
 class Request(_Stored):

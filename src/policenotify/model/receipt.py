@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ConfigDict, computed_field
 
 from policenotify.errors import PolicenotifyError
 from policenotify.findings import Finding
@@ -16,6 +16,12 @@ from policenotify.model.message import Message
 from policenotify.model.post import Operation, PostRef
 from policenotify.model.progress import ReasonCount
 from policenotify.translation import AnyText, Text
+
+Published: TypeAlias = Literal["yes", "partly", "no", "unknown"]
+"""Whether readers have a publication."""
+
+_PUBLISHED = frozenset({Outcome.POSTED, Outcome.DELETED, Outcome.SKIPPED, Outcome.SUPERSEDED, Outcome.SUPPRESSED})
+_UNKNOWN = frozenset({Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
 
 UNVERIFIED = Text("Accepted by the gateway, not verified.")
 """The note on a post of a network whose `Capabilities.acceptance` is `unverified`."""
@@ -121,6 +127,8 @@ class Publication(FrozenModel):
         findings: The findings of the checks, none of them blocking.
     """
 
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")  # its document has computed fields, too
+
     id: str
     key: str
     message: Message
@@ -136,6 +144,24 @@ class Publication(FrozenModel):
         """Id of the incident, if it belongs to one."""
         return self.message.incident
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def stage(self) -> Stage:
+        """The stage of the message."""
+        return self.message.stage
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def published(self) -> Published:
+        """Whether readers have it, on all channels or on some."""
+        outcomes = {outcome for receipt in self for outcome in _outcomes(receipt)}
+        if outcomes & _UNKNOWN:
+            return "unknown"
+        if Outcome.POSTED not in outcomes:
+            return "no"
+        return "yes" if outcomes <= _PUBLISHED else "partly"
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def ok(self) -> bool:
         """True if no person needs to act on any delivery."""
@@ -199,6 +225,12 @@ class Publication(FrozenModel):
         if self.incident is None:  # raises in an officer's words, before Lifecycle does in a programmer's
             next_status(IncidentStatus.STANDALONE, stage, incident=None)
         return self.message.followed_by(stage, headline=headline, incident=self.incident, corrects=corrects, **fields)
+
+
+def _outcomes(receipt: Receipt) -> set[Outcome]:
+    if receipt.operation is Operation.DELETE and receipt.outcome is Outcome.DELETED:
+        return {Outcome.POSTED}  # the deletion is done, for readers to see
+    return {receipt.outcome, *(outcome for outcome, count in (receipt.recipients or {}).items() if count)}
 
 
 def counted(outcome: Outcome, count: int) -> Text:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from pydantic import AwareDatetime, computed_field
 
-from policenotify.model.documents import PublicationDocument
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel, IncidentStatus
+from policenotify.model.receipt import Publication, local_time
 from policenotify.translation import AnyText, Text
 
 QUIET = timedelta(minutes=2)
@@ -34,6 +35,22 @@ class Alarm(StrEnum):
     NO_WORKER = "no_worker"
     OVERDUE = "overdue"
     ATTENTION = "attention"
+
+
+class AlarmLine(FrozenModel):
+    """One thing that a person must act on.
+
+    Attributes:
+        kind: What kind of help is needed.
+        about: What it is about: `channel bluesky`, `worker`, `incident 2026-4711`.
+        text: What is wrong.
+        remedy: What to do now.
+    """
+
+    kind: Alarm
+    about: AnyText
+    text: AnyText
+    remedy: AnyText = ""
 
 
 class Problem(FrozenModel):
@@ -105,7 +122,8 @@ class ChannelStatus(FrozenModel):
         remedy: What to do now.
         code: The network's own code, of a blocked channel.
         opens_at: When the next post may leave, if not now.
-        unusable_for: The processes that deliver and cannot use it, whatever its state is here.
+        due_at: When there is something to do next. `None`: nothing waits.
+        unusable_for: The processes that deliver and cannot use it, unless it cannot be used here for the same reason.
         outcomes: How many of its deliveries have which outcome, without zeros.
         oldest_waiting: When the oldest publication that still waits here was published.
         incidents: The open incidents that its readers know of, if it is removed.
@@ -121,6 +139,7 @@ class ChannelStatus(FrozenModel):
     remedy: AnyText = ""
     code: str = ""
     opens_at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
     unusable_for: tuple[Problem, ...] = ()
     outcomes: Mapping[Outcome, int] = {}
     oldest_waiting: AwareDatetime | None = None
@@ -133,24 +152,17 @@ class ChannelStatus(FrozenModel):
         return self.state in {"ready", "paused"} and not self.unusable_for
 
 
-class ChannelDeliveries(FrozenModel):
-    """The deliveries of one channel.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentLine:
+    """An incident in a list.
 
     Attributes:
-        oldest_waiting: When the oldest publication that still waits here was published.
-    """
-
-    outcomes: Mapping[Outcome, int]
-    oldest_waiting: AwareDatetime | None
-
-
-class IncidentResult(FrozenModel):
-    """An incident, and whether its next message is overdue.
-
-    Attributes:
-        headline: Headline of the opening.
-        due_at: When the next message is due; `None`: no more is due.
-        reminders: Number of the last reminder of that message; 0: none.
+        headline: The opening's headline.
+        place: Commune and street, or what is known of them.
+        due_at: The deadline of the next message.
+        reminders: The level of the last reminder raised for that deadline, or 0.
+        reminded_at: When it was raised.
+        overdue_seconds: How long its next message has been overdue. `None`: it is not.
     """
 
     id: str
@@ -158,13 +170,26 @@ class IncidentResult(FrozenModel):
     status: IncidentStatus
     headline: str
     place: str
-    opened_at: AwareDatetime
-    due_at: AwareDatetime | None
-    overdue: bool
-    overdue_seconds: int | None
-    reminders: int
-    reminded_at: AwareDatetime | None
+    opened_at: datetime
+    due_at: datetime | None
     exercise: bool
+    reminders: int = 0
+    reminded_at: datetime | None = None
+    overdue_seconds: int | None = None
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
+    @property
+    def overdue(self) -> bool:
+        """Whether its next message is overdue."""
+        return self.overdue_seconds is not None
+
+    def __str__(self) -> str:
+        return str(self.in_zone(UTC))
+
+    def in_zone(self, zone: tzinfo) -> Text:
+        """Return the incident in one line, with its time in *zone*."""
+        opened = Text("opened {at}", at=local_time(self.opened_at, zone))
+        return Text("{id} ({details})", id=self.id, details=Text.join(", ", (self.category, self.place, opened)))
 
 
 class SecondReading(FrozenModel):
@@ -203,16 +228,9 @@ class InstallationStatus(FrozenModel):
         workers: The workers that run, the one with the latest heartbeat first. Drains are not workers.
         worker_lost_at: The last heartbeat of a worker that has exited without a word, as when it is killed. `None` if a
             worker runs, or another process has delivered since.
-        waiting: When each channel has something to do next.
-        blocked: Channels that send nothing until a person acts.
-        channel_problems: Channels that cannot be used, and why.
-        worker_problems: Channels that processes which deliver cannot use, and why. Their environment, secrets and
-            libraries may differ from those of the process that asks.
-        removed_channels: Channels that are no longer in the settings, with the open incidents published there; no
-            incident where deliveries only wait for it.
+        channels: The channels of the settings, then those that were removed from them.
         clock_steps: How often and by how much the journal's clock was set in the last hour, newest first.
         waiting_subscribers: The subscribers of events that have lately failed to take one, and why.
-        deliveries: How many deliveries of each channel have which outcome.
         incidents: The open incidents, the most urgent first; perhaps not all of them.
         second_readings: Urgent publications whose second reading is owed, the earliest deadline first.
         overdue_readings: How many of them are overdue.
@@ -220,6 +238,7 @@ class InstallationStatus(FrozenModel):
         publications: The last publications, newest first.
         unfinished_count: How many older publications are not finished.
         unfinished: The most pressing of them, or all.
+        alarms: What a person must act on, the most urgent first.
     """
 
     settings: AnyText | None = None
@@ -228,23 +247,19 @@ class InstallationStatus(FrozenModel):
     last_heartbeat: AwareDatetime | None
     workers: tuple[RunningWorker, ...] = ()
     worker_lost_at: AwareDatetime | None = None
-    waiting: Mapping[str, AwareDatetime]
-    blocked: Mapping[str, Problem]
-    channel_problems: Mapping[str, Problem]
-    worker_problems: Mapping[str, tuple[Problem, ...]] = {}
-    removed_channels: Mapping[str, tuple[str, ...]]
+    channels: tuple[ChannelStatus, ...] = ()
     clock_steps: tuple[ClockStep, ...] = ()
     waiting_subscribers: Mapping[str, str] = {}
-    deliveries: Mapping[str, ChannelDeliveries] = {}
     open_incidents: int
     overdue_incidents: int
-    incidents: tuple[IncidentResult, ...]
+    incidents: tuple[IncidentLine, ...]
     second_readings: tuple[SecondReading, ...] = ()
     overdue_readings: int = 0
     submitted_drafts: int = 0
-    publications: tuple[PublicationDocument, ...] = ()
+    publications: tuple[Publication, ...] = ()
     unfinished_count: int = 0
-    unfinished: tuple[PublicationDocument, ...] = ()
+    unfinished: tuple[Publication, ...] = ()
+    alarms: tuple[AlarmLine, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
@@ -254,35 +269,12 @@ class InstallationStatus(FrozenModel):
         return bool(self.waiting) and (silent or self.worker_lost_at is not None)
 
     @property
-    def other_worker_problems(self) -> Mapping[str, tuple[Problem, ...]]:
-        """Those of `worker_problems` that `channel_problems` does not have for the same reason."""
-        known = {name: problem.reason for name, problem in self.channel_problems.items()}
-        found = {
-            name: tuple(problem for problem in problems if str(problem.reason) not in str(known.get(name, "")))
-            for name, problems in self.worker_problems.items()
-        }
-        return {name: problems for name, problems in found.items() if problems}
-
-    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
-    @property
-    def alarms(self) -> tuple[Alarm, ...]:
-        """The kinds of help that it needs, the most urgent first."""
-        found = {
-            Alarm.SETTINGS: self.settings,
-            Alarm.NO_WORKER: self.no_worker,
-            Alarm.OVERDUE: self.overdue_incidents or self.overdue_readings,
-            Alarm.ATTENTION: self._needs_attention,
-        }
-        return tuple(alarm for alarm, is_raised in found.items() if is_raised)
+    def waiting(self) -> tuple[str, ...]:
+        """The channels that have something to do, now or later."""
+        return tuple(channel.name for channel in self.channels if channel.due_at)
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def ok(self) -> bool:
         """Whether no person needs to act."""
         return not self.alarms
-
-    @property
-    def _needs_attention(self) -> bool:
-        channels = self.blocked or self.channel_problems or self.worker_problems or self.removed_channels
-        finished = not self.unfinished_count and all(publication.ok for publication in self.publications)
-        return bool(self.stopped or channels or self.clock_steps) or not finished

@@ -14,13 +14,8 @@ from policenotify.journal.records import MASS_REFUSAL
 from policenotify.model.diagnosis import DiagnosisLine, note, right, wrong
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, InstallationStatus
-from policenotify.publishing.status import (
-    clock_was_set,
-    problem_of,
-    read_status,
-    removed_channel,
-    waiting_drafts,
-)
+from policenotify.publishing.alarms import alarms, waiting_drafts
+from policenotify.publishing.status import problem_of, read_status
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
@@ -47,7 +42,10 @@ def check_journal(
         blocked = journal.channels.blocked()
         for config in configs.values():
             yield from _channel(config, journal, actor, block=blocked.get(config.name))
-        yield from _alarms(read_status(journal, configs), zone)
+        status = read_status(journal, configs)
+        known = {"state": "ready", "reason": "", "remedy": ""}  # by the checks before
+        channels = [each.model_copy(update=known) if each.name in configs else each for each in status.channels]
+        yield from _alarms(status.model_copy(update={"channels": tuple(channels)}), zone)
         yield from _calendars(journal)
     except JournalError as error:
         yield wrong("journal", error, Alarm.JOURNAL)
@@ -153,56 +151,22 @@ def _account(config: ChannelConfig, journal: Journal, actor: str, *, block: Bloc
 
 
 def _alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[DiagnosisLine]:
-    if status.stopped:
-        yield wrong("stop", status.stopped)
-    seen = (
-        Text("last seen {last_heartbeat}", last_heartbeat=local_time(status.last_heartbeat, zone))
-        if status.last_heartbeat
-        else Text("never seen")
-    )
-    if status.no_worker:
-        detail = Text("deliveries wait, and no worker runs ({seen}). Run: policenotify drain, from a timer", seen=seen)
-        yield wrong("worker", detail, Alarm.NO_WORKER)
-    else:
-        yield right(
-            "worker",
-            Text("{seen}; it is delivering", seen=seen)
-            if status.waiting
-            else Text("{seen}; nothing is due", seen=seen),
-        )
-    for step in status.clock_steps:
-        yield wrong("clock", clock_was_set(step, zone))
-    yield from _channel_alarms(status)
+    for alarm in alarms(status, zone):
+        yield wrong(alarm.about, Text.join(" ", (alarm.text, alarm.remedy)), alarm.kind)
+    if not status.no_worker:
+        seen = status.last_heartbeat
+        last = Text("last seen {last_heartbeat}", last_heartbeat=local_time(seen, zone)) if seen else Text("never seen")
+        doing = Text("{seen}; it is delivering", seen=last)
+        yield right("worker", doing if status.waiting else Text("{seen}; nothing is due", seen=last))
     for reading in status.second_readings:
-        due = local_time(reading.due_at, zone)
-        detail = Text(
-            "It is owed by {due}. Read it: policenotify drafts {publication}", due=due, publication=reading.publication
-        )
-        overdue = reading.due_at <= status.at
-        yield wrong(Text("second reading"), detail, Alarm.OVERDUE) if overdue else note(Text("second reading"), detail)
+        if reading.due_at > status.at:
+            due, publication = local_time(reading.due_at, zone), reading.publication
+            owed = Text(
+                "It is owed by {due}. Read it: policenotify drafts {publication}", due=due, publication=publication
+            )
+            yield note(Text("second reading"), owed)
     if status.submitted_drafts:
         yield note("drafts", waiting_drafts(status))
-    for incident in status.incidents:
-        if incident.overdue:
-            detail = Text(
-                '{headline}: its next message is overdue. policenotify end {id} "…"',
-                headline=incident.headline,
-                id=incident.id,
-            )
-            yield wrong(Text("incident {id}", id=incident.id), detail, Alarm.OVERDUE)
-
-
-def _channel_alarms(status: InstallationStatus) -> Iterator[DiagnosisLine]:
-    for name, problems in status.other_worker_problems.items():
-        for problem in problems:
-            yield wrong(
-                Text("channel {name}", name=name),
-                Text(
-                    "The process that delivers on {host} cannot use it: {problem}", host=problem.host, problem=problem
-                ),
-            )
-    for name, incidents in status.removed_channels.items():
-        yield wrong(Text("channel {name}", name=name), removed_channel(name, incidents))
 
 
 def school_calendar_end(campaign: str, end: date) -> Text:

@@ -370,7 +370,9 @@ class Drafts:
         text = text if taken else Text("what the settings add to it has changed since.")
         raise DraftConflict(
             draft.id,
-            Text("{text} Submit it again, and let it be read: policenotify submit {id}", text=text, id=draft.id),
+            Text(
+                "{text} Submit it again, and let it be read: policenotify publish {id} --submit", text=text, id=draft.id
+            ),
         )
 
     def _asked(self, draft: str, actor: str, action: str) -> Draft:

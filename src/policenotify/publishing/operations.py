@@ -13,11 +13,11 @@ from policenotify.errors import IncidentNotFound, JournalError, SettingsError, p
 from policenotify.journal.records import describe_incidents
 from policenotify.model.decision import HeldDelivery, HeldPeople, Resolved, Resumed, Steered, Stopped
 from policenotify.model.diagnosis import Diagnosis
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import History, Outcome
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
+from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.defaults import latest
 from policenotify.publishing.receipts import Receipts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from policenotify.delivery.worker import Worker
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import IncidentLine
+    from policenotify.model.status import IncidentLine
     from policenotify.publishing.installation import SettingsSource
 
 _SHORTEST_INTERVAL = 0.1  # seconds between two samples of a sending
@@ -90,7 +90,7 @@ class Operations:
         ids = self._unfinished(latest)
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
         reported = self.receipts.results((*latest, *older))
-        return found.model_copy(
+        found = found.model_copy(
             update={
                 "settings": (self.settings.problem() or None) if self.settings else None,
                 "publications": reported[: len(latest)],
@@ -98,6 +98,7 @@ class Operations:
                 "unfinished": reported[len(latest) :],
             }
         )
+        return found.model_copy(update={"alarms": tuple(alarms(found, self.zone))})
 
     def channels(self) -> tuple[ChannelStatus, ...]:
         """Return the state of each channel: ready, paused, blocked, unusable or removed from the settings.
@@ -143,7 +144,7 @@ class Operations:
         """Return a publication by its id or by your key, if there is one."""
         return self.receipts.report(name) if self.journal.publications.get(name) else None
 
-    def publications(self, which: str | None = None, *, last: int = 5) -> tuple[PublicationResult, ...]:
+    def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
         """Return the last publications, newest first, or all of an incident in their order.
 
         Args:

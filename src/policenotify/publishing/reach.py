@@ -9,6 +9,8 @@ from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
 
+from pydantic import computed_field
+
 from policenotify.audiences.addresses import ChannelAudience
 from policenotify.audiences.summary import count_people
 from policenotify.channel import ChannelConfig
@@ -45,6 +47,7 @@ class Reach:
     price: float | None = None
     problem: AnyText = ""
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def cost(self) -> float | None:
         """What all messages cost, in euros. `None` if the channel has no price, or no people were counted."""
@@ -193,6 +196,7 @@ class Preview:
     refusals: tuple[Target, ...] = ()
     reach: tuple[Reach, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def allowed(self) -> bool:
         """Whether no finding blocks."""

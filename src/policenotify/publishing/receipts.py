@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
 from policenotify.publishing.status import problem_of
@@ -52,9 +51,9 @@ class Receipts:
             [noted] = self._noted((publication,))
         return noted.model_copy(update={"repeated": repeated})
 
-    def results(self, publications: Sequence[Publication]) -> tuple[PublicationResult, ...]:
+    def results(self, publications: Sequence[Publication]) -> tuple[Publication, ...]:
         """Return the documents of publications."""
-        return tuple(map(PublicationResult.of, self._noted(publications)))
+        return tuple(self._noted(publications))
 
     def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
         """Yield the publications with notes on who will deliver what waits."""

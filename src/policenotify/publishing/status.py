@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
 from policenotify.errors import Blocked, Unavailable
 from policenotify.model.lifecycle import IncidentStatus
-from policenotify.model.receipt import local_time
 from policenotify.model.status import (
     WAITS,
-    ChannelDeliveries,
     ChannelStatus,
-    ClockStep,
-    IncidentResult,
+    IncidentLine,
     InstallationStatus,
     Problem,
     SecondReading,
 )
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from policenotify.journal.journal import Journal
-    from policenotify.journal.records import ChannelSummary, IncidentLine
+    from policenotify.journal.records import ChannelSummary
     from policenotify.model.draft import Draft
 
 _NAMED = 10  # incidents in one sentence
@@ -61,7 +56,7 @@ def find_problems(channels: Iterable[ChannelConfig], had_recipients: Callable[[s
     return {name: problem for name, problem in problems.items() if problem is not None}
 
 
-def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentResult]:
+def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentLine]:
     """Return the open incidents by their deadline, then the closed ones, newest first."""
     never = datetime.max.replace(tzinfo=now.tzinfo)
     results = [_incident(incident, now) for incident in incidents]
@@ -81,28 +76,16 @@ def read_status(
         configs: The channels of the settings, with those that cannot be used.
         limit: Number of incidents to read; `None`: all open ones.
     """
-    now, deliveries = journal.now(), journal.deliveries
-    problems = find_problems(configs.values(), deliveries.had_recipients)
-    usable_again = {delivery.channel: now for delivery in deliveries.unrendered(configs.keys() - problems.keys())}
-    due = deliveries.due(name for name, config in configs.items() if not config.problem)
-    stopped, summaries, drafts = journal.stopped(), deliveries.channel_summaries(), journal.drafts.counts()
+    now, stopped, drafts = journal.now(), journal.stopped(), journal.drafts.counts()
     return InstallationStatus(
         at=now,
         stopped=stopped.text if stopped else None,
         last_heartbeat=journal.workers.last_heartbeat(),
         workers=journal.workers.running(),
         worker_lost_at=journal.workers.lost_at(),
-        waiting={**usable_again, **due},
-        blocked={name: _blocked(error) for name, error in journal.channels.blocked().items()},
-        channel_problems=problems,
-        worker_problems=journal.workers.unusable_channels(),
-        removed_channels=_removed(journal, configs, summaries),
+        channels=read_channels(journal, configs),
         clock_steps=journal.clock_steps(),
         waiting_subscribers=journal.subscribers.problems(),
-        deliveries={
-            channel.name: ChannelDeliveries(outcomes=channel.outcomes, oldest_waiting=channel.oldest)
-            for channel in summaries
-        },
         open_incidents=journal.incidents.count_open(),
         overdue_incidents=journal.incidents.count_overdue(now),
         incidents=tuple(
@@ -121,6 +104,9 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
     blocked, elsewhere = journal.channels.blocked(), journal.workers.unusable_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
     summaries = {summary.name: summary for summary in deliveries.channel_summaries()}
+    # What is rendered once its channel can be used again is due now.
+    due = dict.fromkeys((each.channel for each in deliveries.unrendered(configs.keys() - problems)), journal.now())
+    due |= deliveries.due(name for name, config in configs.items() if not config.problem)
     statuses = [
         ChannelStatus(
             name=name,
@@ -129,7 +115,8 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
             retired=config.retired,
             exercise=config.exercise,
             **_state(problems.get(name), blocked.get(name), opens.get(name)),
-            unusable_for=elsewhere.get(name, ()),
+            due_at=due.get(name),
+            unusable_for=_other(elsewhere.get(name, ()), problems.get(name)),
             **_counts(summaries.get(name)),
         )
         for name, config in configs.items()
@@ -139,8 +126,12 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
         ChannelStatus(
             name=name,
             state="removed",
-            reason=Text("It is no longer in the settings."),
-            remedy=Text("Restore it; with retired = true no new incident is published on it."),
+            reason=_why_missed(incidents),
+            remedy=(
+                Text("Restore it with retired = true until they are over.")
+                if incidents
+                else Text("Restore it; with retired = true no new incident is published on it.")
+            ),
             incidents=incidents,
             **_counts(summaries.get(name)),
         )
@@ -149,63 +140,29 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
     return tuple(statuses)
 
 
-def removed_channel(name: str, incidents: tuple[str, ...]) -> AnyText:
-    """Return the alarm of a channel that is no longer in the settings.
-
-    Args:
-        name: The channel's name.
-        incidents: The open incidents that were published there; none: deliveries wait for it.
-    """
-    if not incidents:
-        return Text(
-            "{name} is no longer in the settings, and messages wait for it. Restore it; with retired = "
-            "true no new incident is published on it.",
-            name=name,
-        )
-    more = len(incidents) - _NAMED
-    names = Text.join(
-        ", ",
-        [
-            *incidents[:_NAMED],
-            Text.counted("{count:,} more incident", "{count:,} more incidents", count=more) if more > 0 else "",
-        ],
-    )
-    return Text(
-        "{name} is no longer in the settings, and its readers know of {names}, whose end would not reach "
-        "them. Restore it with retired = true until they are over.",
-        name=name,
-        names=names,
-    )
-
-
-def clock_was_set(step: ClockStep, zone: tzinfo) -> AnyText:
-    """Return that the clock was set, and what to do."""
-    at, seconds = local_time(step.at, zone), f"{abs(step.seconds):,.0f}"
-    text = Text("{at} the clock was set forward by {seconds} s.", at=at, seconds=seconds)
-    if step.seconds < 0:
-        text = Text("{at} the clock was set back by {seconds} s.", at=at, seconds=seconds)
-    return Text(
-        "{text} All that waits was moved with it. Check the time of the machine that holds the journal: "
-        "timedatectl. This note ends after an hour.",
-        text=text,
-    )
-
-
-def waiting_drafts(status: InstallationStatus) -> AnyText:
-    """Return how many drafts wait, and where they are read."""
-    return Text.counted(
-        "{count} draft waits for its readers: policenotify drafts",
-        "{count} drafts wait for their readers: policenotify drafts",
-        count=status.submitted_drafts,
-    )
-
-
 def _state(problem: Problem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:
     if problem is not None:
         return {"state": "unusable", "reason": problem.reason, "remedy": problem.remedy}
     if blocked is not None:
         return {"state": "blocked", "reason": blocked.reason, "remedy": blocked.remedy, "code": blocked.code}
     return {"state": "paused" if opens_at else "ready", "opens_at": opens_at}
+
+
+def _other(elsewhere: tuple[Problem, ...], here: Problem | None) -> tuple[Problem, ...]:
+    """Return the problems of other processes that are not known here."""
+    return tuple(problem for problem in elsewhere if here is None or str(problem.reason) not in str(here.reason))
+
+
+def _why_missed(incidents: tuple[str, ...]) -> Text:
+    """Return what is lost with a channel that is no longer in the settings, of which readers know these incidents."""
+    if not incidents:
+        return Text("It is no longer in the settings, and messages wait for it.")
+    more = len(incidents) - _NAMED
+    others = Text.counted("{count:,} more incident", "{count:,} more incidents", count=more) if more > 0 else ""
+    return Text(
+        "It is no longer in the settings, and its readers know of {names}, whose end would not reach them.",
+        names=Text.join(", ", (*incidents[:_NAMED], others)),
+    )
 
 
 def _counts(summary: ChannelSummary | None) -> dict[str, object]:
@@ -221,14 +178,9 @@ def _removed(
     return {name: carried.get(name, ()) for name in sorted((carried.keys() | awaited) - configs.keys())}
 
 
-def _incident(incident: IncidentLine, now: datetime) -> IncidentResult:
+def _incident(incident: IncidentLine, now: datetime) -> IncidentLine:
     due = incident.due_at if incident.status is IncidentStatus.OPEN else None
-    late = (now - due) // timedelta(seconds=1) if due is not None and due <= now else None
-    return IncidentResult(**asdict(incident), overdue=late is not None, overdue_seconds=late)
-
-
-def _blocked(error: Blocked) -> Problem:
-    return Problem(reason=error.reason, remedy=error.remedy, code=error.code)
+    return replace(incident, overdue_seconds=(now - due) // timedelta(seconds=1) if due and due <= now else None)
 
 
 def _second_reading(draft: Draft) -> SecondReading:

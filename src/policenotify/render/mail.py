@@ -8,6 +8,7 @@ success criterion 1.4.3 (AA: 4.5 to 1). No colour carries information that the t
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,12 +33,6 @@ _COLOURS: Final[dict[Tone, tuple[str, str]]] = {  # background, text
     "info": ("#24405e", "#ffffff"),
 }
 _EXERCISE_COLOURS: Final = ("#4a2a7a", "#ffffff")
-_SCRIPT: Final = 4  # letters in a script's code (ISO 15924); a region has fewer
-# Languages whose usual script is one of these, and the scripts (CLDR, characterOrder).
-_RIGHT_TO_LEFT: Final = frozenset(
-    {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"}
-    | {"Adlm", "Arab", "Hebr", "Nkoo", "Rohg", "Syrc", "Thaa"}
-)
 # 17, 112, 114, but no group of a longer number.
 _NUMBER: Final = re.compile(r"(?<![\w&#])(?<![0-9]\s)[0-9]{2,3}(?!\s?[0-9])(?![\w;])")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
@@ -163,7 +158,7 @@ def render_mail(parts: MailParts) -> tuple[str, str]:
     text = "\n\n".join(block for block in _text(parts) if block) + "\n"
     html = _PAGE.format(
         language=_html(parts.language),
-        direction=' dir="rtl"' if _is_right_to_left(parts.language) else "",
+        direction=' dir="rtl"' if _is_right_to_left(parts) else "",
         column=_COLUMN,
         title=_html(f"{parts.banner} – {parts.headline}"),
         blocks="\n".join(_blocks(parts)),
@@ -221,7 +216,7 @@ def _facts(parts: MailParts) -> str:
 def _action(parts: MailParts) -> str:
     if not parts.instruction:
         return ""
-    side = "right" if _is_right_to_left(parts.language) else "left"
+    side = "right" if _is_right_to_left(parts) else "left"
     label = f'<h2 style="font-size:16px;margin:0">{_html(parts.instruction_label)}</h2>'
     return (
         f'<div style="border-{side}:4px solid {_COLOURS[parts.tone][0]};padding:4px 12px;margin:16px 0">'
@@ -263,11 +258,10 @@ def _plain(text: str) -> str:
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _is_right_to_left(language: str) -> bool:
-    """Return the direction, which HTML does not infer from `lang` (section 3.2.6.4)."""
-    primary, _, subtags = language.partition("-")
-    script = subtags.partition("-")[0]
-    return script in _RIGHT_TO_LEFT if len(script) == _SCRIPT else primary in _RIGHT_TO_LEFT
+def _is_right_to_left(parts: MailParts) -> bool:
+    """Return the direction of the first letter, which HTML does not infer from `lang` (section 3.2.6.4)."""
+    kinds = (unicodedata.bidirectional(sign) for sign in f"{parts.headline}{parts.banner}")
+    return next((kind != "L" for kind in kinds if kind in {"L", "R", "AL"}), False)
 
 
 def _colon(language: str) -> str:

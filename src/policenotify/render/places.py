@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +21,13 @@ LONGEST: Final = 60
 _WORD: Final = re.compile(r"[^\W_]+")
 _ARTICLE_BEFORE: Final = re.compile(r"(?<!\w)(?:l[ae] |l['’]|du )\Z", re.IGNORECASE)
 _ARTICLES: Final = frozenset({"Le", "La", "Les", "L"})
-_MERGED: Final = {"Le": ("au", "du"), "Les": ("aux", "des")}
-_SHORT_FORMS: Final = {"saint": "st", "sainte": "ste", "saints": "sts", "saintes": "stes"}
+_MERGED: Final = {"Le": ("au", "du", "Au", "Du"), "Les": ("aux", "des", "Aux", "Des")}
+_SHORT_FORMS: Final = {
+    "Saint": ("St", "ST"),
+    "Sainte": ("Ste", "STE"),
+    "Saints": ("Sts", "STS"),
+    "Saintes": ("Stes", "STES"),
+}
 _DISTRICT_OF_CITY: Final = re.compile(r"(?P<city>\w+) (?P<number>\d+)(?:er|e)(?: Arrondissement)?")
 _ARROW: Final = re.compile(r" ?(?:→|⇒|->|=>|►|>) ?| [-–—] ")
 _TOWARDS: Final = " vers "
@@ -102,8 +107,7 @@ class Place:
 
     def tagged_in(self, text: str) -> str | None:
         """Return the text with its first mention of the name as a hashtag. A department is never looked for."""
-        is_typed = any(span.kind == "tag" and span.value.casefold() == self.tag.casefold() for span in find_links(text))
-        return tagged(text, self.name) if is_typed or not self.is_area else None
+        return tagged(text, self.name, is_area=self.is_area)
 
     def added_to(self, event: str, headline: str, *, directly: bool) -> str:
         """Return an event with the details that its headline does not name.
@@ -233,57 +237,38 @@ def _repaired(text: str | None) -> str:
     return add_missing_spaces(one_line(text or ""))
 
 
-def tagged(text: str, name: str) -> str | None:
+def tagged(text: str, name: str, *, is_area: bool = False) -> str | None:
     """Return the text with its first mention of a name as a hashtag, if any.
 
     Accents do not matter, and *St* stands for *Saint*. Capitals do: Sens is a town, *dans les deux sens* is not. Nor is
-    *la Vienne*, a river. Only the article of a name may have a small letter. Where it merges with a preposition (*au
-    Crès*), the text stays as it is, because a hashtag there would not be French. A name in an address stays.
+    *la Vienne*, a river, and the name of an area is not looked for. Only the article of a name may have a small letter.
+    Where it merges with a preposition (*au Crès*), the text stays as it is, because a hashtag there would not be
+    French. A name in an address stays.
     """
-    tag = Place(name).tag
-    spans = list(find_links(text))
-    if any(span.value.casefold() == tag.casefold() for span in spans if span.kind == "tag"):
+    tag, links = Place(name).tag, find_links(text)
+    if any(link.kind == "tag" and link.value.casefold() == tag.casefold() for link in links):
         return text
-    parts = [_plain(word) for word in _WORD.findall(name)]
-    if not tag or not parts or parts[-1].casefold() not in _plain(text).casefold():
+    parts = _WORD.findall(_spelled(strip_accents(name)))
+    if is_area or not tag or parts[-1].casefold() not in _spelled(strip_accents(text)).casefold():
         return None
-    taken = {position for span in spans for position in range(span.start, span.end)}
-    words = list(_WORD.finditer(text))
-    runs = [words[first : first + len(parts)] for first in range(len(words) - len(parts) + 1)]
-    for run in runs:
-        start, end = run[0].start(), run[-1].end()
-        if not _is_name(run, parts):  # dans les deux sens
-            continue
-        if _ARTICLE_BEFORE.search(text[:start]) and not french_names.is_road(name):  # la Vienne déborde
-            continue
-        if start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
+    plain = "".join(strip_accents(sign)[:1] or sign for sign in text)  # each sign in its place
+    first, *others = [{part, part.upper(), *_SHORT_FORMS.get(part, ())} for part in parts]
+    article = first & _ARTICLES if others else set()
+    taken = {place for link in links for place in range(link.start, link.end)}
+    for match in _run([first | {each.lower() for each in article}, *others]).finditer(plain):
+        start, end = match.span()
+        is_river = not french_names.is_road(name) and _ARTICLE_BEFORE.search(text[:start])  # la Vienne déborde
+        if not is_river and start not in taken and is_linkable_tag(text, start, end):  # not sete.fr
             return f"{text[:start]}#{tag}{text[end:]}"
-    return text if any(_is_merged(run, parts) for run in runs) else None
+    merged = [form for each in article for form in _MERGED.get(each, ())]
+    return text if merged and _run([merged, *others]).search(plain) else None
 
 
-def _is_merged(run: Sequence[re.Match[str]], parts: Sequence[str]) -> bool:
-    """Return True if these words are a name whose article merged with a preposition: *au Crès*."""
-    merged = _MERGED.get(parts[0], ()) if len(parts) > 1 else ()
-    return _plain(run[0][0]).casefold() in merged and _is_name(run[1:], parts[1:])
+def _spelled(text: str) -> str:
+    return text.replace("œ", "oe").replace("Œ", "Oe")
 
 
-def _is_name(run: Sequence[re.Match[str]], parts: Sequence[str]) -> bool:
-    """Return True if these words are a name. Only its article may have a small letter."""
-    small = len(parts) > 1 and parts[0] in _ARTICLES
-    return all(
-        _is_form(_plain(word[0]), part, may_be_small=small and not number)
-        for number, (word, part) in enumerate(zip(run, parts, strict=True))
-    )
-
-
-def _is_form(word: str, part: str, *, may_be_small: bool = False) -> bool:
-    """Return True if a word of a text is this part of a name."""
-    same = word.casefold() in {part.casefold(), _SHORT_FORMS.get(part.casefold(), part.casefold())}
-    return same and (may_be_small or word[0].isupper() == part[0].isupper() or word.isupper())
-
-
-def _plain(text: str) -> str:
-    plain = text
-    if not text.isascii():
-        plain = strip_accents(text.replace("œ", "oe").replace("Œ", "Oe").replace("æ", "ae").replace("Æ", "Ae"))
-    return " ".join(_WORD.findall(plain))
+def _run(words: Iterable[Iterable[str]]) -> re.Pattern[str]:
+    """Return an expression for these words beside each other, each in one of its forms."""
+    run = r")[\W_]+(?:".join("|".join(sorted(forms)) for forms in words)
+    return re.compile(rf"(?<![^\W_])(?:{re.sub('(?i)oe', '(?i:oe|œ)', run)})(?![^\W_])")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from policenotify.channel import ChannelConfig, Picture, Post, Span
 from policenotify.errors import MessageTooLong
@@ -14,7 +15,7 @@ from policenotify.model.post import EventInfo
 from policenotify.render.context import RenderContext
 from policenotify.render.mail import lasting_title, mail_parts, render_mail, subject
 from policenotify.render.public_message import public_message
-from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, ShortPost, Wording
+from policenotify.render.short_post import DESCRIPTION, LINK, REFERENCE, Wording
 from policenotify.text.budget import Budget
 from policenotify.text.characters import one_line
 from policenotify.text.fit import FitResult, Part, fit, split_thread
@@ -22,6 +23,7 @@ from policenotify.text.links import find_links
 from policenotify.translation import AnyText, Text
 
 _NO_KEY = "0" * 64
+_CONTINUED = {"link": None, "pictures": (), "message": None, "event": None, "place": ""}  # of further posts
 _UNSEEN = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED})
 
 
@@ -45,63 +47,16 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
         channel = channel.model_copy(update={"capabilities": capabilities})
     context = context.cached(RenderContext.on_channel, channel.mentions)
     pictures = context.cached(_described_pictures)[: capabilities.images]
-    left_out = len(context.pictures) - len(pictures)
-    notes: list[AnyText] = (
-        [
-            Text.counted(
-                "{count} of {pictures_count} pictures left out",
-                "{count} of {pictures_count} pictures left out",
-                count=left_out,
-                pictures_count=len(context.pictures),
-            )
-        ]
-        if left_out
-        else []
-    )
-    notes += _unwritable(context, capabilities.budget)
-    notes += [Text("the text, which has no translation: fixed phrases stand in")] if context.is_untranslated else []
+    notes = list(_notes(context, capabilities.budget, len(context.pictures) - len(pictures)))
 
-    def posts(*, standalone: bool) -> tuple[tuple[Post, ...], tuple[AnyText, ...]]:
-        fitted, title, html = _fitted_whole(context, channel, pictures, standalone=standalone)
-        distinct = _distinct(context, channel, lambda short: short.standalone if standalone else short.reply)
-        texts: tuple[str, ...] = (fitted.text,) if fitted.fits else ()
-        if not texts or distinct is None:
-            texts, distinct = _thread(context, channel) or (texts, distinct)
-        if not texts and not capabilities.html:
-            fitted = _brief(context, channel)
-            texts = (fitted.text,) if fitted.fits else ()
-        if distinct is None:  # a brief text is better than one that the network refuses as a repetition
-            distinct = _distinct(context, channel, lambda short: short.brief()) or ()
-        if not texts:
-            raise MessageTooLong(channel.name, fitted.used, fitted.limit)
-        post = context.cached(_blank, capabilities.structured).model_copy(
-            update={
-                "key": key,
-                "account": target.account,
-                "text": texts[0],
-                "title": title,
-                "html": html,
-                "spans": context.cached(_spans, texts[0]),
-                "pictures": pictures,
-                **_distinct_fields(context, distinct, 0),
-            }
-        )
-        continuations = [
-            post.model_copy(
-                update={
-                    "text": text,
-                    "spans": _spans(context, text),
-                    "link": None,
-                    "pictures": (),
-                    "message": None,
-                    "event": None,
-                    "place": "",
-                    **_distinct_fields(context, distinct, number),
-                }
-            )
-            for number, text in enumerate(texts[1:], 1)
-        ]
-        return (post, *continuations), () if continuations else fitted.omitted
+    def posts(*, standalone: bool) -> tuple[list[Post], tuple[AnyText, ...]]:
+        if capabilities.html:
+            form = _mail(context, channel, pictures, standalone=standalone)
+        else:
+            form = _Short(context, channel).form(standalone=standalone)
+        shared = {"key": key, "account": target.account, "pictures": pictures, "title": form.title, "html": form.html}
+        blank = context.cached(_blank, capabilities.structured)
+        return [blank.model_copy(update=shared | each) for each in _texts(context, form)], form.omitted
 
     (standalone, *continuations), omitted = posts(standalone=True)
     names_earlier = target.reply_to or context.back_reference
@@ -116,85 +71,115 @@ def render(context: RenderContext, target: Target, *, channel: ChannelConfig, ke
     )
 
 
-def _fitted_whole(
-    context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool
-) -> tuple[FitResult, str, str]:
-    """Return text, title and HTML in one post."""
-    budget = channel.capabilities.budget
-    if channel.capabilities.html:
-        text, html = render_mail(mail_parts(context, pictures, standalone=standalone))
-        return FitResult(text, (), *budget.usage(text)), context.cached(subject), html
-    short = _short_post(context, channel)
-    title = context.cached(lasting_title) if channel.capabilities.structured else context.headline
-    return _fitted(short.standalone if standalone else short.reply, budget, short.more), title, ""
+class _Form(NamedTuple):
+    """A message in words: in one text, or in those of a thread.
+
+    Attributes:
+        distinct: The same texts with a unique suffix, if the network may refuse a repetition.
+        omitted: What was left out.
+    """
+
+    texts: tuple[str, ...]
+    distinct: tuple[str, ...]
+    title: str
+    html: str = ""
+    omitted: tuple[AnyText, ...] = ()
 
 
-def _fit(parts: Sequence[Part], budget: Budget, more: str) -> FitResult:
-    """Return the parts within the budget. Where the description gave way, *more* takes the place of the link."""
-    result = fit(parts, budget)
-    if more and any(str(note).startswith(f"{DESCRIPTION} ") for note in result.omitted):
-        return fit([part._replace(text=more) if part.name == LINK else part for part in parts], budget)
-    return result
+def _mail(context: RenderContext, channel: ChannelConfig, pictures: tuple[Picture, ...], *, standalone: bool) -> _Form:
+    text, html = render_mail(mail_parts(context, pictures, standalone=standalone))
+    used, limit = channel.capabilities.budget.usage(text)
+    if used > limit:
+        raise MessageTooLong(channel.name, used, limit)
+    return _Form((text,), (), context.cached(subject), html)
 
 
-def _fitted(parts: Sequence[Part], budget: Budget, more: str = "") -> FitResult:
-    """Return the parts within the budget, in the alphabet of the network."""
-    if budget.transliterate is None:
-        return _fit(parts, budget, more)
-    transliterate = budget.transliterate
-    spelled_texts: dict[str, str] = {}  # the same texts are measured, priced and spelled
+class _Short:
+    """A message on one network of short posts."""
 
-    def spell(text: str) -> str:
-        if (known := spelled_texts.get(text)) is None:
-            known = spelled_texts[text] = transliterate(text)
-        return known
+    def __init__(self, context: RenderContext, channel: ChannelConfig) -> None:
+        self._context, self._channel, capabilities = context, channel, channel.capabilities
+        bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
+        signed = capabilities.recipients and _is_first(context, channel)
+        self._wording = context.cached(Wording, capabilities.hashtags, bracketed, capabilities.recipients, signed)
+        self._identifier = "" if capabilities.replies else context.incident_name
 
-    measured: dict[str, int] = {}
+    def form(self, *, standalone: bool) -> _Form:
+        """Return the post in one text if possible, else in a thread, else in brief."""
+        context, capabilities = self._context, self._channel.capabilities
+        title = context.cached(lasting_title) if capabilities.structured else context.headline
+        fitted = self._fitted(self._wording.parts(self._identifier, standalone=standalone))
+        again = self._distinct(lambda suffix: self._wording.parts(suffix, standalone=standalone))
+        if fitted.fits and (again or not capabilities.refuses_repeats):
+            return _Form((fitted.text,), again, title, omitted=fitted.omitted)
+        if thread := self._thread():
+            return _Form(*thread, title)
+        if not fitted.fits:
+            fitted = self._brief()
+        if not fitted.fits:
+            raise MessageTooLong(self._channel.name, fitted.used, fitted.limit)
+        # A brief text is better than one that the network refuses as a repetition.
+        return _Form((fitted.text,), self._distinct(self._wording.brief), title, omitted=fitted.omitted)
 
-    def measure(text: str) -> int:
-        if (known := measured.get(text)) is None:
-            known = measured[text] = budget.measure(spell(text))
-        return known
+    def _distinct(self, parts: Callable[[str], Sequence[Part]]) -> tuple[str, ...]:
+        """Return the text with a unique suffix, if the network may refuse a repetition and there is space for it."""
+        if not self._channel.capabilities.refuses_repeats:
+            return ()
+        fitted = self._fitted(parts(self._context.unique_suffix))
+        return (fitted.text,) if fitted.fits else ()
 
-    spelled = replace(budget, measure=measure)
+    def _thread(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """Return the texts of a thread and the same with a unique suffix, if possible.
 
-    def fitted(parts: Sequence[Part]) -> FitResult:
-        result = _fit(parts, spelled, more)
-        return replace(result, text=spell(result.text))
+        The reply and the standalone form share them. The suffix is left out if there is no space for it.
+        """
+        context, capabilities = self._context, self._channel.capabilities
+        if not capabilities.replies:
+            return None
+        parts = self._wording.parts(self._identifier, standalone=False)
+        for suffix in (f" {context.unique_suffix}", "") if capabilities.refuses_repeats else ("",):
+            budget = capabilities.budget.reserve(suffix) if suffix else capabilities.budget
+            if texts := split_thread(parts, budget, again=context.exercise_mark):
+                return texts, tuple(f"{text}{suffix}" for text in texts) if suffix else ()
+        return None
 
-    whole = fitted(parts)
-    references = [part for part in parts if part.name == REFERENCE]
-    if not references or budget.price is None:
-        return whole
-    # The reference is not worth a message of its own. First the end of the text is tried, because that costs little.
-    price, size = budget.price(whole.text), sum(len(part.text) + 1 for part in references)
-    if budget.price(whole.text[:-size]) >= price:
-        return whole
-    cheaper = fitted([part for part in parts if part not in references])
-    without = replace(cheaper, omitted=(*cheaper.omitted, Text("{reference} left out", reference=REFERENCE)))
-    return without if budget.price(cheaper.text) < price else whole
+    def _brief(self) -> FitResult:
+        """Return the least that may be published, with all that was left out for it."""
+        fitted = self._fitted(self._wording.brief(self._identifier))
+        # The link stays, as the place of the rest.
+        names = [part.name for part in self._wording.parts("", standalone=True) if part.name not in {"", LINK}]
+        return replace(fitted, omitted=(*(Text("{name} left out", name=name) for name in names), *fitted.omitted))
 
+    def _fitted(self, parts: Sequence[Part]) -> FitResult:
+        """Return the parts within the budget, in the alphabet of the network."""
+        budget = self._channel.capabilities.budget
+        if budget.transliterate is None:
+            return self._fit(parts, budget)
+        spell = lru_cache(maxsize=None)(budget.transliterate)  # the same texts are measured, priced and spelled
+        spelled = replace(budget, measure=lru_cache(maxsize=None)(lambda text: budget.measure(spell(text))))
 
-def _brief(context: RenderContext, channel: ChannelConfig) -> FitResult:
-    """Return the least that may be published, with all that was left out for it."""
-    short = _short_post(context, channel)
-    fitted = _fitted(short.brief(), channel.capabilities.budget)
-    # The link stays, as the place of the rest.
-    left_out = [
-        Text("{name} left out", name=part.name) for part in short.standalone if part.name not in {"", "link", REFERENCE}
-    ]
-    return replace(fitted, omitted=(*left_out, *fitted.omitted))
+        def fitted(parts: Sequence[Part]) -> FitResult:
+            result = self._fit(parts, spelled)
+            return replace(result, text=spell(result.text))
 
+        whole = fitted(parts)
+        references = [part for part in parts if part.name == REFERENCE]
+        if not references or budget.price is None:
+            return whole
+        # The reference is not worth a message of its own. First the end of the text is tried, which costs little.
+        price, size = budget.price(whole.text), sum(len(part.text) + 1 for part in references)
+        if budget.price(whole.text[:-size]) >= price:
+            return whole
+        cheaper = fitted([part for part in parts if part not in references])
+        without = replace(cheaper, omitted=(*cheaper.omitted, Text("{reference} left out", reference=REFERENCE)))
+        return without if budget.price(cheaper.text) < price else whole
 
-def _short_post(context: RenderContext, channel: ChannelConfig, *, distinct: bool = False) -> ShortPost:
-    """Return the parts of a short post, shared by channels that are alike."""
-    capabilities = channel.capabilities
-    bracketed = capabilities.hashtags and capabilities.bracketed_hashtags and channel.hashtags == "inline"
-    identifier = context.unique_suffix if distinct else "" if capabilities.replies else context.incident_name
-    signed = capabilities.recipients and _is_first(context, channel)
-    for_phones = capabilities.recipients and not capabilities.html
-    wording = context.cached(Wording, capabilities.hashtags, bracketed, for_phones, signed)
-    return wording.identified(identifier)
+    def _fit(self, parts: Sequence[Part], budget: Budget) -> FitResult:
+        """Return the parts within the budget. Where the description gave way, the link says that it has more."""
+        result, more = fit(parts, budget), self._wording.more
+        if more and any(str(note).startswith(f"{DESCRIPTION} ") for note in result.omitted):
+            return fit([part._replace(text=more) if part.name == LINK else part for part in parts], budget)
+        return result
 
 
 def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
@@ -204,48 +189,31 @@ def _is_first(context: RenderContext, channel: ChannelConfig) -> bool:
     return context.is_opening or (bool(posts) and not seen)
 
 
-def _distinct(
-    context: RenderContext, channel: ChannelConfig, parts: Callable[[ShortPost], Sequence[Part]]
-) -> tuple[str, ...] | None:
-    """Return the text with a unique suffix, if needed. `None`: it does not fit."""
-    capabilities = channel.capabilities
-    if not capabilities.refuses_repeats or capabilities.html:
-        return ()
-    short = _short_post(context, channel, distinct=True)
-    fitted = _fitted(parts(short), capabilities.budget, short.more)
-    return (fitted.text,) if fitted.fits else None
+def _texts(context: RenderContext, form: _Form) -> Iterator[dict[str, Any]]:
+    """Yield the fields that depend on the text of each post."""
+    for number, text in enumerate(form.texts):
+        fields: dict[str, Any] = {"text": text, "spans": context.cached(_spans, text)}
+        if form.distinct:
+            again = form.distinct[number]
+            fields |= {"distinct": again, "distinct_spans": context.cached(_spans, again)}
+        yield fields | (_CONTINUED if number else {})
 
 
-def _distinct_fields(context: RenderContext, distinct: tuple[str, ...], number: int) -> dict[str, Any]:
-    if not distinct:
-        return {}
-    return {"distinct": distinct[number], "distinct_spans": context.cached(_spans, distinct[number])}
-
-
-def _thread(context: RenderContext, channel: ChannelConfig) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Return the texts of a thread and the same with a unique suffix, if possible.
-
-    The reply and the standalone form share them. The suffix is left out if there is no space for it.
-    """
-    capabilities = channel.capabilities
-    if not capabilities.replies or capabilities.html:
-        return None
-    for suffix in (f" {context.unique_suffix}", "") if capabilities.refuses_repeats else ("",):
-        budget = capabilities.budget.reserve(suffix) if suffix else capabilities.budget
-        if texts := split_thread(_short_post(context, channel).reply, budget, again=context.exercise_mark):
-            return texts, tuple(f"{text}{suffix}" for text in texts) if suffix else ()
-    return None
-
-
-def _unwritable(context: RenderContext, budget: Budget) -> list[AnyText]:
-    """Return a note for each character that the network's alphabet lacks."""
-    if budget.find_losses is None:
-        return []
-    text = context.text
-    characters = budget.find_losses(f"{context.headline} {text.description} {text.instruction}")
-    return [
-        Text("“{character}” cannot be written there", character=character) for character in dict.fromkeys(characters)
-    ]
+def _notes(context: RenderContext, budget: Budget, left_out: int) -> Iterator[AnyText]:
+    """Yield what readers do not get, beside what does not fit."""
+    if left_out:
+        yield Text.counted(
+            "{count} of {pictures_count} pictures left out",
+            "{count} of {pictures_count} pictures left out",
+            count=left_out,
+            pictures_count=len(context.pictures),
+        )
+    if budget.find_losses:
+        text = context.text
+        for character in budget.find_losses(f"{context.headline} {text.description} {text.instruction}"):
+            yield Text("“{character}” cannot be written there", character=character)
+    if context.is_untranslated:
+        yield Text("the text, which has no translation: fixed phrases stand in")
 
 
 def _spans(context: RenderContext, text: str) -> tuple[Span, ...]:

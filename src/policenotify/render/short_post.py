@@ -95,23 +95,6 @@ class _Content(NamedTuple):
         return f"{self.lead} {self.rest} {self.instruction}"
 
 
-class ShortPost(NamedTuple):
-    """The parts of a post, in the order of reading.
-
-    Attributes:
-        reply: A reply to our earlier posts.
-        standalone: A post that must be read alone.
-        brief: The least that may be published, where the required parts do not fit. What, where, the first thing to do,
-            and where the rest is: the link, or the name of the sender.
-        more: The link where the description is missing or incomplete: `Suite : https://…`. Empty without a link.
-    """
-
-    reply: tuple[Part, ...]
-    standalone: tuple[Part, ...]
-    brief: Callable[[], tuple[Part, ...]]
-    more: str
-
-
 @dataclass(frozen=True, eq=False)
 class Wording:
     """A message on short-post networks with the same capabilities.
@@ -130,16 +113,22 @@ class Wording:
     for_phones: bool
     signed: bool
 
-    def identified(self, identifier: str) -> ShortPost:
-        """Return the post with a suffix that identifies the incident or the post: `Réf. K7Q2M`. Empty: without."""
+    def parts(self, identifier: str, *, standalone: bool) -> tuple[Part, ...]:
+        """Return the parts of a reply, or of a post that must be read alone, in the order of reading.
+
+        Args:
+            identifier: What names the incident or the post: `Réf. K7Q2M`. Empty: nothing.
+            standalone: It must be read alone.
+        """
         before, after = self._end
         suffix = (Part(identifier, name=REFERENCE, line=_Line.UNTIL),) if identifier else ()
-        end = (*before, *suffix, *after)
-        reply = (*self._body, *end)
-        standalone = (*self._body, *self._back_reference, *end) if self._back_reference else reply
-        return ShortPost(reply, standalone, lambda: self._brief(identifier), self._more if self._link else "")
+        return (*self._body, *(self._back_reference if standalone else ()), *before, *suffix, *after)
 
-    def _brief(self, identifier: str) -> tuple[Part, ...]:
+    def brief(self, identifier: str) -> tuple[Part, ...]:
+        """Return the least that may be published, where the required parts do not fit.
+
+        What, where, the first thing to do, and where the rest is: the link, or the name of the sender.
+        """
         context, content = self.context, self._content
         first = first_sentence(content.instruction)
         rest = content.instruction[len(first) :].strip()
@@ -156,6 +145,11 @@ class Wording:
             Part(identifier, name=REFERENCE, line=_Line.UNTIL),
             Part(source, line=_Line.SOURCE),
         )
+
+    @property
+    def more(self) -> str:
+        """The link where the description is missing or incomplete: `Suite : https://…`. Empty without a link."""
+        return self._more if self._link else ""
 
     @property
     def _link(self) -> str:

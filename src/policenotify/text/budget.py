@@ -20,10 +20,6 @@ _SIGNS: Final = (  # each is a grapheme beside any neighbour: Grapheme_Cluster_B
     "\u2190-\u27bf\U0001f300-\U0001f3fa\U0001f400-\U0001f6ff\U0001f900-\U0001f9ff]"
 )
 _ALONE: Final = re.compile(rf"{_SIGNS}*+(?:(?<=[^\n]){_FORM}{_SIGNS}*+)*+")
-# To find where a flag begins, `\X` counts the letters of flags before each place again, which takes quadratic time in a
-# chain of flags. Two letters at the start of a grapheme, followed by a third, are a whole one (rules GB9b, GB12).
-_CHAIN: Final = re.compile("[\U0001f1e6-\U0001f1ff]{3}")
-_FLAG_OR_CLUSTER: Final = r"\p{GCB=Prepend}*+\p{GCB=Regional_Indicator}{2}(?=\p{GCB=Regional_Indicator})|\X"
 
 
 def graphemes(text: str) -> int:
@@ -36,7 +32,7 @@ def graphemes(text: str) -> int:
         return len(text) - text.count("\r\n")
     if _ALONE.fullmatch(text):
         return len(text) - text.count(_FORM)
-    return len(_cluster(text).findall(text))
+    return len(unicode_pattern(r"\X").findall(text))
 
 
 def grapheme_ends(text: str) -> list[int]:
@@ -48,11 +44,7 @@ def split_graphemes(text: str) -> list[str]:
     """Return the graphemes of the text."""
     if _ALONE.fullmatch(text) and _FORM not in text:
         return list(text)
-    return _cluster(text).findall(text)
-
-
-def _cluster(text: str) -> regex.Pattern[str]:
-    return unicode_pattern(_FLAG_OR_CLUSTER if _CHAIN.search(text) else r"\X")
+    return unicode_pattern(r"\X").findall(text)
 
 
 @cache

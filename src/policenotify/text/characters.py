@@ -23,10 +23,8 @@ _INVISIBLE: Final = r"""(?x)
     | [\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]++
     """
 
-# None of these letters and signs is removed, composed or joined with another.
-_SEEN: Final = r"[!-~¡-\xac®-\u02ff\u2010-\u2027\u2030-\u205e€]+"
-_PLAIN: Final = re.compile(rf"(?:{_SEEN}(?: {_SEEN})*+)?")
-# Nor any of these. To find what is invisible loads a library, which most posts and pages do not need.
+# None of these is removed, composed or joined with another. To find what is invisible loads a library, which most
+# posts and pages do not need.
 _VISIBLE: Final = re.compile(
     "[ -~\xa0-\xac\xae-\u02ff\u2010-\u2027\u202f-\u205e€\u2190-\u21ff\u2500-\u27bf"
     "\U0001f300-\U0001f3fa\U0001f400-\U0001f64f\U0001f680-\U0001f6ff\U0001f900-\U0001f9ff]*+"
@@ -40,15 +38,13 @@ def clean(text: str) -> str:
     Control characters, bidirectional overrides, zero-width characters and non-characters are removed, unless an emoji
     or a script needs them. Empty lines at the ends are removed, and at most one stays between paragraphs.
     """
-    if _PLAIN.fullmatch(text):
-        return text
     lines = [" ".join(visible(line).split()) for line in text.splitlines()]
     return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
 def one_line(text: str) -> str:
     """Return the cleaned text on a single line."""
-    return text if _PLAIN.fullmatch(text) else " ".join(clean(text).split())
+    return " ".join(clean(text).split())
 
 
 def visible(text: str) -> str:

@@ -7,6 +7,7 @@ line, an hour.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from policenotify.text.comparison import fold
@@ -59,23 +60,21 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile(form, re.IGNORECASE)
 
 
-_BEFORE_WAY: Final = _pattern(rf"(?<![\w-])(?P<cut>{_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF})(?P<way>{_WAY})")
-_BEHIND_STREET: Final = _pattern(  # also before a postcode
-    rf"(?P<cut>(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS}))\s*(?=\Z|[,;():.!?–—]|\d{{5}}(?!\d))"
-)
-_SIGNED: Final = _pattern(
-    rf"(?P<cut>(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?|num[ée]ros?\s)(?:{_NUMBERS}|{_IN_WORDS})))"
-)
-_UNITS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_UNIT})(?!\w))")
-_FLOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_FLOOR})(?!\w)(?:\s+(?:à\s+)?(?:gauche|droite)(?!\w))?)")
-_DOORS: Final = _pattern(rf"(?P<cut>{_IN}(?P<number>{_DOOR})(?!\w))")
 _WAYS: Final = _pattern(rf"(?<!\w){_WAY}")
-_NEXT_WAY: Final = _pattern(rf"[\s,)–-]*(?<!\w)(?P<way>{_WAY})")
-_STREET: Final = _pattern(rf"(?<!\w){_WAY}\s[^,;:!?()]*[^\W\d_][^,;:!?()]*\Z")
-# A street in prose, with nothing behind its name.
+_BEFORE_WAY: Final = _pattern(rf"(?<![\w-]){_AT}(?P<number>{_NUMBERS}|{_IN_WORDS}){_OF}\Z")
+_BEHIND_STREET: Final = _pattern(  # also before a postcode
+    rf"(?:,|(?<!\s))\s++{_AT}(?P<number>{_BEHIND}|(?:(?<=,\s)|(?<=,\sau\s)){_IN_WORDS})"
+    r"(?=\s*(?:\Z|[,;():.!?–—]|\d{5}(?!\d)))"
+)
+_SIGNED: Final = _pattern(rf"(?:(?<!\w)au\s+)?(?<!\w)(?P<number>(?:n[°º]\s?|num[ée]ros?\s)(?:{_NUMBERS}|{_IN_WORDS}))")
+_UNITS: Final = _pattern(rf"{_IN}(?P<number>{_UNIT})(?!\w)")
+_FLOORS: Final = _pattern(rf"{_IN}(?P<number>{_FLOOR})(?!\w)(?:\s+(?:à\s+)?(?:gauche|droite)(?!\w))?")
+_DOORS: Final = _pattern(rf"{_IN}(?P<number>{_DOOR})(?!\w)")
+_BETWEEN: Final = re.compile(r"[\s,)–-]*")  # a number and the street behind it
+_STREET: Final = re.compile(r"\s[^,;:!?()]*[^\W\d_][^,;:!?()]*")  # the rest of a street's name, in the words of a place
+# The same in prose, with nothing behind it.
 _NAMED_STREET: Final = re.compile(
-    rf"(?<!\w)(?i:(?P<way>{_WAY}))"
-    r"(?:\s+(?:(?:de|du|des|la|le|les)(?!\w)|(?:[dl]['’]\s?)?[A-ZÀ-Þ0-9](?:[\w'’-]*|\w{0,2}\.)))+\Z"
+    r"(?:\s+(?:(?:de|du|des|la|le|les)(?!\w)|(?:[dl]['’]\s?)?[A-ZÀ-Þ0-9](?:[\w'’-]*|\w{0,2}\.)))+"
 )
 _NAME: Final = re.compile(r"\s+(?:(?:de|du|des|la|le|les)\s+|[dl]['’]\s?)*[A-ZÀ-Þ0-9]")
 # Kinds of ways that are also common nouns.
@@ -106,6 +105,7 @@ _CALLED: Final = _pattern(
     r"alerte[rz]|faites|urgences?|sms|t[ée]l|call|dial|text)\s*[.:]?\s+(?:(?:le|au|les|aux|imm[ée]diatement|vite)\s+)*"
     r"(?:\d+\s*(?:,|/|ou|et|or)\s*(?:(?:le|au)\s+)?)*|(?:(?<!\d)\d{2,4}[\s.-]){2,})\Z"
 )
+_PLURAL: Final = frozenset({"des", "les", "aux"})
 _FEW: Final = frozenset({"deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"})
 _YEAR: Final = re.compile(r"(?:1[789]|20)\d\d")
 _NEAR: Final = 200  # characters around a number that decide: the longest name of a place
@@ -151,67 +151,70 @@ def remove_house_numbers(
 
 def street_names(text: str) -> frozenset[str]:
     """Return what distinguishes each street in a text: the first distinctive word of its name."""
-    return frozenset(_name(way[0], text[way.end() :]) for way in _WAYS.finditer(text))
+    return frozenset(_name(way, text) for way in _WAYS.finditer(text))
 
 
-def _name(way: str, behind: str) -> str:
-    words = fold(re.split(_PAUSE, behind[:_NEAR], maxsplit=1)[0]).split()
-    return next((word for word in words if word not in _COMMON), fold(way))
+def _name(way: re.Match[str], text: str) -> str:
+    words = fold(re.split(_PAUSE, text[way.end() :][:_NEAR], maxsplit=1)[0]).split()
+    return next((word for word in words if word not in _COMMON), fold(way[0]))
 
 
 def _cut(text: str, patterns: tuple[re.Pattern[str], ...], streets: frozenset[str] | None) -> tuple[str, list[str]]:
     """Remove every match that is a house number, repeatedly, until none is left."""
     removed: list[str] = []
-    before = None
+    before, ways = None, list(_WAYS.finditer(text))
     while before != text:
         before = text
         for pattern in patterns:
-            found = (match for match in pattern.finditer(text) if not _counts_something(pattern, match, text))
-            matches = [match for match in found if _is_at_street(pattern, match, text, streets)]
-            if matches:
-                removed += (match["number"].strip(" ,") for match in matches)
-                ends = [0, *(match.end("cut") for match in matches)]
-                starts = [*(match.start("cut") for match in matches), len(text)]
+            found = _before_ways(text, ways) if pattern is _BEFORE_WAY else pattern.finditer(text)
+            cuts = [match for match in found if _is_at_street(pattern, match, ways, streets)]
+            if cuts:
+                removed += (match["number"].strip(" ,") for match in cuts)
+                ends = [0, *(match.end() for match in cuts)]
+                starts = [*(match.start() for match in cuts), len(text)]
                 text = _joined([text[end:start] for end, start in zip(ends, starts, strict=True)])
+                ways = list(_WAYS.finditer(text))
     return text, removed
 
 
-def _counts_something(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
+def _before_ways(text: str, ways: list[re.Match[str]]) -> Iterator[re.Match[str]]:
+    found = (_BEFORE_WAY.search(text, max(0, way.start() - _NEAR), way.start()) for way in ways)
+    return filter(None, found)
+
+
+def _is_at_street(
+    pattern: re.Pattern[str], match: re.Match[str], ways: list[re.Match[str]], streets: frozenset[str] | None
+) -> bool:
+    """Return True if a number is a house number: beside a street, in prose beside one of these."""
+    text, head = match.string, match.string[: match.start()].rstrip(" ,(–-")
+    if _is_counted(pattern, match):
+        return False
+    earlier = [way for way in ways if len(head) - _NEAR <= way.start() < way.end() <= len(head)]
+    if streets is None:
+        return pattern is not _BEHIND_STREET or any(_STREET.fullmatch(head, way.end()) for way in earlier)
+    way = next((way for way in ways if way.start() >= match.end()), None)
+    if way and _BETWEEN.fullmatch(text, match.end(), way.start()) and _name(way, text) in streets:
+        return not _is_other(match, way, may_count=pattern is _BEFORE_WAY)
+    if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
+        return False  # `du 12 au 14` means days
+    return next((_name(way, head) in streets for way in earlier if _NAMED_STREET.fullmatch(head, way.end())), False)
+
+
+def _is_counted(pattern: re.Pattern[str], match: re.Match[str]) -> bool:
     """Return True if the number is that of a road, an exit or a day: `des 4 chemins`, `sortie 31`."""
     if pattern in _PARTS:
         return False
-    article = match.groupdict().get("article") or ""
-    plural = article.casefold() in {"des", "les", "aux"} and match["number"].isdecimal()
-    return plural or _COUNTED.search(text[: match.start("number")][-_NEAR:]) is not None
+    plural = (match.groupdict().get("article") or "").casefold() in _PLURAL and match["number"].isdecimal()
+    return plural or _COUNTED.search(match.string[: match.start("number")][-_NEAR:]) is not None
 
 
-def _is_at_street(pattern: re.Pattern[str], match: re.Match[str], text: str, streets: frozenset[str] | None) -> bool:
-    """Return True if it stands beside a street, in prose beside one of these."""
-    before = text[: match.start("cut")][-_NEAR:]
-    if streets is None:
-        return pattern is not _BEHIND_STREET or _STREET.search(before) is not None
-    behind = _NEXT_WAY.match(text, match.end("cut"))
-    if behind and _name(behind["way"], text[behind.end() :]) in streets:
-        return not _is_other(pattern, match, text)
-    if pattern is _BEHIND_STREET and (match["article"] or _YEAR.fullmatch(match["number"])):
-        return False  # `du 12 au 14` means days
-    street = _NAMED_STREET.search(before.rstrip(" ,(–-"))
-    return street is not None and _name(street["way"], street[0][len(street["way"]) :]) in streets
-
-
-def _is_other(pattern: re.Pattern[str], match: re.Match[str], text: str) -> bool:
-    """Return True if the number is a telephone number, or counts things or people: `ils étaient deux, rue Foch`."""
-    if fold(match["number"]) in _FEW and "," in match["cut"]:
+def _is_other(match: re.Match[str], way: re.Match[str], *, may_count: bool) -> bool:
+    """Return True for a telephone number, and one that counts: `ils étaient deux, rue Foch`, `1 voie fermée`."""
+    number = fold(match["number"])
+    if (number in _FEW and "," in match[0]) or _CALLED.search(match.string[: match.start("number")][-_NEAR:]):
         return True
-    if _CALLED.search(text[: match.start("number")][-_NEAR:]):
-        return True
-    return pattern is _BEFORE_WAY and _counts(match, text)
-
-
-def _counts(match: re.Match[str], text: str) -> bool:
-    """Return True if a number counts things: `1 voie fermée`, `3 cours de judo`."""
-    noun = match["number"] == "1" or fold(match["way"]) in _NOUNS
-    return noun and _NAME.match(text, match.end("way")) is None
+    counts = may_count and (number == "1" or fold(way[0]) in _NOUNS)
+    return counts and _NAME.match(way.string, way.end()) is None
 
 
 def _joined(pieces: list[str]) -> str:

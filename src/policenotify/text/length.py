@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-from policenotify.text.budget import graphemes, split_graphemes, unicode_pattern
+from policenotify.text.budget import graphemes
 from policenotify.text.links import IN_SMALL_LETTERS
 
 ADDRESS_LENGTH: Final = 23
@@ -43,8 +43,6 @@ _MENTION: Final = re.compile(
 )
 # The scripts that join consonants: the blocks from Devanagari on, and the later ones beyond.
 _MAY_JOIN: Final = re.compile("[\u0900-\u1cff\ua800-\uabff\U00010a00-\U00011fff\U00016100-\U00016dff]")
-# A sign inside a grapheme that begins one by all rules but GB9c.
-_JOINED: Final = r"(?<=[\p{Any}--\p{GCB=Prepend}])[\p{GCB=Other}--\p{Extended_Pictographic}]"
 
 
 def x_weight(text: str) -> int:
@@ -121,9 +119,4 @@ def _characters(text: str) -> int:
     Since Unicode 15.1, consonants joined by a virama are one grapheme (UAX #29, rule GB9c). An older Ruby, such as 3.3,
     counts each of them.
     """
-    if not _MAY_JOIN.search(text):
-        return graphemes(text)
-    clusters = split_graphemes(text)
-    return len(clusters) + sum(
-        len(unicode_pattern(_JOINED).findall(cluster)) for cluster in clusters if len(cluster) > 1
-    )
+    return len(text) if _MAY_JOIN.search(text) else graphemes(text)

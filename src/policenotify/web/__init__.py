@@ -25,7 +25,13 @@ application = monitoring(open_publisher().monitor)
 ```
 """
 
-from policenotify.web.monitor import monitoring
-from policenotify.web.server import app
+from policenotify.errors import MissingExtra
+from policenotify.translation import Text
+
+try:
+    from policenotify.web.monitor import monitoring
+    from policenotify.web.server import app
+except ModuleNotFoundError as error:
+    raise MissingExtra(Text("A web server"), "web") from error
 
 __all__ = ["app", "monitoring"]

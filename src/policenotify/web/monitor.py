@@ -7,57 +7,30 @@ the public host of a feed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
-from policenotify.errors import JournalError, MissingExtra
-from policenotify.translation import Text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-_Found = TypeVar("_Found")
+from policenotify.errors import JournalError
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _UNAVAILABLE: Final = "The journal is not available.\n"  # why, is in the log and for `policenotify doctor`
 
 
-class Written(Protocol):
-    """Metrics as they are written."""
-
-    @property
-    def content(self) -> bytes:
-        """The text."""
-
-    @property
-    def media_type(self) -> str:
-        """Its media type."""
-
-
 class MonitorService(Protocol):
-    """What the routes need: `publisher.monitor` has it."""
+    """What the routes need: `publisher.monitor` has it. Its methods raise `JournalError`."""
 
-    def metrics(self, accept: str = "") -> Written:
-        """Return the metrics in the format that a reader accepts.
-
-        Raises:
-            JournalError: The journal cannot be read.
-        """
+    def metrics(self, accept: str = "") -> Any:  # noqa: ANN401 - has `content` and `media_type`
+        """Return the metrics in the format that a reader accepts."""
 
     def status(self) -> Mapping[str, Any]:
-        """Return the state of the installation as JSON has it, with `status`: `ok` or `degraded`.
-
-        Raises:
-            JournalError: The journal cannot be read.
-        """
+        """Return the state of the installation as JSON has it, with its alarms, and `status`: `ok` or `degraded`."""
 
     def check(self) -> None:
-        """Check that the journal can be used.
-
-        Raises:
-            JournalError: It cannot.
-        """
+        """Check that the journal can be used."""
 
 
 def monitoring(monitor: MonitorService) -> Starlette:
@@ -73,40 +46,27 @@ def monitoring(monitor: MonitorService) -> Starlette:
 
     Args:
         monitor: The `monitor` of a publisher.
-
-    Raises:
-        MissingExtra: Starlette is not installed.
     """
-    try:
-        from starlette.applications import Starlette  # noqa: PLC0415 - an extra
-        from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
-        from starlette.responses import JSONResponse, PlainTextResponse, Response  # noqa: PLC0415 - an extra
-        from starlette.routing import Route  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise MissingExtra(Text("Monitoring over HTTP"), "web") from None
 
-    def route(path: str, ask: Callable[[Request], _Found], answer: Callable[[_Found], Response]) -> Route:
-        """Return a route whose answer needs the journal, which is read in a thread."""
-
-        async def endpoint(request: Request) -> Response:
-            try:
-                found = await run_in_threadpool(ask, request)
-            except JournalError:
-                return PlainTextResponse(_UNAVAILABLE, status_code=503, headers=_HEADERS)
-            return answer(found)
-
-        return Route(path, endpoint, methods=["GET"])
-
-    def metrics(written: Written) -> Response:
+    def metrics(request: Request) -> Response:
+        written = monitor.metrics(request.headers.get("accept", ""))
         return Response(written.content, headers={**_HEADERS, "Content-Type": written.media_type})
 
-    async def live(_: Request) -> Response:
+    def live(_: Request) -> Response:
         return PlainTextResponse("ok\n", headers=_HEADERS)
 
-    routes = [
-        route("/metrics", lambda request: monitor.metrics(request.headers.get("accept", "")), metrics),
-        Route("/livez", live, methods=["GET"]),
-        route("/readyz", lambda _: monitor.check(), lambda _: PlainTextResponse("ok\n", headers=_HEADERS)),
-        route("/healthz", lambda _: monitor.status(), lambda found: JSONResponse(found, headers=_HEADERS)),
-    ]
-    return Starlette(routes=routes)
+    def ready(request: Request) -> Response:
+        monitor.check()
+        return live(request)
+
+    def health(_: Request) -> Response:
+        return JSONResponse(monitor.status(), headers=_HEADERS)
+
+    def unavailable(_: Request, _error: Exception) -> Response:
+        return PlainTextResponse(_UNAVAILABLE, status_code=503, headers=_HEADERS)
+
+    pages: dict[str, Callable[[Request], Response]] = {
+        "/metrics": metrics, "/livez": live, "/readyz": ready, "/healthz": health,
+    }  # fmt: skip
+    routes = [Route(path, page, methods=["GET"]) for path, page in pages.items()]
+    return Starlette(routes=routes, exception_handlers={JournalError: unavailable})

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from policenotify.errors import JournalError
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.routing import Route
 
 MOST_BYTES: Final = 65_536
 """Bytes of a delivery receipt that are taken. Receipts have some hundreds."""
@@ -110,25 +110,10 @@ _LATER: Final = _page(
 )
 
 
-def routes(people: PeopleService) -> list[Route]:
-    """Return the routes. Starlette must be installed."""
-    from starlette.routing import Route  # noqa: PLC0415 - an extra
-
-    return [
-        Route("/stop/{token}", _leaving(people.knows, _ASK), methods=["GET"]),
-        Route("/stop/{token}", _leaving(people.leave, _DONE), methods=["POST"]),
-        Route("/dlr/{channel}/{token}", _receipts(people), methods=["GET", "POST"]),
-    ]
-
-
-def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Awaitable[Response]]:
-    from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
-    from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
-    from starlette.responses import HTMLResponse  # noqa: PLC0415 - an extra
-
-    async def answer(request: Request) -> Response:
+def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
         try:
-            ours = await run_in_threadpool(ask, request.path_params["token"])
+            ours = ask(request.path_params["token"])
         except JournalError:
             return HTMLResponse(_LATER, status_code=503, headers={**_HEADERS, "Retry-After": str(_AGAIN)})
         if not ours:
@@ -138,38 +123,35 @@ def _leaving(ask: Callable[[str], bool], page: str) -> Callable[[Request], Await
     return answer
 
 
-def _receipts(people: PeopleService) -> Callable[[Request], Awaitable[Response]]:
-    """Take calls of gateways, by GET or POST and in any form. Nothing of them is repeated."""
-    from starlette.concurrency import run_in_threadpool  # noqa: PLC0415 - an extra
-    from starlette.exceptions import HTTPException  # noqa: PLC0415 - an extra
-    from starlette.requests import ClientDisconnect  # noqa: PLC0415 - an extra
-    from starlette.responses import PlainTextResponse  # noqa: PLC0415 - an extra
+def routes(people: PeopleService) -> list[Route]:
+    """Return the routes."""
 
     async def receipt(request: Request) -> Response:
+        """Take a call of a gateway, by GET or POST and in any form. Nothing of it is repeated."""
         body = bytearray()
         try:
             async for piece in request.stream():
                 body += piece
                 if len(body) > MOST_BYTES:
                     raise HTTPException(413)
-        except ClientDisconnect:  # the server would log it with a traceback
-            raise HTTPException(400) from None
-        record = partial(
-            people.receipt,
-            request.path_params["channel"],
-            request.path_params["token"],
-            content_type=request.headers.get("content-type", ""),
-            body=bytes(body),
-            query=request.url.query,
-        )
-        try:
-            confirmation = await run_in_threadpool(record)
+            confirmation = await run_in_threadpool(
+                people.receipt,
+                request.path_params["channel"],
+                request.path_params["token"],
+                content_type=request.headers.get("content-type", ""),
+                body=bytes(body),
+                query=request.url.query,
+            )
         except JournalError:
             raise HTTPException(503, headers={"Retry-After": str(_AGAIN)}) from None
-        except ValueError:
+        except (ClientDisconnect, ValueError):  # the server would log it with a traceback
             raise HTTPException(400) from None
         if not confirmation:
             raise HTTPException(404)
         return PlainTextResponse(confirmation, headers=_HEADERS)
 
-    return receipt
+    return [
+        Route("/stop/{token}", _leaving(people.knows, _ASK), methods=["GET"]),
+        Route("/stop/{token}", _leaving(people.leave, _DONE), methods=["POST"]),
+        Route("/dlr/{channel}/{token}", receipt, methods=["GET", "POST"]),
+    ]

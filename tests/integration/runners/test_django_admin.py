@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 import secrets
+import shutil
+import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,12 +23,15 @@ from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.exceptions import FieldError, PermissionDenied
 from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
 from django.db import connections, transaction
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 from django.utils import translation
+from PIL import Image as Pillow
 
 from policenotify import Image, Lifecycle
 from policenotify.errors import Blocked, Refused, Unconfirmed
@@ -272,7 +280,7 @@ def test_an_incident_is_ended_once_in_the_officers_name(desk: Recording, inciden
     assert (empty.status_code, list(empty.context["form"].errors)) == (200, ["headline"])
     typed = {"key": key, "headline": "Fin d'intervention", "description": "Circulation rétablie."}
     shown = agent.post(end, typed)
-    assert "Circulation rétablie." in re.findall(r"<blockquote.*?</blockquote>", shown.content.decode(), re.DOTALL)[0]
+    assert "Circulation rétablie." in re.findall(r"<article.*?</article>", shown.content.decode(), re.DOTALL)[0]
     assert IncidentRow.objects.get(pk=incident).status == "open"
     seen = {**typed, "previewed": shown.context["form"]["previewed"].value()}
     changed = agent.post(end, {**seen, "description": "Circulation rétablie à 18 h."})
@@ -451,8 +459,6 @@ def test_another_person_approves_what_was_read(desk: Recording, incident: str) -
 
 
 def test_the_images_of_a_message_are_named(desk: Recording, incident: str) -> None:
-    from PIL import Image as Pillow  # noqa: PLC0415 - only here
-
     stream = io.BytesIO()
     Pillow.new("RGB", (64, 48), (200, 30, 30)).save(stream, "JPEG")
     opened = _open(incident, images=[Image(data=stream.getvalue(), alt="Plan du quartier fermé")])
@@ -757,3 +763,81 @@ def test_nothing_but_a_test_database_is_emptied_or_recorded_in(desk: Recording) 
     with pytest.raises(RuntimeError, match="transaction=True"), transaction.atomic(using=_database()), recorded():
         pass
     assert IncidentRow.objects.filter(pk="2026-9999").exists()
+
+
+# --- in a browser
+
+_BROWSER = Path(__file__).parents[2] / "acceptance" / "browser"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+def _axe(pages: dict[str, bytes]) -> dict[tuple[str, int, str], list[str]]:
+    """Return what axe-core finds on each page, with the styles of the admin."""
+    chromium, node = shutil.which("chromium"), shutil.which("node")
+    if chromium is None or node is None or not (_BROWSER / "node_modules" / "axe-core").is_dir():
+        pytest.skip("needs a browser and its packages: .ci/run browser")
+    static = StaticFilesHandler(get_wsgi_application())
+
+    def application(environ: Any, start: Any) -> Any:
+        if (name := environ["PATH_INFO"][1:]) in pages:
+            start("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+            return [pages[name]]
+        if name.startswith("static/"):
+            return static(environ, start)
+        start("404 Not Found", [])
+        return [b""]
+
+    with make_server("127.0.0.1", 0, application, handler_class=_Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        named = {name: f"http://127.0.0.1:{server.server_port}/{name}" for name in pages}
+        done = subprocess.run(  # noqa: S603 - our own script
+            [node, str(_BROWSER / "feed.mjs")],
+            input=json.dumps({"chromium": chromium, "pages": named, "widths": [1280]}),
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert {one["page"] for one in seen} == pages.keys()
+    return {(one["page"], one["width"], one["scheme"]): one["violations"] for one in seen if one["violations"]}
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_axe_finds_nothing_on_the_pages_of_the_admin(desk: Recording, incident: str) -> None:
+    picture = io.BytesIO()
+    Pillow.new("RGB", (64, 48), (200, 30, 30)).save(picture, "JPEG")
+    user = get_user_model().objects.create_superuser(f"claire{next(_numbers)}")
+    client = Client()
+    client.force_login(user)
+    desk.fail_next("presse", _CUT, recipient=_SOMEBODY)
+    opened = _open(incident, images=[Image(data=picture.getvalue(), alt="Plan du quartier fermé")])
+    desk.deliver()
+    with joined() as current:
+        message = accident(category="police_operation", images=[Image(data=picture.getvalue(), alt="Plan")])
+        draft = current.drafts.create(message, actor="hugo")
+        current.drafts.submit(draft.id, actor="hugo", reason="Périmètre confirmé par le chef.")
+    end = {"key": "e", "headline": "Fin d'intervention", "description": "Circulation rétablie."}
+    held = opened.on("presse").delivery
+    answers = {
+        "form": client.get(f"{_ADMIN}/incidentrow/add/"),
+        "errors": client.post(f"{_ADMIN}/incidentrow/add/", _typed(commune="99999")),
+        "preview": client.post(f"{_ADMIN}/incidentrow/{incident}/end/", end),
+        "incidents": client.get(f"{_ADMIN}/incidentrow/"),
+        "incident": client.get(f"{_ADMIN}/incidentrow/{incident}/change/"),
+        "publication": client.get(f"{_ADMIN}/publicationrow/{opened.id}/change/"),
+        "withdraw": client.get(f"{_ADMIN}/publicationrow/{opened.id}/withdraw/"),
+        "delivery": client.get(f"{_ADMIN}/deliveryrow/{held}/change/"),
+        "settle": client.get(f"{_ADMIN}/deliveryrow/{held}/posted/"),
+        "draft": client.get(f"{_ADMIN}/draftrow/{draft.id}/change/"),
+        "approve": client.get(f"{_ADMIN}/draftrow/{draft.id}/approve/"),
+        "channels": client.get(f"{_ADMIN}/channelrow/"),
+    }
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 200)
+    pages = {name: answer.content for name, answer in answers.items()}
+    assert b'alt="Plan"' in pages["approve"]
+    assert _axe(pages) == {}

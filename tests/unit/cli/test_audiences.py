@@ -73,7 +73,7 @@ def test_a_preview_counts_people(run: Run, settings: Callable[..., Path]) -> Non
     assert "It goes to 3 people." in run("preview", *CLOSURE, "--incident", "i1", "--html", "page.html").out
     assert "<p>It goes to 3 people.</p>" in Path("page.html").read_text("utf-8")
     assert reach(run("preview", *CLOSURE, "--incident", "i1", "--json")) == {
-        "channel": "presse", "language": "fr", "people": 3, "messages": 1, "price": None, "cost": None, "problem": "",
+        "channel": "presse", "language": "fr", "people": 3, "messages": 1, "problem": "",
     }  # fmt: skip
 
 

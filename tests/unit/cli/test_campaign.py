@@ -55,7 +55,7 @@ def test_run_publishes_what_is_due_once(run: Run, desk: Desk, file: Path) -> Non
     assert re.search(r"ete · \S+: skipped: not published within 2 d\.", ran.out)
     assert len(desk.bluesky.posts) == 1
     again = run("campaign", "run", file, "--json")
-    assert (again.code, again.document["published"], again.document["waiting"]) == (0, [], [])
+    assert (again.code, again.document["published"], again.document["decisions"]) == (0, [], [])
     assert run("campaign", "run", file).out.startswith("Nothing is due.\nNext: ")
     file.with_name("fini.toml").write_text(
         _campaign().replace('"ete"', f'"fini"\nend = {_today() - timedelta(days=8)}'), "utf-8"

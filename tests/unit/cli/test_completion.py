@@ -59,14 +59,13 @@ def complete(desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 def test_commands_and_options(complete: Offered) -> None:
     assert complete("") == {name: does for name, (_, does) in COMMANDS.items()}
-    assert list(complete("re")) == ["return", "reject", "resume", "resolve"]
+    assert list(complete("re")) == ["resume", "return", "reject", "resolve"]
     assert set(complete("--j")) == {"--json"}
     assert complete("publish --st") == {
         "--standalone": "Open no incident, whatever the category.",
         "--starts": "Since or from when; for an end, when it was over.",
         "--street": "Without a house number.",
     }
-    assert list(complete("completion ")) == ["bash", "zsh", "fish"]
     assert list(complete("schema me")) == ["message"]
     assert list(complete("publish --severity Se")) == ["Severe"]
 
@@ -143,22 +142,19 @@ def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Off
 
 def test_sendings_that_wait_or_are_paused_are_offered(complete: Offered, run: Run) -> None:
     run("publish", *ACCIDENT, "--to", "bluesky")
-    assert complete("pause ") == {}
+    assert complete("sending pause ") == {}
     tip = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
     waiting = run("publish", *tip, "--key", "tip-7", "--wait", "0", "--json").document["publication"]["id"]
     offered = {"tip-7": "Faux conseiller"}
-    for line in ("pause ", "abort ", "abort tip"):
+    for line in ("sending pause ", "sending abort ", "sending abort tip"):
         assert complete(line) == offered
-    assert complete(f"pause {waiting[:12]}") == {waiting: "Faux conseiller"}
-    assert complete("progress ") == {**offered, "2026-4711": "Accident de la circulation"}
-    channels = complete("resume ")
-    assert "tip-7" not in channels
-    run("pause", "tip-7")
-    assert complete("resume ") == {**channels, **offered}
+    assert complete(f"sending pause {waiting[:12]}") == {waiting: "Faux conseiller"}
+    assert complete("sending progress ") == {**offered, "2026-4711": "Accident de la circulation"}
     assert complete("resume p").keys() == {"presse"}
-    run("abort", "tip-7")
-    assert complete("resume ") == channels
-    assert complete("abort ") == {}
+    run("sending", "pause", "tip-7")
+    assert complete("sending resume ") == offered
+    run("sending", "abort", "tip-7")
+    assert complete("sending abort ") == {}
 
 
 def test_a_file_is_left_to_the_shell(complete: Offered) -> None:
@@ -215,19 +211,6 @@ def test_an_invalid_request_of_a_shell_gets_no_answer(capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_scripts_are_those_of_click(run: Run) -> None:
-    for shell in ("bash", "zsh", "fish"):
-        ran = run("completion", shell)
-        assert ran.code == 0
-        assert f"{COMPLETE_VARIABLE}={shell}_complete" in ran.out
-        document = run("completion", shell, "--json").document
-        assert (document["shell"], document["script"]) == (shell, ran.out)
-        assert document["put_into"].startswith("~/")
-    wrong = run("completion", "bahs")
-    assert (wrong.code, wrong.out) == (2, "")
-    assert "Did you mean 'bash'?" in wrong.err
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path(_BASH).exists(), reason="there is no bash here")
 def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
@@ -237,7 +220,7 @@ def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
     program.write_text(f"#!{sys.executable}\nfrom policenotify.cli import main\nmain()\n", encoding="utf-8")
     program.chmod(0o755)
     asked = """
-    eval "$(policenotify completion bash)"
+    eval "$(_POLICENOTIFY_COMPLETE=bash_source policenotify)"
     COMP_WORDS=(policenotify end 20) COMP_CWORD=2
     _policenotify_completion policenotify
     printf '%s\\n' "${COMPREPLY[@]}"

@@ -1,13 +1,15 @@
-"""`draft`, `submit`, `approve`, `return`, `reject`, `drafts`, `withdraw`, `publish --draft` and `journal erase`."""
+"""`publish --draft` and `--submit`, `approve`, `return`, `reject`, `drafts`, `withdraw`, `journal erase`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.support.installation import Desk
-from tests.support.shell import Run
+from tests.support.installation import INCIDENT, Desk
+from tests.support.shell import ACCIDENT, Run
 
 RULE = '\n[[approval]]\ncategories = ["witness_appeal"]\nat_least = "Severe"\n'
 APPEAL = (
@@ -47,7 +49,7 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
     assert (stale.code, "changed since you read it" in " ".join(stale.err.split())) == (1, True)
     assert not desk.bluesky.posts
     short = run("approve", waits["id"], "--digest", waits["digest"][:31], *by("hugo"))
-    assert (short.code, "changed since you read it" in " ".join(short.err.split())) == (1, True)
+    assert (short.code, "at least 32 characters" in short.err) == (2, True)
     done = run("approve", waits["id"], "--digest", waits["digest"][:32], *by("hugo"))
     assert done.code == 0
     assert "published" in done.out
@@ -57,22 +59,24 @@ def test_a_message_is_submitted_and_approved(run: Run, desk: Desk) -> None:
 
 
 def test_a_draft_is_returned_changed_and_published_by_hand(run: Run, desk: Desk) -> None:
-    made = run("draft", *APPEAL, *by("claire"), "--json").document
+    made = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
     assert made["state"] == "draft"
-    made = run("submit", made["id"], *by("claire"), "--json").document
+    made = run("publish", made["id"], "--submit", *by("claire"), "--json").document
     short = run("return", made["id"], "--digest", made["digest"], "--reason", "non", *by("hugo"))
     assert (short.code, "--reason" in short.err) == (2, True)
     assert run("return", made["id"], "--digest", made["digest"], "--reason", "Trop précis ici.", *by("hugo")).code == 0
     assert "returned" in run("drafts").out
-    again = run("draft", *APPEAL, "--label", "centre", "--revises", made["id"], *by("claire"), "--json").document
+    again = run(
+        "publish", *APPEAL, "--draft", "--label", "centre", "--revises", made["id"], *by("claire"), "--json"
+    ).document
     assert again["revision"] == 2
-    assert run("draft", *APPEAL, "--revises", made["id"], "--to", "bluesky", *by("claire")).code == 2
-    again = run("submit", made["id"], *by("claire"), "--json").document
+    assert run("publish", *APPEAL, "--draft", "--revises", made["id"], "--to", "bluesky", *by("claire")).code == 2
+    again = run("publish", made["id"], "--submit", *by("claire"), "--json").document
     approved = run("approve", made["id"], "--digest", again["digest"], "--only", *by("hugo"), "--json").document
     assert approved["state"] == "approved"
-    assert run("publish", "--draft", made["id"], "--headline", "x", *by("claire")).code == 2
-    assert run("publish", "--draft", made["id"], *by("claire")).code == 0
-    assert "Already published" in run("publish", "--draft", made["id"], *by("claire")).out
+    assert run("publish", made["id"], "--headline", "x", *by("claire")).code == 2
+    assert run("publish", made["id"], *by("claire")).code == 0
+    assert "Already published" in run("publish", made["id"], *by("claire")).out
     assert len(desk.bluesky.posts) == 1
 
 
@@ -80,9 +84,9 @@ def test_a_draft_is_rejected_or_withdrawn(run: Run) -> None:
     made = run("publish", *APPEAL, *by("claire"), "--submit", "--json").document
     assert run("reject", made["id"], *by("hugo"), "--reason", WHY).code == 2
     assert run("reject", made["id"], *by("hugo"), "--reason", WHY, "--digest", made["digest"]).code == 0
-    other = run("draft", *APPEAL, *by("claire"), "--json").document
+    other = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
     assert run("withdraw", other["id"], *by("claire"), "--json").document["state"] == "withdrawn"
-    gone = run("submit", other["id"], *by("claire"), "--json")
+    gone = run("publish", other["id"], "--submit", *by("claire"), "--json")
     assert (gone.code, gone.document["error"]["kind"], gone.document["error"]["draft"]) == (
         1, "DraftConflict", other["id"],
     )  # fmt: skip
@@ -97,8 +101,8 @@ def test_an_urgent_publication_is_read_afterwards(run: Run, desk: Desk) -> None:
     assert "SECOND READING owed" in run("status").out
     [owed] = run("drafts", "--json").document["drafts"]
     assert owed["urgent"] == WHY
-    assert run("approve", done["id"], "--second", *by("claire")).code == 1
-    objected = run("reject", done["id"], "--second", "--reason", "Le nom est de trop.", *by("hugo"))
+    assert run("approve", done["id"], "--digest", "0" * 32, *by("claire")).code == 1
+    objected = run("reject", done["id"], "--digest", owed["digest"], "--reason", "Le nom est de trop.", *by("hugo"))
     assert objected.code == 0
     assert "second_objection" in objected.out
     assert "SECOND READING" not in run("status").out
@@ -106,8 +110,11 @@ def test_an_urgent_publication_is_read_afterwards(run: Run, desk: Desk) -> None:
 
 def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> None:
     done = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]
-    assert run("withdraw", done["id"]).code == 2
-    gone = run("withdraw", done["id"], "--reason", WHY, "--json")
+    asked = run("withdraw", done["id"], "--reason", WHY)
+    assert (asked.code, "add --yes: " in asked.err, "Appel à témoins" in asked.err) == (2, True, True)
+    assert desk.bluesky.posts
+    assert run("withdraw", done["id"], "--yes").code == 2
+    gone = run("withdraw", done["id"], "--yes", "--reason", WHY, "--json")
     assert gone.document["still_out"] == ["presse"]
     assert gone.code == 3
     assert not desk.bluesky.posts
@@ -120,11 +127,57 @@ def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> Non
 
 def test_what_is_over_and_what_is_erased_reads_in_french(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    made = run("draft", *APPEAL, *by("claire"), "--json").document
+    made = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
     assert run("withdraw", made["id"], *by("claire")).code == 0
-    assert "il est déjà retiré." in run("submit", made["id"], *by("claire")).err
+    assert "il est déjà retiré." in run("publish", made["id"], "--submit", *by("claire")).err
     urgent = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]["id"]
     shown = " ".join(run("journal", "erase", urgent, "--reason", "Demande 2026-12.").out.split())
     assert "Effacé : 1 publication," in shown
     unknown = " ".join(run("journal", "erase", "nope", "--reason", "Demande 2026-12.").err.split())
     assert "policenotify status. Rien n'a été effacé." in unknown
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sit at a terminal, and give this answer to each question."""
+
+    def gives(text: str) -> None:
+        monkeypatch.setattr("policenotify.cli.context.is_terminal", lambda: True)
+        monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: text)
+
+    return gives
+
+
+def test_at_a_terminal_the_reader_sees_the_posts_and_is_asked(
+    run: Run, desk: Desk, answer: Callable[[str], None]
+) -> None:
+    Image.new("RGB", (40, 30)).save("rue.png")
+    typed = (*APPEAL, "--image", "rue.png", "--alt", "Une rue vide")
+    waits = run("publish", *typed, *by("claire"), "--submit", "--reason", WHY, "--json").document
+    assert run("approve", waits["id"], "--reason", WHY, *by("hugo")).code == 2
+    answer("non")
+    refused = run("approve", waits["id"], "--reason", WHY, *by("hugo"))
+    assert (refused.code, desk.bluesky.posts) == (2, ())
+    shown = " ".join(refused.err.split())
+    for words in ("Written by claire", "bluesky · fr", "presse · fr", "Appelez le 17.", "[picture: Une rue vide]"):
+        assert words in shown
+    answer("oui")
+    done = run("approve", waits["id"], "--reason", WHY, *by("hugo"))
+    assert (done.code, len(desk.bluesky.posts)) == (0, 1)
+
+
+def test_at_a_terminal_it_is_asked_what_is_withdrawn_and_what_cannot_be(
+    run: Run, desk: Desk, answer: Callable[[str], None]
+) -> None:
+    assert run("publish", *ACCIDENT).code == 0
+    assert run("update", INCIDENT, "Une voie rouverte", "--instruction", "Roulez au pas.").code == 0
+    before = len(desk.bluesky.posts)
+    answer("n")
+    refused = run("withdraw", INCIDENT, "--reason", WHY)
+    assert (refused.code, len(desk.bluesky.posts)) == (2, before)
+    shown = " ".join(refused.err.split())
+    assert f"update of {INCIDENT} · Une voie rouverte" in shown
+    assert "bluesky (fr) presse (fr) It cannot be taken back: 3 posted." in shown
+    answer("y")
+    assert run("withdraw", INCIDENT, "--reason", WHY).code == 3
+    assert len(desk.bluesky.posts) == before - 1

@@ -140,7 +140,7 @@ def test_a_stored_reason_is_read_in_the_language_of_its_reader(run: Run, french:
     doctor = run("doctor").words.replace("\N{NO-BREAK SPACE}", " ")
     assert "canal presse ERREUR Le serveur de courriel est injoignable." in doctor
     assert "Quelque chose ne va pas : voir les lignes marquées ERREUR." in doctor
-    [blocked] = run("status", "--json").document["blocked"].values()
+    blocked = run("status", "--json").document["channels"][0]
     assert blocked["reason"].startswith("Bluesky has taken this account down")
 
 

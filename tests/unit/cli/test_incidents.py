@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from policenotify.cli.alarms import duration
 from policenotify.model.lifecycle import Lifecycle, Stage
+from policenotify.publishing.alarms import duration
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Run
 
@@ -52,7 +52,7 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
     assert late == {
         "id": "late", "category": "traffic_accident", "status": "open", "headline": "Camion renversé",
         "place": "Montpellier, avenue de Toulouse", "overdue": True, "exercise": False,
-        "reminders": 0, "reminded_at": None,
+        "reminders": 0,
     }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_ended_incidents_are_shown_on_request(run: Run) -> None:
     ran = run("incidents", "--all")
     assert "It has ended." in ran.words
     [over] = run("incidents", "--all", "--json").document["incidents"]
-    assert (over["status"], over["overdue"], over["overdue_seconds"]) == ("ended", False, None)
+    assert (over["status"], over["overdue"], "overdue_seconds" in over) == ("ended", False, False)
 
 
 def test_two_ways_to_choose_are_one_too_many(run: Run) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from policenotify.channel import Operation
 from policenotify.cli.output import printed, receipts, use
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, Receipt
 from policenotify.text import Budget
@@ -49,7 +48,7 @@ def test_an_operation_other_than_a_post_is_shown() -> None:
     ],
 )
 def test_whether_readers_have_it(became: list[tuple[Operation, Outcome]], told: str) -> None:
-    assert PublicationResult.of(_publication(*became)).published == told
+    assert _publication(*became).published == told
 
 
 def test_a_budget_reports_what_the_count_alone_does_not() -> None:

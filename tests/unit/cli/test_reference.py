@@ -84,6 +84,24 @@ def test_every_option_that_the_page_names_is_one() -> None:
     assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= known
 
 
+WITHOUT_VALUE = {
+    "campaign calendar": {"ics"},
+    "campaign run": {"next_at"},
+    "status": {"settings", "stopped", "last_heartbeat", "worker_lost_at"},
+    "channels": {"settings"},
+    "drain": {"next_due"},
+    "resume": {"channel", "still_stopped"},
+}
+"""Keys of the page that are absent here, because they have no value."""
+
+EACH_WITHOUT_VALUE = {
+    "incidents": {"overdue_seconds", "reminded_at"},
+    "channels": {"opens_at", "oldest_waiting"},
+    "doctor": {"alarm"},
+}
+"""The same, of one element of a list."""
+
+
 def _keys() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for commands, keys in rows("JSON output"):
@@ -106,7 +124,7 @@ def _keys() -> dict[str, set[str]]:
         ("status", ("status",)),
         ("status WHICH", ("status", "one")),
         ("channels", ("channels",)),
-        ("held", ("held",)),
+        ("resolve", ("resolve",)),
         ("incidents", ("incidents",)),
         ("doctor", ("doctor",)),
         ("drain", ("drain",)),
@@ -116,9 +134,7 @@ def _keys() -> dict[str, set[str]]:
         ("migrate", ("migrate",)),
         ("networks", ("networks",)),
         ("networks new", ("networks", "new", "radio")),
-        ("completion", ("completion", "zsh")),
         ("journal purge", ("journal", "purge", "--older-than", "3y")),
-        ("journal vacuum", ("journal", "vacuum")),
         ("journal seal", ("journal", "seal")),
         ("journal verify", ("journal", "verify")),
         ("journal move", ("journal", "move", "moved.db")),
@@ -130,7 +146,7 @@ def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, ar
         run("publish", *ACCIDENT, "--key", "one")
     if command == "journal move":
         run("status")  # which makes one
-    assert set(run(*args, "--json").document) == _keys()[command]
+    assert set(run(*args, "--json").document) == _keys()[command] - WITHOUT_VALUE.get(command, set())
 
 
 def test_the_documents_of_the_page_have_these_fields(run: Run, desk: Desk) -> None:
@@ -140,7 +156,8 @@ def test_the_documents_of_the_page_have_these_fields(run: Run, desk: Desk) -> No
         [row] = [row for row in rows("JSON output") if row[0] == f"`{command}`"]
         inner = re.search(r"\(each: (.*?)\)", row[1])
         assert inner
-        assert set(re.findall(r"`(\w+)`", inner[1])) == set(run(command, "--json").document[key][0])
+        here = set(run(command, "--json").document[key][0])
+        assert here == set(re.findall(r"`(\w+)`", inner[1])) - EACH_WITHOUT_VALUE.get(command, set())
     refused = run("update", "2026-1", "x", "--json").document
     assert set(refused) == {"error"}
     assert set(refused["error"]) == {"kind", "text", "published", "name", "nearest"}

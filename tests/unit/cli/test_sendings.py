@@ -1,4 +1,4 @@
-"""`progress`, `pause`, `abort`, `held`, and `resume` and `resolve` of a sending to many people."""
+"""`sending`, and `resolve` of a sending to many people."""
 
 from __future__ import annotations
 
@@ -32,88 +32,87 @@ def doubted(run: Run, desk: Desk, published: str) -> str:
     desk.mail.hang_up("DATA", delivered=True, times=1)
     desk.mail.refuse(ADDRESSES[2])
     run("drain", "--budget", "10")
-    [found] = run("progress", published, "--json").document["deliveries"][1:]
+    [found] = run("sending", "progress", published, "--json").document["deliveries"][1:]
     return str(found["delivery"])
 
 
 def test_nothing_was_published_yet(run: Run, desk: Desk) -> None:
     assert desk.database.exists()
-    assert run("progress").out == "Nothing was published yet.\n"
-    assert run("progress", "unknown").code == 1
-    assert run("pause", "unknown").code == 1
+    assert run("sending", "progress").out == "Nothing was published yet.\n"
+    assert run("sending", "progress", "unknown").code == 1
+    assert run("sending", "pause", "unknown").code == 1
 
 
 def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, published: str) -> None:
-    paused = run("pause", INCIDENT, "--channel", "presse", "--reason", "Erreur  de date")
-    assert (paused.code, paused.out) == (0, f"Paused on presse. To go on: policenotify resume {published}\n")
-    assert run("pause", published).words.startswith("Nothing was changed")
+    paused = run("sending", "pause", INCIDENT, "--channel", "presse", "--reason", "Erreur  de date")
+    assert (paused.code, paused.out) == (0, f"Paused on presse. To go on: policenotify sending resume {published}\n")
+    assert run("sending", "pause", published).words.startswith("Nothing was changed")
     assert run("drain", "--budget", "10").code in {0, 3}
     assert (len(desk.bluesky.posts), len(desk.mail.mails)) == (1, 0)
-    shown = run("progress", published, "--once")
+    shown = run("sending", "progress", published, "--once")
     assert shown.code == 3
     assert "presse (fr): nobody yet; paused by brigadier" in shown.out
     receipt = run("status", published)
     assert "brigadier has paused it." in receipt.out
-    assert f"policenotify resume {published}" in receipt.words
+    assert f"policenotify sending resume {published}" in receipt.words
     assert "The next publish or" not in receipt.words
-    resumed = run("resume", published, "--reason", "Corrigé", "--json")
-    assert (resumed.code, resumed.document["resumed"], resumed.document["channels"]) == (0, True, ["presse"])
-    assert run("resume", INCIDENT).out == "Nothing of it was paused.\n"
+    resumed = run("sending", "resume", published, "--reason", "Corrigé", "--json")
+    assert (resumed.code, resumed.document["channels"]) == (0, ["presse"])
+    assert run("sending", "resume", INCIDENT).words.startswith("Nothing was changed")
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.mail.mails) == 3
-    followed = run("progress")  # it is settled, and so it ends
+    followed = run("sending", "progress")  # it is settled, and so it ends
     assert followed.code == 0
     assert "presse (fr): 3 posted\n" in followed.out
-    document = run("progress", "--json").document
+    document = run("sending", "progress", "--json").document
     assert (document["publication"], document["is_settled"]) == (published, True)
     assert [found["accepted"] for found in document["deliveries"]] == [1, 3]
 
 
 def test_a_channel_takes_precedence_and_others_are_explained(run: Run, published: str) -> None:
     assert run("resume", "presse").out == "presse was not blocked.\n"
-    assert run("resume", "presse", "--channel", "presse").code == 2
     wrong = run("resume", "press")
     assert wrong.code == 1
-    assert "'press' is neither a channel nor a publication. Did you mean 'presse'?" in wrong.err
-    assert run("resume", published).code == 0
+    assert "'press' is not a channel. Did you mean 'presse'?" in wrong.err
+    assert run("sending", "resume", published).code == 0
 
 
 def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
-    aborted = run("abort", published, "--reason", "Mauvaise liste", "--json")
+    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
     assert (aborted.code, aborted.document) == (
         0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
     )  # fmt: skip
     assert run("drain", "--budget", "10").code == 0
     assert desk.mail.mails == []
-    assert "presse (fr): nobody yet; aborted by brigadier" in run("progress").out
-    assert run("abort", published).words.startswith("Nothing was changed")
+    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
+    assert run("sending", "abort", published).words.startswith("Nothing was changed")
 
 
 def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published: str) -> None:
     with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        followed = run("progress", published, "--every", "0.1")
+        followed = run("sending", "progress", published, "--every", "0.1")
     assert followed.code == 0
     assert "presse (fr): 3 posted\n" in followed.out
 
 
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
-    shown = run("held", doubted)
+    shown = run("resolve", doubted)
     assert shown.code == 3
     [line] = shown.out.splitlines()
     assert re.match(r"[0-9a-f]{12}  held  since ", line)
     assert "@" not in line
-    assert f"Who is held: policenotify held {doubted}" in run("progress", "--once").words
-    [person] = run("held", doubted, "--json").document["people"]
+    assert f"Who is held: policenotify resolve {doubted}" in run("sending", "progress", "--once").words
+    [person] = run("resolve", doubted, "--json").document["people"]
     assert person["outcome"] == "held"
-    assert run("held", doubted, "--show-addresses").code == 2
+    assert run("resolve", doubted, "--show-addresses").code == 2
     unknown = run("resolve", doubted, "--recipient", "nobody@x.example", "--posted")
     assert unknown.code == 2
     assert "1 of the people named is not in doubt" in unknown.err
     assert "nobody@" not in unknown.err
     done = run("resolve", doubted, "--recipient", person["key"][:12], "--posted")
     assert (done.code, done.out) == (0, f"Delivery {doubted} counts as posted for 1 person.\n")
-    assert run("held", doubted).out == "Nobody is in doubt.\n"
-    assert run("held", "999").code == 2
+    assert run("resolve", doubted).out == "Nobody is in doubt.\n"
+    assert run("resolve", "999").code == 2
     assert "brigadier has settled who was held." in run("status").words
     assert len(desk.mail.mails) == 2
 
@@ -121,7 +120,7 @@ def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk,
 @pytest.mark.slow
 def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
     settings = str(desk.folder / "policenotify.toml")
-    shown = on_a_terminal(200, "--settings", settings, "held", doubted, "--show-addresses")
+    shown = on_a_terminal(200, "--settings", settings, "resolve", doubted, "--show-addresses")
     assert sum(address in shown for address in ADDRESSES) == 1
 
 
@@ -129,19 +128,22 @@ def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
 def test_bars_are_drawn_on_a_terminal(desk: Desk, published: str) -> None:
     settings = str(desk.folder / "policenotify.toml")
     with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        shown = on_a_terminal(80, "--settings", settings, "progress", published, "--every", "0.1")
+        shown = on_a_terminal(80, "--settings", settings, "sending", "progress", published, "--every", "0.1")
     assert "━" in shown or "-" * 20 in shown
     assert "presse (fr): 3 posted" in shown
 
 
 def test_texts_in_french(run: Run, desk: Desk, published: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    words = " ".join(run("pause", published).out.split(" ")).replace("\n", " ")
-    assert words == f"Suspendu sur presse. Pour reprendre\u00a0: policenotify resume {published} "
-    assert "presse (fr)\u00a0: personne pour l'instant\u00a0; suspendu par brigadier" in run("progress", "--once").out
-    assert run("resume", published).out == "L'envoi reprend sur presse.\n"
+    words = " ".join(run("sending", "pause", published).out.split(" ")).replace("\n", " ")
+    assert words == f"Suspendu sur presse. Pour reprendre\u00a0: policenotify sending resume {published} "
+    assert (
+        "presse (fr)\u00a0: personne pour l'instant\u00a0; suspendu par brigadier"
+        in run("sending", "progress", "--once").out
+    )
+    assert run("sending", "resume", published).out == "L'envoi reprend sur presse.\n"
     run("drain", "--budget", "10")
-    assert "presse (fr)\u00a0: 3 publiés\n" in run("progress").out
+    assert "presse (fr)\u00a0: 3 publiés\n" in run("sending", "progress").out
     assert len(desk.mail.mails) == 3
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig, Services
-from policenotify.cli.results import ChannelsAnswer
+from policenotify.cli.commands.status import ChannelsAnswer
+from policenotify.cli.context import json_fields
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
@@ -42,7 +42,7 @@ def test_open_incidents_and_their_messages(run: Run) -> None:
     assert document["incidents"][0]["overdue"] is False
     assert document["publications"][0]["published"] == "yes"
     assert document["last_heartbeat"]
-    assert document["stopped"] is None
+    assert "stopped" not in document
 
 
 def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
@@ -94,7 +94,7 @@ def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     publisher.publish(accident(), key="one", actor="desk", wait=timedelta(0))
     ran = run("status")
     assert ran.code == 5
-    assert "NO WORKER: deliveries wait (bluesky, presse), and no worker has run yet." in ran.words
+    assert "✘ worker: Deliveries wait (bluesky, presse), and no worker has run yet." in ran.words
     assert run("status", "2026-4711").code == 5
     desk.clock = Earlier(timedelta(minutes=3))
     desk.publisher().journal.workers.heartbeat()
@@ -103,7 +103,7 @@ def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
     waiting = run("status", "--json")
     assert waiting.code == 3
     assert waiting.document["no_worker"] is False
-    assert set(waiting.document["waiting"]) == {"bluesky", "presse"}
+    assert [each["name"] for each in waiting.document["channels"] if each["due_at"]] == ["bluesky", "presse"]
 
 
 def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_a_killed_worker_is_an_alarm_at_once(run: Run, desk: Desk, monkeypatch: 
     publisher.journal.workers.start_heartbeat()
     ran = run("status")
     assert ran.code == 5
-    assert ", when the last one was killed. Run: policenotify drain" in ran.words
+    assert ", when the last one was killed. → Run: policenotify drain" in ran.words
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert "quand le dernier a été tué" in run("status").words
 
@@ -141,10 +141,12 @@ def test_a_blocked_channel_is_reported_with_its_remedy(run: Run, desk: Desk) -> 
     assert run("publish", *ACCIDENT).code == 3
     ran = run("status")
     assert ran.code == 3
-    assert "BLOCKED: bluesky." in ran.out
+    assert "✘ channel bluesky: blocked. " in ran.out
     assert "policenotify resume bluesky" in ran.words
     assert "→ " in ran.out
-    assert run("status", "--json").document["blocked"]["bluesky"]["reason"]
+    [alarm, _] = run("status", "--json").document["alarms"]
+    assert (alarm["kind"], alarm["about"]) == ("attention", "channel bluesky")
+    assert alarm["remedy"].endswith("Then: policenotify doctor, or policenotify resume bluesky")
 
 
 def test_a_postponed_delivery_has_the_time_of_the_next_attempt(
@@ -218,17 +220,20 @@ def test_a_channel_that_is_gone_is_named_with_what_is_open_there(run: Run, desk:
     settings = desk.folder / "policenotify.toml"
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace("[channels.bluesky]", "[channels.sky]"), encoding="utf-8")
-    told = "bluesky is no longer in the settings, and its readers know of 2026-4711, whose end would not reach them."
+    told = (
+        "removed. It is no longer in the settings, and its readers know of 2026-4711, whose end would not reach them."
+    )
     ran = run("status")
     assert ran.code == 3
-    assert f"REMOVED: {told}" in ran.words
-    assert run("status", "--json").document["removed_channels"] == {"bluesky": ["2026-4711"]}
+    assert f"✘ channel bluesky: removed. {told}" in ran.words
+    removed = run("status", "--json").document["channels"][-1]
+    assert (removed["name"], removed["state"], removed["incidents"]) == ("bluesky", "removed", ["2026-4711"])
     lines = run("doctor", "--json").document["lines"]
     [line] = [one for one in lines if one["check"] == "channel bluesky"]
     assert (line["state"], line["alarm"]) == ("WRONG", "attention")
     assert line["detail"].startswith(told)
     run("end", "2026-4711", "Fin", "--description", "Rouvert.")
-    assert run("status", "--json").document["removed_channels"] == {}
+    assert [one["name"] for one in run("status", "--json").document["channels"]] == ["sky", "presse"]
 
 
 def _backlog(desk: Desk, count: int) -> None:
@@ -262,11 +267,11 @@ def test_the_document_of_a_backlog_is_bounded_and_complete_on_demand(run: Run, d
     _backlog(desk, 25)
     short, full = (run("status", *more, "--json") for more in ((), ("--all",)))
     assert short.code == full.code == 5
-    for key in ("open_incidents", "overdue_incidents", "unfinished_count", "deliveries", "publications"):
+    for key in ("open_incidents", "overdue_incidents", "unfinished_count", "channels", "publications"):
         assert short.document[key] == full.document[key]
     assert (short.document["open_incidents"], short.document["overdue_incidents"]) == (25, 1)
-    assert short.document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
-    assert short.document["deliveries"]["presse"]["oldest_waiting"] < short.document["at"]
+    assert short.document["channels"][1]["outcomes"] == {"waiting": 25}
+    assert short.document["channels"][1]["oldest_waiting"] < short.document["at"]
     assert [len(one.document["incidents"]) for one in (short, full)] == [3, 25]
     assert [len(one.document["unfinished"]) for one in (short, full)] == [3, 20]
     assert short.document["unfinished_count"] == 20
@@ -278,12 +283,11 @@ def test_a_backlog_of_a_channel_that_cannot_be_used_fits_the_screen(run: Run, de
     _backlog(desk, 25)
     (desk.folder / "presse.txt").unlink()
     ran = run("status")
-    assert "CANNOT BE USED: presse." in ran.out
+    assert "✘ channel presse: unusable. " in ran.out
     assert len(ran.out.splitlines()) <= 52
     document = run("status", "--json").document
-    assert list(document["channel_problems"]) == ["presse"]
     assert [len(document[key]) for key in ("incidents", "publications", "unfinished")] == [3, 5, 3]
-    assert document["deliveries"]["presse"]["outcomes"] == {"waiting": 25}
+    assert (document["channels"][1]["state"], document["channels"][1]["outcomes"]) == ("unusable", {"waiting": 25})
 
 
 def test_all_is_shown_in_full_on_demand(run: Run, desk: Desk) -> None:
@@ -314,7 +318,7 @@ def test_a_channel_that_is_gone_names_only_some_of_many_incidents(run: Run, desk
     settings.write_text(settings.read_text(encoding="utf-8").replace("[channels.bluesky]", "[channels.sky]"))
     assert "its readers know of I000, I001," in run("status").words
     assert "I009, 2 more incidents, whose end would not reach them." in run("status").words
-    assert len(run("status", "--json").document["removed_channels"]["bluesky"]) == 12
+    assert len(run("status", "--json").document["channels"][-1]["incidents"]) == 12
 
 
 def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,7 +334,7 @@ def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monke
             ("stop", publisher.operations.stop(actor="brigadier")),
             ("resume", publisher.operations.resume(actor="brigadier").model_copy(update={"resumed": True})),
         ):
-            assert run(command, "--json").document == json.loads(result.model_dump_json()), command
+            assert run(command, "--json").document == json_fields(result), command
 
 
 def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
@@ -360,13 +364,13 @@ def test_what_only_the_worker_cannot_use_is_an_alarm(run: Run, desk: Desk) -> No
         assert ran.code == 3, command
         assert "channels.presse.url: is not set." in ran.words
         assert "Mend it where that process runs" in ran.words
-    assert list(run("status", "--json").document["worker_problems"]) == ["presse"]
-    assert run("status", "--json").document["channel_problems"] == {}
+    [_, presse] = run("status", "--json").document["channels"]
+    assert (presse["name"], presse["state"], len(presse["unusable_for"])) == ("presse", "ready", 1)
 
 
 def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk: Desk) -> None:
-    assert (run("held").code, run("held").out) == (0, "Nothing is held.\n")
-    assert run("held", "--show-addresses").code == 2
+    assert (run("resolve").code, run("resolve").out) == (0, "Nothing is held.\n")
+    assert run("resolve", "--show-addresses").code == 2
     settings = desk.folder / "policenotify.toml"
     settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
     desk.mail.hang_up("DATA", delivered=True, times=1)
@@ -374,9 +378,9 @@ def test_what_is_held_is_listed_with_the_command_that_settles_it(run: Run, desk:
     with desk.publisher([]) as publisher, publisher.journal.write() as connection:
         posted = update(schema.delivery).where(schema.delivery.c.channel == "bluesky")
         connection.execute(posted.values(state=Outcome.HELD))
-    ran = run("held")
+    ran = run("resolve")
     assert ran.code == 3
     assert "→ policenotify resolve 1 --posted" in ran.out
-    assert "→ policenotify held 2" in ran.out
+    assert "→ policenotify resolve 2" in ran.out
     assert " · 1 person\n" in ran.out
-    assert [one["delivery"] for one in run("held", "--json").document["deliveries"]] == [1, 2]
+    assert [one["delivery"] for one in run("resolve", "--json").document["deliveries"]] == [1, 2]

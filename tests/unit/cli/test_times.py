@@ -47,19 +47,12 @@ def _paris(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
         ("18 h 30", _paris(24, 18, 30)),
         ("aujourd'hui 18h30", _paris(24, 18, 30)),
         ("aujourd’hui à 18h30", _paris(24, 18, 30)),
-        ("ce soir 20h", _paris(24, 20)),
         ("demain 18h30", _paris(25, 18, 30)),
         ("Demain à 7h", _paris(25, 7)),
         ("tomorrow at 7:00", _paris(25, 7)),
-        ("après-demain 9h", _paris(26, 9)),
-        ("demain midi", _paris(25, 12)),
-        ("minuit", _paris(25, 0)),
         ("26/11/2026 18:30", _paris(26, 18, 30)),
         ("26/11/2026 à 18h30", _paris(26, 18, 30)),
         ("le 26/11 à 18h30", _paris(26, 18, 30)),
-        ("26 novembre 18h30", _paris(26, 18, 30)),
-        ("jeudi 26 novembre 2026 à 18h30", _paris(26, 18, 30)),
-        ("1er décembre 9h", _paris(1, 9, month=12)),
         ("jeudi 9h", _paris(26, 9)),
         ("mardi 9h", _paris(1, 9, month=12)),  # today's has passed
         ("mardi 19h", _paris(24, 19)),
@@ -155,14 +148,8 @@ def test_the_next_such_hour_lies_within_a_day_and_reads_as_typed(now: datetime, 
     assert (found.astimezone(PARIS).hour, found.astimezone(PARIS).minute) == (hour, minute)
 
 
-def test_a_date_on_another_day_of_the_week_is_refused() -> None:
-    with pytest.raises(ValueError, match="is another day of the week; check the date"):
-        parse_future("vendredi 26/11/2026 18h30", now=NOW, zone=PARIS)
-
-
 def test_an_hour_alone_has_no_day() -> None:
-    typed = ("18h30", "midi", "demain 18h30", "+30min")
-    assert [text for text in typed if has_no_day(text)] == ["18h30", "midi"]
+    assert [text for text in ("18h30", "demain 18h30", "+30min") if has_no_day(text)] == ["18h30"]
 
 
 def test_a_span_counts_from_now() -> None:

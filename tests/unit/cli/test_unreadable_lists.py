@@ -57,7 +57,7 @@ def test_publish_holds_it_once_and_returns_and_all_commands_name_the_list(
     assert "presse.txt cannot be read (No such file" in str(receipt["reason"])
     assert str(receipt["remedy"]).startswith("Make it readable.")
     assert (drained.code, drained.document["outcomes"]) == (3, {"waiting": 1})
-    held = run("held", str(receipt["delivery"]), "--json")
+    held = run("resolve", str(receipt["delivery"]), "--json")
     assert (held.code, held.document["people"]) == (3, [])
     assert held.document["waits_for_list"]["reason"] == receipt["reason"]
     for command in ("status", f"held {receipt['delivery']}"):

@@ -148,7 +148,7 @@ def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) ->
             "142",
             (
                 "Nothing was sent. Incident '142' has ended. Open now: 141. What may follow: correction. "
-                "If the danger has returned, open a new incident with follows='142'."
+                "If the danger has returned, open a new incident that follows '142' (--follows)."
             ),
         ),
         (
@@ -157,7 +157,7 @@ def test_the_status_of_an_incident(stages: list[str], course: IncidentStatus) ->
             "142",
             (
                 "Nothing was sent. Incident '142' was cancelled, which is final. Open now: 141. Nothing may follow. "
-                "If the danger has returned, open a new incident with follows='142'."
+                "If the danger has returned, open a new incident that follows '142' (--follows)."
             ),
         ),
         (

@@ -29,7 +29,7 @@ from policenotify.journal.records import microseconds
 from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
-from policenotify.model.status import Alarm, ChannelStatus
+from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.publisher import Publisher
@@ -89,6 +89,10 @@ def _unusable_in_metrics(publisher: Publisher) -> list[str]:
 # --- stop and resume
 
 
+def _kinds(status: InstallationStatus) -> list[Alarm]:
+    return [alarm.kind for alarm in status.alarms]
+
+
 def test_a_stop_holds_everything_until_it_is_resumed(make: Make, sky: Scripted) -> None:
     publisher = make()
     opened = publisher.publish(accident(), key="open", actor="desk")
@@ -101,7 +105,7 @@ def test_a_stop_holds_everything_until_it_is_resumed(make: Make, sky: Scripted) 
     status = publisher.operations.status()
     assert status.stopped is not None
     assert "stopped by claire (Compte compromis ?)" in str(status.stopped)
-    assert Alarm.ATTENTION in status.alarms
+    assert Alarm.ATTENTION in _kinds(status)
     [publication] = status.publications
     assert "everything is stopped" in str(publication.on("sky").note)
     assert publisher.operations.resume(actor="paul", reason="Mot de passe changé").resumed
@@ -223,7 +227,7 @@ def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome
         "headline": "Accident de la circulation", "published_at": opened.at, "people": None,
         "reason": "Nobody knows.", "remedy": "",
     }  # fmt: skip
-    assert Alarm.ATTENTION in publisher.operations.status().alarms
+    assert Alarm.ATTENTION in _kinds(publisher.operations.status())
     form: dict[str, Any] = {"posted": str(posted).lower()}  # the text "false" is not False
     with pytest.raises(TypeError, match="Nothing was changed"):
         publisher.operations.resolve(number, actor="claire", **form)
@@ -294,7 +298,7 @@ def test_the_status_counts_what_is_not_finished_and_shows_the_most_urgent(make: 
     assert (status.open_incidents, len(status.incidents)) == (4, 2)
     assert [each.key for each in status.publications] == ["open 3"]
     assert (status.unfinished_count, [each.key for each in status.unfinished]) == (3, ["open 0", "open 1"])
-    assert status.alarms == (Alarm.NO_WORKER, Alarm.ATTENTION)
+    assert _kinds(status) == [Alarm.NO_WORKER, Alarm.ATTENTION]
     everything = publisher.operations.status(last=0, limit=None)
     assert (len(everything.incidents), len(everything.unfinished)) == (4, 4)
     assert status.settings is None
@@ -318,18 +322,17 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     why = "channels.sky.password: the environment variable SKY is not set."
     workers.heartbeat(is_worker=True, unusable={"sky": why})
     status = publisher.operations.status()
-    [problem] = status.worker_problems["sky"]
+    [problem] = _state(publisher, "sky").unusable_for
     assert (problem.reason, problem.host) == (why, host_of(this_machine()))
     assert problem.seen_at == status.last_heartbeat
-    assert status.channel_problems == {}
-    assert status.alarms == (Alarm.ATTENTION,)
+    assert _kinds(status) == [Alarm.ATTENTION]
     assert _unusable_in_metrics(publisher) == ["sky"]
-    assert _state(publisher, "sky").unusable_for == (problem,)
+    assert [each.unusable_for for each in status.channels if each.name == "sky"] == [(problem,)]
     assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
     [line] = [line for line in publisher.operations.doctor(actor="paul").lines if line.state == "WRONG"]
     assert str(line.detail) == f"The process that delivers on {problem.host} cannot use it: {problem}"
     workers.heartbeat()  # its own publications say nothing about it
-    assert publisher.operations.status().worker_problems
+    assert _state(publisher, "sky").unusable_for
     workers.heartbeat(is_worker=True, unusable={})
     assert publisher.operations.status().ok
 
@@ -338,10 +341,9 @@ def test_the_same_problem_here_and_in_the_worker_is_shown_once(make: Make) -> No
     why = "channels.sky.password: the file none cannot be read."
     publisher = make(_unusable(why, "sky"), _channel("sea"))
     publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": why})
-    status = publisher.operations.status()
-    assert (list(status.worker_problems), status.other_worker_problems) == (["sky"], {})
+    assert (_state(publisher, "sky").state, _state(publisher, "sky").unusable_for) == ("unusable", ())
     publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": "Something else."})
-    assert list(publisher.operations.status().other_worker_problems) == ["sky"]
+    assert [str(each.reason) for each in _state(publisher, "sky").unusable_for] == ["Something else."]
 
 
 def _seen(publisher: Publisher, owner: str, unusable: str | None, *, ago: int = 0, is_worker: bool = False) -> None:
@@ -351,6 +353,11 @@ def _seen(publisher: Publisher, owner: str, unusable: str | None, *, ago: int = 
         connection.execute(insert(schema.runner).values(**row))
 
 
+def _hosts(publisher: Publisher) -> dict[str, list[str]]:
+    found = sorted(publisher.operations.channels(), key=lambda each: each.name)
+    return {each.name: [problem.host for problem in each.unusable_for] for each in found}
+
+
 def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None:
     publisher = make()
     _seen(publisher, "first//1/", '{"sky": "old"}', ago=70)
@@ -358,12 +365,11 @@ def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None
     _seen(publisher, "second//3/", '{"sky": "not set"}', ago=60)
     _seen(publisher, "third//4/", '{"sea": "long ago"}', ago=500)
     _seen(publisher, "fourth//5/", None)
-    found = publisher.operations.status().worker_problems
-    assert {name: [problem.host for problem in problems] for name, problems in found.items()} == {"sky": ["second"]}
+    assert _hosts(publisher) == {"sea": [], "sky": ["second"]}
     _seen(publisher, "fifth//6/", "{}", is_worker=True)
-    assert publisher.operations.status().worker_problems == {}
+    assert _hosts(publisher) == {"sea": [], "sky": []}
     _seen(publisher, f"{this_process()}0", '{"sea": "exited"}', is_worker=True)  # no such process
-    assert publisher.operations.status().worker_problems == {}
+    assert _hosts(publisher) == {"sea": [], "sky": []}
 
 
 def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> None:
@@ -417,8 +423,8 @@ def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None
         assert "Did you mean 'zone'?" in str(found.lines[0].detail)
         status = publisher.operations.status()
         assert "Did you mean 'zone'?" in (str(status.settings or ""))
-        assert status.alarms == (Alarm.SETTINGS,)
-        assert publisher.monitor.status()["alarms"] == ["settings"]
+        assert _kinds(status) == [Alarm.SETTINGS]
+        assert [alarm["kind"] for alarm in publisher.monitor.status()["alarms"]] == ["settings"]
 
 
 def test_the_doctor_of_a_publisher_finds_a_journal_that_is_gone(desk: Desk) -> None:
@@ -446,10 +452,11 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
 def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
     _change(desk, "handle =", "handel =")
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
-        assert list(publisher.operations.status().channel_problems) == ["bluesky"]
+        assert list(publisher.operations.channel_problems()) == ["bluesky"]
         publisher._pending._reopened_at = None  # ten seconds later
         desk.write_settings()
-        assert publisher.operations.channel_problems() == publisher.operations.status().channel_problems == {}
+        assert publisher.operations.channel_problems() == {}
+        assert publisher.operations.status().ok
         assert [channel.state for channel in publisher.operations.channels()] == ["ready", "ready"]
 
 

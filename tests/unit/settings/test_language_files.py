@@ -34,6 +34,7 @@ from policenotify.render.locales import LOCALES, PROFILES, Locale, Phrase, best_
 from policenotify.render.locales.loader import locale_schema, phrase_error, read_locale
 from policenotify.settings import (
     Settings,
+    SettingsFile,
     languages_of,
     locales_of,
     missing_labels,
@@ -562,6 +563,10 @@ def test_a_category_without_a_label_falls_back_and_doctor_names_it(install: Inst
         profiles = profiles_of(settings)
         assert (profiles["fire"].label("de"), profiles["arrest"].label("de")) == (label, "Festnahme")
         assert list(missing_labels(profiles, settings)) == ["categories.fire.labels.de"]
+        lines = [line for line in SettingsFile(settings.place).examine() if line.check == "categories"]
+        assert [(line.state, str(line.detail)) for line in lines] == [
+            ("note", "without a label, so that another language's is used: categories.fire.labels.de")
+        ]
 
 
 def test_the_settings_of_a_category_take_precedence(install: Install) -> None:

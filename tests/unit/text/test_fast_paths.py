@@ -60,13 +60,6 @@ def test_characters_that_occur_alone_are_graphemes_by_themselves() -> None:
     assert not regex.search(r"[^\p{Grapheme_Cluster_Break=Other}\n]", "".join(alone))
 
 
-def test_in_plain_signs_nothing_is_to_be_cleaned() -> None:
-    plain = re.findall(characters._SEEN, ALL)
-    assert sum(map(len, plain)) > 700
-    with patch.multiple(characters, _PLAIN=NEVER, _VISIBLE=NEVER):
-        assert [clean(run) for run in plain] == plain
-
-
 def test_of_visible_signs_nothing_is_removed_or_composed() -> None:
     runs = [run for run in re.findall(characters._VISIBLE.pattern, ALL) if run]
     assert sum(map(len, runs)) > 2_000
@@ -86,5 +79,5 @@ def test_graphemes_are_counted_and_ended_alike(text: str) -> None:
 @given(TEXTS)
 def test_a_text_is_cleaned_alike(text: str) -> None:
     quickly = clean(text), one_line(text)
-    with patch.multiple(characters, _PLAIN=NEVER, _VISIBLE=NEVER):
+    with patch.object(characters, "_VISIBLE", NEVER):
         assert (clean(text), one_line(text)) == quickly

@@ -128,7 +128,7 @@ def test_a_server_without_people_has_no_link_to_leave(tmp_path: Path) -> None:
 
 
 def test_a_server_without_a_feed_is_healthy() -> None:
-    assert ask(Leaving(), "GET", "/health").json() == {"status": "ok"}
+    assert ask(Leaving(), "GET", "/health").text == "ok\n"
     assert ask(Leaving(), "GET", "/index.html").status_code == 404
 
 
@@ -186,7 +186,7 @@ def test_a_receipt_is_handed_over_as_it_came(method: str) -> None:
 def test_receipts_that_are_wrong_or_too_long_are_refused_without_repeating_them() -> None:
     assert ask(Receiving(), "POST", "/dlr/sms/other").status_code == 404
     unreadable = ask(Receiving(unreadable=True), "POST", "/dlr/sms/ours", content=b"0612345678")
-    assert (unreadable.status_code, unreadable.text) == (400, "400\n")
+    assert (unreadable.status_code, "0612345678" in unreadable.text) == (400, False)
     long = Receiving()
     assert ask(long, "POST", "/dlr/sms/ours", content=b"x" * 70_000).status_code == 413
     assert long.got == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
 
 import click
@@ -16,25 +16,16 @@ from policenotify.campaigns.approval import find_draft, is_approved, missing_app
 from policenotify.campaigns.ics import ics as icalendar
 from policenotify.campaigns.recurrence import SCHOOL_CALENDAR_END
 from policenotify.campaigns.runner import Texts, duplicate_text, upcoming, without_school_calendar
-from policenotify.cli import completion, end_if_interrupted, output
+from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_answer, preview_lines
-from policenotify.cli.context import CliContext, Seconds, common, pass_context
+from policenotify.cli.context import CliContext, Seconds, common, json_fields, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
 from policenotify.cli.options import single_value
 from policenotify.cli.output import Part
-from policenotify.cli.results import (
-    CalendarAnswer,
-    CalendarEntry,
-    CampaignAnswer,
-    CampaignDecision,
-    CampaignPreview,
-    DraftResult,
-)
 from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
 from policenotify.findings import APPROVAL_MISSING, Level
-from policenotify.model.documents import PublicationResult
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import Publication, local_time
 from policenotify.publishing.diagnosis import school_calendar_end
@@ -90,12 +81,11 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
     with closing(call.publisher()) as publisher:
         wrong: dict[str, AnyText] = {}
         campaigns, actor = load_campaigns(files, errors=wrong), call.actor
-        end_if_interrupted()
         call.may_have_published = True
         limit = None if wait is None else timedelta(seconds=wait)
         result = running.run(publisher, campaigns, actor=actor, wait=limit)
         result = replace(result, problems={**wrong, **result.problems})
-        call.emit(_answer(result), *_page(result, publisher.installation.zone))
+        call.emit(result, *_page(result, publisher.installation.zone))
     waits = publisher.installation.wait if limit is None else limit
     failed = any(_failed(each, waited=bool(waits)) for each in (*result.published, *result.unfinished))
     return worst(Exit.REJECTED if result.problems else Exit.OK, Exit.ATTENTION if failed or result.silent else Exit.OK)
@@ -104,34 +94,6 @@ def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
 def _failed(publication: Publication, *, waited: bool) -> bool:
     """Return True if a post is not out. One that waits is on its way if the call has not waited for it."""
     return any(not each.ok and (waited or each.outcome not in _ON_ITS_WAY) for each in publication)
-
-
-def _answer(result: RunResult) -> CampaignAnswer:
-
-    return CampaignAnswer(
-        published=tuple(map(PublicationResult.of, result.published)),
-        unfinished=tuple(map(PublicationResult.of, result.unfinished)),
-        waiting=_decisions(result, "wait"),
-        skipped=(*_decisions(result, "skip"), *_decisions(result, "merge")),
-        problems=result.problems,
-        calendar=result.calendar,
-        next_at=result.next_at,
-    )
-
-
-def _decisions(result: RunResult, verdict: str) -> tuple[CampaignDecision, ...]:
-
-    return tuple(
-        CampaignDecision(
-            campaign=decision.occurrence.campaign,
-            day=decision.occurrence.day,
-            outcome=decision.action,
-            reason=decision.reason,
-            until=decision.until,
-        )
-        for decision in result.decisions
-        if decision.action == verdict
-    )
 
 
 def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
@@ -328,11 +290,11 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
                 if message in {None, variant.name}:
                     result = publisher.preview(variant.message, to=campaign.to or None, count_people=True)
                     answer = preview_answer(result, publisher)
-                    previews.append(CampaignPreview(campaign=campaign.name, variant=variant.name, **vars(answer)))
+                    previews.append({"campaign": campaign.name, "variant": variant.name, **json_fields(answer)})
                     label = output.prose(f"{campaign.name} · {variant.name}", style="bold")
                     page += [label, *preview_lines(result, publisher)]
-    call.emit({"previews": [each.model_dump(mode="json") for each in previews]}, *page)
-    return Exit.OK if all(each.allowed for each in previews) else Exit.REJECTED
+    call.emit({"previews": previews}, *page)
+    return Exit.OK if all(each["allowed"] for each in previews) else Exit.REJECTED
 
 
 @campaign.command(
@@ -361,9 +323,20 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
         with typed_reason():
             drafts = running.submit(publisher, campaigns, actor=call.actor, reason=reason or "")
         page = [line for draft in drafts for line in draft_lines(draft, publisher)]
-        document = {"drafts": [DraftResult.of(draft).model_dump(mode="json") for draft in drafts]}
-        call.emit(document, *(page or [output.prose(Text("No message needs the approval of another person."))]))
+        call.emit(
+            {"drafts": drafts}, *(page or [output.prose(Text("No message needs the approval of another person."))])
+        )
     return Exit.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarAnswer:
+    """The answer of `campaign calendar`, with the iCalendar file if one was written."""
+
+    first: date
+    last: date
+    occurrences: tuple[ForecastEntry, ...]
+    ics: str | None
 
 
 @campaign.command(
@@ -400,32 +373,17 @@ def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | Non
                 Text("{path} cannot be written ({strerror}).", path=ics, strerror=error.strerror)
             ) from error
     named = {campaign.name: campaign for campaign in campaigns}
-    entries = [_entry(entry, named[entry.occurrence.campaign]) for entry in forecast]
-    lines = [_line(entry, named[entry.campaign].zone) for entry in entries]
+    lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
     written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
-    answer = CalendarAnswer(first=today, last=today + timedelta(days=days), occurrences=tuple(entries), ics=ics)
+    answer = CalendarAnswer(first=today, last=today + timedelta(days=days), occurrences=forecast, ics=ics)
     call.emit(answer, *(lines or [output.prose(Text("Nothing is due."))]), *written)
     return Exit.OK
 
 
-def _entry(entry: ForecastEntry, campaign: Campaign) -> CalendarEntry:
-
-    return CalendarEntry(
-        campaign=campaign.name,
-        day=entry.occurrence.day,
-        due=entry.occurrence.due,
-        at=entry.at,
-        variant=entry.variant,
-        headline=campaign.variant(entry.variant).message.headline if entry.variant else "",
-        reason=entry.reason,
-    )
-
-
-def _line(entry: CalendarEntry, zone: tzinfo) -> Part:
-    at = (entry.at or entry.due).astimezone(zone)
-    text: AnyText = Text.join(
-        " · ", filter(None, (f"{at:%Y-%m-%d %H:%M}  {entry.campaign}", entry.variant, entry.headline))
-    )
+def _line(entry: ForecastEntry, campaign: Campaign) -> Part:
+    at = campaign.local(entry.at or entry.occurrence.due)
+    headline = campaign.variant(entry.variant).message.headline if entry.variant else ""
+    text: AnyText = Text.join(" · ", filter(None, (f"{at:%Y-%m-%d %H:%M}  {campaign.name}", entry.variant, headline)))
     if entry.reason:
         text = Text("{text} ({reason})", text=text, reason=entry.reason)
     return output.Block(text, mark="· " if entry.at else "✘ ")

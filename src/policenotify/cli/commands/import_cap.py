@@ -40,7 +40,6 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
     """
     from policenotify.cli import output
     from policenotify.cli.commands.draft import draft_lines
-    from policenotify.cli.results import DraftResult, ImportAnswer
     from policenotify.publishing.alerts import import_alert
 
     content = _content(alert)
@@ -58,12 +57,7 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
             page.append(output.paragraph(Text("The alert was imported before: this is its draft.")))
         for finding in done.findings:
             page += [output.paragraph(finding.reason), output.paragraph(finding.remedy, "→ ")]
-        answer = ImportAnswer(
-            draft=DraftResult.of(done.draft),
-            known=done.known,
-            findings=tuple(f"{each.code} {each.field}: {each.reason!s}" for each in done.findings),
-        )
-        call.emit(answer, *page)
+        call.emit(done, *page)
     return Exit.OK
 
 

@@ -1,25 +1,16 @@
-"""`policenotify init`, `migrate` and `completion`: set up an installation."""
+"""`policenotify init` and `migrate`: set up an installation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
-from click.shell_completion import get_completion_class
 
 from policenotify.cli import output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import OneOf
 from policenotify.cli.usage import UsageError
 from policenotify.translation import Text
-
-_SHELLS = {
-    "bash": "~/.local/share/bash-completion/completions/policenotify",
-    "zsh": "~/.zfunc/_policenotify",
-    "fish": "~/.config/fish/completions/policenotify.fish",
-}
-"""The shells, each with its place for completions (zsh: after `fpath+=~/.zfunc`)."""
 
 
 @click.command("init", epilog=exit_codes("1 nothing was created"))
@@ -97,29 +88,4 @@ def migrate(call: CliContext, grants: str | None, grant_to: str | None) -> Exit:
     if not created:
         text = Text("The journal has its tables already: nothing was changed.")
     call.emit({"created": created}, output.prose(text))
-    return Exit.OK
-
-
-@click.command("completion", epilog=exit_codes("1 not printed"))
-@click.argument("shell", type=OneOf(list(_SHELLS)), metavar=f"[{'|'.join(_SHELLS)}]")
-@common
-@pass_context
-def completion(call: CliContext, shell: str) -> Exit:
-    """Print the script by which your shell completes commands, options and their values.
-
-    Values are category codes, communes, departments, channels, tags, networks, open incidents and held deliveries.
-
-    \b
-    Examples:
-      eval "$(policenotify completion bash)"     (in ~/.bashrc)
-      eval "$(policenotify completion zsh)"      (in ~/.zshrc, after compinit)
-      policenotify completion fish > policenotify.fish
-    """
-    from policenotify.cli.app import COMPLETE_VARIABLE, program
-
-    kind = get_completion_class(shell)
-    if kind is None:  # pragma: no cover  # click ships all three
-        raise UsageError(Text("This click has no completion for {shell}.", shell=shell))
-    script = kind(program, {}, "policenotify", COMPLETE_VARIABLE).source()
-    call.answer({"shell": shell, "script": script, "put_into": _SHELLS[shell]}, script)
     return Exit.OK

@@ -1,18 +1,27 @@
-"""`policenotify journal`: export, seal, verify, move, purge and erase the journal."""
+"""`policenotify journal`: export, seal, verify, move, purge and erase the journal; `rotate-keys`."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from policenotify.cli import output
-from policenotify.cli.ages import age_of, check_category, selection_options
+from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.message import category_words
+from policenotify.cli.output import Part
+from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import typed_reason
+from policenotify.cli.words import code_of
+from policenotify.errors import JournalError
+from policenotify.journal.database.migrate import move as move_journal
+from policenotify.journal.journal import Journal
 from policenotify.model.receipt import local_time
+from policenotify.publishing.arguments import checked_reason
+from policenotify.settings import Settings, profiles_of
 from policenotify.translation import Text
 from policenotify.validation import indented
 
@@ -29,7 +38,6 @@ def journal() -> None:
       policenotify journal verify
       policenotify journal export > events.jsonl
       policenotify journal purge --older-than 3y --dry-run
-      policenotify journal vacuum
     """
 
 
@@ -38,7 +46,8 @@ def journal() -> None:
     short_help="Delete the content of what is older than an age.",
     epilog=exit_codes("3 something old enough is kept: it is to be sent or held; 6 no journal"),
 )
-@selection_options(required=True)
+@click.option("--older-than", metavar="AGE", required=True, help=f"Only what was over by then: {AGE_FORMS!s}.")
+@click.option("--category", metavar="CODE", shell_complete=completion.categories, help="Only this category.")
 @click.option("--dry-run", is_flag=True, help="Show what would be purged.")
 @common
 @pass_context
@@ -50,7 +59,8 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     publication (by whom, when, category and stage) and its outcomes stay, as
     do the sealed batches. The journal records who purged.
 
-    Then run: policenotify journal vacuum
+    Disk space is reclaimed at the end. On SQLite other processes wait for
+    that, for some seconds.
 
     \b
     Examples:
@@ -60,10 +70,12 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
     actor = call.actor
     with call.journal() as (settings, opened):
         before = age_of(older_than, opened.now())
-        check_category(category, settings, opened)
+        category = _category(category, settings, opened)
         done = opened.retention.purge(before, actor, category=category, dry_run=dry_run)
+        space = None if dry_run or not (done.publications or done.drafts) else _space(opened)
         zone = settings.zone
     document = {"before": before.isoformat(), "category": category, "dry_run": dry_run, **asdict(done), "actor": actor}
+    document["reclaimed"] = space
     lines = [
         Text.join(
             ", ",
@@ -95,6 +107,7 @@ def purge(call: CliContext, /, *, older_than: str, category: str | None, dry_run
         output.prose(head, style="bold"),
         *(output.line(indented(line)) for line in lines),
         *([output.prose(kept)] if done.kept else []),
+        *_space_lines(space),
     )
     return Exit.ATTENTION if done.kept else Exit.OK
 
@@ -120,12 +133,11 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
     Examples:
       policenotify journal erase 2026-4711 --reason "Demande 2026-12."
     """
-    from policenotify.publishing.arguments import checked_reason
-
     with call.journal() as (_, opened):
         with typed_reason():
             reason = checked_reason("reason", reason)
         done = opened.retention.erase(which, call.actor, reason)
+        space = _space(opened)
     head = output.line(
         Text.counted(
             "Erased: {count} publication, {recipients}, {pictures}.",
@@ -137,33 +149,10 @@ def erase(call: CliContext, /, *, which: str, reason: str) -> Exit:
         "bold",
     )
     call.emit(
-        {"which": which, **asdict(done), "actor": call.actor},
+        {"which": which, **asdict(done), "actor": call.actor, "reclaimed": space},
         head,
-        output.prose(Text("Then: policenotify journal vacuum")),
+        *_space_lines(space),
     )
-    return Exit.OK
-
-
-@journal.command(
-    "vacuum",
-    short_help="Reclaim disk space after a purge.",
-    epilog=exit_codes("6 no journal, or it is in use"),
-)
-@common
-@pass_context
-def vacuum(call: CliContext) -> Exit:
-    """Reclaim disk space after a purge. Best when nothing else uses the journal.
-
-    On SQLite other processes wait meanwhile, for some seconds; on PostgreSQL they do not.
-
-    \b
-    Examples:
-      policenotify journal vacuum
-    """
-    with call.journal() as (_, opened):
-        before, after = opened.retention.vacuum()
-    text = Text("Vacuumed: {before:.1f} MB before, {after:.1f} MB now.", before=before / 1e6, after=after / 1e6)
-    call.emit({"before": before, "after": after}, output.prose(text))
     return Exit.OK
 
 
@@ -172,10 +161,9 @@ def vacuum(call: CliContext) -> Exit:
     short_help="Close and sign the events so far.",
     epilog=exit_codes(f"1 no signing keys; {_UNCHANGED}"),
 )
-@click.option("--print", "prints", is_flag=True, help="Print only the line of the last seal, to be kept elsewhere.")
 @common
 @pass_context
-def seal(call: CliContext, /, *, prints: bool) -> Exit:
+def seal(call: CliContext) -> Exit:
     """Close and sign the events since the last seal: once a day, from a timer.
 
     Keep the last line on another host, or on paper: `journal verify --against`
@@ -184,13 +172,10 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
     \b
     Examples:
       policenotify journal seal
-      policenotify journal seal --print
+      policenotify journal seal > last-seal
     """
     with call.journal() as (_, opened):
         events, line = opened.audit.seal(), opened.audit.printed_seal()
-    if prints:
-        call.answer({"events": events, "line": line}, f"{line}\n" if line else "")
-        return Exit.OK
     last = [output.line(Text("The last seal: {line}", line=line))] if line else []
     call.emit(
         {"events": events, "line": line},
@@ -201,7 +186,7 @@ def seal(call: CliContext, /, *, prints: bool) -> Exit:
 
 
 @journal.command("verify", short_help="Verify that nothing was changed.", epilog=exit_codes(_UNCHANGED))
-@click.option("--against", metavar="LINE", help="The line of a seal that was kept elsewhere.")
+@click.option("--against", metavar="LINE", help="The line of a seal, or all that `journal seal` printed.")
 @common
 @pass_context
 def verify(call: CliContext, /, *, against: str | None) -> Exit:
@@ -218,7 +203,10 @@ def verify(call: CliContext, /, *, against: str | None) -> Exit:
       policenotify journal verify --against "$(cat last-seal)"
     """
     with call.journal() as (_, opened):
-        batches, line = opened.audit.verify(against or ""), opened.audit.printed_seal()
+        batches, line = (
+            opened.audit.verify(against.split()[-1] if against and against.strip() else ""),
+            opened.audit.printed_seal(),
+        )
     page = [
         output.prose(
             Text.counted("{count} sealed batch, unchanged.", "{count} sealed batches, all unchanged.", count=batches)
@@ -277,8 +265,6 @@ def move(call: CliContext, to: str) -> Exit:
       policenotify journal move postgresql://policenotify@db.example/desk
       policenotify journal move back.db
     """
-    from policenotify.journal.database.migrate import move as move_journal
-
     settings = call.read_settings()
     with call.journal() as (_, opened):
         opened.authorize(call.actor, "move")
@@ -331,6 +317,75 @@ def restored(call: CliContext) -> Exit:
     text = Text("Marked as restored. {doubted} open deliveries count as in doubt.", doubted=doubted)
     call.emit({"deliveries": doubted, "actor": call.actor}, output.prose(text))
     return Exit.OK
+
+
+@click.command("rotate-keys", epilog=exit_codes("1 settings or keys wrong; 6 no journal"))
+@common
+@pass_context
+def rotate_keys(call: CliContext) -> Exit:
+    """Make new encryption and signing keys, and encrypt all addresses and sessions again.
+
+    Events so far are sealed first. The keys file keeps the earlier keys, which
+    still decrypt and verify what they made. Processes with the earlier file
+    publish and deliver nothing any more: stop them before, then copy the file
+    to every machine and start them again.
+
+    \b
+    Examples:
+      policenotify rotate-keys
+    """
+    actor = call.actor
+    with call.journal() as (settings, opened):
+        opened.authorize(actor, "rotate")  # before any file changes
+        steps = []
+        try:
+            opened.audit.seal()
+        except JournalError as error:  # after an intrusion, new keys are needed all the more
+            steps.append(Text("Not sealed before the rotation: {error}", error=error))
+        newer = opened.keys.rotated(secrets.token_bytes)
+        newer.replace(settings.keys_path)
+        sealed = opened.rotate_keys(newer, actor)
+    document = {"version": newer.version, "fingerprint": newer.fingerprint, "sealed_again": sealed, "actor": actor}
+    steps += [
+        Text(
+            "Copy {keys_path} to every machine of this installation, and into the safe.", keys_path=settings.keys_path
+        ),
+        Text("Start all that publishes and delivers again, then: policenotify doctor"),
+    ]
+    head = Text(
+        "Version {version} of the keys, fingerprint {fingerprint}. {sealed} values encrypted again.",
+        version=newer.version,
+        fingerprint=newer.fingerprint,
+        sealed=sealed,
+    )
+    call.emit({**document, "next": steps}, output.prose(head), *(output.line(indented(step)) for step in steps))
+    return Exit.OK
+
+
+def _category(typed: str | None, settings: Settings, journal: Journal) -> str | None:
+    """Return a category by its code or name: a typo must not look like a successful purge.
+
+    Categories that occur in the journal are known: the settings may have had them once.
+    """
+    if typed is None:
+        return None
+    words: dict[str, list[str]] = {incident.category: [] for incident in journal.incidents.list(only_open=False)}
+    return code_of(typed, {**words, **category_words(profiles_of(settings))}, param_hint="--category")
+
+
+def _space(journal: Journal) -> int | None:
+    """Reclaim disk space, and return how many bytes; `None` if other processes use the journal for too long."""
+    try:
+        before, after = journal.retention.vacuum()
+    except JournalError:
+        return None
+    return max(before - after, 0)
+
+
+def _space_lines(reclaimed: int | None) -> list[Part]:
+    if reclaimed is None:
+        return []
+    return [output.prose(Text("Reclaimed: {space:.1f} MB of disk space.", space=reclaimed / 1e6))]
 
 
 def _pictures(count: int) -> Text:

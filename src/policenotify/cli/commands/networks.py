@@ -27,9 +27,9 @@ from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.errors import SettingsError, UnknownNetwork
+from policenotify.model.lifecycle import FrozenModel
 from policenotify.networks.registry import Network, check_networks, default_capabilities
 from policenotify.networks.registry import networks as installed_networks
-from policenotify.publishing.results import Result
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
@@ -47,7 +47,7 @@ _NAMED = re.compile(r"such as `([^`]+)`")  # a value in the description of an op
 _FOR_EVER = timedelta(days=3_650)  # longer than any incident
 
 
-class NetworkOption(Result):
+class NetworkOption(FrozenModel):
     """An option of a network.
 
     Attributes:
@@ -70,7 +70,7 @@ def _capabilities(capabilities: Capabilities | None) -> dict[str, JsonValue] | N
     return {"limit": budget.limit, "max_bytes": budget.max_bytes, **to_jsonable_python(fields)}
 
 
-class NetworkInfo(Result):
+class NetworkInfo(FrozenModel):
     """A network that an installed package offers.
 
     Attributes:

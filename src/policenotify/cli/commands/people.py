@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,18 +12,15 @@ from policenotify.cli import completion, output
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.output import Part
+from policenotify.cli.times import parse_future
 from policenotify.cli.usage import BadParameter, UsageError, typed_reason
-from policenotify.errors import SettingsError
 from policenotify.model.person import PersonRecord, Suppression
 from policenotify.model.receipt import local_time
-from policenotify.settings import configured_channels
+from policenotify.publishing.people import People
+from policenotify.settings import Settings, configured_channels
 from policenotify.translation import Text, text_of
-from policenotify.validation import did_you_mean
 
-if TYPE_CHECKING:
-    from policenotify.publishing.people import People
-    from policenotify.settings import Settings
-
+_MOST = 20  # suppressions on a screen
 _SHOWN = 12  # characters of a key; `release` takes them
 _channel_option = click.option(
     "--channel", metavar="CHANNEL", shell_complete=completion.channels, help="Only this channel. Default: all."
@@ -39,8 +34,7 @@ def people() -> None:
 
     \b
     Examples:
-      policenotify people list --suppressed
-      policenotify people add presse ana@journal.example --source "by form"
+      policenotify people list
       policenotify people suppress ana@journal.example --reason "By telephone."
       policenotify people export ana@journal.example
     """
@@ -49,8 +43,6 @@ def people() -> None:
 @contextmanager
 def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
     """Open what the commands work on, and the time now."""
-    from policenotify.publishing.people import People
-
     with call.journal() as (settings, journal):
         channels = {channel.name: channel for channel in configured_channels(settings)[0]}
         yield settings, People(journal, channels, journal.clock), journal.now()
@@ -58,54 +50,33 @@ def _opened(call: CliContext) -> Iterator[tuple[Settings, People, datetime]]:
 
 @people.command("list", short_help="Show how many people each channel is for.", epilog=exit_codes("6 no journal"))
 @click.argument("channel", required=False, shell_complete=completion.channels)
-@click.option("--suppressed", is_flag=True, help="Show who is not written to, one by one.")
 @common
 @pass_context
-def list_(call: CliContext, channel: str | None, *, suppressed: bool) -> Exit:
-    """Show how many people each channel is for, and how many of all are not written to. Only one CHANNEL, or all.
+def list_(call: CliContext, channel: str | None) -> Exit:
+    """Show how many people each channel is for, and who is not written to. Only one CHANNEL, or all.
 
-    The journal knows people only by a key, so none is shown by address.
+    The journal knows people only by a key, so none is shown by address. Who is on a list is in the list: change it
+    there.
 
     \b
     Examples:
       policenotify people list
-      policenotify people list --suppressed presse --json
+      policenotify people list presse --json
     """
     with _opened(call) as (settings, people, _):
         found, counts = people.suppressed(channel), people.counts(channel)
-    listed = [_document(each) for each in found]
-    if suppressed:
-        lines = [output.line(_line(each, settings.zone)) for each in found] or [
-            output.prose(Text("Nobody is suppressed."))
-        ]
-        call.emit({"suppressed": listed}, *lines)
-        return Exit.OK
     lines = [
         output.line(Text.join("  ", (name, Text.counted("{count} person", "{count} people", count=count))))
-        for name, count in counts.items()
         if count is not None
-    ]
-    lines += [
-        output.prose(Text("The list of {name} cannot be read.", name=name))
+        else output.prose(Text("The list of {name} cannot be read.", name=name))
         for name, count in counts.items()
-        if count is None
     ]
-    call.emit(
-        {"people": counts, "suppressed": listed},
-        *lines,
-        output.prose(
-            Text.counted(
-                "{count} suppression. To show them: policenotify people list --suppressed",
-                "{count} suppressions. To show them: policenotify people list --suppressed",
-                count=len(found),
-            )
-        ),
-    )
+    total = Text.counted("{count} suppression.", "{count} suppressions.", count=len(found))
+    shown = [output.line(_line(each, settings.zone)) for each in found[:_MOST]]
+    more = [output.line("  …  --json")] if found[_MOST:] else []
+    suppressed = [each.model_dump(mode="json") for each in found]
+    call.emit({"people": counts, "suppressed": suppressed}, *lines, output.prose(total), *shown, *more)
     return Exit.OK
-
-
-def _document(suppression: Suppression) -> dict[str, object]:
-    return suppression.model_dump(mode="json")
 
 
 def _line(each: Suppression, zone: tzinfo) -> Text:
@@ -113,112 +84,6 @@ def _line(each: Suppression, zone: tzinfo) -> Text:
     if each.until:
         since = Text("{since} until {until}", since=since, until=local_time(each.until, zone))
     return Text.join("  ", (each.channel or "*", each.key[:_SHOWN], each.source, since, each.evidence))
-
-
-@people.command(
-    "add", short_help="Add an address to a list.", epilog=exit_codes("1 the list cannot be changed; 6 no journal")
-)
-@click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
-@click.argument("address")
-@click.option("--source", metavar="TEXT", required=True, help="Where the person asked for it: the proof of consent.")
-@common
-@pass_context
-def add(call: CliContext, name: str, address: str, source: str) -> Exit:
-    """Add an ADDRESS to a list that is a text file: of a channel, or an audience. The proof of consent is kept there.
-
-    Date and source stand in a comment of the line.
-
-    \b
-    Examples:
-      policenotify people add presse ana@journal.example --source "by form"
-    """
-    from policenotify.settings.text_list import add_person
-
-    with _opened(call) as (settings, people, now):
-        today = now.astimezone(settings.zone).date()
-        file, channels = _list(settings, name)
-        added = add_person(file, address, source=source, at=today, same=people.same)
-        silent = any(people.is_suppressed(address, channel) for channel in channels)
-    done = (
-        Text("Added to the list of {name}.", name=name)
-        if added
-        else Text("The list of {name} has this person already.", name=name)
-    )
-    notes = (
-        [output.prose(Text("But this person is suppressed. To write again: policenotify people release"))]
-        if silent
-        else []
-    )
-    call.emit({"list": name, "added": added, "suppressed": silent}, output.prose(done), *notes)
-    return Exit.OK
-
-
-@people.command(
-    "remove",
-    short_help="Remove an address from a list.",
-    epilog=exit_codes("1 the list cannot be changed; 6 no journal"),
-)
-@click.argument("name", metavar="CHANNEL|AUDIENCE", shell_complete=completion.channels)
-@click.argument("address")
-@common
-@pass_context
-def remove(call: CliContext, name: str, address: str) -> Exit:
-    """Remove an ADDRESS from a list that is a text file: of a channel, or an audience.
-
-    The updates and the end of an open incident still reach who got its opening. To stop these too: people suppress.
-
-    \b
-    Examples:
-      policenotify people remove presse ana@journal.example
-    """
-    from policenotify.settings.text_list import remove_person
-
-    with _opened(call) as (settings, people, _):
-        removed = remove_person(_list(settings, name)[0], address, same=people.same)
-    done = (
-        Text("Removed from the list of {name}.", name=name)
-        if removed
-        else Text("The list of {name} does not have this person.", name=name)
-    )
-    call.emit({"list": name, "removed": removed}, output.prose(done))
-    return Exit.OK
-
-
-def _list(settings: Settings, name: str) -> tuple[Path, list[str]]:
-    """Return the text file of a channel or an audience, and the channels that it is for.
-
-    Raises:
-        SettingsError: There is none of that name, or its people do not come from one text file.
-    """
-    channels = settings.channels
-    if name in settings.audiences:
-        files = {settings.audiences[name].file}
-        users = [each for each, channel in channels.items() if name in channel.audiences]
-    elif name in channels:
-        own = channels[name].recipients
-        files, users = {own.file if own else None}, [name]
-        if own is None:
-            files = {settings.audiences[each].file for each in channels[name].audiences}
-    else:
-        known = {*channels, *settings.audiences}
-        raise SettingsError(
-            Text(
-                "{name!r} is neither a channel nor an audience. {did_you_mean}",
-                name=name,
-                did_you_mean=did_you_mean(name, known),
-            )
-        )
-    [file, *others] = [*files] or [None]
-    if file is None or others:
-        raise SettingsError(
-            Text(
-                "The people of {name!r} do not come from one text file. Nothing was changed. Name an "
-                "audience that is one, or change them where they come from: in the settings, the table, or "
-                "the program.",
-                name=name,
-            )
-        )
-    return settings.place.parent / file, users
 
 
 @people.command(
@@ -240,8 +105,6 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
       policenotify people suppress ana@journal.example --reason "By telephone."
       policenotify people suppress 0612345678 --reason "Away until May." --until 01/05
     """
-    from policenotify.cli.times import parse_future
-
     actor = call.actor
     with _opened(call) as (settings, people, now):
         try:
@@ -265,7 +128,7 @@ def suppress(call: CliContext, address: str, reason: str, until: str | None, cha
 @common
 @pass_context
 def release(call: CliContext, address: str | None, channel: str | None, *, everybody: bool) -> Exit:
-    """Write again to an ADDRESS, or to the person behind a key that `list --suppressed` shows.
+    """Write again to an ADDRESS, or to the person behind a key that `people list` shows.
 
     It takes effect with the next publication. The journal records who decided it. Write to a person who left only if
     the person asks for it.
@@ -398,10 +261,6 @@ def erase(call: CliContext, address: str) -> Exit:
         )
     if erased.listed:
         named = ", ".join(erased.listed)
-        lines.append(
-            output.prose(
-                Text("Still on the list of: {named}. Remove the person: policenotify people remove", named=named)
-            )
-        )
+        lines.append(output.prose(Text("Still on the list of: {named}. Remove the person there.", named=named)))
     call.emit({**erased.model_dump(mode="json"), "actor": call.actor}, *lines)
     return Exit.OK

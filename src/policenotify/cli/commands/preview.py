@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 from rich.text import Text as RichText
@@ -19,20 +18,22 @@ from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import Typed, opening_options, reopen_option, single_value, to_option
 from policenotify.cli.output import Part
 from policenotify.cli.report.file import PageFile
-from policenotify.cli.results import PreviewAnswer, TypedTime
-from policenotify.cli.times import time_lines, typed_times
+from policenotify.cli.times import TypedTime, time_lines, typed_times
 from policenotify.cli.usage import UsageError
+from policenotify.findings import Finding
 from policenotify.model.cap import Severity
-from policenotify.model.history import RenderedPost
+from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
-from policenotify.publishing.reach import Preview, sentences
-from policenotify.publishing.results import PreviewedPost, PreviewedReach, PreviewedTarget, PreviewedWording
+from policenotify.publishing.reach import Preview, Reach, sentences
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
     from policenotify.channel import Capabilities
+
+Kind: TypeAlias = Literal["reply", "standalone", "continuation"]
+"""Where a wording stands."""
 
 _KINDS = {"reply": Text("in the thread"), "standalone": Text("alone"), "continuation": Text("continues")}
 _FOLLOWING = {"update": Stage.UPDATE, "end": Stage.END, "correct": Stage.CORRECTION, "cancel": Stage.CANCELLATION}
@@ -84,8 +85,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
         now = publisher.journal.now()
         times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
         result = publisher.preview(message, to=to or None, count_people=True)
-        answer = partial(preview_answer, result, publisher, times)
-        call.emit(answer, *preview_lines(result, publisher), *time_lines(times))
+        call.emit(preview_answer(result, publisher, times), *preview_lines(result, publisher), *time_lines(times))
         if file:
             from policenotify.cli.report.builder import draw
             from policenotify.cli.report.source import ReportEntry
@@ -112,18 +112,61 @@ def _message(typed: Typed, publisher: Publisher) -> Message:
     return next_message(_FOLLOWING[named[0]], typed[named[0]], typed["headline"], typed, publisher)
 
 
-def preview_answer(preview: Preview, publisher: Publisher, times: Sequence[TypedTime] = ()) -> PreviewAnswer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedWording:
+    """One wording of a post.
+
+    Attributes:
+        kind: `reply` (in the thread), `standalone`, or `continuation` of the post before.
+        used: How much of the channel's budget it takes.
+        limit: The channel's budget.
+        details: Further details of its length: `UCS-2, 2 segments (1 without accents)`. May be empty.
+    """
+
+    kind: Kind
+    used: int
+    limit: int
+    details: AnyText
+    post: Post
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedPost:
+    """How a message reads on one channel. *omitted* was left out so that the rest fits."""
+
+    channel: str
+    language: str
+    omitted: tuple[AnyText, ...]
+    wordings: tuple[PreviewedWording, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewAnswer:
+    """The answer of `preview`."""
+
+    allowed: bool
+    message: Message
+    findings: tuple[Finding, ...]
+    posts: tuple[PreviewedPost, ...]
+    pending: tuple[Target, ...]
+    refusals: tuple[Target, ...]
+    deletions: tuple[Target, ...]
+    reach: tuple[Reach, ...]
+    times: tuple[TypedTime, ...]
+
+
+def preview_answer(preview: Preview, publisher: Publisher, times: tuple[TypedTime, ...] = ()) -> PreviewAnswer:
     """Return a preview as a document."""
     return PreviewAnswer(
         allowed=preview.allowed,
         message=preview.message,
         findings=preview.findings,
         posts=tuple(_post(rendered, preview.message.severity, publisher) for rendered in preview.posts),
-        pending=tuple(map(PreviewedTarget.of, preview.pending)),
-        refusals=tuple(map(PreviewedTarget.of, preview.refusals)),
-        deletions=tuple(map(PreviewedTarget.of, preview.deletions)),
-        reach=tuple(PreviewedReach(**asdict(each), cost=each.cost) for each in preview.reach),
-        times=tuple(times),
+        pending=preview.pending,
+        refusals=preview.refusals,
+        deletions=preview.deletions,
+        reach=preview.reach,
+        times=times,
     )
 
 
@@ -131,7 +174,7 @@ def _capabilities(rendered: RenderedPost, severity: Severity | None, publisher: 
     return publisher.installation.channel_configs[rendered.target.channel].capabilities.for_severity(severity)
 
 
-def _wordings(rendered: RenderedPost) -> Iterator[tuple[Literal["reply", "standalone", "continuation"], Post]]:
+def _wordings(rendered: RenderedPost) -> Iterator[tuple[Kind, Post]]:
     if rendered.reply is not None and rendered.target.reply_to:
         yield "reply", rendered.reply
     yield "standalone", rendered.alone
@@ -145,8 +188,7 @@ def _post(rendered: RenderedPost, severity: Severity | None, publisher: Publishe
     for kind, post in _wordings(rendered):
         used, limit = budget.usage(post.text)
         details = budget.describe(post.text) if budget.describe else ""
-        fields = post.model_dump(mode="json", exclude={"schema_version", "key", "created_at", "variant"})
-        wordings.append(PreviewedWording(kind=kind, used=used, limit=limit, details=details, post=fields))
+        wordings.append(PreviewedWording(kind=kind, used=used, limit=limit, details=details, post=post))
     target = rendered.target
     return PreviewedPost(
         channel=target.channel, language=target.language, omitted=rendered.omitted, wordings=tuple(wordings)

@@ -2,50 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from policenotify.cli import completion, end_if_interrupted
+from policenotify.cli import completion, output
+from policenotify.cli.bar import shown_while_sending
+from policenotify.cli.commands.draft import show_draft, store_draft
 from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.keys import default_key, spans_of
+from policenotify.cli.message import first_message, next_message
 from policenotify.cli.options import (
     Typed,
     delivery_options,
     followup_options,
-    opening_options,
+    publish_options,
     reopen_option,
-    single_value,
     to_option,
 )
+from policenotify.cli.output import Part
+from policenotify.cli.times import TypedTime, confirm_times, time_lines, typed_times
 from policenotify.cli.usage import UsageError, typed_reason
+from policenotify.errors import IdempotencyConflict
+from policenotify.model.lifecycle import Stage
+from policenotify.model.message import Message
+from policenotify.model.receipt import Publication, local_time
+from policenotify.model.status import Problem
+from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
-
-if TYPE_CHECKING:
-    from policenotify.cli.output import Part
-    from policenotify.cli.results import PublishAnswer, TypedTime
-    from policenotify.model.message import Message
-    from policenotify.model.receipt import Publication
-    from policenotify.publishing.publisher import Publisher
 
 _EXITS = exit_codes("1 not published; 3 a channel needs attention; 6 no journal")
 
 
 @click.command("publish", epilog=_EXITS)
-@opening_options
+@publish_options
 @to_option
 @delivery_options
-@single_value("--draft", metavar="DRAFT", help="Publish this draft.", shell_complete=completion.open_drafts)
 @common
 @pass_context
-def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
-    """Publish an opening or standalone message; its category decides which.
+def publish(call: CliContext, /, to: tuple[str, ...], **typed: Any) -> Exit:  # noqa: ANN401 - as click gives them
+    """Publish an opening or standalone message; its category decides which. Or publish a DRAFT.
 
     Give it by options, as a JSON file (- reads standard input), or some fields by each; a field that is given twice
-    is an error. The same content is published once; to publish it again on purpose, give another --key.
+    is an error. Typed again within ten minutes it publishes nothing twice; a script that may try again later gives a
+    --key.
 
     Times: 18h30 (the next one), +30min, demain 18h30, vendredi 9h, 26/11/2026 18:30, 2026-11-24T18:30, in the zone of
     the settings.
@@ -60,14 +64,11 @@ def publish(call: CliContext, /, to: tuple[str, ...], draft: str | None, **typed
           --headline "Faux conseiller bancaire" --instruction "Raccrochez."
       policenotify publish message.json --key campaign-2026-12-01
       policenotify publish - --json < message.json
-      policenotify publish --draft 01KJPKTHJ05RY0M0Y11SW8SXYJ
+      policenotify publish message.json --draft
+      policenotify publish 01KJPKTHJ05RY0M0Y11SW8SXYJ
     """
-    from policenotify.cli.message import first_message
-
-    if draft is not None:
-        if to or any(value for name, value in typed.items() if name not in {"wait", "urgent"}):
-            raise UsageError(Text("A draft is published as it is: leave out all but --wait and --urgent."))
-        return _publish_draft(call, draft, typed)
+    if isinstance(typed["file"], str):
+        return _publish_draft(call, typed["file"], {**typed, "to": to})
     return _publish(call, typed, lambda publisher: first_message(typed, publisher), to=to or None)
 
 
@@ -92,7 +93,7 @@ def update(call: CliContext, /, incident: str, headline: str | None, **typed: ob
           --next-update +1h
       policenotify update 2026-4711 --file - < update.json
     """
-    return _follow(call, "update", incident, headline, typed)
+    return _follow(call, Stage.UPDATE, incident, headline, typed)
 
 
 @click.command("end", epilog=_EXITS)
@@ -112,7 +113,7 @@ def end(call: CliContext, /, incident: str, headline: str | None, **typed: objec
       policenotify end 2026-4711 "Fin d'intervention" --starts -10m \\
           --description "Circulation rétablie."
     """
-    return _follow(call, "end", incident, headline, typed)
+    return _follow(call, Stage.END, incident, headline, typed)
 
 
 @click.command("correct", epilog=_EXITS)
@@ -140,7 +141,7 @@ def correct(call: CliContext, /, which: str, headline: str | None, **typed: obje
       policenotify correct 2026-4711 "Le pont reste fermé" --reopen \\
           --instruction "N'empruntez pas le pont." --next-update +1h
     """
-    return _follow(call, "correction", which, headline, typed)
+    return _follow(call, Stage.CORRECTION, which, headline, typed)
 
 
 @click.command("cancel", epilog=_EXITS)
@@ -162,51 +163,36 @@ def cancel(call: CliContext, /, which: str, headline: str | None, **typed: objec
           --description "Il n'y a pas eu d'accident avenue de Toulouse."
       policenotify cancel campaign-2026-12-01 "Message publié par erreur"
     """
-    return _follow(call, "cancellation", which, headline, typed)
+    return _follow(call, Stage.CANCELLATION, which, headline, typed)
 
 
-def _follow(call: CliContext, stage: str, name: str, headline: str | None, typed: Typed) -> Exit:
-    from policenotify.cli.message import next_message
-    from policenotify.model.lifecycle import Stage
-
-    return _publish(call, typed, lambda publisher: next_message(Stage(stage), name, headline, typed, publisher))
+def _follow(call: CliContext, stage: Stage, name: str, headline: str | None, typed: Typed) -> Exit:
+    return _publish(call, typed, lambda publisher: next_message(stage, name, headline, typed, publisher))
 
 
 def _publish(
     call: CliContext, typed: Typed, make: Callable[[Publisher], Message], *, to: tuple[str, ...] | None = None
 ) -> Exit:
-    from policenotify.cli.bar import shown_while_sending
-    from policenotify.cli.commands.draft import submit_message
-    from policenotify.cli.message import default_key, spans_of
-    from policenotify.cli.times import confirm_times, typed_times
-    from policenotify.errors import IdempotencyConflict
-
     with closing(call.publisher()) as publisher:
         message = call.message = make(publisher)
-        times = typed_times(typed, message, now=publisher.journal.now(), zone=publisher.installation.zone)
-        spans, actor = spans_of(typed), call.actor
-        key = printable_name("--key", typed["key"]) if typed["key"] is not None else default_key(message, spans)
-        confirm_times(call, times, publisher.journal.now())
-        wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
-        if typed["reason"] and not typed["submit"]:
+        now, actor = publisher.journal.now(), call.actor
+        times = typed_times(typed, message, now=now, zone=publisher.installation.zone)
+        typed_key = None if typed["key"] is None else printable_name("--key", typed["key"])
+        confirm_times(call, times, now)
+        if typed["draft"] or typed["submit"] or typed["revises"]:
+            return store_draft(call, publisher, message, typed, to=to)
+        if typed["reason"]:
             raise UsageError(Text("--reason is for the readers of a draft: with --submit. To publish now: --urgent."))
-        if typed["submit"]:
-            return submit_message(call, publisher, message, typed, key=key, to=to)
-        end_if_interrupted()
+        key = typed_key or default_key(message, spans_of(typed), publisher)
         call.may_have_published = True
         try:
             with typed_reason(), shown_while_sending(call, publisher, key):
                 publication = publisher.publish(
-                    message,
-                    key=key,
-                    actor=actor,
-                    to=to,
-                    wait=wait,
-                    urgent=typed["urgent"] or "",
+                    message, key=key, actor=actor, to=to, wait=_wait(typed), urgent=typed["urgent"] or ""
                 )
         except IdempotencyConflict:
             first = publisher.operations.publication(key)
-            if typed["key"] is not None or first is None:
+            if typed_key is not None or first is None:
                 raise
             # The default key holds the content; only what +30m means has changed.
             publication = first.model_copy(update={"repeated": True})
@@ -214,39 +200,38 @@ def _publish(
 
 
 def _publish_draft(call: CliContext, draft: str, typed: Typed) -> Exit:
-
-    wait = None if typed["wait"] is None else timedelta(seconds=typed["wait"])
+    allowed = {"file", "submit", "reason"} if typed["submit"] else {"file", "wait", "urgent"}
+    if any(value for name, value in typed.items() if name not in allowed):
+        raise UsageError(
+            Text("A draft is published as it is: give only --wait and --urgent, or --submit with its --reason.")
+        )
     with closing(call.publisher()) as publisher:
-        call.message, call.may_have_published = publisher.drafts.get(draft).message, True
+        call.message = publisher.drafts.get(draft).message
         with typed_reason():
-            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=wait)
+            if typed["submit"]:
+                submitted = publisher.drafts.submit(draft, actor=call.actor, reason=typed["reason"] or "")
+                return show_draft(call, submitted, publisher)
+            call.may_have_published = True
+            done = publisher.drafts.publish(draft, actor=call.actor, urgent=typed["urgent"] or "", wait=_wait(typed))
         return _answered(call, publisher, done, ())
 
 
+def _wait(typed: Typed) -> timedelta | None:
+    return None if typed["wait"] is None else timedelta(seconds=typed["wait"])
+
+
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
-    from policenotify.cli.results import PublishAnswer
-    from policenotify.model.documents import PublicationResult
-
     channels = {receipt.channel for receipt in publication}
-    answer = PublishAnswer(
-        repeated=publication.repeated,
-        publication=PublicationResult.of(publication),
-        times=times,
-        channel_problems={
-            name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels
-        },
-    )
-    call.emit(answer, *_page(answer, publisher))
-    return Exit.OK if publication.ok and not answer.channel_problems else Exit.ATTENTION
+    problems = {name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels}
+    document = {
+        "repeated": publication.repeated, "publication": publication, "times": times, "channel_problems": problems
+    }  # fmt: skip
+    call.emit(document, *_page(publication, problems, publisher), *time_lines(times))
+    return Exit.OK if publication.ok and not problems else Exit.ATTENTION
 
 
-def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
-
-    from policenotify.cli import output
-    from policenotify.cli.times import time_lines
-    from policenotify.model.receipt import local_time
-
-    publication, zone = answer.publication, publisher.installation.zone
+def _page(publication: Publication, problems: Mapping[str, Problem], publisher: Publisher) -> list[Part]:
+    zone = publisher.installation.zone
     lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
         lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
@@ -254,27 +239,23 @@ def _page(answer: PublishAnswer, publisher: Publisher) -> list[Part]:
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
     # The receipt of a channel that was out of use at publication has the problem already.
     unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
-    problems = [
-        output.paragraph(text_of(problem), "! ")
-        for name, problem in answer.channel_problems.items()
-        if name not in unrendered
+    wrong_channels = [
+        output.paragraph(text_of(problem), "! ") for name, problem in problems.items() if name not in unrendered
     ]
-    head = _headline(answer, local_time(publication.at, zone))
+    head = _headline(publication, local_time(publication.at, zone))
     return [
         output.prose(head, style="bold"),
         *lines,
         *output.receipts(publication, zone),
-        *problems,
-        *time_lines(answer.times),
+        *wrong_channels,
     ]
 
 
-def _headline(answer: PublishAnswer, at: AnyText) -> AnyText:
-    publication = answer.publication
-    if answer.repeated:
+def _headline(publication: Publication, at: AnyText) -> AnyText:
+    if publication.repeated:
         return Text(
-            "Already published at {at} by {actor}: nothing was published a second time. To publish the "
-            "same again on purpose, give another --key.",
+            "Already published at {at} by {actor}: nothing was published a second time. To publish the same again "
+            "now, give another --key.",
             at=at,
             actor=publication.actor,
         )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import click
 
 from policenotify.cli.context import CliContext, common, json_text, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import OneOf
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from policenotify.cli.words import Word
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The dialect that pydantic writes (*JSON Schema* 2020-12)."""
@@ -23,6 +21,7 @@ _ELSEWHERE = [
     for key in ("file", "env")
 ]  # { file = "…" } and { env = "…" }, as the settings accept them for secrets
 
+_NULL = {"type": "null"}
 _ANNOTATIONS = frozenset({"title", "description", "default"})
 
 
@@ -91,48 +90,56 @@ def _or_elsewhere(option: dict[str, Any]) -> dict[str, Any]:
     return {**annotations, "anyOf": [inline, *_ELSEWHERE]}
 
 
+def _message() -> dict[str, Any]:
+    from policenotify.model.message import Message
+
+    return Message.model_json_schema()
+
+
 def _language() -> dict[str, Any]:
     from policenotify.render.locales.loader import locale_schema
 
     return locale_schema()
 
 
-def _of(
-    module: str, name: str, mode: Literal["validation", "serialization"] = "validation"
-) -> Callable[[], dict[str, Any]]:
-    """Return a function that makes the schema of a model."""
+def _answer(of: str) -> dict[str, Any]:
+    """Return the schema of a domain object as a command prints it: without the fields that have no value."""
+    from pydantic import TypeAdapter
 
-    def make() -> dict[str, Any]:
-        model: type[BaseModel] = getattr(import_module(f"policenotify.{module}"), name)
-        return model.model_json_schema(mode=mode)
+    module, _, name = of.rpartition(".")
+    schema = TypeAdapter(getattr(import_module(f"policenotify.{module}"), name)).json_schema(mode="serialization")
+    for each in (schema, *schema.get("$defs", {}).values()):
+        optional = {name for name, field in each.get("properties", {}).items() if _NULL in field.get("anyOf", ())}
+        each["required"] = [name for name in each.get("required", ()) if name not in optional]
+    return schema
 
-    return make
 
+_ANSWERS = {
+    "publication": "model.receipt.Publication",
+    "receipt": "model.receipt.Receipt",
+    "post": "model.post.Post",
+    "preview": "cli.commands.preview.PreviewAnswer",
+    "status": "model.status.InstallationStatus",
+    "channels": "cli.commands.status.ChannelsAnswer",
+    "incidents": "cli.commands.status.IncidentsAnswer",
+    "draft": "model.draft.Draft",
+    "drain": "cli.commands.delivery.DrainAnswer",
+    "doctor": "model.diagnosis.Diagnosis",
+    "campaign-calendar": "cli.commands.campaign.CalendarAnswer",
+    "campaign-run": "campaigns.runner.RunResult",
+}
 
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
-    "message": _of("model.message", "Message"),
+    "message": _message,
     "settings": _settings,
     "language": _language,
-    "publication": _of("model.documents", "PublicationResult", "serialization"),
-    "receipt": _of("model.receipt", "Receipt"),
-    "post": _of("channel", "Post"),
-    "preview": _of("cli.results", "PreviewAnswer", "serialization"),
-    "status": _of("model.status", "InstallationStatus", "serialization"),
-    "channels": _of("cli.results", "ChannelsAnswer", "serialization"),
-    "incidents": _of("cli.results", "IncidentsAnswer", "serialization"),
-    "draft": _of("cli.results", "DraftResult", "serialization"),
-    "drafts": _of("cli.results", "DraftsAnswer", "serialization"),
-    "withdraw": _of("cli.results", "WithdrawAnswer", "serialization"),
-    "drain": _of("cli.results", "DrainAnswer", "serialization"),
-    "doctor": _of("model.diagnosis", "Diagnosis", "serialization"),
-    "campaign-calendar": _of("cli.results", "CalendarAnswer", "serialization"),
-    "campaign-run": _of("cli.results", "CampaignAnswer", "serialization"),
+    **{name: partial(_answer, of) for name, of in _ANSWERS.items()},
 }
 """Functions that make the schemas, by name. Each imports its model when called."""
 
 
 @click.command("schema", epilog=exit_codes("1 not printed"))
-@click.argument("name", type=OneOf(list(SCHEMAS)), metavar="NAME")
+@click.argument("name", type=Word(SCHEMAS), metavar="NAME")
 @common
 @pass_context
 def schema(call: CliContext, name: str) -> Exit:
@@ -146,7 +153,7 @@ def schema(call: CliContext, name: str) -> Exit:
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, channels, incidents, drain, doctor,
+      preview, status, channels, incidents, draft, drain, doctor,
       campaign-calendar, campaign-run
                    the --json answer of that command
 

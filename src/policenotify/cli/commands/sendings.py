@@ -1,55 +1,135 @@
-"""`policenotify pause`, `abort` and `held`: steer a sending to many people, and see who is in doubt."""
+"""`policenotify sending` and `resolve`: watch and steer a sending to many people, and settle what is in doubt."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 
 import click
 
-from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli import bar, completion, output
+from policenotify.cli.context import CliContext, Seconds, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
+from policenotify.journal.journal import Journal
 from policenotify.model.decision import Steered
-from policenotify.model.receipt import local_time
+from policenotify.model.history import Outcome
+from policenotify.model.progress import Progress
+from policenotify.model.receipt import Publication, local_time
+from policenotify.settings import Settings
 from policenotify.translation import AnyText, Text
 
 _SHOWN = 12  # characters of a key; `resolve` takes them
+_LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
+_EXITS = exit_codes("1 never published; 6 no journal")
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.waiting_sendings)
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 
 
-@click.command("pause", epilog=exit_codes("1 never published; 6 no journal"))
+@click.group("sending", epilog=_EXITS)
+@common
+def sending() -> None:
+    """Watch, pause, resume or abort a sending to many people.
+
+    \b
+    Examples:
+      policenotify sending progress
+      policenotify sending pause 2026-4711
+    """
+
+
+@sending.command(
+    "progress",
+    short_help="Show how far it is.",
+    epilog=exit_codes("1 never published; 3 a person must act; 6 no journal"),
+)
+@click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.publications)
+@click.option("--once", is_flag=True, help="Show it once and exit.")
+@click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Interval between two looks.")
+@common
+@pass_context
+def progress(call: CliContext, which: str | None, *, once: bool, every: float | None) -> Exit:
+    """Show how far a sending to many people is, until it is settled: counts, rate, time left, and reasons.
+
+    It shows what any process sends, and sends nothing itself. Without a name it shows the newest publication that is
+    not finished. On a terminal it draws bars; elsewhere it prints lines. With --json it answers once.
+
+    \b
+    Examples:
+      policenotify sending progress
+      policenotify sending progress 2026-4711
+      policenotify sending progress 2026-4711 --json | jq '.deliveries[].refused'
+    """
+    with call.journal() as (settings, journal):
+        publication = _publication(journal, which, settings)
+        if publication is None:
+            call.emit({"publication": None}, output.prose(Text("Nothing was published yet.")))
+            return Exit.OK
+        found = journal.sendings.progress(publication.id)
+        if found is not None and found.bulk and not (once or call.json):
+            found = _followed(call, journal, found, every)
+        zone = settings.zone
+    assert found is not None  # noqa: S101 - a publication has deliveries, and none is ever removed
+    head = [
+        output.heading(publication, zone),
+        output.line(Text.join(" · ", (publication.id, local_time(found.at, zone)))),
+    ]
+    call.emit(found, *head, *_summary(found))
+    return Exit.ATTENTION if any(each.needs_person for each in found.deliveries) else Exit.OK
+
+
+@sending.command("pause", short_help="Pause it until it is resumed.", epilog=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
 @common
 @pass_context
 def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
-    """Pause the sending of a publication to the people who still wait, in all processes, until `resume`.
+    """Pause the sending of a publication to the people who still wait, in all processes, until it is resumed.
 
     It takes effect after the people who are being sent to, at most 25. Posts on other networks are not paused. The end
     of the incident is still sent at once to everybody who has the opening.
 
     \b
     Examples:
-      policenotify pause 2026-4711
-      policenotify pause 2026-4711 --channel sms --reason "Erreur de date"
+      policenotify sending pause 2026-4711
+      policenotify sending pause 2026-4711 --channel sms --reason "Erreur de date"
     """
     actor = call.actor
     with call.operations() as operations:
         found = find_publication(operations.journal, which, operations.zone)
         done = operations.pause_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
-    text = Text(
-        "Paused on {channels}. To go on: policenotify resume {id}", channels=", ".join(done.channels), id=found.id
-    )
+    text = Text("Paused on {channels}. To go on: policenotify sending resume {id}", channels=_names(done), id=found.id)
     return _answered(call, done, text)
 
 
-@click.command("abort", epilog=exit_codes("1 never published; 6 no journal"))
+@sending.command("resume", short_help="Resume it after a pause.", epilog=_EXITS)
+@_NAME
+@_CHANNEL
+@_REASON
+@common
+@pass_context
+def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Exit:
+    """Resume the sending of a publication that was paused.
+
+    \b
+    Examples:
+      policenotify sending resume 2026-4711 --channel sms
+    """
+    actor = call.actor
+    with call.operations() as operations:
+        found = find_publication(operations.journal, which, operations.zone)
+        done = operations.resume_sending(found.id, actor=actor, channel=channel)
+        if reason := " ".join(reason.split()):
+            operations.journal.audit.record(actor, "remarked", {"reason": reason, "publication": found.id})
+    return _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
+
+
+@sending.command("abort", short_help="Abort it for good.", epilog=_EXITS)
 @_NAME
 @_CHANNEL
 @_REASON
@@ -63,8 +143,8 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
 
     \b
     Examples:
-      policenotify abort 2026-4711 --reason "Mauvaise liste"
-      policenotify abort campaign-2026-12-01 --channel sms
+      policenotify sending abort 2026-4711 --reason "Mauvaise liste"
+      policenotify sending abort campaign-2026-12-01 --channel sms
     """
     actor = call.actor
     with call.operations() as operations:
@@ -73,43 +153,81 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
     text = Text.counted(
         "Aborted on {channels}. {count} person who was known does not get it.",
         "Aborted on {channels}. {count} people who were known do not get it.",
-        channels=", ".join(done.channels),
+        channels=_names(done),
         count=done.people,
     )
     return _answered(call, done, text)
 
 
+def _names(done: Steered) -> str:
+    return ", ".join(done.channels)
+
+
 def _answered(call: CliContext, done: Steered, text: AnyText) -> Exit:
     none = Text("Nothing was changed: nobody waits for it there, or it was done before.")
-    call.emit(done, output.prose(text if done.channels else none))
+    call.emit(done, output.line(text) if done.channels else output.prose(none))
     return Exit.OK
 
 
-@click.command("held", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
+@click.command("resolve", epilog=exit_codes("3 something is held, or a list cannot be read; 6 no journal"))
 @click.argument("delivery", type=int, required=False, shell_complete=completion.held_deliveries)
+@click.option("--posted/--not-posted", default=None, help="It is published; or it is not: send it again.")
+@click.option(
+    "--recipient", "recipients", multiple=True, metavar="ADDRESS|KEY", help="Only this person; may be given again."
+)
 @click.option("--show-addresses", is_flag=True, help="On a terminal only; the journal records who saw them.")
 @common
 @pass_context
-def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit:  # noqa: FBT001 - click hands options over so
-    """Show the deliveries that a person must settle; of one DELIVERY, the people who are in doubt.
+def resolve(
+    call: CliContext, delivery: int | None, *, posted: bool | None, recipients: tuple[str, ...], show_addresses: bool
+) -> Exit:
+    """Settle what may or may not be published, after looking on the network whether the post is there.
 
-    Each may or may not be out. Look on the network, then: policenotify resolve. A person is named by a key, which
-    `resolve --recipient` takes.
-
-    Of a delivery that waits because its list cannot be read, it shows why, and what to do.
+    Alone it lists the deliveries that a person must settle. With a DELIVERY alone it shows the people who are in doubt,
+    by keys, and why a list that it waits for cannot be read. The journal records who settled what: for all people in
+    doubt, or only for those named by address, number or key.
 
     \b
     Examples:
-      policenotify held
-      policenotify held 42
-      policenotify held 42 --show-addresses
+      policenotify resolve
+      policenotify resolve 42
+      policenotify resolve 42 --show-addresses
+      policenotify resolve 42 --posted
+      policenotify resolve 42 --recipient 3f9a1c0b77de --posted
+      policenotify resolve 42 --not-posted      (the next drain sends it again)
     """
     if show_addresses and (call.json or not sys.stdout.isatty()):
         raise UsageError(Text("Addresses are shown on a terminal only: leave out --show-addresses."))
+    if posted is None and recipients:
+        raise UsageError(Text("Give --posted or --not-posted for the people you name."))
     if delivery is None:
-        if show_addresses:
-            raise UsageError(Text("Give the number of a delivery: policenotify held 42 --show-addresses"))
+        if show_addresses or posted is not None:
+            raise UsageError(Text("Give the number of a delivery. To list them: policenotify resolve"))
         return _held_deliveries(call)
+    return _in_doubt(call, delivery, show_addresses) if posted is None else _settle(call, delivery, posted, recipients)
+
+
+def _settle(call: CliContext, delivery: int, posted: bool, recipients: tuple[str, ...]) -> Exit:  # noqa: FBT001 - as typed
+    actor = call.actor
+    with call.operations() as operations:
+        done = operations.resolve(delivery, actor=actor, posted=posted, people=recipients)
+    result = Text("counts as posted") if posted else Text("is sent again by the next publish or drain")
+    if done.outcome is Outcome.SUPERSEDED:
+        result = Text("is not sent again: a newer message of its incident is published by now")
+    text = Text("Delivery {delivery} {result}.", delivery=delivery, result=result)
+    if done.people:
+        text = Text.counted(
+            "Delivery {delivery} {result} for {count} person.",
+            "Delivery {delivery} {result} for {count} people.",
+            delivery=delivery,
+            count=done.people,
+            result=result,
+        )
+    call.emit(done, output.prose(text))
+    return Exit.OK
+
+
+def _in_doubt(call: CliContext, delivery: int, show_addresses: bool) -> Exit:  # noqa: FBT001 - as typed
     with call.operations() as operations:
         found = operations.held_people(delivery)
         if show_addresses:
@@ -123,17 +241,12 @@ def held(call: CliContext, delivery: int | None, show_addresses: bool) -> Exit: 
         lines.append(output.line(Text.join("  ", words)))
     lines = lines or [output.prose(Text("Nobody is in doubt."))]
     if (waits := found.waits_for_list) is not None:
-        lines += [
-            output.prose(Text("It waits: {reason}", reason=waits.reason)),
-            output.paragraph(waits.remedy, "→ "),
-        ]
+        lines += [output.prose(Text("It waits: {reason}", reason=waits.reason)), output.paragraph(waits.remedy, "→ ")]
     call.emit(found, *lines)
     return Exit.ATTENTION if found.held or waits else Exit.OK
 
 
 def _held_deliveries(call: CliContext) -> Exit:
-    from policenotify.cli.results import HeldAnswer
-
     with call.operations() as operations:
         found, zone = operations.held(), operations.zone
     lines: list[Part] = []
@@ -144,11 +257,65 @@ def _held_deliveries(call: CliContext) -> Exit:
         lines.append(output.quoted(each.headline))
         if each.reason:
             lines.append(output.paragraph(each.reason))
-        look = (
-            Text("policenotify held {delivery}", delivery=each.delivery)
-            if each.people
-            else Text("policenotify resolve {delivery} --posted", delivery=each.delivery)
-        )
-        lines.append(output.paragraph(look, "→ "))
-    call.emit(HeldAnswer(deliveries=found), *lines or [output.prose(Text("Nothing is held."))])
+        how = "" if each.people else " --posted"
+        lines.append(output.paragraph(f"policenotify resolve {each.delivery}{how}", "→ "))
+    call.emit({"deliveries": found}, *lines or [output.prose(Text("Nothing is held."))])
     return Exit.ATTENTION if found else Exit.OK
+
+
+def _publication(journal: Journal, which: str | None, settings: Settings) -> Publication | None:
+    """Return the publication that is named, else the newest that is not finished, else the last one."""
+    if which is not None:
+        return find_publication(journal, which, settings.zone)
+    if unfinished := [*journal.publications.unfinished_ids()]:
+        return journal.publications.get(unfinished[-1])
+    return next(iter(journal.publications.latest(1)), None)
+
+
+def _followed(call: CliContext, journal: Journal, found: Progress, every: float | None) -> Progress:
+    """Show the progress until it is settled. Return the last one."""
+    drawn = sys.stderr.isatty()
+    seconds = every or (1.0 if drawn else _LINE_EVERY)
+    samples = bar.Samples()
+    with bar.live() if drawn else nullcontext() as place:
+        while True:
+            samples.add(found)
+            if place is not None:
+                place.update(bar.drawn(samples, call.say), refresh=True)
+            elif not found.is_settled:
+                for _, line in samples.lines():
+                    click.echo(output.plain(call.say(line)), err=True)
+            if found.is_settled:
+                return found
+            journal.clock.sleep(seconds)
+            found = journal.sendings.progress(found.publication) or found
+
+
+def _summary(found: Progress) -> Iterator[Part]:
+    """Yield the deliveries with recipients, each with its most frequent reasons."""
+    samples = bar.Samples()
+    samples.add(found)
+    for delivery, line in samples.lines():
+        yield output.line(line)
+        if delivery.reason and not delivery.reasons:
+            yield output.paragraph(delivery.reason)
+        for reason in delivery.reasons[: output.TOP]:
+            yield output.paragraph(output.reason_line(reason))
+        if (more := len(delivery.reasons) - output.TOP) > 0:
+            yield output.paragraph(
+                Text.counted("… and {count} more reason: --json", "… and {count} more reasons: --json", count=more)
+            )
+        if delivery.wrong_rows:
+            yield output.paragraph(
+                Text.counted(
+                    "{count} row of the list names nobody.",
+                    "{count} rows of the list name nobody.",
+                    count=delivery.wrong_rows,
+                )
+            )
+        if delivery.people.get(Outcome.HELD):
+            yield output.paragraph(
+                Text("Who is held: policenotify resolve {delivery}", delivery=delivery.delivery), "→ "
+            )
+    if not found.bulk:
+        yield output.prose(Text("It is sent to no list of people."))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
 
 import click
 
@@ -17,12 +17,9 @@ from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, counted, local_time
-from policenotify.model.status import ChannelStatus, InstallationStatus
+from policenotify.model.status import ChannelStatus, IncidentLine, InstallationStatus
 from policenotify.publishing.status import by_urgency
-from policenotify.translation import Text
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from policenotify.translation import AnyText, Text
 
 _EXITS = exit_codes(
     "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
@@ -30,6 +27,39 @@ _EXITS = exit_codes(
 _LIMIT = 3  # incidents, and publications that are not finished, unless all are asked for
 _SCREEN = 36  # lines: a publication that does not fit is shown in short
 _SHORT = 2  # lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationsAnswer:
+    """The answer of `status` for an incident, a publication or a key.
+
+    Attributes:
+        no_worker: Something of it waits, and no worker has run for 2 minutes, or the last one was killed.
+    """
+
+    no_worker: bool
+    publications: tuple[Publication, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelsAnswer:
+    """The answer of `channels`.
+
+    Attributes:
+        settings: What is wrong with the settings as a whole, so that nothing can be published.
+    """
+
+    settings: AnyText | None
+    channels: tuple[ChannelStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentsAnswer:
+    """The answer of `incidents`, the most urgent incident first."""
+
+    at: datetime
+    overdue: int
+    incidents: tuple[IncidentLine, ...]
 
 
 @click.command("status", epilog=_EXITS)
@@ -61,11 +91,10 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     with call.operations() as operations:
         zone = operations.zone
         answer = operations.status(last=last, limit=None if everything else _LIMIT)
-    settings_lines = [output.prose(answer.settings, "bold")] if answer.settings else []
-    top = [*settings_lines, *status_lines(answer, zone), *_counts(answer, zone), output.prose()]
+    top = [*status_lines(answer, zone), *_counts(answer, zone), output.prose()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(answer, zone, rows))
-    return exit_of(answer.alarms)
+    return exit_of(alarm.kind for alarm in answer.alarms)
 
 
 def _status_of(call: CliContext, name: str) -> Exit:
@@ -74,8 +103,6 @@ def _status_of(call: CliContext, name: str) -> Exit:
         publications = operations.publications(name)
         quiet = operations.status(last=0, limit=0).no_worker
     waits = any(not receipt.outcome.is_final for publication in publications for receipt in publication)
-    from policenotify.cli.results import PublicationsAnswer
-
     answer = PublicationsAnswer(no_worker=quiet and waits, publications=publications)
     call.emit(answer, *_publications(publications, zone, None))
     if answer.no_worker:
@@ -84,11 +111,12 @@ def _status_of(call: CliContext, name: str) -> Exit:
 
 
 def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
-    if status.deliveries:
+    carried = [channel for channel in status.channels if channel.outcomes]
+    if carried:
         yield output.prose()
         yield output.prose(Text("Deliveries:"), "bold")
-    for name, channel in status.deliveries.items():
-        text = Text("{name}: {counts}", name=name, counts=counts(channel.outcomes))
+    for channel in carried:
+        text = Text("{name}: {counts}", name=channel.name, counts=counts(channel.outcomes))
         if channel.oldest_waiting:
             since = local_time(channel.oldest_waiting, zone)
             text = Text("{text}; the oldest has been waiting since {since}", text=text, since=since)
@@ -158,8 +186,6 @@ def channels(call: CliContext) -> Exit:
         problem = operations.settings.problem() if operations.settings else ""
     head = [output.prose(problem, "bold")] if problem else []
     lines = (line for channel in found for line in _channel(channel, zone))
-    from policenotify.cli.results import ChannelsAnswer
-
     call.emit(ChannelsAnswer(settings=problem or None, channels=found), *head, *lines)
     if problem:
         return Exit.REJECTED
@@ -236,11 +262,6 @@ def incidents(call: CliContext, /, *, overdue: bool, everything: bool) -> Exit:
         else Text.counted("{count} open, none overdue:", "{count} open, none overdue:", count=open_now)
     )
     lines = (part for incident in shown for part in incident_lines(incident, zone))
-
-    def answer() -> BaseModel:
-        from policenotify.cli.results import IncidentsAnswer
-
-        return IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
-
+    answer = IncidentsAnswer(at=now, overdue=len(late), incidents=tuple(shown))
     call.emit(answer, output.prose(count if shown else none, style="bold"), *lines)
     return Exit.OVERDUE if overdue and late else Exit.OK

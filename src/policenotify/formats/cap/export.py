@@ -89,11 +89,10 @@ def _alert(site: Site, item: Item, earlier: list[Item]) -> Element:
 
 
 def _info(into: Element, site: Site, item: Item, event: EventInfo, words: Translation, period: Period | None) -> None:
-    message, ended, known = item.message, item.stage is Stage.END, words.known
+    message, ended = item.message, item.stage is Stage.END
     urgency, certainty = message.urgency or Urgency.UNKNOWN, message.certainty or Certainty.UNKNOWN
     if period and not ended:
         urgency, certainty = period.outlook(message)
-    sentences = (words.description, known.confirmed if known else "", known.unconfirmed if known else "")
     _add(
         into,
         language=words.language,
@@ -111,7 +110,7 @@ def _info(into: Element, site: Site, item: Item, event: EventInfo, words: Transl
         expires=_time(site, _expires(item, event, period)),
         senderName=item.sender or site.publisher,
         headline=words.headline,
-        description="\n".join(filter(None, sentences)) or words.headline,
+        description="\n".join(words.sentences) or words.headline,
         instruction=words.instruction,
         web=site.message_url(item.id),
     )
@@ -138,31 +137,21 @@ def _areas(into: Element, item: Item) -> None:
     place = item.message.location or Location()
     if place.area or place.point or place.commune or place.department in CODES:
         area = add(into, "area")
-        add(
-            area,
-            "areaDesc",
-            item.place or (f"Département {place.department}" if place.department else "France"),
-        )
-        for outer, *_ in (
-            place.area.polygons() if place.area else ()
-        ):  # CAP has no holes: rather too large than too small
+        add(area, "areaDesc", item.place or (f"Département {place.department}" if place.department else "France"))
+        # CAP has no holes: rather too large than too small.
+        for outer, *_ in place.area.polygons() if place.area else ():
             add(area, "polygon", " ".join(_position(y, x) for x, y in outer))
         if place.point and not place.area:
             radius = math.ceil(max(place.point.accuracy or 0, _LEAST)) / 1000
             add(area, "circle", f"{_position(place.point.latitude, place.point.longitude)} {_number(radius, 3)}")
-        _codes(area, place.commune, place.department)
+        if place.commune or place.department in CODES:
+            name, code = ("INSEE", place.commune) if place.commune else ("NUTS3", CODES[place.department or ""])
+            _pair(area, "geocode", name, code)
     for department in place.also_departments:
         if department in CODES:
             area = add(into, "area")
             add(area, "areaDesc", f"Département {department}")
-            _codes(area, None, department)
-
-
-def _codes(into: Element, commune: str | None, department: str | None) -> None:
-    if commune:
-        _pair(into, "geocode", "INSEE", commune)
-    elif department in CODES:
-        _pair(into, "geocode", "NUTS3", CODES[department])
+            _pair(area, "geocode", "NUTS3", CODES[department])
 
 
 def _time(site: Site, moment: datetime) -> str:

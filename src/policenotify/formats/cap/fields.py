@@ -14,7 +14,7 @@ from policenotify.findings import Finding, Level
 from policenotify.formats.cap.french_codes import DEPARTMENTS
 from policenotify.formats.cap.reader import EVENT_CODES, AlertPart, Reference, read
 from policenotify.model.cap import CapCategory, Certainty, ResponseType, Severity, Urgency
-from policenotify.model.location import Area, DepartmentCode, InseeCode, Point
+from policenotify.model.location import Area, DepartmentCode, InseeCode, Point, department_in
 from policenotify.model.message import Category, Language, Link
 from policenotify.text.characters import clean, one_line
 from policenotify.translation import AnyText, Text
@@ -121,31 +121,30 @@ def _fields(info: AlertPart, infos: Sequence[AlertPart], *, sender: str) -> tupl
     start, end = info.time("onset") or info.time("effective"), info.time("expires")
     link = info.text("web") or next(filter(None, (each.text("web") for each in infos)), "")
     place, findings = _place(info.parts("area"))
+    is_backward, is_long = bool(start and end and start >= end), len(one_line(info.text("headline"))) > _HEADLINE
     fields = {
         "severity": info.one(Severity, "severity"),
         "urgency": info.one(Urgency, "urgency"),
         "certainty": info.one(Certainty, "certainty"),
         "location": place,
         "source": (one_line(info.text("senderName")) or sender)[:_LABEL],
-        "starts_at": None if start and end and start >= end else start,
+        "starts_at": None if is_backward else start,
         "expires_at": end,
         "link": link if _is(_link, link) else None,
         **_words(info),
     }
-    if not link:
-        findings.append(_finding("PN701", "web", Text("The alert has no link to more information.")))
-    elif fields["link"] is None:
-        findings.append(_finding("PN703", "link", Text("The link of the alert is not one that may be published.")))
-    if end is None:
-        findings.append(_finding("PN701", "expires", Text("The alert has no end of its validity.")))
-    elif start and start >= end:
-        findings.append(_finding("PN701", "effective", Text("The alert expires before it begins.")))
-    if not info.text("description"):
-        findings.append(_finding("PN701", "description", Text("The alert has no description.")))
-    if len(one_line(info.text("headline"))) > _HEADLINE:
-        findings.append(_finding("PN704", "headline", Text("The headline of the alert is too long, and was cut.")))
-    if any(len(clean(info.text(name))) > _PROSE for name in ("description", "instruction")):
-        findings.append(_finding("PN704", "description", Text("The text of the alert is too long, and was cut.")))
+    is_cut = any(len(clean(info.text(name))) > _PROSE for name in ("description", "instruction"))
+    for applies, code, field, reason in (
+        (not link, "PN701", "web", Text("The alert has no link to more information.")),
+        (link and not fields["link"], "PN703", "link", Text("The link of the alert is not one that may be published.")),
+        (not end, "PN701", "expires", Text("The alert has no end of its validity.")),
+        (is_backward, "PN701", "effective", Text("The alert expires before it begins.")),
+        (not info.text("description"), "PN701", "description", Text("The alert has no description.")),
+        (is_long, "PN704", "headline", Text("The headline of the alert is too long, and was cut.")),
+        (is_cut, "PN704", "description", Text("The text of the alert is too long, and was cut.")),
+    ):
+        if applies:
+            findings.append(_finding(code, field, reason))
     return fields, findings
 
 
@@ -185,7 +184,7 @@ def _place(areas: Sequence[AlertPart]) -> tuple[dict[str, Any] | None, list[Find
     """Return the place by its codes and its shape, or else in words."""
     pairs = [(name.upper(), value) for area in areas for name, value in area.pairs("geocode")]
     communes = [value for name, value in pairs if name in {"INSEE", "COG"} and _is(_commune, value)]
-    departments = [code[:3] if code[:2] in {"97", "98"} else code[:2] for code in communes]
+    departments = [department_in(code) for code in communes]
     departments += [DEPARTMENTS[value] for name, value in pairs if name.startswith("NUTS") and value in DEPARTMENTS]
     unknown = len(departments) < len(pairs)
     fields: dict[str, Any] = {}

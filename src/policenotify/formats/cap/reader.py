@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, NoReturn, TypeVar
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, fromstring
 
 from policenotify.errors import InvalidAlert
 from policenotify.translation import Text
@@ -24,8 +24,8 @@ MAX_BYTES: Final = 1_000_000
 """A file of this size or more is not read."""
 
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
+_SHOWN: Final = 100  # characters of a name in an error
 _NAME: Final = re.compile(r"[^\s,&<]+")  # section 3.2.1: `identifier` and `sender`
-_OLD: Final = re.compile(r"urn:oasis:names:tc:emergency:cap:(1\.[01])|http://www\.incident\.com/cap/(1\.0)")
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
@@ -143,16 +143,13 @@ def parse(content: bytes) -> Element:
     """
     if len(content) >= MAX_BYTES:
         raise InvalidAlert(Text("it has 1 MB or more"))
-    parser = XMLParser(target=_Tree())  # noqa: S314 - what defusedxml refuses is refused above
     try:
-        parser.feed(content)
-        top: Element = parser.close()
+        return fromstring(content, XMLParser(target=_Tree()))  # noqa: S314 - what defusedxml refuses is refused above
     except InvalidAlert:
         raise
     except (ParseError, ValueError, LookupError) as error:  # the last two: of an encoding
         line = error.position[0] if isinstance(error, ParseError) else 1
         raise InvalidAlert(Text("it is not well-formed XML (line {line})", line=line)) from None
-    return top
 
 
 def read(content: bytes) -> AlertPart:
@@ -162,9 +159,7 @@ def read(content: bytes) -> AlertPart:
         InvalidAlert: It is not an alert of CAP 1.2.
     """
     top = parse(content)
-    space, _, name = top.tag[1:].rpartition("}")
-    if old := _OLD.fullmatch(space):
-        raise InvalidAlert(Text("it is CAP {old}, and only CAP 1.2 is read", old=old[1] or old[2]))
-    if space != NAMESPACE or name != "alert":
-        raise InvalidAlert(Text("its top element is not the alert of CAP 1.2"))
+    if top.tag != f"{{{NAMESPACE}}}alert":
+        name = top.tag.lstrip("{").replace("}", " ")[:_SHOWN]
+        raise InvalidAlert(Text("its top element is {name!r}, and only an alert of CAP 1.2 is read", name=name))
     return AlertPart(top, "alert")

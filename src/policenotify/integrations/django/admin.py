@@ -42,7 +42,6 @@ from policenotify.integrations.django.models import (
     IncidentRow,
     PublicationRow,
 )
-from policenotify.publishing.status import clock_was_set
 from policenotify.translation import Text
 
 
@@ -315,9 +314,7 @@ class ChannelAdmin(JournalAdmin):
         }
         try:
             with joined() as current:
-                status = current.operations.status(last=0)
-                steps = [clock_was_set(step, current.installation.zone) for step in status.clock_steps]
-                context |= {"status": status, "channels": current.operations.channels(), "clock_steps": steps}
+                context["status"] = current.operations.status(last=0)
         except PolicenotifyError as error:
             messages.error(request, say(error))
         return TemplateResponse(request, f"{FOLDER}/channels.html", context)

@@ -147,7 +147,7 @@ class StoredDrafts:
             if known.state.is_read and known.digest == digest:
                 return known
             if known.state is DraftState.RETURNED:
-                raise DraftConflict(draft, Text("a reader returned it. Change it first: policenotify draft --revises."))
+                raise DraftConflict(draft, Text("a reader returned it. Change it: policenotify publish … --revises."))
             submitted = {"expires_at": expires_at, "submitted_by": actor, "reason": reason, "digest": digest}
             step.store(state=DraftState.SUBMITTED, **submitted)
             return step.record(actor, "submitted", {"reason": reason})

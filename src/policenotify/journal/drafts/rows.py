@@ -57,7 +57,7 @@ def columns_of(keys: Keys, draft: Draft, changed_at: int, *, authenticated: bool
         "publication": draft.publication,
         "due_at": microseconds(draft.second_due_at) if draft.second_due_at else None,
         "authenticated": authenticated,
-        "content": _document().dump_json(draft, exclude={"reminders"}).decode(),
+        "content": _document().dump_json(draft, exclude={"reminders"}, exclude_computed_fields=True).decode(),
     }
     return {**row, "mac": keys.mac(_MAC, _covered(row))}
 

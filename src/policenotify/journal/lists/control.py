@@ -299,7 +299,7 @@ def _final_words(row: Row[Any], counted: Collection[ReasonCount]) -> dict[str, A
     elif not words["reason"] and people <= {Outcome.SUPPRESSED}:
         words |= {
             "reason": NOBODY,
-            "remedy": Text("See who: policenotify people list --suppressed {channel}", channel=row.channel),
+            "remedy": Text("See who: policenotify people list {channel}", channel=row.channel),
         }
     if left_out := _left_out_rows(row):
         words["reason"] = Text.join(" ", (words["reason"], left_out))

@@ -127,7 +127,7 @@ class Sendings:
             for row in paused:
                 words = {
                     "reason": Text("{actor} has paused it.", actor=actor),
-                    "remedy": Text("To go on: policenotify resume {publication}", publication=publication),
+                    "remedy": Text("To go on: policenotify sending resume {publication}", publication=publication),
                 }
                 control.halt_list(connection, row.id, PAUSED, **words, code="")
                 body = {"reason": storable(reason)}

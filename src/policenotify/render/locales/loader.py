@@ -200,7 +200,7 @@ def read_locale(
         locale = Locale.model_validate({**combined, "language": tag})
     except ValidationError as error:
         for each in validation_errors(error, Locale, hidden=".[key]"):
-            if each.text is IS_MISSING:
+            if each.text == IS_MISSING:
                 missing.append(each.place)
             else:
                 errors.append(each.line)

@@ -1,0 +1,124 @@
+"""What a person must act on in an installation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta, tzinfo
+
+from policenotify.model.receipt import local_time
+from policenotify.model.status import Alarm, AlarmLine, ChannelStatus, ClockStep, InstallationStatus
+from policenotify.translation import AnyText, Text
+
+_UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+_CLOCK = Text("Check the time of the machine that holds the journal: timedatectl. This note ends after an hour.")
+
+
+def alarms(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
+    """Yield what a person must act on, the most urgent first. Times are in *zone*."""
+    if status.settings:
+        yield AlarmLine(kind=Alarm.SETTINGS, about=Text("settings"), text=status.settings)
+    if status.stopped:
+        yield AlarmLine(kind=Alarm.ATTENTION, about=Text("stop"), text=status.stopped)
+    if status.no_worker:
+        yield AlarmLine(
+            kind=Alarm.NO_WORKER,
+            about=Text("worker"),
+            text=Text(
+                "Deliveries wait ({names}), and no worker has run {when}.",
+                names=", ".join(sorted(status.waiting)),
+                when=_since(status, zone),
+            ),
+            remedy=Text("Run: policenotify drain, or see that policenotify worker runs"),
+        )
+    yield from _overdue(status, zone)
+    for channel in status.channels:
+        yield from _of_channel(channel)
+    for step in status.clock_steps:
+        yield AlarmLine(kind=Alarm.ATTENTION, about=Text("clock"), text=_clock_was_set(step, zone), remedy=_CLOCK)
+    if unfinished := status.unfinished_count + sum(not publication.ok for publication in status.publications):
+        text = Text.counted(
+            "{count} publication waits, or needs a person.",
+            "{count} publications wait, or need a person.",
+            count=unfinished,
+        )
+        remedy = "policenotify status --all"
+        yield AlarmLine(kind=Alarm.ATTENTION, about=Text("deliveries"), text=text, remedy=remedy)
+
+
+def _since(status: InstallationStatus, zone: tzinfo) -> AnyText:
+    if status.worker_lost_at is not None:
+        return Text(
+            "since {worker_lost_at}, when the last one was killed",
+            worker_lost_at=local_time(status.worker_lost_at, zone),
+        )
+    seen = status.last_heartbeat
+    return Text("since {seen}", seen=local_time(seen, zone)) if seen else Text("yet")
+
+
+def _overdue(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
+    for reading in status.second_readings:
+        if reading.due_at <= status.at:
+            yield AlarmLine(
+                kind=Alarm.OVERDUE,
+                about=Text("second reading"),
+                text=Text(
+                    "Owed by {due}: {headline}. Published urgently by {published_by}: {reason}",
+                    due=local_time(reading.due_at, zone),
+                    headline=reading.headline,
+                    published_by=reading.published_by,
+                    reason=reading.reason,
+                ),
+                remedy=f"policenotify drafts {reading.publication}",
+            )
+    for incident in status.incidents:
+        if incident.overdue_seconds is not None:
+            late = duration(timedelta(seconds=incident.overdue_seconds))
+            yield AlarmLine(
+                kind=Alarm.OVERDUE,
+                about=Text("incident {id}", id=incident.id),
+                text=Text("{headline}: its next message is {late} overdue.", headline=incident.headline, late=late),
+                remedy=Text('policenotify end {id} "…", or policenotify update {id} "…"', id=incident.id),
+            )
+
+
+def _of_channel(channel: ChannelStatus) -> Iterator[AlarmLine]:
+    about = Text("channel {name}", name=channel.name)
+    if channel.state not in {"ready", "paused"}:
+        state = Text.word(channel.state)
+        code = f"[{channel.code}]" if channel.code else ""
+        text = Text("{state}. {reason}", state=state, reason=Text.join(" ", (channel.reason, code)))
+        go_on = Text("Then: policenotify doctor, or policenotify resume {name}", name=channel.name)
+        remedy = Text.join(" ", (channel.remedy, go_on if channel.state == "blocked" else ""))
+        yield AlarmLine(kind=Alarm.ATTENTION, about=about, text=text, remedy=remedy)
+    for problem in channel.unusable_for:
+        text = Text(
+            "The process that delivers on {host} cannot use it: {reason}", host=problem.host, reason=problem.reason
+        )
+        yield AlarmLine(kind=Alarm.ATTENTION, about=about, text=text, remedy=problem.remedy)
+
+
+def waiting_drafts(status: InstallationStatus) -> AnyText:
+    """Return how many drafts wait, and where they are read."""
+    return Text.counted(
+        "{count} draft waits for its readers: policenotify drafts",
+        "{count} drafts wait for their readers: policenotify drafts",
+        count=status.submitted_drafts,
+    )
+
+
+def _clock_was_set(step: ClockStep, zone: tzinfo) -> AnyText:
+    at, seconds = local_time(step.at, zone), f"{abs(step.seconds):,.0f}"
+    if step.seconds < 0:
+        text = Text("{at} the clock was set back by {seconds} s.", at=at, seconds=seconds)
+    else:
+        text = Text("{at} the clock was set forward by {seconds} s.", at=at, seconds=seconds)
+    return Text("{text} All that waits was moved with it.", text=text)
+
+
+def duration(span: timedelta) -> Text:
+    """Return a length of time in its two largest units: `1 h 20 min`."""
+    parts: list[Text] = []
+    for name, unit in _UNITS:
+        count, span = divmod(span, unit)
+        parts += [Text("{count} {unit}", count=count, unit=Text.word(name))] if count else []
+    return Text.join(" ", parts[:2]) if parts else Text("less than a minute")
