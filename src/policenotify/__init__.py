@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from policenotify.model.message import Category, Image, Known, Message, Translation, read
     from policenotify.model.progress import Progress, pace
     from policenotify.model.receipt import Publication, PublicationFailed, Receipt
-    from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus, Problem, WaitsForList
+    from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus, Problem
     from policenotify.publishing.aio import AsyncPublisher
     from policenotify.publishing.alerts import ImportedAlert, import_alert
     from policenotify.publishing.approval import ApprovalRule
@@ -85,7 +85,7 @@ _HOMES = {
     "model.history": ("Outcome",),
     "model.progress": ("Progress", "pace"),
     "model.receipt": ("Publication", "PublicationFailed", "Receipt"),
-    "model.status": ("Alarm", "ChannelStatus", "InstallationStatus", "Problem", "WaitsForList"),
+    "model.status": ("Alarm", "ChannelStatus", "InstallationStatus", "Problem"),
     "publishing.reminders": ("Reminder", "ReminderPolicy"),
     "model.cap": ("Certainty", "Precision", "Severity", "Urgency"),
     "settings": ("open_publisher",),
@@ -157,7 +157,6 @@ __all__ = [
     "Translation",
     "UnsupportedVersion",
     "Urgency",
-    "WaitsForList",
     "Worker",
     "import_alert",
     "open_publisher",

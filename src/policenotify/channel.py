@@ -56,6 +56,9 @@ __all__ = [
 ]
 
 
+UNKNOWN: Final = Budget(0)
+"""The budget of a channel of which nothing is known: it cannot be used, and never was."""
+
 CHUNK: Final = 25
 """People who are marked as being sent to at once, unless a network claims another number."""
 
@@ -445,8 +448,8 @@ class ChannelConfig(ChannelSettings):
         open: Makes a channel object for one thread. No I/O.
         discovers_capabilities: Facts in its state store refine its capabilities.
         audiences: Whom its posts go to, on a network with recipients. They are read after a message was published.
-        problem: Why it cannot be used now, such as a wrong option or an unreadable secret. Such a channel has no
-            account, and its deliveries wait. Empty if it can be used.
+        blocked: Why nothing can be sent on it now, such as a wrong option or an unreadable secret: `open` raises
+            `Blocked` with that reason. Its posts are worded all the same, and wait. Empty if something can.
     """
 
     name: str
@@ -455,7 +458,7 @@ class ChannelConfig(ChannelSettings):
     open: Callable[[Clock, StateStore], Channel] = Field(repr=False)
     discovers_capabilities: bool = False
     audiences: tuple[InstanceOf[Audience], ...] = Field(default=(), repr=False)
-    problem: AnyText = ""
+    blocked: AnyText = ""
 
     @property
     def readers(self) -> tuple[str, ...]:

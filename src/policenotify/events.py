@@ -1,6 +1,6 @@
 """What happened, as a host application learns of it. No event holds a text, an address, a token or an incident's id.
 
-Look up what an event is about in the journal: `publisher.publication(event.publication)`.
+Look up what an event is about in the journal: `publisher.operations.publication(event.publication)`.
 """
 
 from __future__ import annotations

@@ -188,14 +188,13 @@ def channels_for(publisher: Publisher) -> ChannelsOf:
             preview = publisher.preview(variant.message, to=campaign.to or None)
             if are_blocking(preview.findings) and not is_approved(find_draft(publisher, campaign, variant)):
                 raise MessageRejected([finding for finding in preview.findings if finding.code != APPROVAL_MISSING])
-            if not preview.posts and not preview.pending:
+            if not preview.posts:
                 raise SettingsError(
                     Text("No route takes message {name!r}. Add one, or name its channels in 'to'.", name=variant.name)
                 )
             if campaign.pacing.repeat_after and (problem := duplicate_text(campaign, variant, preview.posts, texts)):
                 raise SettingsError(problem)
-            targets = (*(post.target for post in preview.posts), *preview.pending)
-            known[name] = frozenset(target.channel for target in targets)
+            known[name] = frozenset(post.target.channel for post in preview.posts)
         return known[name]
 
     return channels_of

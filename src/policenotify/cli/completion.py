@@ -1,4 +1,4 @@
-"""Values for completion in a shell: categories, communes, channels, incidents.
+"""Values for completion in a shell: categories, channels, incidents, what is held.
 
 A failure or a slow answer gives no suggestion and no message. No client library is imported, and the SQL toolkit only
 for incidents and deliveries.
@@ -6,8 +6,6 @@ for incidents and deliveries.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -18,11 +16,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from policenotify.cli.context import CliContext
-from policenotify.translation import AnyText, Text
+from policenotify.translation import AnyText
 
 if TYPE_CHECKING:
     from policenotify.journal.journal import Journal
-    from policenotify.model.receipt import Publication, Receipt
     from policenotify.settings import Settings
 
 _TIMEOUT = 5.0  # seconds until the officer gets the prompt back
@@ -77,61 +74,6 @@ def categories(call: CliContext, _context: click.Context, prefix: str) -> Iterat
     for code, profile in sorted(known.items()):
         if code.startswith(prefix):
             yield code, profile.label("fr")
-
-
-@_values
-def communes(_call: CliContext, context: click.Context, prefix: str) -> Iterator[tuple[str, AnyText]]:
-    """Yield communes by code or by name. A name is one word for the shell."""
-    from policenotify.model import places
-
-    department = context.params.get("department")
-    within = department.upper() if isinstance(department, str) else None
-    if not prefix.strip() or (prefix[0].isdigit() and not re.fullmatch(r"\d[\dABab]\d*", prefix)):
-        return
-    if prefix[0].isdigit():
-        yield from _by_code(prefix.upper())
-        return
-    named: dict[str, list[str]] = {}
-    for commune in places.suggest(prefix, within, limit=_LIMIT):
-        named.setdefault(_one_word(commune.name), []).append(f"{commune.code} {commune.department}")
-    start = _letters(prefix)
-    matches = {name: codes for name, codes in named.items() if _letters(name).startswith(start)}
-    # With several names that begin otherwise, a shell would replace what was typed by their common prefix.
-    for name, codes in (matches or (named if len(named) == 1 else {})).items():
-        yield (
-            name,
-            codes[0]
-            if len(codes) == 1
-            else Text("{codes_count} of this name: add --department", codes_count=len(codes)),
-        )
-
-
-def _by_code(prefix: str) -> Iterator[tuple[str, str]]:
-    from policenotify.model import places
-
-    department = prefix[:3] if prefix.startswith(("97", "98")) else prefix[:2]
-    matches = [commune for commune in places.communes_of(department) if commune.code.startswith(prefix)]
-    yield from ((commune.code, commune.name) for commune in matches[:_LIMIT])
-
-
-def _one_word(name: str) -> str:
-    """Return a name that needs no quotes. Reading it ignores hyphens and apostrophes."""
-    return re.sub(r"[^\w]+", "-", name).strip("-")
-
-
-def _letters(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return re.sub(r"[^a-z0-9]+", " ", "".join(char for char in letters if not unicodedata.combining(char))).strip()
-
-
-@_values
-def departments(_call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the departments."""
-    from policenotify.model import places
-
-    for code in (*(f"{number:02}" for number in range(1, 96)), "2A", "2B", *map(str, range(971, 990))):
-        if code.startswith(prefix.upper()) and (name := places.department_name(code)):
-            yield code, name
 
 
 @_values
@@ -197,51 +139,6 @@ def held_deliveries(call: CliContext, _context: click.Context, prefix: str) -> I
     for each in known:
         if str(each.delivery).startswith(prefix):
             yield str(each.delivery), f"{each.channel}, {each.headline}"
-
-
-@_values
-def publications(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the last publications, each by its incident or key, or by its id where that was begun."""
-    with _journal(call) as journal:
-        latest = journal.publications.latest(_LIMIT)
-    yield from _named(latest, prefix)
-
-
-@_values
-def waiting_sendings(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the publications that people of a list still wait for."""
-    yield from _named((each for each, receipts in _sendings(call) if receipts), prefix)
-
-
-def _sendings(call: CliContext) -> Iterator[tuple[Publication, list[Receipt]]]:
-    """Yield the newest publications that are not finished, with the receipts of lists that wait."""
-    with _journal(call) as journal:
-        newest = [*journal.publications.unfinished_ids()][: -_LIMIT - 1 : -1]
-        found = list(filter(None, map(journal.publications.get, newest)))
-    for publication in found:
-        yield (
-            publication,
-            [each for each in publication if each.recipients is not None and not each.outcome.is_final],
-        )
-
-
-def _named(found: Iterable[Publication], prefix: str) -> Iterator[tuple[str, str]]:
-    offered: dict[str, str] = {}
-    for publication in found:
-        names = (publication.incident, publication.key, publication.id)
-        name = next((each for each in names if each and each.startswith(prefix)), None)
-        if name is not None:
-            offered.setdefault(name, publication.message.headline)
-    yield from offered.items()
-
-
-@_values
-def open_drafts(call: CliContext, _context: click.Context, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield the drafts that may still be published, or owe a second reading."""
-    with _journal(call) as journal:
-        drafts = [draft for draft in journal.drafts.list() if draft.id.startswith(prefix)]
-    for draft in drafts[:_LIMIT]:
-        yield draft.id, f"{draft.state}: {draft.message.headline}"
 
 
 def _settings(call: CliContext) -> Settings:

@@ -225,11 +225,11 @@ class Dispatcher:
 
     def _look_after(self, *, is_worker: bool, whole: bool) -> None:
         """Give a sign of life, follow the clock, and take back what processes that exited or hang have claimed."""
-        ended, unusable = frozenset(self._ended), None
+        ended, blocked = frozenset(self._ended), None
         if whole:  # what the call of a publication cannot use is reported by that call alone
-            unusable = {name: config.problem for name, config in self.channels.items() if config.problem}
+            blocked = {name: config.blocked for name, config in self.channels.items() if config.blocked}
         with self.journal.write(durable=False):
-            self.journal.workers.heartbeat(is_worker=is_worker, unusable=unusable)
+            self.journal.workers.heartbeat(is_worker=is_worker, blocked=blocked)
             self.journal.workers.record_lost()
             self.journal.deliveries.recover(ended)
             expired = self.journal.deliveries.settle_expired()
@@ -238,16 +238,16 @@ class Dispatcher:
             expired = self.journal.deliveries.settle_expired()
         self._ended -= ended
         self.journal.sendings.finish(aborted)
-        if is_worker and unusable is not None:
-            for name, why in sorted(unusable.items() - self._logged.items()):
-                about = fields("unusable", channel=name)
-                _log.error("Channel %s cannot be used here, and its messages wait: %s", name, why, extra=about)
-            self._logged = unusable
+        if is_worker and blocked is not None:
+            for name, why in sorted(blocked.items() - self._logged.items()):
+                about = fields("blocked", channel=name)
+                _log.error("Channel %s is blocked here, and its messages wait: %s", name, why, extra=about)
+            self._logged = blocked
 
     def _due(self, *, postponed: bool = True) -> dict[str, datetime]:
         """Return the next due time of each channel, honouring rests; see `Deliveries.due`."""
         now, monotonic = self.journal.now(), self.clock.monotonic()
-        rates = {name: config.rate for name, config in self.channels.items() if not config.problem}
+        rates = {name: config.rate for name, config in self.channels.items() if not config.blocked}
         due = self.journal.deliveries.due(rates, rates=rates, postponed=postponed)
         with self._changed:
             rested = {name: now + timedelta(seconds=until - monotonic) for name, until in self._resting.items()}

@@ -96,7 +96,7 @@ _PAGE_OF_EXPIRED = 200  # posts that are settled in one transaction
 _EXPIRED = (
     select(_table)
     .where(_table.c.state == Outcome.WAITING, _table.c.in_doubt.is_(False), _table.c.has_recipients.is_(False))
-    .where(_table.c.not_after <= bindparam("now"), _table.c.account != "", _table.c.halt == "")
+    .where(_table.c.not_after <= bindparam("now"), _table.c.halt == "")
     .where(_table.c.operation != Operation.DELETE, _table.c.parent.is_(None))
     .order_by(_table.c.id)
     .limit(_PAGE_OF_EXPIRED)

@@ -10,7 +10,6 @@ publish, or to whom.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Generator, Mapping
 from typing import Any
@@ -45,18 +44,17 @@ _FROZEN = (
 """The columns of a delivery that do not change between publishing and sending."""
 
 
-def delivery_mac(keys: Keys, columns: Mapping[str, Any], message: str) -> str:
+def delivery_mac(keys: Keys, columns: Mapping[str, Any]) -> str:
     """Return the code of a delivery's wordings, account and post key.
 
     Args:
         keys: The installation's keys.
         columns: Its columns.
-        message: The stored message. It counts until the delivery is rendered from it.
     """
-    return keys.mac("delivery", _delivery(columns, columns["operation"], message))
+    return keys.mac("delivery", _delivery(columns, columns["operation"]))
 
 
-def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
+def is_authentic(keys: Keys, row: Row[Any]) -> bool:
     """Return True if a delivery, and its request if it has one, are as this installation stored them.
 
     Raises:
@@ -65,7 +63,7 @@ def is_authentic(keys: Keys, row: Row[Any], message: str = "") -> bool:
     operations = [row.operation]
     if row.operation == Operation.POST:  # an edit that is out of reach becomes a new post
         operations.append(Operation.EDIT)
-    if not any(keys.is_mac("delivery", _delivery(row._asdict(), each, message), row.mac) for each in operations):
+    if not any(keys.is_mac("delivery", _delivery(row._asdict(), each), row.mac) for each in operations):
         return False
     request = _text(row.post_key, row.request_version, row.request)
     return row.request is None or keys.is_mac("request", request, row.request_mac)
@@ -125,15 +123,14 @@ def forged_deliveries(connection: Connection, keys: Keys) -> Generator[AnyText, 
     with connection.execute(query.execution_options(yield_per=_ROWS)) as rows:
         for row in rows:
             which = Text("delivery {id} of publication {publication}", id=row.id, publication=row.publication)
-            if not is_authentic(keys, row, row.message):
+            if not is_authentic(keys, row):
                 yield Text("{which} is not what was published", which=which)
             if row.ref is not None and not keys.is_mac("ref", _text(row.post_key, row.ref), row.ref_mac):
                 yield Text("{which} does not name the post that was recorded", which=which)
 
 
-def _delivery(columns: Mapping[str, Any], operation: str, message: str) -> str:
-    source = "" if columns["account"] else hashlib.sha256(message.encode()).hexdigest()  # until it is rendered
-    return _text(*(columns[name] for name in _FROZEN), str(operation), source)
+def _delivery(columns: Mapping[str, Any], operation: str) -> str:
+    return _text(*(columns[name] for name in _FROZEN), str(operation))
 
 
 def _text(*values: Any) -> str:  # noqa: ANN401 - whatever JSON can hold

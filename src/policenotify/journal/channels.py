@@ -17,7 +17,7 @@ from policenotify.journal.keys import Keys
 from policenotify.journal.records import LONGEST_PAUSE, latest_pause, microseconds, moment, span, storable
 from policenotify.model.rate import Rate, RateReached
 
-_table, _state = schema.channel, schema.channel_state
+_table, _state, _delivery = schema.channel, schema.channel_state, schema.delivery
 _LIMITS = select(_table.c.name, _table.c.blocked_at, _table.c.paused_until, _table.c.tat)
 _BLOCKED = select(_table).where(_table.c.blocked_at.is_not(None))
 _STORED = select(_state.c.key_version, _state.c.sealed, _state.c.version).where(
@@ -33,6 +33,12 @@ _NAMED = _table.c.name == bindparam("named")
 _KNOWN = select(_table.c.name).where(_NAMED)
 _ARRIVAL = select(_table.c.tat).where(_NAMED).with_for_update()
 _USE_SLOT = update(_table).where(_NAMED).values(tat=bindparam("tat"))
+_LAST_ACCOUNT = (
+    select(_delivery.c.account)
+    .where(_delivery.c.channel == bindparam("named"), _delivery.c.account != "")
+    .order_by(_delivery.c.id.desc())
+    .limit(1)
+)
 _BATCH = span(timedelta(seconds=1))  # recipients are gathered for this long: each batch costs a transaction
 
 
@@ -63,6 +69,11 @@ class Channels:
         with self._journal.read() as connection:
             rows = connection.execute(_BLOCKED).all()
         return {row.name: Blocked(row.reason, remedy=row.remedy, code=row.code) for row in rows}
+
+    def last_account(self, channel: str) -> str:
+        """Return the account of the channel's last delivery. Empty if it had none."""
+        with self._journal.read() as connection:
+            return connection.execute(_LAST_ACCOUNT, {"named": channel}).scalar() or ""
 
     def pause(self, channel: str, until: datetime) -> None:
         """Send nothing on a channel before *until*, as the network asked, but at most for a day."""

@@ -322,7 +322,7 @@ def _write(connection: Connection, new: NewPublication, keys: Keys) -> None:
         }
         to_people = standalone is not None and channel in new.with_recipients
         row |= list_columns(has_recipients=to_people, follows=ordering_key in begun)
-        rows.append({**row, "mac": delivery_mac(keys, row, columns["message"])})
+        rows.append({**row, "mac": delivery_mac(keys, row)})
     for ordering_key in begun:
         inherit_priority(connection, ordering_key, urgency)
     if rows:
@@ -439,8 +439,8 @@ def delivery_columns(
         "standalone": standalone.model_dump_json() if standalone else None,
         "reply": reply.model_dump_json() if reply else None,
         "state": state,
-        "reason": target.refused or skip or target.problem,
-        "remedy": target.remedy if state is Outcome.WAITING else "",
+        "reason": target.refused or skip,
+        "remedy": "",
         "settled_at": None if state is Outcome.WAITING else at,
     }
 

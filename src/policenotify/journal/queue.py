@@ -72,9 +72,8 @@ POSTPONED = and_(_table.c.has_recipients, _table.c.not_before > bindparam("now")
 
 # --- what is due
 
-_NEXT_UP = and_(  # waiting, rendered, not halted, and nothing before it under its key is still to come
+_NEXT_UP = and_(  # waiting, not halted, and nothing before it under its key is still to come
     _table.c.state == Outcome.WAITING,
-    _table.c.account != "",
     _table.c.halt == "",
     or_(_table.c.has_recipients.is_(False), _table.c.reading),  # else its batches are claimed
     ~exists().where(

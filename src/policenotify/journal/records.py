@@ -260,14 +260,6 @@ def in_sending_order(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnrenderedDelivery:
-    """A delivery not yet rendered, because its channel could not be used when it was published."""
-
-    publication: str
-    channel: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
     """A delivery claimed by one process until its lease expires.
 

@@ -43,7 +43,6 @@ def take_down(
     with journal.write() as connection:
         now = journal.now()
         at = microseconds(now)
-        row = connection.execute(select(_publication).where(_publication.c.id == publication)).one()
         of_publication = select(_table).where(_table.c.publication == publication, _table.c.parent.is_(None))
         of_publication = of_publication.order_by(_table.c.id)
         lock(connection, *{one.ordering_key for one in connection.execute(of_publication).all()})
@@ -51,7 +50,7 @@ def take_down(
         waiting = [one for one in deliveries if one.operation != Operation.DELETE and _may_be_sent(one)]
         for one in waiting:
             cancel_pending(connection, one, Outcome.SUPERSEDED, TAKEN_DOWN, at)
-        deleted = _delete(connection, row.message, deliveries, deletes, at)
+        deleted = _delete(connection, deliveries, deletes, at)
         body = {"reason": reason, "deleted": deleted, "cancelled": len(waiting), "deletes": sorted(deletes)}
         record(connection, now, actor, TAKEN_DOWN_EVENT, body, publication=publication)
     return deleted, len(waiting)
@@ -65,18 +64,15 @@ def delete_found(connection: Connection, delivery: Row[Any], at: int) -> None:
         name for body in connection.execute(events).scalars() if body for name in json_object(body).get("deletes", ())
     }
     if delivery.channel in deletes:
-        message = select(_publication.c.message).where(_publication.c.id == delivery.publication)
         of_publication = select(_table).where(_table.c.publication == delivery.publication).order_by(_table.c.id)
         deliveries = connection.execute(of_publication).all()
-        _delete(connection, connection.execute(message).scalar_one(), deliveries, {delivery.channel}, at)
+        _delete(connection, deliveries, {delivery.channel}, at)
 
 
-def _delete(
-    connection: Connection, message: str, deliveries: Sequence[Row[Any]], deletes: Collection[str], at: int
-) -> int:
+def _delete(connection: Connection, deliveries: Sequence[Row[Any]], deletes: Collection[str], at: int) -> int:
     """Add the deletions of a publication's posts. Return their number."""
     keys = connection.get_execution_options()["policenotify_keys"]
-    rows = [{**row, "mac": delivery_mac(keys, row, message)} for row in _deletions(connection, deliveries, deletes, at)]
+    rows = [{**row, "mac": delivery_mac(keys, row)} for row in _deletions(connection, deliveries, deletes, at)]
     if rows:
         connection.execute(insert(_table), rows)
     return len(rows)
@@ -132,10 +128,10 @@ def _may_be_sent(delivery: Row[Any]) -> bool:
     """Return True if something of it is still to be sent. What is in doubt is looked for, and of a list each person."""
     if delivery.has_recipients:
         return delivery.state in {Outcome.WAITING, Outcome.SENDING}
-    return delivery.state == Outcome.WAITING and not (delivery.in_doubt and delivery.account)
+    return delivery.state == Outcome.WAITING and not delivery.in_doubt
 
 
 def _may_be_out(delivery: Row[Any]) -> bool:
     """Return True if it is out, or in doubt: then it is looked for before it is deleted."""
-    in_doubt = delivery.in_doubt and delivery.account != "" and delivery.state == Outcome.WAITING
+    in_doubt = delivery.in_doubt and delivery.state == Outcome.WAITING
     return in_doubt or delivery.state in {Outcome.POSTED, Outcome.SENDING}

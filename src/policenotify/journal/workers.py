@@ -52,21 +52,21 @@ class Workers:
             audit.record(connection, self._journal.now(), audit.RUNNER, STARTED, {"host": host_of(this_process())})
         _log.info("A worker runs on %s.", host_of(this_process()), extra=fields(STARTED))
 
-    def heartbeat(self, *, is_worker: bool = False, unusable: Mapping[str, AnyText] | None = None) -> None:
+    def heartbeat(self, *, is_worker: bool = False, blocked: Mapping[str, AnyText] | None = None) -> None:
         """Record a heartbeat of this process. A worker calls `stop_heartbeat` on shutdown.
 
         Args:
             is_worker: It goes on delivering.
-            unusable: The channels that it cannot use, each with the reason, which may hold no secret. `None` leaves
+            blocked: The channels that are blocked for it, each with the reason, which may hold no secret. `None` leaves
                 what is recorded.
         """
         owner, now = this_process(), microseconds(self._journal.now())
         seen: dict[str, object] = {"seen_at": now}
         if is_worker:
             seen["is_worker"] = True
-        if unusable is not None:
-            texts = {channel: stored_text(text) for channel, text in unusable.items()}
-            seen["unusable"] = storable(json.dumps(texts, ensure_ascii=False, sort_keys=True))
+        if blocked is not None:
+            texts = {channel: stored_text(text) for channel, text in blocked.items()}
+            seen["blocked"] = storable(json.dumps(texts, ensure_ascii=False, sort_keys=True))
         with self._journal.write(durable=False) as connection:
             if not connection.execute(update(_table).where(_table.c.owner == owner).values(seen)).rowcount:
                 connection.execute(delete(_table).where(_table.c.seen_at < now - span(_FORGOTTEN)))
@@ -123,18 +123,18 @@ class Workers:
                 return None
             return moment(rows[0].seen_at)
 
-    def unusable_channels(self) -> dict[str, tuple[Problem, ...]]:
-        """Return the channels that processes which deliver cannot use, each with their reasons.
+    def blocked_channels(self) -> dict[str, tuple[Problem, ...]]:
+        """Return the channels that are blocked for processes which deliver, each with their reasons.
 
         These are the workers that run. Without any, it is the last drain on each host, for two minutes.
         """
         found: dict[str, dict[tuple[str, str], Problem]] = {}
         with self._journal.read():
-            rows = [row for row in self._seen() if row.unusable is not None]
+            rows = [row for row in self._seen() if row.blocked is not None]
             drains = {host_of(row.owner): row for row in reversed(rows) if not row.is_worker}
             for row in [*filter(_is_running, rows)] or drains.values():
                 host = host_of(row.owner)
-                for channel, reason in json_object(row.unusable).items():
+                for channel, reason in json_object(row.blocked).items():
                     problem = Problem(reason=read_text(reason), remedy=_MEND, host=host, seen_at=moment(row.seen_at))
                     found.setdefault(channel, {}).setdefault((host, reason), problem)
         return {channel: tuple(problems.values()) for channel, problems in sorted(found.items())}

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import FrozenModel
-from policenotify.model.status import WaitsForList
+from policenotify.model.status import Problem
 from policenotify.translation import AnyText
 
 
@@ -123,7 +123,7 @@ class HeldPeople(FrozenModel):
 
     delivery: int
     people: tuple[DoubtfulPerson, ...]
-    waits_for_list: WaitsForList | None = None
+    waits_for_list: Problem | None = None
 
     @property
     def held(self) -> int:

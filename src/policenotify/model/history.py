@@ -137,15 +137,13 @@ class Target:
     """One channel, language and operation that routing chose for a message.
 
     Attributes:
-        account: The account that publishes. Empty while the channel cannot be used.
+        account: The account that publishes. Empty on a blocked channel of which nothing is known.
         part: Number of the post among those of its channel, from 0. A second language is a post of its own.
         reply_to: The incident's earlier publications, from the opening to the one to answer.
         target: For an edit or a deletion, the publication whose post it is about.
         target_part: Number of that post on the channel.
         skip: Why nothing is published although the incident was opened here. Empty if something is.
         refused: Why the message cannot be published although it should be. Empty if it can.
-        problem: Why the channel cannot be used now, so that the message waits without a post. Empty if it can.
-        remedy: What to do about the problem.
     """
 
     channel: str
@@ -158,8 +156,6 @@ class Target:
     target_part: int = 0
     skip: AnyText = ""
     refused: AnyText = ""
-    problem: AnyText = ""
-    remedy: AnyText = ""
 
     def post_key(self, publication: str) -> str:
         """Return the key of the post, the same for each attempt.

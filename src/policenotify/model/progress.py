@@ -146,14 +146,6 @@ class Progress(FrozenModel):
         return all(delivery.outcome.is_final for delivery in self.deliveries)
 
     @property
-    def is_paused(self) -> bool:
-        """Whether all that still waits was paused by a person."""
-        unsettled = [delivery for delivery in self.deliveries if not delivery.outcome.is_final]
-        return bool(unsettled) and all(
-            delivery.halt == "paused" and not delivery.pages_under_way for delivery in unsettled
-        )
-
-    @property
     def bulk(self) -> tuple[DeliveryProgress, ...]:
         """The deliveries with recipients."""
         return tuple(delivery for delivery in self.deliveries if delivery.bulk)

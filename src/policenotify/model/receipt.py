@@ -45,7 +45,6 @@ class Receipt(FrozenModel):
         reasons: How many of them did not get it for which reason, the most frequent first.
         paused: A person has paused it. It waits until it is resumed.
         note: For a waiting post, which process will send it and when one last ran. For a sent one, what is not proven.
-        unrendered: The channel could not be used. The post is rendered and sent once it can.
     """
 
     channel: str
@@ -65,7 +64,6 @@ class Receipt(FrozenModel):
     reasons: tuple[ReasonCount, ...] = ()
     paused: bool = False
     note: AnyText = ""
-    unrendered: bool = False
 
     @property
     def url(self) -> str | None:

@@ -19,7 +19,10 @@ QUIET = timedelta(minutes=2)
 """How long a worker may be silent before it counts as gone."""
 
 WAITS = Text("Its messages wait, and are sent as soon as it can be used. To check: policenotify doctor")
-"""What becomes of the messages of a channel that cannot be used."""
+"""What becomes of the messages of a blocked channel."""
+
+MEND = Text("Mend it: its settings, its secret or its library. {waits}", waits=WAITS)
+"""What to do about a channel that is blocked by its settings, its secret or its library."""
 
 
 class Alarm(StrEnum):
@@ -54,7 +57,7 @@ class AlarmLine(FrozenModel):
 
 
 class Problem(FrozenModel):
-    """Why a channel cannot be used at present.
+    """Why a channel is blocked, or a list of recipients cannot be read.
 
     Attributes:
         reason: What is wrong, in an officer's words.
@@ -103,8 +106,8 @@ class ClockStep(FrozenModel):
     seconds: float
 
 
-ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "unusable", "removed"]
-"""Whether a channel can be used: now, later, once a person resumes it, once its settings are mended, or no more."""
+ChannelState: TypeAlias = Literal["ready", "paused", "blocked", "removed"]
+"""Whether something can be sent on a channel: now, later, once a person has acted, or no more."""
 
 
 class ChannelStatus(FrozenModel):
@@ -112,18 +115,19 @@ class ChannelStatus(FrozenModel):
 
     Attributes:
         network: Its network. Empty if it is not in the settings.
-        account: Its account. Empty while it cannot be used.
+        account: Its account, if it is known.
         retired: It takes no new incidents.
         exercise: It carries exercises only.
         state: `paused`: the network, or the channel's rate, lets nothing leave before `opens_at`. `blocked`: nothing
-            leaves until it is resumed. `unusable`: its settings, secret, library or list of recipients are wrong.
+            leaves until a person acts: the network refuses the account, or its settings, secret, library or list of
+            recipients are wrong.
             `removed`: it is not in the settings any more, but deliveries wait or open incidents were published there.
         reason: Why it is not ready, in an officer's words. Empty if it is.
         remedy: What to do now.
         code: The network's own code, of a blocked channel.
         opens_at: When the next post may leave, if not now.
         due_at: When there is something to do next. `None`: nothing waits.
-        unusable_for: The processes that deliver and cannot use it, unless it cannot be used here for the same reason.
+        blocked_for: The processes that deliver and for which it is blocked, unless it is here for the same reason.
         outcomes: How many of its deliveries have which outcome, without zeros.
         oldest_waiting: When the oldest publication that still waits here was published.
         incidents: The open incidents that its readers know of, if it is removed.
@@ -140,7 +144,7 @@ class ChannelStatus(FrozenModel):
     code: str = ""
     opens_at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
-    unusable_for: tuple[Problem, ...] = ()
+    blocked_for: tuple[Problem, ...] = ()
     outcomes: Mapping[Outcome, int] = {}
     oldest_waiting: AwareDatetime | None = None
     incidents: tuple[str, ...] = ()
@@ -149,7 +153,7 @@ class ChannelStatus(FrozenModel):
     @property
     def ok(self) -> bool:
         """Whether no person needs to act on it. Its deliveries may still need one."""
-        return self.state in {"ready", "paused"} and not self.unusable_for
+        return self.state in {"ready", "paused"} and not self.blocked_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,21 +205,6 @@ class SecondReading(FrozenModel):
     published_by: str
     due_at: AwareDatetime
     reminders: int
-
-
-class WaitsForList(FrozenModel):
-    """A delivery that waits because its list could not be read, or was emptied.
-
-    Attributes:
-        reason: What is wrong, in an officer's words.
-        remedy: What to do now.
-    """
-
-    delivery: int
-    publication: str
-    channel: str
-    reason: AnyText
-    remedy: AnyText
 
 
 class InstallationStatus(FrozenModel):

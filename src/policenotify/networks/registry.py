@@ -45,6 +45,8 @@ OWN_PACKAGE = "policenotify"
 RESERVED_NAMES = frozenset({"new"})
 """The commands of `policenotify networks`, which cannot be names of networks."""
 
+_WITHHELD = "withheld"  # stands for a secret that was not read
+
 CHANNEL_OPTIONS = frozenset({*ChannelSettings.model_fields, "recipients", "audiences"})
 """The keys that every channel has, whatever its network."""
 
@@ -283,6 +285,35 @@ def configure_channel(
     spell = getattr(channel, "spell", str)
     people = tuple(ChannelAudience(audience=each, spell=spell, languages=config.languages) for each in audiences)
     return config.model_copy(update={"audiences": people})
+
+
+def inspect_channel(
+    network_name: str, options: Mapping[str, object], locales: Mapping[str, Locale]
+) -> tuple[str, Capabilities | None]:
+    """Return what is known of a channel that cannot be used: its account, perhaps empty, and what it can do. No I/O.
+
+    A secret that was not read is still the table that names its place. The account does not depend on it, unless the
+    secret is an address that holds it.
+    """
+    withheld = {
+        name: _WITHHELD if isinstance(value, Mapping) and value.keys() & {"file", "env"} else value
+        for name, value in options.items()
+    }
+    try:
+        kind = network(network_name).load()
+        made = kind(kind.Options.model_validate(withheld), Services(_NoClock(), NoStateStore(), locales))
+        account, capabilities = made.account, made.capabilities
+        made.close()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - another author's class may fail in any way; why it cannot be used is known
+        account, capabilities = "", None
+    if capabilities is not None and _WITHHELD not in account:
+        return account, capabilities
+    try:
+        return "", default_capabilities(network(network_name).load())
+    except SettingsError:
+        return "", None
 
 
 def _read_options(model: type[BaseModel], options: Mapping[str, object], at: str) -> BaseModel:

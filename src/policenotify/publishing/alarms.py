@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta, tzinfo
 
 from policenotify.model.receipt import local_time
-from policenotify.model.status import Alarm, AlarmLine, ChannelStatus, ClockStep, InstallationStatus
+from policenotify.model.status import WAITS, Alarm, AlarmLine, ChannelStatus, ClockStep, InstallationStatus
 from policenotify.translation import AnyText, Text
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
@@ -88,11 +88,12 @@ def _of_channel(channel: ChannelStatus) -> Iterator[AlarmLine]:
         code = f"[{channel.code}]" if channel.code else ""
         text = Text("{state}. {reason}", state=state, reason=Text.join(" ", (channel.reason, code)))
         go_on = Text("Then: policenotify doctor, or policenotify resume {name}", name=channel.name)
-        remedy = Text.join(" ", (channel.remedy, go_on if channel.state == "blocked" else ""))
+        known = channel.state != "blocked" or str(WAITS) in str(channel.remedy)
+        remedy = Text.join(" ", (channel.remedy, "" if known else go_on))
         yield AlarmLine(kind=Alarm.ATTENTION, about=about, text=text, remedy=remedy)
-    for problem in channel.unusable_for:
+    for problem in channel.blocked_for:
         text = Text(
-            "The process that delivers on {host} cannot use it: {reason}", host=problem.host, reason=problem.reason
+            "It is blocked for the process that delivers on {host}: {reason}", host=problem.host, reason=problem.reason
         )
         yield AlarmLine(kind=Alarm.ATTENTION, about=about, text=text, remedy=problem.remedy)
 

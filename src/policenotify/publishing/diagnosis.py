@@ -15,7 +15,7 @@ from policenotify.model.diagnosis import DiagnosisLine, note, right, wrong
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, InstallationStatus
 from policenotify.publishing.alarms import alarms, waiting_drafts
-from policenotify.publishing.status import problem_of, read_status
+from policenotify.publishing.status import read_status, why_blocked
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def _soundness(journal: Journal) -> DiagnosisLine:
 
 
 def _channel(config: ChannelConfig, journal: Journal, actor: str, *, block: Blocked | None) -> Iterator[DiagnosisLine]:
-    problem = problem_of(config, journal.deliveries.had_recipients)
-    if config.problem:
+    problem = why_blocked(config, journal.deliveries.had_recipients)
+    if config.blocked:
         yield wrong(Text("channel {name}", name=config.name), problem)
         return
     yield _account(config, journal, actor, block=block)

@@ -107,12 +107,10 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("oldest_draft_seconds", "gauge", "How long the oldest of them has been unchanged."),
     Metric("second_readings_overdue", "gauge", "Second readings of urgent publications that are overdue."),
     Metric(
-        "channel_blocked", "gauge", "1 if nothing is sent on the channel until a person acts.", ("channel", "network")
-    ),
-    Metric(
-        "channel_unusable",
+        "channel_blocked",
         "gauge",
-        "1 if settings, a secret, a library or the recipients of the channel fail, here or where deliveries are made.",
+        "1 if nothing is sent on the channel until a person acts: its account, settings, secret, library or recipients "
+        "fail, here or where deliveries are made.",
         ("channel", "network"),
     ),
     Metric(
@@ -138,7 +136,7 @@ Samples: TypeAlias = dict[str, dict[Labels, float]]
 
 
 def samples(
-    figures: JournalFigures, channels: Iterable[ChannelConfig], *, unusable: Collection[str], schema: int
+    figures: JournalFigures, channels: Iterable[ChannelConfig], *, blocked: Collection[str], schema: int
 ) -> Samples:
     """Return the values of all metrics but the histograms by name and labels.
 
@@ -147,8 +145,8 @@ def samples(
 
     Args:
         figures: Of the journal.
-        channels: Of the settings, with those that cannot be used.
-        unusable: The names of those that cannot be used, here or by a process that delivers.
+        channels: Of the settings, with the blocked ones.
+        blocked: The names of those, here or for a process that delivers.
         schema: Version of the journal's tables.
     """
     by_name = {channel.name: channel for channel in channels}
@@ -159,7 +157,6 @@ def samples(
         of_channel = (name, channel.network)
         for outcome in _EXPECTED:
             found["deliveries"][(*of_channel, "post", outcome.value)] = 0
-        found["channel_unusable"][of_channel] = float(name in unusable)
     _add_totals(found, figures, networks)
     for name in names:
         of_channel = (name, networks[name])
@@ -170,7 +167,7 @@ def samples(
             found["oldest_waiting_seconds"][(*of_channel, str(severe).lower())] = _age(figures, due)
         found["oldest_pending_seconds"][of_channel] = _age(figures, figures.oldest_pending.get(name))
         found["recipients_pending"][of_channel] = figures.recipients_pending.get(name, 0)
-        found["channel_blocked"][of_channel] = float(name in figures.blocked)
+        found["channel_blocked"][of_channel] = float(name in blocked or name in figures.blocked)
         found["channel_paused_until_timestamp_seconds"][of_channel] = _time(figures.paused_until.get(name))
         found["last_post_timestamp_seconds"][of_channel] = _time(figures.posted_at.get(name))
     for category, number in sorted(figures.incidents_open.items()):

@@ -48,9 +48,9 @@ class Monitor:
         """
         from policenotify.journal.database.schema import SCHEMA_VERSION  # noqa: PLC0415 - brings the SQL toolkit
 
-        unusable = {*self._installation.channel_problems(), *self._journal.workers.unusable_channels()}
+        blocked = {*self._installation.blocked(), *self._journal.workers.blocked_channels()}
         channels = self._installation.channel_configs.values()
-        return samples(self._journal.figures.read(), channels, unusable=unusable, schema=SCHEMA_VERSION)
+        return samples(self._journal.figures.read(), channels, blocked=blocked, schema=SCHEMA_VERSION)
 
     def status(self) -> Mapping[str, Any]:
         """Return what `policenotify status --json` prints, without publications, and `status`: `ok` or `degraded`.
@@ -65,7 +65,7 @@ class Monitor:
         return {"status": "ok" if found.ok else "degraded", **document}
 
     def line(self) -> str:
-        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, unusable y, stopped`.
+        """Return the state in one line, as for `systemctl status`: `waiting 3, held 1, blocked x, stopped`.
 
         Raises:
             JournalError: The journal cannot be read.
@@ -74,8 +74,8 @@ class Monitor:
         for channel in self._journal.deliveries.channel_summaries():
             counts.update(channel.outcomes)
         parts = [f"{outcome} {counts[outcome]}" for outcome in _PENDING if counts[outcome] or outcome is _PENDING[0]]
-        parts += [f"blocked {name}" for name in sorted(self._journal.channels.blocked())]
-        parts += [f"unusable {name}" for name, each in self._installation.channel_configs.items() if each.problem]
+        here = {name for name, each in self._installation.channel_configs.items() if each.blocked}
+        parts += [f"blocked {name}" for name in sorted(here | self._journal.channels.blocked().keys())]
         return ", ".join([*parts, *(["stopped"] if self._journal.stopped() else [])])
 
     def check(self) -> None:

@@ -21,7 +21,7 @@ from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_flags
 from policenotify.publishing.defaults import latest
 from policenotify.publishing.receipts import Receipts
-from policenotify.publishing.status import find_problems, read_channels, read_status
+from policenotify.publishing.status import read_blocked, read_channels, read_status
 from policenotify.translation import Text
 from policenotify.validation import did_you_mean
 
@@ -74,7 +74,7 @@ class Operations:
     def status(self, *, last: int = 5, limit: int | None = 20) -> InstallationStatus:
         """Return alarms, open incidents, what waits on each channel, and the last publications.
 
-        A channel whose settings or secret cannot be read now is named in it, as `publish` would find it.
+        A channel whose settings or secret cannot be read now is blocked in it, as `publish` would find it.
 
         Args:
             last: How many publications.
@@ -101,26 +101,26 @@ class Operations:
         return found.model_copy(update={"alarms": tuple(alarms(found, self.zone))})
 
     def channels(self) -> tuple[ChannelStatus, ...]:
-        """Return the state of each channel: ready, paused, blocked, unusable or removed from the settings.
+        """Return the state of each channel: ready, paused, blocked or removed from the settings.
 
-        The fields of an unusable one state what is wrong and what to do. What is meant for it waits in the journal, and
-        is sent once it is mended.
+        The fields of a blocked one state what is wrong and what to do. What is meant for it waits in the journal,
+        and is sent once it is mended.
         """
         self._refresh()
         return read_channels(self.journal, self.channel_configs)
 
-    def channel_problems(self) -> dict[str, Problem]:
-        """Return the channels that cannot be used now, by name.
+    def blocked(self) -> dict[str, Problem]:
+        """Return the channels on which nothing is sent until a person acts, by name, and why.
 
-        Their deliveries wait in the journal. Causes are a wrong option, a secret that cannot be read, a library that
-        is not installed, and a list of recipients that cannot be read or was emptied. Its first rows are read at
-        each call, and the rest is checked again at most every ten seconds.
+        Their deliveries wait in the journal. The network refuses the account, or the cause is a wrong option, a secret
+        that cannot be read, a library that is not installed, or a list of recipients that cannot be read or was
+        emptied. Its first rows are read at each call, and the rest is checked again at most every ten seconds.
 
         Raises:
             JournalError: The journal cannot be read.
         """
         self._refresh()
-        return find_problems(self.channel_configs.values(), self.journal.deliveries.had_recipients)
+        return read_blocked(self.journal, self.channel_configs)
 
     def doctor(self, *, actor: str) -> Diagnosis:
         """Check settings, keys, journal, and the credentials of every channel with its network. Nothing is posted.
@@ -217,7 +217,7 @@ class Operations:
             NotAllowed: The installation's rule (`may`) refuses it to the actor.
         """
         journal = self.journal
-        halting = {*journal.channels.blocked(), *(each.channel for each in journal.deliveries.waiting_for_lists())}
+        halting = {*journal.channels.blocked(), *(name for name, _ in journal.deliveries.waiting_for_lists().values())}
         if channel is not None and channel not in {*self.channel_configs, *halting}:
             raise SettingsError(
                 Text(
@@ -244,8 +244,8 @@ class Operations:
         Raises:
             NotHeld: There is no such delivery.
         """
-        people, lists = self.journal.sendings.in_doubt(delivery), self.journal.deliveries.waiting_for_lists()
-        waits = next((each for each in lists if each.delivery == delivery), None)
+        people = self.journal.sendings.in_doubt(delivery)
+        _, waits = self.journal.deliveries.waiting_for_lists().get(delivery, ("", None))
         return HeldPeople(delivery=delivery, people=people, waits_for_list=waits)
 
     def resolve(self, delivery: int, *, actor: str, posted: bool, people: Collection[str] = ()) -> Resolved:

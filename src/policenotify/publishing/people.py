@@ -228,7 +228,7 @@ class People:
             ValueError: It is not a receipt of the channel's gateway. The text repeats nothing of the call.
         """
         config = self._channels.get(channel)
-        if config is None or config.problem or not self._journal.reports.named(token, "receipt"):
+        if config is None or config.blocked or not self._journal.reports.named(token, "receipt"):
             return ""
         with closing(config.open(self._clock, NoStateStore())) as opened:
             if not isinstance(opened, SupportsReceipts):
@@ -270,7 +270,7 @@ class People:
 
     def _spelled(self, address: str, channel: str | None) -> Iterator[str]:
         for config in self._channels.values():
-            if config.problem or not config.capabilities.recipients or channel not in {None, "*", config.name}:
+            if config.blocked or not config.capabilities.recipients or channel not in {None, "*", config.name}:
                 continue
             with closing(config.open(self._clock, NoStateStore())) as opened:
                 yield opened.spell(address) if isinstance(opened, _Spells) else address

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import takewhile
 
-from policenotify.channel import ChannelConfig
 from policenotify.checks import CheckContext, check_links, run_checks
 from policenotify.delivery.telemetry import span, traceparent
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level, are_blocking, images_left
 from policenotify.journal.records import LISTED, NewPublication, describe_incidents
 from policenotify.model import places
-from policenotify.model.history import History, RenderedPost, Target
+from policenotify.model.history import History, RenderedPost
 from policenotify.model.lifecycle import IncidentStatus, Stage, allowed_stages, next_status
 from policenotify.model.message import Message
-from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import PublishOptions
 from policenotify.publishing.defaults import fill_defaults, speak
-from policenotify.publishing.images import LoadedMessage, load_images
+from policenotify.publishing.images import LoadedMessage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.reach import check_limits
-from policenotify.publishing.routing import channels_with_images, choose_targets, choose_targets_on
-from policenotify.publishing.status import MEND, problem_of
+from policenotify.publishing.routing import channels_with_images, choose_targets
 from policenotify.publishing.wording import discover_capabilities, word
 from policenotify.render.locales import CategoryProfile, profile_of
 from policenotify.translation import Text, quoted
@@ -101,15 +97,12 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     if _deletes_images(installation, resolved, history):
         left = channels_with_images(history, tuple(channels.values()), targets)
         new = replace(new, findings=(*new.findings, images_left(left))) if left else new
-    targets, pending = _set_apart(targets, channels)
     with span("render", attributes={"policenotify.channels": len({target.channel for target in targets})}):
-        posts, without_post = word(
-            installation, targets, channels, new, history, new.pictures, may_be_empty=bool(pending)
-        )
+        posts, without_post = word(installation, targets, channels, new, history)
     many = {post.target.channel for post in posts if channels[post.target.channel].capabilities.recipients}
     limits = check_limits(resolved, posts, channels, installation.had_recipients)
     new = replace(new, findings=(*new.findings, *limits, *_check_links(installation, posts, new.findings)))
-    return replace(new, posts=posts, targets=(*without_post, *pending), with_recipients=frozenset(many))
+    return replace(new, posts=posts, targets=without_post, with_recipients=frozenset(many))
 
 
 def resolve_alone(installation: Installation, message: Message) -> Message:
@@ -129,19 +122,6 @@ def _check_links(
                 if (finding.code, finding.reason) not in seen:
                     seen.add((finding.code, finding.reason))
                     yield finding
-
-
-def without_people(installation: Installation, new: NewPublication) -> Iterator[Target]:
-    """Yield what of a publication would wait, because the people of its channel cannot be read now."""
-    first = {post.target.channel: post.target for post in reversed(new.posts)}
-    for name in sorted(new.with_recipients):
-        problem = (
-            None
-            if first[name].reply_to
-            else problem_of(installation.channel_configs[name], installation.had_recipients)
-        )
-        if problem is not None:
-            yield replace(first[name], account="", problem=problem.reason, remedy=problem.remedy)
 
 
 def check_file_names(installation: Installation, message: Message, file_names: Sequence[str]) -> tuple[Finding, ...]:
@@ -188,31 +168,6 @@ def _open_places(installation: Installation, message: Message) -> tuple[str, ...
     """Return the places of the other open incidents."""
     others = installation.journal.incidents.list(limit=_OTHERS)
     return tuple(each.place for each in others if each.id != message.incident and each.exercise == message.exercise)
-
-
-def prepare_pending(
-    installation: Installation, publication: Publication, channel: ChannelConfig
-) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
-    """Render a publication for a channel that could not be used at the time.
-
-    Returns:
-        The posts, and the targets without one.
-
-    Raises:
-        MessageTooLong: The message does not fit the channel in any language.
-        SettingsError: Its language is not configured any more.
-    """
-    message = publication.message
-    history = _history(installation, message)
-    earlier = tuple(takewhile(lambda entry: entry.publication != publication.id, history.entries))
-    history = replace(history, entries=earlier)
-    channel = discover_capabilities(installation, channel)
-    pictures = load_images(message, installation.journal.publications.picture).pictures
-    deletes_images = _deletes_images(installation, message, history)
-    targets = choose_targets_on(
-        message, history, channel, others=installation.channel_configs, deletes_images=deletes_images
-    )
-    return word(installation, targets, {channel.name: channel}, publication, history, pictures)
 
 
 def _deletes_images(installation: Installation, message: Message, history: History) -> bool:
@@ -298,28 +253,6 @@ def _status_after(
     incidents = installation.journal.incidents
     details = describe_incidents(history, incidents.list(limit=LISTED), installation.zone, count=incidents.count_open())
     return next_status(history.status, stage, incident=incident, details=details)
-
-
-def _set_apart(
-    targets: Sequence[Target], channels: Mapping[str, ChannelConfig]
-) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
-    """Return the targets to render, and those that wait until their channel can be used."""
-    pending: dict[str, Target] = {}
-    for target in targets:
-        problem = None if target.skip else channels[target.channel].problem
-        if problem and target.channel not in pending:
-            # How many posts the channel needs is not known yet, so there is one target for it.
-            pending[target.channel] = Target(
-                channel=target.channel,
-                account="",
-                language=target.language,
-                problem=Text(
-                    "The channel {channel!r} cannot be used: {problem}", channel=target.channel, problem=problem
-                ),
-                remedy=MEND,
-            )
-    usable = tuple(target for target in targets if target.skip or target.channel not in pending)
-    return usable, tuple(pending.values())
 
 
 def ulid(at: datetime, randomness: bytes) -> str:

@@ -20,15 +20,15 @@ from policenotify.errors import ApprovalMissing, JournalError, JournalTakenAway,
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import PublishOptions, check_message, check_names, checked_reason, wait_of
-from policenotify.publishing.backlog import PendingDeliveries
 from policenotify.publishing.drafts import Drafts
 from policenotify.publishing.duty import DutyNotifier
+from policenotify.publishing.fresh_channels import FreshChannels
 from policenotify.publishing.images import LoadedMessage, load_images, with_pictures
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.monitor import Monitor
 from policenotify.publishing.operations import Operations
 from policenotify.publishing.people import People
-from policenotify.publishing.preparation import prepare, without_people
+from policenotify.publishing.preparation import prepare
 from policenotify.publishing.reach import Preview, find_reach
 from policenotify.publishing.wording import discover_capabilities
 from policenotify.translation import Text
@@ -66,14 +66,14 @@ class Publisher:
         self.installation = installation
         self.journal = journal
         self.runners: list[Runner] = list(installation.runners)
-        self._pending = PendingDeliveries(installation=installation)
+        self._fresh = FreshChannels(installation)
         self._dispatcher = Dispatcher(
             journal=journal,
             channels=installation.channel_configs,
             clock=clock,
             lease=installation.lease,
             backoff=installation.backoff,
-            refresh=self._pending.reopen_channels,
+            refresh=self._fresh.look,
         )
         self._worker = Worker(self._deliver_until, wake=self._dispatcher.wake, finish=self._finish_worker, clock=clock)
         self.operations: Operations = Operations(
@@ -83,7 +83,7 @@ class Publisher:
             settings=installation.settings,
             worker=self._worker,
             wake=self.wake,
-            refresh=self._pending.reopen_channels,
+            refresh=self._fresh.look,
         )
         self.people: People = People(journal, installation.channel_configs, clock)
         self.monitor: Monitor = Monitor(self.operations)
@@ -151,6 +151,11 @@ class Publisher:
         loaded = load_images(message, journal.publications.picture)
         new = prepare(installation, loaded, PublishOptions(to=to, despite_findings=True))
         new = replace(new, approval=self.drafts.needed(new, PublishOptions()))
+        names = {
+            target.channel
+            for target in (*(post.target for post in new.posts), *new.targets)
+            if not (target.skip or target.refused)
+        }
         return Preview(
             message=new.message,
             findings=new.all_findings,
@@ -158,7 +163,7 @@ class Publisher:
             deletions=tuple(
                 target for target in new.targets if target.operation is Operation.DELETE and not target.skip
             ),
-            pending=(*(target for target in new.targets if target.problem), *without_people(installation, new)),
+            blocked={name: why for name, why in self.operations.blocked().items() if name in names},
             refusals=tuple(target for target in new.targets if target.refused),
             reach=tuple(find_reach(new.message, new.posts, installation.channel_configs, installation.had_recipients))
             if count_people
@@ -243,7 +248,8 @@ class Publisher:
             raise ValueError(Text("wait: nothing can be delivered before you commit; leave it out. Nothing was sent"))
         if connection is None:
             self.events.register()
-            self._pending.run(retries_lists=True)
+            self._fresh.look()
+            self.journal.deliveries.retry_lists()
         with self.journal.joined(connection) if connection is not None else nullcontext():
             try:
                 loaded = load_images(message, self.journal.publications.picture)
@@ -384,14 +390,15 @@ class Publisher:
 
     def _begin_to_deliver(self) -> None:
         self.events.register()
-        self._pending.run(retries_lists=True)
+        self._fresh.look()
+        self.journal.deliveries.retry_lists()
         self._tidied_at = -math.inf
 
     def _look_around(self) -> bool:
         """Do what a drain does at each look, besides delivering. Return whether there is more to deliver."""
         self.events.register()  # who has subscribed since gets what is written from now on
         self.events.wake()
-        self._pending.render()
+        self._fresh.look()
         now = self.installation.timer.monotonic()
         if now < self._tidied_at + _TIDY_INTERVAL:
             return False

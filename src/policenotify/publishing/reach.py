@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
 from operator import attrgetter
@@ -20,6 +20,7 @@ from policenotify.findings import Finding, audience_too_large, audience_uncounte
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
+from policenotify.model.status import Problem
 from policenotify.render.locales import CategoryProfile
 from policenotify.translation import AnyText, Text
 
@@ -183,7 +184,7 @@ class Preview:
         findings: What the checks remark. A blocking finding would keep the message from being sent.
         posts: The posts, on each channel and in each language.
         deletions: The earlier posts that would be deleted.
-        pending: Where the message would wait, with the channel's `problem` and its `remedy`.
+        blocked: The channels among them that are blocked, so that it would wait there.
         refusals: Where not even the shortest form fits, with the reason in `refused`.
         reach: How many people it reaches on the channels that write to people, if they were counted.
     """
@@ -192,7 +193,7 @@ class Preview:
     findings: tuple[Finding, ...] = ()
     posts: tuple[RenderedPost, ...] = ()
     deletions: tuple[Target, ...] = ()
-    pending: tuple[Target, ...] = ()
+    blocked: Mapping[str, Problem] = field(default_factory=dict)
     refusals: tuple[Target, ...] = ()
     reach: tuple[Reach, ...] = ()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policenotify.channel import ChannelConfig
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import UNVERIFIED, Publication, Receipt, local_time
-from policenotify.publishing.status import problem_of
+from policenotify.publishing.status import why_blocked
 from policenotify.translation import AnyText, Text
 
 if TYPE_CHECKING:
@@ -75,11 +75,9 @@ class Receipts:
             return Text("It is being sent now.")
         if receipt.paused:
             return ""  # the reason states who
-        channel = self._channels.get(receipt.channel)
-        if receipt.unrendered and (channel is None or channel.problem):
-            return ""  # the reason and the remedy are enough
         if not receipt.outcome.is_final:
             return waiting[receipt.channel]
+        channel = self._channels.get(receipt.channel)
         verified = channel is None or channel.capabilities.acceptance == "verified"
         return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
 
@@ -100,21 +98,16 @@ class Receipts:
             name: Text("Nothing leaves on its channel before {at}.", at=local_time(at, self._zone, seconds=True))
             for name, at in journal.channels.opens_at(rates).items()
         }
-        problems = {
-            name: Text("It waits: {problem_of}", problem_of=problem_of(channel, journal.deliveries.had_recipients))
-            for name in rates
-            if (channel := configs.get(name)) is not None and channel.problem
-        }
         blocked = {
             name: Text(
                 "It waits until the channel may go on: policenotify doctor, or policenotify resume {name}", name=name
             )
             for name in journal.channels.blocked()
         }
+        for name, channel in configs.items():
+            if name in rates and channel.blocked:
+                blocked[name] = Text("It waits: {why}", why=why_blocked(channel, journal.deliveries.had_recipients))
         if journal.stopped() is not None:
             sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
-            limited, blocked = {}, {}
-        return {
-            name: problems.get(name) or blocked.get(name) or Text.join(" ", (sender, limited.get(name, "")))
-            for name in rates
-        }
+            limited, blocked = {}, {name: each for name, each in blocked.items() if configs[name].blocked}
+        return {name: blocked.get(name) or Text.join(" ", (sender, limited.get(name, ""))) for name in rates}

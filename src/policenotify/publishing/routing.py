@@ -139,37 +139,6 @@ def choose_targets(
     return tuple(targets)
 
 
-def choose_targets_on(
-    message: Message,
-    history: History,
-    channel: ChannelConfig,
-    *,
-    others: Iterable[str] = (),
-    deletes_images: bool = False,
-) -> tuple[Target, ...]:
-    """Choose the targets on one channel that could not be used when the message was published.
-
-    Args:
-        message: The resolved message.
-        history: The publications of the incident before that message.
-        channel: The channel as it is now.
-        others: The names of all channels. One of the same account may have other readers.
-        deletes_images: As of `choose_targets`.
-    """
-    parts = _reached(history, [channel], others).get(channel.name) if message.stage not in _BEGINNINGS else None
-    if parts:
-        return tuple(_following(message, history, channel, parts, deletes_images=deletes_images))
-    # Its use may have been among the settings that could not be read.
-    skip = Text("{name!r} is retired; nothing begins on it.", name=channel.name) if channel.retired else ""
-    if channel.exercise != message.exercise:
-        skip = (
-            Text("{name!r} is for exercises only.", name=channel.name)
-            if channel.exercise
-            else Text("{name!r} is not for exercises.", name=channel.name)
-        )
-    return tuple(replace(target, skip=skip) for target in _beginning(message, channel))
-
-
 def has_reached(history: History, channel: ChannelConfig) -> bool:
     """Return whether the channel's readers have, or may get, something of the incident."""
     return any(
@@ -194,7 +163,7 @@ def _routed(
     usable = [channel for channel in channels if channel.exercise == message.exercise and not channel.retired]
     if to is not None:
         _refuse_unknown(to, channels, "to")
-        _refuse_unusable(to, channels, message)
+        _refuse_unfit(to, channels, message)
         return [channel for channel in usable if _is_named(channel, to)]
     if message.exercise or not routes:
         return usable
@@ -221,8 +190,8 @@ def _refuse_unknown(names: Iterable[str], channels: Sequence[ChannelConfig], fie
             )
 
 
-def _refuse_unusable(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
-    """Refuse a named channel that cannot be used. A tag means only usable channels."""
+def _refuse_unfit(to: Iterable[str], channels: Iterable[ChannelConfig], message: Message) -> None:
+    """Refuse a named channel that is not for this message. A tag means only those that are."""
     for channel in channels:
         if channel.name not in to:
             continue
@@ -278,7 +247,7 @@ def _reached(
     An account has the same readers whatever the name of its channel is now.
     """
     known = {*others, *(channel.name for channel in channels)}
-    names = {channel.account: channel.name for channel in channels if not channel.problem}
+    names = {channel.account: channel.name for channel in channels if not channel.blocked}
     reached: dict[str, dict[str, PostedPart]] = {}
     for entry in history.entries:
         for part in entry.posts:
@@ -443,7 +412,7 @@ def refuse_shared_accounts(channels: Iterable[ChannelConfig]) -> None:
     """Refuse two channels of one account and the same audiences, whose readers would get everything twice."""
     names: dict[tuple[str, ...], str] = {}
     for channel in channels:
-        if channel.problem:
+        if channel.blocked:
             continue
         first = names.setdefault(channel.readers, channel.name)
         if first != channel.name:

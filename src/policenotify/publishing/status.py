@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import Blocked, Unavailable
+from policenotify.errors import Unavailable
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.status import (
-    WAITS,
+    MEND,
     ChannelStatus,
     IncidentLine,
     InstallationStatus,
@@ -27,17 +27,14 @@ if TYPE_CHECKING:
 
 _NAMED = 10  # incidents in one sentence
 
-MEND = Text("Mend it: its settings, its secret or its library. {waits}", waits=WAITS)
-"""What to do about a channel whose settings, secret or library do not let it be used."""
 
+def why_blocked(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> Problem | None:
+    """Return why its settings or its people block the channel now, if so. Of its audiences the first rows are read.
 
-def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) -> Problem | None:
-    """Return why the channel cannot be used now, if so. Of its audiences the first rows are read.
-
-    Empty audiences are a problem if *had_recipients* returns that the channel of that name had people before.
+    Empty audiences block it if *had_recipients* returns that the channel of that name had people before.
     """
-    if channel.problem:
-        reason = Text("The channel {name!r} cannot be used: {problem}", name=channel.name, problem=channel.problem)
+    if channel.blocked:
+        reason = Text("The channel {name!r} is blocked: {why}", name=channel.name, why=channel.blocked)
         return Problem(reason=reason, remedy=MEND)
     if not channel.capabilities.recipients:
         return None
@@ -50,10 +47,16 @@ def problem_of(channel: ChannelConfig, had_recipients: Callable[[str], bool]) ->
     return None
 
 
-def find_problems(channels: Iterable[ChannelConfig], had_recipients: Callable[[str], bool]) -> dict[str, Problem]:
-    """Return the channels that cannot be used now, by name."""
-    problems = {channel.name: problem_of(channel, had_recipients) for channel in channels}
-    return {name: problem for name, problem in problems.items() if problem is not None}
+def read_blocked(journal: Journal, configs: Mapping[str, ChannelConfig]) -> dict[str, Problem]:
+    """Return the channels on which nothing is sent until a person acts, by name, and why."""
+    found = {
+        name: Problem(reason=error.reason, remedy=error.remedy, code=error.code)
+        for name, error in journal.channels.blocked().items()
+    }
+    for name, config in configs.items():
+        if (problem := why_blocked(config, journal.deliveries.had_recipients)) is not None:
+            found[name] = problem  # to be mended first
+    return found
 
 
 def by_urgency(incidents: Iterable[IncidentLine], now: datetime) -> list[IncidentLine]:
@@ -73,7 +76,7 @@ def read_status(
 
     Args:
         journal: The journal.
-        configs: The channels of the settings, with those that cannot be used.
+        configs: The channels of the settings, with the blocked ones.
         limit: Number of incidents to read; `None`: all open ones.
     """
     now, stopped, drafts = journal.now(), journal.stopped(), journal.drafts.counts()
@@ -100,13 +103,10 @@ def read_status(
 def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tuple[ChannelStatus, ...]:
     """Read the state of each channel, in the order of the settings, then of those that were removed from them."""
     deliveries = journal.deliveries
-    problems = find_problems(configs.values(), deliveries.had_recipients)
-    blocked, elsewhere = journal.channels.blocked(), journal.workers.unusable_channels()
+    blocked, elsewhere = read_blocked(journal, configs), journal.workers.blocked_channels()
     opens = journal.channels.opens_at({name: config.rate for name, config in configs.items()})
     summaries = {summary.name: summary for summary in deliveries.channel_summaries()}
-    # What is rendered once its channel can be used again is due now.
-    due = dict.fromkeys((each.channel for each in deliveries.unrendered(configs.keys() - problems)), journal.now())
-    due |= deliveries.due(name for name, config in configs.items() if not config.problem)
+    due = deliveries.due(name for name, config in configs.items() if not config.blocked)
     statuses = [
         ChannelStatus(
             name=name,
@@ -114,9 +114,9 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
             account=config.account,
             retired=config.retired,
             exercise=config.exercise,
-            **_state(problems.get(name), blocked.get(name), opens.get(name)),
+            **_state(blocked.get(name), opens.get(name)),
             due_at=due.get(name),
-            unusable_for=_other(elsewhere.get(name, ()), problems.get(name)),
+            blocked_for=_other(elsewhere.get(name, ()), blocked.get(name)),
             **_counts(summaries.get(name)),
         )
         for name, config in configs.items()
@@ -140,9 +140,7 @@ def read_channels(journal: Journal, configs: Mapping[str, ChannelConfig]) -> tup
     return tuple(statuses)
 
 
-def _state(problem: Problem | None, blocked: Blocked | None, opens_at: datetime | None) -> dict[str, object]:
-    if problem is not None:
-        return {"state": "unusable", "reason": problem.reason, "remedy": problem.remedy}
+def _state(blocked: Problem | None, opens_at: datetime | None) -> dict[str, object]:
     if blocked is not None:
         return {"state": "blocked", "reason": blocked.reason, "remedy": blocked.remedy, "code": blocked.code}
     return {"state": "paused" if opens_at else "ready", "opens_at": opens_at}

@@ -9,13 +9,12 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from policenotify.channel import ChannelConfig, Operation, Picture
+from policenotify.channel import UNKNOWN, ChannelConfig, Operation
 from policenotify.errors import MessageTooLong, PolicenotifyError, SettingsError
 from policenotify.journal.records import NewPublication
 from policenotify.log import fields
 from policenotify.model import places
 from policenotify.model.history import History, RenderedPost, Target
-from policenotify.model.receipt import Publication
 from policenotify.publishing.installation import Installation
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import best_match, profile_of
@@ -28,20 +27,17 @@ def word(
     installation: Installation,
     targets: Sequence[Target],
     channels: Mapping[str, ChannelConfig],
-    publication: NewPublication | Publication,
+    publication: NewPublication,
     history: History,
-    pictures: tuple[Picture, ...],
-    *,
-    may_be_empty: bool = False,
 ) -> tuple[tuple[RenderedPost, ...], tuple[Target, ...]]:
-    """Render the targets. A channel on which the text does not fit, or that fails, does not affect the others.
+    """Word the targets. A channel on which the text does not fit, or that fails, does not affect the others.
 
     Returns:
-        The posts, and the targets without one: skipped, deletions, and those that cannot be rendered, with the
-        reason and numbered after the posts of their channel.
+        The posts, and the targets without one: skipped, deletions, and those that cannot be worded, with the reason and
+        numbered after the posts of their channel.
 
     Raises:
-        MessageTooLong: The text fits none of the channels, nothing else is to be done, and it may not be empty.
+        MessageTooLong: The text fits none of the channels, and nothing else is to be done.
         SettingsError: In the same case, a language has no fixed phrases or a network fails.
     """
     without_post = tuple(target for target in targets if target.skip or target.operation is Operation.DELETE)
@@ -51,9 +47,12 @@ def word(
     failures: dict[Target, PolicenotifyError] = {}
     for target in to_render:
         channel, key, language = channels[target.channel], target.post_key(publication.id), target.language
+        if not target.account:
+            failures[target] = _unknown(channel)
+            continue
         try:
             if language not in contexts:
-                contexts[language] = _render_context(installation, language, publication, history, pictures)
+                contexts[language] = _render_context(installation, language, publication, history)
             fitting.append(render(contexts[language], target, channel=channel, key=key))
         except PolicenotifyError as error:
             failures[target] = error
@@ -74,18 +73,14 @@ def word(
                 )
             )
     deletes = any(target.operation is Operation.DELETE for target in without_post)
-    if failures and not (fitting or deletes or may_be_empty):
+    if failures and not (fitting or deletes):
         raise next(iter(failures.values()))
     posts = number_posts(fitting, publication.id, publication.at)
     return posts, (*without_post, *_refused_targets(failures, posts))
 
 
 def _render_context(
-    installation: Installation,
-    language: str,
-    publication: NewPublication | Publication,
-    history: History,
-    pictures: tuple[Picture, ...],
+    installation: Installation, language: str, publication: NewPublication, history: History
 ) -> RenderContext:
     message, locale = publication.message, best_match(language, installation.locales)
     if locale is None:
@@ -106,7 +101,7 @@ def _render_context(
         zone=installation.zone,
         sender=installation.sender,
         history=history,
-        pictures=pictures,
+        pictures=publication.pictures,
         reference=installation.journal.keys.reference(message.incident) if message.incident else "",
         thread=installation.journal.keys.tag("thread", message.incident)[:16] if message.incident else "",
         is_shared=places.is_shared(name or ""),
@@ -114,7 +109,14 @@ def _render_context(
 
 
 def discover_capabilities(installation: Installation, channel: ChannelConfig) -> ChannelConfig:
-    """Return the channel with the capabilities that its server is known to have."""
+    """Return the channel with the capabilities that its server is known to have.
+
+    A blocked channel of which the settings do not give the account has that of its last delivery.
+    """
+    if channel.blocked:
+        known = channel.account or channel.capabilities.budget is UNKNOWN
+        account = channel.account if known else installation.journal.channels.last_account(channel.name)
+        return channel.model_copy(update={"account": account})
     if not channel.discovers_capabilities:
         return channel
     try:
@@ -126,6 +128,18 @@ def discover_capabilities(installation: Installation, channel: ChannelConfig) ->
         name, about = type(error).__name__, fields(channel=channel.name)
         _log.warning("Channel %s: its default capabilities are used (%s).", channel.name, name, extra=about)
         return channel
+
+
+def _unknown(channel: ChannelConfig) -> SettingsError:
+    """Return why nothing can be worded for a blocked channel that was never used, and what to do then."""
+    return SettingsError(
+        Text(
+            "Nothing was sent here: {name!r} is blocked, and was never used. {blocked} Then publish it there: "
+            "policenotify publish --to {name} …",
+            name=channel.name,
+            blocked=channel.blocked,
+        )
+    )
 
 
 def _refused_targets(failures: Mapping[Target, PolicenotifyError], posts: Sequence[RenderedPost]) -> Iterator[Target]:

@@ -29,19 +29,6 @@ _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalizedText:
-    """The desk's text in one language, without unintended links and mentions.
-
-    If `alts` is empty, each picture has its own description.
-    """
-
-    language: str
-    description: str
-    instruction: str
-    alts: tuple[str, ...]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RenderContext:
     """A message in one language, with its meaning and history.
@@ -91,40 +78,42 @@ class RenderContext:
         return self if mentions == self.mentions else replace(self, mentions=mentions)
 
     @cached_property
-    def _translation(self) -> Translation:
+    def translation(self) -> Translation:
+        """The desk's text in the language, else in the message's own."""
         return translation_of(self.message, self.language)
 
     @property
     def is_untranslated(self) -> bool:
         """True if fixed phrases stand in for a translation."""
-        return self._translation.untranslated
+        return self.translation.untranslated
 
     @cached_property
-    def text(self) -> LocalizedText:
-        """The desk's text in the language, else in the message's own."""
-        translation = self._translation
-        return LocalizedText(
-            language=translation.language,
-            description=self._repaired(clean("\n".join((translation.description, *self._known(translation.known))))),
-            instruction=self._repaired(clean("\n".join((translation.instruction, self._contact(translation))))),
-            alts=translation.alts,
-        )
+    def typed_description(self) -> str:
+        """The description with its lines, and what is known."""
+        words = self.translation
+        return self._repaired(clean("\n".join((words.description, *self._known(words.known)))))
+
+    @cached_property
+    def typed_instruction(self) -> str:
+        """The instruction with its lines, and how readers reach the service."""
+        words = self.translation
+        return self._repaired(clean("\n".join((words.instruction, self._contact(words)))))
 
     @cached_property
     def headline(self) -> str:
         """The headline in one line, or the category's label if nothing of it is visible."""
-        headline = self._repaired(one_line(self._translation.headline))
+        headline = self._repaired(one_line(self.translation.headline))
         return headline or self.label
 
     @cached_property
     def description(self) -> str:
         """The description as running text."""
-        return paragraph(self.text.description)
+        return paragraph(self.typed_description)
 
     @cached_property
     def instruction(self) -> str:
         """The instruction, each order that was typed on a line of its own there."""
-        return sentences(self.text.instruction)
+        return sentences(self.typed_instruction)
 
     @cached_property
     def open_headline(self) -> str:
@@ -166,7 +155,7 @@ class RenderContext:
     @cached_property
     def source_mark(self) -> str:
         """The source in brackets, to go on after the headline, unless a text names it: ` (source : Météo-France)`."""
-        text = f"{self.headline} {self.text.description} {self.text.instruction}"
+        text = f"{self.headline} {self.typed_description} {self.typed_instruction}"
         named = not self.source or contains_words(text, self.source)
         return "" if named else f" ({self.locale.source.format(source=self.source)})"
 

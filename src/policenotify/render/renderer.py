@@ -175,7 +175,7 @@ class _Short:
         return without if budget.price(cheaper.text) < price else whole
 
     def _fit(self, parts: Sequence[Part], budget: Budget) -> FitResult:
-        """Return the parts within the budget. Where the description gave way, the link says that it has more."""
+        """Return the parts within the budget. Where the description gave way, the link leads to the rest."""
         result, more = fit(parts, budget), self._wording.more
         if more and any(str(note).startswith(f"{DESCRIPTION} ") for note in result.omitted):
             return fit([part._replace(text=more) if part.name == LINK else part for part in parts], budget)
@@ -209,8 +209,8 @@ def _notes(context: RenderContext, budget: Budget, left_out: int) -> Iterator[An
             pictures_count=len(context.pictures),
         )
     if budget.find_losses:
-        text = context.text
-        for character in budget.find_losses(f"{context.headline} {text.description} {text.instruction}"):
+        text = f"{context.headline} {context.typed_description} {context.typed_instruction}"
+        for character in budget.find_losses(text):
             yield Text("“{character}” cannot be written there", character=character)
     if context.is_untranslated:
         yield Text("the text, which has no translation: fixed phrases stand in")
@@ -227,7 +227,7 @@ def _blank(context: RenderContext, structured: bool) -> Post:  # noqa: FBT001 - 
         account="",
         stage=context.message.stage,
         category=context.message.category,
-        language=context.text.language,
+        language=context.translation.language,
         text="",
         link=context.message.link,
         created_at=context.now,
@@ -256,8 +256,6 @@ def _event(context: RenderContext) -> EventInfo:
 
 def _described_pictures(context: RenderContext) -> tuple[Picture, ...]:
     """Return the pictures with their descriptions in the language of the target."""
-    alts = context.text.alts or tuple(picture.alt for picture in context.pictures)
-    return tuple(
-        picture.model_copy(update={"alt": one_line(alt) or picture.alt})
-        for picture, alt in zip(context.pictures, alts, strict=False)
-    )
+    alts = context.translation.alts or tuple(picture.alt for picture in context.pictures)
+    both = ((picture, one_line(alt) or picture.alt) for picture, alt in zip(context.pictures, alts, strict=False))
+    return tuple(each if alt == each.alt else each.model_copy(update={"alt": alt}) for each, alt in both)

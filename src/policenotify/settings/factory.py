@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
-from policenotify.channel import Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
-from policenotify.errors import MissingExtra, PolicenotifyError, SettingsError, UnknownNetwork
+from policenotify.channel import UNKNOWN, Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
+from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
-from policenotify.networks.registry import configure_channel, network
+from policenotify.model.status import MEND
+from policenotify.networks.registry import configure_channel, inspect_channel, network
 from policenotify.settings.languages import locales_of, profiles_of
 from policenotify.settings.model import ChannelTable, Settings
-from policenotify.text import Budget
 from policenotify.translation import AnyText, Text, lines_of
 from policenotify.validation import at_place, secret_values, sentence
 
@@ -26,7 +26,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
 
     Args:
         settings: The settings.
-        tolerant: Return a channel with errors, too: its `problem` is the reason why it cannot be used. Files of
+        tolerant: Return a channel with errors, too: `blocked` is the reason why it cannot be used. Files of
             recipients are then not read, for they are read at each publication. Otherwise any error is raised.
 
     Raises:
@@ -43,7 +43,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
-                channel = _unusable(settings, name, Text.join(" ", map(sentence, lines)))
+                channel = _blocked(settings, name, locales, Text.join(" ", map(sentence, lines)))
             elif isinstance(error, MissingExtra):
                 raise
             else:
@@ -53,7 +53,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
     readers: dict[tuple[str, ...], str] = {}
     for channel in channels:
         other = channel.name
-        if not channel.problem:
+        if not channel.blocked:
             other = readers.setdefault(channel.readers, channel.name)
         if other != channel.name:
             errors.append(
@@ -119,20 +119,21 @@ def _lines(name: str, error: SettingsError) -> list[AnyText]:
     return [line if str(line).startswith((at, "audiences.")) else at_place(at, line) for line in lines]
 
 
-def _unusable(settings: Settings, name: str, problem: AnyText) -> ChannelConfig:
-    """Return a channel that cannot be used, without any capability."""
+def _blocked(settings: Settings, name: str, locales: Mapping[str, Locale], reason: AnyText) -> ChannelConfig:
+    """Return a channel that cannot be used, with the account and the capabilities that are known all the same."""
 
     def fail(clock: Clock, keep: StateStore) -> Channel:  # noqa: ARG001 - the form of `ChannelConfig.open`
-        raise SettingsError(problem)
+        raise Blocked(reason, remedy=MEND)
 
     channel = settings.channels[name]
+    account, capabilities = inspect_channel(channel.network, channel.options, locales)
     return ChannelConfig(
         name=name,
         network=channel.network,
-        account="",
-        capabilities=Capabilities(budget=Budget(0)),
+        account=account if capabilities else "",
+        capabilities=capabilities or Capabilities(budget=UNKNOWN),
         open=fail,
-        problem=problem,
+        blocked=reason,
         **_fields(channel),
     )
 

@@ -91,8 +91,8 @@ def open_publisher(
 ) -> Publisher:
     """Open the publisher of an installation.
 
-    A channel whose settings, secret or library are wrong does not stop the others. `Operations.channel_problems` names
-    it. Its messages wait in the journal and are sent once it is repaired: every publisher checks for that again.
+    A channel whose settings, secret or library are wrong does not stop the others. `Operations.blocked` names it.
+    Its messages wait in the journal and are sent once it is repaired: every publisher looks again each minute.
 
     Args:
         path: The settings file. If `None`, as `read_settings` finds it.

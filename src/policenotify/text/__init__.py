@@ -1,6 +1,6 @@
 """Measures and repair of text for each network.
 
-Only the measures are exported here: every network needs them. `characters`, `spans`, `comparison` and `fit` shape a
+Only the measures are exported here: every network needs them. `characters`, `links`, `comparison` and `fit` shape a
 text.
 """
 

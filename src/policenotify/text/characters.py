@@ -44,7 +44,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return the cleaned text on a single line."""
-    return " ".join(clean(text).split())
+    return " ".join((text if _VISIBLE.fullmatch(text) else clean(text)).split())
 
 
 def visible(text: str) -> str:

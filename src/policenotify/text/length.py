@@ -35,9 +35,6 @@ _MAY_END_DOMAIN: Final = re.compile(  # by none of the domains that never will b
 )
 _BEHIND_AT: Final = re.compile(r"(?<=\w@)[a-z0-9-]++(?:\.[a-z0-9-]++)++(?![\w@/:])", re.IGNORECASE | re.ASCII)
 
-_WHITE: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space
-_BLANK: Final = re.compile(rf"[{_WHITE}]*")
-_STRIPPED: Final = "\0\t\n\v\f\r "  # Ruby's String#strip
 _MENTION: Final = re.compile(
     rf"{_BEGINS}(@\w++(?:[.-]\w++)*+)@[\w.-]{{1,253}}(?<=\w)(?=[,;.!?)»…]*+(?:\s|\Z))", re.ASCII
 )
@@ -89,8 +86,8 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     """Count the graphemes of a status as Mastodon does, or more.
 
     An address with a scheme has the fixed length *url*. A mention counts without its domain. Bare domains, and
-    everything in the spoiler, count as they are. Spaces and line breaks around the texts do not count. If the text is
-    blank, the spoiler becomes the text. The rules are those of `StatusLengthValidator`, the same in 4.4 to 4.7.
+    everything in the spoiler, count as they are. If the text is blank, the spoiler becomes the text. The rules are
+    those of `StatusLengthValidator`, the same in 4.4 to 4.7.
 
     Args:
         text: The text of the status.
@@ -101,9 +98,8 @@ def mastodon_length(text: str, spoiler: str = "", *, url: int = ADDRESS_LENGTH, 
     """
     if code_points:
         return len(text) + len(spoiler)
-    if _BLANK.fullmatch(text):
+    if not text.strip():
         text, spoiler = spoiler, ""
-    text, spoiler = text.strip(_STRIPPED), spoiler.strip(_STRIPPED)
     if "@" in text:
         text = _MENTION.sub(r"\1", text)
     addresses = possible = 0

@@ -35,6 +35,7 @@ _EXPLICIT: Final = re.compile(
     re.IGNORECASE,
 )
 _DOMAIN: Final = re.compile(r"(?<![\w@＠$#＃/-])(?<!\w\.)[^\W_][\w-]*+(?:\.[^\W_][\w-]*+)++(?![@＠])")
+_DOTTED: Final = re.compile(r"\w\.\w")
 _BEHIND_DOMAIN: Final = re.compile(rf"(?::[0-9]{{1,5}}(?=/))?/{_TAIL}")
 _LOOSE: Final = frozenset("!*';:,.$%[]–~@&?…’(")  # signs that do not end an address on X, or that end a sentence
 _TAG_SIGN: Final = re.compile(r"(?<![\w&·])[#＃]")
@@ -125,7 +126,7 @@ def _gaps(text: str, mentions: frozenset[str]) -> set[int]:
 def _addresses(text: str) -> Iterator[Link]:
     for match in _EXPLICIT.finditer(text) if "://" in text else ():
         yield _address(text, match.start(), match.end())
-    for domain in _DOMAIN.finditer(text) if "." in text else ():
+    for domain in _DOMAIN.finditer(text) if _DOTTED.search(text) else ():
         behind = _BEHIND_DOMAIN.match(text, domain.end())
         labels = domain[0].split(".")
         length = _intended_labels(labels, has_path=behind is not None)

@@ -100,16 +100,17 @@ def _small_mark(match: re.Match[str]) -> str:
     return match[0].capitalize() if any(sign in match[0] for sign in _SMALL_ONLY) else match[0]
 
 
-_REWORDED: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
-    (re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
-    (re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
+# Signs, and for a text with one of them a pattern and its replacement.
+_REWORDED: Final[tuple[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (_SMALL_ONLY, re.compile(r"(?<=[–-] )[A-ZÀ-ÞŒ' ]++(?=\])"), _small_mark),  # `[Incendie – MISE À JOUR]`
+    ("Œ", re.compile(r"Œ(?=[^\W\d_A-ZÀ-ÞŒ])"), "Oe"),
     # The marks that replace quotation marks have no space inside.
-    (re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
-    (re.compile(r"(?<=\b[nN])°"), "o"),
-    (re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
-    (re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
-    (re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
-    (re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
+    ("«‹»›", re.compile(rf"(?<=[«‹]){_SPACE}++|(?<!{_SPACE}){_SPACE}++(?=[»›])"), ""),
+    ("°", re.compile(r"(?<=\b[nN])°"), "o"),
+    ("°", re.compile(rf"{_SPACE}?°(?=[CF]\b)"), " "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°{_SPACE}?(?=\w)"), " deg "),
+    ("°", re.compile(rf"(?<=\d){_SPACE}?°"), " deg"),
+    ("¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞", re.compile(r"(?<=\d)(?=[¼½¾⅐-⅞])"), " "),
 )
 _POWER: Final = re.compile("(?<=[0-9])[⁰¹²³⁴-⁹₀-₉]+")
 _MAY_BE_REWORDED: Final = re.compile(f"[{_SMALL_ONLY}Œ«‹»›°¼½¾⅐-⅞⁰¹²³⁴-⁹₀-₉]")
@@ -175,8 +176,8 @@ def _reworded(text: str) -> str:
     """Return the text composed, with other words for signs that go with the signs beside them."""
     text = unicodedata.normalize("NFC", text).replace(_LOST, "")
     if _MAY_BE_REWORDED.search(text):
-        for pattern, replacement in _REWORDED:
-            text = pattern.sub(replacement, text)
+        for signs, pattern, replacement in _REWORDED:
+            text = pattern.sub(replacement, text) if any(map(text.__contains__, signs)) else text
     return text
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -17,9 +19,10 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import override_settings
 
+from policenotify.cli import app
+from policenotify.cli.context import CliContext
 from policenotify.errors import SettingsError
 from policenotify.integrations.django import close, open_publisher, publish, publisher
-from policenotify.integrations.django.database import _same
 from policenotify.journal import open_journal
 from policenotify.journal.database.schema import SCHEMA_VERSION
 from policenotify.journal.keys import Keys
@@ -152,29 +155,6 @@ def test_settings_that_name_another_journal_are_refused_everywhere(folder: Path)
     phantom.close()
 
 
-def test_settings_that_name_the_same_journal_are_accepted(folder: Path) -> None:
-    _migrate()
-    _rewrite(folder, '"django"', '"project.sqlite3"')
-    assert _found() == []
-    open_publisher().close()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("postgresql:///desk?host=/run", "postgresql://agent:x@/desk?host=%2Frun&port=5432", True),
-        ("postgresql+psycopg://db.example/desk", "postgresql:///desk?host=db.example", True),
-        ("postgresql://db.example/desk", "postgresql:///test_desk?host=db.example", False),
-        ("postgresql://db.example:5433/desk", "postgresql:///desk?host=db.example", False),
-        ("sqlite:////srv/desk.db", "/srv/../srv/desk.db", True),
-        ("/srv/desk.db", "postgresql:///desk", False),
-    ],
-)
-def test_one_journal_has_several_names(one: str, other: str, same: bool) -> None:  # noqa: FBT001 - a parameter
-    assert _same(one, other) is same
-    assert _same(other, one) is same
-
-
 # --- migrations
 
 
@@ -277,3 +257,17 @@ def test_the_commands_run_on_the_projects_journal(folder: Path) -> None:
     assert "Usage: policenotify campaign" in _run("campaign", "--help")
     _run("status", "--nonsense", code=2)
     assert "Usage: policenotify status" in _run("status", "--help")
+
+
+def test_the_journal_reaches_the_command_line_as_an_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def main(_arguments: object, *, obj: CliContext, **_: object) -> None:
+        seen.update(environment=dict(os.environ), streams=(sys.stdout, sys.stderr), call=obj)
+
+    monkeypatch.setattr(app.program, "main", main)
+    streams = sys.stdout, sys.stderr
+    call_command("policenotify", "status")
+    assert (seen["streams"], seen["call"].journal_url) == (streams, str(folder / "project.sqlite3"))
+    assert not any("project.sqlite3" in value for value in seen["environment"].values())
+    assert "project.sqlite3" not in repr(seen["call"])

@@ -58,13 +58,13 @@ import json
 from django.contrib.auth.models import Permission, User
 from django.test import TransactionTestCase
 from policenotify.integrations.django import publisher
-from policenotify.integrations.django.testing import EmptyJournalMixin
+from policenotify.integrations.django.testing import RecordingMixin
 
 TIP = {"category": "scam_cyber", "headline": "Faux conseiller bancaire", "instruction": "Raccrochez."}
 SEVERE = {"category": "fire", "headline": "Incendie", "severity": "Severe"}
 
 
-class TestViews(EmptyJournalMixin, TransactionTestCase):
+class TestViews(RecordingMixin, TransactionTestCase):
     def agent(self, *permissions):
         user = User.objects.create_user("brigadier")
         for codename in permissions:
@@ -234,7 +234,7 @@ def test_tests_that_commit_leave_nothing_in_the_journal(project: Project) -> Non
     leaking = _LEAKING.replace("class TestAlerts(", "class TestLeaks(")
     (project.folder / "leaks.py").write_text(leaking)
     assert re.search("left behind|IdempotencyConflict", project.run("python manage.py test leaks.TestLeaks", code=1))
-    mended = leaking.replace("TestLeaks(Tr", "TestLeaks(EmptyJournalMixin, Tr")
+    mended = leaking.replace("TestLeaks(Tr", "TestLeaks(RecordingMixin, Tr")
     (project.folder / "leaks.py").write_text(mended)
     project.run("python manage.py test leaks.TestLeaks")
 

@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
-from policenotify.cli.place import commune_code
-from policenotify.model import places
 from tests.support.installation import Desk, accident
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
@@ -94,27 +92,6 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
     assert list(complete("--settings elsewhere/other.toml resume pr")) == ["press"]
 
 
-def test_communes_by_code_and_by_name_as_one_word(complete: Offered) -> None:
-    by_code = complete("publish --commune 3417")
-    assert list(by_code) == [f"3417{digit}" for digit in range(10)]
-    assert by_code["34172"] == "Montpellier"
-    assert "Montpellier" in complete("publish --commune montpel")
-    assert complete("update 7 x --commune L-Hay") == {"L-Haÿ-les-Roses": "94038 94"}
-    assert complete("publish --commune Sainte-Colomb")["Sainte-Colombe"].endswith("of this name: add --department")
-    assert complete("publish --department 69 --commune Sainte-Colomb") == {"Sainte-Colombe": "69189 69"}
-    assert complete("publish --commune Vedas") == {"Saint-Jean-de-Védas": "34270 34"}
-    assert complete("publish --commune 99") == complete("publish --commune 3x") == complete("publish --commune ") == {}
-    twos = complete("publish --department 2")
-    assert (len(twos), twos["29"]) == (11, "Finistère")
-    assert complete("publish --department 2a") == {"2A": "Corse-du-Sud"}
-
-
-def test_a_suggested_place_is_read_as_the_intended_one(complete: Offered) -> None:
-    for begun in ("L-Ha", "Le-Grau-du-R", "Sainte-Croix-de-Q", "Montpelli"):
-        for name in complete(f"publish --commune {begun}"):
-            assert places.commune(commune_code(name))
-
-
 @pytest.mark.slow
 def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: Desk, run: Run) -> None:
     desk.database.unlink()
@@ -138,23 +115,6 @@ def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Off
     settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
     [_, mail] = run("publish", *ACCIDENT, "--json").document["publication"]["receipts"]
     assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
-
-
-def test_sendings_that_wait_or_are_paused_are_offered(complete: Offered, run: Run) -> None:
-    run("publish", *ACCIDENT, "--to", "bluesky")
-    assert complete("sending pause ") == {}
-    tip = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
-    waiting = run("publish", *tip, "--key", "tip-7", "--wait", "0", "--json").document["publication"]["id"]
-    offered = {"tip-7": "Faux conseiller"}
-    for line in ("sending pause ", "sending abort ", "sending abort tip"):
-        assert complete(line) == offered
-    assert complete(f"sending pause {waiting[:12]}") == {waiting: "Faux conseiller"}
-    assert complete("sending progress ") == {**offered, "2026-4711": "Accident de la circulation"}
-    assert complete("resume p").keys() == {"presse"}
-    run("sending", "pause", "tip-7")
-    assert complete("sending resume ") == offered
-    run("sending", "abort", "tip-7")
-    assert complete("sending abort ") == {}
 
 
 def test_a_file_is_left_to_the_shell(complete: Offered) -> None:
@@ -238,7 +198,6 @@ def test_bash_itself_completes(desk: Desk, tmp_path: Path) -> None:
         ("", ()),
         ("publish --", ()),
         ("publish --category ", ()),
-        ("publish --commune Mont", ()),
         ("publish --to ", ()),
         ("resume ", ("rich", "sqlalchemy")),
         ("end ", ("sqlalchemy",)),

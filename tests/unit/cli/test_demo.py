@@ -38,25 +38,10 @@ def test_the_demo_prints_one_incident_on_one_network_in_thirty_lines(
     assert lines[0].startswith(f"X · Accident · {word} 17:42 ─")
     posts = [lines.index(next(line for line in lines if line.startswith(sign))) for sign in "🚨🔄✅"]
     assert posts == sorted(posts)
-    rows = [line.split() for line in lines if line.count("✔") == 3]
-    assert [row[0] for row in rows] == ["X", "Mastodon", "Bluesky", "SMS", "E-mail"]
+    assert sum("✔ 5 " in line for line in lines) == 3
     assert lines[-1].endswith(str(Path(demo.PAGE).resolve()))
     assert "démineurs" not in ran.words
     assert "démineurs" in Path(demo.PAGE).read_text(encoding="utf-8")
-
-
-def test_the_whole_demo_shows_each_post_as_its_readers_see_it_with_its_receipt(run: Run) -> None:
-    ran = run("demo", "--all")
-    assert ran.code == 0
-    assert "[#Accident – EN COURS] #Montpellier – Accident de la circulation" in ran.words
-    assert "[Accident – FIN] Montpellier, avenue de Toulouse" in ran.words
-    assert "démineurs" in ran.words
-    assert "Feu de végétation" in ran.words
-    assert "Faux conseiller bancaire" in ran.words
-    assert ran.out.count("✔ bluesky: posted https://bsky.app/profile/") == len(demo.STORY) == 9
-    assert ran.out.count("✔ mail: posted (2 posted)") == 9
-    assert len(re.findall(r"^(?:X|Mastodon|Bluesky|E-mail) · .* · In reply to ..:.. ─", ran.out, re.MULTILINE)) == 20
-    assert max(map(len, ran.out.splitlines()[:-1])) <= 80
 
 
 def test_the_demo_as_one_document(run: Run) -> None:
@@ -106,11 +91,12 @@ def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "A person needs to act; see below." in Path("page.html").read_text(encoding="utf-8")
     printed = run("demo")
     assert printed.code == 3
-    assert "A person needs to act; see below. ✘ mail: refused: " in printed.words
+    assert "✘ mail: refused: " in printed.words
+    assert "A person needs to act" in printed.words
 
 
 def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from policenotify.cli import main; main()", "demo", "--all", "--serve", "0"]
+    command = [sys.executable, "-c", "from policenotify.cli import main; main()", "demo", "--serve", "0"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
     assert process.stdout
     try:

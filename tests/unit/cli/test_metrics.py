@@ -77,7 +77,7 @@ def test_a_channel_that_cannot_be_used_is_in_the_metrics(run: Run, tmp_path: Pat
     settings.write_text(settings.read_text("utf-8").replace("handle =", "handel ="), "utf-8")
     ran = run("metrics")
     assert ran.code == 0
-    assert 'policenotify_channel_unusable{channel="bluesky",network="bluesky"} 1.0' in ran.out
+    assert 'policenotify_channel_blocked{channel="bluesky",network="bluesky"} 1.0' in ran.out
 
 
 def test_without_a_journal_there_is_nothing_to_measure(run: Run, tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from policenotify.journal.authentication import batch_mac, is_whole_batch, reque
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import CHANGED_ADDRESS
 from policenotify.journal.order import FORGED
-from policenotify.journal.records import UnrenderedDelivery
-from policenotify.model.history import Outcome, RenderedPost, Target
+from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 
 if TYPE_CHECKING:
@@ -140,19 +139,6 @@ def test_an_edit_does_not_change_another_post(desk: Desk) -> None:
     desk.change_directly("UPDATE pn_delivery SET ref = replace(ref, 'post of 1', 'post of 9') WHERE id = 1")
     assert desk.claim() is None
     assert desk.outcome(publication) is Outcome.HELD
-
-
-def test_a_message_changed_before_it_is_rendered_is_held(desk: Desk) -> None:
-    draft = desk.draft()
-    [post] = draft.posts
-    pending = Target(channel="sky", account="", language="fr", operation=Operation.POST)
-    publication = desk.journal.publications.add(replace(draft, posts=(), targets=(pending,)))
-    desk.change_directly("UPDATE pn_publication SET message = replace(message, 'Accident', 'Attentat')")
-    rendered = RenderedPost(target=post.target, standalone=post.standalone, reply=None)
-    unrendered = UnrenderedDelivery(publication=publication, channel="sky")
-    assert not desk.journal.deliveries.render(unrendered, [rendered])
-    assert desk.outcome(publication) is Outcome.HELD
-    assert desk.claim() is None
 
 
 def test_deliveries_of_newer_keys_are_left_to_hosts_that_have_them(desk: Desk) -> None:

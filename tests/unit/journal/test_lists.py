@@ -23,6 +23,7 @@ from policenotify.journal.lists.recipients import NOBODY_CONCERNED
 from policenotify.journal.records import AttemptResult, ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
+from policenotify.model.status import Problem
 from policenotify.text import Budget
 from tests.support.audiences import ListedPeople
 from tests.support.journal import LEASE, is_list
@@ -502,10 +503,9 @@ def test_a_postponed_delivery_is_named_and_counts_as_due_for_a_worker_only(desk:
     said = desk.publish(channels=("mail", "sky"), people={"mail": ()})
     assert _claim(desk, _maker(desk, audience)) is None
     deliveries, publications = desk.journal.deliveries, desk.journal.publications
-    [waits] = deliveries.waiting_for_lists()
     receipt = _receipt(desk, said)
-    stated = (waits.delivery, waits.publication, waits.channel, waits.reason, waits.remedy)
-    assert stated == (receipt.delivery, said, "mail", str(receipt.reason), str(receipt.remedy))
+    why = Problem(reason=receipt.reason, remedy=receipt.remedy)
+    assert deliveries.waiting_for_lists() == {receipt.delivery: ("mail", why)}
     assert deliveries.due(["mail"]) == {"mail": desk.clock.now() + timedelta(seconds=10)}
     assert deliveries.due(["mail"], postponed=False) == {}
     pending = publications.pending(said)
@@ -531,7 +531,7 @@ def test_the_first_of_a_channel_is_tried_at_once_and_the_others_once_it_can_be_r
     audience.error = None
     assert deliveries.retry_lists() == 1
     assert sorted(_all_of(desk, maker)) == sorted(ALL * 2)
-    assert deliveries.waiting_for_lists() == ()
+    assert deliveries.waiting_for_lists() == {}
     assert [desk.outcome(each, "mail") for each in said] == [Outcome.WAITING, Outcome.POSTED, Outcome.POSTED]
 
 

@@ -69,14 +69,11 @@ def test_at_its_rate_all_are_answered_in_the_time_left(before: int, answered: in
     assert found.rate * found.left.total_seconds() == pytest.approx(left, abs=found.rate)
 
 
-def test_a_publication_is_settled_or_paused_by_its_deliveries() -> None:
+def test_a_publication_is_settled_by_its_deliveries() -> None:
     sent, waits = delivery(1, outcome=Outcome.POSTED), delivery(2, outcome=Outcome.WAITING)
-    held, paused = delivery(3, outcome=Outcome.HELD), delivery(4, outcome=Outcome.WAITING, halt="paused")
-    ending = delivery(5, halt="paused", pages_under_way=1)
+    held = delivery(3, outcome=Outcome.HELD)
     assert sample(0, sent, held).is_settled
     assert not sample(0, sent, waits).is_settled
-    assert sample(0, sent, paused).is_paused
-    assert not any(found.is_paused for found in (sample(0, sent), sample(0, paused, waits), sample(0, ending)))
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_call_it_means_the_same(publisher: Publisher, sky: Scripted) -> None:
     async def desk() -> None:
         async with AsyncPublisher(publisher) as awaited:
             preview = await awaited.preview(MESSAGE)
-            assert await awaited.call(lambda desk: desk.operations.channel_problems()) == {}
+            assert await awaited.call(lambda desk: desk.operations.blocked()) == {}
             assert preview.message == publisher.preview(MESSAGE).message
             opened = await awaited.publish(MESSAGE, key="open", actor="desk")
             assert opened.on("sky").outcome is Outcome.POSTED

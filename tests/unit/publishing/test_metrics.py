@@ -57,7 +57,7 @@ def _figures(**changes: Any) -> JournalFigures:
 
 
 def _all(**changes: Any) -> dict[str, Any]:
-    return samples(_figures(**changes), [_channel()], unusable=(), schema=1)
+    return samples(_figures(**changes), [_channel()], blocked=(), schema=1)
 
 
 def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
@@ -68,7 +68,7 @@ def test_a_channel_begins_at_zero_so_that_the_first_failure_is_a_rise() -> None:
     assert found["deliveries_pending"] == dict.fromkeys(
         (("sky", "bluesky", state) for state in ("waiting", "sending", "unconfirmed", "held")), 0
     )
-    assert found["channel_blocked"] == found["channel_unusable"] == {("sky", "bluesky"): 0}
+    assert found["channel_blocked"] == {("sky", "bluesky"): 0}
     assert found["workers"] == found["clock_steps"] == {(): 0}
     assert found["worker_seen_timestamp_seconds"] == found["last_seal_timestamp_seconds"] == {(): 0}
 
@@ -97,26 +97,25 @@ def test_a_channel_that_left_the_settings_keeps_its_totals() -> None:
     assert found["attempts"] == {("old", REMOVED, "posted"): 4}
     assert found["recipients"] == {("paper", REMOVED, "posted"): 7}
     assert found["channel_blocked"]["older", REMOVED] == 1
-    assert ("old", REMOVED) not in found["channel_unusable"]
 
 
 def test_a_channel_that_cannot_be_used_is_shown_as_such() -> None:
-    found = samples(_figures(), [_channel()], unusable={"sky"}, schema=1)
-    assert found["channel_unusable"] == {("sky", "bluesky"): 1}
+    found = samples(_figures(), [_channel()], blocked={"sky"}, schema=1)
+    assert found["channel_blocked"] == {("sky", "bluesky"): 1}
 
 
 @pytest.mark.parametrize("cause", ["a worker", "the list"])
-def test_what_the_status_calls_unusable_is_so_in_the_metrics(tmp_path: Path, cause: str) -> None:
+def test_what_the_status_calls_blocked_is_so_in_the_metrics(tmp_path: Path, cause: str) -> None:
     with open_desk(tmp_path) as desk:
         publisher = desk.publisher([desk.by_mail()])
-        assert publisher.monitor.samples()["channel_unusable"] == {("presse", "email"): 0}
+        assert publisher.monitor.samples()["channel_blocked"] == {("presse", "email"): 0}
         publisher.publish(accident(), key="k", actor="desk")
         if cause == "a worker":
-            publisher.journal.workers.heartbeat(is_worker=True, unusable={"presse": "url: cannot be read."})
+            publisher.journal.workers.heartbeat(is_worker=True, blocked={"presse": "url: cannot be read."})
         else:
             desk.addresses = []
         assert {alarm.kind for alarm in publisher.operations.status().alarms} == {Alarm.ATTENTION}
-        assert publisher.monitor.samples()["channel_unusable"] == {("presse", "email"): 1}
+        assert publisher.monitor.samples()["channel_blocked"] == {("presse", "email"): 1}
 
 
 def test_both_formats_hold_each_metric_with_its_labels() -> None:
@@ -226,8 +225,8 @@ def test_the_state_fits_one_line() -> None:
         recording.publisher.journal.stop("cne Roux", "exercise")
         assert monitor.line() == "waiting 1, blocked webhook, stopped"
         channels = recording.publisher.installation.channel_configs
-        channels["bluesky"] = channels["bluesky"].model_copy(update={"problem": "password: cannot be read"})
-        assert monitor.line() == "waiting 1, blocked webhook, unusable bluesky, stopped"
+        channels["bluesky"] = channels["bluesky"].model_copy(update={"blocked": "password: cannot be read"})
+        assert monitor.line() == "waiting 1, blocked bluesky, blocked webhook, stopped"
 
 
 def test_the_state_is_degraded_as_long_as_something_needs_a_person() -> None:

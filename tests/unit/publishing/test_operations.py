@@ -74,16 +74,16 @@ def _channel(name: str, **how: Any) -> ChannelConfig:
     return Scripted(account=f"@{name}").configured(name, **how)
 
 
-def _unusable(problem: str, name: str) -> ChannelConfig:
-    return _channel(name).model_copy(update={"account": "", "problem": problem})
+def _blocked(problem: str, name: str) -> ChannelConfig:
+    return _channel(name).model_copy(update={"blocked": problem})
 
 
 def _state(publisher: Publisher, name: str) -> ChannelStatus:
     return next(channel for channel in publisher.operations.channels() if channel.name == name)
 
 
-def _unusable_in_metrics(publisher: Publisher) -> list[str]:
-    return [name for (name, _), value in publisher.monitor.samples()["channel_unusable"].items() if value]
+def _blocked_in_metrics(publisher: Publisher) -> list[str]:
+    return [name for (name, _), value in publisher.monitor.samples()["channel_blocked"].items() if value]
 
 
 # --- stop and resume
@@ -264,7 +264,7 @@ def test_people_in_doubt_are_named_by_their_keys_and_settled_one_by_one(tmp_path
 
 
 def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
-    unread = _unusable("channels.wrong.password: the file none cannot be read.", "wrong")
+    unread = _blocked("channels.wrong.password: the file none cannot be read.", "wrong")
     publisher = make(_channel("sky"), _channel("limited"), unread, _channel("sea", retired=True))
     until = publisher.journal.now() + timedelta(minutes=5)
     publisher.journal.channels.pause("limited", until)
@@ -272,18 +272,18 @@ def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
     publisher.drain(timedelta(seconds=5))
     states = {channel.name: channel for channel in publisher.operations.channels()}
     assert {name: channel.state for name, channel in states.items()} == {
-        "sky": "ready", "limited": "paused", "wrong": "unusable", "sea": "ready",
+        "sky": "ready", "limited": "paused", "wrong": "blocked", "sea": "ready",
     }  # fmt: skip
     assert states["limited"].opens_at == until
     assert states["limited"].ok
     assert states["sky"].outcomes == {Outcome.POSTED: 1}
     assert (states["sea"].retired, states["sea"].outcomes) == (True, {})
-    unusable = states["wrong"]
-    assert "password: the file none cannot be read." in str(unusable.reason)
-    assert str(unusable.remedy).startswith("Mend it: its settings, its secret or its library.")
-    assert (unusable.account, unusable.outcomes) == ("", {Outcome.WAITING: 1})
-    assert unusable.oldest_waiting == opened.at
-    assert json.loads(unusable.model_dump_json())["ok"] is False
+    blocked = states["wrong"]
+    assert "password: the file none cannot be read." in str(blocked.reason)
+    assert str(blocked.remedy).startswith("Mend it: its settings, its secret or its library.")
+    assert (blocked.account, blocked.outcomes) == ("@wrong", {Outcome.WAITING: 1})
+    assert blocked.oldest_waiting == opened.at
+    assert json.loads(blocked.model_dump_json())["ok"] is False
     publisher.installation.channel_configs.pop("sky")
     removed = _state(publisher, "sky")
     assert (removed.state, removed.incidents, removed.network) == ("removed", ("2026-4711",), "")
@@ -320,42 +320,42 @@ def test_what_a_worker_cannot_use_is_seen_everywhere(make: Make) -> None:
     publisher = make()
     workers = publisher.journal.workers
     why = "channels.sky.password: the environment variable SKY is not set."
-    workers.heartbeat(is_worker=True, unusable={"sky": why})
+    workers.heartbeat(is_worker=True, blocked={"sky": why})
     status = publisher.operations.status()
-    [problem] = _state(publisher, "sky").unusable_for
+    [problem] = _state(publisher, "sky").blocked_for
     assert (problem.reason, problem.host) == (why, host_of(this_machine()))
     assert problem.seen_at == status.last_heartbeat
     assert _kinds(status) == [Alarm.ATTENTION]
-    assert _unusable_in_metrics(publisher) == ["sky"]
-    assert [each.unusable_for for each in status.channels if each.name == "sky"] == [(problem,)]
+    assert _blocked_in_metrics(publisher) == ["sky"]
+    assert [each.blocked_for for each in status.channels if each.name == "sky"] == [(problem,)]
     assert (_state(publisher, "sky").state, _state(publisher, "sky").ok) == ("ready", False)
     [line] = [line for line in publisher.operations.doctor(actor="paul").lines if line.state == "WRONG"]
-    assert str(line.detail) == f"The process that delivers on {problem.host} cannot use it: {problem}"
+    assert str(line.detail) == f"It is blocked for the process that delivers on {problem.host}: {problem}"
     workers.heartbeat()  # its own publications say nothing about it
-    assert _state(publisher, "sky").unusable_for
-    workers.heartbeat(is_worker=True, unusable={})
+    assert _state(publisher, "sky").blocked_for
+    workers.heartbeat(is_worker=True, blocked={})
     assert publisher.operations.status().ok
 
 
 def test_the_same_problem_here_and_in_the_worker_is_shown_once(make: Make) -> None:
     why = "channels.sky.password: the file none cannot be read."
-    publisher = make(_unusable(why, "sky"), _channel("sea"))
-    publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": why})
-    assert (_state(publisher, "sky").state, _state(publisher, "sky").unusable_for) == ("unusable", ())
-    publisher.journal.workers.heartbeat(is_worker=True, unusable={"sky": "Something else."})
-    assert [str(each.reason) for each in _state(publisher, "sky").unusable_for] == ["Something else."]
+    publisher = make(_blocked(why, "sky"), _channel("sea"))
+    publisher.journal.workers.heartbeat(is_worker=True, blocked={"sky": why})
+    assert (_state(publisher, "sky").state, _state(publisher, "sky").blocked_for) == ("blocked", ())
+    publisher.journal.workers.heartbeat(is_worker=True, blocked={"sky": "Something else."})
+    assert [str(each.reason) for each in _state(publisher, "sky").blocked_for] == ["Something else."]
 
 
-def _seen(publisher: Publisher, owner: str, unusable: str | None, *, ago: int = 0, is_worker: bool = False) -> None:
+def _seen(publisher: Publisher, owner: str, blocked: str | None, *, ago: int = 0, is_worker: bool = False) -> None:
     at = microseconds(publisher.journal.now() - timedelta(seconds=ago))
-    row = {"owner": owner, "seen_at": at, "is_worker": is_worker, "unusable": unusable}
+    row = {"owner": owner, "seen_at": at, "is_worker": is_worker, "blocked": blocked}
     with publisher.journal.write() as connection:
         connection.execute(insert(schema.runner).values(**row))
 
 
 def _hosts(publisher: Publisher) -> dict[str, list[str]]:
     found = sorted(publisher.operations.channels(), key=lambda each: each.name)
-    return {each.name: [problem.host for problem in each.unusable_for] for each in found}
+    return {each.name: [problem.host for problem in each.blocked_for] for each in found}
 
 
 def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None:
@@ -373,23 +373,23 @@ def test_without_a_worker_the_last_drain_on_each_host_counts(make: Make) -> None
 
 
 def test_a_drain_and_a_worker_report_and_a_publication_does_not(make: Make) -> None:
-    publisher = make(_unusable("wrong.", "sky"), _channel("sea"))
+    publisher = make(_blocked("wrong.", "sky"), _channel("sea"))
     publisher.publish(accident(), key="open", actor="desk", wait=1)
-    assert publisher.journal.workers.unusable_channels() == {}
+    assert publisher.journal.workers.blocked_channels() == {}
     publisher.drain(timedelta(seconds=1))
-    assert [str(problem.reason) for problem in publisher.journal.workers.unusable_channels()["sky"]] == ["wrong."]
+    assert [str(problem.reason) for problem in publisher.journal.workers.blocked_channels()["sky"]] == ["wrong."]
 
 
 def test_a_worker_logs_once_what_it_cannot_use(make: Make, caplog: pytest.LogCaptureFixture) -> None:
-    publisher = make(_unusable("the file none cannot be read.", "sky"), _channel("sea"))
+    publisher = make(_blocked("the file none cannot be read.", "sky"), _channel("sea"))
     for _ in range(2):
         publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)  # one look
     publisher.installation.channel_configs["sky"] = _channel("sky")
     publisher._dispatcher.drain(None, stop=iter([False, True]).__next__)
     assert [record.getMessage() for record in caplog.records] == [
-        "Channel sky cannot be used here, and its messages wait: the file none cannot be read."
+        "Channel sky is blocked here, and its messages wait: the file none cannot be read."
     ]
-    assert [(vars(record)["event"], vars(record)["channel"]) for record in caplog.records] == [("unusable", "sky")]
+    assert [(vars(record)["event"], vars(record)["channel"]) for record in caplog.records] == [("blocked", "sky")]
 
 
 # --- from a settings file
@@ -452,10 +452,10 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
 def test_the_status_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
     _change(desk, "handle =", "handel =")
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
-        assert list(publisher.operations.channel_problems()) == ["bluesky"]
-        publisher._pending._reopened_at = None  # ten seconds later
+        assert list(publisher.operations.blocked()) == ["bluesky"]
+        publisher._fresh._looked_at = None  # a minute later
         desk.write_settings()
-        assert publisher.operations.channel_problems() == {}
+        assert publisher.operations.blocked() == {}
         assert publisher.operations.status().ok
         assert [channel.state for channel in publisher.operations.channels()] == ["ready", "ready"]
 
@@ -464,10 +464,10 @@ def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
     _change(desk, "handle =", "handel =")
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         assert publisher.monitor.status()["status"] == "degraded"
-        assert _unusable_in_metrics(publisher) == ["bluesky"]
-        publisher._pending._reopened_at = None  # ten seconds later
+        assert _blocked_in_metrics(publisher) == ["bluesky"]
+        publisher._fresh._looked_at = None  # a minute later
         desk.write_settings()
-        assert _unusable_in_metrics(publisher) == []
+        assert _blocked_in_metrics(publisher) == []
         assert publisher.monitor.status()["status"] == "ok"
 
 

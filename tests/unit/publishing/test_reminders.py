@@ -277,9 +277,7 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
     channels = [
         installation.sky.configured("sky"),
         small.configured("small").model_copy(update={"capabilities": tiny}),
-        installation.duty.configured("duty").model_copy(
-            update={"account": "", "problem": "channels.duty.token: the file is empty."}
-        ),
+        installation.duty.configured("duty").model_copy(update={"blocked": "channels.duty.token: the file is empty."}),
     ]
     publisher = installation.publisher(channels=channels, reminders=ReminderPolicy(to=names))
     publisher.publish(
@@ -290,7 +288,6 @@ def test_a_reminder_waits_for_an_unusable_duty_channel_despite_the_others(
     [reminder] = filter(None, map(publications.get, publications.unfinished_ids()))
     outcomes = {"small": Outcome.REFUSED, "duty": Outcome.WAITING}
     assert {one.channel: one.outcome for one in reminder} == {name: outcomes[name] for name in names}
-    assert reminder.on("duty").unrendered
     assert (installation.duty.said, small.said) == ([], [])
 
 

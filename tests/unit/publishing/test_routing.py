@@ -22,7 +22,6 @@ from policenotify.publishing.routing import (
     Route,
     channels_with_images,
     choose_targets,
-    choose_targets_on,
     has_reached,
 )
 from policenotify.testing.samples import PARIS
@@ -377,58 +376,12 @@ def test_a_channel_without_the_corrected_post_publishes_a_post() -> None:
     assert unknown[0].operation is Operation.POST
 
 
-# --- a channel that could not be used
-
-
-@pytest.mark.parametrize("stage", ["opening", "standalone", "update", "correction", "cancellation", "end"])
-@pytest.mark.parametrize("channel", [BLUESKY, MAIL, EXPATS])
-def test_one_channel_alone_is_planned_as_it_is_among_all(stage: str, channel: ChannelConfig) -> None:
-    begins = stage in {"opening", "standalone"}
-    everybody = tuple(_part(one) for one in (BLUESKY, MAIL, EXPATS))
-    history = NOTHING if begins else _history(everybody, everybody)
-    message = _message(stage, translations=[ENGLISH])
-    among = tuple(leg for leg in _plan(message, history) if leg.channel == channel.name)
-    assert choose_targets_on(message, history, channel) == among != ()
-
-
-def test_a_channel_of_the_same_account_has_other_readers() -> None:
-    residents = MAIL.model_copy(update={"name": "residents", "retired": True})
-    history = _history((_part(MAIL, Outcome.POSTED),))
-    [renamed] = choose_targets_on(_message(Stage.UPDATE), history, residents)
-    [other] = choose_targets_on(_message(Stage.UPDATE), history, residents, others=[MAIL.name])
-    assert renamed.skip == ""
-    assert other.skip == "'residents' is retired; nothing begins on it."
-
-
-@pytest.mark.parametrize(
-    ("channel", "exercise", "skip"),
-    [
-        (OLD, False, "'old' is retired; nothing begins on it."),
-        (DRILL, False, "'drill' is for exercises only."),
-        (BLUESKY, True, "'bluesky' is not for exercises."),
-        (DRILL, True, ""),
-    ],
-)
-def test_nothing_begins_on_a_channel_that_turns_out_not_to_be_for_it(
-    channel: ChannelConfig, skip: str, *, exercise: bool
-) -> None:
-    [leg] = choose_targets_on(_message(exercise=exercise), NOTHING, channel)
-    assert leg.skip == skip
-
-
 @pytest.mark.parametrize("outcome", Outcome)
 def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
     gone = {Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPED, Outcome.DELETED}
     assert has_reached(_history((_part(MAIL, outcome),)), MAIL) == (outcome not in gone)
     assert not has_reached(_history((_part(BLUESKY, outcome),)), MAIL)
     assert not has_reached(NOTHING, MAIL)
-
-
-def test_an_unusable_channel_has_no_account() -> None:
-    wrong = _channel("wrong", account="", problem="its token cannot be read")
-    waits = PostedPart(channel="gone", account="", language="fr", outcome=Outcome.WAITING)
-    legs = _plan(_message("end"), _history((waits,)), (BLUESKY, wrong))
-    assert [(leg.channel, leg.skip) for leg in legs] == [("gone", "'gone' is not configured any more.")]
 
 
 # --- images at the end
@@ -469,7 +422,6 @@ def test_posts_with_images_are_deleted_newest_first_and_the_end_answers_none(sta
     assert [target.reply_to for target in targets if target.operation is Operation.POST] == [()]
     assert [target.part for target in targets] == [0, 1, 2]
     assert channels_with_images(shown, (WALL,), targets) == ()
-    assert _deleted(choose_targets_on(_message(stage), shown, WALL, deletes_images=True)) == _deleted(targets)
     kept = choose_targets(_message(stage), shown, (WALL,), (), contains=places.contains)
     assert (_deleted(kept), channels_with_images(shown, (WALL,), kept)) == ([], ("wall",))
 

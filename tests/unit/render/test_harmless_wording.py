@@ -480,7 +480,7 @@ def test_where_not_even_the_shortest_fits_that_channel_alone_is_refused_with_a_r
 
 def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk) -> None:
     bluesky = desk.on_bluesky()
-    mail = desk.by_mail().model_copy(update={"account": "", "problem": "channels.presse.url: the file is empty."})
+    mail = desk.by_mail().model_copy(update={"blocked": "channels.presse.url: the file is empty."})
     narrow = bluesky.model_copy(update={"capabilities": replace(bluesky.capabilities, replies=False)})
     order = accident(instruction="Quittez les lieux " * 30)
     with pytest.raises(MessageTooLong):
@@ -488,7 +488,7 @@ def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk
     publisher = desk.publisher([narrow, mail])
     seen = publisher.preview(order)
     assert [leg.channel for leg in seen.refusals] == ["bluesky"]
-    assert [target.channel for target in seen.pending] == ["presse"]
+    assert list(seen.blocked) == ["presse"]
     for shown in (
         printed(preview_lines(seen, publisher)),
         str(draw("preview", [ReportEntry(at=NOW, preview=seen)], publisher)),
@@ -497,28 +497,7 @@ def test_a_message_that_fits_only_on_an_unusable_channel_waits_for_it(desk: Desk
         assert "the file is empty" in shown
     said = publisher.publish(order, key="1", actor="desk", wait=0)
     assert said.on("bluesky").outcome is Outcome.REFUSED
-    assert (said.on("presse").outcome, said.on("presse").unrendered) == (Outcome.WAITING, True)
-
-
-def test_a_language_that_does_not_fit_the_mended_channel_is_refused_alone(desk: Desk) -> None:
-    bluesky = desk.on_bluesky()
-    narrow = bluesky.model_copy(
-        update={"languages": ("fr", "en"), "capabilities": replace(bluesky.capabilities, replies=False)}
-    )
-    broken = narrow.model_copy(update={"account": "", "problem": "channels.bluesky.password: the file is empty."})
-    english = Translation(language="en", headline="Accident", instruction="Leave the area.")
-    order = accident(instruction="Quittez les lieux " * 30, translations=(english,))
-    waits = desk.publisher([broken, desk.by_mail()]).publish(order, key="1", actor="desk", wait=0)
-    assert waits.on("bluesky").unrendered
-    publisher = desk.publisher([narrow, desk.by_mail()])
-    publisher.drain(timedelta(seconds=10))
-    said = publisher.operations.publication("1")
-    assert said is not None
-    became = {one.language: (one.outcome, one.unrendered) for one in said if one.channel == "bluesky"}
-    assert became == {"fr": (Outcome.REFUSED, False), "en": (Outcome.POSTED, False)}
-    assert any("the first thing to do take" in str(one.reason) for one in said)
-    [post] = desk.bluesky.posts
-    assert "Leave the area." in post.text
+    assert said.on("presse").outcome is Outcome.WAITING
 
 
 # --- findings on orders and on ends

@@ -150,7 +150,7 @@ def test_a_list_that_cannot_be_read_is_an_error_unless_tolerant(write: Write) ->
     [line] = wrongs(place)
     assert line.startswith("audiences.people: the file ")
     [channel] = channels_of(read_settings(place, environ={}, tolerant=True), tolerant=True)
-    assert str(channel.problem) == ""
+    assert str(channel.blocked) == ""
 
 
 TWIN = BASIC.replace("channels.press", "channels.twin").partition('"\n')[2]

@@ -71,12 +71,12 @@ def test_settings_that_others_may_read_are_refused_only_with_a_secret_in_them(pl
     file = place / "policenotify.toml"
     file.chmod(0o644)
     [channel] = channels_of(read_settings(file, environ={}), tolerant=True)
-    assert not channel.problem
+    assert not channel.blocked
     file.write_text(file.read_text().replace('{ file = "secrets/bluesky" }', '"hunter22"'))
     settings = read_settings(file, environ={})
     [channel] = channels_of(settings, tolerant=True)
-    assert f"A secret is written in the settings. {file} is open to others" in str(channel.problem)
-    assert "hunter22" not in str(channel.problem)
+    assert f"A secret is written in the settings. {file} is open to others" in str(channel.blocked)
+    assert "hunter22" not in str(channel.blocked)
     with pytest.raises(SettingsError, match=f"chmod 600 {file}"):
         channels_of(settings)
 
@@ -111,7 +111,7 @@ def test_a_secret_that_others_may_read_stops_its_channel(place: Path, mode: int)
         raised.value, "fr"
     )
     with open_publisher(place / "policenotify.toml") as publisher:
-        assert f"chmod 600 {secret}" in str(publisher.operations.channel_problems()["bluesky"])
+        assert f"chmod 600 {secret}" in str(publisher.operations.blocked()["bluesky"])
     secret.chmod(0o600)
     (place / "secrets").chmod(0o777)
     with pytest.raises(SettingsError, match=f"chmod go-w {place / 'secrets'}"):

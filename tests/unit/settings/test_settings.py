@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from policenotify.errors import JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
+from policenotify.errors import Blocked, JournalMissing, MissingExtra, SettingsError, UnsupportedVersion
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database.migrate import migrate
@@ -545,7 +545,7 @@ def test_a_wrong_channel_is_kept_apart_where_requested(
     settings = read_settings(place, environ=ENVIRON, tolerant=True)
     assert list(settings.faults) == [faulty]
     assert told in str(settings.faults[faulty])
-    usable = {one.name: not one.problem for one in channels_of(settings, tolerant=True)}
+    usable = {one.name: not one.blocked for one in channels_of(settings, tolerant=True)}
     assert usable == {"bluesky": faulty != "bluesky", "presse-34": faulty != "presse-34"}
     with pytest.raises(SettingsError, match=re.escape(told)):
         channels_of(settings)
@@ -571,10 +571,10 @@ def test_globally_wrong_settings_are_always_an_error(write: Write, change: tuple
 def test_a_channel_that_cannot_be_used_opens_nothing(write: Write) -> None:
     place = write(BASIC.replace('{ file = "secrets/bluesky" }', '{ file = "none" }'))
     settings = read_settings(place, environ=ENVIRON, tolerant=True)
-    [wrong] = [one for one in channels_of(settings, tolerant=True) if one.problem]
-    with pytest.raises(SettingsError, match="the file"):
+    [wrong] = [one for one in channels_of(settings, tolerant=True) if one.blocked]
+    with pytest.raises(Blocked, match="the file"):
         wrong.open(SystemClock(), None)  # type: ignore[arg-type]  # it is not looked at
-    assert (wrong.account, wrong.tags) == ("", frozenset({"public"}))
+    assert (wrong.account, wrong.tags) == ("police34.example@bsky.social", frozenset({"public"}))
 
 
 NAMED = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import tomllib
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from policenotify import Publisher, open_publisher
+from policenotify.cli.report.builder import draw_networks
+from policenotify.cli.report.file import dev_html
+from policenotify.cli.report.source import ReaderPost
 from policenotify.errors import MissingExtra, SettingsError
 from policenotify.testing import DevNetworks
 from policenotify.testing.dev import FAKE_NETWORKS, MODES, PHONES, Mode
@@ -153,3 +157,16 @@ def test_without_the_library_of_a_server_the_extra_is_named(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "aiosmtpd", None)
     with pytest.raises(MissingExtra), DevNetworks(channels=FEW[1:2]):
         pass
+
+
+def test_a_reply_stands_below_the_post_that_it_answers_on_the_page() -> None:
+    with DevNetworks(channels=["webhook"]) as networks:
+        config = networks["webhook"].config
+    look = config.model_copy(update={"network": "bluesky"})
+    said = [("1", None), ("2", None), ("3", "1"), ("4", "2"), ("5", "3"), ("6", "deleted")]
+    posts = [ReaderPost(id=number, text=f"post {number}", parent=parent) for number, parent in said]
+    devices = draw_networks([(look, posts)], "Police nationale")
+    page = dev_html(devices, modes={}, reload=0)
+    assert re.findall(r"post (\d)", page) == ["1", "3", "5", "2", "4", "6"]
+    joined = re.findall(r'<li class="item tone-info( joined)?">', page)
+    assert [bool(one) for one in joined] == [True, True, False, True, False, False]

@@ -231,7 +231,7 @@ def _check_message(
     except (MessageTooLong, InvalidImage, SettingsError) as error:
         yield True, error.text
         return
-    if not preview.posts and not preview.pending:
+    if not preview.posts:
         yield True, Text("no route takes it. Add one, or name its channels in 'to'.")
     if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
         yield True, same
@@ -243,9 +243,8 @@ def _check_message(
         yield False, missing_approval(draft, variant)
     for finding in findings:
         yield finding.level is Level.BLOCK and not is_approved(draft), finding.text
-    for target in preview.pending:
-        problem = Text.join(" ", (target.problem, target.remedy))
-        yield False, Text("waits on {channel}: {problem}", channel=target.channel, problem=problem)
+    for channel, problem in preview.blocked.items():
+        yield False, Text("waits on {channel}: {problem}", channel=channel, problem=problem)
     for post in preview.posts:
         for part in post.omitted:
             yield False, Text("left out on {channel}: {part}", channel=post.target.channel, part=part)

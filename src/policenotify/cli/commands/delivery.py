@@ -18,7 +18,7 @@ from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.model.history import Outcome
 from policenotify.model.receipt import counted, local_time
 from policenotify.model.status import Problem
-from policenotify.translation import Text, text_of
+from policenotify.translation import Text
 
 _BUDGET = 50.0  # seconds: two drains of a timer that fires every minute never overlap
 
@@ -48,28 +48,22 @@ def drain(call: CliContext, budget: float) -> Exit:
         journal = publisher.journal
         if (stopped := journal.stopped()) is not None:
             raise stopped
-        waits = (
-            journal.deliveries.due(publisher.installation.channel_configs)
-            or journal.deliveries.unrendered(publisher.installation.channel_configs)
-            or journal.channels.blocked()
-        )
+        waits = journal.deliveries.due(publisher.installation.channel_configs) or journal.channels.blocked()
         before = journal.deliveries.unsettled() if waits else frozenset()
         call.may_have_published = True
         next_due = publisher.drain(timedelta(seconds=budget))
         outcomes = Counter(journal.deliveries.outcomes(before))
-        lists = {each.channel: each for each in reversed(journal.deliveries.waiting_for_lists())}
-        problems = {name: Problem(reason=each.reason, remedy=each.remedy) for name, each in lists.items()}
+        problems = dict(reversed(journal.deliveries.waiting_for_lists().values()))
         # Of a list some people may be held, although the others have the post.
         held = (each.delivery for each in publisher.operations.held() if each.delivery in before) if outcomes else ()
         answer = DrainAnswer(
             outcomes=outcomes,
             held=tuple(held),
             next_due=next_due,
-            blocked=tuple(sorted(journal.channels.blocked())),
-            channel_problems={**problems, **publisher.operations.channel_problems()},
+            blocked={**problems, **publisher.operations.blocked()},
         )
         call.emit(answer, *_drained(answer, publisher.installation.zone))
-    acts = answer.blocked or answer.channel_problems or outcomes[Outcome.REFUSED] or answer.held
+    acts = answer.blocked or outcomes[Outcome.REFUSED] or answer.held
     return Exit.ATTENTION if acts else Exit.OK
 
 
@@ -84,8 +78,7 @@ class DrainAnswer:
     outcomes: Mapping[Outcome, int]
     held: tuple[int, ...]
     next_due: datetime | None
-    blocked: tuple[str, ...]
-    channel_problems: Mapping[str, Problem]
+    blocked: Mapping[str, Problem]
 
 
 def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
@@ -95,10 +88,6 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
     yield output.prose(
         Text("Something is due next at {due}.", due=local_time(due, zone)) if due else Text("Nothing is due.")
     )
-    if answer.blocked:
-        yield output.prose(
-            Text("Blocked, until a person acts: {blocked}. See: policenotify status", blocked=", ".join(answer.blocked))
-        )
     for delivery in answer.held:
         yield output.prose(
             Text(
@@ -106,8 +95,8 @@ def _drained(answer: DrainAnswer, zone: tzinfo) -> Iterator[Part]:
                 delivery=delivery,
             )
         )
-    for problem in answer.channel_problems.values():
-        yield output.prose(text_of(problem))
+    for name, problem in answer.blocked.items():
+        yield output.prose(Text("Blocked, until a person acts: {name}. {problem}", name=name, problem=problem))
 
 
 @click.command(
@@ -139,10 +128,10 @@ def worker(call: CliContext, grace: float) -> Exit:
     with closing(call.publisher()) as publisher, ended_by_signals() as signals:
         running = publisher.worker()
         running.start()
-        usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.problem]
+        usable = [name for name, channel in publisher.installation.channel_configs.items() if not channel.blocked]
         note(call.say(Text("Delivering on {usable}.", usable=", ".join(usable) or Text("no channel"))))
         for channel in publisher.operations.channels():  # what else is wrong, the worker has logged
-            if channel.state == "removed" or (channel.state == "unusable" and channel.name in usable):
+            if channel.state == "removed" or (channel.state == "blocked" and channel.name in usable):
                 words = Text.join(" ", (channel.reason, channel.remedy))
                 note(plain(call.say(Text("{name}: {words}", name=channel.name, words=words))))
         end = Supervisor().serve(running, signals, publisher.monitor.line, grace)

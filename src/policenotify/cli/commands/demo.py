@@ -15,18 +15,16 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 import click
-from rich.console import RenderableType
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text as RichText
 
 from policenotify.channel import ChannelConfig
 from policenotify.cli.context import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.language import desk_language
-from policenotify.cli.output import people, printed
+from policenotify.cli.output import Part, in_short, line, paragraph, printed, prose
 from policenotify.cli.report.builder import Report, draw
-from policenotify.cli.report.cards import STAGES, Card
+from policenotify.cli.report.cards import STAGES
 from policenotify.cli.report.file import PageFile
 from policenotify.cli.report.source import ReportEntry
 from policenotify.cli.usage import BadParameter
@@ -186,7 +184,6 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     show_default=True,
     help="Write a page that shows every network as its readers see it, for a browser or a printer.",
 )
-@click.option("--all", "everything", is_flag=True, help="Print every post on every network.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 @click.option(
     "--serve",
@@ -198,7 +195,7 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     help="Publish into a feed, too, and serve it on 127.0.0.1 until Ctrl-C, with a page that shows what readers see. "
     f"Port {PORT} and the next one by default, 0 for free ones.",
 )
-def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> None:
+def demo(*, html: str, as_json: bool, port: int | None) -> None:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
@@ -208,7 +205,6 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
     \b
     Examples:
       policenotify demo
-      policenotify demo --all
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
       policenotify demo --serve
     """
@@ -230,7 +226,7 @@ def demo(*, html: str, everything: bool, as_json: bool, port: int | None) -> Non
         entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
         report = draw("demo", entries, desk.publisher)
         file.write(report, language)
-        click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say, everything=everything)))
+        click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say), say))
         click.echo(say(file.text), err=as_json)
         if feed and page:
             click.echo(say(Text("\nWhat readers see: {page}", page=page)), err=as_json)
@@ -255,53 +251,22 @@ def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
         raise BadParameter(reason, param_hint="--serve") from None
 
 
-def _lines(report: Report, say: Callable[[AnyText], str], *, everything: bool) -> Iterator[RenderableType]:
-    """Yield the posts of the incident on one network, or all posts on all, each incident with a table of receipts."""
-    for section in report.sections:
-        if not everything and section.incident != INCIDENT:
-            continue
-        for device in section.devices if everything else section.devices[:1]:
-            for card in device.cards:
-                parent = f" · {say('In reply to')} {card.parent.clock}" if card.parent else ""
-                title = f"{device.look.name} · {section.label} · {say(card.stage)} {card.clock}{parent}"
-                yield Rule(RichText(title, style="bold"), style="dim", align="left")
-                yield RichText(f"{card.title}\n\n{card.text}".strip())
-                if everything and card.receipt:
-                    yield RichText(
-                        say(Text("{mark} {receipt}", mark="✔" if card.receipt.ok else "✘", receipt=card.receipt))
-                    )
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for heading in (say("Receipts"), *(_moment(entry, say) for entry in section.entries)):
-            table.add_column(heading, header_style="bold")
-        for device in section.devices:
-            cells = [
-                "\n".join(_outcome(card, say) for card in device.cards if card.entry is entry)
-                for entry in section.entries
-            ]
-            table.add_row(device.look.name, *cells)
-        yield from ("", table, "") if everything else ("", table)
-    if not everything:
-        yield RichText(
-            say(
-                Text(
-                    "All {entries_count} messages on all networks: policenotify demo --all",
-                    entries_count=len(report.entries),
-                )
-            )
-        )
-    if report.concerns:
-        yield RichText(say(report.closing))
-    yield from (RichText(f"✘ {say(label)}: {say(reason)}") for _, label, reason in report.concerns)
-
-
-def _moment(entry: ReportEntry, say: Callable[[AnyText], str]) -> str:
-    return f"{say(STAGES[entry.message.stage])} {entry.at:%H:%M}"
-
-
-def _outcome(card: Card, say: Callable[[AnyText], str]) -> str:
-    if not card.receipt:
-        return ""
-    return f"{'✔' if card.receipt.ok else '✘'} {say(people(card.receipt) or Text.word(card.receipt.outcome))}"
+def _lines(report: Report, say: Callable[[AnyText], str]) -> Iterator[Part]:
+    """Yield the posts of the incident on the first network, its outcomes, and what a person should look at."""
+    [section] = [section for section in report.sections if section.incident == INCIDENT] or report.sections[:1]
+    for card in section.devices[0].cards:
+        parent = f" · {say(Text('In reply to'))} {card.parent.clock}" if card.parent else ""
+        title = f"{card.device.look.name} · {section.label} · {say(card.stage)} {card.clock}{parent}"
+        yield Rule(RichText(title, style="bold"), style="dim", align="left")
+        yield RichText(f"{card.title}\n\n{card.text}".strip())
+    yield prose()
+    for entry in section.entries:
+        if entry.publication:
+            stage, outcomes = STAGES[entry.message.stage], in_short(entry.publication)
+            yield line(Text("{stage} {at}: {outcomes}", stage=stage, at=f"{entry.at:%H:%M}", outcomes=outcomes))
+    for _, label, reason in report.concerns:
+        yield paragraph(Text("{label}: {reason}", label=label, reason=reason), "✘ ")
+    yield prose(report.closing)
 
 
 def _document(report: Report) -> dict[str, object]:
@@ -309,5 +274,4 @@ def _document(report: Report) -> dict[str, object]:
     threads = defaultdict(list)
     for device in (device for section in report.sections for device in section.devices):
         threads[device.channel.name].append([card.title or card.text for card in device.cards])
-    publications = [entry.publication for entry in report.entries if entry.publication]
-    return {"publications": [each.model_dump(mode="json", exclude_none=True) for each in publications], **threads}
+    return {"publications": [entry.publication for entry in report.entries], **threads}

@@ -9,7 +9,7 @@ from datetime import timedelta, tzinfo
 
 import click
 
-from policenotify.cli import completion, output
+from policenotify.cli import output
 from policenotify.cli.commands.preview import preview_lines
 from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
@@ -33,7 +33,7 @@ _SHORTEST_DIGEST = 32  # characters: an author can make two messages that agree 
 
 _MAY_BE_OUT = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
 
-_draft = click.argument("draft", shell_complete=completion.open_drafts)
+_draft = click.argument("draft")
 _digest = single_value("--digest", metavar="DIGEST", help="Digest of what you read: policenotify drafts DRAFT.")
 _reason = single_value("--reason", metavar="TEXT", help="Why, in your own words.")
 _wait = single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks.")
@@ -124,7 +124,7 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, reason: str |
 
 
 @click.command("drafts", epilog=exit_codes("1 there is none of that name; 4 a second reading is overdue; 6 no journal"))
-@click.argument("draft", required=False, shell_complete=completion.open_drafts)
+@click.argument("draft", required=False)
 @click.option("--all", "everything", is_flag=True, help="Also those that are published or closed.")
 @common
 @pass_context

@@ -100,8 +100,8 @@ def _feeds(settings: Settings, channel: str | None) -> Iterator[ChannelConfig]:
         )
     for config in configured_channels(settings)[0]:
         if config.network == "feed" and channel in {None, config.name}:
-            if config.problem:
-                raise SettingsError(config.problem)
+            if config.blocked:
+                raise SettingsError(config.blocked)
             yield config
         elif config.name == channel:
             raise SettingsError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -25,6 +25,7 @@ from policenotify.model.cap import Severity
 from policenotify.model.history import RenderedPost, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Message
+from policenotify.model.status import Problem
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reach import Preview, Reach, sentences
 from policenotify.translation import AnyText, Text
@@ -44,7 +45,9 @@ _WIDTH = 80
 
 @click.command(
     "preview",
-    epilog=exit_codes("1 a check or the incident's status forbids it; 3 a channel cannot be used; 6 no journal"),
+    epilog=exit_codes(
+        "1 a check or the incident's status forbids it; 3 a channel is blocked or too small; 6 no journal"
+    ),
 )
 @opening_options
 @to_option
@@ -67,7 +70,7 @@ _WIDTH = 80
 def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed: object) -> Exit:
     """Show each post as its readers would read it. Nothing is sent or stored.
 
-    It exits with 1 if a check forbids the message, and with 3 if one of its channels cannot be used now.
+    It exits with 1 if a check forbids the message, and with 3 if one of its channels is blocked or too small.
 
     \b
     Examples:
@@ -95,7 +98,7 @@ def preview(call: CliContext, /, to: tuple[str, ...], html: str | None, **typed:
     if not result.allowed:
         return Exit.REJECTED
     uncounted = any(each.problem for each in result.reach)
-    return Exit.ATTENTION if result.pending or uncounted else Exit.OK
+    return Exit.ATTENTION if result.blocked or result.refusals or uncounted else Exit.OK
 
 
 def _message(typed: Typed, publisher: Publisher) -> Message:
@@ -148,7 +151,7 @@ class PreviewAnswer:
     message: Message
     findings: tuple[Finding, ...]
     posts: tuple[PreviewedPost, ...]
-    pending: tuple[Target, ...]
+    blocked: Mapping[str, Problem]
     refusals: tuple[Target, ...]
     deletions: tuple[Target, ...]
     reach: tuple[Reach, ...]
@@ -162,7 +165,7 @@ def preview_answer(preview: Preview, publisher: Publisher, times: tuple[TypedTim
         message=preview.message,
         findings=preview.findings,
         posts=tuple(_post(rendered, preview.message.severity, publisher) for rendered in preview.posts),
-        pending=preview.pending,
+        blocked=preview.blocked,
         refusals=preview.refusals,
         deletions=preview.deletions,
         reach=preview.reach,
@@ -223,11 +226,11 @@ def preview_lines(preview: Preview, publisher: Publisher, *, allowed: bool | Non
         yield output.paragraph(target.refused)
     for target in preview.deletions:
         yield output.prose(Text.join(" · ", (target.channel, target.language, _DELETES)))
-    for pending in preview.pending:
-        yield output.Block(Text.join(" · ", (pending.channel, pending.language, _WAITS)), "bold", mark="✘ ")
-        yield output.paragraph(pending.problem)
+    for name, pending in preview.blocked.items():
+        yield output.Block(Text.join(" · ", (name, _WAITS)), "bold", mark="✘ ")
+        yield output.paragraph(pending.reason)
         yield output.paragraph(pending.remedy, "→ ")
-    if not (preview.posts or preview.deletions or preview.pending or preview.refusals):
+    if not (preview.posts or preview.deletions or preview.refusals):
         yield output.prose(Text("It would be published on no channel: no route takes it."))
     yield from output.findings(preview.findings, preview.message)
     if not (preview.allowed if allowed is None else allowed):

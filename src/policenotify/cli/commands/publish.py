@@ -222,26 +222,21 @@ def _wait(typed: Typed) -> timedelta | None:
 
 def _answered(call: CliContext, publisher: Publisher, publication: Publication, times: tuple[TypedTime, ...]) -> Exit:
     channels = {receipt.channel for receipt in publication}
-    problems = {name: problem for name, problem in publisher.operations.channel_problems().items() if name in channels}
-    document = {
-        "repeated": publication.repeated, "publication": publication, "times": times, "channel_problems": problems
-    }  # fmt: skip
-    call.emit(document, *_page(publication, problems, publisher), *time_lines(times))
-    return Exit.OK if publication.ok and not problems else Exit.ATTENTION
+    blocked = {name: why for name, why in publisher.operations.blocked().items() if name in channels}
+    document = {"repeated": publication.repeated, "publication": publication, "times": times, "blocked": blocked}
+    call.emit(document, *_page(publication, blocked, publisher), *time_lines(times))
+    return Exit.OK if publication.ok and not blocked else Exit.ATTENTION
 
 
-def _page(publication: Publication, problems: Mapping[str, Problem], publisher: Publisher) -> list[Part]:
+def _page(publication: Publication, blocked: Mapping[str, Problem], publisher: Publisher) -> list[Part]:
     zone = publisher.installation.zone
     lines = [output.line(Text("Publication: {id}", id=publication.id))]
     if publication.incident:
         lines.append(output.line(Text("Incident: {incident}", incident=publication.incident)))
     if (corrects := publication.message.lifecycle.corrects) and (wrong := publisher.operations.publication(corrects)):
         lines.append(output.line(Text("Refers to: {id} · {about}", id=wrong.id, about=output.about(wrong, zone))))
-    # The receipt of a channel that was out of use at publication has the problem already.
-    unrendered = {receipt.channel for receipt in publication if receipt.unrendered}
-    wrong_channels = [
-        output.paragraph(text_of(problem), "! ") for name, problem in problems.items() if name not in unrendered
-    ]
+    waiting = {receipt.channel for receipt in publication if not receipt.outcome.is_final}  # its note states why
+    wrong_channels = [output.paragraph(text_of(why), "! ") for name, why in blocked.items() if name not in waiting]
     head = _headline(publication, local_time(publication.at, zone))
     return [
         output.prose(head, style="bold"),

@@ -25,7 +25,7 @@ from policenotify.translation import AnyText, Text
 _SHOWN = 12  # characters of a key; `resolve` takes them
 _LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
 _EXITS = exit_codes("1 never published; 6 no journal")
-_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY", shell_complete=completion.waiting_sendings)
+_NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
 
@@ -47,7 +47,7 @@ def sending() -> None:
     short_help="Show how far it is.",
     epilog=exit_codes("1 never published; 3 a person must act; 6 no journal"),
 )
-@click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]", shell_complete=completion.publications)
+@click.argument("which", required=False, metavar="[INCIDENT|PUBLICATION|KEY]")
 @click.option("--once", is_flag=True, help="Show it once and exit.")
 @click.option("--every", type=Seconds(min=0.1), metavar="SECONDS", help="Interval between two looks.")
 @common

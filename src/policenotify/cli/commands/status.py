@@ -166,14 +166,14 @@ def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int |
 
 @click.command(
     "channels",
-    epilog=exit_codes("1 settings wrong; 3 a channel cannot be used, is blocked or was removed; 6 no journal"),
+    epilog=exit_codes("1 settings wrong; 3 a channel is blocked or was removed; 6 no journal"),
 )
 @common
 @pass_context
 def channels(call: CliContext) -> Exit:
-    """Show the state of each channel: ready, paused, blocked, unusable or removed, and what waits there.
+    """Show the state of each channel: ready, paused, blocked or removed, and what waits there.
 
-    What is meant for a channel that cannot be used waits, and is sent once it is mended. No network is asked: that is
+    What is meant for a blocked channel waits, and is sent once it is mended. No network is asked: that is
     what `doctor` does.
 
     \b
@@ -204,11 +204,11 @@ def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[Part]:
         yield output.paragraph(channel.remedy, "→ ")
     if channel.opens_at:
         yield output.paragraph(Text("Nothing leaves before {opens_at}.", opens_at=local_time(channel.opens_at, zone)))
-    for problem in channel.unusable_for:
+    for problem in channel.blocked_for:
         if str(problem.reason) not in str(channel.reason):
             yield output.paragraph(
                 Text(
-                    "The process that delivers on {host} cannot use it: {reason}",
+                    "It is blocked for the process that delivers on {host}: {reason}",
                     host=problem.host,
                     reason=problem.reason,
                 )

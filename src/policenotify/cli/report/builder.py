@@ -239,7 +239,11 @@ def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]]
 
 
 def _placed(devices: Iterable[Device]) -> list[Device]:
-    """Return the devices in the order of the page, with their widths."""
+    """Return the devices in the order of the page, with their widths. The posts of a thread follow one another."""
+    devices = list(devices)
+    for device in devices:
+        place = {card: number for number, card in enumerate(device.cards)}
+        device.cards.sort(key=lambda card: place[card.root])
     ordered = sorted(devices, key=lambda shown: _rank(shown.look))
     widths = columns([shown.look.form == "mailbox" for shown in ordered])
     for placed, width in zip(ordered, widths, strict=True):

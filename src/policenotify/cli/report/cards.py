@@ -187,6 +187,11 @@ class Card:
     parent: Card | None = None
 
     @property
+    def root(self) -> Card:
+        """The first post of its thread."""
+        return self.parent.root if self.parent else self
+
+    @property
     def stage(self) -> AnyText:
         """Label of the stage."""
         if self.post:

@@ -113,8 +113,13 @@ class ReportEntry:
         if self.publication:
             return self.publication.receipts
         refusals = (_receipt(target, Outcome.REFUSED, target.refused) for target in self.preview.refusals)
-        pending = (_receipt(target, Outcome.WAITING, target.problem, target.remedy) for target in self.preview.pending)
-        return (*refusals, *pending)
+        blocked = self.preview.blocked
+        waiting = (
+            _receipt(post.target, Outcome.WAITING, why.reason, why.remedy)
+            for post in self.preview.posts
+            if (why := blocked.get(post.target.channel))
+        )
+        return (*refusals, *waiting)
 
 
 def _receipt(target: Target, outcome: Outcome, reason: AnyText, remedy: AnyText = "") -> Receipt:

@@ -50,6 +50,14 @@ def may(request: HttpRequest, permission: str) -> bool:
     return bool(request.user.has_perm(f"policenotify.{permission}"))
 
 
+def _may_view(_admin: object, request: HttpRequest, _row: object = None) -> bool:
+    return may(request, "view")
+
+
+def _may_never(_admin: object, _request: HttpRequest, _row: object = None) -> bool:
+    return False
+
+
 def _in_words(field: str, label: str) -> object:
     """Return a column that shows a text of the journal, or a state, in the user's language."""
 
@@ -71,26 +79,8 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
     shown_stage = _in_words("stage", "Stage")
     shown_reason = _in_words("reason", "Reason")
     shown_remedy = _in_words("remedy", "Remedy")
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
-        """Ask for the permission `view`."""
-        return may(request, "view")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission `view`."""
-        return may(request, "view")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's own
-        """No one adds a row."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
-        """No one changes a row."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's own
-        """No one deletes a row."""
-        return False
+    has_view_permission = has_module_permission = _may_view
+    has_add_permission = has_change_permission = has_delete_permission = _may_never
 
     def get_urls(self) -> list[Any]:
         """Add a page for each decision."""
@@ -142,7 +132,7 @@ class JournalAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no typ
             messages.error(request, say(error))
             return HttpResponseRedirect(page)
         about = read_as_html(lambda current: decision.about(current, row))
-        title = f"{decision.label}: {row}"
+        title = f"{decision.label} – {row}"
         return self.form_page(request, form, label=decision.label, title=title, about=about, back=(row, page))
 
     def form_page(self, request: HttpRequest, form: Any, **more: object) -> HttpResponse:  # noqa: ANN401 - Django has no types
@@ -170,7 +160,7 @@ class IncidentAdmin(JournalAdmin):
     )  # fmt: skip
     readonly_fields = ("shown_status", "published")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, _row: object = None) -> bool:
         """Ask for the permissions `view` and `publish`: a new incident is opened by its first message."""
         return may(request, "view") and may(request, "publish")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -87,9 +87,9 @@ def check_journal(read: Settings) -> None:
     """Refuse settings by which the program `policenotify` would stop, list or resolve in another journal.
 
     Raises:
-        SettingsError: They name another journal than the project's.
+        SettingsError: They name a journal themselves.
     """
-    if not read.hosted and not _same(read.journal_url, journal_url(alias())):
+    if not read.hosted:
         raise SettingsError(
             Text(
                 "{place} names a journal of its own, and this project's is in DATABASES[{alias!r}]: a stop on the "
@@ -130,23 +130,3 @@ def _close_new_file(alias: str) -> None:
             mode = stat.S_IMODE(file.stat().st_mode)
             if not mode & _WRITTEN_BY_OTHERS:
                 file.chmod(mode & stat.S_IRWXU)
-
-
-def _same(one: str, other: str) -> bool:
-    """Return whether two URLs lead to one journal: the same file, or the same database of the same server."""
-    servers = [url.partition("://")[0].partition("+")[0] in {"postgresql", "postgres"} for url in (one, other)]
-    if all(servers):
-        return _server(one) == _server(other)
-    return not any(servers) and _file(one) == _file(other)
-
-
-def _file(url: str) -> Path:
-    return Path(url.partition("///")[2] if url.startswith("sqlite") else url).absolute().resolve()
-
-
-def _server(url: str) -> tuple[str, str, str]:
-    """Return host, port and database of a URL of libpq."""
-    parts = urlsplit(url)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    host, port = query.get("host") or parts.hostname or "", query.get("port") or str(parts.port or 5432)
-    return host, port, query.get("dbname") or unquote(parts.path.lstrip("/"))

@@ -48,7 +48,7 @@ class ReasonForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class RowDecision:
     """What a person may decide about a row.
 
     Attributes:
@@ -203,9 +203,9 @@ def _is_owed(row: DraftRow) -> bool:
     return row.due_at is not None
 
 
-DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, Decision]]] = {
+DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, RowDecision]]] = {
     IncidentRow: {
-        name: Decision(label=label, permission="publish", applies=_is_open, stage=stage)
+        name: RowDecision(label=label, permission="publish", applies=_is_open, stage=stage)
         for name, label, stage in (
             ("update", say_later("Update"), Stage.UPDATE),
             ("end", say_later("End"), Stage.END),
@@ -213,10 +213,10 @@ DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, Decision]]] = {
         )
     },
     PublicationRow: {
-        "correct": Decision(
+        "correct": RowDecision(
             label=say_later("Correct"), permission="publish", applies=_is_published, stage=Stage.CORRECTION
         ),
-        "withdraw": Decision(
+        "withdraw": RowDecision(
             label=say_later(Text("Take down")),
             permission="manage",
             applies=_is_published,
@@ -226,7 +226,7 @@ DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, Decision]]] = {
         ),
     },
     DeliveryRow: {
-        name: Decision(label=label, permission="resolve", applies=_is_held, act=_resolve(posted=name == "posted"))
+        name: RowDecision(label=label, permission="resolve", applies=_is_held, act=_resolve(posted=name == "posted"))
         for name, label in (
             ("posted", say_later(Text("Settle: the post is there"))),
             ("again", say_later(Text("Settle: it is not there, send it again"))),
@@ -234,7 +234,7 @@ DECISIONS: Final[Mapping[type[JournalModel], Mapping[str, Decision]]] = {
     },
     # The user has logged in to the project. What is approved is published in the transaction, and sent by the worker.
     DraftRow: {
-        name: Decision(
+        name: RowDecision(
             label=label,
             permission="approve",
             applies=applies,

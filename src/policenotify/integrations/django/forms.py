@@ -45,7 +45,7 @@ from policenotify.validation import FORMS, sentence, validation_errors
 
 __all__ = ["FollowUpForm", "MessageForm", "PublishingForm"]
 
-_LINES = {"rows": 4, "cols": 80}
+_LINES = {"rows": 4, "cols": 60}
 _Done = TypeVar("_Done")
 
 
@@ -90,19 +90,18 @@ def _words_of(names: Iterable[str]) -> list[tuple[str, Any]]:
 class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
     """A form that makes a message, checks it as `publish` would, shows its posts, and publishes it.
 
-    A finding that only advises is not an error. It is in `advice` after `is_valid()`.
+    A finding that only advises is not an error. It is shown with the posts.
 
     Args:
         to: The channels or tags, as of `publish`.
-        as_draft: Other people read the message first, or afterwards if it is urgent: all findings are advice.
+        as_draft: Other people read the message first, or afterwards if it is urgent: no finding is an error.
 
     Attributes:
-        advice: What the checks advise.
         preview: Exactly what `publish` would send. `None` if there is no message, or it is published already.
         confirmed: The officer has seen the preview of this very message, or it is published already.
     """
 
-    headline = forms.CharField(label=say_later("Headline"), max_length=160, widget=forms.TextInput(attrs={"size": 80}))
+    headline = forms.CharField(label=say_later("Headline"), max_length=160, widget=forms.TextInput(attrs={"size": 60}))
     description = forms.CharField(
         label=say_later("Description"), max_length=10_000, required=False, widget=forms.Textarea(attrs=_LINES)
     )
@@ -133,7 +132,6 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
         self.fields["key"].initial = secrets.token_hex(16)
         self.to = tuple(to) if to is not None else None
         self.as_draft = as_draft
-        self.advice: tuple[str, ...] = ()
         self.preview: Preview | None = None
         self.confirmed = False
         self._message: Message | None = None
@@ -251,29 +249,11 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 
     def _add(self, findings: Iterable[Finding], *, refused: bool = False) -> None:
         texts = {name: str(self.cleaned_data.get(name) or "") for name in ("headline", *_TEXTS)}
-        advice = []
         for finding in findings:
-            text = self._worded(finding, finding.excerpt(texts))
             if finding.blocks and (refused or not self.as_draft):
+                excerpt = finding.excerpt(texts)
+                text = f"“{excerpt}”: {worded(finding)}" if excerpt else worded(finding)
                 self.add_error(self._field(finding.field), FormError(text, code=finding.code))
-            else:
-                advice.append(text)
-        self.advice = tuple(advice)
-
-    def _worded(self, finding: Finding, excerpt: str) -> str:
-        """Return a finding in the user's language, with the fields of the form in place of options of a command."""
-        reason, remedy = finding.wording(get_language() or "en")
-        if finding.code == APPROVAL_MISSING:
-            urgent = "--urgent" in str(remedy)
-            remedy = Text("Submit it to its readers, or publish it urgently with a reason.")
-            remedy = remedy if urgent else Text("Submit it to its readers.")
-        words = _OPTION.sub(self._label, say(Text.join(" ", (reason, remedy))))
-        return f"“{excerpt}”: {words}" if excerpt else words
-
-    def _label(self, option: re.Match[str]) -> str:
-        name = option[1].replace("-", "_")
-        field = self.fields.get(name) or self.fields.get(f"{name}_at")
-        return str(field.label) if field else option[0]
 
     def _field(self, path: str) -> str | None:
         """Return the field of the form for a field of the message, or `None` if it has none."""
@@ -284,6 +264,23 @@ class PublishingForm(forms.Form):  # type: ignore[misc]  # Django has no types
 _TEXTS = ("description", "instruction", "link")
 _FIELDS: Mapping[str, str] = {"location": "commune", "lifecycle": "incident"}
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+
+
+def worded(finding: Finding) -> str:
+    """Return a finding in the user's language, with the fields of the form in place of options of a command."""
+    reason, remedy = finding.wording(get_language() or "en")
+    if finding.code == APPROVAL_MISSING:
+        urgent = "--urgent" in str(remedy)
+        remedy = Text("Submit it to its readers, or publish it urgently with a reason.")
+        remedy = remedy if urgent else Text("Submit it to its readers.")
+    return _OPTION.sub(_label, say(Text.join(" ", (reason, remedy))))
+
+
+def _label(option: re.Match[str]) -> str:
+    name = option[1].replace("-", "_")
+    fields = MessageForm.base_fields
+    field = fields.get(name) or fields.get(f"{name}_at")
+    return str(field.label) if field else option[0]
 
 
 def _categories() -> list[tuple[str, str]]:

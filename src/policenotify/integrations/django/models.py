@@ -84,6 +84,11 @@ class JournalModel(models.Model):  # type: ignore[misc]  # Django has no types
         base_manager_name = "objects"
 
 
+def _table(name: str, one: str, several: str, *ordering: str) -> Any:  # noqa: ANN401 - Django has no types
+    options = {"db_table": name, "verbose_name": one, "verbose_name_plural": several, "ordering": ordering}
+    return type("Meta", (JournalModel.Meta,), options)
+
+
 class Publishing(models.Model):  # type: ignore[misc]  # Django has no types
     """Carries the permissions, which `manage.py migrate` creates. It has no table."""
 
@@ -118,13 +123,7 @@ class IncidentRow(JournalModel):
     reminders = models.IntegerField()
     reminded_at = MicrosecondsField(null=True)
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_incident"
-        ordering = ("-opened_at",)
-        verbose_name = say_later("incident")
-        verbose_name_plural = say_later("incidents")
+    Meta = _table("pn_incident", say_later("incident"), say_later("incidents"), "-opened_at")
 
     def __str__(self) -> str:
         return str(self.id)
@@ -150,13 +149,7 @@ class PublicationRow(JournalModel):
     actor = models.CharField(max_length=200)
     created_at = MicrosecondsField()
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_publication"
-        ordering = ("-created_at", "-id")
-        verbose_name = say_later("publication")
-        verbose_name_plural = say_later("publications")
+    Meta = _table("pn_publication", say_later("publication"), say_later("publications"), "-created_at", "-id")
 
     def __str__(self) -> str:
         return f"{self.stage} {self.key or self.id}"
@@ -207,13 +200,7 @@ class DeliveryRow(JournalModel):
 
     objects = DeliveryManager()
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_delivery"
-        ordering = ("-id",)
-        verbose_name = say_later("delivery")
-        verbose_name_plural = say_later("deliveries")
+    Meta = _table("pn_delivery", say_later("delivery"), say_later("deliveries"), "-id")
 
     def __str__(self) -> str:
         return f"{self.id} on {self.channel}"
@@ -231,13 +218,7 @@ class AttemptRow(JournalModel):
     reason = OfficerTextField()
     code = models.TextField()
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_attempt"
-        ordering = ("delivery_id", "number")
-        verbose_name = say_later("attempt")
-        verbose_name_plural = say_later("attempts")
+    Meta = _table("pn_attempt", say_later("attempt"), say_later("attempts"), "delivery_id", "number")
 
     def __str__(self) -> str:
         return f"attempt {self.number}"
@@ -260,13 +241,7 @@ class DraftRow(JournalModel):
     )
     due_at = MicrosecondsField(say_later(Text("second reading due at")), null=True)
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_draft"
-        ordering = ("-changed_at",)
-        verbose_name = say_later("draft")
-        verbose_name_plural = say_later("drafts")
+    Meta = _table("pn_draft", say_later("draft"), say_later("drafts"), "-changed_at")
 
     def __str__(self) -> str:
         return f"{self.state} {self.key or self.id}"
@@ -282,13 +257,7 @@ class ChannelRow(JournalModel):
     remedy = OfficerTextField()
     code = models.TextField()
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_channel"
-        ordering = ("name",)
-        verbose_name = say_later("channel")
-        verbose_name_plural = say_later("channels")
+    Meta = _table("pn_channel", say_later("channel"), say_later("channels"), "name")
 
     def __str__(self) -> str:
         return str(self.name)
@@ -305,13 +274,7 @@ class EventRow(JournalModel):
     delivery = models.BigIntegerField(null=True)
     channel = models.CharField(max_length=64, null=True)
 
-    class Meta(JournalModel.Meta):
-        """The table."""
-
-        db_table = "pn_event"
-        ordering = ("-id",)
-        verbose_name = say_later("event")
-        verbose_name_plural = say_later("events")
+    Meta = _table("pn_event", say_later("event"), say_later("events"), "-id")
 
     def __str__(self) -> str:
         return f"{self.id} {self.kind}"

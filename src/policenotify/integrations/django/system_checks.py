@@ -109,7 +109,7 @@ def check_settings_file(**_more: object) -> list[Any]:
 
 
 def check_channels(**_more: object) -> list[Any]:
-    """Warn of channels that cannot be used on this machine, files of secrets included (`check --deploy`)."""
+    """Warn of channels that are blocked on this machine, files of secrets included (`check --deploy`)."""
     if _wrong_values():
         return []
     try:
@@ -120,13 +120,13 @@ def check_channels(**_more: object) -> list[Any]:
     except PolicenotifyError as error:
         return [checks.Warning(str(error), hint="Run: manage.py policenotify doctor", id="policenotify.W003")]
     found = [checks.Warning(problem, id="policenotify.W003")] if problem else []
-    wrong = {channel.name: str(channel.problem) for channel in channels if channel.problem}
+    wrong = {channel.name: str(channel.blocked) for channel in channels if channel.blocked}
     return found + [_fault(name, text) for name, text in wrong.items() if name not in known]
 
 
 def _fault(name: str, text: AnyText) -> Any:  # noqa: ANN401 - Django has no types
     return checks.Warning(
-        f"{name} cannot be used; the other channels can. {text!s}",
+        f"{name} is blocked; the other channels are not. {text!s}",
         hint="What is meant for it waits in the journal until its settings are mended.",
         id="policenotify.W004",
     )

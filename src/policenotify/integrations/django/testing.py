@@ -25,26 +25,7 @@ _MARK = "Use TransactionTestCase, or with pytest @pytest.mark.django_db(transact
 _current: list[Recording] = []
 
 
-class EmptyJournalMixin:
-    """Empties the journal after each test of a `TransactionTestCase`.
-
-    That test case empties only the tables of models.
-
-    ```python
-    class TestAlerts(EmptyJournalMixin, TransactionTestCase): ...
-    ```
-
-    A `TestCase` rolls its publications back and does not need this.
-    """
-
-    def setUp(self) -> None:
-        """Empty the journal at the end of the test."""
-        super().setUp()  # type: ignore[misc]  # of the test case that this is mixed into
-        cleanup: Any = self
-        cleanup.addCleanup(empty_journal)
-
-
-class RecordingMixin(EmptyJournalMixin):
+class RecordingMixin:
     """Records what each test of a `TransactionTestCase` publishes, and empties the journal after it.
 
     ```python
@@ -62,9 +43,10 @@ class RecordingMixin(EmptyJournalMixin):
     recording: Recording
 
     def setUp(self) -> None:
-        """Record until the end of the test."""
-        super().setUp()
+        """Record until the end of the test, then empty the journal."""
+        super().setUp()  # type: ignore[misc]  # of the test case that this is mixed into
         test: Any = self
+        test.addCleanup(empty_journal)
         self.recording = test.enterContext(recorded())
 
 

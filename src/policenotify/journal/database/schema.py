@@ -345,7 +345,7 @@ runner: Table = Table(
     Column("owner", Text, primary_key=True),
     Column("seen_at", Microseconds, nullable=False),
     Column("is_worker", YesNo, nullable=False, server_default=text("false")),  # it runs until it is stopped
-    Column("unusable", Text),  # as JSON, the channels that it cannot use; null: it sends its own publications only
+    Column("blocked", Text),  # as JSON, the channels that are blocked for it; null: it sends its own publications only
     comment="Heartbeats of the processes that deliver.",
 )
 

@@ -34,7 +34,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import read as read_message
 from policenotify.model.rate import Rate, RateReached
-from policenotify.model.status import WaitsForList
+from policenotify.model.status import Problem
 
 _BATCH: Final = 500  # values in one statement; SQLite allows 999 in its older builds (sqlite.org/limits.html)
 _CLOSING = (Stage.END, Stage.CANCELLATION)
@@ -119,7 +119,7 @@ _COPIED = (
 _ADD = insert(_table)
 _NEXT_NUMBER = select(func.coalesce(func.max(_batch.c.number), -1) + 1).where(_batch.c.parent == bindparam("of_list"))
 _UNREADABLE = (
-    select(_table.c.id, _table.c.publication, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
+    select(_table.c.id, _table.c.channel, _table.c.reason, _table.c.remedy, _table.c.not_before)
     .where(_table.c.state.in_(_UNSETTLED), _table.c.has_recipients, _table.c.code == UNREADABLE, _table.c.halt == "")
     .order_by(_table.c.priority, _table.c.id)
 )
@@ -277,19 +277,14 @@ class Batches:
 
     # --- deliveries whose people cannot be read
 
-    def waiting_for_lists(self) -> tuple[WaitsForList, ...]:
-        """Return the deliveries whose people could not be read at the last try, the most urgent first."""
+    def waiting_for_lists(self) -> dict[int, tuple[str, Problem]]:
+        """Return the deliveries whose people could not be read at the last try: their channels, and why.
+
+        The most urgent comes first.
+        """
         with self._journal.read() as connection:
-            return tuple(
-                WaitsForList(
-                    delivery=row.id,
-                    publication=row.publication,
-                    channel=row.channel,
-                    reason=row.reason,
-                    remedy=row.remedy,
-                )
-                for row in connection.execute(_UNREADABLE)
-            )
+            rows = list(connection.execute(_UNREADABLE))
+        return {row.id: (row.channel, Problem(reason=row.reason, remedy=row.remedy)) for row in rows}
 
     def retry_lists(self, channel: str | None = None) -> int:
         """Let the most urgent delivery whose people could not be read, of one or each channel, be tried again at once.

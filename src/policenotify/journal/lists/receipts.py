@@ -72,7 +72,6 @@ def _receipt(
     stage: str,
 ) -> Receipt:
     outcome = list_outcome(row, sending=sending)
-    unrendered = row.account == "" and outcome is Outcome.WAITING
     waits = outcome in {Outcome.WAITING, Outcome.UNCONFIRMED}
     blocked = channel if waits and channel is not None and channel.blocked_at is not None else None
     tried = row.attempts or row.reason
@@ -88,11 +87,10 @@ def _receipt(
         reason=blocked.reason if blocked else row.reason,
         remedy="" if outcome is Outcome.SENDING else blocked.remedy if blocked else row.remedy,
         code=blocked.code if blocked else row.code,
-        retry_at=moment(max(row.not_before, paused)) if tried and waits and not blocked and not unrendered else None,
+        retry_at=moment(max(row.not_before, paused)) if tried and waits and not blocked else None,
         attempts=row.attempts,
         standalone=row.wording == "standalone" and stage not in {Stage.OPENING, Stage.STANDALONE},
         recipients=recipients.outcomes(people) if row.has_recipients else None,
         reasons=recipients.reasons_in(people),
         paused=waits and row.halt == PAUSED,
-        unrendered=unrendered,
     )

@@ -39,7 +39,7 @@ from policenotify.networks.sms.answers import BATCHED, errors_of
 from policenotify.networks.sms.numbers import FRANCE, OVERSEAS_CODES, BadNumber, e164
 from policenotify.networks.sms.receipts import GATEWAYS, read_receipt, request_fields
 from policenotify.text import Budget, find_losses, sms, to_gsm
-from policenotify.text.sms import accented
+from policenotify.text.sms import SEVERAL, SINGLE, accented
 from policenotify.translation import Text, text_of
 from policenotify.transport import is_secure_url
 
@@ -53,8 +53,6 @@ _MOST_PARALLEL = 32  # each is a thread and a connection
 _PERSON = "{token}"  # in receipt_url
 _RECEIPT_EXAMPLE = "https://alerte.police.example/dlr/sms/{token}"
 _MOST_IN_BATCH = 100  # people who are in doubt together if a request gets no answer
-_SINGLE = {"GSM-7": 160, "UCS-2": 70}  # 3GPP TS 23.038, section 4: units of a single SMS
-_JOINED = {"GSM-7": 153, "UCS-2": 67}  # 3GPP TS 23.040, section 9.2.3.24.1: less the header of joined segments
 _SEGMENTS = 3
 
 
@@ -82,7 +80,7 @@ def _budget(segments: int, accents: Accents) -> Budget:
     The units of a UCS-2 text are scaled up to these letters. A text of one segment too many never fits, even where only
     an escaped letter at a segment's end makes the difference.
     """
-    holds = {code: _SINGLE[code] if segments == 1 else _JOINED[code] * segments for code in _SINGLE}
+    holds = {code: SINGLE[code] if segments == 1 else SEVERAL[code] * segments for code in SINGLE}
     limit = holds["GSM-7"]
 
     def measure(text: str) -> int:
