@@ -67,7 +67,7 @@ BREAKS: dict[str, tuple[str, Break, str]] = {
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
-_UNKNOWN: Final = {"network unknown", "network missing", "no table"}
+_UNKNOWN: Final = {"network unknown"}
 """Faults with which nothing is known of the channel, so that nothing can be worded for it."""
 
 TIP: Final = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")

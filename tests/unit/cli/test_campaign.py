@@ -178,6 +178,7 @@ def test_check_reports_unplaced_and_moved_messages(run: Run, desk: Desk, file: P
 
 
 def test_calendar_shows_coming_messages_and_exports_them(run: Run, desk: Desk, file: Path) -> None:
+    file.write_text(_campaign() + '[pacing]\nspacing = "0h"\n', "utf-8")  # however late in the evening
     run("campaign", "run", file, "--wait", "0")
     ran = run("campaign", "calendar", file, "--ics", "out.ics")
     assert ran.code == 0

@@ -574,7 +574,7 @@ def test_a_channel_that_cannot_be_used_opens_nothing(write: Write) -> None:
     [wrong] = [one for one in channels_of(settings, tolerant=True) if one.blocked]
     with pytest.raises(Blocked, match="the file"):
         wrong.open(SystemClock(), None)  # type: ignore[arg-type]  # it is not looked at
-    assert (wrong.account, wrong.tags) == ("police34.example@bsky.social", frozenset({"public"}))
+    assert (wrong.account, wrong.tags) == ("police.example@bsky.social", frozenset({"public"}))
 
 
 NAMED = """
