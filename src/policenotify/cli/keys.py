@@ -44,7 +44,7 @@ def default_key(message: Message, spans: Mapping[str, str], publisher: Publisher
         if free:
             return key
         key = f"{content}-{number}"
-    raise AssertionError("numbers do not end")  # pragma: no cover
+    raise AssertionError("numbers do not end")  # pragma: no cover - for type checkers
 
 
 def _is_repeated(message: Message, published: Publication, publisher: Publisher) -> bool:
