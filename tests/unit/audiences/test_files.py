@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.audiences.files import CsvFile, TextFile
-from policenotify.audiences.model import Audience, Row, Subscriber, WrongRow
+from policenotify.audiences.model import Audience, Row, Subscriber
 from policenotify.errors import SettingsError
 
 
