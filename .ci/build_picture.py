@@ -39,7 +39,8 @@ STYLE = """
 .about { display: flex; align-items: baseline; gap: .75rem; max-width: none; margin-bottom: .75rem }
 .kind { order: 1; flex: 1 }
 .marks { order: 2; margin: 0 }
-.devices { grid-template-columns: repeat(3, 1fr) 1.1fr; grid-template-rows: repeat(5, auto); gap: 0 .625rem }
+.devices { display: grid; grid-template-columns: repeat(3, 1fr) 1.1fr }
+.devices { grid-template-rows: repeat(5, auto); gap: 0 .625rem }
 .device { container-type: normal; display: grid; grid-row: span 4; grid-template-rows: subgrid; grid-column: auto }
 .device .thread { display: grid; grid-row: 2 / span 3; grid-template-rows: subgrid; padding: .625rem }
 .timeline .item { padding-inline-start: 1.25rem }

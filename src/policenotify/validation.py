@@ -173,11 +173,12 @@ def sentence(text: AnyText) -> AnyText:
     return f"{text}." if isinstance(text, str) else Text("{text}.", text=text)
 
 
-def place_in_file(error: ValueError) -> Text:
+def place_in_file(error: Exception) -> Text:
     """Return where a file of JSON or TOML is wrong. The words of the parser are English, so they are left out."""
     found = re.search(r"line (\d+),? column (\d+)", str(error))
-    line, column = found.groups() if found else ("?", "?")
-    return Text("line {line}, column {column}", line=line, column=column)
+    if found is None:
+        return Text("its end is missing, or it is nested too deeply")
+    return Text("line {line}, column {column}", line=found[1], column=found[2])
 
 
 def named_field(text: AnyText) -> WrongValue:

@@ -42,6 +42,7 @@ MODULES: Final = {
     "policenotify.errors": "networks, applications",
     "policenotify.events": "applications",
     "policenotify.log": "applications",
+    "policenotify.model": "applications",
     "policenotify.translation": "applications, networks",
     "policenotify.transport": "networks",
     "policenotify.text": "networks",

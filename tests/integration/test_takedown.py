@@ -60,6 +60,8 @@ def test_posts_are_deleted_where_the_network_can(installation: Desk, publisher: 
     assert len(installation.bluesky.posts) == 1
     done = publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
     assert not installation.bluesky.posts
+    assert not done.ok  # people have the mail
+    assert [(receipt.channel, receipt.ok) for receipt in done if receipt.remains] == [("presse", False)]
     assert outcomes(publisher, "k") == {
         ("bluesky", Operation.POST, Outcome.DELETED): 1,
         ("bluesky", Operation.DELETE, Outcome.DELETED): 1,

@@ -25,11 +25,11 @@ from policenotify import (
     Receipt,
     Severity,
     Stage,
-    Worker,
     open_publisher,
     read,
 )
 from policenotify.channel import Capabilities, PostRef
+from policenotify.delivery.worker import Worker
 from policenotify.errors import Refused
 from policenotify.testing import FakeClock, RecordedPost, Recording, recording_publisher
 from policenotify.text import Budget, graphemes

@@ -14,7 +14,7 @@ from policenotify.campaigns.model import Campaign, order_campaigns
 from policenotify.errors import SettingsError, UnsupportedVersion
 from policenotify.journal.permissions import SPOKEN, read_closed
 from policenotify.translation import AnyText, Text
-from policenotify.validation import indented, validation_errors
+from policenotify.validation import indented, place_in_file, validation_errors
 
 SCHEMA_VERSION = 1
 """Version of a campaign's file that this release reads."""
@@ -111,4 +111,6 @@ def _read_table(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise SettingsError(Text("The campaign {file} is not UTF-8. Save it as UTF-8.", file=file)) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(Text("The campaign {file} is not TOML: {error}.", file=file, error=error)) from None
+        raise SettingsError(
+            Text("The campaign {file} is not TOML: {error}.", file=file, error=place_in_file(error))
+        ) from None

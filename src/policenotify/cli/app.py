@@ -12,7 +12,8 @@ from typing import cast
 import click
 from click.shell_completion import CompletionItem
 
-from policenotify.cli.context import CliContext, common, json_text, note
+from policenotify.cli.context import CliContext, common, note
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_table
 from policenotify.cli.language import Context, in_desk_language, metavars
 from policenotify.cli.usage import UsageError
@@ -27,7 +28,7 @@ GROUPS = {
         "cancel": ("publish:cancel", "Cancel an incident or a standalone publication."),
         "withdraw": ("draft:withdraw", "Take back a draft, or delete posts."),
         "preview": ("preview:preview", "Show each post as its readers would read it."),
-        "status": ("status:status", "Show alarms, open incidents and outcomes."),
+        "status": ("status:status", "Show alarms, open incidents, channels and outcomes."),
         "incidents": ("status:incidents", "Show the open incidents and their deadlines."),
         "drafts": ("draft:drafts", "Show drafts and owed second readings."),
         "doctor": ("doctor:doctor", "Check the installation; nothing is posted."),
@@ -52,7 +53,6 @@ GROUPS = {
     "Operation": {
         "worker": ("delivery:worker", "Deliver due messages until stopped."),
         "drain": ("delivery:drain", "Deliver due messages once and exit."),
-        "channels": ("status:channels", "Show the state of each channel."),
         "metrics": ("metrics:metrics", "Print metrics for Prometheus."),
         "feed": ("feed:feed", "Draw the files of a feed again."),
         "journal": ("journal:journal", "Export, verify and purge the journal."),

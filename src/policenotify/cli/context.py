@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from policenotify.cli.usage import BadParameter, UsageError
+from policenotify.cli.documents import json_text
+from policenotify.cli.language import desk_language
+from policenotify.cli.log_output import set_up_log
+from policenotify.cli.usage import UsageError
 from policenotify.translation import Text, in_language
 
 if TYPE_CHECKING:
@@ -38,28 +40,8 @@ LEVELS = ("debug", "info", "warning", "error")
 """Levels of the log."""
 
 _YES = frozenset({"y", "yes", "o", "oui"})
-_LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Seconds(click.FloatRange):
-    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
-        """Return the typed number."""
-        seconds = float(super().convert(value, param, ctx))
-        if not seconds <= _LONGEST_WAIT:
-            raise BadParameter(
-                Text(
-                    "{value!r} is not a number of seconds up to {longest_wait}, a week.",
-                    value=value,
-                    longest_wait=_LONGEST_WAIT,
-                ),
-                param=param,
-                ctx=ctx,
-            )
-        return seconds
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,8 +77,6 @@ class CliContext:
     def language(self) -> str:
         """The desk's language: BCP 47."""
         if not self._language:
-            from policenotify.cli.language import desk_language
-
             self._language = desk_language(self.settings)
         return self._language
 
@@ -123,8 +103,6 @@ class CliContext:
 
     def set_up_log(self) -> None:
         """Write the log in the form and from the level that `--log` and `--log-level` name."""
-        from policenotify.cli.log_output import set_up_log
-
         self.end_log()
         self._undo_log = set_up_log(self.log or "text", self.log_level or "warning")
 
@@ -224,24 +202,6 @@ def note(text: str) -> None:
     """Print a text on standard error. A full disk, or a reader that has exited, stops nothing."""
     with suppress(OSError):
         click.echo(text, err=True)
-
-
-def json_fields(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Return domain objects as JSON, without the fields that have no value."""
-    from pydantic import TypeAdapter
-
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): json_fields(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [json_fields(each) for each in value]
-    return TypeAdapter[object](type(value)).dump_python(value, mode="json", by_alias=True, exclude_none=True)
-
-
-def json_text(document: object, *, indent: int | None = 2) -> str:
-    """Return a domain object as JSON, in one line if *indent* is `None`."""
-    return json.dumps(json_fields(document), ensure_ascii=False, indent=indent)
 
 
 def printable_name(option: str, value: str) -> str:

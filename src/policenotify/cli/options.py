@@ -9,56 +9,39 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from policenotify.cli import completion
-from policenotify.cli.context import Seconds
-from policenotify.cli.usage import UsageError
+from policenotify.cli.usage import BadParameter, UsageError
 from policenotify.cli.words import Word
 from policenotify.model.cap import Severity
 from policenotify.translation import Text
 
+_LONGEST_WAIT = 604_800  # seconds; `datetime` overflows on a wait of millions of years
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Typed: TypeAlias = Mapping[str, Any]
 """What was typed, by the names of a command's parameters."""
 
-OPTIONS = {
-    "headline": "--headline",
-    "category": "--category",
-    "severity": "--severity",
-    "description": "--description",
-    "instruction": "--instruction",
-    "known.confirmed": "--known",
-    "known.unconfirmed": "--not-known",
-    "source": "--source",
-    "starts_at": "--starts",
-    "expires_at": "--expires",
-    "next_update_at": "--next-update",
-    "link": "--link",
-    "images": "--image",
-    "images.path": "--image",
-    "images.alt": "--alt",
-    "hashtags": "--hashtag",
-    "language": "--language",
-    "exercise": "--exercise",
-    "location.commune": "--commune",
-    "location.department": "--department",
-    "location.street": "--street",
-    "location.district": "--district",
-    "location.between": "--between",
-    "location.line": "--line",
-    "location.label": "--label",
-    "location.point": "--point",
-    "location.polyline": "--polyline",
-    "location.road": "--road",
-    "location.road.road": "--road",
-    "location.road.direction": "--direction",
-    "lifecycle.incident": "--incident",
-    "lifecycle.follows": "--follows",
-    "lifecycle.stage": "--standalone",
-}
-"""The option that sets a field of the message, by the field's path."""
+OPTIONS: dict[str, str] = {"lifecycle.stage": "--standalone", "exercise": "--exercise"}
+"""The option that sets a field of the message, by the field's path. The options below add theirs."""
 
-_FIELDS = {option: field for field, option in OPTIONS.items()} | {"--image": "images", "--road": "location.road"}
+
+class Seconds(click.FloatRange):
+    """A number of seconds up to a week. `nan`, which passes every range, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """Return the typed number."""
+        seconds = float(super().convert(value, param, ctx))
+        if not seconds <= _LONGEST_WAIT:
+            raise BadParameter(
+                Text(
+                    "{value!r} is not a number of seconds up to {longest_wait}, a week.",
+                    value=value,
+                    longest_wait=_LONGEST_WAIT,
+                ),
+                param=param,
+                ctx=ctx,
+            )
+        return seconds
 
 
 class FileOrDraft(click.File):
@@ -79,7 +62,7 @@ def option_of(field: str) -> str:
 
 def option_label(option: str) -> str:
     """Return an option with the field that it sets: `--starts (starts_at)`."""
-    field = _FIELDS.get(option, "")
+    field = next((field for field, name in OPTIONS.items() if name == option), "")
     return f"{option} ({field})" if field else option
 
 
@@ -100,87 +83,79 @@ def _only(_context: click.Context, parameter: click.Parameter, values: tuple[Any
     return values[0] if values else None
 
 
+def _sets(
+    fields: str,
+    option: str,
+    metavar: str,
+    about: str,
+    values: completion.Values | None = None,
+    *,
+    many: str = "",
+    **more: Any,  # noqa: ANN401 - click's own arguments
+) -> Callable[[_Command], _Command]:
+    """Return a decorator for the option that sets a field of the message; the first of *fields* names it in errors.
+
+    Args:
+        fields: The paths of the field.
+        option: The option.
+        metavar: The name of its value.
+        about: Its help.
+        values: Its completion.
+        many: The name of its parameter, if it may be repeated.
+        more: More arguments of click.
+    """
+    OPTIONS.update(dict.fromkeys(fields.split(), option))
+    attributes = {"metavar": metavar, "help": about, "shell_complete": values, **more}
+    return click.option(option, many, multiple=True, **attributes) if many else single_value(option, **attributes)
+
+
+_FILE = "The message, or more of its fields, as JSON; - is standard input."
+_BASIS = "Who agreed: prosecutor (parquet), guardian, family or consent, and its reference; may be repeated."
+_LEVELS = f"{', '.join(Severity)}.  [default: the category's]"
+_PLACE = "INSEE code (34172), or a name that only one commune has."
+_DEPARTMENT = "34, 2A, 974: alone, or to distinguish communes of one name."
 _MESSAGE = (
-    single_value("--description", metavar="TEXT", help="More about it."),
-    single_value("--instruction", metavar="TEXT", help="What readers should do, in the imperative."),
-    single_value(
-        "--commune",
-        metavar="COMMUNE",
-        help="INSEE code (34172), or a name that only one commune has.",
-    ),
-    single_value(
-        "--department",
-        metavar="CODE",
-        help="34, 2A, 974: alone, or to distinguish communes of one name.",
-    ),
-    single_value("--street", metavar="TEXT", help="Without a house number."),
-    single_value("--district", metavar="TEXT", help="Quartier Gambetta."),
-    single_value("--road", metavar="ROAD", help="A9, N113, D612E7."),
-    single_value("--direction", metavar="TEXT", help="Direction on the road: Béziers → Montpellier."),
-    single_value("--between", nargs=2, metavar="A B", help="Two cross-streets, exits or stops."),
-    single_value("--line", metavar="TEXT", help="Line of public transport: ligne 1 du tramway."),
-    single_value("--label", metavar="TEXT", help="The place in your own words, instead of street and road."),
-    single_value("--point", metavar="LAT,LON", help="WGS 84, decimal degrees."),
-    single_value(
+    _sets("description", "--description", "TEXT", "More about it."),
+    _sets("instruction", "--instruction", "TEXT", "What readers should do, in the imperative."),
+    _sets("location.commune", "--commune", "COMMUNE", _PLACE),
+    _sets("location.department", "--department", "CODE", _DEPARTMENT),
+    _sets("location.street", "--street", "TEXT", "Without a house number."),
+    _sets("location.district", "--district", "TEXT", "Quartier Gambetta."),
+    _sets("location.road location.road.road", "--road", "ROAD", "A9, N113, D612E7."),
+    _sets("location.road.direction", "--direction", "TEXT", "Direction on the road: Béziers → Montpellier."),
+    _sets("location.between", "--between", "A B", "Two cross-streets, exits or stops.", nargs=2),
+    _sets("location.line", "--line", "TEXT", "Line of public transport: ligne 1 du tramway."),
+    _sets("location.label", "--label", "TEXT", "The place in your own words, instead of street and road."),
+    _sets("location.point", "--point", "LAT,LON", "WGS 84, decimal degrees."),
+    _sets(
+        "location.polyline",
         "--polyline",
-        metavar="LINE",
-        help="The closed stretch: 'LAT,LON LAT,LON …', or a GeoJSON file.",
-        shell_complete=completion.files,
+        "LINE",
+        "The closed stretch: 'LAT,LON LAT,LON …', or a GeoJSON file.",
+        completion.files,
     ),
-    single_value("--known", metavar="TEXT", help="What is established, in one sentence."),
-    single_value("--not-known", metavar="TEXT", help="What readers ask and is not known yet."),
-    single_value("--source", metavar="TEXT", help="The author of what you relay: Météo-France."),
-    single_value(
-        "--severity",
-        type=Word([str(level) for level in Severity]),
-        metavar="LEVEL",
-        help=f"{', '.join(Severity)}.  [default: the category's]",
-    ),
-    single_value("--starts", metavar="TIME", help="Since or from when; for an end, when it was over."),
-    single_value("--expires", metavar="TIME", help="Nothing is sent after this time."),
-    single_value("--next-update", metavar="TIME", help="When the next update follows."),
-    single_value("--link", metavar="URL", help="A page with more."),
-    click.option(
-        "--image",
-        "images",
-        metavar="FILE",
-        multiple=True,
-        help="A picture; each with its --alt.",
-        shell_complete=completion.files,
-    ),
-    click.option("--alt", "alts", metavar="TEXT", multiple=True, help="What the picture shows, in the same order."),
-    click.option("--hashtag", "hashtags", metavar="WORD", multiple=True, help="One more hashtag; may be repeated."),
-    click.option(
-        "--basis",
-        "bases",
-        metavar="WHO[:REFERENCE]",
-        multiple=True,
-        help="Who agreed: prosecutor (parquet), guardian, family or consent, and its reference; may be repeated.",
-    ),
-    single_value("--language", metavar="TAG", help="Language of your texts: fr, oc, pt-BR.  [default: fr]"),
-    single_value(
-        "--file",
-        "from_file",
-        type=click.File("rb"),
-        metavar="FILE",
-        help="The message, or more of its fields, as JSON; - is standard input.",
-    ),
+    _sets("known.confirmed", "--known", "TEXT", "What is established, in one sentence."),
+    _sets("known.unconfirmed", "--not-known", "TEXT", "What readers ask and is not known yet."),
+    _sets("source", "--source", "TEXT", "The author of what you relay: Météo-France."),
+    _sets("severity", "--severity", "LEVEL", _LEVELS, type=Word([str(level) for level in Severity])),
+    _sets("starts_at", "--starts", "TIME", "Since or from when; for an end, when it was over."),
+    _sets("expires_at", "--expires", "TIME", "Nothing is sent after this time."),
+    _sets("next_update_at", "--next-update", "TIME", "When the next update follows."),
+    _sets("link", "--link", "URL", "A page with more."),
+    _sets("images images.path", "--image", "FILE", "A picture; each with its --alt.", completion.files, many="images"),
+    _sets("images.alt", "--alt", "TEXT", "What the picture shows, in the same order.", many="alts"),
+    _sets("hashtags", "--hashtag", "WORD", "One more hashtag; may be repeated.", many="hashtags"),
+    _sets("basis", "--basis", "WHO[:REFERENCE]", _BASIS, many="bases"),
+    _sets("language", "--language", "TAG", "Language of your texts: fr, oc, pt-BR.  [default: fr]"),
+    single_value("--file", "from_file", type=click.File("rb"), metavar="FILE", help=_FILE),
 )
+_CODES = "fire, incendie, traffic_accident, scam_cyber …"
+_EARLIER = "The earlier incident whose danger has returned."
 _OPENING = (
-    single_value(
-        "--category",
-        metavar="CODE",
-        help="fire, incendie, traffic_accident, scam_cyber …",
-        shell_complete=completion.categories,
-    ),
-    single_value("--headline", metavar="TEXT", help="What happens, in one line."),
-    single_value("--incident", metavar="ID", help="Open an incident with this id.  [default: a new id]"),
-    single_value(
-        "--follows",
-        metavar="ID",
-        help="The earlier incident whose danger has returned.",
-        shell_complete=completion.ended_incidents,
-    ),
+    _sets("category", "--category", "CODE", _CODES, completion.categories),
+    _sets("headline", "--headline", "TEXT", "What happens, in one line."),
+    _sets("lifecycle.incident", "--incident", "ID", "Open an incident with this id.  [default: a new id]"),
+    _sets("lifecycle.follows", "--follows", "ID", _EARLIER, completion.ended_incidents),
     click.option("--standalone", is_flag=True, help="Open no incident, whatever the category."),
     click.option("--exercise", is_flag=True, help="Mark it as an exercise, only for exercise channels."),
 )
@@ -189,11 +164,7 @@ _DELIVERY = (
     single_value("--wait", type=Seconds(min=0), metavar="SECONDS", help="How long to wait for the networks."),
     click.option("--draft", is_flag=True, help="Store it as a draft instead of publishing it."),
     click.option("--submit", is_flag=True, help="Submit it to its readers instead of publishing it."),
-    single_value(
-        "--revises",
-        metavar="DRAFT",
-        help="Store it as a new version of this draft.",
-    ),
+    single_value("--revises", metavar="DRAFT", help="Store it as a new version of this draft."),
     single_value("--reason", metavar="TEXT", help="A word to its readers, with --submit."),
     single_value("--urgent", metavar="REASON", help="Publish it before others have read it, and why."),
 )
@@ -220,21 +191,17 @@ def delivery_options(command: _Command) -> _Command:
     return _with(_DELIVERY, command)
 
 
-def to_option(command: _Command) -> _Command:
-    """Add the option for channels instead of routes."""
-    more = "A channel or tag, instead of the routes; may be repeated."
-    option: _Command = click.option(
-        "--to", multiple=True, metavar="NAME", help=more, shell_complete=completion.channels_and_tags
-    )(command)
-    return option
+to_option = click.option(
+    "--to",
+    multiple=True,
+    metavar="NAME",
+    help="A channel or tag, instead of the routes; may be repeated.",
+    shell_complete=completion.channels_and_tags,
+)
+"""The option for channels instead of routes."""
 
-
-def reopen_option(command: _Command) -> _Command:
-    """Add the option of the correction of an end."""
-    option: _Command = click.option("--reopen", is_flag=True, help="Correct a wrong end: the incident goes on.")(
-        command
-    )
-    return option
+reopen_option = click.option("--reopen", is_flag=True, help="Correct a wrong end: the incident goes on.")
+"""The option of the correction of an end."""
 
 
 def _with(options: tuple[Callable[[_Command], _Command], ...], command: _Command) -> _Command:

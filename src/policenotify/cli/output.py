@@ -219,7 +219,8 @@ def reason_line(reason: ReasonCount) -> Text:
 
 
 def _receipt(receipt: Receipt, zone: tzinfo) -> Iterator[Part]:
-    mark = "✔" if receipt.ok else "✘"
+    got_nothing = receipt.outcome in {Outcome.SUPERSEDED, Outcome.SKIPPED}
+    mark = "✘" if not receipt.ok else "·" if got_nothing else "✔"
     where: AnyText = f"  {mark} {receipt.channel} ({receipt.language})"
     if receipt.operation is not Operation.POST:
         where = Text("{where} · {operation}", where=where, operation=receipt.operation)

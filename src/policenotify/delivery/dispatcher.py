@@ -34,6 +34,7 @@ LOOK_INTERVAL = 1.0
 
 _UPKEEP = 30.0  # seconds between two heartbeats, and two looks for claims of processes that exited
 _KEEP_OPEN = 1.5  # seconds an idle connection stays open; common servers close theirs after two or more (gunicorn: 2)
+_PATIENCE = timedelta(seconds=3)  # of a call that publishes, with a network that fails: the first two tries again
 _LAST_RECIPIENT = 2.0  # seconds a drain whose budget is used up waits for a bulk send to end
 
 
@@ -264,7 +265,7 @@ class Dispatcher:
             if publication is None:
                 due = self._due(postponed=False)
                 return due, works or any(at <= soon for at in due.values())
-            pending = self.journal.publications.pending(publication)
+            pending = self.journal.publications.pending(publication, patience=_PATIENCE)
             due = self._due(postponed=False) if pending else {}
             return due, any(at is None or (name in due and max(at, due[name]) <= soon) for name, at in pending.items())
 

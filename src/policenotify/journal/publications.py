@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, bindparam, insert, literal, or_, select, text, update
@@ -22,7 +22,7 @@ from policenotify.journal.database.transactions import Transactions
 from policenotify.journal.drafts.drafts import publish_draft
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.batches import first_cursor
-from policenotify.journal.lists.receipts import FINDINGS, publication_of
+from policenotify.journal.lists.receipts import publication_of, stored_findings
 from policenotify.journal.order import (
     cancel_stale,
     inherit_priority,
@@ -39,6 +39,7 @@ from policenotify.journal.records import (
     microseconds,
     moment,
     priority,
+    span,
     word,
 )
 from policenotify.journal.takedown import take_down
@@ -64,7 +65,13 @@ _CHANGED = select(_delivery.c.id).where(
     *(_delivery.c[name] == bindparam(name) for name in _PLACE), _delivery.c.operation == Operation.POST
 )
 _PENDING = (
-    select(_delivery.c.channel, _delivery.c.state, _delivery.c.not_before, POSTPONED.label("postponed"))
+    select(
+        _delivery.c.channel,
+        _delivery.c.state,
+        _delivery.c.not_before,
+        _delivery.c.in_doubt,
+        POSTPONED.label("postponed"),
+    )
     .where(_delivery.c.publication == bindparam("publication"))
     .where(
         or_(
@@ -244,15 +251,21 @@ class Publications:
                 if row.key.startswith(prefix)  # SQLite's LIKE ignores case
             )
 
-    def pending(self, publication: str) -> Mapping[str, datetime | None]:
+    def pending(self, publication: str, *, patience: timedelta | None = None) -> Mapping[str, datetime | None]:
         """Return the channels with pending deliveries: when each is due at the earliest, None if it is being sent.
 
-        Deliveries that wait until their list is tried again are left out.
+        Deliveries that wait until their list is tried again are left out, and those that are tried again only later
+        than *patience*, unless they are in doubt.
         """
-        values = {"publication": publication, "now": microseconds(self._journal.now())}
+        now = microseconds(self._journal.now())
+        values, latest = {"publication": publication, "now": now}, None if patience is None else now + span(patience)
         with self._journal.read() as connection:
             rows = connection.execute(_PENDING, values).all()
-        due: dict[str, datetime | None] = {row.channel: moment(row.not_before) for row in rows if not row.postponed}
+        due: dict[str, datetime | None] = {
+            row.channel: moment(row.not_before)
+            for row in rows
+            if not row.postponed and (latest is None or row.in_doubt or row.not_before <= latest)
+        }
         return {**due, **{row.channel: None for row in rows if row.state == Outcome.SENDING}}
 
     def picture(self, digest: str, alt: str) -> Picture:
@@ -354,7 +367,7 @@ def _columns(new: NewPublication, *, state: str, key: str | None) -> dict[str, A
         "corrects": lifecycle.corrects,
         "digest": new.digest,
         "message": new.message.model_dump_json(exclude_none=True),
-        "findings": FINDINGS.dump_json(new.findings).decode(),
+        "findings": stored_findings(new.findings),
         "rules": tombstones.RULES.dump_json(dict(new.rules)).decode(),
         "actor": new.actor,
         "created_at": microseconds(new.at),

@@ -184,12 +184,11 @@ def pace(samples: Sequence[Progress], delivery: int) -> Pace:
         return Pace()
     (start, first), (end, last) = known[0], known[-1]
     seconds, answered = (end - start).total_seconds(), last.done - first.done
+    # The clock may be set back, and people in doubt are sent to again.
+    rate = max(0.0, answered / seconds) if seconds > 0 else 0.0
     if not last.left and last.expanded:
-        return Pace(rate=max(0.0, answered / seconds) if seconds > 0 else 0.0, left=timedelta(0))
-    if seconds <= 0 or answered <= 0:  # the clock was set back, or people in doubt are sent to again
-        return Pace()
-    rate = answered / seconds
-    return Pace(rate=rate, left=timedelta(seconds=round(last.left / rate)) if last.expanded else None)
+        return Pace(rate=rate, left=timedelta(0))
+    return Pace(rate=rate, left=timedelta(seconds=round(last.left / rate)) if rate and last.expanded else None)
 
 
 def merged(reasons: Iterable[ReasonCount], *, at_most: int | None = None) -> tuple[ReasonCount, ...]:

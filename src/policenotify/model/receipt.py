@@ -44,6 +44,8 @@ class Receipt(FrozenModel):
         recipients: For a channel with recipients, how many people have which outcome.
         reasons: How many of them did not get it for which reason, the most frequent first.
         paused: A person has paused it. It waits until it is resumed.
+        in_hand: A worker that runs sends it: it waits for no person.
+        remains: It was withdrawn, and its readers have it all the same.
         note: For a waiting post, which process will send it and when one last ran. For a sent one, what is not proven.
     """
 
@@ -63,6 +65,8 @@ class Receipt(FrozenModel):
     recipients: Mapping[Outcome, int] | None = None
     reasons: tuple[ReasonCount, ...] = ()
     paused: bool = False
+    in_hand: bool = False
+    remains: bool = False
     note: AnyText = ""
 
     @property
@@ -74,9 +78,12 @@ class Receipt(FrozenModel):
     def ok(self) -> bool:
         """True if no person needs to act."""
         people = self.recipients or {}
-        missed = any(count for outcome, count in people.items() if not outcome.ok)
+        missed = any(count for outcome, count in people.items() if not self._is_settled(outcome))
         nobody = people.get(Outcome.SUPPRESSED) and not people.get(Outcome.POSTED)
-        return self.outcome.ok and not missed and not nobody
+        return self._is_settled(self.outcome) and not missed and not nobody and not self.remains
+
+    def _is_settled(self, outcome: Outcome) -> bool:
+        return outcome.ok or (self.in_hand and not outcome.is_final)
 
     @property
     def text(self) -> Text:

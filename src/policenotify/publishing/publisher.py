@@ -17,6 +17,7 @@ from policenotify.delivery.event_reader import EventReader
 from policenotify.delivery.telemetry import note, span
 from policenotify.delivery.worker import Worker
 from policenotify.errors import ApprovalMissing, JournalError, JournalTakenAway, MessageRejected, SettingsError
+from policenotify.model.history import Outcome
 from policenotify.model.message import Message, parsed, read
 from policenotify.model.receipt import Publication
 from policenotify.publishing.arguments import PublishOptions, check_message, check_names, checked_reason, wait_of
@@ -278,9 +279,9 @@ class Publisher:
     ) -> Publication:
         """Take the posts of one publication down, with their images, where the network can delete.
 
-        Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back. An incident goes on as it
-        was: its end is still owed, and readers of what is deleted learn nothing of it. For them, publish a correction
-        or a cancellation. The text stays in the journal: `journal.retention.erase`.
+        Whatever of it still waits is not sent any more. Mails and SMS cannot be taken back, and their receipts are not
+        `ok`. An incident goes on as it was: its end is still owed, and readers of what is deleted learn nothing of it.
+        For them, publish a correction or a cancellation. The text stays in the journal: `journal.retention.erase`.
 
         Args:
             publication: Its id or key.
@@ -303,7 +304,12 @@ class Publisher:
         self.journal.publications.take_down(found.id, actor=actor, reason=reason, deletes=deletes)
         self.wake()
         self._deliver(found.id, wait)
-        return self.operations.receipts.report(found.id)
+        report = self.operations.receipts.report(found.id)
+        receipts = (
+            receipt.model_copy(update={"remains": receipt.outcome is Outcome.POSTED and receipt.channel not in deletes})
+            for receipt in report
+        )
+        return report.model_copy(update={"receipts": tuple(receipts)})
 
     def _store(self, loaded: LoadedMessage, options: PublishOptions) -> tuple[str, bool]:
         """Prepare and store a publication, unless its key names one. Return the id, and whether this call stored it."""

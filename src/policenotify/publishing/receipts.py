@@ -58,7 +58,7 @@ class Receipts:
     def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
         """Yield the publications with notes on who will deliver what waits."""
         waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
-        notes = self._waiting_notes(waiting) if waiting else {}
+        notes, in_hand = self._waiting_notes(waiting) if waiting else ({}, frozenset())
         for publication in publications:
             receipts = []
             for receipt in publication.receipts:
@@ -66,7 +66,8 @@ class Receipts:
                 words = publication.message.wording(receipt.language)
                 note = _UNTRANSLATED if words and words.untranslated else ""
                 note = Text.join(" ", (note, self._note(receipt, notes)))
-                update = {"note": note, "retry_at": retry_at}
+                handled = receipt.channel in in_hand and not receipt.outcome.is_final and not receipt.paused
+                update = {"note": note, "retry_at": retry_at, "in_hand": handled}
                 receipts.append(receipt.model_copy(update=update))
             yield publication.model_copy(update={"receipts": tuple(receipts)})
 
@@ -81,14 +82,15 @@ class Receipts:
         verified = channel is None or channel.capabilities.acceptance == "verified"
         return UNVERIFIED if receipt.outcome is Outcome.POSTED and not verified else ""
 
-    def _waiting_notes(self, channels: Iterable[str]) -> dict[str, Text]:
-        """Return for each channel who sends what waits there, and when."""
+    def _waiting_notes(self, channels: Iterable[str]) -> tuple[dict[str, Text], frozenset[str]]:
+        """Return for each channel who sends what waits there, and when; and the channels on which a worker does."""
         configs, journal = self._channels, self._journal
         seen = journal.workers.last_heartbeat()
         time = local_time(seen, self._zone, seconds=True) if seen else ""
         ran = Text("the last one ran at {time}", time=time) if seen else Text("none has run yet")
         sender = Text("The next publish or `policenotify drain` sends it; {ran}.", ran=ran)
-        if (self._worker is not None and self._worker.running) or journal.workers.running():
+        works = (self._worker is not None and self._worker.running) or bool(journal.workers.running())
+        if works:
             sender = Text(
                 "A worker sends it; {text}.",
                 text=Text("it was last seen at {time}", time=time) if time else Text("it has just started"),
@@ -108,6 +110,8 @@ class Receipts:
             if name in rates and channel.blocked:
                 blocked[name] = Text("It waits: {why}", why=why_blocked(channel, journal.deliveries.had_recipients))
         if journal.stopped() is not None:
+            works = False
             sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
             limited, blocked = {}, {name: each for name, each in blocked.items() if configs[name].blocked}
-        return {name: blocked.get(name) or Text.join(" ", (sender, limited.get(name, ""))) for name in rates}
+        notes = {name: blocked.get(name) or Text.join(" ", (sender, limited.get(name, ""))) for name in rates}
+        return notes, frozenset(rates.keys() - blocked.keys() if works else ())

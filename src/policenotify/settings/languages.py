@@ -15,7 +15,7 @@ from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, Load
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
 from policenotify.translation import AnyText, Text, lines_of, text_of
-from policenotify.validation import at_place, path
+from policenotify.validation import at_place, path, place_in_file
 
 
 def languages_of(settings: Settings) -> Mapping[str, LoadedLocale]:
@@ -98,7 +98,7 @@ def _table(file: Path, at: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         why = Text("is not UTF-8; save it as UTF-8")
     except (ValueError, RecursionError) as error:
-        why = Text("is not TOML: {error}", error=error)
+        why = Text("is not TOML: {error}", error=place_in_file(error))
     raise ValueError(Text("{at}: the file {file} {why}.", at=at, file=file, why=why))
 
 

@@ -15,7 +15,7 @@ from policenotify.journal.permissions import PRIVATE, READABLE, read_closed
 from policenotify.settings.languages import profiles_of
 from policenotify.settings.model import OF_THE_CHANNEL, Settings, settings_error
 from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import at_place
+from policenotify.validation import at_place, place_in_file
 from policenotify.validation import path as field_path
 
 SCHEMA_VERSION: Final = 1
@@ -108,7 +108,9 @@ def _table(place: Path, *, secrets: bool, forbidden: int = READABLE) -> dict[str
     except UnicodeDecodeError:
         raise SettingsError(Text("The settings {place} are not UTF-8. Save them as UTF-8.", place=place)) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(Text("The settings {place} are not TOML: {error}.", place=place, error=error)) from None
+        raise SettingsError(
+            Text("The settings {place} are not TOML: {error}.", place=place, error=place_in_file(error))
+        ) from None
 
 
 def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[AnyText]]:

@@ -201,7 +201,7 @@ def test_globally_wrong_settings_stop_everything(run: Run, desk: Desk, old: str,
     assert said.code == 1
     assert expected in said.err
     assert "Nothing was published." in said.err
-    for command in ("status", "channels", "doctor"):
+    for command in ("status", "doctor"):
         seen = run(command)
         assert (seen.code, expected in " ".join((seen.out + seen.err).split())) == (1, True), command
     assert desk.mail.mails == []
@@ -362,7 +362,7 @@ def test_what_only_the_drain_cannot_use_is_seen_from_every_shell(
     assert (seen.code, [one["kind"] for one in seen.document["alarms"]]) == (3, ["attention"])
     [problem] = seen.document["channels"][0]["blocked_for"]
     assert problem["reason"] == "channels.bluesky.password: the environment variable SKY is not set."
-    [bluesky, presse] = run("channels", "--json").document["channels"]
+    [bluesky, presse] = run("status", "--json").document["channels"]
     assert (bluesky["state"], bluesky["ok"], bluesky["blocked_for"]) == ("ready", False, [problem])
     assert (presse["state"], presse["ok"]) == ("ready", True)
     shown = run("status")

@@ -20,7 +20,7 @@ from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 _BASH = "/bin/bash"
-_HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "mastodon", "httpx", "PIL", "rich")
+_HEAVY = ("sqlalchemy", "atproto", "atproto_client", "apprise", "tweepy", "mastodon", "httpx", "PIL")
 
 
 def offered(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str) -> dict[str, str]:

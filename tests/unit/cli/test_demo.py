@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import socket
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
 from policenotify.testing.dev import FAKE_NETWORKS, PHONES, READERS
-from tests.support.patience import PATIENCE
 from tests.support.shell import Run
 
 pytestmark = pytest.mark.slow
@@ -95,45 +89,6 @@ def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch
     assert "A person needs to act" in printed.words
 
 
-def test_the_demo_serves_its_feed_until_it_is_interrupted(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from policenotify.cli import main; main()", "demo", "--serve", "0"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
-    assert process.stdout
-    try:
-        printed = ""
-        while not (address := re.search(r"The feed: (http://127\.0\.0\.1:\d+/)", printed)):
-            line = process.stdout.readline()
-            assert line, printed
-            printed += line
-        seen = re.search(r"What readers see: (http://127\.0\.0\.1:\d+/)", printed)
-        assert seen
-        page = httpx.get(seen[1], trust_env=False).text
-        assert page.count("<article") == (len(demo.STORY) + 1) * 5
-        assert printed.count("✔ feed: posted http://127.0.0.1:") == len(demo.STORY) + 1
-        with httpx.Client(base_url=address[1], trust_env=False) as reader:
-            assert reader.get("health").json()["status"] == "ok"
-            atom = reader.get("feed.atom")
-            assert reader.get("feed.atom", headers={"If-None-Match": atom.headers["etag"]}).status_code == 304
-            [feature] = reader.get("alerts.geojson").json()["features"]
-            assert feature["properties"]["category"] == "demonstration"
-            assert reader.get(feature["properties"]["url"]).status_code == 200
-            assert "Manifestation" in reader.get("agenda.ics").text
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.stdout.close()
-    assert process.wait(PATIENCE) == 0
-
-
-def test_a_port_in_use_is_reported_before_anything_runs(run: Run) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        ran = run("demo", "--serve", str(taken.getsockname()[1]))
-    assert ran.code == 2
-    assert "cannot be used (Address already in use). Nothing was done." in " ".join(ran.err.split())
-    assert ran.out == ""
-
-
 @pytest.mark.parametrize("library", ["aiosmtpd", "tweepy"])
 def test_a_demo_without_a_library_names_its_own_extra(run: Run, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == library]:
@@ -142,10 +97,3 @@ def test_a_demo_without_a_library_names_its_own_extra(run: Run, monkeypatch: pyt
     ran = run("demo")
     assert ran.code == 1
     assert ran.err == "The command 'demo' needs an extra. Install it: pip install 'policenotify[demo]'\n"
-
-
-def test_a_feed_without_its_web_server_names_the_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    ran = run("demo", "--serve")
-    assert ran.code != 0
-    assert "policenotify[web]" in ran.err

@@ -98,14 +98,14 @@ def test_an_urgent_publication_is_read_afterwards(run: Run, desk: Desk) -> None:
     assert run("publish", *APPEAL, *by("claire"), "--reason", WHY).code == 2
     done = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]
     assert len(desk.bluesky.posts) == 1
-    assert "SECOND READING owed" in run("status").out
+    assert "A second reading is owed by" in run("status").out
     [owed] = run("drafts", "--json").document["drafts"]
     assert owed["urgent"] == WHY
     assert run("approve", done["id"], "--digest", "0" * 32, *by("claire")).code == 1
     objected = run("reject", done["id"], "--digest", owed["digest"], "--reason", "Le nom est de trop.", *by("hugo"))
     assert objected.code == 0
     assert "second_objection" in objected.out
-    assert "SECOND READING" not in run("status").out
+    assert "second reading" not in run("status").out
 
 
 def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> None:

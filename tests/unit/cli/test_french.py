@@ -19,6 +19,7 @@ from tests.support import golden
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
 
+MOST_WORDS = 40
 GOLDEN = Path(__file__).parents[2] / "golden" / "desk"
 SIGNS = (
     (re.compile(r"\b01[0-9A-HJKMNP-TV-Z]{24}\b"), "<publication>"),
@@ -39,6 +40,7 @@ INCIDENT = (
     ("status",),
     ("incidents",),
     ("update", "2026-4711", "Une voie rouverte", "--instruction", "Évitez le secteur.", "--next-update", "dans 45 min"),
+    ("update", "2026-4711", "Deux voies rouvertes", "--instruction", "Évitez le secteur."),
     ("correct", "2026-4711", "Accident avenue de Lodève", "--street", "avenue de Lodève"),
     ("end", "2026-4711", "Fin d'intervention", "--description", "Circulation rétablie."),
     ("status", "2026-4711"),
@@ -53,19 +55,20 @@ INCIDENT = (
 MISTAKES = (
     ("publis", "--headline", "Accident"),
     ("publish", "--categorie", "fire", "--headline", "Feu"),
-    ("publish", "--category", "accident", "--headline", "Accident"),
+    ("publish", "--category", "accidents", "--headline", "Accident"),
     ("publish", "--category", "traffic_accident"),
     ("publish", *with_other("--commune", "Saint-Denis")),
     ("publish", *with_other("--commune", "Montpelier")),
     ("publish", *with_other("--next-update", "plus tard")),
     ("publish", *with_other("--next-update", "hier 18h30")),
-    ("publish", *ACCIDENT, "--severity", "grave"),
+    ("publish", *ACCIDENT, "--severity", "gravee"),
     ("publish", "message.json"),
     ("publish", *ACCIDENT, "--link", "pas une adresse"),
     ("publish", *ACCIDENT, "--image", "photo.jpg"),
     ("publish", *ACCIDENT, "--to", "facebook"),
     ("publish", "--category", "armed_threat", "--incident", "A1", "--commune", "34172", "--headline", "Individu armé"),
     ("update", "2026-4711", "Une voie rouverte"),
+    ("update", "2026-4711", "Deux voies rouvertes", "--instruction", "Évitez le secteur."),
     ("correct", "2026-4711", "Accident avenue de Lodève"),
     ("resume", "facebook"),
     ("resolve", "7", "--posted"),
@@ -142,6 +145,13 @@ def test_a_stored_reason_is_read_in_the_language_of_its_reader(run: Run, french:
     assert "Quelque chose ne va pas : voir les lignes marquées ERREUR." in doctor
     blocked = run("status", "--json").document["channels"][0]
     assert blocked["reason"].startswith("Bluesky has taken this account down")
+
+
+@pytest.mark.parametrize("golden", sorted(path.stem for path in GOLDEN.glob("*.txt") if path.stem != "help"))
+def test_every_answer_says_what_to_do_in_at_most_forty_words(golden: str) -> None:
+    answers = (GOLDEN / f"{golden}.txt").read_text(encoding="utf-8").splitlines()
+    long = [line for line in answers if not line.startswith("$ ") and len(re.findall(r"[\w'’-]+", line)) > MOST_WORDS]
+    assert long == []
 
 
 @pytest.mark.usefixtures("french")

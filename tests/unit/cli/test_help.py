@@ -54,6 +54,7 @@ BEFORE: dict[str, tuple[tuple[str, ...], ...]] = {
     "cancel": (OPENING, CAMPAIGN),
     "status": (OPENING,),
     "sending": (OPENING,),
+    "sending progress": (OPENING,),
     "sending pause": ((*OPENING, *AT_ONCE),),
     "sending abort": ((*OPENING, *AT_ONCE), (*CAMPAIGN, *AT_ONCE)),
     "sending resume": ((*OPENING, *AT_ONCE), ("sending", "pause", INCIDENT, "--channel", "sms")),

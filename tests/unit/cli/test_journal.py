@@ -144,12 +144,12 @@ def test_only_a_category_is_purged_and_a_misspelt_one_is_refused(run: Run, old: 
     assert (done["publications"], done["category"]) == (2, "traffic_accident")
 
 
-@pytest.mark.parametrize("age", ["0d", "3 hours", "-1y"])
+@pytest.mark.parametrize("age", ["0d", "30m", "-1y"])
 def test_an_age_that_is_none_purges_nothing(run: Run, desk: Desk, age: str) -> None:
     ran = run("journal", "purge", f"--older-than={age}")
     assert ran.code == 2
     assert "--older-than" in ran.err
-    assert "write it as 90d, 36m (months), 3y, P1Y6M" in ran.err
+    assert "write it as 90d, 36mo, 3y, P1Y6M" in ran.err
     assert desk.folder.exists()
 
 

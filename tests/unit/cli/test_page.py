@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.channel import Capabilities, Operation, Picture, PostRef, Span
-from policenotify.cli.report.builder import Report, columns, draw
+from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import (
     Card,
     Device,
@@ -148,22 +148,6 @@ def test_the_networks_are_known_and_any_other_is_a_plain_card() -> None:
     assert look_of("mastodon").handle("police34@127.0.0.1:4711") == "@police34"
     assert look_of("email").handle("alerte@a.example list.a.example") == "alerte@a.example"
     assert look_of("sms").handle("token") == look_of("pager").handle("token") == ""
-
-
-@pytest.mark.parametrize(
-    ("wide", "two", "three"),
-    [
-        ([False], [2], [3]),
-        ([True], [2], [3]),
-        ([False, True], [1, 1], [1, 2]),
-        ([False, False, True], [1, 1, 2], [1, 1, 1]),
-        ([False] * 4 + [True], [1, 1, 1, 1, 2], [1, 1, 1, 1, 2]),
-        ([False] * 4 + [True, False], [1, 1, 1, 1, 2, 2], [1, 1, 1, 1, 2, 3]),
-        ([], [], []),
-    ],
-)
-def test_no_row_of_devices_has_a_hole(wide: list[bool], two: list[int], three: list[int]) -> None:
-    assert columns(wide) == tuple(zip(two, three, strict=True))
 
 
 # --- outcomes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.cli.app import COMMANDS
-from policenotify.cli.exit_codes import Exit
+from policenotify.cli.exit_codes import MEANINGS, Exit
 from policenotify.model.history import Outcome
 from policenotify.translation import in_language
 from tests.support.installation import Desk
@@ -48,7 +48,7 @@ def test_the_commands_of_the_page_run_in_their_order(run: Run, desk: Desk) -> No
 def test_its_commands_exit_codes_and_outcomes_are_those_of_the_program() -> None:
     named = {word for cell in _column("Ce qui se passe", 1) for word in re.findall(r"`([a-z]\w*)", cell)}
     assert named <= set(COMMANDS)
-    assert {int(code) for cell in _column("Code", 0) for code in cell.split(", ")} == set(Exit) - {Exit.INTERRUPTED}
+    assert {int(code) for cell in _column("Code", 0) for code in cell.split(", ")} == set(MEANINGS) - {Exit.INTERRUPTED}
     assert set(_column("Mot", 0)) == {in_language(outcome, "fr") for outcome in Outcome}
 
 

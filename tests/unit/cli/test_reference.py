@@ -88,7 +88,6 @@ WITHOUT_VALUE = {
     "campaign calendar": {"ics"},
     "campaign run": {"next_at"},
     "status": {"settings", "stopped", "last_heartbeat", "worker_lost_at"},
-    "channels": {"settings"},
     "drain": {"next_due"},
     "resume": {"channel", "still_stopped"},
 }
@@ -123,7 +122,6 @@ def _keys() -> dict[str, set[str]]:
         ("campaign run", ("campaign", "run", "campaigns")),
         ("status", ("status",)),
         ("status WHICH", ("status", "one")),
-        ("channels", ("channels",)),
         ("resolve", ("resolve",)),
         ("incidents", ("incidents",)),
         ("doctor", ("doctor",)),
@@ -151,7 +149,7 @@ def test_the_keys_of_a_document_are_those_of_the_page(run: Run, command: str, ar
 
 def test_the_documents_of_the_page_have_these_fields(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
-    for command in ("incidents", "networks", "doctor", "channels"):
+    for command in ("incidents", "networks", "doctor"):
         key = "lines" if command == "doctor" else command
         [row] = [row for row in rows("JSON output") if row[0] == f"`{command}`"]
         inner = re.search(r"\(each: (.*?)\)", row[1])

@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from policenotify.channel import ChannelConfig, Services
-from policenotify.cli.commands.status import ChannelsAnswer
-from policenotify.cli.context import json_fields
+from policenotify.cli.documents import json_fields
 from policenotify.journal import workers
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
@@ -26,7 +25,8 @@ from tests.support.shell import ACCIDENT, Earlier, Run
 @pytest.mark.usefixtures("desk")
 def test_a_quiet_installation(run: Run) -> None:
     ran = run("status")
-    assert (ran.code, ran.out) == (0, "No incident is open.\n\nNothing was published yet.\n")
+    ready = "Channels:\n  ✔ bluesky (bluesky): ready\n  ✔ presse (email): ready\n"
+    assert (ran.code, ran.out) == (0, f"No incident is open.\n{ready}\nNothing was published yet.\n")
 
 
 @pytest.mark.usefixtures("desk")
@@ -255,8 +255,8 @@ def test_a_backlog_is_counted_and_the_most_pressing_of_it_shown(run: Run, desk: 
     assert max(map(len, lines)) <= 100
     assert "25 incidents are open, 1 of them overdue. The most urgent:" in lines
     assert "  … and 22 more: policenotify incidents" in lines
-    assert [line.split()[1] for line in lines if line.startswith("  bluesky: ")] == ["25"]
-    assert "; the oldest has been waiting since 20" in ran.out
+    assert "  ✔ bluesky (bluesky): ready · 25 waiting" in lines
+    assert "The oldest has been waiting since 20" in ran.out
     assert "  … and 17 more: policenotify status --all" in lines
     _, _, older = ran.out.partition("\nOlder, and not finished yet:\n")
     assert "opening of I000" in older.splitlines()[0]
@@ -329,7 +329,6 @@ def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monke
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         for command, result in (
             ("status", publisher.operations.status(last=5, limit=3)),
-            ("channels", ChannelsAnswer(settings=None, channels=publisher.operations.channels())),
             ("doctor", publisher.operations.doctor(actor="brigadier")),
             ("stop", publisher.operations.stop(actor="brigadier")),
             ("resume", publisher.operations.resume(actor="brigadier").model_copy(update={"resumed": True})),
@@ -338,12 +337,12 @@ def test_the_command_line_prints_what_python_returns(run: Run, desk: Desk, monke
 
 
 def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
-    assert run("channels").out == "✔ bluesky (bluesky): ready\n✔ presse (email): ready\n"
+    assert "Channels:\n  ✔ bluesky (bluesky): ready\n  ✔ presse (email): ready\n" in run("status").out
     run("publish", *ACCIDENT, "--to", "bluesky")
     desk.bluesky.closed = "suspended"
     run("update", "2026-4711", "Une voie rouverte")
     (desk.folder / "presse.txt").unlink()
-    ran = run("channels")
+    ran = run("status")
     assert ran.code == 3
     assert "✘ bluesky (bluesky): blocked · 1 waiting, 1 posted\n" in ran.out
     assert "✘ presse (email): blocked" in ran.out
@@ -352,14 +351,14 @@ def test_the_channels_are_shown_with_what_to_do(run: Run, desk: Desk) -> None:
     run("resume", "bluesky")
     with desk.publisher([]) as publisher:
         publisher.journal.channels.pause("bluesky", publisher.journal.now() + timedelta(hours=1))
-    assert "bluesky (bluesky): paused" in run("channels").out
-    assert "Nothing leaves before 20" in run("channels").out
+    assert "bluesky (bluesky): paused" in run("status").out
+    assert "Nothing leaves before 20" in run("status").out
 
 
 def test_what_only_the_worker_cannot_use_is_an_alarm(run: Run, desk: Desk) -> None:
     with desk.publisher([]) as publisher:
         publisher.journal.workers.heartbeat(is_worker=True, blocked={"presse": "channels.presse.url: is not set."})
-    for command in ("status", "channels", "doctor"):
+    for command in ("status", "doctor"):
         ran = run(command)
         assert ran.code == 3, command
         assert "channels.presse.url: is not set." in ran.words

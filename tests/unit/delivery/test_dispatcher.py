@@ -920,7 +920,7 @@ def test_a_clock_that_jumps_ahead_brings_forward_what_waits(jumping: Book, deliv
     sky.sends.append(down)
     published = jumping.publish("sky")
     delivery = delivers(into=jumping, sky=sky, lease=FAR_LEASE)
-    drain = in_thread(lambda: delivery.drain(LONG, publication=published))
+    drain = in_thread(lambda: delivery.drain(LONG))
     assert tried.wait(PATIENCE)
     drain.join(0.5)
     assert drain.is_alive()

@@ -16,7 +16,8 @@ from policenotify.errors import MissingExtra, SettingsError, UnknownNetwork
 from policenotify.journal.clock import SystemClock
 from policenotify.model.lifecycle import Stage
 from policenotify.networks.options import ChannelOptions, SecureUrl
-from policenotify.networks.registry import check_networks, configure_channel, network, networks
+from policenotify.networks.registry import check_networks, configure_channel, inspect_channel, network, networks
+from policenotify.render.locales import LOCALES
 from policenotify.testing.fakes import InMemoryStateStore
 from policenotify.validation import redact, secret_values
 from tests.support.audiences import addresses_of
@@ -463,3 +464,26 @@ def test_a_channel_whose_constructor_failed_can_still_be_shown(shipped: str) -> 
     """A program that shows the variables of a traceback calls `repr` on it."""
     made = network(shipped).load()
     assert made.__name__ in repr(made.__new__(made))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "account"),
+    [
+        ("bluesky", {"handle": "police34.example", "password": {"file": "none"}}, "police34.example@bsky.social"),
+        ("mastodon", {"server": "https://social.example", "handle": "police34", "token": {"env": "T"}}, "police34"),
+        ("email", {"url": {"file": "none"}, "list_id": "presse.police34.example"}, ""),
+        ("bluesky", {"handel": "police34.example", "password": "x"}, ""),
+    ],
+)
+def test_what_is_known_of_a_channel_whose_options_cannot_be_read(
+    name: str, options: dict[str, object], account: str
+) -> None:
+    """The account, unless it is in the secret itself, and what its network can do."""
+    found, capabilities = inspect_channel(name, options, LOCALES)
+    assert found.startswith(account)
+    assert bool(found) is bool(account)
+    assert capabilities is not None
+
+
+def test_of_a_network_that_is_not_installed_nothing_is_known() -> None:
+    assert inspect_channel("pigeon", {}, LOCALES) == ("", None)

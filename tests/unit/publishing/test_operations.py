@@ -21,6 +21,7 @@ from policenotify.errors import (
     NotHeld,
     PublishingStopped,
     SettingsError,
+    Unavailable,
 )
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.database import schema
@@ -302,6 +303,15 @@ def test_the_status_counts_what_is_not_finished_and_shows_the_most_urgent(make: 
     everything = publisher.operations.status(last=0, limit=None)
     assert (len(everything.incidents), len(everything.unfinished)) == (4, 4)
     assert status.settings is None
+
+
+def test_a_call_returns_when_a_network_fails_and_no_other_try_is_near(make: Make, sky: Scripted) -> None:
+    """It would wait for an hour, and the next try is in ten minutes."""
+    sky.sends.append(Unavailable("The network is down."))
+    publisher = make(sky.configured("sky"), backoff=lambda _: timedelta(minutes=10))
+    [receipt] = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(hours=1))
+    assert (receipt.outcome, receipt.attempts, receipt.ok) == (Outcome.WAITING, 1, False)
+    assert "The next publish or `policenotify drain` sends it" in str(receipt.note)
 
 
 def test_by_itself_it_delivers_nothing_and_needs_no_publisher(make: Make, sky: Scripted) -> None:

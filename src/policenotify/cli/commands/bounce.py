@@ -11,6 +11,8 @@ from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.errors import PolicenotifyError
 from policenotify.formats.mail_report import MOST_BYTES
+from policenotify.publishing.people import People
+from policenotify.settings import configured_channels
 
 _PIECE: Final = 65_536
 
@@ -33,9 +35,6 @@ def bounce(call: CliContext, recipients: tuple[str, ...]) -> Exit:
     """
     mail = _read()
     try:
-        from policenotify.publishing.people import People
-        from policenotify.settings import configured_channels
-
         with call.journal() as (settings, journal):
             channels = {channel.name: channel for channel in configured_channels(settings)[0]}
             done = People(journal, channels, journal.clock).bounce(mail, recipients)

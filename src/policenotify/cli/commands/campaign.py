@@ -19,9 +19,10 @@ from policenotify.campaigns.runner import Texts, duplicate_text, upcoming, witho
 from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.commands.preview import preview_answer, preview_lines
-from policenotify.cli.context import CliContext, Seconds, common, json_fields, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_fields
 from policenotify.cli.exit_codes import Exit, exit_codes, worst
-from policenotify.cli.options import single_value
+from policenotify.cli.options import Seconds, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import BadParameter, typed_reason
 from policenotify.errors import InvalidImage, MessageTooLong, SettingsError

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta, tzinfo
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, Seconds, common, note, pass_context
+from policenotify.cli.context import CliContext, common, note, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part, plain
 from policenotify.delivery.service import GRACE, Supervisor, ended_by_signals
 from policenotify.model.history import Outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,15 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 from rich.rule import Rule
 from rich.text import Text as RichText
 
-from policenotify.channel import ChannelConfig
-from policenotify.cli.context import json_text
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.language import desk_language
 from policenotify.cli.output import Part, in_short, line, paragraph, printed, prose
@@ -27,22 +24,16 @@ from policenotify.cli.report.builder import Report, draw
 from policenotify.cli.report.cards import STAGES
 from policenotify.cli.report.file import PageFile
 from policenotify.cli.report.source import ReportEntry
-from policenotify.cli.usage import BadParameter
-from policenotify.delivery.service import ended_by_signals
 from policenotify.errors import MissingExtra
 from policenotify.journal import open_journal
 from policenotify.journal.clock import SystemClock
 from policenotify.journal.keys import Keys
-from policenotify.networks.registry import configure_channel
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
-from policenotify.render.locales import LOCALES
 from policenotify.translation import AnyText, Text, in_language
 
 if TYPE_CHECKING:
     from policenotify.testing.dev import DevNetworks
-
-_Started = TypeVar("_Started")
 
 STORY = (
     "accident/opening", "bomb/opening", "accident/update", "bomb/update", "fire/opening", "bomb/end", "accident/end",
@@ -50,17 +41,11 @@ STORY = (
 )  # fmt: skip
 """The messages, by the names of the samples."""
 
-STILL_OPEN = "demo/opening"
-"""What a served feed holds besides: an incident that is still to come, for its map and its calendar."""
-
 INCIDENT = "accident"
 """The incident that is printed."""
 
 PAGE = "policenotify-demo.html"
 """The page by default, in the current folder: a browser from a sandbox cannot open one in a temporary folder."""
-
-PORT = 8034
-"""The port of a served feed. IANA has assigned it to nothing."""
 
 NETWORKS = ("x", "mastodon", "bluesky", "sms", "mail")
 """The channels of the demo, on fake networks."""
@@ -94,11 +79,8 @@ class DemoDesk:
 
 
 @contextmanager
-def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
+def open_desk() -> Iterator[DemoDesk]:
     """Start the fake networks and a publisher; delete everything afterwards.
-
-    Args:
-        channels: Channels besides.
 
     Raises:
         MissingExtra: The library of a network or of its fake server is not installed.
@@ -114,7 +96,7 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
         publisher = Publisher(
             Installation(
                 journal=open_journal(str(folder / "demo.db"), keys=keys, clock=clock, create=True),
-                channels=[*(network.config for network in networks), *channels],
+                channels=[network.config for network in networks],
                 zone=PARIS,
                 sender=SENDER,
                 wait=_WAIT,
@@ -122,38 +104,6 @@ def open_desk(*, channels: Sequence[ChannelConfig] = ()) -> Iterator[DemoDesk]:
             )
         )
         yield DemoDesk(stack.enter_context(publisher), clock, networks)
-
-
-@contextmanager
-def served_feed(port: int) -> Iterator[ChannelConfig]:
-    """Serve a feed in a temporary folder on the loopback, and yield its channel.
-
-    Raises:
-        MissingExtra: The extra `web` is not installed.
-        OSError: The port is in use.
-    """
-    from policenotify.testing.samples import SENDER
-    from policenotify.web import app
-
-    try:
-        import uvicorn
-    except ModuleNotFoundError:
-        raise MissingExtra(Text("The feed's web server"), "web") from None
-    with tempfile.TemporaryDirectory(prefix="policenotify-feed-") as folder, socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server = uvicorn.Server(uvicorn.Config(app(folder), log_level="warning", lifespan="off"))
-        thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield configure_channel(
-                "feed", "feed", {"url": url, "folder": folder, "publisher": SENDER}, locales=LOCALES
-            )
-        finally:
-            server.should_exit = True
-            thread.join(_WAIT.total_seconds())
 
 
 def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[ReportEntry]:
@@ -185,17 +135,7 @@ def publish_story(desk: DemoDesk, names: Sequence[str] = STORY) -> Iterator[Repo
     help="Write a page that shows every network as its readers see it, for a browser or a printer.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-@click.option(
-    "--serve",
-    "port",
-    type=click.IntRange(0, 65_534),
-    is_flag=False,
-    flag_value=str(PORT),
-    metavar="[PORT]",
-    help="Publish into a feed, too, and serve it on 127.0.0.1 until Ctrl-C, with a page that shows what readers see. "
-    f"Port {PORT} and the next one by default, 0 for free ones.",
-)
-def demo(*, html: str, as_json: bool, port: int | None) -> None:
+def demo(*, html: str, as_json: bool) -> None:
     """Run a demonstration: an evening of a police desk. No account is needed, nothing leaves this machine.
 
     An accident in Montpellier (opening, update, end), a bomb disposal operation, a fire and a prevention message are
@@ -206,49 +146,22 @@ def demo(*, html: str, as_json: bool, port: int | None) -> None:
     Examples:
       policenotify demo
       policenotify demo --html demo.html --json | jq '.publications[].receipts'
-      policenotify demo --serve
     """
-    from policenotify.testing.dev import dev_page
-
     language = desk_language(None)
     say = partial(in_language, language=language)
     with ExitStack() as stack:
         file = stack.enter_context(PageFile(html))
-        feed = None if port is None else _at_port(port, lambda port: stack.enter_context(served_feed(port)))
         try:
-            desk = stack.enter_context(open_desk(channels=[feed] if feed else ()))
+            desk = stack.enter_context(open_desk())
         except MissingExtra as error:
             raise MissingExtra(Text("The command 'demo'"), "demo") from error
-        page = None
-        if port is not None:
-            shown = partial(dev_page, desk.networks, language=language)
-            page = _at_port(port and port + 1, lambda port: stack.enter_context(shown(port)))
-        entries = list(publish_story(desk, (*STORY, STILL_OPEN) if feed else STORY))
+        entries = list(publish_story(desk, STORY))
         report = draw("demo", entries, desk.publisher)
         file.write(report, language)
         click.echo(json_text(_document(report)) if as_json else printed(_lines(report, say), say))
         click.echo(say(file.text), err=as_json)
-        if feed and page:
-            click.echo(say(Text("\nWhat readers see: {page}", page=page)), err=as_json)
-            click.echo(say(Text("The feed: http://{account}/ (Ctrl-C ends it)", account=feed.account)), err=as_json)
-            with ended_by_signals() as signals:
-                while not signals.wait(3_600):
-                    pass
     if report.concerns:
         raise SystemExit(Exit.ATTENTION)
-
-
-def _at_port(port: int, start: Callable[[int], _Started]) -> _Started:
-    """Start a server at a port."""
-    try:
-        return start(port)
-    except OSError as error:
-        reason = Text(
-            "port {port} of 127.0.0.1 cannot be used ({strerror}). Nothing was done.",
-            port=port,
-            strerror=error.strerror,
-        )
-        raise BadParameter(reason, param_hint="--serve") from None
 
 
 def _lines(report: Report, say: Callable[[AnyText], str]) -> Iterator[Part]:

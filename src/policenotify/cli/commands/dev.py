@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import click
 
-from policenotify.cli.context import CliContext, common, json_text, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.usage import BadParameter
 from policenotify.delivery.service import ended_by_signals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta, tzinfo
 
@@ -11,11 +11,11 @@ import click
 
 from policenotify.cli import output
 from policenotify.cli.commands.preview import preview_lines
-from policenotify.cli.context import CliContext, Seconds, common, pass_context, printable_name
+from policenotify.cli.context import CliContext, common, pass_context, printable_name
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.keys import default_key, spans_of
 from policenotify.cli.lookup import find_publication
-from policenotify.cli.options import Typed, single_value
+from policenotify.cli.options import Seconds, Typed, single_value
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError, typed_reason
 from policenotify.errors import IdempotencyConflict
@@ -61,16 +61,12 @@ def approve(
       policenotify approve 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418
     """
-    reason = reason or ""
-    with closing(call.publisher()) as publisher:
-        known, whole = _read(call, publisher, draft, digest, Text("Approve it? yes or no"))
-        with typed_reason():
-            if known.second_due_at is not None:
-                done = publisher.drafts.second_reading(known.id, actor=call.actor, reason=reason)
-            else:
-                done = publisher.drafts.approve(
-                    known.id, digest=whole, actor=call.actor, reason=reason, publish=not only, wait=_span(wait)
-                )
+    with _reading(call, draft, digest, Text("Approve it? yes or no")) as (publisher, known, read):
+        drafts, actor, why = publisher.drafts, call.actor, reason or ""
+        if known.second_due_at is not None:
+            done = drafts.second_reading(known.id, actor=actor, reason=why)
+        else:
+            done = drafts.approve(known.id, digest=read, actor=actor, reason=why, publish=not only, wait=_span(wait))
         return show_draft(call, done, publisher)
 
 
@@ -88,10 +84,8 @@ def return_(call: CliContext, /, *, draft: str, digest: str | None, reason: str 
       policenotify return 01KJPKTHJ05RY0M0Y11SW8SXYJ \\
           --reason "Retirez le nom de la rue."
     """
-    with closing(call.publisher()) as publisher:
-        known, whole = _read(call, publisher, draft, digest, Text("Return it to its author? yes or no"))
-        with typed_reason():
-            done = publisher.drafts.return_to_author(known.id, digest=whole, actor=call.actor, reason=reason or "")
+    with _reading(call, draft, digest, Text("Return it to its author? yes or no")) as (publisher, known, read):
+        done = publisher.drafts.return_to_author(known.id, digest=read, actor=call.actor, reason=reason or "")
         return show_draft(call, done, publisher)
 
 
@@ -112,14 +106,12 @@ def reject(call: CliContext, /, *, draft: str, digest: str | None, reason: str |
           --digest 3f9a7c21b04e8d5561f0a2c9e7b3d418 \\
           --reason "L'enquête en souffrirait."
     """
-    reason = reason or ""
-    with closing(call.publisher()) as publisher:
-        known, whole = _read(call, publisher, draft, digest, Text("Reject it? yes or no"))
-        with typed_reason():
-            if known.second_due_at is not None:
-                done = publisher.drafts.second_reading(known.id, actor=call.actor, objects=True, reason=reason)
-            else:
-                done = publisher.drafts.reject(known.id, digest=whole, actor=call.actor, reason=reason)
+    with _reading(call, draft, digest, Text("Reject it? yes or no")) as (publisher, known, read):
+        drafts, actor, why = publisher.drafts, call.actor, reason or ""
+        if known.second_due_at is not None:
+            done = drafts.second_reading(known.id, actor=actor, objects=True, reason=why)
+        else:
+            done = drafts.reject(known.id, digest=read, actor=actor, reason=why)
         return show_draft(call, done, publisher)
 
 
@@ -245,17 +237,20 @@ def show_draft(call: CliContext, draft: Draft, publisher: Publisher) -> Exit:
     return Exit.OK if published is None or published.ok else Exit.ATTENTION
 
 
-def _read(call: CliContext, publisher: Publisher, name: str, digest: str | None, question: Text) -> tuple[Draft, str]:
-    """Return a draft with the digest of what was read: typed, or of what is shown at the terminal now."""
-    known = publisher.drafts.get(name)
-    call.message = known.message
-    if digest is None:
-        otherwise = Text("Give the --digest of what you read: policenotify drafts DRAFT.")
-        call.ask([*draft_lines(known, publisher), *_as_read(known, publisher)], question, otherwise=otherwise)
-        return known, known.digest
-    if len(digest) < _SHORTEST_DIGEST:
-        raise UsageError(Text("Give at least {count} characters of the --digest.", count=_SHORTEST_DIGEST))
-    return known, known.digest if known.digest.startswith(digest.lower()) else digest
+@contextmanager
+def _reading(call: CliContext, name: str, digest: str | None, question: Text) -> Iterator[tuple[Publisher, Draft, str]]:
+    """Yield a draft and the digest of what was read: typed, or of what is shown at the terminal now."""
+    with closing(call.publisher()) as publisher:
+        known = publisher.drafts.get(name)
+        call.message = known.message
+        if digest is None:
+            otherwise = Text("Give the --digest of what you read: policenotify drafts DRAFT.")
+            call.ask([*draft_lines(known, publisher), *_as_read(known, publisher)], question, otherwise=otherwise)
+            digest = known.digest
+        if len(digest) < _SHORTEST_DIGEST:
+            raise UsageError(Text("Give at least {count} characters of the --digest.", count=_SHORTEST_DIGEST))
+        with typed_reason():
+            yield publisher, known, known.digest if known.digest.startswith(digest.lower()) else digest
 
 
 def _span(wait: float | None) -> timedelta | None:

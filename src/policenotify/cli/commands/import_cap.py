@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from policenotify.cli import completion
+from policenotify.cli import completion, output
+from policenotify.cli.commands.draft import draft_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
+from policenotify.cli.message import category_words
 from policenotify.cli.options import single_value
+from policenotify.cli.output import Part
+from policenotify.cli.words import code_of
+from policenotify.errors import InvalidAlert
+from policenotify.formats.cap.reader import MAX_BYTES
+from policenotify.networks._download import download
+from policenotify.publishing.alerts import import_alert
 from policenotify.translation import Text
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-if TYPE_CHECKING:
-    from policenotify.cli.output import Part
 
 
 @click.command("import-cap", epilog=exit_codes("1 nothing was stored; 6 no journal"))
@@ -38,20 +42,13 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
       policenotify import-cap https://alertes.example/cap/4711.xml \\
           --category fire
     """
-    from policenotify.cli import output
-    from policenotify.cli.commands.draft import draft_lines
-    from policenotify.publishing.alerts import import_alert
-
     content = _content(alert)
     settings = call.read_settings()
     with closing(call.publisher()) as publisher:
-        done = import_alert(
-            publisher,
-            content,
-            actor=call.actor,
-            category=category,
-            language=(settings.language or "fr"),
-        )
+        language = settings.language or "fr"
+        if category:
+            category = code_of(category, category_words(publisher.installation.profiles), param_hint="--category")
+        done = import_alert(publisher, content, actor=call.actor, category=category, language=language)
         page: list[Part] = list(draft_lines(done.draft, publisher))
         if done.known:
             page.append(output.paragraph(Text("The alert was imported before: this is its draft.")))
@@ -62,12 +59,7 @@ def import_cap(call: CliContext, /, *, alert: str, category: str | None) -> Exit
 
 
 def _content(alert: str) -> bytes:
-    from policenotify.errors import InvalidAlert
-    from policenotify.formats.cap.reader import MAX_BYTES
-
     if _ADDRESS.match(alert):
-        from policenotify.networks._download import download
-
         return download(alert, limit=MAX_BYTES)
     try:
         with Path(alert).open("rb") as file:

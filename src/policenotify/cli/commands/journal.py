@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from policenotify.cli import completion, output
-from policenotify.cli.context import CliContext, common, json_text, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.message import category_words
 from policenotify.cli.output import Part

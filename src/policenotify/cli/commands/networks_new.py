@@ -53,7 +53,10 @@ def new(call: CliContext, /, *, name: str, folder: str | None) -> Exit:
     written = _write(name, place)
     [network] = (place / file for file in written if file.endswith("__init__.py"))
     steps = [
-        Text("Try what is there: cd {place} && uv run pytest", place=place),
+        Text(
+            "Try it, with the folder of policenotify's wheel: cd {place} && uv run --find-links WHEELS pytest",
+            place=place,
+        ),
         Text("Replace the requests of the example by those of your network: {network}", network=network),
         Text(
             "Install it beside policenotify: pip install {place}", place=place if place.is_absolute() else f"./{place}"

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from policenotify.cli.context import CliContext, common, json_text, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
+from policenotify.cli.documents import json_text
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.words import Word
 
@@ -120,7 +121,6 @@ _ANSWERS = {
     "post": "model.post.Post",
     "preview": "cli.commands.preview.PreviewAnswer",
     "status": "model.status.InstallationStatus",
-    "channels": "cli.commands.status.ChannelsAnswer",
     "incidents": "cli.commands.status.IncidentsAnswer",
     "draft": "model.draft.Draft",
     "drain": "cli.commands.delivery.DrainAnswer",
@@ -153,7 +153,7 @@ def schema(call: CliContext, name: str) -> Exit:
       publication  a publication, as --json shows it
       receipt      its receipt on one channel
       post         the wording on one channel, as preview --json shows it
-      preview, status, channels, incidents, draft, drain, doctor,
+      preview, status, incidents, draft, drain, doctor,
       campaign-calendar, campaign-run
                    the --json answer of that command
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import click
 
 from policenotify.cli import bar, completion, output
-from policenotify.cli.context import CliContext, Seconds, common, pass_context
+from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.exit_codes import Exit, exit_codes
 from policenotify.cli.lookup import find_publication
+from policenotify.cli.options import Seconds
 from policenotify.cli.output import Part
 from policenotify.cli.usage import UsageError
 from policenotify.journal.journal import Journal
@@ -19,6 +20,7 @@ from policenotify.model.decision import Steered
 from policenotify.model.history import Outcome
 from policenotify.model.progress import Progress
 from policenotify.model.receipt import Publication, local_time
+from policenotify.publishing.operations import Operations
 from policenotify.settings import Settings
 from policenotify.translation import AnyText, Text
 
@@ -27,7 +29,13 @@ _LINE_EVERY = 10.0  # seconds between two lines that no terminal shows
 _EXITS = exit_codes("1 never published; 6 no journal")
 _NAME = click.argument("which", metavar="INCIDENT|PUBLICATION|KEY")
 _CHANNEL = click.option("--channel", metavar="NAME", shell_complete=completion.channels, help="Only this channel.")
-_REASON = click.option("--reason", default="", metavar="TEXT", help="Recorded in the journal.")
+_REASON = click.option(
+    "--reason",
+    default="",
+    metavar="TEXT",
+    callback=lambda _context, _parameter, typed: " ".join(typed.split()),
+    help="Recorded in the journal.",
+)
 
 
 @click.group("sending", epilog=_EXITS)
@@ -99,11 +107,9 @@ def pause(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
       policenotify sending pause 2026-4711
       policenotify sending pause 2026-4711 --channel sms --reason "Erreur de date"
     """
-    actor = call.actor
-    with call.operations() as operations:
-        found = find_publication(operations.journal, which, operations.zone)
-        done = operations.pause_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
-    text = Text("Paused on {channels}. To go on: policenotify sending resume {id}", channels=_names(done), id=found.id)
+    with _named(call, which) as (operations, found):
+        done = operations.pause_sending(found, actor=call.actor, channel=channel, reason=reason)
+    text = Text("Paused on {channels}. To go on: policenotify sending resume {id}", channels=_names(done), id=found)
     return _answered(call, done, text)
 
 
@@ -120,12 +126,10 @@ def resume(call: CliContext, which: str, channel: str | None, reason: str) -> Ex
     Examples:
       policenotify sending resume 2026-4711 --channel sms
     """
-    actor = call.actor
-    with call.operations() as operations:
-        found = find_publication(operations.journal, which, operations.zone)
-        done = operations.resume_sending(found.id, actor=actor, channel=channel)
-        if reason := " ".join(reason.split()):
-            operations.journal.audit.record(actor, "remarked", {"reason": reason, "publication": found.id})
+    with _named(call, which) as (operations, found):
+        done = operations.resume_sending(found, actor=call.actor, channel=channel)
+        if reason:
+            operations.journal.audit.record(call.actor, "remarked", {"reason": reason, "publication": found})
     return _answered(call, done, Text("Resumed on {channels}.", channels=_names(done)))
 
 
@@ -146,10 +150,8 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
       policenotify sending abort 2026-4711 --reason "Mauvaise liste"
       policenotify sending abort campaign-2026-12-01 --channel sms
     """
-    actor = call.actor
-    with call.operations() as operations:
-        found = find_publication(operations.journal, which, operations.zone)
-        done = operations.abort_sending(found.id, actor=actor, channel=channel, reason=" ".join(reason.split()))
+    with _named(call, which) as (operations, found):
+        done = operations.abort_sending(found, actor=call.actor, channel=channel, reason=reason)
     text = Text.counted(
         "Aborted on {channels}. {count} person who was known does not get it.",
         "Aborted on {channels}. {count} people who were known do not get it.",
@@ -157,6 +159,13 @@ def abort(call: CliContext, which: str, channel: str | None, reason: str) -> Exi
         count=done.people,
     )
     return _answered(call, done, text)
+
+
+@contextmanager
+def _named(call: CliContext, which: str) -> Iterator[tuple[Operations, str]]:
+    """Open the installation, and yield it with the id of the publication that is named."""
+    with call.operations() as operations:
+        yield operations, find_publication(operations.journal, which, operations.zone).id
 
 
 def _names(done: Steered) -> str:

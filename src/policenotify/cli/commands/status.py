@@ -1,4 +1,4 @@
-"""`policenotify status`, `channels` and `incidents`: alarms, channels, open incidents and outcomes."""
+"""`policenotify status` and `incidents`: alarms, channels, open incidents and outcomes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from policenotify.cli.usage import UsageError
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import Publication, counted, local_time
-from policenotify.model.status import ChannelStatus, IncidentLine, InstallationStatus
+from policenotify.model.status import IncidentLine, InstallationStatus
 from policenotify.publishing.status import by_urgency
-from policenotify.translation import AnyText, Text
+from policenotify.translation import Text
 
 _EXITS = exit_codes(
     "1 never published, or settings wrong; 3 a channel needs attention; 4 overdue; 5 no worker; 6 no journal"
@@ -42,18 +42,6 @@ class PublicationsAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelsAnswer:
-    """The answer of `channels`.
-
-    Attributes:
-        settings: What is wrong with the settings as a whole, so that nothing can be published.
-    """
-
-    settings: AnyText | None
-    channels: tuple[ChannelStatus, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentsAnswer:
     """The answer of `incidents`, the most urgent incident first."""
 
@@ -71,7 +59,7 @@ class IncidentsAnswer:
 @common
 @pass_context
 def status(call: CliContext, /, which: str | None, last: int, *, everything: bool) -> Exit:
-    """Show open incidents (overdue ones first), what waits, the last publications, and their outcomes.
+    """Show open incidents (overdue ones first), each channel, the last publications, and their outcomes.
 
     Older publications that still wait, are held or in doubt are counted, and the most pressing ones shown. With --all
     everything is shown.
@@ -91,7 +79,7 @@ def status(call: CliContext, /, which: str | None, last: int, *, everything: boo
     with call.operations() as operations:
         zone = operations.zone
         answer = operations.status(last=last, limit=None if everything else _LIMIT)
-    top = [*status_lines(answer, zone), *_counts(answer, zone), output.prose()]
+    top = [*status_lines(answer, zone), *_channels(answer, zone), output.prose()]
     rows = None if everything else _SCREEN - len(top)
     call.emit(answer, *top, *_last(answer, zone, rows))
     return exit_of(alarm.kind for alarm in answer.alarms)
@@ -110,17 +98,20 @@ def _status_of(call: CliContext, name: str) -> Exit:
     return Exit.OK if all(publication.ok for publication in publications) else Exit.ATTENTION
 
 
-def _counts(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
-    carried = [channel for channel in status.channels if channel.outcomes]
-    if carried:
-        yield output.prose()
-        yield output.prose(Text("Deliveries:"), "bold")
-    for channel in carried:
-        text = Text("{name}: {counts}", name=channel.name, counts=counts(channel.outcomes))
+def _channels(status: InstallationStatus, zone: tzinfo) -> Iterator[Part]:
+    """Yield the state of each channel, and what waits there. The alarms state why, and what to do."""
+    yield output.prose(Text("Channels:"), "bold")
+    for channel in status.channels:
+        named = f"{channel.name} ({channel.network})" if channel.network else channel.name
+        text = Text("{channel}: {state}", channel=named, state=Text.word(channel.state))
+        text = Text.join(" · ", (text, counts(channel.outcomes) if channel.outcomes else ""))
+        yield output.Block(text, mark="  ✔ " if channel.ok else "  ✘ ", copied=True)
+        if channel.opens_at:
+            opens_at = local_time(channel.opens_at, zone)
+            yield output.paragraph(Text("Nothing leaves before {opens_at}.", opens_at=opens_at))
         if channel.oldest_waiting:
-            since = local_time(channel.oldest_waiting, zone)
-            text = Text("{text}; the oldest has been waiting since {since}", text=text, since=since)
-        yield output.line(Text.join("", ("  ", text)))
+            oldest = local_time(channel.oldest_waiting, zone)
+            yield output.paragraph(Text("The oldest has been waiting since {oldest_waiting}.", oldest_waiting=oldest))
 
 
 def counts(outcomes: Mapping[Outcome, int]) -> Text:
@@ -162,65 +153,6 @@ def _publications(publications: Sequence[Publication], zone: tzinfo, rows: int |
                 block = [output.heading(publication, zone), output.line(short)]
             rows -= len(block)
         yield from block
-
-
-@click.command(
-    "channels",
-    epilog=exit_codes("1 settings wrong; 3 a channel is blocked or was removed; 6 no journal"),
-)
-@common
-@pass_context
-def channels(call: CliContext) -> Exit:
-    """Show the state of each channel: ready, paused, blocked or removed, and what waits there.
-
-    What is meant for a blocked channel waits, and is sent once it is mended. No network is asked: that is
-    what `doctor` does.
-
-    \b
-    Examples:
-      policenotify channels
-      policenotify channels --json | jq '.channels[] | select(.ok | not)'
-    """
-    with call.operations() as operations:
-        zone, found = operations.zone, operations.channels()
-        problem = operations.settings.problem() if operations.settings else ""
-    head = [output.prose(problem, "bold")] if problem else []
-    lines = (line for channel in found for line in _channel(channel, zone))
-    call.emit(ChannelsAnswer(settings=problem or None, channels=found), *head, *lines)
-    if problem:
-        return Exit.REJECTED
-    return Exit.OK if all(channel.ok for channel in found) else Exit.ATTENTION
-
-
-def _channel(channel: ChannelStatus, zone: tzinfo) -> Iterator[Part]:
-    named = f"{channel.name} ({channel.network})" if channel.network else channel.name
-    text = Text("{channel}: {state}", channel=named, state=Text.word(channel.state))
-    if channel.outcomes:
-        text = Text.join(" · ", (text, counts(channel.outcomes)))
-    yield output.Block(text, mark="✔ " if channel.ok else "✘ ", copied=True)
-    if channel.reason:
-        yield output.paragraph(Text.join(" ", (channel.reason, f"[{channel.code}]" if channel.code else "")))
-    if channel.remedy:
-        yield output.paragraph(channel.remedy, "→ ")
-    if channel.opens_at:
-        yield output.paragraph(Text("Nothing leaves before {opens_at}.", opens_at=local_time(channel.opens_at, zone)))
-    for problem in channel.blocked_for:
-        if str(problem.reason) not in str(channel.reason):
-            yield output.paragraph(
-                Text(
-                    "It is blocked for the process that delivers on {host}: {reason}",
-                    host=problem.host,
-                    reason=problem.reason,
-                )
-            )
-            yield output.paragraph(problem.remedy, "→ ")
-    if channel.oldest_waiting:
-        yield output.paragraph(
-            Text(
-                "The oldest has been waiting since {oldest_waiting}.",
-                oldest_waiting=local_time(channel.oldest_waiting, zone),
-            )
-        )
 
 
 @click.command("incidents", epilog=exit_codes("4 with --overdue, if any is overdue; 6 no journal"))

@@ -19,9 +19,6 @@ from policenotify.render.locales import best_match, profile_of
 from policenotify.render.places import place_of
 from policenotify.translation import AnyText, Text
 
-_COLUMNS = 3  # of the widest page
-_MAILBOX = 2  # columns, where there is space
-
 
 class Concern(NamedTuple):
     """What a person should look at: its id on the page, its label and its reason."""
@@ -239,35 +236,13 @@ def draw_networks(networks: Iterable[tuple[ChannelConfig, Iterable[ReaderPost]]]
 
 
 def _placed(devices: Iterable[Device]) -> list[Device]:
-    """Return the devices in the order of the page, with their widths. The posts of a thread follow one another."""
+    """Return the devices in the order of the page, the posts of each thread together."""
     devices = list(devices)
     for device in devices:
         place = {card: number for number, card in enumerate(device.cards)}
         device.cards.sort(key=lambda card: place[card.root])
-    ordered = sorted(devices, key=lambda shown: _rank(shown.look))
-    widths = columns([shown.look.form == "mailbox" for shown in ordered])
-    for placed, width in zip(ordered, widths, strict=True):
-        placed.columns = width
-    return ordered
+    return sorted(devices, key=lambda shown: _rank(shown.look))
 
 
 def _rank(look: Look) -> int:
     return ORDER.index(look.network) if look.network in ORDER else len(ORDER)
-
-
-def columns(wide: Sequence[bool]) -> tuple[tuple[int, int], ...]:
-    """Return how many of two and of three columns each device takes, without holes."""
-    return tuple(zip(*(_filled(wide, count) for count in (_COLUMNS - 1, _COLUMNS)), strict=True))
-
-
-def _filled(wide: Sequence[bool], count: int) -> list[int]:
-    rows: list[list[int]] = []
-    for wants in wide:
-        left = count - sum(rows[-1]) if rows else 0
-        if not left:
-            rows.append([])
-            left = count
-        rows[-1].append(min(_MAILBOX, left) if wants else 1)
-    for row in rows:
-        row[-1] += count - sum(row)  # the last of a row takes what is left of it
-    return [width for row in rows for width in row]

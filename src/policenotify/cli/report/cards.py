@@ -269,18 +269,13 @@ class Card:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Device:
-    """The posts of one channel in one section: a timeline, a mailbox, a telephone.
-
-    Attributes:
-        columns: How many columns it takes where there are two, and where there are three.
-    """
+    """The posts of one channel in one section: a timeline, a mailbox, a telephone."""
 
     id: str
     channel: ChannelConfig
     look: Look
     sender: str
     zone: tzinfo
-    columns: tuple[int, int] = (1, 1)
     cards: list[Card] = field(default_factory=list)
     _cards_by_reference: dict[str, Card] = field(default_factory=dict)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,9 +20,9 @@ from policenotify.model.lifecycle import Stage
 from policenotify.model.message import read as read_message
 from policenotify.model.progress import ReasonCount
 from policenotify.model.receipt import Publication, Receipt
+from policenotify.translation import read_text, stored_text
 
-FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
-"""Writes and reads the stored findings of a publication."""
+_FINDINGS: TypeAdapter[tuple[Finding, ...]] = TypeAdapter(tuple[Finding, ...])
 
 _delivery = schema.delivery
 _DELIVERIES = (
@@ -32,6 +34,19 @@ _BEING_SENT = select(_delivery.c.parent).where(
     _delivery.c.parent.in_(bindparam("lists", expanding=True)), _delivery.c.state == Outcome.SENDING
 )
 _CHANNELS = select(schema.channel)
+
+
+def stored_findings(findings: Iterable[Finding]) -> str:
+    """Return the findings of a publication as they are stored: their texts are read in any language later."""
+    stored = (replace(each, reason=stored_text(each.reason), remedy=stored_text(each.remedy)) for each in findings)
+    return _FINDINGS.dump_json(tuple(stored)).decode()
+
+
+def _findings(stored: str) -> tuple[Finding, ...]:
+    found = _FINDINGS.validate_json(stored)
+    return tuple(
+        replace(each, reason=read_text(str(each.reason)), remedy=read_text(str(each.remedy))) for each in found
+    )
 
 
 def publication_of(connection: Connection, row: Row[Any]) -> Publication:
@@ -49,7 +64,7 @@ def publication_of(connection: Connection, row: Row[Any]) -> Publication:
         sequence=row.sequence or 0,
         at=moment(row.created_at),
         actor=row.actor,
-        findings=FINDINGS.validate_json(row.findings),
+        findings=_findings(row.findings),
         receipts=tuple(
             _receipt(
                 delivery,
