@@ -152,7 +152,7 @@ def test_the_first_publication_takes_three_commands_and_five_words(
         assert ended.value.code == 0
     shown = capsys.readouterr()
     assert "Accident de la circulation" in shown.err  # the post, as its readers see it
-    assert "console: 1 posted" in shown.out
+    assert "console (fr): posted" in shown.out
 
 
 def _catch_all(folder: Path, mails: IO[str]) -> Callable[[], object]:
