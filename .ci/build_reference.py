@@ -24,13 +24,13 @@ from policenotify.findings import Finding, Level, audience_too_large, audience_u
 from policenotify.journal.records import NeededApproval
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.metrics import METRICS
+from policenotify.publishing.reminders import ReminderPolicy
+from policenotify.publishing.routing import Route
 from policenotify.render.locales import PROFILES, CategoryProfile
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
     ChannelTable,
-    ReminderSettings,
-    RouteSettings,
     Settings,
     WordListSettings,
 )
@@ -76,7 +76,7 @@ network = "email"
 """What the examples of single tables are completed with."""
 
 TABLES: tuple[Table, ...] = (
-    Table("Top level", Settings, variable="POLICENOTIFY_{}", example="""
+    Table("Top level", Settings, example="""
 schema_version = 1
 sender = "Police nationale de l'Hérault"
 zone = "Europe/Paris"
@@ -90,10 +90,9 @@ may = "our_desk.rules:may"              # a function of yours: who may do what
 [languages]                             # files of phrases, for languages that are not shipped
 de = "words/de.toml"
 """),
-    Table("`[channels.NAME]`", ChannelTable, variable="POLICENOTIFY_CHANNELS__NAME__{}", about=
+    Table("`[channels.NAME]`", ChannelTable, about=
         "One table for each account. `NAME` is yours, and receipts show it.\n"
-        "In the name of a variable, `NAME` is in capitals, with `_` for `-` and `.`.\n"
-        "Each network has further options, which have variables of the same form: see [Networks](networks.md).",
+        "Each network has further options: see [Networks](networks.md).",
         example="""
 [channels.mastodon]
 network = "mastodon"
@@ -112,14 +111,13 @@ handle = "police34"
 token = { file = "secrets/mastodon" }
 """),
     Table("`recipients` of a channel", RecipientSettings, about=
-        "A list of addresses or numbers, or a table with one of these keys.\n"
-        "The variable `POLICENOTIFY_CHANNELS__NAME__RECIPIENTS` takes the same forms.", example="""
+        "A list of addresses or numbers, or a table with one of these keys.\n", example="""
 [channels.presse]
 network = "email"
 recipients = { file = "secrets/press.txt" }       # or ["desk@police.example", "press@mairie.example"]
 url = { file = "secrets/smtp" }
 """),
-    Table("`[audiences.NAME]`", AudienceSettings, variable="POLICENOTIFY_AUDIENCES__NAME__{}", about=
+    Table("`[audiences.NAME]`", AudienceSettings, about=
         "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).\n"
         "Each is one of `addresses`, `file`, `csv` and `function`.", example="""
 [channels.presse]
@@ -139,10 +137,9 @@ columns = { address = "Adresse électronique" }
 [audiences.register]                    # people of another application
 function = "our_desk.people:register"
 """),
-    Table("`[[routes]]`", RouteSettings, about=
+    Table("`[[routes]]`", Route, about=
         "Every route that matches adds its channels. Without routes every message goes to every channel.\n"
-        "A message matches if it meets all keys of the route.\n"
-        "The variable `POLICENOTIFY_ROUTES` takes a list of tables.", example="""
+        "A message matches if it meets all keys of the route.\n", example="""
 [[routes]]                              # everything goes to the public channels
 to = ["public"]
 
@@ -155,8 +152,7 @@ to = ["press"]
     Table("`[[approval]]`", ApprovalRule, about=
         "Which messages others read before they are published: see [Approval](../howto/approval.md).\n"
         "The first table that matches counts. A message matches if its stage is among `stages`,\n"
-        "and its category or its severity is named; a table that names neither is for all.\n"
-        "The variable `POLICENOTIFY_APPROVAL` takes a list of tables.", example="""
+        "and its category or its severity is named; a table that names neither is for all.\n", example="""
 [[approval]]                            # scams: nobody needs to
 categories = ["scam_cyber"]
 readers = 0
@@ -170,13 +166,13 @@ expires = "PT2H"
 urgent = true
 within = "PT30M"
 """),
-    Table("`[reminders]`", ReminderSettings, variable="POLICENOTIFY_REMINDERS__{}", example="""
+    Table("`[reminders]`", ReminderPolicy, example="""
 [reminders]
 after = [0, 900, 3600]                  # at the deadline, a quarter of an hour and an hour after it
 every = 14400
 to = ["duty"]
 """),
-    Table("`[categories.CODE]`", CategoryProfile, variable="POLICENOTIFY_CATEGORIES__CODE__{}", about=
+    Table("`[categories.CODE]`", CategoryProfile, about=
         "A key that is left out keeps its shipped value. A new category needs `labels`.", example="""
 [categories.fire]                       # a shipped category, changed
 lifetime = "PT3H"
@@ -272,7 +268,7 @@ EXAMPLES: Mapping[str, str] = {
     "at_least": '`"Severe"`',
     "areas": '`["commune:34172", "epci:243400017", "dept:34"]`',
     "to": '`["public", "press"]`',
-    "ReminderSettings.to": '`["duty"]`',
+    "ReminderPolicy.to": '`["duty"]`',
     "after": "`[0, 900, 3600]`",
     "every": "`14400`",
     "labels": '`{ fr = "Sauvetage en rivière" }`',
@@ -445,7 +441,7 @@ def _settings() -> Iterator[str]:
         if table.model is ChannelTable:
             yield from ("", "Choices, for every message or, for `on_unknown` and `on_correction`, by severity:", "")
             yield from _choices()
-        if table.model is RouteSettings:
+        if table.model is Route:
             yield from ("", "Forms of `areas`:", "", *_row("form", "area", "example"))
             for cells in AREAS:
                 yield from _row(*cells, head=False)
@@ -457,18 +453,14 @@ def _settings() -> Iterator[str]:
 
 
 def _keys(table: Table) -> Iterator[str]:
-    columns = ("key", "value", "default", *(["environment variable"] if table.variable else []), "meaning", "example")
-    yield from _row(*columns)
+    yield from _row("key", "value", "default", "meaning", "example")
     schema, defaults = TypeAdapter(table.model).json_schema(), _defaults(table.model)
     for key, meaning in _meanings(table.model).items():
         if (shown := schema["properties"].get(key)) is None or key == "code":
             continue
         default = _written(defaults[key]) if key in defaults else "**required**"
         example = EXAMPLES.get(f"{table.model.__name__}.{key}") or EXAMPLES[key]
-        variable = [f"`{table.variable.format(key.upper())}`"] if table.variable else []
-        if key == "options":  # it has no name of its own in the file
-            variable = [f"`{table.variable.format('OPTION')}`"]
-        yield from _row(f"`{key}`", _type(shown, schema), default, *variable, meaning, example, head=False)
+        yield from _row(f"`{key}`", _type(shown, schema), default, meaning, example, head=False)
 
 
 def _choices() -> Iterator[str]:

@@ -40,9 +40,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     pytest.importorskip("apprise")
     pytest.importorskip("atproto")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POLICENOTIFY_WAIT", f"{PATIENCE}")  # however slow the machine is
     with open_desk(tmp_path) as opened:
-        opened.write_settings()
+        place = opened.write_settings()
+        place.write_text(f"wait = {PATIENCE}\n{place.read_text('utf-8')}", "utf-8")  # however slow the machine is
         yield opened
 
 
@@ -119,12 +119,40 @@ def test_the_tutorial_leads_to_its_end(
                     assert ended.value.code == expected, printed
             else:
                 name = block.partition("\n")[0].removeprefix("# ")
-                Path(name).write_text(block, encoding="utf-8")
+                place = tmp_path if name == "catchall.py" else Path()  # it has a terminal of its own
+                (place / name).write_text(block, encoding="utf-8")
                 if name == "incident.py":
                     runpy.run_path(name, run_name="__main__")
         received = (tmp_path / "mails.txt").read_text(encoding="utf-8")
     assert received.count("Subject: ") == 2 * 5, received
     assert "press: posted (2 posted)" in capsys.readouterr().out
+
+
+def test_the_first_publication_takes_three_commands_and_five_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From an empty folder to a post on the console, as the tutorial shows it."""
+    monkeypatch.chdir(tmp_path)
+    text = (_ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    section = re.split(r"^## \d\. ", text, flags=re.MULTILINE)[2]
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    commands = [shlex.split(line) for line in lines]
+    assert [args[1] for args in commands if args[0] == "policenotify"] == ["init", "publish", "status"]
+    assert len(re.findall(r"^- \*\*\w+\*\*:", section, re.MULTILINE)) == 5
+    for program, *args in commands:
+        if program == "cd":
+            monkeypatch.chdir(args[0])
+            continue
+        with pytest.raises(SystemExit) as ended:
+            main(args)
+        assert ended.value.code == 0
+    shown = capsys.readouterr()
+    assert "Accident de la circulation" in shown.err  # the post, as its readers see it
+    assert "console (fr): posted" in shown.out
 
 
 def _catch_all(folder: Path, mails: IO[str]) -> Callable[[], object]:

@@ -21,7 +21,7 @@ from policenotify.campaigns.ics import ics
 from policenotify.model.message import Message, read
 from policenotify.render.locales import LOCALES, LoadedLocale, template
 from policenotify.render.locales.loader import read_locale, shipped_categories
-from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings, routes_of
+from policenotify.settings import Settings, channels_of, languages_of, profiles_of, read_settings
 from policenotify.testing import recording_publisher
 from policenotify.testing.strategies import messages
 from tests.support.campaigns import everywhere
@@ -150,7 +150,6 @@ def use(place: Path, environ: Mapping[str, str]) -> None:
         with only_ours(secrets=SECRETS):
             chosen = read_settings(place, environ=environ, tolerant=tolerant)
             channels_of(chosen, tolerant=tolerant)
-            routes_of(chosen)
             profiles_of(chosen)
             languages_of(chosen)
             repr(chosen)
@@ -167,17 +166,6 @@ def test_any_settings_are_read_or_refused(folder: Path, data: st.DataObject) -> 
     content = data.draw(mutated(SETTINGS).map(toml_of) | damaged(toml(SETTINGS).encode()))
     (folder / "policenotify.toml").write_bytes(content)
     use(folder / "policenotify.toml", {})
-
-
-@on_each
-@given(st.data())
-def test_any_variable_is_read_or_refused(folder: Path, data: st.DataObject) -> None:
-    (folder / "policenotify.toml").write_text(toml(SETTINGS), encoding="utf-8")
-    parts = ("CHANNELS", "BLUESKY", "HANDLE", "ROUTES", "CATEGORIES", "REMINDERS", "WAIT", "RATE", "", "ZONE", "A-B")
-    names = st.lists(st.sampled_from(parts), min_size=1, max_size=4).map(lambda some: "POLICENOTIFY_" + "__".join(some))
-    tables = mutated(SETTINGS["reminders"]) | mutated(SETTINGS["routes"]) | mutated(SETTINGS["categories"])
-    texts = st.text(max_size=20) | values().map(str) | tables.map(lambda one: toml({"a": one})[6:])
-    use(folder / "policenotify.toml", data.draw(st.dictionaries(names, texts, max_size=3)))
 
 
 def toml_of(table: Any) -> bytes:
@@ -203,7 +191,7 @@ def test_any_language_file_is_read_or_refused(tmp_path: Path, data: st.DataObjec
     (tmp_path / "policenotify.toml").write_text(toml({**SETTINGS, "languages": {"oc": "oc.toml"}}), encoding="utf-8")
     (tmp_path / "oc.toml").write_bytes(data.draw(mutated(FRENCH).map(toml_of) | damaged(template("fr").encode())))
     with only_ours():
-        languages_of(Settings.from_table({"sender": "P", "languages": {"oc": "oc.toml"}}, tmp_path / "x", {}))
+        languages_of(Settings.from_table({"sender": "P", "languages": {"oc": "oc.toml"}}, tmp_path / "x"))
 
 
 CATEGORIES: Final = json.loads(json.dumps(shipped_categories(), default=dict))
@@ -236,7 +224,7 @@ def test_any_campaign_is_forecast_or_refused(tmp_path: Path, data: st.DataObject
 def assert_in_calendar(campaign: Campaign) -> None:
     """What is forecast is written as a calendar, which others can read."""
     first = campaign.start
-    entries = forecast([campaign], first, first + timedelta(days=40), reach=everywhere)
+    entries = forecast([campaign], first, first + timedelta(days=40), channels_of=everywhere)
     written = Calendar.from_ical(ics(entries, [campaign], now=datetime(2026, 7, 1, tzinfo=UTC)))
     planned = [entry for entry in entries if entry.at is not None]
     assert len(list(written.walk("VEVENT"))) == len(planned)

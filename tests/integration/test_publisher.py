@@ -213,7 +213,10 @@ with open_publisher({settings!r}) as publisher:
 
 def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
     """Run another process of the same installation. *body* uses `publisher`."""
-    code = _PROCESS.format(settings=str(desk.write_settings()), body=textwrap.indent(body, "    "))
+    place = desk.write_settings()
+    waiting = place.read_text("utf-8").replace('network = "bluesky"', f'network = "bluesky"\ntimeout = {ANSWERED}')
+    place.write_text(f"wait = {PATIENCE}\n{waiting}", "utf-8")
+    code = _PROCESS.format(settings=str(place), body=textwrap.indent(body, "    "))
     return subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -221,8 +224,6 @@ def _process(desk: Desk, body: str) -> subprocess.Popen[str]:
         text=True,
         env={
             **os.environ,
-            "POLICENOTIFY_WAIT": str(PATIENCE),
-            "POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT": str(ANSWERED),
             "PYTHONPATH": str(Path(__file__).parents[2]),
         },
     )

@@ -20,9 +20,7 @@ from policenotify.campaigns import (
     occurrences,
     order_campaigns,
 )
-from policenotify.campaigns.runner import communes_in
 from policenotify.model.message import Message
-from policenotify.model.places import contains
 
 
 def tip(name: str) -> dict[str, Any]:
@@ -34,10 +32,9 @@ def campaign(**changes: Any) -> Campaign:
         "name": "ete",
         "messages": [tip("a"), tip("b"), tip("c")],
         "start": date(2026, 1, 1),
-        "schedule": [{"rrule": "FREQ=DAILY"}],
+        "schedule": [{"cron": "0 18 * * *"}],
         "quiet": {"begins": "00:00", "ends": "00:00"},
         "pacing": {"spacing": "0m", "repeat_after": "0m"},
-        "at": "18:00",
     }
     return Campaign.model_validate({**given, **changes})
 
@@ -76,8 +73,8 @@ class Machine:
             now=now,
             past=self.past,
             skips=self.notes,
-            inhibited=inhibited_campaigns(campaigns, alerts, contains, communes_in),
-            reach=everywhere,
+            inhibited=inhibited_campaigns(campaigns, alerts),
+            channels_of=everywhere,
         )
         for one in made:
             mine = named[one.occurrence.campaign]

@@ -20,7 +20,7 @@ _SOURCE = Path(policenotify.__file__).parent
 _FILES = sorted(_SOURCE.rglob("*.py"))
 _HEAVY = (
     "atproto", "atproto_client", "apprise", "httpx", "requests", "sqlalchemy", "cryptography", "PIL", "click", "rich",
-    "jinja2", "mastodon", "oauthlib", "regex", "aiosmtpd", "smtplib", "tweepy", "cronsim", "dateutil", "holidays",
+    "jinja2", "mastodon", "oauthlib", "regex", "aiosmtpd", "smtplib", "tweepy", "cronsim", "holidays",
     "icalendar",
 )  # fmt: skip
 

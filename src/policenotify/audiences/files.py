@@ -23,6 +23,7 @@ _COMMENT: Final = re.compile(r"(?:^|\s)#")
 _SEPARATOR: Final = re.compile(r"sep=(.)")  # Excel's first line that names the delimiter
 _DELIMITERS: Final = ";,\t"
 _MOST_LINES: Final = 20  # lines of one row: more are a quotation mark that is not closed
+_UTF_16: Final = ("\udcff\udcfe", "\udcfe\udcff")  # the first two bytes of such a file
 _UNCLOSED: Final = "\0\n"  # stands for a line whose quotation mark is not closed
 
 
@@ -164,13 +165,16 @@ def _opened(at: str, path: Path) -> Iterator[TextIO]:
     """Open a file of an audience. What is not UTF-8 is read as surrogates.
 
     Raises:
-        SettingsError: It cannot be read.
+        SettingsError: It cannot be read, or is UTF-16.
     """
     try:
         file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except (OSError, ValueError) as error:
         raise _unreadable(at, path, error) from None
     with file:
+        if file.read(2) in _UTF_16:
+            raise SettingsError(Text("{at}: the file {path} {what}", at=at, path=path, what=NOT_UTF8))
+        file.seek(0)
         yield file
 
 

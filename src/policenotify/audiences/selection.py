@@ -98,12 +98,7 @@ class _Place:
     """The place of a message, as areas by their codes and as shapes on the map."""
 
     def __init__(self, location: Location) -> None:
-        finest = [f"commune:{location.commune}"] if location.commune else []
-        finest += [f"epci:{location.epci}"] if location.epci else []
-        if not finest and location.department:
-            finest = [f"dept:{location.department}"]
-        also = [f"dept:{department}" for department in location.also_departments] if finest else []
-        self._areas = (*finest, *also)
+        self._areas = areas_of(location)
         area, point, line = location.area, location.point, location.polyline
         self._polygons: Sequence[Any] = ()
         if area is not None:
@@ -125,6 +120,15 @@ class _Place:
         if self._centre is not None and distance(self._centre, position) <= self._radius:
             return True
         return self._line is not None and distance_to_line(self._line, position) <= NEARBY
+
+
+def areas_of(location: Location) -> tuple[str, ...]:
+    """Return the areas of a place by their codes: the finest, and other departments. Empty if it names none."""
+    finest = [f"commune:{location.commune}"] if location.commune else []
+    finest += [f"epci:{location.epci}"] if location.epci else []
+    if not finest and location.department:
+        finest = [f"dept:{location.department}"]
+    return (*finest, *(f"dept:{department}" for department in location.also_departments)) if finest else ()
 
 
 @lru_cache(maxsize=1024)

@@ -17,9 +17,9 @@ from policenotify.campaigns.model import (
     Variant,
     order_campaigns,
 )
-from policenotify.campaigns.runner import RunResult, run
+from policenotify.campaigns.runner import RunResult, inhibited_campaigns, run
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import Action, Decision, PastPublication, SkipRecord, decide, inhibited_campaigns
+from policenotify.campaigns.scheduler import Action, Decision, PastPublication, SkipRecord, decide
 
 __all__ = [
     "Action",

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 from policenotify.campaigns.model import Campaign
 from policenotify.campaigns.schedule import Occurrence, occurrences
-from policenotify.campaigns.scheduler import Action, PastPublication, Reach, SkipRecord, decide, past_publication
+from policenotify.campaigns.scheduler import Action, ChannelsOf, PastPublication, SkipRecord, decide, past_publication
 from policenotify.translation import AnyText, Text
 
 
@@ -38,7 +38,7 @@ def forecast(
     now: datetime | None = None,
     past: Sequence[PastPublication] = (),
     skips: Sequence[SkipRecord] = (),
-    reach: Reach,
+    channels_of: ChannelsOf,
 ) -> tuple[ForecastEntry, ...]:
     """Return what will be published if it always runs and no incident is open.
 
@@ -49,7 +49,7 @@ def forecast(
         now: Nothing is published before. By default the time of the first occurrence.
         past: What was published. Those occurrences are left out.
         skips: What was not published.
-        reach: Returns the channels of a variant.
+        channels_of: Returns the channels of a variant.
     """
     named = {campaign.name: campaign for campaign in campaigns}
     series = sorted(
@@ -58,7 +58,7 @@ def forecast(
     )
     dues = [occurrence.due for occurrence in series]
     # The time in which a past publication or occurrence can still change a decision.
-    spans = [max(campaign.late_for, *_spacings(campaign)) for campaign in campaigns]
+    spans = [max(campaign.late_for, campaign.pacing.spacing) for campaign in campaigns]
     memory = max(spans, default=timedelta(0)) + timedelta(days=2)
     times = [max(due, now) if now else due for due in sorted(set(dues))]
     history, records, entries = list(past), list(skips), list[ForecastEntry]()
@@ -72,11 +72,11 @@ def forecast(
         relevant = [
             each for each in history if at - each.at <= memory or latest[each.campaign, each.fingerprint] is each
         ]
-        for decision in decide(campaigns, near, now=at, past=relevant, skips=records, reach=reach):
+        for decision in decide(campaigns, near, now=at, past=relevant, skips=records, channels_of=channels_of):
             occurrence, waited = decision.occurrence, reasons.get(decision.occurrence.id, "")
             campaign = named[occurrence.campaign]
             if decision.action is Action.PUBLISH:
-                history.append(past_publication(campaign, decision, at, reach))
+                history.append(past_publication(campaign, decision, at, channels_of))
                 reason = decision.reason or waited
                 entries.append(ForecastEntry(occurrence=occurrence, variant=decision.variant, at=at, reason=reason))
                 continue
@@ -89,7 +89,3 @@ def forecast(
                 reason = Text.join(": ", (decision.reason, waited))
                 entries.append(ForecastEntry(occurrence=occurrence, reason=reason))
     return tuple(sorted(entries, key=lambda entry: (entry.at or entry.occurrence.due, entry.occurrence.campaign)))
-
-
-def _spacings(campaign: Campaign) -> tuple[timedelta, ...]:
-    return (campaign.pacing.spacing, *(pacing.spacing for pacing in campaign.pacing.channels.values()))

@@ -18,14 +18,15 @@ from pydantic import (
     model_validator,
 )
 
-from policenotify.campaigns.recurrence import validate_cron, validate_event, validate_rrule
+from policenotify.campaigns.recurrence import is_school_calendar, validate_cron, validate_event
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import Name
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.settings.fields import AreaCode, Zone
+from policenotify.publishing.routing import AreaCode
+from policenotify.settings.fields import Zone
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
@@ -116,12 +117,12 @@ def fingerprint_of(message: Message) -> str:
 
 
 class Schedule(_Part):
-    """When to publish: by dates, a recurrence rule, a cron expression or an event.
+    """When to publish: by dates, a cron expression or an event.
 
     Attributes:
         dates: On these days.
-        rrule: A recurrence rule of RFC 5545, section 3.3.10, counted from the campaign's start: `FREQ=WEEKLY;BYDAY=TU`.
-        cron: A cron expression in the campaign's zone. Of several times on one day the first counts.
+        cron: A cron expression in the campaign's zone: `0 18 * 7,8 TUE,SAT`, or `0 12 * * MON#1` for the first Monday
+            of each month. Of several times on one day the first counts.
         event: A calendar (`public_holidays`, `long_weekends`, `school_holidays:A` …), a public holiday (`Ascension`) or
             one of the campaign's own events.
         days_before: How many days before the event's first day. Negative numbers are after it.
@@ -129,7 +130,6 @@ class Schedule(_Part):
     """
 
     dates: tuple[Day, ...] = ()
-    rrule: Annotated[str, AfterValidator(validate_rrule)] | None = None
     cron: Annotated[str, AfterValidator(validate_cron)] | None = None
     event: Event | None = None
     days_before: tuple[Annotated[int, Field(ge=-366, le=366)], ...] = Field(default=(0,), min_length=1)
@@ -137,8 +137,8 @@ class Schedule(_Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(map(bool, (self.dates, self.rrule, self.cron, self.event))) != 1:
-            raise ValueError(Text("write exactly one of dates, rrule, cron and event"))
+        if sum(map(bool, (self.dates, self.cron, self.event))) != 1:
+            raise ValueError(Text("write exactly one of dates, cron and event"))
         if self.event is None and self.days_before != (0,):
             raise ValueError(Text("days_before: goes with an event"))
         if self.cron and self.at:
@@ -176,33 +176,19 @@ class Inhibition(_Part):
     areas: tuple[AreaCode, ...] = ()
 
 
-class ChannelPacing(_Part):
-    """How often campaigns publish on one channel. Publications of all campaigns count.
+class PacingPolicy(_Part):
+    """How often a campaign publishes. On each of its channels the publications of all campaigns count.
 
     Attributes:
         spacing: At least this long after the last one.
         daily_cap: At most so many on one day of the campaign's zone.
+        repeat_after: The same text is not published again before that. X refuses a post that repeats an earlier one,
+            and does not document for how long. A week is on the safe side.
     """
 
     spacing: Span = timedelta(hours=3)
     daily_cap: int = Field(default=2, ge=1, le=100)
-
-
-class PacingPolicy(ChannelPacing):
-    """How often a campaign publishes.
-
-    Attributes:
-        repeat_after: The same text is not published again before that. X refuses a post that repeats an earlier one,
-            and does not document for how long. A week is on the safe side.
-        channels: Another pacing for single channels, by name.
-    """
-
     repeat_after: Span = timedelta(days=7)
-    channels: Mapping[Name, ChannelPacing] = Field(default_factory=dict)
-
-    def for_channel(self, channel: str) -> ChannelPacing:
-        """Return the pacing of a channel."""
-        return self.channels.get(channel, self)
 
 
 class Campaign(_Part):
@@ -269,13 +255,23 @@ class Campaign(_Part):
             yield Text("messages: each name once")
         if len({variant.fingerprint for variant in self.messages}) < len(names):
             yield Text("messages: two alternatives have the same words")
-        events = [(f"schedule[{number}].event", each.event) for number, each in enumerate(self.schedule) if each.event]
-        events += [(f"excluded[{number}]", day) for number, day in enumerate(self.excluded) if isinstance(day, str)]
-        for field, event in events:
+        for field, event in self._named_days():
             try:
                 validate_event(event, self.events)
             except ValueError as error:
                 yield f"{field}: {error}"
+
+    def _named_days(self) -> Iterator[tuple[str, str]]:
+        """Yield the calendars and events that it names, each after the field."""
+        yield from (
+            (f"schedule[{number}].event", each.event) for number, each in enumerate(self.schedule) if each.event
+        )
+        yield from ((f"excluded[{number}]", day) for number, day in enumerate(self.excluded) if isinstance(day, str))
+
+    @property
+    def needs_school_calendar(self) -> bool:
+        """True if some of its days follow from the school calendar."""
+        return any(is_school_calendar(event) for _, event in self._named_days())
 
     def variant(self, name: str) -> Variant:
         """Return a variant by its name.

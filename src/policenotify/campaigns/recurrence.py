@@ -1,19 +1,15 @@
-"""Recurrence rules, cron expressions and named calendars, in the campaign's wall time.
+"""Cron expressions and named calendars, in the campaign's wall time.
 
-Wall time has no daylight saving: a rule is counted in it, and only the result is converted to UTC. Public and school
+Wall time has no daylight saving: days are counted in it, and only the result is converted to UTC. Public and school
 holidays are those of the library `holidays`, which follows the Code du travail (art. L3133-1), the local law of
 Alsace-Moselle and overseas, and the ministry's school calendar (data.education.gouv.fr).
 """
 
 from __future__ import annotations
 
-import re
-from calendar import isleap
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import islice
-from zoneinfo import ZoneInfo
 
 from policenotify.errors import MissingExtra
 from policenotify.translation import Text
@@ -21,7 +17,6 @@ from policenotify.validation import did_you_mean
 
 try:
     from cronsim import CronSim, CronSimError
-    from dateutil.rrule import rrulestr
     from holidays import country_holidays
 except ImportError as _error:  # pragma: no cover - of an installation without the extra
     raise MissingExtra("Campaigns", "campaigns") from _error
@@ -38,31 +33,9 @@ _ZONES = ("A", "B", "C")
 # Alsace and the Moselle, overseas: subdivisions of the library that are no school zones.
 _REGIONS = ("57", "6AE", "971", "972", "973", "974", "976", "BL", "MF", "NC", "PF", "PM", "WF")
 
-_DAILY = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
-_UNTIL = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
-# Beyond these dateutil counts for ever, or to the year 9999, and finds nothing.
-_WITHIN = {"BYMONTH": 12, "BYMONTHDAY": 31, "BYYEARDAY": 366, "BYWEEKNO": 53}
 _FIELDS = 5  # of a cron expression; with seconds it would have six
 _ANY = datetime(2026, 1, 1)  # noqa: DTZ001 - wall time
 _DAY = timedelta(days=1)
-
-
-def validate_rrule(rule: str) -> str:
-    """Return the rule if it is a recurrence rule without a start of its own, at most daily.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if "DTSTART" in rule.upper():
-        raise ValueError(Text("leave DTSTART out: the campaign's start is it"))
-    try:
-        parts = _parts(rule)
-        _refuse_parts(parts)
-        _until(parts, ZoneInfo("UTC"))
-        _rule(parts, _ANY, _ANY)
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError) as error:  # dateutil raises what comes
-        raise ValueError(Text("is not a recurrence rule (RFC 5545, section 3.3.10): {error}", error=error)) from None
-    return rule
 
 
 def validate_cron(expression: str) -> str:
@@ -84,89 +57,17 @@ def validate_cron(expression: str) -> str:
     return expression
 
 
-def rrule_times(rule: str, start: date, at: time, first: date, last: date, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield the wall times of a recurrence rule. An UNTIL in UTC is converted to *zone*."""
-    parts = _parts(rule)
-    begin = datetime.combine(start, at)
-    end = min(_until(parts, zone) or datetime.max, datetime.combine(last, time.max))  # noqa: DTZ901 - wall time
-    if begin > end:
-        return
-    # dateutil compares only what it finds with the end, and searches a rule that never happens until the last year
-    # there is. So the search begins in the latest years with the same calendar.
-    years = _years_to_same_calendar(begin.year, end.year)
-    walls = _rule(parts, begin.replace(year=begin.year + years), end.replace(year=end.year + years))
-    for wall in islice(walls, int(parts["COUNT"]) if "COUNT" in parts else None):
-        day = wall.replace(year=wall.year - years)
-        if day.date() >= first:
-            yield day
-
-
-def _years_to_same_calendar(first: int, last: int) -> int:
-    """Return in how many years, at most, these years' weekdays and leap days repeat."""
-    earliest = max(first - 1, MINYEAR)  # the week at the turn of a year belongs to either year
-    kinds = [_kind_of_year(year) for year in range(earliest, last + 1)]
-    for years in range(MAXYEAR - last, 0, -1):
-        if all(kind == _kind_of_year(year) for year, kind in enumerate(kinds, earliest + years)):
-            return years
-    return 0
-
-
-def _kind_of_year(year: int) -> tuple[int, bool]:
-    return date(year, 1, 1).weekday(), isleap(year)
-
-
-def _refuse_parts(parts: dict[str, str]) -> None:
-    if "BYEASTER" in parts:  # dateutil's own, and not the same in all years with one calendar
-        raise ValueError(Text("BYEASTER is not part of it: name a public holiday as the event"))
-    if parts.get("FREQ") not in _DAILY:
-        raise ValueError(Text("it needs a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY"))
-    for name in ("INTERVAL", "COUNT"):
-        if int(parts.get(name, 1)) < 1:
-            raise ValueError(Text("{name} must be 1 or more", name=name))
-    for name in parts.keys() & _WITHIN.keys():
-        if not all(1 <= abs(int(each)) <= _WITHIN[name] for each in parts[name].split(",")):
-            raise ValueError(
-                Text("{name} must be from 1 to {within}, or negative, from the end", name=name, within=_WITHIN[name])
-            )
-
-
-def _parts(rule: str) -> dict[str, str]:
-    parts: dict[str, str] = {}
-    for part in rule.strip().upper().removeprefix("RRULE:").split(";"):
-        name, sign, value = part.partition("=")
-        if not sign or name in parts:
-            raise ValueError(Text("{part!r} is not part of it: write NAME=VALUE, each name once", part=part))
-        parts[name] = value
-    return parts
-
-
-def _until(parts: dict[str, str], zone: ZoneInfo) -> datetime | None:
-    """Return the last moment of the rule, in wall time. A day counts to its end."""
-    if "UNTIL" not in parts:
-        return None
-    match = _UNTIL.fullmatch(parts["UNTIL"])
-    if match is None:
-        raise ValueError(
-            Text("UNTIL={parts} is neither a day, 20270831, nor a moment, 20270831T160000Z", parts=parts["UNTIL"])
-        )
-    day, hour, utc = match.groups()
-    if hour is None:
-        return datetime.combine(date.fromisoformat(day), time.max)
-    at = datetime.fromisoformat(f"{day}T{hour}")
-    return at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) if utc else at
-
-
-def _rule(parts: dict[str, str], start: datetime, end: datetime) -> Iterator[datetime]:
-    kept = [f"{name}={value}" for name, value in parts.items() if name not in {"COUNT", "UNTIL"}]
-    return iter(rrulestr(";".join([*kept, f"UNTIL={end:%Y%m%dT%H%M%S}"]), dtstart=start))
-
-
 def cron_times(expression: str, first: date, last: date) -> Iterator[datetime]:
     """Yield the wall times of a cron expression, the first one of each day."""
     after = datetime.combine(first, time.min) - timedelta(minutes=1)
     while (wall := next(CronSim(expression, after))).date() <= last:
         yield wall
         after = datetime.combine(wall.date() + _DAY, time.min) - timedelta(minutes=1)
+
+
+def is_school_calendar(name: str) -> bool:
+    """Return True if a name is that of a school calendar, which is known until `SCHOOL_CALENDAR_END`."""
+    return name.startswith("school_holidays:")
 
 
 def validate_event(name: str, events: Mapping[str, tuple[date, ...]]) -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from policenotify.audiences.selection import areas_of, overlap
 from policenotify.campaigns.approval import find_draft, is_approved, missing_approval, needs_approval
 from policenotify.campaigns.forecast import ForecastEntry, forecast
 from policenotify.campaigns.model import Campaign, Variant, fingerprint_of
+from policenotify.campaigns.recurrence import SCHOOL_CALENDAR_END
 from policenotify.campaigns.schedule import KEY_PREFIX, Occurrence
 from policenotify.campaigns.scheduler import (
     LOOK_BACK,
     MEMORY,
     Action,
+    ChannelsOf,
     Decision,
     PastPublication,
-    Reach,
     SkipRecord,
     decide,
     due_window,
-    inhibited_campaigns,
 )
 from policenotify.errors import (
     DraftConflict,
@@ -32,10 +33,11 @@ from policenotify.errors import (
 )
 from policenotify.findings import APPROVAL_MISSING, are_blocking
 from policenotify.journal.records import PublicationSummary
-from policenotify.model import places
-from policenotify.model.history import RenderedPost
+from policenotify.model.cap import Severity
+from policenotify.model.history import Outcome, RenderedPost
 from policenotify.model.message import Message
 from policenotify.model.receipt import Publication
+from policenotify.publishing.diagnosis import CALENDAR, school_calendar_end
 from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text, text_of
 
@@ -45,6 +47,9 @@ EVENT_KIND = "campaign"
 Texts = dict[tuple[str, str, str, str], str]
 """The name of the variant with that text, by (campaign, channel, title, text)."""
 
+_AHEAD = timedelta(days=90)  # before the school calendar ends
+_TRIED = timedelta(days=7)  # for which what is not out yet is tried again
+_UNFINISHED = frozenset({Outcome.WAITING, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.HELD})
 _LOCKED = 60.0  # seconds for which one run excludes the others; meanwhile it only writes into the journal
 # What can be wrong with one campaign. The others go on.
 _CAMPAIGN_ERRORS = (MessageTooLong, InvalidImage, IdempotencyConflict, MessageRejected, DraftConflict, SettingsError)
@@ -57,18 +62,24 @@ class RunResult:
     Attributes:
         decisions: The decision on each occurrence that was due.
         published: The publications, in the order of the decisions.
+        unfinished: Earlier publications of campaigns that are not out everywhere. This run has tried them again.
         problems: Why a campaign could not be published, by its name. Its occurrences stay due.
+        calendar: What ends with the school calendar, within 90 days or already.
+        silent: It has ended already.
         next_at: When the next occurrence is due, as far as that is known.
     """
 
     decisions: tuple[Decision, ...] = ()
     published: tuple[Publication, ...] = ()
+    unfinished: tuple[Publication, ...] = ()
     problems: dict[str, AnyText]
+    calendar: tuple[AnyText, ...] = ()
+    silent: bool = False
     next_at: datetime | None = None
 
 
 def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait: timedelta | None = None) -> RunResult:
-    """Publish what is due now.
+    """Publish what is due now, and try again what is not out yet.
 
     However often and on however many machines it runs, each occurrence is published once.
 
@@ -90,11 +101,15 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
     problems: dict[str, AnyText] = {}
     ids: list[str] = []
     with journal.lock("campaign run", seconds=_LOCKED):
-        due, past, skips = due_window(campaigns, now), load_past(publisher, now), load_skips(publisher, campaigns, now)
-        reach = reach_for(publisher)
-        valid = _valid_campaigns(campaigns, due, past, skips, reach, problems, now)
-        inhibited = inhibited_campaigns(campaigns, load_alerts(publisher), places.contains, communes_in)
-        decisions = list(decide(valid, due, now=now, past=past, skips=skips, inhibited=inhibited, reach=reach))
+        due, skips = due_window(campaigns, now), load_skips(publisher, campaigns, now)
+        summaries = publisher.journal.publications.by_key_prefix(KEY_PREFIX, now - MEMORY)
+        past = tuple(filter(None, map(_past, summaries)))
+        channels_of = channels_for(publisher)
+        valid = _valid_campaigns(campaigns, due, past, skips, channels_of, problems, now)
+        inhibited = inhibited_campaigns(campaigns, load_alerts(publisher))
+        decisions = list(
+            decide(valid, due, now=now, past=past, skips=skips, inhibited=inhibited, channels_of=channels_of)
+        )
         recorded = {(skip.campaign, skip.day) for skip in skips}
         named = {campaign.name: campaign for campaign in valid}
         for number, decision in enumerate(decisions):
@@ -106,17 +121,43 @@ def run(publisher: Publisher, campaigns: Sequence[Campaign], *, actor: str, wait
                 ids += _publish(publisher, named[decision.occurrence.campaign], decision, actor, problems)
             elif decision.action is not Action.WAIT or decision.occurrence.id not in recorded:
                 _record(publisher, decision, actor, decision.action)
+    ending = list(without_school_calendar(campaigns, now.date() + _AHEAD))
+    reported = {
+        body["campaign"] for body in journal.audit.events(EVENT_KIND, now - _TRIED) if body["action"] == CALENDAR
+    }
+    for name in sorted({*ending} - reported):  # for `doctor`, which knows no campaign
+        day = SCHOOL_CALENDAR_END.isoformat()
+        journal.audit.record(actor, EVENT_KIND, {"campaign": name, "day": day, "action": CALENDAR})
+    unfinished = [
+        summary.publication
+        for summary in summaries
+        if now - summary.at <= _TRIED and any(each.outcome in _UNFINISHED for each in summary.deliveries)
+    ]
     wait = publisher.installation.wait if wait is None else wait
-    if ids and wait > timedelta(0):
+    if (ids or unfinished) and wait > timedelta(0):
         publisher.drain(wait)
     times = [occurrence.due for occurrence in due if occurrence.due > now]
     times += [decision.until for decision in decisions if decision.action is Action.WAIT and decision.until]
     return RunResult(
         decisions=tuple(decision for decision in decisions if decision.occurrence.campaign not in problems),
         published=tuple(publication for id_ in ids if (publication := publisher.operations.publication(id_))),
+        unfinished=tuple(
+            publication
+            for id_ in unfinished
+            if id_ not in ids and (publication := publisher.operations.publication(id_)) and not publication.ok
+        ),
         problems=problems,
+        calendar=tuple(school_calendar_end(name, SCHOOL_CALENDAR_END) for name in ending),
+        silent=any(without_school_calendar(campaigns, now.date())),
         next_at=min(times, default=None),
     )
+
+
+def without_school_calendar(campaigns: Sequence[Campaign], day: date) -> Iterator[str]:
+    """Yield the campaigns that need the school calendar of a day beyond its end."""
+    for campaign in campaigns:
+        if campaign.needs_school_calendar and min(day, campaign.end or day) > SCHOOL_CALENDAR_END:
+            yield campaign.name
 
 
 def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, last: date) -> tuple[ForecastEntry, ...]:
@@ -129,11 +170,11 @@ def upcoming(publisher: Publisher, campaigns: Sequence[Campaign], first: date, l
         now=now,
         past=load_past(publisher, now),
         skips=load_skips(publisher, campaigns, now),
-        reach=reach_for(publisher),
+        channels_of=channels_for(publisher),
     )
 
 
-def reach_for(publisher: Publisher) -> Reach:
+def channels_for(publisher: Publisher) -> ChannelsOf:
     """Return a function that previews each variant once, and returns its channels.
 
     The function raises what `Publisher.preview` raises, and `MessageRejected`.
@@ -141,7 +182,7 @@ def reach_for(publisher: Publisher) -> Reach:
     known: dict[tuple[str, str], frozenset[str]] = {}
     texts: Texts = {}
 
-    def reach(campaign: Campaign, variant: Variant) -> frozenset[str]:
+    def channels_of(campaign: Campaign, variant: Variant) -> frozenset[str]:
         name = (campaign.name, variant.name)
         if name not in known:
             preview = publisher.preview(variant.message, to=campaign.to or None)
@@ -156,7 +197,7 @@ def reach_for(publisher: Publisher) -> Reach:
             known[name] = frozenset(post.target.channel for post in preview.posts)
         return known[name]
 
-    return reach
+    return channels_of
 
 
 def duplicate_text(campaign: Campaign, variant: Variant, posts: Iterable[RenderedPost], texts: Texts) -> AnyText:
@@ -214,9 +255,24 @@ def load_alerts(publisher: Publisher) -> tuple[Message, ...]:
     )
 
 
-def communes_in(epci: str) -> tuple[str, ...]:
-    """Return the codes of the communes of an EPCI, none if it was dissolved."""
-    return tuple(commune.code for commune in places.communes_of(epci))
+def inhibited_campaigns(campaigns: Iterable[Campaign], alerts: Sequence[Message]) -> dict[str, str]:
+    """Return the campaigns that open incidents inhibit, each with one of these.
+
+    The *alerts* are the (resolved) messages of these incidents, each with the place of its incident.
+    """
+    return {
+        campaign.name: alert.incident or ""
+        for campaign in campaigns
+        for alert in alerts
+        if (alert.severity or Severity.UNKNOWN).at_least(campaign.inhibition.at_least)
+        and _is_near(alert, campaign.inhibition_areas)
+    }
+
+
+def _is_near(alert: Message, areas: tuple[str, ...]) -> bool:
+    """Return whether an alert and one of some areas share a place. Without a place it may be anywhere."""
+    places = areas_of(alert.location) if alert.location else ()
+    return not (areas and places) or any(overlap(place, area) for place in places for area in areas)
 
 
 def parse_key(key: str) -> tuple[str, date, str] | None:
@@ -247,7 +303,7 @@ def _valid_campaigns(
     due: Sequence[Occurrence],
     past: Sequence[PastPublication],
     skips: Sequence[SkipRecord],
-    reach: Reach,
+    channels_of: ChannelsOf,
     problems: dict[str, AnyText],
     now: datetime,
 ) -> list[Campaign]:
@@ -260,7 +316,7 @@ def _valid_campaigns(
         if campaign.name in names:
             try:
                 for variant in campaign.messages:
-                    reach(campaign, variant)
+                    channels_of(campaign, variant)
             except _CAMPAIGN_ERRORS as error:
                 problems[campaign.name] = text_of(error)
             else:

@@ -66,9 +66,7 @@ def excluded_days(campaign: Campaign, first: date, last: date) -> frozenset[date
 
 def _wall_times(campaign: Campaign, schedule: Schedule, first: date, last: date) -> Iterator[datetime]:
     at = schedule.at or campaign.at
-    if schedule.rrule:
-        yield from recurrence.rrule_times(schedule.rrule, campaign.start, at, first, last, campaign.zone)
-    elif schedule.cron:
+    if schedule.cron:
         yield from recurrence.cron_times(schedule.cron, first, last)
     else:
         for day in _dates(campaign, schedule, first, last):

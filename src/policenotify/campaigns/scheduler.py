@@ -13,8 +13,6 @@ from types import MappingProxyType
 
 from policenotify.campaigns.model import Campaign, Variant
 from policenotify.campaigns.schedule import Occurrence, excluded_days, occurrences
-from policenotify.model.message import Message
-from policenotify.publishing.routing import Contains, Route
 from policenotify.translation import AnyText, Text
 
 LOOK_BACK = timedelta(days=31)
@@ -23,11 +21,8 @@ LOOK_BACK = timedelta(days=31)
 MEMORY = timedelta(days=400)
 """How far back `decide` needs the history: more than a year, for variants that alternate once a year."""
 
-Reach = Callable[[Campaign, Variant], frozenset[str]]
+ChannelsOf = Callable[[Campaign, Variant], frozenset[str]]
 """Returns the channels of a variant of a campaign."""
-
-Communes = Callable[[str], Iterable[str]]
-"""Returns the communes of an EPCI, by their codes; none for an unknown one."""
 
 
 class Action(StrEnum):
@@ -91,7 +86,7 @@ def decide(
     past: Sequence[PastPublication],
     skips: Iterable[SkipRecord] = (),
     inhibited: Mapping[str, str] = MappingProxyType({}),
-    reach: Reach,
+    channels_of: ChannelsOf,
 ) -> tuple[Decision, ...]:
     """Decide on every occurrence that is due and not settled.
 
@@ -102,8 +97,8 @@ def decide(
         now: The time.
         past: What was published.
         skips: What was not.
-        inhibited: The campaigns that an open incident inhibits, each with its incident. See `inhibited_campaigns`.
-        reach: Returns the channels of a variant.
+        inhibited: The campaigns that an open incident inhibits, each with its incident.
+        channels_of: Returns the channels of a variant.
 
     Returns:
         The decisions, in the order in which they are to be carried out.
@@ -128,11 +123,11 @@ def decide(
             missed = now - occurrence.due > campaign.grace and occurrence.id not in waited
             decision = (
                 _skip(campaign, occurrence, missed=missed, last=number == len(open_ones), now=now)
-                or _wait(campaign, occurrence, now, history, others, inhibited, reach)
-                or _publish(campaign, occurrence, now, history, reach, missed=missed)
+                or _wait(campaign, occurrence, now, history, others, inhibited, channels_of)
+                or _publish(campaign, occurrence, now, history, channels_of, missed=missed)
             )
             if decision.action is Action.PUBLISH:
-                history.append(past_publication(campaign, decision, now, reach))
+                history.append(past_publication(campaign, decision, now, channels_of))
             decisions.append(decision)
     return tuple(decisions)
 
@@ -158,7 +153,7 @@ def _wait(
     history: Sequence[PastPublication],
     others: Mapping[date, str],
     inhibited: Mapping[str, str],
-    reach: Reach,
+    channels_of: ChannelsOf,
 ) -> Decision | None:
     def wait(reason: AnyText, until: datetime | None) -> Decision:
         return Decision(occurrence=occurrence, action=Action.WAIT, reason=reason, until=until)
@@ -175,12 +170,12 @@ def _wait(
         return wait(Text("today is excluded"), tomorrow)
     free_at = []
     for variant in campaign.messages:
-        published = _published_at(campaign, variant, history, reach)
+        published = _published_at(campaign, variant, history, channels_of)
         free_at.append(published + campaign.pacing.repeat_after if published else now)
     if min(free_at) > now:
         return wait(Text("all its messages were published lately"), min(free_at))
     # The pacing is that of all its channels, whichever of the variants goes there.
-    channels = frozenset().union(*(reach(campaign, variant) for variant in campaign.messages))
+    channels = frozenset().union(*(channels_of(campaign, variant) for variant in campaign.messages))
     return next((wait(*full) for full in _full_channels(campaign, channels, now, history)), None)
 
 
@@ -188,22 +183,16 @@ def _full_channels(
     campaign: Campaign, channels: frozenset[str], now: datetime, history: Sequence[PastPublication]
 ) -> Iterator[tuple[AnyText, datetime]]:
     """Yield why a channel must not carry more now, and until when."""
-    today = campaign.local(now).date()
+    today, pacing = campaign.local(now).date(), campaign.pacing
     for channel in sorted(channels):
-        pacing = campaign.pacing.for_channel(channel)
         times = [publication.at for publication in history if channel in publication.channels]
         if times and max(times) + pacing.spacing > now:
-            yield (
-                Text(
-                    "{channel} carried a post less than {length} ago", channel=channel, length=_length(pacing.spacing)
-                ),
-                max(times) + pacing.spacing,
-            )
+            length = _length(pacing.spacing)
+            reason = Text("{channel} carried a post less than {length} ago", channel=channel, length=length)
+            yield reason, max(times) + pacing.spacing
         if sum(campaign.local(at).date() == today for at in times) >= pacing.daily_cap:
-            yield (
-                Text("{channel} has had its {daily_cap} of today", channel=channel, daily_cap=pacing.daily_cap),
-                _next(campaign, now, time.min),
-            )
+            reason = Text("{channel} has had its {daily_cap} of today", channel=channel, daily_cap=pacing.daily_cap)
+            yield reason, _next(campaign, now, time.min)
 
 
 def _publish(
@@ -211,14 +200,14 @@ def _publish(
     occurrence: Occurrence,
     now: datetime,
     history: Sequence[PastPublication],
-    reach: Reach,
+    channels_of: ChannelsOf,
     *,
     missed: bool,
 ) -> Decision:
     """Publish the variant that was not published for the longest time."""
 
     def age(variant: Variant) -> float:
-        published = _published_at(campaign, variant, history, reach)
+        published = _published_at(campaign, variant, history, channels_of)
         return published.timestamp() if published else 0
 
     reason = Text("found {length} late", length=_length(now - occurrence.due)) if missed else ""
@@ -227,15 +216,15 @@ def _publish(
 
 
 def _published_at(
-    campaign: Campaign, variant: Variant, history: Sequence[PastPublication], reach: Reach
+    campaign: Campaign, variant: Variant, history: Sequence[PastPublication], channels_of: ChannelsOf
 ) -> datetime | None:
     """Return when one of the variant's channels last had its text."""
-    channels = reach(campaign, variant)
+    channels = channels_of(campaign, variant)
     times = (past.at for past in history if past.fingerprint == variant.fingerprint and past.channels & channels)
     return max(times, default=None)
 
 
-def past_publication(campaign: Campaign, decision: Decision, now: datetime, reach: Reach) -> PastPublication:
+def past_publication(campaign: Campaign, decision: Decision, now: datetime, channels_of: ChannelsOf) -> PastPublication:
     """Return the publication that carries out a decision."""
     variant = campaign.variant(decision.variant)
     return PastPublication(
@@ -243,46 +232,9 @@ def past_publication(campaign: Campaign, decision: Decision, now: datetime, reac
         day=decision.occurrence.day,
         variant=variant.name,
         at=now,
-        channels=reach(campaign, variant),
+        channels=channels_of(campaign, variant),
         fingerprint=variant.fingerprint,
     )
-
-
-def inhibited_campaigns(
-    campaigns: Iterable[Campaign], alerts: Sequence[Message], contains: Contains, communes: Communes
-) -> dict[str, str]:
-    """Return the campaigns that open incidents inhibit, each with one of these.
-
-    The *alerts* are the (resolved) messages of these incidents, each with the place of its incident.
-    """
-    inhibited = {}
-    for campaign in campaigns:
-        severe = Route(to=("all",), at_least=campaign.inhibition.at_least)
-        for alert in alerts:
-            if severe.matches(alert, contains) and _is_near(alert, campaign.inhibition_areas, contains, communes):
-                inhibited[campaign.name] = alert.incident or ""
-    return inhibited
-
-
-def _is_near(alert: Message, areas: tuple[str, ...], contains: Contains, communes: Communes) -> bool:
-    """Return whether an alert concerns an area or reaches into it, or has no area."""
-    place = alert.location
-    if not areas or place is None or not (place.commune or place.epci or place.department or place.also_departments):
-        return True  # an alert without a place, or with only a road, may be here
-    whole = set(place.also_departments) | ({place.department} if not (place.commune or place.epci) else set())
-    departments = [f"dept:{code}" for code in whole if code]
-    for kind, _, code in (area.partition(":") for area in areas):
-        if kind == "dept" and place.epci and _reaches(communes(place.epci), (f"dept:{code}",), contains):
-            return True
-        if kind == "epci" and _reaches(communes(code), departments, contains):
-            return True
-        if kind == "commune" and any(contains(department, code) for department in departments):
-            return True
-    return Route(to=("all",), areas=areas).matches(alert, contains)
-
-
-def _reaches(communes: Iterable[str], areas: Iterable[str], contains: Contains) -> bool:
-    return any(contains(area, commune) for commune in communes for area in areas)
 
 
 def due_window(campaigns: Iterable[Campaign], now: datetime) -> tuple[Occurrence, ...]:

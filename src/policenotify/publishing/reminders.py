@@ -9,9 +9,12 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from policenotify.log import fields
+from policenotify.model.channel_settings import Name
 from policenotify.model.receipt import local_time
 from policenotify.translation import Text
 
@@ -22,8 +25,7 @@ _FIRST = 20  # reminders of which each is a message of its own: more, and nobody
 _log = logging.getLogger("policenotify")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReminderPolicy:
+class ReminderPolicy(BaseModel):
     """When reminders are raised, and on which channels they are published.
 
     Attributes:
@@ -34,16 +36,22 @@ class ReminderPolicy:
             exercise go only to duty channels for exercises.
     """
 
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
+
     after: tuple[timedelta, ...] = (timedelta(0), timedelta(minutes=15), timedelta(hours=1))
     every: timedelta = timedelta(hours=4)
-    to: tuple[str, ...] = ()
+    to: Annotated[tuple[Name, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)] = ()
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
         rising = all(delay < longer for delay, longer in zip(self.after, self.after[1:], strict=False))
         if not self.after or self.after[0] < timedelta(0) or not rising:
             raise ValueError(Text("after: give one time or more, each longer than the one before"))
         if self.every < timedelta(minutes=1):
             raise ValueError(Text("every: give a minute or more"))
+        return self
 
     def level_after(self, lateness: timedelta) -> int:
         """Return the number of the reminder due so long after the deadline, or 0."""

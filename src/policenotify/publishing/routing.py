@@ -6,17 +6,21 @@ now, so that no reader goes on avoiding a street. Only an update may reach furth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from policenotify.channel import ChannelConfig, Operation
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
+from policenotify.model.channel_settings import Name
 from policenotify.model.history import History, HistoryEntry, Outcome, PostedPart, Target
 from policenotify.model.lifecycle import Stage
 from policenotify.model.location import Location
-from policenotify.model.message import Message
+from policenotify.model.message import CategoryCode, Message
 from policenotify.translation import AnyText, Text
 from policenotify.validation import did_you_mean
 
@@ -30,22 +34,40 @@ _NOT_OUT: Final = frozenset({Outcome.REFUSED, Outcome.SUPERSEDED, Outcome.SKIPPE
 _MAY_BE_OUT: Final = frozenset({Outcome.POSTED, Outcome.SENDING, Outcome.UNCONFIRMED, Outcome.WAITING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+def _area(value: str) -> str:
+    if not re.fullmatch(r"commune:\d[\dAB]\d{3}|epci:\d{9}|dept:(\d[\dAB]|\d{3})", value):
+        raise ValueError(
+            Text(
+                "{value!r} is not an area; write one such as 'dept:34', 'commune:34172' or 'epci:243400017'",
+                value=value,
+            )
+        )
+    return value
+
+
+AreaCode = Annotated[str, AfterValidator(_area)]
+"""An area by its code in the COG: `commune:34172`, `epci:243400017`, `dept:34`."""
+
+
+class Route(BaseModel):
     """A rule that sends some messages to some channels. All rules that match count.
 
     Attributes:
-        to: Names or tags of channels.
-        categories: Only messages of these, or all if empty.
-        at_least: Only messages of this severity or above.
-        areas: Only messages in one of these: `commune:34172`, `epci:243400017`, `dept:34`. If empty, messages anywhere,
-            and those without a place. A message that names only a department concerns each commune in it.
+        categories: Category codes. Empty means all.
+        at_least: The lowest severity. `None` means all.
+        areas: `commune:34172`, `epci:243400017` or `dept:34`, by their codes in the COG. Empty means everywhere, and
+            messages without a place. A message that names only a department concerns each commune in it.
+        to: Channels or tags.
     """
 
-    to: tuple[str, ...]
-    categories: frozenset[str] = frozenset()
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
+
+    categories: frozenset[CategoryCode] = frozenset()
     at_least: Severity | None = None
-    areas: tuple[str, ...] = ()
+    areas: tuple[AreaCode, ...] = ()
+    to: tuple[Name, ...] = Field(min_length=1)
 
     def matches(self, message: Message, contains: Contains) -> bool:
         """Return whether the route is for this (resolved) message."""

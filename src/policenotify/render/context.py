@@ -80,7 +80,8 @@ class RenderContext:
     @cached_property
     def translation(self) -> Translation:
         """The desk's text in the language, else in the message's own."""
-        return translation_of(self.message, self.language)
+        message = self.message
+        return next(filter(None, map(message.wording, (self.language, message.language))))
 
     @property
     def is_untranslated(self) -> bool:
@@ -294,11 +295,3 @@ class RenderContext:
     def _repaired(self, text: str) -> str:
         """Return a text without unintended links and mentions."""
         return add_missing_spaces(text, self.mentions)
-
-
-def translation_of(message: Message, language: str) -> Translation:
-    """Return a message's text in a language, else in its own."""
-    translation = message.wording(language) or message.wording(message.language)
-    if translation is None:  # pragma: no cover - a message always has its own language
-        raise AssertionError(message.language)
-    return translation

@@ -225,7 +225,8 @@ def direction_of(typed: str, locale: Locale) -> str:
         return locale.direction_word.format(direction=name)
     if not _is_french(locale):
         return locale.direction.format(direction=name)
-    return french_names.contract(locale.direction.format(direction=french_names.with_article(name)), name)
+    phrase = locale.direction.format(direction=french_names.with_article(name))
+    return phrase.replace(f"de {name}", french_names.of(name))
 
 
 def _is_french(locale: Locale) -> bool:

@@ -7,26 +7,23 @@ They come from a TOML file, the environment and files of secrets. All errors are
 from __future__ import annotations
 
 from policenotify.settings.audiences import AudienceSettings, RecipientSettings
-from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of, routes_of
-from policenotify.settings.init import exposed_files, write_settings
+from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of
 from policenotify.settings.installation import SettingsFile, diagnose, open_publisher
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
-from policenotify.settings.model import ChannelTable, ReminderSettings, RouteSettings, Settings
+from policenotify.settings.model import ChannelTable, Settings
+from policenotify.settings.new_installation import write_settings
 
 __all__ = [
     "AudienceSettings",
     "ChannelTable",
     "RecipientSettings",
-    "ReminderSettings",
-    "RouteSettings",
     "Settings",
     "SettingsFile",
     "audience_of",
     "channels_of",
     "configured_channels",
     "diagnose",
-    "exposed_files",
     "languages_of",
     "locales_of",
     "may_of",
@@ -34,6 +31,5 @@ __all__ = [
     "open_publisher",
     "profiles_of",
     "read_settings",
-    "routes_of",
     "write_settings",
 ]

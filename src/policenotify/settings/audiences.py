@@ -17,7 +17,8 @@ from policenotify.audiences.reader import COLUMNS, RowReader
 from policenotify.errors import SettingsError
 from policenotify.model.cap import Severity
 from policenotify.model.message import CategoryCode, Language
-from policenotify.settings.fields import AreaCode, Masked, SettingsTable
+from policenotify.publishing.routing import AreaCode
+from policenotify.settings.fields import Masked, SettingsTable
 from policenotify.translation import Text
 from policenotify.validation import at_place, did_you_mean
 

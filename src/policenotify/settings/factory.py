@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from policenotify.audiences.model import Audience
 from policenotify.channel import UNKNOWN, Capabilities, Channel, ChannelConfig, ChannelSettings, Clock, StateStore
-from policenotify.errors import Blocked, MissingExtra, SettingsError, UnknownNetwork
+from policenotify.errors import Blocked, MissingExtra, PolicenotifyError, SettingsError, UnknownNetwork
 from policenotify.model.locale import Locale
 from policenotify.model.status import MEND
-from policenotify.networks.registry import configure_channel, inspect_channel
-from policenotify.settings.init import exposed_secret
+from policenotify.networks.registry import configure_channel, inspect_channel, network
 from policenotify.settings.languages import locales_of, profiles_of
-from policenotify.settings.model import AUDIENCE_FAULT, ChannelTable, Settings
+from policenotify.settings.model import ChannelTable, Settings
 from policenotify.translation import AnyText, Text, lines_of
-from policenotify.validation import at_place
+from policenotify.validation import at_place, secret_values, sentence
 
 if TYPE_CHECKING:
     from policenotify.journal.database.transactions import May
-    from policenotify.publishing.routing import Route
-
-_DECIDE = ("exercise", "retired", "network")  # whether a message may be worded for it at all
 
 
 def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelConfig, ...]:
@@ -47,7 +43,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
         except SettingsError as error:
             lines = _lines(name, error)
             if tolerant:
-                channel = _blocked(settings, name, locales, settings.fault(lines))
+                channel = _blocked(settings, name, locales, Text.join(" ", map(sentence, lines)))
             elif isinstance(error, MissingExtra):
                 raise
             else:
@@ -77,7 +73,7 @@ def channels_of(settings: Settings, *, tolerant: bool = False) -> tuple[ChannelC
 
 def _channel(settings: Settings, name: str, locales: Mapping[str, Locale], *, readable: bool) -> ChannelConfig:
     """Return a channel. If *readable*, its audiences must be."""
-    if fault := settings.faults.get(name) or exposed_secret(settings, name):
+    if fault := settings.faults.get(name) or _exposed_secret(settings, name):
         raise SettingsError(fault)
     channel = settings.channels[name]
     audiences = tuple(audience_of(settings, each) for each in channel.audiences)
@@ -91,14 +87,22 @@ def _channel(settings: Settings, name: str, locales: Mapping[str, Locale], *, re
     return configured
 
 
+def _exposed_secret(settings: Settings, name: str) -> AnyText:
+    """Return why a secret of a channel is not used that is written in settings that others may read."""
+    written = settings.exposed_options(name)
+    try:
+        found = bool(written) and secret_values(network(settings.channels[name].network).load().Options, written)
+    except (PolicenotifyError, ImportError):  # reported with the network
+        return ""
+    return Text("A secret is written in the settings. {exposure}", exposure=settings.exposure) if found else ""
+
+
 def audience_of(settings: Settings, name: str) -> Audience:
     """Return an audience of this installation. Nothing of it is read.
 
     Raises:
-        SettingsError: It is wrong.
+        SettingsError: Its function cannot be used.
     """
-    if fault := settings.faults.get(f"{AUDIENCE_FAULT}{name}"):
-        raise SettingsError(fault)
     return settings.audiences[name].audience(name, settings.place.parent, profiles_of(settings))
 
 
@@ -123,8 +127,6 @@ def _blocked(settings: Settings, name: str, locales: Mapping[str, Locale], reaso
 
     channel = settings.channels[name]
     account, capabilities = inspect_channel(channel.network, channel.options, locales)
-    if any(str(reason).find(f"channels.{name}.{field}:") >= 0 for field in _DECIDE):
-        capabilities = None
     return ChannelConfig(
         name=name,
         network=channel.network,
@@ -132,7 +134,7 @@ def _blocked(settings: Settings, name: str, locales: Mapping[str, Locale], reaso
         capabilities=capabilities or Capabilities(budget=UNKNOWN),
         open=fail,
         blocked=reason,
-        **{**_fields(channel), "tags": channel.likely_tags},
+        **_fields(channel),
     )
 
 
@@ -143,16 +145,6 @@ def configured_channels(settings: Settings) -> tuple[tuple[ChannelConfig, ...], 
     except SettingsError as error:
         single = (settings.model_copy(update={"channels": {name: table}}) for name, table in settings.channels.items())
         return tuple(channel for alone in single for channel in channels_of(alone, tolerant=True)), error.text
-
-
-def routes_of(settings: Settings) -> tuple[Route, ...]:
-    """Return the routes of this installation."""
-    from policenotify.publishing.routing import Route  # noqa: PLC0415 - reading settings needs no routing
-
-    return tuple(
-        Route(categories=route.categories, at_least=route.at_least, areas=route.areas, to=route.to)
-        for route in settings.routes
-    )
 
 
 def may_of(settings: Settings) -> May | None:

@@ -15,11 +15,11 @@ from policenotify.errors import (
     SettingsError,
     UnsupportedVersion,
 )
+from policenotify.journal.permissions import exposures
 from policenotify.model.diagnosis import Diagnosis, DiagnosisLine, note, right, wrong
 from policenotify.model.status import Alarm
 from policenotify.networks.registry import check_networks
-from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of, routes_of
-from policenotify.settings.init import exposed_files
+from policenotify.settings.factory import audience_of, channels_of, configured_channels, may_of
 from policenotify.settings.languages import languages_of, locales_of, missing_labels, profiles_of
 from policenotify.settings.loader import read_settings
 from policenotify.settings.model import Settings
@@ -69,11 +69,7 @@ class SettingsFile:
             yield from _networks(frozenset())
             return
         yield right("settings", str(settings.place))
-        for exposure, content in exposed_files(settings).items():
-            yield wrong(
-                Text("file {name}", name=exposure.path.name),
-                Text("{exposure} It holds {content}.", exposure=exposure, content=content),
-            )
+        yield from _open_lists(settings)
         yield from _languages(settings)
         yield from _networks({channel.network for channel in settings.channels.values()})
         if fault := configured_channels(settings)[1]:
@@ -117,7 +113,7 @@ def open_publisher(
     from policenotify.publishing.publisher import Publisher  # noqa: PLC0415 - the same
 
     settings = read_settings(path, tolerant=True)
-    channels, routes = channels_of(settings, tolerant=True), routes_of(settings)
+    channels = channels_of(settings, tolerant=True)
     profiles, locales = profiles_of(settings), locales_of(settings)
     with ExitStack() as on_error:
         opened = open_journal(journal or settings.journal_url, keys=settings.load_keys(), clock=clock)
@@ -126,7 +122,7 @@ def open_publisher(
             Installation(
                 journal=opened,
                 channels=channels,
-                routes=routes,
+                routes=settings.routes,
                 profiles=profiles,
                 locales=locales,
                 zone=settings.zone,
@@ -136,7 +132,7 @@ def open_publisher(
                 words=Vocabulary({name: change.change() for name, change in settings.words.items()}),
                 wait=settings.wait,
                 clock=clock,
-                reminders=settings.reminders.policy(),
+                reminders=settings.reminders,
                 approval=settings.approval,
                 on_overdue=on_overdue,
                 on_event=on_event,
@@ -197,6 +193,15 @@ def _keys(settings: Settings) -> DiagnosisLine:
         "keys",
         Text("fingerprint {fingerprint} (the same on every host), {where}", fingerprint=keys.fingerprint, where=where),
     )
+
+
+def _open_lists(settings: Settings) -> Iterator[DiagnosisLine]:
+    """Yield the lists of people that others may read. They are used all the same, so that an alert goes out."""
+    recipients = [channel.recipients for channel in settings.channels.values() if channel.recipients]
+    lists = [each.file for each in recipients] + [each.file or each.csv for each in settings.audiences.values()]
+    for file in filter(None, lists):
+        for exposure in exposures(settings.place.parent / file):
+            yield wrong(Text("file {name}", name=file.name), exposure.text)
 
 
 def _languages(settings: Settings) -> Iterator[DiagnosisLine]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +14,34 @@ from policenotify.model.languages import best_match, tags_for
 from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.settings.model import Settings
-from policenotify.translation import AnyText, Text, lines_of
-from policenotify.validation import at_place, did_you_mean, path, place_in_file
+from policenotify.translation import AnyText, Text, lines_of, text_of
+from policenotify.validation import at_place, path, place_in_file
 
 
-def languages_of(settings: Settings) -> dict[str, LoadedLocale]:
-    """Return the languages of this installation by tag. Their files are read again.
+def languages_of(settings: Settings) -> Mapping[str, LoadedLocale]:
+    """Return the languages of this installation by tag. Their files are read once.
 
     Raises:
         SettingsError: A file cannot be read, or something in it is missing or wrong. There is one line for each.
     """
+    return settings.read_once(_read_languages)
+
+
+def _read_languages(settings: Settings) -> dict[str, LoadedLocale]:
     languages = {tag: LoadedLocale(locale=locale) for tag, locale in LOCALES.items()}
-    errors: list[AnyText] = []
-    tables = dict(_tables(settings, errors))
-    bases = dict(_bases(settings, tables, errors))
-    for tag in _in_order(settings, bases, errors):
-        base = bases[tag]
-        if base and base not in languages:
-            continue  # its own errors are listed already
+    shipped, errors = dict(languages), list[AnyText]()
+    for tag, name in settings.languages.items():
         try:
+            file = settings.place.parent / name
+            table = _table(file, path("languages", tag))
+            base = _base(tag, table, str(name))
             languages[tag] = read_locale(
-                tag,
-                tables[tag],
-                base=languages[base] if base else None,
-                categories=settings.categories,
-                file=str(settings.place.parent / settings.languages[tag]),
+                tag, table, base=shipped.get(base), categories=settings.categories, file=str(file)
             )
         except SettingsError as error:
-            errors += [at_place(str(settings.languages[tag]), line) for line in lines_of(error.text)]
+            errors += [at_place(str(name), line) for line in lines_of(error.text)]
+        except ValueError as error:
+            errors.append(text_of(error))
     if errors:
         raise settings.error(errors)
     return languages
@@ -84,66 +83,37 @@ def missing_labels(profiles: Mapping[str, CategoryProfile], settings: Settings) 
         )
 
 
-def _tables(settings: Settings, errors: list[AnyText]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for tag, name in settings.languages.items():
-        file = settings.place.parent / name
-        try:
-            yield tag, _table(file)
-        except ValueError as error:
-            errors.append(
-                Text("{value}: the file {file} {error}.", value=path("languages", tag), file=file, error=error)
-            )
+def _table(file: Path, at: str) -> dict[str, Any]:
+    """Read a language file.
 
-
-def _table(file: Path) -> dict[str, Any]:
+    Raises:
+        ValueError: It cannot be read.
+    """
     try:
         return tomllib.loads(unicodedata.normalize("NFC", read_closed(file, READABLE).decode("utf-8-sig")))
     except SettingsError as error:
-        raise ValueError(Text("is not used. {error}", error=error)) from None
+        why: AnyText = Text("is not used. {error}", error=error)
     except OSError as error:
-        raise ValueError(Text("cannot be read ({strerror})", strerror=error.strerror)) from None
+        why = Text("cannot be read ({strerror})", strerror=error.strerror)
     except UnicodeDecodeError:
-        raise ValueError(Text("is not UTF-8; save it as UTF-8")) from None
+        why = Text("is not UTF-8; save it as UTF-8")
     except (ValueError, RecursionError) as error:
-        raise ValueError(Text("is not TOML: {error}", error=place_in_file(error))) from None
+        why = Text("is not TOML: {error}", error=place_in_file(error))
+    raise ValueError(Text("{at}: the file {file} {why}.", at=at, file=file, why=why))
 
 
-def _bases(settings: Settings, tables: Mapping[str, Any], errors: list[AnyText]) -> Iterator[tuple[str, str]]:
-    """Yield for each language the one that lends what its file leaves out."""
-    known = {*LOCALES, *settings.languages}
-    for tag, table in tables.items():
-        named, at = table.get("base"), f"{settings.languages[tag]}: base"
-        others = known - {tag}
-        if named is None:
-            yield tag, tag if tag in LOCALES else next((wider for wider in tags_for(tag) if wider in others), "")
-        elif tag in LOCALES:
-            errors.append(Text("{at}: what this file leaves out stays as it is shipped. Remove base.", at=at))
-        elif named in others:
-            yield tag, str(named)
-        else:
-            errors.append(
-                Text(
-                    "{at}: {named!r} is not another language here. {did_you_mean}",
-                    at=at,
-                    named=named,
-                    did_you_mean=did_you_mean(str(named), others),
-                )
-            )
+def _base(tag: str, table: Mapping[str, object], file: str) -> str:
+    """Return the shipped language that lends what a file leaves out, if any.
 
-
-def _in_order(settings: Settings, bases: Mapping[str, str], errors: list[AnyText]) -> tuple[str, ...]:
-    """Return each language after the one that lends to it."""
-    graph = {tag: {base} - {tag, ""} for tag, base in bases.items()}
-    try:
-        return tuple(tag for tag in TopologicalSorter(graph).static_order() if tag in bases)
-    except CycleError as error:
-        first, *rest = sorted(set(error.args[1]))
-        errors.append(
-            Text(
-                "{languages}: base: {first!r} lends from {rest}, and they from it.",
-                languages=settings.languages[first],
-                first=first,
-                rest=Text.join(Text(" and "), rest),
-            )
-        )
-        return ()
+    Raises:
+        ValueError: The file names another.
+    """
+    if (named := table.get("base")) is None:
+        return next((wider for wider in (tag, *tags_for(tag)) if wider in LOCALES), "")
+    if tag in LOCALES:
+        what = Text("what this file leaves out stays as it is shipped. Remove base.")
+    elif str(named) in LOCALES:
+        return str(named)
+    else:
+        what = Text("{named!r} does not lend. Write 'fr' or 'en'.", named=named)
+    raise ValueError(Text("{at}: {what}", at=f"{file}: base", what=what))

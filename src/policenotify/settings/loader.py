@@ -6,7 +6,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +35,6 @@ WITHHELD: Final = "withheld"
 
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|password=")  # in a journal's URL
 
-_SIMILAR = 0.8  # of a misspelt field; less similar variables belong to others (Kubernetes: …_SERVICE_HOST)
-
 
 def read_settings(
     path: str | os.PathLike[str] | None = None,
@@ -50,17 +47,17 @@ def read_settings(
     """Read the settings.
 
     They are in *path*, else in the file that `POLICENOTIFY_SETTINGS` names, else in `policenotify.toml` in the
-    working directory. `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` and the like override single values. A value that
-    begins with `[` or `{` is read as TOML. A network's option and the journal may be `{ file = "…" }` or
-    `{ env = "…" }`. Without *secrets* none of these is read, and another text stands there.
+    working directory. `POLICENOTIFY_JOURNAL` and `POLICENOTIFY_KEYS` name another journal and keys file, for this
+    process. A network's option and the journal may be `{ file = "…" }` or `{ env = "…" }`. Without *secrets* none of
+    these is read, and another text stands there.
+
+    *journal* is the path or URL of another journal than theirs, as an application knows it.
 
     A file that others may change is refused, and so is a secret that others may read. Without *secrets* the settings
     may be open, as they are in a repository.
 
-    *journal* is the path or URL of another journal than theirs, as an application knows it.
-
-    An error in a single channel or audience is an error like all others, unless *tolerant*: it is then listed in
-    `Settings.faults`, and the rest is valid. An error in the file, or between its parts, is always raised.
+    A secret of a channel that cannot be read is an error like all others, unless *tolerant*: it is then listed in
+    `Settings.faults`, and the channel waits for it.
 
     Raises:
         SettingsError: There are none, or something is wrong with them. There is one line for each.
@@ -70,21 +67,23 @@ def read_settings(
     table = _table(place, secrets=secrets)
     if secrets and _PASSWORD.search(str(table.get("journal"))):
         _table(place, secrets=True, forbidden=PRIVATE)
-    origins, problems = override(table, environ)
+    for field in ("journal", "keys"):
+        if value := environ.get(f"{PREFIX}{field.upper()}"):
+            table[field] = value
     if journal is not None:
         table["journal"] = journal
     version = table.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UnsupportedVersion("settings file", version, SCHEMA_VERSION)
     faults: dict[str, list[AnyText]] = {}
+    elsewhere = {(channel, key) for node, key, _, channel in _references(table) if isinstance(node.get(key), dict)}
     if secrets:
         faults = _resolve(table, place.parent, environ)
-        problems += faults.pop("", [])
     else:
         _withhold(table)
-    if problems or (faults and not tolerant):
-        raise settings_error(place, [*problems, *sorted(chain.from_iterable(faults.values()), key=str)], origins)
-    settings = Settings.from_table(table, place, origins, faults=faults if tolerant else None)
+    if "" in faults or (faults and not tolerant):
+        raise settings_error(place, sorted(chain.from_iterable(faults.values()), key=str))
+    settings = Settings.from_table(table, place, faults, elsewhere)
     profiles_of(settings)
     return settings
 
@@ -112,67 +111,6 @@ def _table(place: Path, *, secrets: bool, forbidden: int = READABLE) -> dict[str
         raise SettingsError(
             Text("The settings {place} are not TOML: {error}.", place=place, error=place_in_file(error))
         ) from None
-
-
-def override(table: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, str], list[AnyText]]:
-    """Override values of the table by environment variables, in place.
-
-    `POLICENOTIFY_CHANNELS__BLUESKY__HANDLE` is `channels.bluesky.handle`.
-
-    Returns:
-        The variable of each field that comes from one, and the errors, which repeat no value.
-    """
-    origins: dict[str, str] = {}
-    errors: list[AnyText] = []
-    known = list(Settings.model_fields)
-    for variable in sorted(name for name in environ if name.startswith(PREFIX) and name != FILE_VARIABLE):
-        first, *rest = variable.removeprefix(PREFIX).split("__")
-        if first.lower() not in known:
-            if similar := get_close_matches(first.lower(), known, n=1, cutoff=_SIMILAR):
-                meant = PREFIX + "__".join((similar[0].upper(), *rest))
-                errors.append(
-                    Text(
-                        "The environment variable {variable} is not known. Did you mean {meant}?",
-                        variable=variable,
-                        meant=meant,
-                    )
-                )
-            continue
-        node, place = table, []
-        for part in (first, *rest[:-1]) if rest else ():
-            place.append(_spelled(node, part))
-            node = node.setdefault(place[-1], {})
-            if not isinstance(node, dict):
-                errors.append(
-                    Text(
-                        "{field_path}: cannot be changed in part by the environment variable {variable}.",
-                        field_path=field_path(*place),
-                        variable=variable,
-                    )
-                )
-                break
-        else:
-            place.append(_spelled(node, rest[-1] if rest else first))
-            node[place[-1]] = _value(environ[variable])
-            origins[field_path(*place)] = variable
-    return origins, errors
-
-
-def _spelled(node: Mapping[str, Any], part: str) -> str:
-    """Return the name as the table spells it. Variables lack `-`, `.` and case."""
-    same = (name for name in node if name.upper().replace("-", "_").replace(".", "_") == part.upper())
-    return next(same, part.lower())
-
-
-def _value(text: str) -> object:
-    """Return a list or table if the text is one in TOML, else the text as it is."""
-    if not text.startswith(("[", "{")):
-        return text
-    try:
-        read = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return read["value"] if set(read) == {"value"} else text
 
 
 def _resolve(table: dict[str, Any], directory: Path, environ: Mapping[str, str]) -> dict[str, list[AnyText]]:

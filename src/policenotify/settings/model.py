@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from itertools import chain
@@ -10,31 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
 from policenotify.errors import JournalMissing, SettingsError
-from policenotify.model.cap import Severity
+from policenotify.journal.permissions import exposures
 from policenotify.model.channel_settings import ChannelSettings, Name
 from policenotify.model.languages import best_match
 from policenotify.model.location import ShortText
 from policenotify.model.message import CategoryCode, Language
 from policenotify.publishing.approval import ApprovalRule
 from policenotify.publishing.reminders import ReminderPolicy
+from policenotify.publishing.routing import Route
 from policenotify.render.locales import PROFILES
-from policenotify.render.locales.loader import SHIPPED
+from policenotify.render.locales.loader import SHIPPED, LoadedLocale
 from policenotify.settings.audiences import AudienceSettings, FunctionName, RecipientSettings
 from policenotify.settings.fields import (
-    AreaCode,
-    Duration,
     LinkHost,
     Masked,
     Reason,
     SettingsTable,
     Zone,
-    names_in,
 )
 from policenotify.translation import AnyText, Text, lines_of
-from policenotify.validation import did_you_mean, indented, path, sentence, validation_errors
+from policenotify.validation import did_you_mean, indented, validation_errors
 
 if TYPE_CHECKING:
     from policenotify.checks.words import WordListChange
@@ -59,6 +57,8 @@ class ChannelTable(ChannelSettings):
     def _split_options(cls, given: object) -> object:
         if not isinstance(given, dict):
             return given
+        if "network" not in given and (similar := get_close_matches("network", given, n=1)):
+            raise ValueError(Text("{name!r} is not known. Did you mean 'network'?", name=similar[0]))
         fields = {name: value for name, value in given.items() if name in OF_THE_CHANNEL}
         return {**fields, "options": {name: value for name, value in given.items() if name not in OF_THE_CHANNEL}}
 
@@ -70,64 +70,12 @@ class ChannelTable(ChannelSettings):
             raise ValueError(Text("most_cost needs a price: what one message to one person costs"))
         return self
 
-    @property
-    def likely_tags(self) -> frozenset[str]:
-        """Its tags, and those under a misspelt name, which routes may use."""
-        similar = (name for name in self.options if get_close_matches(name.lower(), ["tags"], cutoff=0.75))
-        return self.tags.union(*(names_in(self.options[name]) for name in similar))
-
 
 IN_DJANGO = "django"
 """The value of `journal` for a journal in the database of a Django project."""
 
-AUDIENCE_FAULT = "audiences:"
-"""What stands before the name of an audience in `Settings.faults`. No channel has such a name."""
-
 OF_THE_CHANNEL = frozenset(ChannelTable.model_fields) - {"options"}
 """The keys of a channel that are not options of its network."""
-
-
-class RouteSettings(SettingsTable):
-    """The channels of some messages.
-
-    See [`Route`][policenotify.publishing.routing.Route].
-
-    Attributes:
-        categories: Category codes. Empty means all.
-        at_least: The lowest severity. `None` means all.
-        areas: `commune:34172`, `epci:243400017` or `dept:34`, by their codes in the COG. Empty means everywhere.
-        to: Channels or tags.
-    """
-
-    categories: frozenset[CategoryCode] = frozenset()
-    at_least: Severity | None = None
-    areas: tuple[AreaCode, ...] = ()
-    to: tuple[Name, ...] = Field(min_length=1)
-
-
-class ReminderSettings(SettingsTable):
-    """Reminders of overdue incidents.
-
-    See [`ReminderPolicy`][policenotify.publishing.reminders.ReminderPolicy].
-
-    Attributes:
-        after: The time from the deadline to each reminder.
-        every: The time from the last of these to the next one, and between all further ones.
-        to: The duty channels, which carry nothing else.
-    """
-
-    after: tuple[Duration, ...] = ReminderPolicy().after
-    every: Duration = ReminderPolicy().every
-    to: Annotated[tuple[Name, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)] = ()
-
-    @model_validator(mode="after")
-    def _validate(self) -> Self:
-        self.policy()
-        return self
-
-    def policy(self) -> ReminderPolicy:
-        """Return the policy for the publisher."""
-        return ReminderPolicy(after=self.after, every=self.every, to=self.to)
 
 
 class WordListSettings(SettingsTable):
@@ -185,12 +133,12 @@ class Settings(SettingsTable):
     zone: Zone = ZoneInfo("Europe/Paris")
     journal: SecretStr = SecretStr("policenotify.db")
     keys: Path = Path("policenotify.keys")
-    wait: Annotated[Duration, Field(ge=timedelta(0))] = timedelta(seconds=20)
+    wait: Annotated[timedelta, Field(ge=timedelta(0))] = timedelta(seconds=20)
     pictures: Path | None = None
     channels: dict[Name, ChannelTable] = Field(min_length=1)
     audiences: dict[Name, AudienceSettings] = Field(default_factory=dict)
-    routes: tuple[RouteSettings, ...] = ()
-    reminders: ReminderSettings = ReminderSettings()
+    routes: tuple[Route, ...] = ()
+    reminders: ReminderPolicy = ReminderPolicy()
     approval: tuple[ApprovalRule, ...] = ()
     language: Literal["en", "fr"] | None = None
     categories: dict[CategoryCode, dict[str, object]] = Field(default_factory=dict)
@@ -201,8 +149,9 @@ class Settings(SettingsTable):
     may: FunctionName | None = None
 
     _place: Path = PrivateAttr(default=Path())
-    _faults: dict[str, tuple[AnyText, ...]] = PrivateAttr(default_factory=dict)
-    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _faults: dict[str, Text] = PrivateAttr(default_factory=dict)
+    _elsewhere: frozenset[tuple[str, str]] = PrivateAttr(default=frozenset())
+    _languages: dict[str, LoadedLocale] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -258,7 +207,7 @@ class Settings(SettingsTable):
                 )
 
     def _route_errors(self) -> Iterator[AnyText]:
-        names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.likely_tags)}
+        names = {*self.channels, *(tag for channel in self.channels.values() for tag in channel.tags)}
         named = any(route.categories for route in self.routes) or any(each.categories for each in self.approval)
         categories = {*PROFILES, *self.categories} if named else set()
         for number, approval in enumerate(self.approval):
@@ -331,69 +280,65 @@ class Settings(SettingsTable):
         journal = self.journal.get_secret_value()
         return journal if "://" in journal else str(self._place.parent / journal)
 
+    def read_once(self, read: Callable[[Self], dict[str, LoadedLocale]]) -> Mapping[str, LoadedLocale]:
+        """Return the languages that a function reads, and reads at the first call only."""
+        if not self._languages:
+            self._languages = read(self)
+        return self._languages
+
+    @property
+    def exposure(self) -> AnyText:
+        """Who else may read the settings file, and what to do. Empty if no one may."""
+        return Text.join(" ", (exposure.text for exposure in exposures(self._place))) if self._place.is_file() else ""
+
+    def exposed_options(self, channel: str) -> Mapping[str, object]:
+        """Return the options of a channel that are written in the settings themselves, if others may read these."""
+        options = self.channels[channel].options.items() if self.exposure else ()
+        return {name: value for name, value in options if (channel, name) not in self._elsewhere}
+
     @property
     def faults(self) -> Mapping[str, Text]:
-        """The errors of the channels that cannot be used, in lines, by name, and of audiences by `audiences:NAME`."""
-        return {name: Text.join("\n", lines) for name, lines in self._faults.items()}
+        """Why a secret cannot be read, in lines, by the channel that waits for it."""
+        return self._faults
 
     @classmethod
     def from_table(
         cls,
         table: Mapping[str, object],
         place: Path,
-        origins: Mapping[str, str],
-        *,
         faults: Mapping[str, Iterable[AnyText]] | None = None,
+        elsewhere: Iterable[tuple[str, str]] = (),
     ) -> Self:
         """Validate a table of settings.
 
         Args:
-            table: The values of the file and the environment.
+            table: The values of the file.
             place: The file.
-            origins: The environment variable of each field that comes from one.
-            faults: The known errors of single channels, by name, and of audiences, by `audiences:NAME`. Further ones
-                are added to `faults` of the result. `None` means that any error is raised.
+            faults: Which secrets of channels cannot be read, by name.
+            elsewhere: The channels and options that are kept elsewhere.
 
         Raises:
             SettingsError: Something is wrong. There is one line for each.
         """
-        known: dict[str, list[AnyText]] | None = (
-            None if faults is None else {name: [*lines] for name, lines in faults.items()}
-        )
         try:
-            settings = cls.model_validate(table if known is None else _with_valid_tables(table, known))
+            settings = cls.model_validate(table)
         except ValidationError as error:
-            lines = [
-                *(each.line for each in validation_errors(error, cls)),
-                *chain.from_iterable((known or {}).values()),
-            ]
-            raise settings_error(place, lines, origins) from None  # its cause may quote a value
-        settings._place, settings._origins = place, dict(origins)  # noqa: SLF001 - of this very class
-        settings._faults = {name: tuple(lines) for name, lines in (known or {}).items()}  # noqa: SLF001 - the same
+            lines = chain((each.line for each in validation_errors(error, cls)), *(faults or {}).values())
+            raise settings_error(place, lines) from None  # its cause may quote a value
+        settings._place = place  # noqa: SLF001 - of this very class
+        settings._faults = {name: Text.join("\n", lines) for name, lines in (faults or {}).items()}  # noqa: SLF001 - the same
+        settings._elsewhere = frozenset(elsewhere)  # noqa: SLF001 - the same
         return settings
 
     def error(self, lines: Iterable[AnyText]) -> SettingsError:
-        """Return an error that names the settings file and environment variables."""
-        return settings_error(self._place, lines, self._origins)
-
-    def fault(self, lines: Iterable[AnyText]) -> Text:
-        """Return the lines as one text of whole sentences, without the file."""
-        return Text.join(" ", _with_origins(map(sentence, chain.from_iterable(map(lines_of, lines))), self._origins))
+        """Return an error that names the settings file."""
+        return settings_error(self._place, lines)
 
 
-def settings_error(place: Path, lines: Iterable[AnyText], origins: Mapping[str, str]) -> SettingsError:
-    """Return an error that names the file, and the environment variable of a value."""
-    below = (indented(line) for line in _with_origins(lines, origins))
+def settings_error(place: Path, lines: Iterable[AnyText]) -> SettingsError:
+    """Return an error that names the file, with a line for each thing that is wrong."""
+    below = (indented(line) for line in chain.from_iterable(map(lines_of, lines)))
     return SettingsError(Text.join("\n", [Text("The settings {place} are wrong:", place=place), *below]))
-
-
-def _with_origins(lines: Iterable[AnyText], origins: Mapping[str, str]) -> Iterator[AnyText]:
-    for line in chain.from_iterable(map(lines_of, lines)):
-        origin = origins.get(str(line).partition(": ")[0])
-        if origin:
-            yield Text("{line} (It comes from the environment variable {origin}.)", line=line, origin=origin)
-        else:
-            yield line
 
 
 def _language_errors(name: str, channel: ChannelTable, files: Iterable[str]) -> Iterator[AnyText]:
@@ -420,55 +365,3 @@ def _audience_errors(name: str, channel: ChannelTable, audiences: Iterable[str])
                 audience=audience,
                 hint=hint,
             )
-
-
-_PAIRED = ("audiences", "most_cost")  # fields of a channel that depend on others
-
-
-def _with_valid_tables(table: Mapping[str, object], faults: dict[str, list[AnyText]]) -> Mapping[str, object]:
-    """Return the table without the errors of its channels and audiences, which *faults* gets."""
-    channels, audiences, files = table.get("channels"), table.get("audiences"), table.get("languages")
-    if isinstance(audiences, dict):
-        table = {**table, "audiences": _valid_audiences(audiences, faults)}
-    if not isinstance(channels, dict):
-        return table
-    valid = {}
-    for name, given in channels.items():
-        kept = given if isinstance(given, dict) else {}
-        try:
-            channel = ChannelTable.model_validate(given)
-            lines = list(_language_errors(name, channel, files if isinstance(files, dict) else ()))
-            wrong_fields = {"languages"} if lines else set()
-            if wrong := list(_audience_errors(name, channel, audiences if isinstance(audiences, dict) else ())):
-                lines, wrong_fields = [*lines, *wrong], {*wrong_fields, "audiences"}
-        except ValidationError as error:
-            lines = [each.line for each in validation_errors(error, ChannelTable, at=path("channels", name))]
-            if "network" not in kept and (near := get_close_matches("network", map(str, kept), n=1)):
-                slip = Text("is not known. Did you mean {near!r}?", near="network")
-                lines.append(Text("{place}: {text}", place=path("channels", name, near[0]), text=slip))
-            details = error.errors(include_url=False, include_input=False)
-            # What contradicts another field names none.
-            wrong_fields = {str(detail["loc"][0]) if detail["loc"] else each for detail in details for each in _PAIRED}
-        if lines:
-            faults[name] = [*lines, *faults.get(name, ())]
-            kept = {"network": "", **{field: value for field, value in kept.items() if field not in wrong_fields}}
-            if "tags" in wrong_fields:  # what a route addresses by them must wait for this channel all the same
-                kept["tags"] = sorted(names_in(given["tags"]))
-        valid[name] = kept
-    return {**table, "channels": valid}
-
-
-def _valid_audiences(audiences: Mapping[str, object], faults: dict[str, list[AnyText]]) -> dict[str, object]:
-    """Return audiences that can be validated, and add the errors of the others to *faults*."""
-    valid: dict[str, object] = {}
-    for name, given in audiences.items():
-        fault = f"{AUDIENCE_FAULT}{name}"
-        if fault not in faults:
-            try:
-                AudienceSettings.model_validate(given)
-            except ValidationError as error:
-                faults[fault] = [
-                    each.line for each in validation_errors(error, AudienceSettings, at=path("audiences", name))
-                ]
-        valid[name] = {"addresses": []} if fault in faults else given
-    return valid

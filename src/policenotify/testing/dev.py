@@ -21,8 +21,8 @@ from policenotify.errors import SettingsError
 from policenotify.networks.registry import configure_channel
 from policenotify.render.locales import LOCALES
 from policenotify.settings import write_settings
-from policenotify.settings.init import JOURNAL_NAME, KEYS_NAME
 from policenotify.settings.loader import FILE_NAME
+from policenotify.settings.new_installation import JOURNAL_NAME, KEYS_NAME
 from policenotify.testing.servers.bluesky import FakeBlueskyServer
 from policenotify.testing.servers.http import Answer, FakeServer, RecordedRequest
 from policenotify.testing.servers.mail import FakeMailServer

@@ -35,7 +35,7 @@ from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.publishing.reminders import Reminder
 from policenotify.publishing.routing import Route
-from policenotify.settings import Settings, locales_of, profiles_of, read_settings, routes_of
+from policenotify.settings import Settings, locales_of, profiles_of, read_settings
 from policenotify.settings.loader import WITHHELD
 from policenotify.settings.model import ChannelTable
 from policenotify.testing.fakes import FakeClock
@@ -298,7 +298,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
     locales = locales_of(settings)
     channels = [_of_settings(name, channel, locales) for name, channel in settings.channels.items()]
     return channels, {
-        "routes": routes_of(settings),
+        "routes": settings.routes,
         "profiles": profiles_of(settings),
         "locales": locales,
         "zone": settings.zone,
@@ -306,7 +306,7 @@ def _installation(settings: Settings) -> tuple[list[ChannelConfig], dict[str, An
         "links": settings.links,
         "words": Vocabulary({name: change.change() for name, change in settings.words.items()}),
         "wait": settings.wait,
-        "reminders": settings.reminders.policy(),
+        "reminders": settings.reminders,
         "approval": settings.approval,
     }
 

@@ -1,6 +1,6 @@
 """The articles and prepositions before French names of places.
 
-*Le Crès* is a name with an article, which merges with the preposition before it: *au Crès*, *du Crès*. So does *Les
+*Le Crès* is a name with an article, which merges with the preposition before it: *du Crès*. So does *Les
 Matelles*. *La Grande-Motte* and *L'Haÿ-les-Roses* keep theirs.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from policenotify.text.comparison import strip_accents
 
-_MERGED: Final = {"le": ("au", "du"), "les": ("aux", "des")}
+_MERGED: Final = {"le": "du", "les": "des"}
 # Communes whose H is silent. Before any other one `de` is right or usual, as in Alsace.
 _SILENT_H: Final = re.compile(r"H(?:y|éri|érou|érault|énin|endaye|irson|eyrieux|erblay)", re.IGNORECASE)
 _ROAD: Final = re.compile(r"[A-Z]{1,3} ?[0-9]{1,4}[A-Z]?[0-9]*")
@@ -35,31 +35,12 @@ def is_road(name: str) -> bool:
     return _ROAD.fullmatch(name) is not None
 
 
-def at(name: str) -> str:
-    """Return where something is: `au Crès`, `à La Grande-Motte`, `à Agde`."""
-    return _merged(name, 0) or f"à {name}"
-
-
 def of(name: str) -> str:
-    """Return what belongs to a place: `du Crès`, `d'Agde`, `de L'Haÿ-les-Roses`, `de l'A9`."""
-    if is_road(name):
-        return f"de {with_article(name)}"
-    return _merged(name, 1) or (f"d'{name}" if _is_elided(name) else f"de {name}")
-
-
-def contract(text: str, name: str) -> str:
-    """Merge `à` and `de` with the name of a place that follows them in a text: `à Le Crès` becomes `au Crès`."""
-    if name not in text:
-        return text
-    forms = {"à": at(name), "de": of(name)}
-    if forms == {"à": f"à {name}", "de": f"de {name}"}:
-        return text
-
-    def merge(match: re.Match[str]) -> str:
-        form = forms[match[1].lower()]
-        return form[:1].upper() + form[1:] if match[1][0].isupper() else form
-
-    return re.sub(rf"(?<![\w#])(à|de|À|De) (?:{re.escape(name)})(?![\w-])", merge, text)
+    """Return what belongs to a place: `du Crès`, `d'Agde`, `de L'Haÿ-les-Roses`."""
+    article, _, rest = name.partition(" ")
+    if article.lower() in _MERGED and rest[:1].isupper():
+        return f"{_MERGED[article.lower()]} {rest}"
+    return f"d'{name}" if _is_elided(name) else f"de {name}"
 
 
 def with_article(way: str) -> str:
@@ -87,12 +68,6 @@ def between(first: str, second: str) -> tuple[str, str]:
     if start and end and start[1].casefold() == end[1].casefold():
         return f"les {start[1].lower()}s {start[2]}", end[2]
     return with_article(first), with_article(second)
-
-
-def _merged(name: str, which: int) -> str:
-    article, _, rest = name.partition(" ")
-    merged = _MERGED.get(article.lower()) if rest[:1].isupper() else None
-    return f"{merged[which]} {rest}" if merged else ""
 
 
 def _is_elided(name: str) -> bool:

@@ -15,7 +15,7 @@ def test_a_calendar_is_read_back_and_an_occurrence_keeps_its_name() -> None:
     long = tip("a")
     long["message"] |= {"headline": "Vacances, été ; « OTV » " + "é" * 100, "instruction": "Fermez.\nPrévenez."}
     mine = [campaign(messages=[long, tip("b")])]
-    plan = forecast(mine, date(2026, 1, 1), date(2026, 1, 2), reach=everywhere)
+    plan = forecast(mine, date(2026, 1, 1), date(2026, 1, 2), channels_of=everywhere)
     never = ForecastEntry(occurrence=plan[0].occurrence)
     written = ics([*plan, never], mine, now=utc("2026-01-01T00:00"))
     assert max(map(len, written.split(b"\r\n"))) <= 75
@@ -25,7 +25,7 @@ def test_a_calendar_is_read_back_and_an_occurrence_keeps_its_name() -> None:
     assert first.decoded("DTSTART") == plan[0].at
     later = [campaign(at="19:30", messages=[tip("b"), tip("c")])]
     again = ics(
-        forecast(later, date(2026, 1, 1), date(2026, 1, 2), reach=everywhere), later, now=utc("2026-01-01T00:00")
+        forecast(later, date(2026, 1, 1), date(2026, 1, 2), channels_of=everywhere), later, now=utc("2026-01-01T00:00")
     )
     uids = [event["UID"] for event in Calendar.from_ical(again).walk("VEVENT")]
     assert uids == [first["UID"], second["UID"]]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from policenotify.audiences.model import Row, Subscriber
 from policenotify.campaigns import Action, Decision, decide, run, submit
 from policenotify.campaigns.runner import EVENT_KIND, parse_key, upcoming
 from policenotify.errors import ApprovalMissing, DraftConflict, PublishingStopped
@@ -278,3 +279,41 @@ def test_only_who_is_authenticated_submits_and_approves_where_the_rule_demands_i
     assert "waits for its readers" in str(run(publisher, mine, actor="cron", wait=NOW).problems["ete"])
     publisher.drafts.approve(draft.id, digest=draft.digest, actor="oidc:2", authenticated=True)
     assert len(run(publisher, mine, actor="cron", wait=NOW).published) == 1
+
+
+def test_no_list_is_read_to_store_a_message(desk: Desk) -> None:
+    read = []
+
+    class Residents:
+        name = "residents"
+
+        def revision(self) -> str:
+            return "1"
+
+        def rows(self, *, start: int = 0) -> Iterator[Row]:
+            for number in range(start, 10_000):
+                read.append(number)
+                yield Subscriber(position=number, address=f"resident{number}@commune.example")
+
+    publisher = desk.publisher([desk.on_bluesky().model_copy(update={"audiences": (Residents(),)})])
+    mine = [campaign(messages=[tip("a"), tip("b")])]
+    assert len(run(publisher, mine, actor="prévention", wait=NOW).published) == 1
+    assert read == []
+
+
+@pytest.mark.parametrize(
+    ("day", "calendar", "silent"),
+    [("2028-05-01", False, False), ("2028-07-01", True, False), ("2028-09-01", True, True)],
+)
+def test_the_end_of_the_school_calendar_is_reported(desk: Desk, day: str, *, calendar: bool, silent: bool) -> None:
+    at(desk, f"{day}T12:00")
+    publisher = desk.publisher()
+    needs = campaign(schedule=[{"event": "school_holidays:C"}])
+    for _ in range(2):
+        result = run(publisher, [needs, campaign(name="autre")], actor="prévention", wait=NOW)
+        assert [str(line).partition(":")[0] for line in result.calendar] == ["ete"] * calendar
+        assert result.silent is silent
+    lines = [line for line in publisher.operations.doctor(actor="chef").lines if line.check == "campaigns"]
+    assert [(line.state, "2028-08-31" in str(line.detail)) for line in lines] == [
+        ("WRONG" if silent else "note", True)
+    ] * calendar

@@ -20,10 +20,8 @@ from policenotify.campaigns import (
     occurrences,
     order_campaigns,
 )
-from policenotify.campaigns.runner import communes_in
 from policenotify.errors import SettingsError
 from policenotify.model.message import Message
-from policenotify.model.places import contains
 from tests.support.campaigns import Machine, campaign, everywhere, tip, utc
 
 SAY, WAIT, SKIP, MERGE = Action.PUBLISH, Action.WAIT, Action.SKIP, Action.MERGE
@@ -73,7 +71,7 @@ def test_a_deferred_message_is_not_skipped() -> None:
 
 def test_a_deferred_message_is_not_published_on_an_excluded_day_either() -> None:
     mine = campaign(quiet={"begins": "17:30", "ends": "08:00"}, excluded=["weekends"], late_for="4d", end="2026-01-02")
-    plan = forecast([mine], date(2026, 1, 2), date(2026, 1, 9), reach=everywhere)  # a Friday
+    plan = forecast([mine], date(2026, 1, 2), date(2026, 1, 9), channels_of=everywhere)  # a Friday
     assert [(one.occurrence.day.day, one.at) for one in plan] == [(2, utc("2026-01-05T07:00"))]
 
 
@@ -84,20 +82,6 @@ def test_the_pace_of_a_channel_is_that_of_all_campaigns() -> None:
     assert actions(machine.run([first, second], utc("2026-01-01T19:59"))) == [(1, WAIT, "")]
     [said] = machine.run([first, second], utc("2026-01-01T20:00"))
     assert (said.action, str(said.reason)) == (SAY, "")
-
-
-def test_the_pace_of_one_channel_may_be_another() -> None:
-    pacing = {
-        "spacing": "0m",
-        "daily_cap": 9,
-        "repeat_after": "0m",
-        "channels": {"x": {"spacing": "0m", "daily_cap": 1}},
-    }
-    mine, machine = campaign(pacing=pacing, start="2026-01-04"), Machine()
-    made = machine.run([mine], utc("2026-01-05T20:00"))
-    assert actions(made) == [(4, SAY, "a"), (5, WAIT, "")]
-    assert str(made[1].reason) == "x has had its 1 of today"
-    assert made[1].until == utc("2026-01-05T23:00")
 
 
 def test_the_same_text_is_not_published_again_too_soon_not_even_by_another_campaign() -> None:
@@ -150,17 +134,17 @@ def test_it_is_silent_where_it_is_about(
 ) -> None:
     one = tip("a")
     mine = campaign(messages=[{**one, "message": {**one["message"], "location": about}}])
-    assert inhibited_campaigns([mine], [alert("Extreme", **silent)], contains, communes_in) == {"ete": "4711"}
-    assert inhibited_campaigns([mine], [alert("Extreme")], contains, communes_in) == {"ete": "4711"}
-    assert inhibited_campaigns([mine], [alert("Moderate", **silent), alert("Moderate")], contains, communes_in) == {}
+    assert inhibited_campaigns([mine], [alert("Extreme", **silent)]) == {"ete": "4711"}
+    assert inhibited_campaigns([mine], [alert("Extreme")]) == {"ete": "4711"}
+    assert inhibited_campaigns([mine], [alert("Moderate", **silent), alert("Moderate")]) == {}
     if heard:
-        assert inhibited_campaigns([mine], [alert("Extreme", **heard)], contains, communes_in) == {}
+        assert inhibited_campaigns([mine], [alert("Extreme", **heard)]) == {}
 
 
 def test_a_campaign_yields_for_a_day_and_unplaced_messages_are_reported() -> None:
     weekend = campaign(name="route", messages=[tip("r")], schedule=[{"dates": ["2026-01-02", "2026-01-03"]}])
     mine = campaign(yields_to=["route"], end="2026-01-03", quiet={"begins": "21:00", "ends": "08:00"}, late_for="30h")
-    plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), reach=everywhere)
+    plan = forecast(order_campaigns([mine, weekend]), date(2026, 1, 1), date(2026, 1, 4), channels_of=everywhere)
     assert [(one.occurrence.campaign, one.occurrence.day.day, one.at, str(one.reason)) for one in plan] == [
         ("ete", 1, utc("2026-01-01T17:00"), ""),
         ("ete", 2, None, "not published within 30 h: today is for route"),
@@ -242,7 +226,7 @@ def _version(change: dict[str, Any]) -> Campaign:
 
 def test_a_machine_that_is_always_up_does_what_was_forecast() -> None:
     mine = order_campaigns([campaign(**_STRICT), _other])
-    plan = forecast(mine, _START, _END, reach=everywhere)
+    plan = forecast(mine, _START, _END, channels_of=everywhere)
     machine = Machine()
     for minutes in range(0, 20 * 24 * 60, 30):
         machine.run(mine, utc("2026-03-19T00:00") + timedelta(minutes=minutes))

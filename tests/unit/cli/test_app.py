@@ -240,7 +240,6 @@ def test_the_files_of_the_command_line_stay_small() -> None:
         ("drain", "--budget"),
         ("worker", "--grace"),
         ("campaign", "run", "tips.toml", "--wait"),
-        ("campaign", "serve", "tips.toml", "--every"),
     ],
 )
 def test_invalid_seconds_are_not_understood(run: Run, command: tuple[str, ...], seconds: str) -> None:

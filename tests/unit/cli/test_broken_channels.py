@@ -53,41 +53,21 @@ def _unreadable_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
     (desk.folder / "presse.txt").write_bytes(b"\xff\xfe")
 
 
-def _no_table(desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    before, _, after = settings.read_text(encoding="utf-8").partition("[channels.bluesky]")
-    presse = after[after.index("[channels.presse]") :]
-    settings.write_text(f"{before}[channels]\nbluesky = 5\n{presse}", encoding="utf-8")
-
-
 BREAKS: dict[str, tuple[str, Break, str]] = {
     "secret file missing": ("bluesky", lambda d, _: _secret(d, '{ file = "none" }'), "bluesky.password: the file"),
     "secret file empty": ("bluesky", _empty_secret, "is empty. Write the value into it."),
     "secret variable not set": ("bluesky", lambda d, _: _secret(d, '{ env = "NONE" }'), "NONE is not set"),
     "option unknown": ("bluesky", lambda d, _: _change(d, "handle =", "handel ="), "Did you mean 'handle'?"),
     "option wrong": ("bluesky", lambda d, _: _change(d, "handle =", "handle = 7 #"), "channels.bluesky.handle"),
-    "option wrong by the environment": (
-        "bluesky",
-        lambda _, m: m.setenv("POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT", "soon"),
-        "(It comes from the environment variable POLICENOTIFY_CHANNELS__BLUESKY__TIMEOUT.)",
-    ),
-    "use wrong": ("bluesky", lambda d, _: _change(d, "handle =", 'rate = "fast"\nhandle ='), "channels.bluesky.rate"),
-    "language without words": (
-        "bluesky",
-        lambda d, _: _change(d, "handle =", 'languages = ["oc"]\nhandle ='),
-        "there are no phrases for 'oc'",
-    ),
     "network unknown": ("bluesky", lambda d, _: _change(d, '"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
-    "network missing": ("bluesky", lambda d, _: _change(d, 'network = "bluesky"', ""), "network: is missing"),
     "list missing": ("presse", _no_list, "cannot be read (No such file"),
     "list unreadable": ("presse", _unreadable_list, "UTF-8. Save the file"),
-    "no table": ("bluesky", lambda d, _: _no_table(d), "channels.bluesky: Input should be"),
     "secret file without a name": ("bluesky", lambda d, _: _secret(d, '{ file = "a\\u0000" }'), "is not a file name"),
     "list without a name": ("presse", lambda d, _: _change(d, "presse.txt", "a\\u0000"), "is not a file name"),
     "list not named": ("presse", lambda d, _: _change(d, "recipients =", "mentions = [] #"), "presse.recipients"),
 }
 
-_UNKNOWN: Final = {"network unknown", "network missing", "no table"}
+_UNKNOWN: Final = {"network unknown"}
 """Faults with which nothing is known of the channel, so that nothing can be worded for it."""
 
 TIP: Final = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
@@ -157,29 +137,28 @@ def test_nothing_is_worded_for_a_channel_of_which_nothing_is_known(run: Run, des
     assert len(desk.bluesky.posts) == 1
 
 
-@pytest.mark.parametrize("tags", ['tags = "public"', 'tags = ["public", 5]', 'tag = ["public"]', 'Tags = "public, x"'])
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_message_for_a_channel_with_wrong_tags_waits_for_it(run: Run, desk: Desk, tags: str, *, shared: bool) -> None:
-    settings = desk.folder / "policenotify.toml"
-    routes = '[[routes]]\nto = ["public"]\n[[routes]]\nto = ["presse"]\n'
-    also = 'tags = ["public"]\n' if shared else ""
-    assert run("publish", *TIP).code == 0
-    settings.write_text(f"{settings.read_text(encoding='utf-8')}{also}{routes}", encoding="utf-8")
-    _change(desk, "handle =", f"{tags}\nhandle =")
-    said = run("publish", *ACCIDENT, "--json")
-    assert said.code == 3
-    assert (_receipts(said)["presse"]["outcome"], _receipts(said)["bluesky"]["outcome"]) == ("posted", "waiting")
-    _change(desk, tags, 'tags = ["public"]')
-    drained = run("drain", "--budget", "20", "--json")
-    assert (drained.code, drained.document["outcomes"], len(desk.bluesky.posts)) == (0, {"posted": 1}, 2)
-
-
-def test_a_wrong_channel_is_reported_in_whole_sentences(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED", "perhaps")
-    _change(desk, "handle =", "rate = 7\nhandle = 7 #")
-    fault = run("drain", "--budget", "1", "--json").document["blocked"]["bluesky"]
-    assert fault["reason"].count("POLICENOTIFY_CHANNELS__BLUESKY__RETIRED") == 1
-    assert fault["reason"].endswith("100 per day, 20 at once'.")
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("handle =", "rate = 7\nhandle =", "channels.bluesky.rate: write a rate"),
+        ("handle =", 'languages = ["oc"]\nhandle =', "there are no phrases for 'oc'"),
+        (
+            'network = "bluesky"',
+            'netwrok = "bluesky"',
+            "channels.bluesky: 'netwrok' is not known. Did you mean 'network'?",
+        ),
+        ("[channels.bluesky]", "[channels.other]\nnetwork = 3\n[channels.bluesky]", "channels.other.network"),
+    ],
+)
+def test_a_wrong_structure_stops_everything_and_is_named(
+    run: Run, desk: Desk, old: str, new: str, expected: str
+) -> None:
+    _change(desk, old, new)
+    for command in (("publish", *ACCIDENT), ("status",), ("drain", "--budget", "1")):
+        ran = run(*command)
+        assert ran.code in {1, 3}
+        assert expected in " ".join((ran.out + ran.err).split())
+    assert desk.bluesky.posts == ()
 
 
 @pytest.mark.usefixtures("pigeon_network")

@@ -120,7 +120,6 @@ def _keys() -> dict[str, set[str]]:
         ("campaign calendar", ("campaign", "calendar", "campaigns")),
         ("campaign preview", ("campaign", "preview", "campaigns")),
         ("campaign run", ("campaign", "run", "campaigns")),
-        ("campaign report", ("campaign", "report")),
         ("status", ("status",)),
         ("status WHICH", ("status", "one")),
         ("resolve", ("resolve",)),

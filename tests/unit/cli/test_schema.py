@@ -11,7 +11,7 @@ import pytest
 
 from policenotify.model.message import Message
 from policenotify.render.locales import LOCALES, template
-from policenotify.settings.init import settings_template
+from policenotify.settings.new_installation import settings_template
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
 

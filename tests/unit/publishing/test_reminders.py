@@ -111,7 +111,7 @@ def test_the_level_rises_with_time(late: int, level: int) -> None:
     ids=["none", "equal", "before", "often"],
 )
 def test_times_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"^(after: give one time|every: give a minute)"):
+    with pytest.raises(ValueError, match=r"after: give one time|every: give a minute"):
         ReminderPolicy(**wrong)
 
 

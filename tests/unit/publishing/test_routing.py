@@ -341,7 +341,7 @@ def test_the_end_reaches_everyone_exercises_stay_apart_and_the_plan_is_always_th
     history = data.draw(histories(message, channels))
     names = [channel.name for channel in channels]
     to = data.draw(st.lists(st.sampled_from(names), max_size=2), label="to")
-    routes = tuple(data.draw(st.lists(st.builds(Route, to=st.just(tuple(to)), at_least=st.just(Severity.MODERATE)))))
+    routes = tuple(data.draw(st.lists(st.just(Route(to=tuple(to) or ("public",), at_least=Severity.MODERATE)))))
 
     def decide() -> tuple[Target, ...]:
         return choose_targets(message, history, channels, routes, contains=places.contains)

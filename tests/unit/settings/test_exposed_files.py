@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from policenotify.errors import JournalError, SettingsError
-from policenotify.settings import channels_of, exposed_files, open_publisher, read_settings, write_settings
+from policenotify.settings import channels_of, open_publisher, read_settings, write_settings
 from policenotify.translation import in_language
 
 _BLUESKY = """
@@ -127,32 +127,6 @@ def test_phrases_that_others_may_change_are_refused(place: Path) -> None:
         read_settings(place / "policenotify.toml", environ={})
     (place / "de.toml").chmod(0o644)
     assert list(read_settings(place / "policenotify.toml", environ={}).languages) == ["de"]
-
-
-def test_all_that_is_open_is_listed(place: Path) -> None:
-    file = place / "policenotify.toml"
-    file.write_text(
-        file.read_text()
-        .replace('journal = "policenotify.db"', 'journal = { file = "secrets/journal" }', 1)
-        .replace('network = "bluesky"', 'network = "bluesky"\nrecipients = { file = "press.txt" }', 1)
-    )
-    (place / "press.txt").touch()
-    (place / "secrets" / "journal").write_text(f"sqlite:///{place}/policenotify.db")
-    settings = read_settings(file, environ={})
-    assert exposed_files(settings) == {}
-    for path in (place, *place.rglob("*")):
-        path.chmod(0o777)
-    listed = {exposure.path: content for exposure, content in exposed_files(settings).items()}
-    assert listed == {
-        place / "policenotify.toml": "the settings",
-        place: "the settings",
-        place / "press.txt": "the recipients of 'bluesky'",
-        place / "secrets" / "journal": "the journal's URL",
-        place / "secrets" / "bluesky": "a secret of 'bluesky'",
-        place / "secrets": "the journal's URL",
-        place / "policenotify.keys": "the keys",
-        place / "policenotify.db": "every text, drafts too",
-    }
 
 
 def test_a_journal_that_was_open_before_is_refused_until_it_is_closed(place: Path) -> None:

@@ -710,39 +710,18 @@ def test_a_field_with_a_default_is_neither_missing_nor_lent_by_another_language(
     assert {name: getattr(canadian.locale, name) for name in FIELDS} == {name: getattr(FR, name) for name in FIELDS}
 
 
-def test_a_region_changes_the_wider_language_and_inherits_what_was_lent(install: Install) -> None:
-    part = 'base = "en"\n' + GERMAN.replace('fire = "Brand"\n', "")
-    swiss = """
-    full_hour = "{hour:02d}.00 Uhr"
-    clock = "{hour:02d}.{minute:02d} Uhr"
-    [labels]
-    road_closure = "Strasse gesperrt"
-    """
-    settings = read(install(languages='"de-CH"', de_CH=swiss, de=part))
-    german, other = languages_of(settings)["de"], languages_of(settings)["de-CH"]
-    assert (
-        other.locale.fill(other.locale.next_update, MOMENTS["full hour"], NOW, PARIS) == "Nächste Meldung um 08.00 Uhr"
-    )
-    assert other.locale.months == german.locale.months
-    assert (other.base, other.lent) == ("de", ("labels.fire",))
-    assert german.text == languages_of(settings)["de"].text
-    profiles = profiles_of(settings)
-    assert [profiles["road_closure"].label(tag) for tag in ("de", "de-CH", "de-AT")] == [
-        "Straße gesperrt",
-        "Strasse gesperrt",
-        "Straße gesperrt",
-    ]
+def test_a_region_changes_the_shipped_language_alone(install: Install) -> None:
+    canadian = languages_of(read(install(languages='"fr-CA"', fr_CA='[labels]\nroad_closure = "Rue barrée"')))["fr-CA"]
+    assert (canadian.lent, canadian.locale.months) == ((), FR.months)
+    (line,) = wrongs(install(languages='"de-CH"', de=GERMAN, de_CH='[labels]\nroad_closure = "Strasse gesperrt"'))
+    assert line.startswith("words/de-CH.toml: lacks ")
 
 
-def test_a_base_must_be_another_language_that_is_right(install: Install) -> None:
+def test_a_base_is_a_shipped_language(install: Install) -> None:
     (line,) = wrongs(install(de='base = "eo"\n' + GERMAN))
-    assert line == "words/de.toml: base: 'eo' is not another language here. Known here: en, fr."
+    assert line == "words/de.toml: base: 'eo' does not lend. Write 'fr' or 'en'."
     (line,) = wrongs(install(fr='base = "en"'))
     assert line.startswith("words/fr.toml: base: what this file leaves out stays as it is shipped.")
-    (line,) = wrongs(install(de='base = "nl"', nl='base = "de"'))
-    assert line == "words/de.toml: base: 'de' lends from nl, and they from it."
-    (line,) = wrongs(install(de='base = "nl"', nl='base = "en"\nsince = "sinds {time}"'))
-    assert line.startswith("words/nl.toml: since.other_day: must hold {day}")
 
 
 def test_an_unreadable_file_is_reported(install: Install, tmp_path: Path) -> None:

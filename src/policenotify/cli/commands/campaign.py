@@ -1,38 +1,48 @@
-"""`policenotify campaign`: check, preview and report campaigns."""
+"""`policenotify campaign`: check, preview and run campaigns."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta, tzinfo
+from pathlib import Path
 
 import click
 
-from policenotify.cli import output
-from policenotify.cli.commands.campaign_calendar import calendar
-from policenotify.cli.commands.campaign_run import campaign_files, run, serve
+from policenotify import campaigns as running
+from policenotify.campaigns import Campaign, ForecastEntry, RunResult, Variant, load_campaigns
+from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
+from policenotify.campaigns.ics import ics as icalendar
+from policenotify.campaigns.recurrence import SCHOOL_CALENDAR_END
+from policenotify.campaigns.runner import Texts, duplicate_text, upcoming, without_school_calendar
+from policenotify.cli import completion, output
 from policenotify.cli.commands.draft import draft_lines
+from policenotify.cli.commands.preview import preview_answer, preview_lines
 from policenotify.cli.context import CliContext, common, pass_context
 from policenotify.cli.documents import json_fields
-from policenotify.cli.exit_codes import Exit, exit_codes
-from policenotify.cli.options import single_value
+from policenotify.cli.exit_codes import Exit, exit_codes, worst
+from policenotify.cli.options import Seconds, single_value
 from policenotify.cli.output import Part
-from policenotify.cli.times import AGE_FORMS, age_of
 from policenotify.cli.usage import BadParameter, typed_reason
-from policenotify.model.receipt import local_time
+from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
+from policenotify.findings import APPROVAL_MISSING, Level
+from policenotify.model.history import Outcome
+from policenotify.model.receipt import Publication, local_time
+from policenotify.publishing.diagnosis import school_calendar_end
+from policenotify.publishing.publisher import Publisher
 from policenotify.translation import AnyText, Text
-
-if TYPE_CHECKING:
-    from policenotify.campaigns import Campaign, ForecastEntry
-    from policenotify.journal.records import PublicationSummary
-    from policenotify.publishing.publisher import Publisher
+from policenotify.validation import did_you_mean
 
 _SHOWN = 20  # remarks; the rest is counted
 _YEAR = timedelta(days=366)  # ahead in the calendar: every public holiday once
-_REMARKS = {"late": "late", "waited": "wait", "skipped": "skip", "merged": "merge"}
+_VERDICTS = {"wait": "waits", "skip": "skipped", "merge": "merged"}
+_ON_ITS_WAY = frozenset({Outcome.WAITING, Outcome.SENDING})
+
+campaign_files = click.argument(
+    "files", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=completion.files
+)
+"""Decorator that adds the argument for the files of campaigns."""
 
 
 @click.group("campaign", epilog=exit_codes("as each command says"))
@@ -45,9 +55,72 @@ def campaign() -> None:
     \b
     Examples:
       policenotify campaign check campaigns
-      policenotify campaign calendar campaigns --month 2026-07
+      policenotify campaign calendar campaigns --days 90
       policenotify campaign run campaigns
     """
+
+
+@campaign.command(
+    "run",
+    short_help="Publish what is due now: for cron and timers.",
+    epilog=exit_codes("1 a campaign is wrong, or all is stopped; 3 something is not out everywhere; 6 no journal"),
+)
+@campaign_files
+@click.option("--wait", type=Seconds(min=0), default=None, metavar="SECONDS", help="Longest time to deliver.")
+@common
+@pass_context
+def run(call: CliContext, files: tuple[str, ...], wait: float | None) -> Exit:
+    """Publish what is due now, each occurrence once: for cron and timers, every minute or every quarter of an hour.
+
+    It also tries again what earlier runs have published and is not out yet, for a week. A campaign with an error does
+    not stop the others; it is published when the error is corrected.
+
+    \b
+    Examples:
+      policenotify campaign run campaigns
+    """
+    with closing(call.publisher()) as publisher:
+        wrong: dict[str, AnyText] = {}
+        campaigns, actor = load_campaigns(files, errors=wrong), call.actor
+        call.may_have_published = True
+        limit = None if wait is None else timedelta(seconds=wait)
+        result = running.run(publisher, campaigns, actor=actor, wait=limit)
+        result = replace(result, problems={**wrong, **result.problems})
+        call.emit(result, *_page(result, publisher.installation.zone))
+    waits = publisher.installation.wait if limit is None else limit
+    failed = any(_failed(each, waited=bool(waits)) for each in (*result.published, *result.unfinished))
+    return worst(Exit.REJECTED if result.problems else Exit.OK, Exit.ATTENTION if failed or result.silent else Exit.OK)
+
+
+def _failed(publication: Publication, *, waited: bool) -> bool:
+    """Return True if a post is not out. One that waits is on its way if the call has not waited for it."""
+    return any(not each.ok and (waited or each.outcome not in _ON_ITS_WAY) for each in publication)
+
+
+def _page(result: RunResult, zone: tzinfo) -> Iterator[Part]:
+    for publication in (*result.published, *result.unfinished):
+        yield output.heading(publication, zone)
+        yield from output.receipts(publication, zone)
+    for decision in result.decisions:
+        if decision.action in _VERDICTS:
+            until = Text(", until {at}", at=local_time(decision.until, zone)) if decision.until else ""
+            yield output.prose(
+                Text(
+                    "{label}: {verdict}: {reason}{until}.",
+                    label=f"{decision.occurrence.campaign} · {decision.occurrence.day}",
+                    verdict=_VERDICTS[decision.action],
+                    reason=decision.reason,
+                    until=until,
+                )
+            )
+    for name, problem in result.problems.items():
+        yield output.prose(Text("{name}: not published. {problem}", name=name, problem=problem))
+    for line in result.calendar:
+        yield output.Block(line, mark="✘ " if result.silent else "· ")
+    if not (result.published or result.unfinished or result.decisions or result.problems):
+        yield output.prose(Text("Nothing is due."))
+    if result.next_at:
+        yield output.prose(Text("Next: {next_at}.", next_at=local_time(result.next_at, zone)))
 
 
 @campaign.command(
@@ -65,8 +138,6 @@ def check(call: CliContext, files: tuple[str, ...]) -> Exit:
     Examples:
       policenotify campaign check campaigns/ete.toml campaigns/route.toml
     """
-    from policenotify.campaigns import load_campaigns
-
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         result = _check(campaigns, publisher)
@@ -112,98 +183,80 @@ class _CheckResult:
     problems: list[AnyText] = field(default_factory=list)
     remarks: list[AnyText] = field(default_factory=list)
 
+    def add(self, label: str, remarks: Iterable[tuple[bool, AnyText]]) -> None:
+        """Add what is wrong, and what is only to know."""
+        for wrong, remark in remarks:
+            kept, text = self.problems if wrong else self.remarks, Text("{label}: {remark}", label=label, remark=remark)
+            if text not in kept:
+                kept.append(text)
+
 
 def _check(campaigns: Sequence[Campaign], publisher: Publisher) -> _CheckResult:
     """Check every message, then, if all can be published, the calendar of a year."""
-    result = _CheckResult()
-    _check_messages(campaigns, publisher, result)
-    names = {campaign.name for campaign in campaigns}
+    result, texts = _CheckResult(), dict[tuple[str, str, str, str], str]()
+    now, names = publisher.journal.now(), {campaign.name for campaign in campaigns}
     for campaign in campaigns:
-        for name in sorted(campaign.yields_to - names):
-            result.remarks.append(
-                Text("{name}: yields to {name_2!r}, which is not checked with it.", name=campaign.name, name_2=name)
-            )
+        for variant in campaign.messages:
+            result.add(f"{campaign.name} · {variant.name}", _check_message(campaign, variant, publisher, texts))
+        missing = [
+            (False, Text("yields to {name!r}, which is not checked with it.", name=name))
+            for name in sorted(campaign.yields_to - names)
+        ]
+        result.add(campaign.name, missing)
+    result.remarks += [
+        school_calendar_end(name, SCHOOL_CALENDAR_END)
+        for name in without_school_calendar(campaigns, now.date() + _YEAR)
+    ]
     if not result.problems:
-        _check_calendar(campaigns, publisher, result)
+        today = now.astimezone(publisher.installation.zone).date()
+        first = max(today, min(campaign.start for campaign in campaigns))
+        entries = upcoming(publisher, campaigns, first, first + _YEAR)
+        result.occurrences = len(entries)
+        for campaign in campaigns:
+            if all(entry.occurrence.campaign != campaign.name for entry in entries):
+                result.add(campaign.name, [(False, Text("nothing is due in the year ahead."))])
+        for entry in entries:
+            result.add(
+                f"{entry.occurrence.campaign} · {entry.occurrence.day}",
+                _check_entry(entry, publisher.installation.zone),
+            )
     return result
 
 
-def _check_messages(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
-    """Collect what forbids a message, and the remarks of the checks on the others."""
-    from policenotify.campaigns.approval import find_draft, is_approved, missing_approval
-    from policenotify.campaigns.runner import Texts, duplicate_text
-    from policenotify.errors import InvalidImage, MessageTooLong, SettingsError
-    from policenotify.findings import APPROVAL_MISSING, Level
-
-    remarks: list[AnyText] = []
-    texts: Texts = {}
-    for campaign in campaigns:
-        result.problems += [
-            Text("{name}: pacing.channels names {name_2!r}, which is not a channel.", name=campaign.name, name_2=name)
-            for name in sorted(set(campaign.pacing.channels) - set(publisher.installation.channel_configs))
-        ]
-        for variant in campaign.messages:
-            label = f"{campaign.name} · {variant.name}"
-            try:
-                preview = publisher.preview(variant.message, to=campaign.to or None)
-            except (MessageTooLong, InvalidImage, SettingsError) as error:
-                result.problems.append(Text("{label}: {error}", label=label, error=error))
-                continue
-            if not preview.posts:
-                result.problems.append(
-                    Text("{label}: no route takes it. Add one, or name its channels in 'to'.", label=label)
-                )
-            if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
-                result.problems.append(Text("{name}: {same}", name=campaign.name, same=same))
-            result.problems += [
-                Text("{label}: {channel}: {refused}", label=label, channel=target.channel, refused=target.refused)
-                for target in preview.refusals
-            ]
-            others = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
-            draft = find_draft(publisher, campaign, variant) if others != [*preview.findings] else None
-            approved = is_approved(draft)
-            if others != [*preview.findings] and not approved:
-                remarks.append(Text("{label}: {missing}", label=label, missing=missing_approval(draft, variant)))
-            for finding in others:
-                blocks = finding.level is Level.BLOCK and not approved
-                (result.problems if blocks else remarks).append(
-                    Text("{label}: {finding}", label=label, finding=finding)
-                )
-            remarks += [
-                Text("{label}: waits on {channel}: {problem}", label=label, channel=channel, problem=problem)
-                for channel, problem in preview.blocked.items()
-            ]
-            remarks += [
-                Text("{label}: left out on {channel}: {part}", label=label, channel=w.target.channel, part=part)
-                for w in preview.posts
-                for part in w.omitted
-            ]
-    result.remarks += dict.fromkeys(remarks)
+def _check_message(
+    campaign: Campaign, variant: Variant, publisher: Publisher, texts: Texts
+) -> Iterator[tuple[bool, AnyText]]:
+    """Yield what forbids a message, each with True, and what is only to know."""
+    try:
+        preview = publisher.preview(variant.message, to=campaign.to or None)
+    except (MessageTooLong, InvalidImage, SettingsError) as error:
+        yield True, error.text
+        return
+    if not preview.posts:
+        yield True, Text("no route takes it. Add one, or name its channels in 'to'.")
+    if campaign.pacing.repeat_after and (same := duplicate_text(campaign, variant, preview.posts, texts)):
+        yield True, same
+    for target in preview.refusals:
+        yield True, Text("{channel}: {refused}", channel=target.channel, refused=target.refused)
+    findings = [finding for finding in preview.findings if finding.code != APPROVAL_MISSING]
+    draft = find_draft(publisher, campaign, variant) if findings != [*preview.findings] else None
+    if findings != [*preview.findings] and not is_approved(draft):
+        yield False, missing_approval(draft, variant)
+    for finding in findings:
+        yield finding.level is Level.BLOCK and not is_approved(draft), finding.text
+    for channel, problem in preview.blocked.items():
+        yield False, Text("waits on {channel}: {problem}", channel=channel, problem=problem)
+    for post in preview.posts:
+        for part in post.omitted:
+            yield False, Text("left out on {channel}: {part}", channel=post.target.channel, part=part)
 
 
-def _check_calendar(campaigns: Sequence[Campaign], publisher: Publisher, result: _CheckResult) -> None:
-    """Collect what finds no place in the calendar, and what is moved."""
-    from policenotify.campaigns.runner import upcoming
-
-    today = publisher.journal.now().astimezone(publisher.installation.zone).date()
-    first = max(today, min(campaign.start for campaign in campaigns))
-    forecast = upcoming(publisher, campaigns, first, first + _YEAR)
-    result.occurrences = len(forecast)
-    for campaign in campaigns:
-        entries = [entry for entry in forecast if entry.occurrence.campaign == campaign.name]
-        if not entries:
-            result.remarks.append(Text("{name}: nothing is due in the year ahead.", name=campaign.name))
-        for entry in entries:
-            _check_entry(entry, campaign, result)
-
-
-def _check_entry(entry: ForecastEntry, campaign: Campaign, result: _CheckResult) -> None:
-    label = f"{campaign.name} · {entry.occurrence.day}"
+def _check_entry(entry: ForecastEntry, zone: tzinfo) -> Iterator[tuple[bool, AnyText]]:
     if entry.at is None and not str(entry.reason).startswith("a later one"):
-        result.problems.append(Text("{label}: would never be published: {reason}.", label=label, reason=entry.reason))
+        yield True, Text("would never be published: {reason}.", reason=entry.reason)
     elif entry.at != entry.occurrence.due:
-        moved = Text("waits until {at}", at=local_time(entry.at, campaign.zone)) if entry.at else Text("is merged")
-        result.remarks.append(Text("{label}: {moved}: {reason}.", label=label, moved=moved, reason=entry.reason))
+        moved = Text("waits until {at}", at=local_time(entry.at, zone)) if entry.at else Text("is merged")
+        yield False, Text("{moved}: {reason}.", moved=moved, reason=entry.reason)
 
 
 @campaign.command(
@@ -222,10 +275,6 @@ def preview(call: CliContext, files: tuple[str, ...], message: str | None) -> Ex
     Examples:
       policenotify campaign preview campaigns/ete.toml --message otv
     """
-    from policenotify.campaigns import load_campaigns
-    from policenotify.cli.commands.preview import preview_answer, preview_lines
-    from policenotify.validation import did_you_mean
-
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         names = {variant.name for campaign in campaigns for variant in campaign.messages}
@@ -269,111 +318,72 @@ def submit(call: CliContext, files: tuple[str, ...], reason: str | None) -> Exit
       policenotify campaign submit campaigns/temoins.toml \\
           --reason "Le parquet est d'accord, réf. 12."
     """
-    from policenotify.campaigns import load_campaigns
-    from policenotify.campaigns import submit as submit_campaigns
-
     with closing(call.publisher()) as publisher:
         campaigns = load_campaigns(files, allow_missing=True)
         with typed_reason():
-            drafts = submit_campaigns(publisher, campaigns, actor=call.actor, reason=reason or "")
+            drafts = running.submit(publisher, campaigns, actor=call.actor, reason=reason or "")
         page = [line for draft in drafts for line in draft_lines(draft, publisher)]
         call.emit(
-            {"drafts": drafts},
-            *(page or [output.prose(Text("No message needs the approval of another person."))]),
+            {"drafts": drafts}, *(page or [output.prose(Text("No message needs the approval of another person."))])
         )
     return Exit.OK
 
 
-@campaign.command("report", short_help="Show what was published where.", epilog=exit_codes("6 no journal"))
-@single_value("--since", metavar="AGE", help=f"From this age on: {AGE_FORMS!s}.  [default: a year]")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarAnswer:
+    """The answer of `campaign calendar`, with the iCalendar file if one was written."""
+
+    first: date
+    last: date
+    occurrences: tuple[ForecastEntry, ...]
+    ics: str | None
+
+
+@campaign.command(
+    "calendar",
+    short_help="Show what will be published when.",
+    epilog=exit_codes("1 a campaign is wrong; 6 no journal"),
+)
+@campaign_files
+@click.option(
+    "--days", type=click.IntRange(1, 1100), default=31, show_default=True, metavar="N", help="How many days from today."
+)
+@single_value("--ics", metavar="FILE", help="Write it as iCalendar, for Outlook and Thunderbird.")
 @common
 @pass_context
-def report(call: CliContext, since: str | None) -> Exit:
-    """Show what campaigns published where, the share of each theme, and what was late, skipped or merged.
+def calendar(call: CliContext, files: tuple[str, ...], days: int, ics: str | None) -> Exit:
+    """Show what will be published, as long as no incident interferes.
 
     \b
     Examples:
-      policenotify campaign report --since 90d
+      policenotify campaign calendar campaigns
+      policenotify campaign calendar campaigns --days 365 --ics campaigns.ics
     """
-    from policenotify.campaigns.runner import EVENT_KIND, parse_key
-    from policenotify.campaigns.schedule import KEY_PREFIX
-
-    with call.journal() as (settings, journal):
-        after = age_of(since or "1y", journal.now(), option="--since")
-        summaries = journal.publications.by_key_prefix(KEY_PREFIX, after)
-        published = [publication for publication in summaries if parse_key(publication.key)]
-        remarks = Counter(
-            (str(body["campaign"]), str(body["action"])) for body in journal.audit.events(EVENT_KIND, after)
-        )
-        zone = settings.zone
-    counts = Counter(parts[0] for publication in published if (parts := parse_key(publication.key)))
-    themes, channels, campaigns = _themes(published), _channels(published), _campaigns(counts, remarks)
-    document = {
-        "since": after.isoformat(),
-        "publications": len(published),
-        "themes": themes,
-        "channels": channels,
-        "campaigns": campaigns,
-    }
-    head = output.prose(
-        Text.counted(
-            "{count} publication of campaigns since {after}.",
-            "{count} publications of campaigns since {after}.",
-            count=len(published),
-            after=local_time(after, zone),
-        ),
-        style="bold",
-    )
-    call.emit(document, head, *map(output.line, _report_lines(themes, channels, campaigns)))
+    with closing(call.publisher()) as publisher:
+        now = publisher.journal.now()
+        campaigns = load_campaigns(files, allow_missing=True)
+        today = now.astimezone(publisher.installation.zone).date()
+        late = max(campaign.late_for for campaign in campaigns) + timedelta(days=1)
+        forecast = upcoming(publisher, campaigns, today - late, today + timedelta(days=days))
+    if ics is not None:
+        try:
+            Path(ics).write_bytes(icalendar(forecast, campaigns, now=now))
+        except OSError as error:
+            raise SettingsError(
+                Text("{path} cannot be written ({strerror}).", path=ics, strerror=error.strerror)
+            ) from error
+    named = {campaign.name: campaign for campaign in campaigns}
+    lines = [_line(entry, named[entry.occurrence.campaign]) for entry in forecast]
+    written = [output.prose(Text("Written: {ics}", ics=ics))] if ics is not None else []
+    answer = CalendarAnswer(first=today, last=today + timedelta(days=days), occurrences=forecast, ics=ics)
+    call.emit(answer, *(lines or [output.prose(Text("Nothing is due."))]), *written)
     return Exit.OK
 
 
-def _report_lines(
-    themes: list[dict[str, object]], channels: list[dict[str, object]], campaigns: list[dict[str, object]]
-) -> Iterator[AnyText]:
-    for theme in themes:
-        yield f"  {theme['category']}: {theme['publications']} ({theme['share']:.0%})"
-    for channel in channels:
-        yield Text.counted(
-            "  on {channel}: {count} post, {posted} posted",
-            "  on {channel}: {count} posts, {posted} posted",
-            count=int(str(channel["posts"])),
-            channel=channel["channel"],
-            posted=channel["posted"],
-        )
-    for row in campaigns:
-        published = Text("{name}: {published} published", name=row["name"], published=row["published"])
-        remarks = Text.join(
-            ", ", (Text("{count} {remark}", count=row[name], remark=Text.word(name)) for name in _REMARKS if row[name])
-        )
-        yield Text.join("", ("  ", Text.join("; ", (published, remarks))))
-
-
-def _themes(published: Sequence[PublicationSummary]) -> list[dict[str, object]]:
-    counts = Counter(str(publication.message.category) for publication in published)
-    return [
-        {"category": category, "publications": count, "share": count / len(published)}
-        for category, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    ]
-
-
-def _channels(published: Sequence[PublicationSummary]) -> list[dict[str, object]]:
-    deliveries = [delivery for publication in published for delivery in publication.deliveries]
-    posts = Counter(delivery.channel for delivery in deliveries)
-    posted = Counter(delivery.channel for delivery in deliveries if delivery.outcome == "posted")
-    return [{"channel": name, "posts": posts[name], "posted": posted[name]} for name in sorted(posts)]
-
-
-def _campaigns(counts: Counter[str], remarks: Counter[tuple[str, str]]) -> list[dict[str, object]]:
-    return [
-        {
-            "name": name,
-            "published": counts[name],
-            **{remark: remarks[name, verdict] for remark, verdict in _REMARKS.items()},
-        }
-        for name in sorted({*counts, *(name for name, _ in remarks)})
-    ]
-
-
-for _command in (calendar, run, serve):
-    campaign.add_command(_command)
+def _line(entry: ForecastEntry, campaign: Campaign) -> Part:
+    at = campaign.local(entry.at or entry.occurrence.due)
+    headline = campaign.variant(entry.variant).message.headline if entry.variant else ""
+    text: AnyText = Text.join(" · ", filter(None, (f"{at:%Y-%m-%d %H:%M}  {campaign.name}", entry.variant, headline)))
+    if entry.reason:
+        text = Text("{text} ({reason})", text=text, reason=entry.reason)
+    return output.Block(text, mark="· " if entry.at else "✘ ")

@@ -125,7 +125,7 @@ _ANSWERS = {
     "draft": "model.draft.Draft",
     "drain": "cli.commands.delivery.DrainAnswer",
     "doctor": "model.diagnosis.Diagnosis",
-    "campaign-calendar": "cli.commands.campaign_calendar.CalendarAnswer",
+    "campaign-calendar": "cli.commands.campaign.CalendarAnswer",
     "campaign-run": "campaigns.runner.RunResult",
 }
 

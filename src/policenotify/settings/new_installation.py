@@ -1,24 +1,20 @@
-"""Create the files of an installation, and find those that others may read."""
+"""Create the files of an installation."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import tomllib
-from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from policenotify.errors import PolicenotifyError, SettingsError
+from policenotify.errors import SettingsError
 from policenotify.journal import open_journal
-from policenotify.journal.permissions import PRIVATE, READABLE, SHARED, Exposure, exposures
-from policenotify.networks.registry import network
+from policenotify.journal.permissions import exposures
 from policenotify.settings.loader import FILE_NAME
-from policenotify.settings.model import IN_DJANGO, OF_THE_CHANNEL, Settings
-from policenotify.translation import AnyText, Text, text_of
-from policenotify.validation import secret_values
+from policenotify.settings.model import IN_DJANGO
+from policenotify.translation import Text
 
 if TYPE_CHECKING:
     from policenotify.journal.keys import Entropy
@@ -128,84 +124,3 @@ def _write(path: Path, text: str) -> None:
         except BaseException:
             path.unlink()
             raise
-
-
-def exposed_files(settings: Settings) -> dict[Exposure, AnyText]:
-    """Return the files and folders that others may read or change, each with what is private in it.
-
-    Checks the settings, each file of a secret, of recipients or of a language, the keys, and a journal in a file.
-    They are refused when they are used, except recipients: a list that is open must not keep an alert from them.
-    """
-    exposed: dict[Exposure, AnyText] = {}
-    for path, forbidden, content in _private_files(settings):
-        for exposure in exposures(path, forbidden):
-            exposed.setdefault(exposure, content)
-    return exposed
-
-
-def _private_files(settings: Settings) -> Iterator[tuple[Path, int, AnyText]]:
-    folder = settings.place.parent
-    yield settings.place, READABLE, Text("the settings")
-    if isinstance(url := _table(settings).get("journal"), dict) and isinstance(url.get("file"), str):
-        yield folder / url["file"], PRIVATE, Text("the journal's URL")
-    for name, options in _written_options(settings):
-        yield from _secret_files(settings, name, options, are_secret=_has_secrets(settings, name, options))
-        recipients = settings.channels[name].recipients
-        if recipients is not None:
-            file = settings.place if recipients.file is None else folder / recipients.file
-            yield file, PRIVATE, Text("the recipients of {name!r}", name=name)
-    for name, audience in settings.audiences.items():
-        listed = settings.place if audience.addresses else audience.file or audience.csv
-        if listed is not None:
-            yield folder / listed, PRIVATE, Text("the people of {name!r}", name=name)
-    for tag, file in settings.languages.items():
-        yield folder / file, READABLE, Text("the phrases of {tag!r}", tag=tag)
-    yield settings.keys_path, PRIVATE, Text("the keys")
-    scheme, _, journal = ("" if settings.hosted else settings.journal_url).rpartition(":///")
-    if journal and scheme in {"", "sqlite", "sqlite+pysqlite"}:
-        for end in _ENDS:
-            yield Path(f"{journal.partition('?')[0]}{end}"), SHARED, Text("every text, drafts too")
-
-
-def _secret_files(
-    settings: Settings, name: str, options: dict[str, Any], *, are_secret: bool
-) -> Iterator[tuple[Path, int, AnyText]]:
-    """Yield where the secrets of a channel are."""
-    if are_secret:
-        yield settings.place, PRIVATE, Text("a secret of {name!r}", name=name)
-    for value in options.values():
-        if isinstance(value, dict) and isinstance(value.get("file"), str):
-            yield settings.place.parent / value["file"], PRIVATE, Text("a secret of {name!r}", name=name)
-
-
-def exposed_secret(settings: Settings, name: str) -> AnyText:
-    """Return why a channel is not used of which a secret is written in settings that others may read, else ""."""
-    found = _exposure(settings)
-    if not found or not _has_secrets(settings, name, dict(_written_options(settings)).get(name, {})):
-        return ""
-    return found
-
-
-def _exposure(settings: Settings) -> AnyText:
-    found = Text.join(" ", map(text_of, exposures(settings.place))) if settings.place.is_file() else ""
-    return found and Text("A secret is written in the settings. {found}", found=found)
-
-
-def _table(settings: Settings) -> dict[str, Any]:
-    return tomllib.loads(settings.place.read_text("utf-8-sig"))
-
-
-def _written_options(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the options of each channel as the settings file has them."""
-    for name, channel in _table(settings).get("channels", {}).items():
-        if name in settings.channels and isinstance(channel, dict):  # what is wrong is reported with the channel
-            yield name, {option: value for option, value in channel.items() if option not in OF_THE_CHANNEL}
-
-
-def _has_secrets(settings: Settings, name: str, options: dict[str, Any]) -> bool:
-    """Return True if an option of a channel that is written in the settings themselves is a secret."""
-    written = {option: value for option, value in options.items() if not isinstance(value, dict)}
-    try:
-        return bool(secret_values(network(settings.channels[name].network).load().Options, written))
-    except (PolicenotifyError, ImportError):  # reported with the network
-        return False
