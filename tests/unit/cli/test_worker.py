@@ -75,7 +75,7 @@ def test_it_delivers_until_a_signal_and_notifies_its_manager(
         assert ran.code == 0, ran.err
         assert ran.document == {"ended_by": "SIGTERM", "finished": True}
         assert ran.err.startswith(
-            "Delivering on bluesky, presse.\nsky is no longer in the settings, and its readers know of old,"
+            "Delivering on bluesky, presse.\nsky: It is no longer in the settings, and its readers know of old,"
         )
         assert noted.is_set(), notes
         assert other.journal.workers.running() == ()
