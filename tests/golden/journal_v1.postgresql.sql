@@ -97,7 +97,7 @@ CREATE TABLE pn_runner (
     owner TEXT NOT NULL,
     seen_at BIGINT NOT NULL,
     is_worker BOOLEAN DEFAULT false NOT NULL,
-    unusable TEXT,
+    blocked TEXT,
     PRIMARY KEY (owner)
 );
 

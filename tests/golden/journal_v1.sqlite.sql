@@ -89,7 +89,7 @@ CREATE TABLE pn_runner (
     owner TEXT NOT NULL,
     seen_at INTEGER NOT NULL,
     is_worker INTEGER DEFAULT false NOT NULL,
-    unusable TEXT,
+    blocked TEXT,
     PRIMARY KEY (owner)
 )
  STRICT;

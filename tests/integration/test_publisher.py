@@ -158,13 +158,13 @@ def test_preview_is_exactly_what_publish_sends(desk: Desk, publisher: Publisher)
 
 
 def test_a_channel_may_mention_only_the_accounts_it_names(desk: Desk) -> None:
-    channels = [desk.on_bluesky(mentions=frozenset({"pref34.example"})), desk.by_mail()]
-    called = accident().model_copy(update={"description": "Avec @pref34.example."})
+    channels = [desk.on_bluesky(mentions=frozenset({"pref34.bsky.social"})), desk.by_mail()]
+    called = accident().model_copy(update={"description": "Avec @pref34.bsky.social."})
     preview = desk.publisher(channels).preview(called)
     on_bluesky, mail = (wording.standalone for wording in preview.posts)
-    assert "Avec @pref34.example." in on_bluesky.text
-    assert [span.value for span in on_bluesky.spans if span.kind == "mention"] == ["pref34.example"]
-    assert "Avec pref34.example." in mail.text
+    assert "Avec @pref34.bsky.social." in on_bluesky.text
+    assert [span.value for span in on_bluesky.spans if span.kind == "mention"] == ["pref34.bsky.social"]
+    assert "Avec pref34.bsky.social." in mail.text
 
 
 def test_the_same_key_publishes_once(desk: Desk, publisher: Publisher) -> None:

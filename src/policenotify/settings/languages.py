@@ -116,4 +116,4 @@ def _base(tag: str, table: Mapping[str, object], file: str) -> str:
         return str(named)
     else:
         what = Text("{named!r} does not lend. Write 'fr' or 'en'.", named=named)
-    raise ValueError(Text("{at}: {what}", at=f"{file}: base", what=what))
+    raise ValueError(Text("{file}: base: {what}", file=file, what=what))

@@ -169,7 +169,7 @@ def test_a_paused_sending_stops_after_the_people_who_are_marked_and_goes_on(desk
     publication = desk.journal.publications.get(said)
     assert publication is not None
     assert str(publication.on("mail").reason) == "cne Roux has paused it."
-    assert str(publication.on("mail").remedy) == f"To go on: policenotify resume {said}"
+    assert str(publication.on("mail").remedy) == f"To go on: policenotify sending resume {said}"
     assert desk.journal.sendings.pause(said, "cne Roux").channels == ()
     assert desk.journal.sendings.resume(said, "maj Petit").channels == ("mail",)
     assert len(desk.mail()) == 3

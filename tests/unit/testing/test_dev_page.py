@@ -48,7 +48,7 @@ def test_posts_stand_as_in_a_preview(client: httpx.Client, networks: DevNetworks
     assert page.count("<article") == 2
     assert "Route &lt;b&gt;barrée&lt;/b&gt;." in page
     assert '<a href="#d1-1">In reply to an earlier post</a>' in page
-    assert 'class="device timeline net-x ' in page
+    assert 'class="device timeline net-x"' in page
 
 
 def test_pictures_are_shown(client: httpx.Client, networks: DevNetworks) -> None:
