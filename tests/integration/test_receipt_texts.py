@@ -114,6 +114,9 @@ def test_a_delivery_to_a_blocked_channel_is_not_announced_for_the_next_drain(des
     stopped = publisher.operations.publication("open")
     assert stopped is not None
     assert str(stopped.on("bluesky").note) == "It waits, for everything is stopped. Go on with: policenotify resume"
+    without = desk.publisher([desk.by_mail()]).operations.publication("open")  # the channel was removed meanwhile
+    assert without is not None
+    assert without.on("bluesky").note == stopped.on("bluesky").note
 
 
 def test_a_faster_process_is_not_a_journal_error(desk: Desk) -> None:

@@ -106,12 +106,15 @@ class Receipts:
             )
             for name in journal.channels.blocked()
         }
-        for name, channel in configs.items():
-            if name in rates and channel.blocked:
-                blocked[name] = Text("It waits: {why}", why=why_blocked(channel, journal.deliveries.had_recipients))
+        by_settings = {
+            name: Text("It waits: {why}", why=why_blocked(channel, journal.deliveries.had_recipients))
+            for name, channel in configs.items()
+            if name in rates and channel.blocked
+        }
         if journal.stopped() is not None:
             works = False
             sender = Text("It waits, for everything is stopped. Go on with: policenotify resume")
-            limited, blocked = {}, {name: each for name, each in blocked.items() if configs[name].blocked}
+            limited, blocked = {}, {}
+        blocked |= by_settings
         notes = {name: blocked.get(name) or Text.join(" ", (sender, limited.get(name, ""))) for name in rates}
         return notes, frozenset(rates.keys() - blocked.keys() if works else ())

@@ -24,7 +24,7 @@ from tests.support.installation import Desk
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
-MOST_COMMANDS, MOST_OPTIONS = 54, 87
+MOST_COMMANDS, MOST_OPTIONS = 52, 84
 
 
 def _process(*args: str, code: str = "", **more: str) -> subprocess.CompletedProcess[bytes]:
