@@ -188,7 +188,7 @@ def test_a_returned_draft_is_changed_and_submitted_again(publisher: Publisher, d
         publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="non")
     back = publisher.drafts.return_to_author(draft.id, digest=draft.digest, actor="hugo", reason="Trop de détails.")
     assert back.state is DraftState.RETURNED
-    with pytest.raises(DraftConflict, match="a reader returned it. Change it"):
+    with pytest.raises(DraftConflict, match=r"a reader returned it. Change it"):
         publisher.drafts.submit(draft.id, actor="claire")
     with pytest.raises(DraftConflict, match="returned it"):
         publisher.drafts.publish(draft.id, actor="claire", urgent=REASON)
