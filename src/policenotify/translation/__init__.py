@@ -2,7 +2,7 @@
 
 A `Text` is a template and its arguments. `str(text)` is English, for logs, JSON and exceptions. `text.in_("fr")` looks
 the template up, exactly, in the catalogue that `gettext` reads. The decision is
-`docs/explanation/decisions/0014-texts-of-the-desk.md`.
+`docs/explanation/decisions/0007-texts-of-the-desk.md`.
 """
 
 from __future__ import annotations
