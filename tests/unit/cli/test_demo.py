@@ -60,7 +60,7 @@ def test_the_demo_as_a_page(run: Run) -> None:
     with demo.open_desk() as on:
         for network in on.networks:
             look = look_of(network.config.network)
-            assert text.count(f'class="device {look.form} net-{look.network} ') == 4
+            assert text.count(f'class="device {look.form} net-{look.network}"') == 4
     for reader in (*READERS, *PHONES):
         assert reader not in text
     assert "127.0.0.1" not in text
