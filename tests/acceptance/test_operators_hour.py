@@ -68,7 +68,7 @@ def test_a_network_is_down(hour: Hour) -> None:
         log=lambda: hour.logged("If that lasts: policenotify doctor", level="WARNING", event="delayed", **about),
         event=lambda: hour.told(EventKind.DELAYED, **about),
         admin=lambda: "It will be tried again." in hour.page(f"publicationrow/{made.id}/change"),
-        status=lambda: hour.shows(3, "It will be tried again."),
+        status=lambda: hour.shows(0, "It will be tried again."),
     )
     hour.bluesky.recover()
     hour.seen("the network is back", RETRY, posted=hour.all_posted, event=lambda: hour.told(EventKind.POSTED, **about))

@@ -31,7 +31,7 @@ from policenotify.translation import Text
 try:
     from policenotify.web.monitor import monitoring
     from policenotify.web.server import app
-except ModuleNotFoundError as error:
-    raise MissingExtra(Text("A web server"), "web") from error
+except ModuleNotFoundError:
+    raise MissingExtra(Text("A web server"), "web") from None
 
 __all__ = ["app", "monitoring"]

@@ -39,7 +39,7 @@ def start(name: str, *command: str, built: image.Stage, installation: Path, **ho
         how: Further arguments of `image.start`.
     """
     service = services()[name]
-    volumes = [f"{installation / 'secrets'}:/run/secrets:ro"] if "secrets" in service else []
+    volumes = [f"{_secrets(name, installation)}:/run/secrets:ro"] if "secrets" in service else []
     for volume in service.get("volumes", ()):
         source, target = volume.split(":", 1)
         volumes.append(f"{installation / source}:{target}")
@@ -50,6 +50,18 @@ def start(name: str, *command: str, built: image.Stage, installation: Path, **ho
         **how,
     }
     return image.start(built, command or service["command"], **arguments)
+
+
+def _secrets(name: str, installation: Path) -> Path:
+    """Return a folder with the secrets of a service, under the names that it sees."""
+    folder = installation / f"secrets-of-{name}"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    for each in services()[name]["secrets"]:
+        source, target = (each, each) if isinstance(each, str) else (each["source"], each["target"])
+        (folder / target).unlink(missing_ok=True)
+        (folder / target).hardlink_to(installation / "secrets" / source)
+    return folder
 
 
 def health(name: str) -> list[str]:
