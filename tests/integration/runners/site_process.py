@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import secrets
@@ -216,7 +215,7 @@ def _be_elsewhere(site: Site) -> None:
     wrong = lambda clock: right(clock) + timedelta(seconds=site.ahead)  # noqa: E731 - a method
     SystemClock.now = wrong  # type: ignore[method-assign]
     # No settings name it: only a test cannot wait for two minutes.
-    defaults = inspect.unwrap(Publisher.__init__).__kwdefaults__
+    defaults = Installation.__init__.__kwdefaults__
     assert defaults is not None
     defaults["lease"] = timedelta(seconds=site.lease)
 
