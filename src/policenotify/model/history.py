@@ -125,11 +125,31 @@ class History:
         latest = {self.corrected(entry).publication: entry for entry in self.entries}
         return {about: entry for about, entry in latest.items() if not (entry.withdrawn or entry.erased)}
 
+    @property
+    def latest(self) -> HistoryEntry | None:
+        """The publication that states how things are now, or `None` if none holds.
+
+        It is the last that holds. One is passed over that repeats a place or severity which was corrected after it.
+        """
+        standing = self.standing
+        corrected = [(entry, standing.get(self.corrected(entry).publication)) for entry in self.entries]
+        for entry in reversed(standing.values()):
+            if not any(right and _repeats(entry, wrong, right) for wrong, right in corrected):
+                return entry
+        return next(reversed(standing.values()), None)
+
     def is_end(self, entry: HistoryEntry) -> bool:
         """Return True for an end, and for a correction of one that does not reopen the incident."""
         lifecycle = entry.message.lifecycle
         earlier = self.entry(lifecycle.corrects) if lifecycle.corrects else None
         return not lifecycle.reopens and (self.is_end(earlier) if earlier else entry.stage is Stage.END)
+
+
+def _repeats(entry: HistoryEntry, wrong: HistoryEntry, right: HistoryEntry) -> bool:
+    if not wrong.sequence < entry.sequence < right.sequence:
+        return False
+    states = ((each.message.location, each.message.severity) for each in (entry, wrong, right))
+    return any(repeated == before != after for repeated, before, after in zip(*states, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,26 +74,6 @@ def fill_defaults(
     )
 
 
-def latest(history: History) -> HistoryEntry | None:
-    """Return the publication that states how things are now, or `None` if none holds.
-
-    It is the last that holds. One is passed over that repeats a place or severity which was corrected after it.
-    """
-    standing = history.standing
-    corrected = [(entry, standing.get(history.corrected(entry).publication)) for entry in history.entries]
-    for entry in reversed(standing.values()):
-        if not any(right and _repeats(entry, wrong, right) for wrong, right in corrected):
-            return entry
-    return next(reversed(standing.values()), None)
-
-
-def _repeats(entry: HistoryEntry, wrong: HistoryEntry, right: HistoryEntry) -> bool:
-    if not wrong.sequence < entry.sequence < right.sequence:
-        return False
-    states = ((each.message.location, each.message.severity) for each in (entry, wrong, right))
-    return any(repeated == before != after for repeated, before, after in zip(*states, strict=True))
-
-
 def carry(message: Message, history: History, now: datetime | None) -> dict[str, object]:
     """Return what a message carries on from its incident, by field.
 
@@ -110,7 +90,7 @@ def carry(message: Message, history: History, now: datetime | None) -> dict[str,
         history: Its incident before it. Empty for an opening.
         now: The time of publication.
     """
-    if message.stage in {Stage.OPENING, Stage.STANDALONE} or (state := latest(history)) is None:
+    if message.stage in {Stage.OPENING, Stage.STANDALONE} or (state := history.latest) is None:
         return {}
     severity, promised = message.severity or state.message.severity, message.next_update_at
     if message.stage is Stage.CORRECTION and promised is None and now:

@@ -19,7 +19,6 @@ from policenotify.model.receipt import Publication, Receipt, local_time
 from policenotify.model.status import ChannelStatus, InstallationStatus, Problem
 from policenotify.publishing.alarms import alarms
 from policenotify.publishing.arguments import check_flags
-from policenotify.publishing.defaults import latest
 from policenotify.publishing.receipts import Receipts
 from policenotify.publishing.status import read_blocked, read_channels, read_status
 from policenotify.translation import Text
@@ -182,7 +181,7 @@ class Operations:
         if not history.entries:
             raise not_found(self.journal, incident, self.zone, only_incidents=True)
         kept = [entry for entry in history.entries if not entry.erased]
-        last = latest(history) or (kept or history.entries)[-1]
+        last = history.latest or (kept or history.entries)[-1]
         return self.receipts.report(last.publication)
 
     def incidents(self, *, only_open: bool = True) -> tuple[IncidentLine, ...]:

@@ -19,7 +19,7 @@ from policenotify.model.history import History, HistoryEntry, Outcome, RenderedP
 from policenotify.model.lifecycle import IncidentStatus, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Message
-from policenotify.publishing.defaults import fill_defaults, latest, speak
+from policenotify.publishing.defaults import fill_defaults, speak
 from policenotify.publishing.routing import choose_targets
 from policenotify.render import RenderContext, render
 from policenotify.render.locales import LOCALES, PROFILES
@@ -183,7 +183,7 @@ def test_an_instruction_is_carried_within_one_place_and_category_and_never_after
 @given(courses())
 def test_severity_is_carried_by_what_gives_none(course: list[Step]) -> None:
     for step in course:
-        state = latest(step.history)
+        state = step.history.latest
         usual = PROFILES[step.typed.category].severity
         assert step.resolved.severity is (step.typed.severity or (state.message.severity if state else usual))
 
@@ -278,7 +278,7 @@ def _after(*messages: Message, withdrawn: tuple[int, ...] = ()) -> History:
 
 
 def _next(history: History, stage: Stage, headline: str, **fields: Any) -> Message:
-    before = latest(history) or history.entries[-1]
+    before = history.latest or history.entries[-1]
     return before.message.followed_by(stage, headline=headline, incident=INCIDENT, **fields)
 
 

@@ -1036,6 +1036,14 @@ def test_any_message_fits_with_all_that_is_required(data: st.DataObject) -> None
             assert "" not in post.text.split("\n")
 
 
+def test_a_text_that_leaves_no_space_for_a_distinct_one_is_published_as_it_is() -> None:
+    wide = _channel("wide", Capabilities(budget=Budget(300)))
+    text = _render(_message(), wide).standalone.text
+    full = Capabilities(budget=Budget(len(text)), refuses_repeats=True)  # and has no threads
+    post = _render(_message(), _channel("full", full)).standalone
+    assert (post.text, post.distinct) == (text, "")
+
+
 def test_both_wordings_are_the_same_post() -> None:
     wording = _of(SAMPLES[1])
     assert wording.reply is not None
