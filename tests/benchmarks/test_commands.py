@@ -122,14 +122,14 @@ def _show(command: str, cost: float, peer: float, goal: float) -> None:
 
 
 # The goals hold where the libraries take a quarter of a second. `status` and `preview` do not reach them yet: here they
-# may cost what they were measured to, and a tenth more.
+# may cost what they were measured to on a busy machine.
 @pytest.mark.parametrize(
     ("command", "goal", "limit"),
     [
         (("--help",), 0.45, 0.45),
-        (("incidents",), 0.45, 2.5),
-        (("status",), 0.45, 2.8),
-        (("preview", *ACCIDENT), 0.45, 3.4),
+        (("incidents",), 0.45, 3),
+        (("status",), 0.45, 3.8),
+        (("preview", *ACCIDENT), 0.45, 4.5),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
