@@ -20,14 +20,14 @@ DATA = {"_data"}  # folders of generated tables
 # The first three are what has been reached. Lower them as the package shrinks, towards 29,500 and 35,500 lines in 210
 # files.
 LIMITS: dict[str, float] = {
-    "lines without testing": 60_000,
-    "lines": 66_000,
-    "files": 376,
+    "lines without testing": 56_500,
+    "lines": 62_500,
+    "files": 360,
     "files at the top level": 8,
     "files in the fullest folder": 26,
-    "lines of the longest file": 600,
+    "lines of the longest file": 550,
     "file names that are participles or -ing words": 3,
-    "files with one importer, per cent": 30,  # each check and each format of a feed is a file of its own
+    "files with one importer, per cent": 28,  # each check and each format of a feed is a file of its own
     "forbidden words": 0,
     "semicolons in 1,000 docstring words": 3,
     "public class names that stand twice": 0,
