@@ -22,7 +22,7 @@ from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable
 from policenotify.events import Event
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter
+from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter, shown_code
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
@@ -31,6 +31,8 @@ from policenotify.testing import Answer, Disconnect
 from policenotify.testing.fakes import FakeClock
 from policenotify.testing.publisher import _RealPace
 from policenotify.testing.samples import PARIS, SAMPLES, SENDER
+from policenotify.testing.servers.bluesky import FakeBlueskyServer
+from policenotify.testing.servers.mail import FakeMailServer
 from tests.support.fake_network import MAIL, Scripted
 from tests.support.installation import ADDRESSES, Desk, accident
 
@@ -140,9 +142,6 @@ def test_no_sample_and_no_failure_shows_in_log_or_events(tmp_path: Path, caplog:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    from policenotify.testing.servers.bluesky import FakeBlueskyServer  # noqa: PLC0415
-    from policenotify.testing.servers.mail import FakeMailServer  # noqa: PLC0415
-
     with FakeBlueskyServer() as bluesky, FakeMailServer() as mail:
         yield Desk(tmp_path, bluesky, mail)
 
@@ -177,7 +176,6 @@ def test_no_answer_of_a_server_shows_in_log_or_events(
 
 def test_outcomes_of_people_are_in_no_code() -> None:
     outcome = RecipientOutcome(key="k", outcome="refused", code=ADDRESSES[0])
-    from policenotify.log import shown_code  # noqa: PLC0415
 
     assert shown_code(outcome.code) == shown_code(PHONE) == shown_code(TOKEN) == ""
     assert shown_code("5.1.1") == "5.1.1"

@@ -191,7 +191,7 @@ def test_a_post_that_a_correction_edited_is_deleted(five: Five, taken: str, left
 
 
 @pytest.mark.parametrize("corrected", [False, True])
-def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> None:  # noqa: FBT001
+def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> None:  # noqa: FBT001 - pytest names it
     publisher = on_two(five)
     opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
     assert all(post.images for posts in (five.mastodon.posts, five.bluesky.posts) for post in posts)

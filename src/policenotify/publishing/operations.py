@@ -88,7 +88,7 @@ class Operations:
         latest = self.journal.publications.latest(last)
         ids = self._unfinished(latest)
         older = filter(None, map(self.journal.publications.get, ids[:limit]))
-        reported = self.receipts.results((*latest, *older))
+        reported = tuple(self.receipts.noted((*latest, *older)))
         found = found.model_copy(
             update={
                 "settings": (self.settings.problem() or None) if self.settings else None,
@@ -147,7 +147,7 @@ class Operations:
 
     def publication(self, name: str) -> Publication | None:
         """Return a publication by its id or by your key, if there is one."""
-        return self.receipts.report(name) if self.journal.publications.get(name) else None
+        return self.receipts.find(name)
 
     def publications(self, which: str | None = None, *, last: int = 5) -> tuple[Publication, ...]:
         """Return the last publications, newest first, or all of an incident in their order.
@@ -160,13 +160,13 @@ class Operations:
             IncidentNotFound: There is no incident or publication of that name. The error names the nearest one.
         """
         if which is None:
-            return self.receipts.results(self.journal.publications.latest(last))
+            return tuple(self.receipts.noted(self.journal.publications.latest(last)))
         history = self.journal.incidents.history(which)
         names = [entry.publication for entry in history.entries] or [which]
         found = tuple(filter(None, map(self.journal.publications.get, names)))
         if not found:
             raise not_found(self.journal, which, self.zone)
-        return self.receipts.results(found)
+        return tuple(self.receipts.noted(found))
 
     def incident(self, incident: str) -> Publication:
         """Return the publication of an incident that states how things are now, to build what may follow.

@@ -84,6 +84,7 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
     }
     for name in installation.reminders.to:  # no message of the desk begins there
         channels[name] = channels[name].model_copy(update={"retired": True})
+    deletes_images = _deletes_images(installation, resolved, history)
     with span("plan"):
         targets = choose_targets(
             resolved,
@@ -92,9 +93,9 @@ def prepare(installation: Installation, loaded: LoadedMessage, options: PublishO
             installation.routes,
             contains=places.contains,
             to=options.to,
-            deletes_images=_deletes_images(installation, resolved, history),
+            deletes_images=deletes_images,
         )
-    if _deletes_images(installation, resolved, history):
+    if deletes_images:
         left = channels_with_images(history, tuple(channels.values()), targets)
         new = replace(new, findings=(*new.findings, images_left(left))) if left else new
     with span("render", attributes={"policenotify.channels": len({target.channel for target in targets})}):

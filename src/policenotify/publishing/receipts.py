@@ -42,20 +42,24 @@ class Receipts:
         self._zone = zone
         self._worker = worker
 
-    def report(self, name: str, *, repeated: bool = False) -> Publication:
-        """Return a publication from the journal, with notes on who will deliver what waits."""
+    def find(self, name: str) -> Publication | None:
+        """Return a publication by its id or key, with notes on who will deliver what waits."""
         with self._journal.snapshot():
             publication = self._journal.publications.get(name)
-            if publication is None:
-                raise KeyError(name)
-            [noted] = self._noted((publication,))
-        return noted.model_copy(update={"repeated": repeated})
+            return next(self.noted((publication,))) if publication else None
 
-    def results(self, publications: Sequence[Publication]) -> tuple[Publication, ...]:
-        """Return the documents of publications."""
-        return tuple(self._noted(publications))
+    def report(self, name: str, *, repeated: bool = False) -> Publication:
+        """Return a publication that was stored, as `find` does.
 
-    def _noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
+        Raises:
+            KeyError: There is none.
+        """
+        publication = self.find(name)
+        if publication is None:
+            raise KeyError(name)
+        return publication.model_copy(update={"repeated": repeated})
+
+    def noted(self, publications: Sequence[Publication]) -> Iterator[Publication]:
         """Yield the publications with notes on who will deliver what waits."""
         waiting = {receipt.channel for each in publications for receipt in each if not receipt.outcome.is_final}
         notes, in_hand = self._waiting_notes(waiting) if waiting else ({}, frozenset())

@@ -115,7 +115,7 @@ def test_readers_get_whole_files_from_writers_that_are_killed(tmp_path: Path) ->
     killed = 0
     for _ in range(KILLS):
         first = len(_posted(receipts))
-        child = _forked(lambda first=first: _publish(folder, receipts, "Rue", first, first + 99))  # type: ignore[misc]
+        child = _forked(lambda first=first: _publish(folder, receipts, "Rue", first, first + 99))  # type: ignore[misc]  # mypy does not infer a default of a lambda
         end = time.monotonic() + chance.uniform(0, LONGEST)
         while time.monotonic() < end:
             _read_as_readers_do(folder, receipts)
@@ -141,7 +141,7 @@ def test_two_processes_publish_on_one_folder_in_one_order(tmp_path: Path) -> Non
     folder, receipts = tmp_path / "feed", [tmp_path / "a", tmp_path / "b"]
     folder.mkdir()
     children = {
-        _forked(lambda file=file: _publish(folder, file, file.name, 0, POSTS_OF_EACH))  # type: ignore[misc]
+        _forked(lambda file=file: _publish(folder, file, file.name, 0, POSTS_OF_EACH))  # type: ignore[misc]  # mypy does not infer a default of a lambda
         for file in receipts
     }
     end = time.monotonic() + PATIENCE

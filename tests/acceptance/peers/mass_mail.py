@@ -26,7 +26,7 @@ from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
 from policenotify.journal.lists.recipients import recipient_key
 from policenotify.model.history import Outcome
-from policenotify.networks.email import smtp as _loaded_before_the_fork  # noqa: F401
+from policenotify.networks.email import smtp as _loaded_before_the_fork  # noqa: F401 - its children have it then
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
@@ -161,7 +161,7 @@ class MassMail:
     def _until(self, true: Any, process: BaseProcess) -> None:
         end = time.monotonic() + _ENDS
         while not true():
-            assert time.monotonic() < end and process.is_alive(), "the process does not work"  # noqa: PT018
+            assert time.monotonic() < end and process.is_alive(), "the process does not work"  # noqa: PT018 - one text for both
             time.sleep(0.002)
 
     def _check(self, task: Task) -> None:

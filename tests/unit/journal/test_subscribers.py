@@ -276,7 +276,7 @@ def test_purged_and_damaged_events_stop_nothing(desk: Desk) -> None:
     desk.deliver()
     first = _events(_take(desk.journal)[1])[0].number
     for number, body in [(first, ""), (first + 1, "nothing"), (first + 2, '{"stage":"nothing"}')]:
-        desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE id = {number}")  # noqa: S608
+        desk.change_directly(f"UPDATE pn_event SET body = '{body}' WHERE id = {number}")  # noqa: S608 - our own values
     desk.clock.pass_by(HANDING.total_seconds())
     assert [event.kind for event in _all(desk.journal)] == ["published", "posted"]
 

@@ -32,7 +32,7 @@ DATA = Path(places.__file__).parents[1] / "data"
 def rows(table: str) -> list[Any]:
     """One of the tables, read without the code under test."""
     with closing(sqlite3.connect(f"file:{DATA / f'cog_{places.COG_YEAR}.sqlite'}?mode=ro", uri=True)) as database:
-        return list(database.execute(f"SELECT * FROM {table} ORDER BY 1"))  # noqa: S608  our own names
+        return list(database.execute(f"SELECT * FROM {table} ORDER BY 1"))  # noqa: S608 - our own names
 
 
 def codes(found: tuple[Commune, ...]) -> list[str]:
