@@ -11,7 +11,7 @@ from policenotify.cli.output import Part
 from policenotify.model.lifecycle import IncidentStatus
 from policenotify.model.receipt import local_time
 from policenotify.model.status import Alarm, AlarmLine, IncidentLine, InstallationStatus
-from policenotify.publishing.alarms import duration, waiting_drafts
+from policenotify.publishing.alarms import duration, next_message, waiting_drafts
 from policenotify.translation import Text
 
 _EXITS = {
@@ -92,4 +92,4 @@ def incident_lines(incident: IncidentLine, zone: tzinfo) -> Iterator[Part]:
             texts.append(Text("Reminder {number} was raised {at}.", number=incident.reminders, at=at))
     yield output.paragraph(Text.join(" ", texts))
     if incident.overdue:
-        yield output.paragraph(f'policenotify end {incident.id} "…", or policenotify update {incident.id} "…"', "→ ")
+        yield output.paragraph(next_message(incident), "→ ")

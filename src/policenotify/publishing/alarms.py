@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from datetime import timedelta, tzinfo
 
 from policenotify.model.receipt import local_time
-from policenotify.model.status import WAITS, Alarm, AlarmLine, ChannelStatus, ClockStep, InstallationStatus
+from policenotify.model.status import (
+    WAITS,
+    Alarm,
+    AlarmLine,
+    ChannelStatus,
+    ClockStep,
+    IncidentLine,
+    InstallationStatus,
+)
 from policenotify.translation import AnyText, Text
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
@@ -77,7 +85,7 @@ def _overdue(status: InstallationStatus, zone: tzinfo) -> Iterator[AlarmLine]:
                 kind=Alarm.OVERDUE,
                 about=Text("incident {id}", id=incident.id),
                 text=Text("{headline}: its next message is {late} overdue.", headline=incident.headline, late=late),
-                remedy=Text('policenotify end {id} "…", or policenotify update {id} "…"', id=incident.id),
+                remedy=next_message(incident),
             )
 
 
@@ -96,6 +104,11 @@ def _of_channel(channel: ChannelStatus) -> Iterator[AlarmLine]:
             "It is blocked for the process that delivers on {host}: {reason}", host=problem.host, reason=problem.reason
         )
         yield AlarmLine(kind=Alarm.ATTENTION, about=about, text=text, remedy=problem.remedy)
+
+
+def next_message(incident: IncidentLine) -> Text:
+    """Return the commands that an overdue incident waits for."""
+    return Text('policenotify end {id} "…", or policenotify update {id} "…"', id=incident.id)
 
 
 def waiting_drafts(status: InstallationStatus) -> AnyText:

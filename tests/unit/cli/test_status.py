@@ -76,7 +76,9 @@ def test_one_incident_publication_or_key(run: Run) -> None:
     assert "There is no incident, publication or key 'dispatch-2'. Open now: 2026-4711" in unknown.err
 
 
-def test_an_overdue_incident_comes_first_and_has_an_exit_code(run: Run, desk: Desk) -> None:
+def test_an_overdue_incident_comes_first_and_has_an_exit_code(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publisher = desk.publisher()
     publisher.publish(accident(), key="new", actor="desk")
     desk.clock = Earlier(timedelta(hours=30))
@@ -87,6 +89,11 @@ def test_an_overdue_incident_comes_first_and_has_an_exit_code(run: Run, desk: De
     assert ran.out.index("OVERDUE · old") < ran.out.index("2026-4711 · traffic_accident")
     assert 'policenotify end old "…"' in ran.out
     assert [one["overdue"] for one in run("status", "--json").document["incidents"]] == [True, False]
+    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
+    for command in ("status", "incidents"):
+        words = run(command).words
+        assert '…", ou policenotify update' in words
+        assert " or policenotify" not in words
 
 
 def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:
