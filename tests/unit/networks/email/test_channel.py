@@ -134,66 +134,10 @@ def test_every_recipient_gets_a_mail_of_its_own(server: FakeMailServer) -> None:
     assert body.get_content().replace("\r\n", "\n") == "Évitez le secteur.\n.\n..fin\n"  # the dots came through
 
 
-def test_an_incident_is_one_thread_in_each_mailbox(server: FakeMailServer) -> None:
-    mail = channel(server)
-    for number in (1, 2, 3):
-        answers = tuple(ref(earlier) for earlier in range(1, number))
-        send(mail, *PEOPLE[:2], request=mail.prepare(post(number, title=f"Point {number}"), answers))
-    send(mail, *PEOPLE[:2], request=mail.prepare(post(9, title="Point 1"), ()))
-    for name in ("ana", "bob"):
-        opening, update, end = (each.message for each in server.mailbox(f"{name}@c.example")[:3])
-        assert update["In-Reply-To"] == opening["Message-ID"]
-        assert end["In-Reply-To"] == update["Message-ID"]
-        assert end["References"].split() == [opening["Message-ID"], update["Message-ID"]]
-        assert [len(thread) for thread in server.threads(f"{name}@c.example")] == [3, 1]
-    assert len({str(each.message["Message-ID"]) for each in server.mails}) == 8
-
-
 def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(server: FakeMailServer) -> None:
     mail = channel(server)
     others = (PostRef(account="old@police.example", id=key(1)), PostRef(account=SENDER, id="<x@y>\r\nBcc: z@d.example"))
     assert mail.prepare(post(2), others).body["thread"] == []
-
-
-def test_no_header_occurs_twice_and_no_line_is_too_long(server: FakeMailServer) -> None:
-    mail = channel(
-        server,
-        list_id="alertes.police.example",
-        reply_to="Cellule com <com@police.example>",
-        unsubscribe="https://police.example/desinscription/{recipient}",
-    )
-    title = "Évacuation préventive – périmètre élargi à l’école Émile-Zola " * 7
-    said = post(4, title=title + "\r\nBcc: spy@evil.example", text="É" * 5000, html="<p>" + "é" * 5000 + "</p>")
-    earlier = tuple(PostRef(account=mail.account, id=key(number)) for number in (1, 2, 3))
-    send(mail, PEOPLE[0], request=mail.prepare(said, earlier))
-    got = server.mails[0]
-    assert got.sender == SENDER
-    head, _, _ = got.raw.partition(b"\r\n\r\n")
-    names = [line.split(b":")[0].decode() for line in head.split(b"\r\n") if not line.startswith(b" ")]
-    assert sorted(names) == sorted(
-        [
-            "To",
-            "Message-ID",
-            "In-Reply-To",
-            "References",
-            "List-Unsubscribe",
-            "List-Unsubscribe-Post",
-            "From",
-            "Subject",
-            "Date",
-            "Auto-Submitted",
-            "Content-Language",
-            "MIME-Version",
-            "Reply-To",
-            "List-Id",
-            "Content-Type",
-        ]
-    )
-    assert got.raw.isascii()
-    assert max(map(len, got.raw.split(b"\r\n"))) <= 100
-    assert got.message["Subject"] == title + "Bcc: spy@evil.example"
-    assert [each.recipient for each in server.mails] == ["ana@c.example"]
-    assert not got.message.defects
 
 
 def test_one_refusal_of_many_costs_no_other_recipient_the_mail(server: FakeMailServer) -> None:

@@ -247,15 +247,6 @@ def test_an_item_of_a_newer_release_blocks_the_feed(desk: Desk) -> None:
         desk.channel.send(newer)
 
 
-def test_an_item_that_cannot_be_read_stops_nothing(desk: Desk) -> None:
-    desk.send(Stage.OPENING, "Rue Foch fermée")
-    (desk.folder / f"items/{'f' * 64}.json").write_text("{}")
-    update = desk.send(Stage.UPDATE, "Toujours fermée")
-    assert "Toujours" in desk.page(update)
-    desk.send(Stage.END, "Rue Foch ouverte")
-    assert "ouverte" in desk.read("feed.json")
-
-
 def test_a_damaged_item_is_reported_because_without_an_end_the_incident_looks_open(desk: Desk) -> None:
     desk.send(Stage.OPENING, "Rue Foch fermée")
     desk.send(Stage.END, "Rue Foch rouverte")

@@ -179,17 +179,6 @@ def test_a_post_with_another_picture_is_another_post(channel: Mastodon, server: 
     assert found(channel, channel.prepare(a_post("Autre", pictures=(a_picture(b"\x89PNG two"),)), ())) is None
 
 
-@pytest.mark.parametrize("hidden", [False, True])
-def test_where_pictures_keep_their_ids_others_are_others(
-    channel: Mastodon, server: FakeMastodonServer, *, hidden: bool
-) -> None:
-    if hidden:  # then it is not known whether they do
-        server.on("GET", "/api/v2/instance", Answer.json({"error": "Not found"}, 404))
-    lost(channel, server, a_post(pictures=(a_picture(),)))
-    request = channel.prepare(a_post(key="b" * 64, pictures=(a_picture(),)), ())
-    assert (found(channel, request) is not None) is hidden
-
-
 def test_a_boost_is_not_an_own_post(channel: Mastodon, server: FakeMastodonServer) -> None:
     boost = {"id": "9", "url": "https://x.example/9", "created_at": NOW.isoformat(), "reblog": {"id": "8"}}
     server.fail_next("GET", TIMELINE, Answer.json([boost | {"content": f"<p>{TEXT}</p>", "in_reply_to_id": None}]))

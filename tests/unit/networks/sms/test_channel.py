@@ -22,13 +22,13 @@ from policenotify.networks.registry import configure_channel
 from policenotify.networks.sms.channel import Sms
 from policenotify.networks.sms.numbers import BadNumber, e164
 from policenotify.testing.fakes import FakeClock
-from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, Reply
+from policenotify.testing.servers.http import Answer, FakeServer
 from policenotify.text import sms, to_gsm
 from tests.support import network_calls
 from tests.support.audiences import addresses_of
 from tests.support.channels import open_channel
 from tests.support.network_calls import a_post
-from tests.support.patience import ANSWERED, timeout_for
+from tests.support.patience import ANSWERED
 from tests.support.sms_gateways import FakeGateways
 
 OCTOPUSH = "/v1/public/sms-campaign/send"
@@ -114,12 +114,13 @@ def test_every_person_gets_the_text_whole_under_our_name(server: FakeGateways, n
 @pytest.mark.parametrize(
     "text",
     [
- "a&from=EVIL&coding=2", "a\r\nto: 33899000000",
- 'a","to":"33899000000', "{recipient} {sender} {coding}",
+        "a&from=EVIL&coding=2",
+        "a\r\nto: 33899000000",
+        'a","to":"33899000000',
+        "{recipient} {sender} {coding}",
         "a</text><to>33899000000</to>",
-
     ],
-)  # fmt: skip
+)
 def test_no_text_changes_a_parameter(server: FakeGateways, name: str, text: str) -> None:
     usual, hostile = channel(server, name), channel(server, name)
     assert send(usual, PEOPLE[0]) == send(hostile, PEOPLE[0], text=text)
@@ -146,15 +147,6 @@ def test_with_accents_kept_they_stay_as_they_are(server: FakeGateways, name: str
         assert (got.encoding, got.segments) == expected
 
 
-def test_a_text_is_cut_nowhere_and_no_title_is_glued_to_it(server: FakeGateways) -> None:
-    by = channel(server, "seven", segments=8)  # its plugin declares that it takes 160
-    text = "Évitez le secteur et laissez passer les secours. " * 24
-    request = by.prepare(post(text.strip(), title="Titre"), ())
-    assert [each.outcome for each in by.send_to(request, PEOPLE[:1])] == ["posted"]
-    assert [each.text for each in server.messages] == [text.strip()]
-    assert server.messages[0].segments == 8
-
-
 def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGateways) -> None:
     for number_format, written in {"auto": "33600000001", "+": "+33600000001", "00": "0033600000001"}.items():
         assert send(channel(server, "kannel", number_format=number_format), PEOPLE[0]) == {"ana": "posted"}
@@ -166,40 +158,12 @@ def test_a_form_writes_numbers_in_digits_and_the_option_otherwise(server: FakeGa
 # --- whose fault
 
 
-@pytest.mark.parametrize(
-    ("name", "code"),
-    [("kannel", "400"), ("infobip", "REJECTED_DESTINATION"), ("sfr", "BAD_NUMBER")],
-)
-def test_a_refused_recipient_is_reported_and_costs_no_other_the_message(
-    server: FakeGateways, name: str, code: str
-) -> None:
-    by = channel(server, name)
-    server.refuse(NUMBERS["ana"])
-    outcomes = outcomes_of(by)
-    refused = outcomes.pop("ana")
-    assert (refused.outcome, refused.code) == ("refused", code)
-    assert not re.search(r"\d{5}", str(refused.reason))
-    assert {each.outcome for each in outcomes.values()} == {"posted"}
-    assert not server.phone(NUMBERS["ana"])
-
-
 def test_a_gateway_that_refuses_with_a_success_status_is_not_verified(server: FakeGateways) -> None:
     server.refuse(NUMBERS["ana"])
     by = channel(server, "seven")
     assert send(by, PEOPLE[0]) == {"ana": "posted"}
     assert server.messages == ()
     assert by.capabilities.acceptance == "unverified"
-
-
-@pytest.mark.parametrize("name", ["jasmin", "infobip", "cm"])
-def test_wrong_credentials_block_the_channel_for_all(server: FakeGateways, name: str) -> None:
-    by = channel(server, name)
-    server.password, server.key, server.token = "0ther", "0ther", "0ther"
-    told, error = until_error(by)
-    assert told == {}
-    assert isinstance(error, Blocked)
-    assert error.code in {"401", "403"}
-    assert "does not accept our credentials" in str(error.reason)
 
 
 def test_an_own_gateway_out_of_credit_is_not_a_wrong_login(server: FakeGateways) -> None:
@@ -236,8 +200,6 @@ def test_a_rate_limit_of_an_own_gateway_is_not_a_wrong_login(server: FakeGateway
             "does not let us send: Value filter",
         ),
         (403, "", Blocked, "does not accept our credentials."),
-        (400, "Insufficient balance", Blocked, "is out of credit: Insufficient balance"),
-        (400, "Too many requests", Unavailable, "asks us to wait: Too many requests"),
         (404, "No such service", Blocked, "does not know the target in it: No such service"),
     ],
 )
@@ -279,25 +241,6 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
 
 
 # --- doubts
-
-
-@pytest.mark.parametrize(
-    ("fault", "effect", "code"),
-    [
-        (Disconnect(), True, "ProxyError"),  # that is what urllib3 calls it
-        (Answer.redirect("https://elsewhere.example/"), False, "302"),
-        (Answer.html("<h1>Wi-Fi</h1>"), False, "200"),
-    ],
-)
-def test_a_doubt_is_the_persons_alone(server: FakeGateways, fault: Reply, effect: bool, code: str) -> None:  # noqa: FBT001 - a parameter of the test
-    by = channel(server, timeout=timeout_for(fault))
-    server.fail_next("POST", OCTOPUSH, fault, effect=effect)
-    outcomes = outcomes_of(by)
-    doubt = outcomes.pop("ana")
-    assert (doubt.outcome, doubt.code) == ("unconfirmed", code)
-    assert {each.outcome for each in outcomes.values()} == {"posted"}
-    assert len(server.phone(NUMBERS["ana"])) == int(effect)
-    assert len(server.requests) == len(PEOPLE)  # and no redirect was followed
 
 
 def test_it_is_reported_also_where_logging_is_switched_off(server: FakeGateways) -> None:
@@ -654,16 +597,12 @@ def test_a_recipient_listed_in_several_forms_is_one_recipient() -> None:
 # --- proxies
 
 
-def test_no_proxy_of_the_environment_carries_plain_http_off_this_machine(
+def test_a_plugin_that_would_carry_plain_http_to_a_proxy_blocks_the_channel(
     server: FakeGateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by = channel(server, "kannel")
     plugin = open_sms(f"smseagle://s3cret@{server.url.removeprefix('http://')}/{{recipient}}")
     with FakeServer() as proxy:
-        for name in ("http_proxy", "all_proxy"):
-            monkeypatch.setenv(name, proxy.url)
-        assert by.whoami()
-        assert set(send(by).values()) == {"posted"}
+        monkeypatch.setenv("http_proxy", proxy.url)
         with pytest.raises(Blocked, match="NO_PROXY"):
             plugin.whoami()
         _, error = until_error(plugin)

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import pytest
@@ -93,23 +92,6 @@ def test_a_star_matches_one_segment_and_the_last_route_counts(server: FakeServer
     assert client.get("/statuses/7").status_code == 410
     assert client.get("/statuses/1/context").status_code == 206
     assert client.get("/statuses/1/context/more").status_code == 404
-
-
-@pytest.mark.benchmark
-def test_one_connection_carries_many_requests_without_waiting(server: FakeServer) -> None:
-    peers, took = set(), []
-    server.on("POST", "/", Posts())
-    with requests.Session() as session:
-        for number in range(50):
-            begun = time.monotonic()
-            answer = session.post(server.url, json={"text": str(number)}, stream=True, timeout=ANSWERED)
-            raw: Any = answer.raw
-            peers.add(raw.connection.sock.getsockname())
-            assert answer.json() == {"id": number + 1}
-            took.append(time.monotonic() - begun)
-
-    assert len(peers) == 1
-    assert sorted(took)[10] < 0.03  # Nagle with delayed acknowledgement would cost all but the first few 40 ms
 
 
 @pytest.mark.parametrize("effect", [False, True])
@@ -249,16 +231,6 @@ def test_a_client_that_goes_away_mid_request_has_no_effect(server: FakeServer, c
     client.post("/post", json={"text": "whole"})
     assert posts.texts == ["whole"]
     assert len(server.requests) == 1
-
-
-def test_a_far_network_answers_late_and_has_done_it_by_then(server: FakeServer, client: httpx.Client) -> None:
-    server.on("POST", "/far", Answer.json({"done": True}))
-    server.latency = PATIENCE  # which closing the server ends
-    with pytest.raises(httpx.ReadTimeout):
-        client.post("/far", timeout=short(0.05))
-    assert [seen.path for seen in server.wait_for(1)] == ["/far"]
-    server.latency = 0.0
-    assert client.post("/far").json() == {"done": True}
 
 
 def test_a_request_that_is_not_http_fails_the_test() -> None:
