@@ -79,13 +79,6 @@ def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 1
 
 
-@pytest.mark.usefixtures("desk")
-def test_an_unknown_channel_is_met_with_the_nearest(run: Run) -> None:
-    ran = run("resume", "blusky")
-    assert ran.code == 1
-    assert "'blusky' is not a channel. Did you mean 'bluesky'?" in ran.err
-
-
 def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLICENOTIFY_ACTOR", "salle 17")
     publisher = desk.publisher()
@@ -118,15 +111,6 @@ def held(run: Run, desk: Desk) -> str:
     return str(receipt["delivery"])
 
 
-def test_a_drain_after_which_one_person_of_a_list_is_held_needs_attention(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
-    desk.mail.hang_up("DATA", delivered=True, times=1)
-    run("publish", *ACCIDENT, "--to", "presse", "--wait", "0")
-    ran = run("drain", "--budget", "10")
-    assert (ran.code, "is held, wholly or for some people: policenotify resolve" in ran.words) == (3, True)
-
-
 @pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
 def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
     resolved = run("resolve", held, answer, "--json")
@@ -141,16 +125,6 @@ def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: s
     assert again.code == 2
     assert again.document["error"]["kind"] == "NotHeld"
     assert f"Delivery {held} is not held: it is posted." in again.document["error"]["text"]
-
-
-@pytest.mark.usefixtures("desk")
-def test_an_unknown_delivery_is_a_user_error_and_not_a_journal_error(run: Run) -> None:
-    ran = run("resolve", "999", "--posted", "--json")
-    assert ran.code == 2
-    assert ran.document["error"] == {
-        "kind": "NotHeld", "published": "no",
-        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify resolve",
-    }  # fmt: skip
 
 
 def test_an_overtaken_message_is_reported_as_not_to_be_repeated(run: Run, desk: Desk, held: str) -> None:

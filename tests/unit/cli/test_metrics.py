@@ -51,33 +51,17 @@ def test_a_file_for_node_exporter_is_replaced_as_a_whole(run: Run, tmp_path: Pat
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
-    missing = run("metrics", "--textfile", tmp_path / "nowhere" / "a.prom")
-    assert (missing.code, "cannot be written (No such file or directory)" in missing.err) == (1, True)
-    (tmp_path / "taken.prom").mkdir()
-    assert run("metrics", "--textfile", tmp_path / "taken.prom").code == 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
         (("--textfile", "metrics.txt"), ".prom"),
         (("--textfile", "a.prom", "--openmetrics"), "text format only"),
-        (("--textfile", "a.prom", "--json"), "text format only"),
     ],
 )
 def test_what_node_exporter_would_pass_over_is_refused(run: Run, arguments: tuple[str, ...], word: str) -> None:
     ran = run("metrics", *arguments)
     assert ran.code == 2
     assert word in ran.err + ran.out
-
-
-def test_a_channel_that_cannot_be_used_is_in_the_metrics(run: Run, tmp_path: Path) -> None:
-    settings = tmp_path / "policenotify.toml"
-    settings.write_text(settings.read_text("utf-8").replace("handle =", "handel ="), "utf-8")
-    ran = run("metrics")
-    assert ran.code == 0
-    assert 'policenotify_channel_blocked{channel="bluesky",network="bluesky"} 1.0' in ran.out
 
 
 def test_without_a_journal_there_is_nothing_to_measure(run: Run, tmp_path: Path) -> None:

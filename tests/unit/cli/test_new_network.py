@@ -61,12 +61,8 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
     [
         ("new", "'new' is a command of `policenotify networks`. Name the network otherwise: 'my-new'."),
         ("bluesky", "a network of the installed package 'policenotify'"),
-        ("My_Radio", "Did you mean 'my-radio'?"),
         ("Émetteur de l'Hérault", "Did you mean 'emetteur-de-l-heraul'?"),
-        ("3cx--", "Did you mean 'cx'?"),
         ("-", "beginning with a letter.\n"),
-        ("π", "beginning with a letter.\n"),
-        ("a" * 21, f"Did you mean '{'a' * 20}'?"),
         ("../radio", "Did you mean 'radio'?"),
     ],
 )

@@ -82,13 +82,6 @@ def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(
     assert len(desk.mail.mails) == messages * len(ADDRESSES)
 
 
-def test_resume_names_a_channel_whose_list_could_not_be_read(run: Run, desk: Desk) -> None:
-    _break(desk)
-    assert run("resume", "presse").words == "presse was not blocked."
-    run("publish", *ACCIDENT)
-    assert run("resume", "presse").words == "presse is resumed."
-
-
 # --- a list of the host
 
 
@@ -119,12 +112,4 @@ def test_a_worker_looks_at_its_start_and_then_with_the_usual_delay(desk: Desk) -
     with publisher.worker():
         until(lambda: people.tries > tries + 1)
         people.broken = False
-        until(lambda: len(desk.mail.mails) == len(ADDRESSES))
-
-
-def test_a_worker_that_starts_waits_for_no_delay(desk: Desk) -> None:
-    people = _List()
-    publisher = _published(desk, people, _never)
-    people.broken = False
-    with publisher.worker():
         until(lambda: len(desk.mail.mails) == len(ADDRESSES))
