@@ -18,7 +18,7 @@ from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.patience import until
-from tests.support.shell import ACCIDENT, Earlier, Ran, Run, with_other
+from tests.support.shell import ACCIDENT, Ran, Run, with_other
 
 _AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\n'
 
@@ -246,19 +246,6 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
         assert publisher.operations.blocked() == {}
 
 
-def test_a_publisher_that_runs_on_takes_the_new_secret_of_a_channel_that_was_blocked(run: Run, desk: Desk) -> None:
-    secret = desk.folder / "secret"
-    secret.write_text("revoked", encoding="utf-8")
-    _secret(desk, '{ file = "secret" }')
-    with _opened(desk) as publisher, publisher.worker():
-        publisher.publish(accident(), key="open", actor="desk", wait=timedelta(seconds=20))
-        publisher.drain(timedelta(seconds=0.1))
-        assert list(publisher.journal.channels.blocked()) == ["bluesky"]
-        secret.write_text(desk.bluesky.password, encoding="utf-8")
-        assert run("doctor").code == 0
-        until(lambda: len(desk.bluesky.posts) == 1)
-
-
 def test_what_only_the_drain_cannot_use_is_seen_from_every_shell(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,16 +325,6 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
     assert run("drain", "--budget", "20").code == 0
     assert len(desk.mail.mails) == mails + len(ADDRESSES)
     assert run("status").code == 0
-
-
-def test_a_list_that_was_emptied_after_its_people_were_purged_needs_a_person(run: Run, desk: Desk) -> None:
-    with _opened(desk, Earlier(timedelta(days=800))) as publisher:
-        publisher.publish(accident(next_update_at=None), key="open", actor="desk")
-        publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
-    assert "6 recipients" in run("journal", "purge", "--older-than", "1y").words
-    _empty(desk)
-    said = run("publish", *with_other("--incident", "2026-4712"), "--json")
-    assert (said.code, _receipts(said)["presse"]["outcome"]) == (3, "waiting")
 
 
 def test_a_list_that_never_had_anybody_is_reported_by_the_doctor_only(run: Run, desk: Desk) -> None:

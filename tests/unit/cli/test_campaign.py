@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
 
-from tests.support.installation import Desk, accident
+from tests.support.installation import Desk
 from tests.support.shell import Run
 
 
@@ -62,31 +62,6 @@ def test_run_publishes_what_is_due_once(run: Run, desk: Desk, file: Path) -> Non
     )
     run("campaign", "run", file.with_name("fini.toml"))
     assert run("campaign", "run", file.with_name("fini.toml")).out == "Nothing is due.\n"
-
-
-def test_an_incident_makes_it_wait_and_a_wrong_campaign_exits_with_1(run: Run, desk: Desk, file: Path) -> None:
-    publisher = desk.publisher()
-    publisher.publish(
-        accident(severity="Severe", next_update_at=datetime.now(UTC) + timedelta(hours=1)),
-        key="o",
-        actor="desk",
-        wait=timedelta(0),
-    )
-    waits = run("campaign", "run", "campaigns", "--wait", "0")
-    assert waits.code == 0
-    assert "waits: incident 2026-4711 is open." in waits.out
-    other = file.with_name("faux.toml")
-    other.write_text(_campaign().replace('"ete"', '"faux"'), encoding="utf-8")
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(
-        settings.read_text(encoding="utf-8") + '[[routes]]\nto = ["presse"]\ncategories = ["fire"]\n', "utf-8"
-    )
-    wrong = run("campaign", "run", "campaigns")
-    assert wrong.code == 1
-    assert "faux: not published. No route takes message 'a'." in wrong.words
-    checked = run("campaign", "check", "campaigns", "--json")
-    assert checked.code == 1
-    assert any("no route takes it" in one for one in checked.document["problems"])
 
 
 def test_one_file_of_several_may_be_looked_at_alone(run: Run, file: Path) -> None:

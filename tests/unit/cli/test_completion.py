@@ -95,14 +95,6 @@ def test_incidents_and_held_deliveries_of_the_journal(complete: Offered, desk: D
     assert complete("resolve ") == {}
 
 
-def test_a_held_delivery_is_offered_to_the_operator_who_settles_it(complete: Offered, desk: Desk, run: Run) -> None:
-    desk.mail.hang_up("DATA", delivered=True, times=1)
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
-    [_, mail] = run("publish", *ACCIDENT, "--json").document["publication"]["receipts"]
-    assert complete("resolve ") == {str(mail["delivery"]): "presse, Accident de la circulation"}
-
-
 def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: Desk) -> None:
     desk.database.write_bytes(b"no journal " * 1000)
     assert complete("end ") == {}

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.installation import ADDRESSES, Desk
 from tests.support.shell import ACCIDENT, Run
-
-
-def test_a_drain_sends_due_messages_and_reports_results(run: Run, desk: Desk) -> None:
-    assert run("publish", *ACCIDENT, "--wait", "0").code == 3
-    ran = run("drain", "--budget", "10")
-    assert ran.code == 0
-    assert ran.out == "Deliveries: 2 posted.\nNothing is due.\n"
-    assert len(desk.bluesky.posts) == 1
-    assert run("drain").out.startswith("Nothing was waiting.")
 
 
 def test_a_drain_reports_when_something_is_due_next(run: Run, desk: Desk) -> None:
@@ -59,33 +48,6 @@ def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
     assert desk.bluesky.posts == ()
     assert run("drain", "--budget", "10").code == 0
     assert len(desk.bluesky.posts) == 1
-
-
-def test_a_stop_needs_no_channel_that_works(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace("handle =", "handel ="), encoding="utf-8")
-    assert run("stop").code == 0
-    assert run("publish", *ACCIDENT).code == 1
-
-
-def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
-    desk.bluesky.closed = "suspended"
-    run("publish", *ACCIDENT)
-    desk.bluesky.closed = None
-    ran = run("resume", "bluesky", "--reason", "Compte rétabli")
-    assert (ran.code, ran.out) == (0, "bluesky is resumed.\n")
-    assert run("resume", "bluesky").out == "bluesky was not blocked.\n"
-    assert run("drain", "--budget", "10").code == 0
-    assert len(desk.bluesky.posts) == 1
-
-
-def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_ACTOR", "salle 17")
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="x", actor="desk", wait=timedelta(0))
-    run("stop")
-    assert publisher.journal.stopped() is not None
-    assert "by salle 17" in str(publisher.journal.stopped())
 
 
 @pytest.mark.usefixtures("desk")

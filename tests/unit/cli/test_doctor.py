@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from policenotify.render.locales import LOCALES
 from tests.support.installation import ADDRESSES, Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Ran, Run
 
@@ -75,18 +74,6 @@ def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
     line = _line(ran, "channel bluesky")
     assert line["state"] == "note"
     assert "is called nouvelle.example now" in line["detail"]
-
-
-def test_a_blocked_channel_that_works_again_goes_on(run: Run, desk: Desk) -> None:
-    desk.bluesky.closed = "suspended"
-    run("publish", *ACCIDENT)
-    assert run("doctor").code == 3
-    desk.bluesky.closed = None
-    ran = run("doctor", "--json")
-    assert "It was blocked, and is resumed" in _line(ran, "channel bluesky")["detail"]
-    assert run("status", "--json").document["channels"][0]["state"] == "ready"
-    assert run("drain", "--budget", "10").code == 0
-    assert len(desk.bluesky.posts) == 1
 
 
 def test_recipients_that_are_none_are_a_failure(run: Run, desk: Desk) -> None:
@@ -154,28 +141,6 @@ def test_a_third_party_network_that_fails_unexpectedly(run: Run, desk: Desk, mon
     assert ran.code == 3
     assert "Unexpected: LookupError" in _line(ran, "channel bluesky")["detail"]
     assert desk.bluesky.password not in ran.out
-
-
-def test_languages_are_shown_with_their_source_and_what_is_lent(run: Run, desk: Desk) -> None:
-    (desk.folder / "de.toml").write_text('base = "en"\nsince = "seit {day}, {time}"', encoding="utf-8")
-    more = '\n[languages]\nde = "de.toml"\n[categories.drone]\nlabels = { fr = "Drone" }\n\n[channels.bluesky]'
-    _change(desk, "\n[channels.bluesky]", more)
-    ran = run("doctor", "--json")
-    assert ran.code == 0
-    assert _line(ran, "language fr") == {
-        "check": "language fr",
-        "state": "ok",
-        "detail": f"as shipped, version {LOCALES['fr'].version}",
-    }
-    german = _line(ran, "language de")
-    assert german["state"] == "note"
-    assert "phrases are in en: marks.opening, marks.update, " in german["detail"]
-    assert "since" not in german["detail"].split(", ")
-    assert _line(ran, "categories")["detail"].endswith("is used: categories.drone.labels.de")
-    (desk.folder / "de.toml").write_text("since = 3", encoding="utf-8")
-    ran = run("doctor", "--json")
-    assert ran.code == 1
-    assert "de.toml: since: Input should be" in _line(ran, "settings")["detail"]
 
 
 # --- files that others may read

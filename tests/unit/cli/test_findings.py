@@ -32,17 +32,6 @@ def test_the_status_of_a_refused_message_shows_by_what_it_was_refused(run: Run) 
 
 
 @pytest.mark.usefixtures("desk")
-def test_json_has_span_source_and_both_languages(run: Run) -> None:
-    document = run("preview", *ARREST, "Jean Dupont interpellé", "--basis", "prosecutor", "--json").document
-    [finding] = [one for one in document["findings"] if one["code"] == "PN202"]
-    assert finding["level"] == "block"
-    assert finding["span"] == [0, 11]
-    assert finding["reason_fr"] == "Le texte nomme une personne."
-    assert finding["reason"] == "The text names a person."
-    assert "RGPD" in finding["source"]
-
-
-@pytest.mark.usefixtures("desk")
 def test_a_missing_agreement_is_given_by_an_option_or_owed_by_an_urgent_reason(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

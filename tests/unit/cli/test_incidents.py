@@ -18,14 +18,6 @@ def _opened(desk: Desk, incident: str, ago: timedelta, **changes: object) -> Non
     desk.publisher().publish(accident(lifecycle=lifecycle, **changes), key=incident, actor="desk", wait=timedelta(0))
 
 
-@pytest.mark.usefixtures("desk")
-def test_none(run: Run) -> None:
-    assert run("incidents").out == "No incident is open.\n"
-    assert run("incidents", "--all").out == "There was no incident yet.\n"
-    quiet = run("incidents", "--overdue")
-    assert (quiet.code, quiet.out) == (0, "No incident is overdue.\n")
-
-
 def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> None:
     _opened(desk, "new", timedelta(minutes=1))
     _opened(desk, "late", timedelta(hours=3, minutes=10), headline="Camion renversé")

@@ -129,22 +129,6 @@ def test_only_a_category_is_purged_and_a_misspelt_one_is_refused(run: Run, old: 
     assert (done["publications"], done["category"]) == (2, "traffic_accident")
 
 
-def test_an_age_that_is_none_purges_nothing(run: Run, desk: Desk) -> None:
-    ran = run("journal", "purge", "--older-than=30m")
-    assert ran.code == 2
-    assert "--older-than" in ran.err
-    assert "write it as 90d, 36mo, 3y, P1Y6M" in ran.err
-    assert desk.folder.exists()
-
-
-def test_held_deliveries_are_kept_and_reported(run: Run, old: Desk) -> None:
-    with _changed(old) as database:
-        database.execute("UPDATE pn_delivery SET state = 'held', in_doubt = 1 WHERE id = 1")
-    ran = run("journal", "purge", "--older-than", "3y")
-    assert ran.code == 3
-    assert "Kept: 1, old enough, but something is to be sent or is held." in ran.words
-
-
 # --- export, seal and verify
 
 

@@ -122,13 +122,6 @@ def test_a_wrong_file_is_reported_by_field(run: Run, text: bytes, code: int, tol
     assert "othing was " in ran.err
 
 
-def test_a_file_may_name_its_stage_if_the_command_names_the_same(run: Run, desk: Desk) -> None:
-    run("publish", *ACCIDENT)
-    name = _file({**UPDATE, "lifecycle": {"stage": "update", "incident": "2026-4711", "follows": None}})
-    assert run("update", "2026-4711", "--file", name).code == 0
-    assert len(desk.bluesky.posts) == 2
-
-
 def test_every_option_sets_a_field_that_messages_have() -> None:
     model: dict[str, Any] = Message.model_json_schema()
 

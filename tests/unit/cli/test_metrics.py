@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
 from tests.support.shell import ACCIDENT, Run
@@ -28,14 +27,6 @@ def test_what_was_published_and_what_became_of_it(run: Run) -> None:
     assert samples["policenotify_incidents_open", None, None] == 1
     for word in ("2026-4711", "Montpellier", "journal.example", "A9"):
         assert word not in ran.out
-
-
-def test_openmetrics_and_json(run: Run) -> None:
-    written = run("metrics", "--openmetrics").out
-    assert written.endswith("# EOF\n")
-    assert "policenotify_stopped" in {family.name for family in open_metrics(written)}  # type: ignore[no-untyped-call]  # of the library
-    document = run("metrics", "--json").document
-    assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]
 
 
 def test_a_file_for_node_exporter_is_replaced_as_a_whole(run: Run, tmp_path: Path) -> None:

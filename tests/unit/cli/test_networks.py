@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from policenotify.settings import channels_of, read_settings
 from tests.support.networks_page import OPTIONS
 from tests.support.shell import Run
 
@@ -125,31 +123,3 @@ def test_the_example_of_a_network_is_in_the_language_of_the_desk(
         comments.append(set(re.findall(r"(?:^# .*\n)+", run("networks", name, "--example").out, re.MULTILINE)))
     assert len(comments[0]) == len(comments[1]) > 0
     assert comments[0].isdisjoint(comments[1])
-
-
-def test_the_example_completes_a_new_installation(run: Run, tmp_path: Path) -> None:
-    assert run("init").code == 0
-    settings = tmp_path / "policenotify.toml"
-    added = [run("networks", name, "--example").out for name in ("bluesky", "email", "x")]
-    settings.write_text(settings.read_text("utf-8") + "".join(added), "utf-8")
-    before = {one["check"]: one for one in run("doctor", "--json").document["lines"]}
-    assert "bluesky-password cannot be read" in before["channel bluesky"]["detail"]
-    for name, content in {
-        "bluesky-password": "hunter22",
-        "email-url": "mailtos://desk:hunter33@police.example?smtp=mx.police.example",
-        "email-recipients.txt": "desk@police.example",
-    }.items():
-        (tmp_path / "secrets" / name).write_text(content, "utf-8")
-        (tmp_path / "secrets" / name).chmod(0o600)
-    text = re.sub(r"^#(consumer_|access_)", r"\1", settings.read_text("utf-8"), flags=re.MULTILINE)
-    settings.write_text(text, "utf-8")
-    for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret"):
-        (tmp_path / "secrets" / f"x-{name}").write_text("hunter44", "utf-8")
-        (tmp_path / "secrets" / f"x-{name}").chmod(0o600)
-    accounts = [channel.account for channel in channels_of(read_settings(settings, environ={}))]
-    assert [account.partition("@")[0] for account in accounts] == [
-        "console",
-        "police.example",
-        "desk",
-        "police34",
-    ]

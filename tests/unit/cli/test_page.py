@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 
@@ -20,8 +18,7 @@ from policenotify.cli.report.cards import (
 )
 from policenotify.cli.report.file import html
 from policenotify.cli.report.networks import ORDER
-from policenotify.cli.report.source import ReaderPost, ReportEntry
-from policenotify.model.history import Outcome
+from policenotify.cli.report.source import ReportEntry
 from policenotify.model.lifecycle import Stage
 from policenotify.testing.samples import SAMPLES
 from tests.acceptance.browser.pages import budgets, desk, everywhere, previewed, publish_entry, stories
@@ -47,19 +44,6 @@ def words(card: Card) -> str:
     return "".join(piece.text for piece in card.pieces)
 
 
-def test_cursor_controls_are_not_in_a_page(tmp_path: Path) -> None:
-    [channel] = everywhere()[:1]
-    with desk(tmp_path, [channel], sender="a\x1b[2Jb\x9f") as (publisher, clock):
-        preview = publisher.preview(SAMPLE["accident/opening"].message)
-        seen = ReaderPost(id="1", text="c\x1b[2Jd\x00", warning="e\x07")
-        text = html(
-            draw("demo", [ReportEntry(at=clock.now(), preview=preview, reader_posts={"x": (seen,)})], publisher)
-        )
-    assert "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}" in text
-    assert "c\N{REPLACEMENT CHARACTER}[2Jd\N{REPLACEMENT CHARACTER}" in text
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
-
-
 @pytest.mark.parametrize(
     "address",
     ["javascript:alert(1)", "data:text/html,x", "//evil.example", "https://a\nb"],
@@ -67,32 +51,6 @@ def test_cursor_controls_are_not_in_a_page(tmp_path: Path) -> None:
 def test_only_the_web_may_be_clicked(address: str) -> None:
     assert web_address(address) == ""
     assert link_card(address).href == ""
-
-
-def test_a_receipt_is_shown_with_reason_remedy_and_counts_never_with_recipients(tmp_path: Path) -> None:
-    channels = [one for one in everywhere() if one.network == "sms"]
-    with desk(tmp_path, channels) as (publisher, clock):
-        clock.put_to(SAMPLE["accident/opening"].at)
-        entry = publish_entry(publisher, SAMPLE["accident/opening"].message, "one")
-        assert entry.publication
-        receipt = entry.publication.receipts[0].model_copy(
-            update={
-                "outcome": Outcome.WAITING,
-                "reason": "Slow.",
-                "remedy": "Wait.",
-                "code": "421\x1b",
-                "retry_at": datetime(2026, 6, 5, 16, 0, tzinfo=UTC),
-                "recipients": {Outcome.POSTED: 3, Outcome.REFUSED: 0, Outcome.WAITING: 2},
-                "note": "The next drain sends it.",
-            }
-        )
-        waiting = replace(entry, publication=entry.publication.model_copy(update={"receipts": (receipt,)}))
-        report = draw("demo", [waiting], publisher)
-    text = " ".join(html(report).split())
-    assert "<p>Slow. <code>421\N{REPLACEMENT CHARACTER}</code></p>" in text
-    assert "<b>What to do:</b> Wait.</p>" in text
-    assert "<b>Waiting</b> (3 posted, 2 waiting)." in text
-    assert "<p>Not before 2026-06-05 18:00.</p> <p>The next drain sends it.</p>" in text
 
 
 # --- mails

@@ -47,16 +47,6 @@ def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Report, tmp_p
     assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
 
 
-def test_a_page_that_is_not_written_leaves_the_earlier_one(page: Report, tmp_path: Path) -> None:
-    with PageFile(str(tmp_path / "page.html")) as file:
-        file.write(page)
-    before = (tmp_path / "page.html").read_bytes()
-    with pytest.raises(LookupError), PageFile(str(tmp_path / "page.html")):
-        raise LookupError
-    assert (tmp_path / "page.html").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder; add a name" in refused(tmp_path)
     told = refused(tmp_path / "nowhere" / "page.html")

@@ -118,15 +118,6 @@ def test_a_mail_lies_in_a_sandbox(read: Read) -> None:
         assert "src" not in frame
 
 
-def test_each_text_and_the_page_declare_their_languages(read: Read) -> None:
-    assert read.tags[0] == ("html", {"lang": "en"})
-    for tag, attributes in read.tags:
-        kinds = set((attributes.get("class") or "").split())
-        if kinds & {"text", "letter", "subject"} and tag in {"p", "iframe", "h4"}:
-            assert attributes["lang"] == "fr"
-            assert tag == "iframe" or attributes["dir"] == "auto"
-
-
 def test_no_recipient_is_named(text: str) -> None:
     for reader in (*READERS, ACCOUNTS["sms"], ACCOUNTS["pager"], "127.0.0.1"):
         assert reader not in text

@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from policenotify.channel import Operation
-from policenotify.cli.output import printed, receipts
-from policenotify.model.history import Outcome
-from policenotify.model.receipt import Publication, Receipt
-from tests.support.installation import Desk, accident
+from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run
-
-AT = datetime(2026, 11, 24, 18, tzinfo=UTC)
-
-
-def _publication(*outcomes: tuple[Operation, Outcome]) -> Publication:
-    said = (
-        Receipt(channel="x", language="fr", operation=operation, outcome=outcome, delivery=number)
-        for number, (operation, outcome) in enumerate(outcomes)
-    )
-    return Publication(id="0" * 26, key="k", message=accident(), at=AT, actor="desk", receipts=tuple(said))
-
-
-def test_an_operation_other_than_a_post_is_shown() -> None:
-    done = _publication(
-        (Operation.POST, Outcome.POSTED), (Operation.EDIT, Outcome.POSTED), (Operation.DELETE, Outcome.DELETED)
-    )
-    assert printed(receipts(done, UTC)).splitlines() == [
-        "  ✔ x (fr): posted",
-        "  ✔ x (fr) · edit: posted",
-        "  ✔ x (fr) · delete: deleted",
-    ]
 
 
 @pytest.mark.usefixtures("pigeon_network")

@@ -51,16 +51,6 @@ def test_suppressed_people_are_listed_and_released(run: Run) -> None:
     assert run("people", "release", "--channel", "presse", "--all", "--json").document["released"] == 1
 
 
-def test_people_are_counted_by_channel(run: Run, desk: Desk) -> None:
-    _suppress(run)
-    shown = run("people", "list")
-    assert "presse  3 people" in shown.out
-    assert "1 suppression." in shown.out
-    desk.folder.joinpath("presse.txt").unlink()
-    assert "The list of presse cannot be read." in run("people", "list").out
-    assert run("people", "list", "--json").document["people"] == {"presse": None}
-
-
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -16,24 +14,8 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.publications import Publications
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS
-from policenotify.testing.servers.http import Answer
-from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.installation import ADDRESSES, Desk
 from tests.support.shell import ACCIDENT, Run, with_other
-
-
-def test_an_incident_from_its_opening_to_its_end(run: Run, desk: Desk) -> None:
-    opened = run("publish", *ACCIDENT)
-    assert (opened.code, opened.err) == (0, "")
-    assert opened.out.startswith("Published.\n")
-    assert "✔ bluesky (fr): posted" in opened.out
-    assert "✔ presse (fr): posted (3 posted)" in opened.out
-    assert run("update", "2026-4711", "Une voie rouverte", "--next-update", "+1h", "--hashtag", "A9").code == 0
-    ended = run("end", "2026-4711", "Fin d'intervention", "--description", "Circulation rétablie.", "--starts", "-5m")
-    assert ended.code == 0
-    first, second, third = desk.bluesky.posts
-    assert (second.parent, third.root) == (first.uri, first.uri)
-    assert "Montpellier" in third.text
-    assert [len(thread) for thread in desk.mail.threads(ADDRESSES[0])] == [3]
 
 
 def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
@@ -52,26 +34,6 @@ def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
     assert "secret" not in ran.out
 
 
-def test_a_doubt_is_reported_as_one(run: Run, desk: Desk) -> None:
-    desk.mail.hang_up("DATA", delivered=True)
-    ran = run("publish", *ACCIDENT)
-    assert ran.code == 3
-    assert "Stored; whether it is published everywhere is not known yet." in ran.words
-    assert run("status", "2026-4711", "--json").document["publications"][0]["published"] == "unknown"
-
-
-def test_a_post_that_never_leaves_is_not_reported_as_pending(run: Run, desk: Desk) -> None:
-    desk.bluesky.fail_next("POST", "/xrpc/com.atproto.repo.putRecord", Answer.json({"error": "InvalidRequest"}, 400))
-    ran = run("publish", *ACCIDENT, "--to", "bluesky")
-    assert ran.code == 3
-    assert "✘ bluesky (fr): refused" in ran.out
-    assert ran.out.startswith("Stored, but it is published on no channel.\n")
-    (desk.folder / "presse.txt").write_text("", encoding="utf-8")
-    other = ("--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
-    nobody = run("publish", *other, "--to", "presse")
-    assert nobody.out.startswith("Stored, but it is published on no channel.\n")
-
-
 def test_nothing_is_awaited_without_a_waiter(run: Run, desk: Desk) -> None:
     ran = run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
     assert ran.code == 3
@@ -80,15 +42,6 @@ def test_nothing_is_awaited_without_a_waiter(run: Run, desk: Desk) -> None:
     assert "The next publish or `policenotify drain` sends it; none has run yet." in ran.words
     assert "never" not in ran.words
     assert desk.bluesky.posts == ()
-
-
-def test_a_message_from_a_file_and_from_standard_input(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = accident().model_dump_json()
-    Path("message.json").write_text(text, encoding="utf-8")
-    assert run("publish", "message.json", "--to", "bluesky").code == 0
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert run("publish", "-", "--to", "bluesky", "--json").document["repeated"] is True
-    assert [post.text for post in desk.bluesky.posts if "avenue de Lodève" in post.text]
 
 
 def test_pictures_come_in_pairs_with_what_they_show(run: Run, desk: Desk) -> None:
@@ -148,16 +101,6 @@ def test_an_unprintable_text_is_reported_calmly(run: Run, args: tuple[str, ...],
     assert "Traceback" not in ran.err
 
 
-@pytest.mark.usefixtures("desk")
-def test_the_document_of_what_a_check_forbids(run: Run) -> None:
-    ran = run("publish", "--category", "fire", "--headline", "Feu", "--json")
-    assert (ran.code, ran.err) == (1, "")
-    error = ran.document["error"]
-    assert (error["kind"], error["published"]) == ("ApprovalMissing", "no")
-    assert {finding["code"] for finding in error["findings"]} >= {"PN101", "PN103"}
-    assert len(error["publication"]) == 26
-
-
 def test_an_interrupted_publication_may_be_out(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_args: object, **_named: object) -> None:
         raise KeyboardInterrupt
@@ -214,16 +157,6 @@ def test_a_reply_is_previewed_in_both_wordings(run: Run, desk: Desk) -> None:
     assert (reply["kind"], standalone["kind"]) == ("reply", "standalone")
     assert reply["used"] < standalone["used"] < reply["limit"] == 300
     assert len(desk.bluesky.posts) == 1
-
-
-@pytest.mark.usefixtures("desk")
-def test_a_preview_shows_omissions_and_forbidden_texts(run: Run) -> None:
-    long = run("preview", *ACCIDENT, "--description", "Circulation très difficile. " * 20)
-    assert "left out: " in long.out
-    forbidden = run("preview", "--category", "fire", "--headline", "Feu")
-    assert forbidden.code == 1
-    assert "It may not be published as it is." in forbidden.out
-    assert "PN101 block · location" in forbidden.out
 
 
 def test_a_message_without_a_route_is_not_sent_and_reported(run: Run, desk: Desk) -> None:

@@ -60,25 +60,6 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     assert [found["accepted"] for found in document["deliveries"]] == [1, 3]
 
 
-def test_a_channel_takes_precedence_and_others_are_explained(run: Run, published: str) -> None:
-    assert run("resume", "presse").out == "presse was not blocked.\n"
-    wrong = run("resume", "press")
-    assert wrong.code == 1
-    assert "'press' is not a channel. Did you mean 'presse'?" in wrong.err
-    assert run("sending", "resume", published).code == 0
-
-
-def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
-    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
-    assert (aborted.code, aborted.document) == (
-        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
-    )  # fmt: skip
-    assert run("drain", "--budget", "10").code == 0
-    assert desk.mail.mails == []
-    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
-    assert run("sending", "abort", published).words.startswith("Nothing was changed")
-
-
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
     shown = run("resolve", doubted)
     assert shown.code == 3

@@ -16,22 +16,6 @@ from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Earlier, Run
 
 
-@pytest.mark.usefixtures("desk")
-def test_open_incidents_and_their_messages(run: Run) -> None:
-    run("publish", *ACCIDENT)
-    ran = run("status")
-    assert ran.code == 0
-    assert "2026-4711 · traffic_accident · Montpellier, avenue de Toulouse" in ran.out
-    assert "The next message is due at" in ran.out
-    assert "https://bsky.app/profile/" in ran.out
-    assert max(map(len, ran.out.splitlines())) <= 100
-    document = run("status", "--json").document
-    assert document["incidents"][0]["overdue"] is False
-    assert document["publications"][0]["published"] == "yes"
-    assert document["last_heartbeat"]
-    assert "stopped" not in document
-
-
 def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         subscribers = publisher.journal.subscribers
@@ -44,26 +28,6 @@ def test_a_subscriber_of_events_that_fails(run: Run, desk: Desk) -> None:
     assert ran.code == 0
     assert "Events wait for the subscriber radio-log: the callback raised ValueError for event 1" in ran.out
     assert [*run("status", "--json").document["waiting_subscribers"]] == ["radio-log"]
-
-
-def test_an_overdue_incident_comes_first_and_has_an_exit_code(
-    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="new", actor="desk")
-    desk.clock = Earlier(timedelta(hours=30))
-    old = accident(headline="Camion renversé", lifecycle=Lifecycle(stage=Stage.OPENING, incident="old"))
-    desk.publisher().publish(old, key="old", actor="desk")
-    ran = run("status")
-    assert ran.code == 4
-    assert ran.out.index("OVERDUE · old") < ran.out.index("2026-4711 · traffic_accident")
-    assert 'policenotify end old "…"' in ran.out
-    assert [one["overdue"] for one in run("status", "--json").document["incidents"]] == [True, False]
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    for command in ("status", "incidents"):
-        words = run(command).words
-        assert '…", ou policenotify update' in words
-        assert " or policenotify" not in words
 
 
 def test_a_missing_worker_has_an_exit_code(run: Run, desk: Desk) -> None:

@@ -24,22 +24,14 @@ def _paris(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
     ("typed", "meant"),
     [
         ("18:30", _paris(24, 18, 30)),
-        (" 18H30 ", _paris(24, 18, 30)),
-        ("7h05", _paris(25, 7, 5)),
         ("18:02", _paris(25, 18, 2)),  # has just passed: tomorrow's
         ("+30m", _paris(24, 18, 32)),
         ("+1h30", _paris(24, 19, 32)),
-        ("+2j", _paris(26, 18, 2)),
         ("2026-11-24 18h30", _paris(24, 18, 30)),
-        ("2026-11-24T18:30:00+00:00", _paris(24, 19, 30)),
-        ("dans 1 heure", _paris(24, 19, 2)),
         ("18 h 30", _paris(24, 18, 30)),
         ("aujourd’hui à 18h30", _paris(24, 18, 30)),
         ("Demain à 7h", _paris(25, 7)),
-        ("tomorrow at 7:00", _paris(25, 7)),
-        ("le 26/11 à 18h30", _paris(26, 18, 30)),
         ("mardi 9h", _paris(1, 9, month=12)),  # today's has passed
-        ("friday 9:00", _paris(27, 9)),
         ("2/1 9h", datetime(2027, 1, 2, 9, tzinfo=PARIS)),
     ],
 )
