@@ -8,19 +8,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from policenotify.cli.app import program
 from policenotify.cli.errors import error_report
-from policenotify.cli.exit_codes import MEANINGS, Exit, worst
+from policenotify.cli.exit_codes import MEANINGS, Exit
 from policenotify.errors import JournalError
 from tests.support.installation import Desk
 from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
+from tests.unit.cli.test_help import every_command
 
 MOST_COMMANDS, MOST_OPTIONS = 52, 84
 
@@ -44,21 +43,9 @@ def test_the_help_lists_every_exit_code(run: Run) -> None:
     assert max(map(len, said.splitlines())) <= 80
 
 
-def every_command(command: click.Command = program) -> Iterator[tuple[str, click.Command]]:
-    """Yield every command by its own name: each word of a group, and no group by itself."""
-    if not isinstance(command, click.Group):
-        return
-    for name in command.list_commands(click.Context(command)):
-        inner = command.get_command(click.Context(command), name)
-        assert inner is not None
-        if not isinstance(inner, click.Group) or inner.invoke_without_command:
-            yield name, inner
-        yield from every_command(inner)
-
-
 def test_the_command_line_can_be_held_in_ones_head() -> None:
-    commands = list(every_command())
-    given = [name for _, each in commands for option in each.params for name in (*option.opts, *option.secondary_opts)]
+    commands = [each for _, each in every_command() if not isinstance(each, click.Group) or each.invoke_without_command]
+    given = [name for each in commands for option in each.params for name in (*option.opts, *option.secondary_opts)]
     options = {name for name in given if name.startswith("--")}
     assert len(commands) <= MOST_COMMANDS
     assert len(options) <= MOST_OPTIONS
@@ -122,12 +109,6 @@ def test_a_closed_standard_stream_ends_no_command(
     command = [sys.executable, "-c", opening, main, "--settings", str(desk.write_settings()), *args]
     done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)  # noqa: S603 - our own
     assert (done.returncode, shown in done.stdout, b"Unexpected" in done.stderr) == (code, True, False), done
-
-
-def test_the_worst_exit_is_reported() -> None:
-    assert worst() is Exit.OK
-    assert worst(Exit.ATTENTION, Exit.OVERDUE, Exit.NO_WORKER) is Exit.NO_WORKER
-    assert worst(Exit.NO_WORKER, Exit.NO_JOURNAL) is Exit.NO_JOURNAL
 
 
 def test_an_error_after_which_it_may_have_been_published_says_so() -> None:

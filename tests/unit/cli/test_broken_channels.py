@@ -210,25 +210,6 @@ def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: D
     assert "– FIN]" in last.text
 
 
-def test_a_published_post_is_deleted_once_the_channel_is_mended(desk: Desk) -> None:
-    deletes = 'on_cancellation = "delete"\nhandle ='
-    _change(desk, "handle =", deletes)
-    with _opened(desk) as publisher:
-        publisher.publish(accident(), key="open", actor="desk")
-    _secret(desk, '{ file = "none" }')
-    with _opened(desk) as publisher:
-        publisher.publish(_following(Stage.CANCELLATION, "Fausse alerte"), key="cancel", actor="desk")
-    assert len(desk.bluesky.posts) == 1
-    _mended(desk)
-    _change(desk, "handle =", deletes)
-    with _opened(desk) as publisher:
-        publisher.drain(timedelta(seconds=20))
-        cancelled = publisher.operations.publication("cancel")
-    assert cancelled is not None
-    assert cancelled.on("bluesky").outcome is Outcome.DELETED
-    assert not desk.bluesky.posts
-
-
 def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     clock = _Ahead()
@@ -324,14 +305,6 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
     desk.write_settings()
     assert run("drain", "--budget", "20").code == 0
     assert len(desk.mail.mails) == mails + len(ADDRESSES)
-    assert run("status").code == 0
-
-
-def test_a_list_that_never_had_anybody_is_reported_by_the_doctor_only(run: Run, desk: Desk) -> None:
-    _empty(desk)
-    said = run("publish", *ACCIDENT, "--json")
-    assert (said.code, _receipts(said)["presse"]["outcome"]) == (0, "skipped")
-    assert run("doctor").code == 3
     assert run("status").code == 0
 
 

@@ -76,18 +76,6 @@ def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
     assert "is called nouvelle.example now" in line["detail"]
 
 
-def test_recipients_that_are_none_are_a_failure(run: Run, desk: Desk) -> None:
-    (desk.folder / "presse.txt").write_text("# nobody\n", encoding="utf-8")
-    ran = run("doctor", "--json")
-    assert ran.code == 3
-    assert _line(ran, "recipients of presse")["detail"] == "0 people. It would reach nobody."
-    (desk.folder / "presse.txt").unlink()
-    gone = run("doctor", "--json")
-    assert gone.code == 3
-    assert "presse.txt cannot be read" in _line(gone, "recipients of presse")["detail"]
-    assert _line(gone, "channel presse")["state"] == "ok"
-
-
 def test_a_library_of_the_journal_that_is_missing_hides_no_other_line(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

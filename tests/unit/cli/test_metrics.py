@@ -6,27 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families as text_format
 
-from tests.support.shell import ACCIDENT, Run
+from tests.support.shell import Run
 
 pytestmark = pytest.mark.usefixtures("desk")
-
-
-def test_what_was_published_and_what_became_of_it(run: Run) -> None:
-    run("publish", *ACCIDENT)
-    ran = run("metrics")
-    assert (ran.code, ran.err) == (0, "")
-    samples = {
-        (sample.name, sample.labels.get("channel"), sample.labels.get("outcome")): sample.value
-        for family in text_format(ran.out)
-        for sample in family.samples
-    }
-    assert samples["policenotify_deliveries_total", "bluesky", "posted"] == 1
-    assert samples["policenotify_recipients_total", "presse", "posted"] == 3
-    assert samples["policenotify_incidents_open", None, None] == 1
-    for word in ("2026-4711", "Montpellier", "journal.example", "A9"):
-        assert word not in ran.out
 
 
 def test_a_file_for_node_exporter_is_replaced_as_a_whole(run: Run, tmp_path: Path) -> None:

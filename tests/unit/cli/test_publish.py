@@ -14,34 +14,8 @@ from policenotify.journal.clock import SystemClock
 from policenotify.journal.publications import Publications
 from policenotify.publishing.publisher import Publisher
 from policenotify.testing.samples import PARIS
-from tests.support.installation import ADDRESSES, Desk
+from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
-
-
-def test_the_document_of_a_publication(run: Run, desk: Desk) -> None:
-    desk.mail.refuse(ADDRESSES[1])
-    ran = run("publish", *ACCIDENT, "--json")
-    assert ran.code == 3
-    said = ran.document["publication"]
-    assert said["published"] == "partly"
-    assert said["ok"] is False
-    assert said["stage"] == "opening"
-    assert said["actor"] == "brigadier"
-    assert said["message"]["location"]["commune_name"] == "Montpellier"
-    [bluesky, presse] = said["receipts"]
-    assert bluesky["ref"]["url"].startswith("https://bsky.app/")
-    assert presse["recipients"] == {"posted": 2, "refused": 1}
-    assert "secret" not in ran.out
-
-
-def test_nothing_is_awaited_without_a_waiter(run: Run, desk: Desk) -> None:
-    ran = run("publish", *ACCIDENT, "--wait", "0", "--to", "bluesky")
-    assert ran.code == 3
-    assert "Stored, but not published on any channel yet." in ran.words
-    assert "✘ bluesky (fr): waiting" in ran.out
-    assert "The next publish or `policenotify drain` sends it; none has run yet." in ran.words
-    assert "never" not in ran.words
-    assert desk.bluesky.posts == ()
 
 
 def test_pictures_come_in_pairs_with_what_they_show(run: Run, desk: Desk) -> None:
@@ -157,19 +131,6 @@ def test_a_reply_is_previewed_in_both_wordings(run: Run, desk: Desk) -> None:
     assert (reply["kind"], standalone["kind"]) == ("reply", "standalone")
     assert reply["used"] < standalone["used"] < reply["limit"] == 300
     assert len(desk.bluesky.posts) == 1
-
-
-def test_a_message_without_a_route_is_not_sent_and_reported(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(
-        settings.read_text(encoding="utf-8") + '\n[[routes]]\ncategories = ["fire"]\nto = ["bluesky"]\n',
-        encoding="utf-8",
-    )
-    tip = ("--category", "road_safety", "--headline", "Ralentissez", "--instruction", "Levez le pied.")
-    assert "It would be published on no channel: no route takes it." in run("preview", *tip).out
-    refused = run("publish", *tip)
-    assert refused.code == 1
-    assert "Nothing was sent: no route takes this road_safety message." in refused.err
 
 
 def test_the_settings_may_be_named_before_and_after_the_command(run: Run, desk: Desk, tmp_path: Path) -> None:

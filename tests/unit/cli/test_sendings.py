@@ -122,3 +122,14 @@ def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
     assert re.search(r"\npresse \(fr\): .*\d+ waiting", shown)
     assert "━" in shown
     assert "320 posted" in shown
+
+
+def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
+    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
+    assert (aborted.code, aborted.document) == (
+        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
+    )  # fmt: skip
+    assert run("drain", "--budget", "10").code == 0
+    assert desk.mail.mails == []
+    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
+    assert run("sending", "abort", published).words.startswith("Nothing was changed")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
-from policenotify.publishing.publisher import Publisher
 from tests.support.installation import ADDRESSES, Desk, accident
-from tests.support.patience import PATIENCE, until
+from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Ran, Run
 
 
@@ -88,20 +87,3 @@ def test_a_list_that_fails_in_the_middle_needs_a_person_too(desk: Desk) -> None:
     publisher.drain(timedelta(minutes=1))
     assert publisher.operations.publication("open").on("presse").outcome is Outcome.POSTED  # type: ignore[union-attr]
     assert len(desk.mail.mails) == len(ADDRESSES)
-
-
-def _published(desk: Desk, people: _List, backoff: Callable[[timedelta], timedelta]) -> Publisher:
-    publisher = desk.publisher([desk.by_mail(recipients=people)], backoff=backoff)
-    publisher.publish(accident(), key="open", actor="desk")
-    assert people.tries
-    return publisher
-
-
-def test_a_worker_looks_at_its_start_and_then_with_the_usual_delay(desk: Desk) -> None:
-    people = _List()
-    publisher = _published(desk, people, lambda before: max(before, timedelta(seconds=0.2)))
-    tries = people.tries
-    with publisher.worker():
-        until(lambda: people.tries > tries + 1)
-        people.broken = False
-        until(lambda: len(desk.mail.mails) == len(ADDRESSES))
