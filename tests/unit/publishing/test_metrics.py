@@ -159,13 +159,6 @@ def test_processes_that_share_a_folder_answer_for_each_other(tmp_path: Path) -> 
     assert (sent["sky", "0.1"], sent["sky", "0.25"], sent["sky", "+Inf"]) == (0, 1, 2)
 
 
-def test_without_the_library_nothing_is_measured(tmp_path: Path) -> None:
-    loaded = "; import sys; print('prometheus_client' in sys.modules)"
-    assert _run(_DELIVERS.format(1) + loaded, None).stdout.strip() == "False"
-    without = "import sys; sys.modules['prometheus_client'] = None; "
-    assert "was not recorded" in _run(without + _DELIVERS.format(1), tmp_path).stderr
-
-
 def test_the_state_fits_one_line() -> None:
     with recording_publisher(channels=["webhook", "bluesky"]) as recording:
         monitor = recording.publisher.monitor

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from policenotify.channel import ChannelConfig
 from policenotify.errors import (
     Blocked,
-    IncidentNotFound,
-    InvalidTransition,
-    JournalError,
-    NotHeld,
     SettingsError,
     Unavailable,
 )
@@ -27,7 +22,6 @@ from policenotify.journal.leases import this_process
 from policenotify.journal.records import microseconds
 from policenotify.model.diagnosis import DiagnosisLine
 from policenotify.model.history import Outcome
-from policenotify.model.lifecycle import Stage
 from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
@@ -123,103 +117,10 @@ def test_who_decides_is_named(make: Make, actor: Any) -> None:
     assert publisher.operations.status().stopped is None
 
 
-def test_publications_are_found_by_incident_id_and_key(make: Make) -> None:
-    publisher = make()
-    opened = publisher.publish(accident(), key="open", actor="desk")
-    publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
-    tip = accident(category="road_safety", headline="Conseil", lifecycle={})
-    alone = publisher.publish(tip, key="tip", actor="desk")
-    assert [each.key for each in publisher.operations.publications()] == ["tip", "update", "open"]
-    assert [each.key for each in publisher.operations.publications(last=1)] == ["tip"]
-    assert [each.stage for each in publisher.operations.publications("2026-4711")] == [Stage.OPENING, Stage.UPDATE]
-    for name in ("tip", alone.id):
-        [found] = publisher.operations.publications(name)
-        assert (found.id, found.published, found.ok) == (alone.id, "no", False)
-        assert "The next publish or `policenotify drain` sends it" in str(found.on("sky").note)
-
-
-def test_an_unknown_incident_is_not_a_stage_that_is_not_allowed(make: Make) -> None:
-    publisher = make()
-    publisher.publish(accident(), key="open", actor="desk")
-    for find in (publisher.operations.incident, publisher.operations.publications):
-        with pytest.raises(IncidentNotFound, match=r"There is no .*'2026-4712'\. Did you mean '2026-4711'\?") as caught:
-            find("2026-4712")
-        assert not isinstance(caught.value, InvalidTransition)
-        assert isinstance(caught.value, LookupError)
-        assert (caught.value.name, caught.value.nearest) == ("2026-4712", "2026-4711")
-    with pytest.raises(IncidentNotFound) as far:
-        publisher.operations.incident("other")
-    assert far.value.nearest is None
-
-
 # --- what is held
 
 
-def _hold(publisher: Publisher, channel: str) -> int:
-    table = schema.delivery
-    with publisher.journal.write() as connection:
-        connection.execute(
-            update(table).where(table.c.channel == channel).values(state=Outcome.HELD, reason="Nobody knows.")
-        )
-    return publisher.operations.publications()[0].on(channel).delivery
-
-
-@pytest.mark.parametrize(("posted", "outcome"), [(True, Outcome.POSTED), (False, Outcome.WAITING)])
-def test_a_held_delivery_is_listed_and_settled(make: Make, posted: bool, outcome: Outcome) -> None:  # noqa: FBT001 - a parameter
-    publisher = make()
-    assert publisher.operations.held() == ()
-    opened = publisher.publish(accident(), key="open", actor="desk")
-    number = _hold(publisher, "sky")
-    assert publisher.monitor.status()["status"] == "degraded"
-    [held] = publisher.operations.held()
-    assert held.model_dump() == {
-        "delivery": number, "channel": "sky", "language": "fr", "publication": opened.id, "incident": "2026-4711",
-        "headline": "Accident de la circulation", "published_at": opened.at, "people": None,
-        "reason": "Nobody knows.", "remedy": "",
-    }  # fmt: skip
-    assert Alarm.ATTENTION in _kinds(publisher.operations.status())
-    form: dict[str, Any] = {"posted": str(posted).lower()}  # the text "false" is not False
-    with pytest.raises(TypeError, match="Nothing was changed"):
-        publisher.operations.resolve(number, actor="claire", **form)
-    assert publisher.operations.held() == (held,)
-    settled = publisher.operations.resolve(number, actor="claire", posted=posted)
-    assert (settled.delivery, settled.outcome, settled.people) == (number, outcome, None)
-    assert publisher.operations.held() == ()
-    with pytest.raises(NotHeld):
-        publisher.operations.resolve(number, actor="claire", posted=posted)
-    with pytest.raises(NotHeld):
-        publisher.operations.held_people(number + 100)
-    with pytest.raises(JournalError, match="a number is too large"):
-        publisher.operations.held_people(2**63)
-
-
 # --- channels and status
-
-
-def test_every_state_of_a_channel_is_told_apart(make: Make) -> None:
-    unread = _blocked("channels.wrong.password: the file none cannot be read.", "wrong")
-    publisher = make(_channel("sky"), _channel("limited"), unread, _channel("sea", retired=True))
-    until = publisher.journal.now() + timedelta(minutes=5)
-    publisher.journal.channels.pause("limited", until)
-    opened = publisher.publish(accident(), key="open", actor="desk")
-    publisher.drain(timedelta(seconds=5))
-    states = {channel.name: channel for channel in publisher.operations.channels()}
-    assert {name: channel.state for name, channel in states.items()} == {
-        "sky": "ready", "limited": "paused", "wrong": "blocked", "sea": "ready",
-    }  # fmt: skip
-    assert states["limited"].opens_at == until
-    assert states["limited"].ok
-    assert states["sky"].outcomes == {Outcome.POSTED: 1}
-    assert (states["sea"].retired, states["sea"].outcomes) == (True, {})
-    blocked = states["wrong"]
-    assert "password: the file none cannot be read." in str(blocked.reason)
-    assert str(blocked.remedy).startswith("Mend it: its settings, its secret or its library.")
-    assert (blocked.account, blocked.outcomes) == ("@wrong", {Outcome.WAITING: 1})
-    assert blocked.oldest_waiting == opened.at
-    assert json.loads(blocked.model_dump_json())["ok"] is False
-    publisher.installation.channel_configs.pop("sky")
-    removed = _state(publisher, "sky")
-    assert (removed.state, removed.incidents, removed.network) == ("removed", ("2026-4711",), "")
 
 
 def test_a_call_returns_when_a_network_fails_and_no_other_try_is_near(make: Make, sky: Scripted) -> None:

@@ -78,15 +78,6 @@ def test_a_path_below_the_folder_becomes_the_file_s_content(folder: Path, path: 
     assert fields["images"] == [{"alt": "Le plan", "path": None, "data": (folder / "plan.png").read_bytes()}]
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [[], "x", {"images": "plan.png"}, {"images": [1, {"path": 1}, {"path": "plan.png", "digest": "0" * 64}]},
-     {"images": [{"path": "plan.png"}] * 11}],
-)  # fmt: skip
-def test_what_is_wrong_besides_is_left_to_the_message_s_own_check(folder: Path, wrong: object) -> None:
-    assert with_pictures(wrong, folder) == wrong
-
-
 def test_a_publisher_reads_json_with_paths_only_below_its_folder(folder: Path, tmp_path: Path) -> None:
     keys = Keys.create(os.urandom)
     journal = open_journal(str(tmp_path / "journal.db"), keys=keys, create=True)

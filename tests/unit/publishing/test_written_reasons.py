@@ -54,14 +54,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
         one.close()
 
 
-def test_the_journal_keeps_the_reason(make: Make) -> None:
-    publisher = make()
-    draft = publisher.drafts.create(BLOCKED, actor="brigadier")
-    draft = publisher.drafts.submit(draft.id, actor="brigadier", reason="Appel du parquet.")
-    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="commissaire", reason=REASON).publication
-    assert any(REASON in str(event) for event in publisher.journal.audit.export())
-
-
 def test_only_whom_the_rule_allows_lifts_a_block(make: Make) -> None:
     def may(actor: str, action: str, message: Message | None) -> bool | str:
         assert message is not None

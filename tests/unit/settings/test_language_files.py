@@ -450,22 +450,6 @@ def test_a_name_in_braces_that_cannot_be_filled_in_is_refused(form: str) -> None
     assert phrase_error("since.today", form) is not None
 
 
-@pytest.mark.parametrize(
-    ("phrases", "read"),
-    [
-        ('day = "{month} {day}, {year}"', "Prochain point juillet 1er, 2026 à 9h05"),
-        ('clock = "{hour:02d} h {minute:02d}"', "Prochain point mercredi 1er juillet à 09 h 05"),
-        ('full_hour = "{hour}:{minute:02d}"', "Prochain point mercredi 1er juillet à 9h05"),
-        ('mail_footer = "Urgences {{17}}"', "Prochain point mercredi 1er juillet à 9h05"),
-    ],
-)
-def test_names_may_be_left_out_added_and_put_in_another_order(phrases: str, read: str, install: Install) -> None:
-    words = locales_of(read_settings(install(fr=phrases), environ={}))["fr"]
-    assert words.fill(words.next_update, MOMENTS["first of a month"], NOW, PARIS) == read
-    assert words.time(MOMENTS["full hour"], PARIS) == ("8:00" if "full_hour" in phrases else "8h")
-    assert "{" not in words.mail_footer.format(sender="x").replace("{17}", "")
-
-
 def test_a_reminder_is_worded_by_its_language_or_the_one_that_lends(install: Install) -> None:
     own = '[reminder]\nlabel = "Wecker"\nheadline = "{incident} {since}"\ndescription = "{number}{headline}{place}"\n'
     settings = read(install(de=f'base = "en"\n{GERMAN}\n{own}', fr='[reminder]\nlabel = "Alarme"'))

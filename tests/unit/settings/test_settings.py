@@ -15,7 +15,6 @@ from policenotify.journal.database.migrate import migrate
 from policenotify.journal.keys import Keys
 from policenotify.model.cap import Severity
 from policenotify.model.channel_settings import BySeverity
-from policenotify.model.rate import Rate
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.render.locales import PROFILES
 from policenotify.settings import (
@@ -115,14 +114,6 @@ def test_a_choice_is_for_every_message_or_by_severity(
     assert shown["on_unknown"] == dict(zip(("severe", "minor"), unknown, strict=True))
 
 
-@pytest.mark.parametrize(("page", "channel"), [("email", "presse"), ("sms", "sms")])
-def test_a_page_that_offers_resend_resends_a_message_of_any_severity(page: str, channel: str) -> None:
-    text = (Path(__file__).parents[3] / f"docs/howto/{page}.md").read_text("utf-8")
-    table = tomllib.loads(text.partition("```toml\n")[2].partition("```")[0])
-    settings = Settings.model_validate({"sender": "x", **table})
-    assert settings.channels[channel].on_unknown == BySeverity(severe="resend", minor="resend")
-
-
 @pytest.mark.parametrize("written", ['"always"', '{ severe = "always" }', '{ sever = "hold" }'])
 def test_an_invalid_choice_is_reported_with_the_valid_ones(write: Write, written: str) -> None:
     (line,) = wrongs(write(BASIC.replace('tags = ["public"]', f"on_unknown = {written}")))
@@ -168,19 +159,6 @@ def test_nothing_printed_shows_a_secret(write: Write) -> None:
     printed = repr(settings) + str(settings) + repr(channels_of(settings)) + dumped
     assert "hunter" not in printed
     assert settings.journal_url == "sqlite:///hunter44.db"
-
-
-def test_a_rate_is_a_text(write: Write) -> None:
-    place = write(BASIC.replace('tags = ["public"]', 'rate = "30 per 5 min, 10 at once"'))
-    bluesky, press = channels_of(read_settings(place, environ=ENVIRON))
-    assert (bluesky.rate, press.rate) == (Rate(30, timedelta(minutes=5), 10), None)
-    at = "channels.bluesky.rate: "
-    for wrong, why in (
-        ('"fast"', "'fast' is not a rate; write one such as"),
-        ("30", "write a rate such as '30 per 5 min'"),
-    ):
-        [line] = wrongs(write(BASIC.replace('tags = ["public"]', f"rate = {wrong}")))
-        assert line.startswith(at + why)
 
 
 def test_paths_begin_at_the_settings_file(write: Write, tmp_path: Path) -> None:
@@ -399,12 +377,6 @@ def test_a_project_keeps_its_gitignore_and_its_secrets(tmp_path: Path) -> None:
     written = write_settings(tmp_path)
     assert [path.name for path in written] == ["policenotify.keys", "policenotify.toml", "policenotify.db"]
     assert (tmp_path / ".gitignore").read_text() == "*.pyc\n"
-
-
-def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="cannot be written"):
-        write_settings(tmp_path / "file" / "new")
 
 
 def test_without_keys_no_publisher_and_no_journal(write: Write, tmp_path: Path) -> None:
