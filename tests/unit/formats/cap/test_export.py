@@ -129,6 +129,7 @@ def test_departments_are_areas_of_their_own() -> None:
         ("Département 34", [("NUTS3", "FRJ13")]),
         ("Département 30", [("NUTS3", "FRJ12")]),
     ]
+    assert areas(read(one(location=Location(also_departments=("30",))))) == [("Département 30", [("NUTS3", "FRJ12")])]
 
 
 def test_pictures_are_resources_with_their_description() -> None:
