@@ -109,7 +109,7 @@ handle = "police34"
 token = { file = "secrets/mastodon" }
 """),
     Table("`recipients` of a channel", RecipientSettings, about=
-        "A list of addresses or numbers, or a table with one of these keys.\n", example="""
+        "A list of addresses or numbers, or a table with one of these keys.", example="""
 [channels.presse]
 network = "email"
 recipients = { file = "secrets/press.txt" }       # or ["desk@police.example", "press@mairie.example"]
@@ -136,8 +136,7 @@ columns = { address = "Adresse électronique" }
 function = "our_desk.people:register"
 """),
     Table("`[[routes]]`", Route, about=
-        "Every route that matches adds its channels. Without routes every message goes to every channel.\n"
-        "A message matches if it meets all keys of the route.\n", example="""
+        "Every route that matches adds its channels. A message matches if it meets all keys of the route.", example="""
 [[routes]]                              # everything goes to the public channels
 to = ["public"]
 
@@ -150,7 +149,7 @@ to = ["press"]
     Table("`[[approval]]`", ApprovalRule, about=
         "Which messages others read before they are published: see [Approval](../howto/approval.md).\n"
         "The first table that matches counts. A message matches if its stage is among `stages`,\n"
-        "and its category or its severity is named; a table that names neither is for all.\n", example="""
+        "and its category or its severity is named; a table that names neither is for all.", example="""
 [[approval]]                            # scams: nobody needs to
 categories = ["scam_cyber"]
 readers = 0
@@ -209,15 +208,10 @@ CHOICES = (
     ("on_cancellation", "delete", "the incident's posts are deleted, where the network can; else as `reply`"),
     ("on_cancellation", "both", "the posts are deleted, and the cancellation is published"),
 )
-AREAS = (
-    ("`commune:CODE`", "one commune, by its INSEE code of five characters", "`commune:34172`, `commune:2A004`"),
-    ("`epci:SIREN`", "all communes of one intercommunal body, by its SIREN of nine digits", "`epci:243400017`"),
-    ("`dept:CODE`", "one department, by two or three characters", "`dept:34`, `dept:2A`, `dept:971`"),
-)
 
 _TYPES: Mapping[str, str] = {
-    "boolean": "`true` or `false`",
-    "duration": "time span, in seconds or as `PT30M`",
+    "boolean": "`true`, `false`",
+    "duration": "time span",
     "integer": "whole number",
     "number": "number",
     "object": "table",
@@ -249,10 +243,6 @@ def _settings() -> Iterator[str]:
         if table.model is ChannelTable:
             yield from ("", "Choices, for every message or, for `on_unknown` and `on_correction`, by severity:", "")
             yield from _choices()
-        if table.model is Route:
-            yield from ("", "Forms of `areas`:", "", *_row("form", "area", "example"))
-            for cells in AREAS:
-                yield from _row(*cells, head=False)
         if table.model is CategoryProfile:
             yield from ("", "Shipped categories, with the values that apply if the message gives none:", "")
             yield from _categories()
@@ -282,14 +272,13 @@ def _choices() -> Iterator[str]:
 
 
 def _categories() -> Iterator[str]:
-    yield from _row("code", "label (fr)", "opens an incident", "`severity`", "`urgency`", "`lifetime`", "`precision`")
+    yield from _row("code", "label (fr)", "opens an incident", "`severity`", "`lifetime`", "`precision`")
     for code, profile in PROFILES.items():
         yield from _row(
             f"`{code}`",
             profile.labels["fr"],
             "yes" if profile.opens_incident else "no",
             profile.severity,
-            profile.urgency,
             _written(profile.lifetime).strip('`"'),
             profile.precision,
             head=False,
