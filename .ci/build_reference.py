@@ -196,6 +196,19 @@ add = ["olibrius"]
 remove = { "parasite" = "Mot courant dans nos messages sur les nuisibles." }
 """),
     )  # fmt: skip
+SHOWN_ELSEWHERE: Mapping[type[Any], tuple[str, ...]] = {
+    Settings: (
+        "channels",
+        "audiences",
+        "routes",
+        "reminders",
+        "approval",
+        "categories",
+        "words",
+    ),  # tables of their own
+    ChannelTable: ("options",),
+    CategoryProfile: ("code",),
+}
 CHOICES = (
     ("without_opening", "standalone", "an end whose opening never appeared on the channel is worded to stand alone"),
     ("without_opening", "skip", "such an end is not published there"),
@@ -218,6 +231,8 @@ _TYPES: Mapping[str, str] = {
     "password": "secret text",
     "path": "path",
 }
+
+_FEW = 8  # the values that a cell lists: those of CAP 1.2 are more
 
 
 def main() -> int:
@@ -254,7 +269,7 @@ def _keys(table: Table) -> Iterator[str]:
     yield from _row("key", "value", "default", "meaning")
     schema, defaults = TypeAdapter(table.model).json_schema(), _defaults(table.model)
     for key, meaning in _meanings(table.model).items():
-        if (shown := schema["properties"].get(key)) is None or key == "code":
+        if (shown := schema["properties"].get(key)) is None or key in SHOWN_ELSEWHERE.get(table.model, ()):
             continue
         default = _written(defaults[key]) if key in defaults else "**required**"
         yield from _row(f"`{key}`", _type(shown, schema), default, meaning, head=False)
@@ -348,7 +363,7 @@ def _type(shown: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "anyOf" in shown:
         return " or ".join(_type(each, schema) for each in shown["anyOf"] if each.get("type") != "null")
     if values := shown.get("enum", [shown["const"]] if "const" in shown else []):
-        return ", ".join(f"`{value}`" for value in values)
+        return ", ".join(f"`{value}`" for value in values) if len(values) <= _FEW else "word"
     if shown.get("type") == "array":
         return f"list of {_type(shown.get('items', {}), schema)}"
     return _TYPES.get(str(shown.get("format", shown.get("type"))), "text")

@@ -26,7 +26,6 @@ OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
 """The required options of each network."""
 
 _TRIED: Final = {
-    "`é`": "é",
     "`事`": "事",
     "`👮‍♀️`": "👮‍♀️",
     "`https://example.org/actualites/deviation-a9`": "https://example.org/actualites/deviation-a9",
@@ -108,7 +107,6 @@ _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
         f"{channel.capabilities.budget.max_bytes:,}" if channel.capabilities.budget.max_bytes else ""
     ),
     **{f"{shown} counts": _counted(text) for shown, text in _TRIED.items()},
-    "own alphabet": lambda channel: _yes(channel.capabilities.budget.transliterate),
     "threads": lambda channel: _yes(channel.capabilities.replies),
     "pictures": lambda channel: str(channel.capabilities.images or ""),
     "subject line": lambda channel: _yes(channel.capabilities.title),
@@ -120,5 +118,4 @@ _ROWS: Final[Mapping[str, Callable[[ChannelConfig], str]]] = {
     "key posts once": _remembers,
     "look-up, absence believed": _settles,
     "confirmation": lambda channel: channel.capabilities.acceptance,
-    "limits read from its server": lambda channel: _yes(channel.discovers_capabilities),
 }

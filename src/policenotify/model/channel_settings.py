@@ -129,9 +129,9 @@ class ChannelSettings(FrozenModel):
         mentions: Accounts that its posts may mention.
         hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
         price: What one message to one person costs, in euros: one segment of an SMS, or one mail.
-        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless an
+        most_people: The most people whom one publication may reach here. Beyond it, nothing is sent anywhere, unless
             another person approves it.
-        most_cost: The most that one publication may cost here, in euros. The same. It needs a `price`.
+        most_cost: The most that one publication may cost here, in euros, likewise. It needs a `price`.
         rate: Its highest rate: `30 per 5 min`, `100 per day, 20 at once`.
     """
 

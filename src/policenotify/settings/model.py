@@ -123,9 +123,7 @@ class Settings(SettingsTable):
         links: Hosts to which messages may link: `police.fr`, or `.gouv.fr` for all below it. Without it any is allowed.
         law: Whose law the checks know: `fr`, or the names of installed packages with that of another country.
         words: Changes to the word lists of the checks, by the name of the list.
-        may: A function of yours, as `module:function`. It decides which actor may publish, overrule what the checks
-            block, draft, submit, approve, return, reject, withdraw, publish urgently, read a second time, stop, resume,
-            resolve, purge, erase, suppress, release, move, export, restore or rotate.
+        may: A function of yours, as `module:function`, that decides which actor may do what.
     """
 
     schema_version: Literal[1] = 1

@@ -54,9 +54,8 @@ class CategoryProfile(BaseModel):
         contact: How readers reach the service about it: a telephone number or a mail address. A text, or one by
             language.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
-        needs_consent: Mails and SMS about it go only to people who consented to them. In France, for messages that
-            promote a service, such as recruitment (art. L34-5 of the Code des postes et des communications
-            électroniques).
+        needs_consent: Mails and SMS about it go only to people who consented to them, as art. L34-5 of the Code des
+            postes et des communications électroniques demands for recruitment.
         judicial: It is about an inquiry or an operation of the police, and names in it block the publication.
         search: It looks for a person, whose name and picture may be shown if a person in charge agreed.
         appeal: It asks readers to come forward.
