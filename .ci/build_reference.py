@@ -266,13 +266,14 @@ def _settings() -> Iterator[str]:
 
 
 def _keys(table: Table) -> Iterator[str]:
-    yield from _row("key", "value", "default", "meaning")
+    yield from _row("key", "value (default)", "meaning")
     schema, defaults = TypeAdapter(table.model).json_schema(), _defaults(table.model)
     for key, meaning in _meanings(table.model).items():
         if (shown := schema["properties"].get(key)) is None or key in SHOWN_ELSEWHERE.get(table.model, ()):
             continue
-        default = _written(defaults[key]) if key in defaults else "**required**"
-        yield from _row(f"`{key}`", _type(shown, schema), default, meaning, head=False)
+        default = f" ({written})" if (written := _written(defaults.get(key))) else ""
+        value = f"{_type(shown, schema)}{default if key in defaults else ', **required**'}"
+        yield from _row(f"`{key}`", value, meaning, head=False)
 
 
 def _choices() -> Iterator[str]:

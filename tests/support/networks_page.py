@@ -62,19 +62,14 @@ def _tables() -> Iterator[str]:
         offered = network(channel.name)
         shown = network_info(offered, "")
         yield from ("", f"## {channel.name}", "", f"{shown.about}{_needs(channel.name)}")
-        yield from ("", "| option | value | default | meaning |", "|---|---|---|---|", *map(_option, shown.options))
+        yield from ("", "| option | value (default) | meaning |", "|---|---|---|", *map(_option, shown.options))
 
 
 def _option(option: NetworkOption) -> str:
-    default = (
-        "**required**"
-        if option.required
-        else f"`{default_as_text(option.default)}`"
-        if option.default
-        else default_as_text(option.default)
-    )
+    default = f" (`{default_as_text(option.default)}`)" if option.default else ""
+    value = f"{option.type}, **required**" if option.required else f"{option.type}{default}"
     meaning = str(option.meaning).replace("|", "\\|")
-    return f"| `{option.name}` | {option.type} | {default} | {meaning} |"
+    return f"| `{option.name}` | {value} | {meaning} |"
 
 
 def _yes(claimed: object) -> str:
