@@ -33,9 +33,10 @@ from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.journal.clock import MachineClock
 from policenotify.networks.email.channel import Email
 from policenotify.networks.registry import configure_channel
-from tests.acceptance.peers.programs import free_ports, listens, wait_until
+from tests.acceptance.peers.programs import listens, wait_until
 from tests.support.channels import open_channel
 from tests.support.fake_network import LEASE, Book
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.benchmark
 
@@ -53,7 +54,7 @@ def sink(*options: str) -> Iterator[int]:
     program = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin")
     if program is None:
         pytest.skip("smtp-sink is missing: apt-get install postfix")
-    [port] = free_ports(1)
+    port = free_port()
     command = [program, "-u", "nobody", *options, f"127.0.0.1:{port}", "200"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603 - Debian's, on the loopback
     try:
