@@ -222,6 +222,14 @@ CHOICES = (
     ("on_cancellation", "both", "the posts are deleted, and the cancellation is published"),
 )
 
+SOURCES: Mapping[str, str] = {
+    "A warning message's five contents": "Contents",
+    "Charte d'accessibilité de la communication de l'État, 2021": "Charte",
+    "loi du 29 juillet 1881": "Presse",
+    "Loi du 29 juillet 1881": "Presse",
+}
+"""The sources of several checks, and the words for them that the page explains."""
+
 _TYPES: Mapping[str, str] = {
     "boolean": "`true`, `false`",
     "duration": "time span",
@@ -339,7 +347,10 @@ def _checks() -> Iterator[str]:
     examples = tomllib.loads((corpus.FOLDER / "examples.toml").read_text("utf-8"))
     for check in CHECKS:
         remedy = next(check.find(corpus.example(examples[check.code]["fails"]))).remedy
-        cells = (f"`{check.code}`", ", ".join(check.levels), check.title, remedy, check.basis)
+        source = str(check.basis)
+        for words, short in SOURCES.items():
+            source = source.replace(words, short)
+        cells = (f"`{check.code}`", ", ".join(check.levels), check.title, remedy, source)
         yield from _row(*map(str, cells), head=False)
 
 

@@ -299,20 +299,21 @@ def _everybody(network: str) -> int:
 
 
 def _overview() -> str:
-    """Every fault on every network, in a word: from what the tests expect."""
+    """Every fault on every network, in a word: from what the tests expect. Faults with the same words share a row."""
     word: dict[object, str] = {
         WAITS: "waits", DOUBT: "in doubt", HELD: "held", SAID: "posted", BLOCKED: "blocked",
         "error": "error", "sending": "in doubt", None: "–",
     }  # fmt: skip
-    lines = [f"| | {' | '.join(NAMES.values())} |", f"|---|{'---|' * len(NAMES)}"]
+    rows: dict[str, list[str]] = {}
     for way, row in (TABLE | _DISK).items():
         cells = []
         for network, cell in zip(NETWORKS, row, strict=True):
             first, readers = cell or (None, _everybody(network))
             needed = first in {HELD, BLOCKED} or readers != _everybody(network)
             cells.append(f"**{word[first]}**" if needed else word[first])
-        lines.append(f"| {WHAT[way]} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.setdefault(" | ".join(cells), []).append(WHAT[way])
+    lines = (f"| {'; '.join(ways)} | {cells} |" for cells, ways in rows.items())
+    return "\n".join((f"| | {' | '.join(NAMES.values())} |", f"|---|{'---|' * len(NAMES)}", *lines))
 
 
 def _whole() -> str:
