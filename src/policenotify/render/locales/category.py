@@ -47,12 +47,9 @@ class CategoryProfile(BaseModel):
         certainty: Used if the message gives none.
         opens_incident: It opens incidents, which must be ended. Otherwise its messages stand alone (prevention).
         ongoing: Its openings are marked as under way, unless they begin later.
-        start: What the start of its events is. `since`: they go on since then. `last_seen`: a person was last seen
-            then. `occurred`: the facts took place then.
-        source: Who its messages come from, where they relay another service: `Météo-France`. A text, or one by
-            language.
-        contact: How readers reach the service about it: a telephone number or a mail address. A text, or one by
-            language.
+        start: What the start of its events is: they go on since then, a person was last seen then, or it occurred then.
+        source: Who its messages come from, where they relay another service: `Météo-France`.
+        contact: How readers reach the service about it: a telephone number or a mail address.
         discreet: Later messages and subjects of mails repeat nothing about a person: only category and place.
         needs_consent: Mails and SMS about it go only to people who consented to them, as art. L34-5 of the Code des
             postes et des communications électroniques demands for recruitment.
