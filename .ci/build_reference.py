@@ -25,7 +25,7 @@ from policenotify.publishing.metrics import METRICS
 from policenotify.publishing.reminders import ReminderPolicy
 from policenotify.publishing.routing import Route
 from policenotify.render.locales import PROFILES, CategoryProfile
-from policenotify.settings.audiences import AudienceSettings, RecipientSettings
+from policenotify.settings.audiences import AudienceSettings
 from policenotify.settings.loader import profiles_of
 from policenotify.settings.model import (
     ChannelTable,
@@ -96,24 +96,14 @@ de = "words/de.toml"
 network = "mastodon"
 languages = ["fr", "en"]                # each language is a post of its own
 tags = ["public"]
-exercise = false
-retired = false
 without_opening = "skip"
 on_unknown = { severe = "resend", minor = "hold" }
-on_correction = "reply"                 # or a table: { severe = "both", minor = "edit" }
-on_cancellation = "both"
+on_correction = "reply"
 mentions = ["prefecture34", "sdis34@pompiers.example"]
 rate = "30 per 5 min, 15 at once"
 server = "https://social.example"       # from here on: options of the network
 handle = "police34"
 token = { file = "secrets/mastodon" }
-"""),
-    Table("`recipients` of a channel", RecipientSettings, about=
-        "A list of addresses or numbers, or a table with one of these keys.", example="""
-[channels.presse]
-network = "email"
-recipients = { file = "secrets/press.txt" }       # or ["desk@police.example", "press@mairie.example"]
-url = { file = "secrets/smtp" }
 """),
     Table("`[audiences.NAME]`", AudienceSettings, about=
         "Lists of subscribers, which channels name in `audiences`: see [Audiences](../howto/audiences.md).\n"
@@ -122,7 +112,6 @@ url = { file = "secrets/smtp" }
 network = "email"
 audiences = ["press", "residents"]
 most_people = 5000
-url = { file = "secrets/smtp" }
 
 [audiences.press]                       # one address a line
 file = "secrets/press.txt"
@@ -170,7 +159,8 @@ every = 14400
 to = ["duty"]
 """),
     Table("`[categories.CODE]`", CategoryProfile, about=
-        "A key that is left out keeps its shipped value. A new category needs `labels`.", example="""
+        "A key that is left out keeps its shipped value. A new category needs `labels`.\n"
+        "Of those shipped, the ones with a lifetime open incidents.", example="""
 [categories.fire]                       # a shipped category, changed
 lifetime = "PT3H"
 
@@ -231,7 +221,7 @@ SOURCES: Mapping[str, str] = {
 """The sources of several checks, and the words for them that the page explains."""
 
 _TYPES: Mapping[str, str] = {
-    "boolean": "`true`, `false`",
+    "boolean": "flag",
     "duration": "time span",
     "integer": "whole number",
     "number": "number",
@@ -267,7 +257,7 @@ def _settings() -> Iterator[str]:
             yield from ("", "Choices, for every message or, for `on_unknown` and `on_correction`, by severity:", "")
             yield from _choices()
         if table.model is CategoryProfile:
-            yield from ("", "Shipped categories, with the values that apply if the message gives none:", "")
+            yield from ("", "Shipped categories, with the values that apply if the message gives none.", "")
             yield from _categories()
         _check_example(table.example)
         yield from ("", "```toml", table.example.strip(), "```")
@@ -296,12 +286,11 @@ def _choices() -> Iterator[str]:
 
 
 def _categories() -> Iterator[str]:
-    yield from _row("code", "label (fr)", "opens an incident", "`severity`", "`lifetime`", "`precision`")
+    yield from _row("code", "label (fr)", "`severity`", "`lifetime`", "`precision`")
     for code, profile in PROFILES.items():
         yield from _row(
             f"`{code}`",
             profile.labels["fr"],
-            "yes" if profile.opens_incident else "no",
             profile.severity,
             _written(profile.lifetime).strip('`"'),
             profile.precision,

@@ -43,7 +43,8 @@ class ChannelTable(ChannelSettings):
     """One account, with the options of its network.
 
     Attributes:
-        recipients: The recipients of its messages: the short form of one audience.
+        recipients: The short form of one audience: a list of addresses or numbers, or `{ file = "secrets/press.txt" }`
+            with one per line, where `#` begins a comment.
         audiences: The audiences of its messages, by name, on a network that writes to people.
         options: The rest of the table: the options of the network.
     """

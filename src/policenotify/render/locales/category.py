@@ -59,7 +59,7 @@ class CategoryProfile(BaseModel):
         needs_basis: It needs the agreement of a magistrate, a guardian or the person.
         general: It speaks to everyone, about no one person: prevention, weather, events.
         deletes_images: The end or cancellation of an incident deletes its posts with images, where the network can.
-        lifetime: How long without news until the end is overdue. If `None`, a day.
+        lifetime: How long without news until the end is overdue. Without one, a day.
         precision: The finest precision of a place that may be published.
     """
 
