@@ -77,15 +77,10 @@ TABLES: tuple[Table, ...] = (
     Table("Top level", Settings, example="""
 schema_version = 1
 sender = "Police nationale de l'Hérault"
-zone = "Europe/Paris"
 journal = "/var/lib/policenotify/journal.db"
-keys = "policenotify.keys"
-wait = 20
-pictures = "pictures"                   # for messages from other systems, see the command line
-links = [".gouv.fr", "police.example"]  # hosts to which messages may link
-may = "our_desk.rules:may"              # a function of yours: who may do what
+links = [".gouv.fr", "police.example"]
 
-[languages]                             # files of phrases, for languages that are not shipped
+[languages]
 de = "words/de.toml"
 """),
     Table("`[channels.NAME]`", ChannelTable, about=
@@ -254,7 +249,11 @@ def _settings() -> Iterator[str]:
         yield from ("", f"## {table.title}", *(("", table.about) if table.about else ()), "")
         yield from _keys(table)
         if table.model is ChannelTable:
-            yield from ("", "Choices, for every message or, for `on_unknown` and `on_correction`, by severity:", "")
+            yield from (
+                "",
+                "`on_unknown` and `on_correction` take one choice for every message, or a table by severity:",
+                "",
+            )
             yield from _choices()
         if table.model is CategoryProfile:
             yield from ("", "Shipped categories, with the values that apply if the message gives none.", "")
@@ -275,14 +274,14 @@ def _keys(table: Table) -> Iterator[str]:
 
 
 def _choices() -> Iterator[str]:
-    yield from _row("key", "value", "effect")
+    yield from _row("key", "effect of each value")
     schema = TypeAdapter(ChannelTable).json_schema()
     for key in dict.fromkeys(key for key, *_ in CHOICES):
         values = {value for name, value, _ in CHOICES if name == key}
         if (allowed := set(re.findall(r"`(\w+)`", _type(schema["properties"][key], schema)))) != values:
             raise SystemExit(f"{key}: the choices are {', '.join(sorted(allowed))}.")
-    for key, value, effect in CHOICES:
-        yield from _row(f"`{key}`", f"`{value}`", effect, head=False)
+        effects = (f"`{value}`: {effect}" for name, value, effect in CHOICES if name == key)
+        yield from _row(f"`{key}`", ". ".join(effects), head=False)
 
 
 def _categories() -> Iterator[str]:

@@ -4,7 +4,7 @@ All take turns in one run, so that a busy machine slows each of them. What count
 
 The goals are 0.5 of smtplib's mails a second on the loopback, where a reply takes 15 µs and the processor decides, 0.85
 of them for each session where a reply takes a millisecond, as another machine's, 1.7 with two sessions, and twice those
-of apprise. The journal is written once for each 25 mails. `docs/explanation/scale.md` has the figures.
+of apprise. The journal is written once for each 25 mails. `docs/explanation/performance.md` has the figures.
 """
 
 from __future__ import annotations

@@ -123,8 +123,8 @@ class ChannelSettings(FrozenModel):
         exercise: The channel carries exercises only.
         retired: It takes no new incidents. Those that it carries are still updated and ended.
         without_opening: What an end becomes whose opening was never posted there.
-        on_unknown: What to do with a post in doubt: one choice for every message, or a table by severity.
-        on_correction: What a correction does: one choice for every message, or a table by severity.
+        on_unknown: What to do with a post in doubt.
+        on_correction: What a correction does.
         on_cancellation: What a cancellation does.
         mentions: Accounts that its posts may mention.
         hashtags: Where hashtags of category and place stand: in the text, or behind it for screen readers.
