@@ -328,6 +328,7 @@ def test_a_nested_secret_is_not_shown_either(secret: object, monkeypatch: pytest
         ("http://[::1]", True),
         ("http://localhost", True),
         ("http://police.example", False),
+        ("https://[", False),
         ("https://desk:word@police.example", False),
         ("https://police.example/#part", False),
     ],
@@ -382,6 +383,16 @@ def test_a_missing_library_of_a_third_party_network_names_the_extra_of_its_packa
     (shelf.folder / "police_ntfy.py").write_text("import police_ntfy.parts")  # its own, which no extra brings
     with pytest.raises(SettingsError, match="Update the package"):
         network("ntfy").load()
+
+
+def test_a_library_that_the_constructor_misses_names_the_extra_too(shelf: Shelf) -> None:
+    shelf.install(
+        "policenotify-ntfy", "ntfy = police_ntfy:Ntfy", NTFY.replace("if ", "import no_such_sdk\n        if ")
+    )
+    info = shelf.folder / "policenotify_ntfy-1.0.dist-info" / "METADATA"
+    info.write_text(info.read_text() + "Provides-Extra: ntfy\n")
+    with pytest.raises(MissingExtra, match=r"pip install 'policenotify-ntfy\[ntfy\]'"):
+        configure_channel("public", "ntfy", {"url": "https://ntfy.example", "token": "t0ken"})
 
 
 def test_a_constructor_that_ends_the_process_is_refused(shelf: Shelf) -> None:

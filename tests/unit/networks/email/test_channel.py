@@ -19,6 +19,7 @@ from aiosmtpd.smtp import AuthResult
 from pydantic import SecretStr
 
 from policenotify.channel import (
+    Picture,
     Post,
     PostRef,
     Recipient,
@@ -135,6 +136,14 @@ def test_every_recipient_gets_a_mail_of_its_own(server: FakeMailServer) -> None:
     assert body.get_content().replace("\r\n", "\n") == "Évitez le secteur.\n.\n..fin\n"  # the dots came through
 
 
+def test_each_recipient_has_a_link_of_its_own_to_unsubscribe_in_one_click(server: FakeMailServer) -> None:
+    send(channel(server, unsubscribe="https://police.example/u/{recipient}"), *PEOPLE[:2])
+    for name in ("ana", "bob"):
+        message = server.mailbox(f"{name}@c.example")[0].message
+        assert message["List-Unsubscribe"] == f"<https://police.example/u/key-of-{name}>"
+        assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
 def test_another_accounts_mails_and_ids_of_other_kinds_are_not_answered(server: FakeMailServer) -> None:
     mail = channel(server)
     others = (PostRef(account="old@police.example", id=key(1)), PostRef(account=SENDER, id="<x@y>\r\nBcc: z@d.example"))
@@ -238,20 +247,25 @@ def test_a_421_in_the_middle_loses_and_doubles_no_recipient(server: FakeMailServ
     assert server.sessions == 2
 
 
-@pytest.mark.parametrize("command", ["RCPT"])
-def test_a_connection_lost_before_the_mail_leaves_no_doubt(server: FakeMailServer, command: Any) -> None:
-    server.hang_up(command)
+def test_a_connection_lost_before_the_mail_leaves_no_doubt(server: FakeMailServer) -> None:
+    server.hang_up("RCPT")
     assert outcomes_of(send(channel(server))) == dict.fromkeys(("ana", "bob", "cleo", "dan"), "posted")
     assert received(server) == Counter(ana=1, bob=1, cleo=1, dan=1)
 
 
-@pytest.mark.parametrize("command", ["MAIL"])
-def test_a_silent_server_is_not_reported_to_end_the_session(server: FakeMailServer, command: Any) -> None:
-    server.delay(command, PATIENCE)
+def test_a_silent_server_is_not_reported_to_end_the_session(server: FakeMailServer) -> None:
+    server.delay("MAIL", PATIENCE)
     outcomes, error = until_error(channel(server, timeout=short(0.1)))
     assert outcomes == {}
     assert (type(error), str(error.reason)) == (Unavailable, "The mail server does not answer in time.")
     assert "`timeout`" in str(error.remedy)
+
+
+def test_a_server_without_a_greeting_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        silent = email(f"mailto://127.0.0.1:{door.getsockname()[1]}?from={SENDER}", timeout=short(0.1))
+        with pytest.raises(Unavailable, match="does not answer in time"):
+            silent.whoami()
 
 
 def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
@@ -259,6 +273,12 @@ def test_a_mail_that_is_too_large_is_refused_before_it_is_sent() -> None:
         outcomes, error = until_error(channel(server), request=channel(server).prepare(post(text="x\n" * 2000), ()))
     assert (outcomes, type(error)) == ({}, Refused)
     assert error.code == "552"
+
+
+def test_a_picture_without_its_bytes_is_refused(server: FakeMailServer) -> None:
+    lost = Picture(digest="a" * 64, media_type="image/png", width=1, height=1, alt="Plan")
+    with pytest.raises(Refused):
+        channel(server).prepare(post(pictures=(lost,)), ())
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from policenotify.channel import Post, PostRef
 from policenotify.errors import (
     Blocked,
     ChannelError,
+    JournalError,
     Refused,
     SettingsError,
     Unavailable,
@@ -238,6 +239,13 @@ def test_a_limit_that_was_lower_than_assumed_counts_from_then_on(channel: Mastod
     assert channel.capabilities.budget.limit == 300
 
 
+def test_a_server_that_asks_us_to_wait_is_not_posted_to(channel: Mastodon, server: FakeMastodonServer) -> None:
+    server.fail_next("GET", V2, refusal(429, **{"Retry-After": "60"}))
+    error = error_of(lambda: channel.prepare(a_post(), ()))
+    assert isinstance(error, Unavailable)
+    assert error.retry_at == NOW + timedelta(seconds=60)
+
+
 def test_the_limits_are_read_once_a_day(
     channel: Mastodon, opened: Open, server: FakeMastodonServer, clock: FakeClock
 ) -> None:
@@ -257,13 +265,27 @@ def test_the_limits_are_read_once_a_day(
     assert channel.capabilities.edits  # as it was
 
 
-@pytest.mark.parametrize("value", ['{"major": "many"}'])
+@pytest.mark.parametrize("value", ["[1]", '{"major": "many"}'])
 def test_limits_stored_in_another_form_are_read_again(opened: Open, store: InMemoryStateStore, value: str) -> None:
     store.compare_and_swap("instance", value, version=None)
     channel = opened()
     assert not channel.capabilities.edits
     channel.prepare(a_post(), ())
     assert opened().capabilities.edits
+
+
+def test_a_keep_that_fails_costs_no_post(opened: Open, server: FakeMastodonServer) -> None:
+    class Broken(InMemoryStateStore):
+        def load(self, name: str) -> None:
+            raise JournalError(name)
+
+        def compare_and_swap(self, name: str, value: str, *, version: int | None) -> bool:
+            raise JournalError(f"{name} {value} {version}")
+
+    channel = opened(store=Broken())
+    assert not channel.capabilities.edits
+    send_post(channel, a_post())
+    assert len(server.posts) == 1
 
 
 # --- once, and never twice ---
@@ -390,9 +412,6 @@ def test_a_token_that_may_not_read_posts_because_the_server_looks_itself(opened:
         server.scopes.remove("read:statuses")
         send_post(channel, a_post("Fin"), opening)
         assert server.posts[1].parent == opening.id
-
-
-# --- limits and tokens of servers other than Mastodon ---
 
 
 # --- parents that are there, or cannot be asked for ---
@@ -627,9 +646,6 @@ def test_a_server_that_quotes_a_secret_does_not_spread_it(channel: Mastodon, ser
         seen = "".join([repr(error), *traceback.format_exception(error)])
         assert TOKEN not in seen
         assert "desk@" not in seen
-
-
-# --- proxies
 
 
 # --- whose the token is

@@ -91,6 +91,8 @@ def test_a_form_is_read_from_the_address_and_from_the_body(
         ("kannel", "", b"", "status=%d"),
         ("smsapi", "", b"", "MsgId=a,b&status=404,405"),
         ("vonage", "application/json", b"[" * 60_000, ""),
+        ("vonage", "application/json", b"[]", ""),
+        ("vonage", "application/json", b"{", ""),
         ("twilio", "", b"x" * (MAX_RECEIPT + 1), ""),
         ("twilio", "", "&".join(f"a{number}=" for number in range(101)).encode(), ""),
     ],
@@ -183,6 +185,7 @@ def test_each_request_names_the_address_for_its_receipt(form: str, fields: dict[
     ("options", "said"),
     [
         ({"receipt_format": "kannel"}, "receipt_url: is missing"),
+        ({"receipt_url": ADDRESS, "receipt_format": "octopush"}, "receipt_format: must be one of"),
         ({"receipt_url": ADDRESS[:-7], "receipt_format": "kannel"}, "with {token} once"),
         ({"receipt_url": f"{ADDRESS}?a=1", "receipt_format": "kannel"}, "without . # and %"),
         ({"receipt_url": ADDRESS.replace("https", "http"), "receipt_format": "kannel"}, "must begin with https"),
