@@ -281,6 +281,17 @@ def test_a_picture_without_its_bytes_is_refused(server: FakeMailServer) -> None:
         channel(server).prepare(post(pictures=(lost,)), ())
 
 
+EVERYWHERE = tuple(Recipient(key=f"key-of-{name}", address=f"ana@{name}.example") for name in "cdef")
+
+
+def test_a_mail_that_no_recipient_may_have_blocks_the_channel(server: FakeMailServer) -> None:
+    server.fail_next("DATA", 554, "5.7.1 looks like spam", times=9)
+    outcomes, error = until_error(channel(server), *EVERYWHERE)
+    assert (outcomes, type(error), error.code) == ({}, Blocked, "554 5.7.1")
+    assert "looks like spam" in str(error)
+    assert server.mails == []
+
+
 @pytest.mark.parametrize(
     ("number", "text", "kind"),
     [

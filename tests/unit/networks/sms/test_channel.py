@@ -240,6 +240,17 @@ def test_the_words_of_a_gateway_of_ones_own_explain_a_refusal_and_give_nothing_a
         assert not re.search(r"s3cret|\d{2}|desk|@|vitez|\x07", str(ana.reason))
 
 
+def test_an_overloaded_gateway_that_names_a_time_is_not_called_before_and_leaves_the_asked_in_doubt(
+    server: FakeGateways,
+) -> None:
+    server.fail_next("*", "*", Answer(503, headers={"Retry-After": "60"}))
+    clock = FakeClock()
+    told, error = until_error(channel(server, "kannel", clock=clock))
+    assert told == {"ana": "unconfirmed"}
+    assert isinstance(error, Unavailable)
+    assert error.retry_at == clock.now() + timedelta(seconds=60)
+
+
 def test_it_is_reported_also_where_logging_is_switched_off(server: FakeGateways) -> None:
     logging.disable(logging.CRITICAL)
     try:
