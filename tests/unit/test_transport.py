@@ -32,7 +32,6 @@ from policenotify.transport import (
     error_for_status,
     mute_loggers,
     never_sent,
-    quoted,
     retry_at,
     why_unreachable,
 )
@@ -91,11 +90,6 @@ def silence(connection: socket.socket) -> None:
 def reset(connection: socket.socket) -> None:
     hear(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def noise(connection: socket.socket) -> None:
-    hear(connection)
-    connection.sendall(b"this is neither HTTP nor TLS\r\n\r\n")
 
 
 def mail_server_refuses(connection: socket.socket) -> None:
@@ -213,11 +207,6 @@ def test_a_certificate_that_is_not_trusted(client: Client, untrusted: Path, list
 def test_a_closed_port_of_the_proxy(client: Client, closed_port: int) -> None:
     for url in ("https://network.invalid/", "http://network.invalid/"):
         assert never_sent(failure(lambda: client(url, f"http://127.0.0.1:{closed_port}")))  # noqa: B023 - called at once
-
-
-@pytest.mark.parametrize("conversation", [silence, reset, noise])
-def test_httpx_distinguishes_a_failed_handshake_from_a_failed_call(conversation: Conversation, listen: Any) -> None:
-    assert never_sent(failure(lambda: with_httpx(f"https://127.0.0.1:{listen(conversation)}/")))
 
 
 @pytest.mark.parametrize("content", [None, "", "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"])
@@ -381,21 +370,6 @@ def test_a_verdict_carries_the_network_s_code_and_words() -> None:
     verdict = error_for_status(400, {}, now=NOW, where="X", code="InvalidSwap", detail="Record was at another cid")
     assert str(verdict) == "X refused the post: Record was at another cid. [400 InvalidSwap]"
     assert verdict.code == "400 InvalidSwap"
-
-
-@pytest.mark.parametrize(
-    ("said", "end"),
-    [
-        ("", "."),
-        ("The access token is invalid.", ": The access token is invalid."),
-        ("Really?", ": Really?"),
-    ],
-)
-def test_a_servers_words_end_in_a_full_stop(said: str, end: str) -> None:
-    assert quoted(said) == end
-    for status in (400, 401, 403, 408, 429, 500):
-        verdict = error_for_status(status, {}, now=NOW, where="X", detail=said)
-        assert str(verdict.reason).endswith(end)
 
 
 # --- when ----------------------------------------------------------------------------------------------------------

@@ -93,16 +93,6 @@ def test_every_address_is_masked(mask: re.Pattern[str], text: str) -> None:
     assert masked.startswith("No mail to ")
 
 
-@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-def test_a_secret_that_is_cut_is_not_shown(mask: re.Pattern[str]) -> None:
-    text = "ana@c.example " * 140  # the masks make it shorter than what is shown
-    for at in range(1_950, 2_010):
-        assert "secret" not in redact(
-            text[:1_940] + " " * (at - 1_940) + "top-secret-of-ours and more", ("top-secret-of-ours",), mask
-        )
-    assert redact("a" * 50_000, (), mask) == ""
-
-
 @pytest.mark.parametrize(
     ("words", "masked"),
     [

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-import requests
 
 from policenotify.testing.servers.http import Answer, Disconnect, FakeServer, NoResponse, RecordedRequest, Reply
 from tests.support.patience import ANSWERED, PATIENCE, short
@@ -193,24 +192,6 @@ def test_a_timeout_reports_how_many_came(server: FakeServer, client: httpx.Clien
 
     with pytest.raises(TimeoutError, match="1 of 2 requests came"):
         server.wait_for(2, timeout=0.01)
-
-
-def test_callables_run_one_at_a_time(server: FakeServer) -> None:
-    inside = threading.Lock()
-
-    def alone(_: RecordedRequest) -> Answer:
-        assert inside.acquire(blocking=False)
-        time.sleep(0.01)
-        inside.release()
-        return Answer(200)
-
-    server.on("GET", "/", alone)
-    clients = [threading.Thread(target=requests.get, args=(server.url,)) for _ in range(5)]
-    for client in clients:
-        client.start()
-    for client in clients:
-        client.join()
-    assert len(server.requests) == 5
 
 
 def test_a_broken_callable_is_a_500_and_fails_the_test() -> None:

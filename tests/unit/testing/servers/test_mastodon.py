@@ -127,19 +127,6 @@ def test_limits_have_windows_and_no_retry_after(caller: Caller, server: FakeMast
     assert caller.call("GET", f"v1/statuses/{ref}")["http"] == 429
 
 
-def test_uploads_that_are_refused(caller: Caller, server: FakeMastodonServer) -> None:
-    assert "content type" in caller.upload(kind="text/plain")["error"]
-    assert "content type" in caller.upload(b"")["error"]
-    assert "16 MB" in caller.upload(b"x" * (16 * 1024 * 1024 + 1))["error"]
-    assert "limit of 1500" in caller.upload(description="x" * 1501)["error"]
-    ids = [caller.upload()["id"] for _ in range(5)]
-    assert "more than 4" in caller.post("x", media_ids=ids)["error"]
-    server.forget_media()
-    assert f"{ids[0]}" in caller.post("x", media_ids=ids[:1])["error"]
-    server.processing_fails = True
-    assert caller.call("GET", f"v1/media/{caller.upload()['id']}")["http"] == 422
-
-
 def test_an_edit_removes_what_it_does_not_contain(caller: Caller, server: FakeMastodonServer, clock: FakeClock) -> None:
     media = caller.upload()["id"]
     ref = caller.post("x", spoiler_text="Accident", visibility="private", language="oc", media_ids=[media])
