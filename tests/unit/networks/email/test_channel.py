@@ -41,6 +41,7 @@ from tests.support import network_calls
 from tests.support.channels import open_channel
 from tests.support.network_calls import NOW, a_post
 from tests.support.patience import ANSWERED, PATIENCE, short
+from tests.support.ports import free_port
 
 SENDER = "alertes@police.example"
 
@@ -831,8 +832,7 @@ def _tls_server(mode: str, folder: Path) -> Iterator[tuple[int, list[str]]]:
             got.extend(envelope.rcpt_tos)
             return "250 ok"
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     tls = {"ssl_context": context} if mode == "ssl" else {"tls_context": context, "require_starttls": True}
     controller = Controller(
         Handler(),
