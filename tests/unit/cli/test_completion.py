@@ -64,9 +64,8 @@ def test_commands_and_options(complete: Offered) -> None:
 
 
 def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8").replace("[channels.presse]", '[channels.presse]\ntags = ["public"]')
-    settings.write_text(f'{text}\n[categories.fire_drill]\nlabels = {{ fr = "Exercice" }}\n', encoding="utf-8")
+    desk.change_settings("[channels.presse]", '[channels.presse]\ntags = ["public"]')
+    desk.add_settings('\n[categories.fire_drill]\nlabels = { fr = "Exercice" }\n')
     assert complete("publish --category fir") == {"fire": "Incendie", "fire_drill": "Exercice"}
     assert complete("publish --to ") == {"public": "tag: presse", "bluesky": "bluesky", "presse": "email"}
     assert complete("preview --category fact") == {"fact_check": complete("publish --category fact")["fact_check"]}
@@ -74,7 +73,7 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
     assert complete("networks blue") == {"bluesky": "policenotify"}
     elsewhere = desk.folder / "elsewhere" / "other.toml"
     elsewhere.parent.mkdir()
-    elsewhere.write_text(text.replace("channels.presse", "channels.press"), encoding="utf-8")
+    elsewhere.write_text('[channels.press]\nnetwork = "email"\n', encoding="utf-8")
     assert list(complete("--settings elsewhere/other.toml resume pr")) == ["press"]
 
 

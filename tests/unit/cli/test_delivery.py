@@ -63,8 +63,7 @@ def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.Monke
 @pytest.fixture
 def held(run: Run, desk: Desk) -> str:
     """A delivery of which one person is in doubt, and is not written to again by itself."""
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.add_settings('on_unknown = "hold"\n')
     desk.mail.hang_up("DATA", delivered=True, times=1)
     published = run("publish", *ACCIDENT, "--json")
     assert published.code == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -20,10 +19,8 @@ WHY = "La vie d'un enfant est en jeu."
 
 
 @pytest.fixture(autouse=True)
-def _rule(desk: Desk, tmp_path: Path) -> None:
-    settings = tmp_path / "policenotify.toml"
-    settings.write_text(settings.read_text("utf-8") + RULE, encoding="utf-8")
-    assert desk
+def _rule(desk: Desk) -> None:
+    desk.add_settings(RULE)
 
 
 def by(actor: str) -> tuple[str, ...]:
@@ -78,19 +75,6 @@ def test_a_draft_is_returned_changed_and_published_by_hand(run: Run, desk: Desk)
     assert run("publish", made["id"], *by("claire")).code == 0
     assert "Already published" in run("publish", made["id"], *by("claire")).out
     assert len(desk.bluesky.posts) == 1
-
-
-def test_a_draft_is_rejected_or_withdrawn(run: Run) -> None:
-    made = run("publish", *APPEAL, *by("claire"), "--submit", "--json").document
-    assert run("reject", made["id"], *by("hugo"), "--reason", WHY).code == 2
-    assert run("reject", made["id"], *by("hugo"), "--reason", WHY, "--digest", made["digest"]).code == 0
-    other = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
-    assert run("withdraw", other["id"], *by("claire"), "--json").document["state"] == "withdrawn"
-    gone = run("publish", other["id"], "--submit", *by("claire"), "--json")
-    assert (gone.code, gone.document["error"]["kind"], gone.document["error"]["draft"]) == (
-        1, "DraftConflict", other["id"],
-    )  # fmt: skip
-    assert run("approve", "nothing", "--digest", "0" * 64).code == 1
 
 
 def test_an_urgent_publication_is_read_afterwards(run: Run, desk: Desk) -> None:

@@ -19,9 +19,9 @@ def folder(desk: Desk) -> Path:
     """A feed with a message, and a settings file that names it."""
     folder = desk.folder / "feed"
     folder.mkdir()
-    settings = desk.folder / "policenotify.toml"
-    lines = f'\n[channels.alertes]\nnetwork = "feed"\nurl = "{URL}"\npublisher = "Police"\nfolder = "{folder}"\n'
-    settings.write_text(settings.read_text("utf-8") + lines, "utf-8")
+    desk.add_settings(
+        f'\n[channels.alertes]\nnetwork = "feed"\nurl = "{URL}"\npublisher = "Police"\nfolder = "{folder}"\n'
+    )
     options = {"url": URL, "publisher": "Police", "folder": str(folder)}
     desk.publisher([configure_channel("alertes", "feed", options, locales=LOCALES)]).publish(
         accident(), key="k", actor="a", wait=10

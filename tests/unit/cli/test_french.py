@@ -122,8 +122,7 @@ SESSIONS: dict[str, Callable[[], tuple[tuple[str, ...], ...]]] = {
 
 @pytest.fixture
 def french(desk: Desk) -> Desk:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(f'language = "fr"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
+    desk.change_settings("zone =", 'language = "fr"\nzone =')
     return desk
 
 

@@ -161,8 +161,7 @@ def test_a_file_from_another_system_publishes_no_file_of_this_machine(
 
 
 def test_a_file_may_name_pictures_below_the_folder_of_the_settings(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text().replace("schema_version = 1", 'schema_version = 1\npictures = "pictures"'))
+    desk.change_settings("zone =", 'pictures = "pictures"\nzone =')
     (desk.folder / "pictures").mkdir()
     PIL.Image.new("RGB", (40, 30), "red").save(desk.folder / "pictures" / "plan.png")
     run("publish", *ACCIDENT, "--to", "bluesky")

@@ -27,8 +27,7 @@ def _column(title: str, number: int) -> list[str]:
 
 @pytest.mark.slow
 def test_the_commands_of_the_page_run_in_their_order(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(f'language = "fr"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
+    desk.change_settings("zone =", 'language = "fr"\nzone =')
     shown = ""
     for kind, block, code in (found.groups() for found in _STEP.finditer(_PAGE)):
         lines = block.replace("\\\n", " ").splitlines()

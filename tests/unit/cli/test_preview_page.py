@@ -51,9 +51,7 @@ def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
 
 
 def test_a_cancellation_that_deletes_is_previewed(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    deletes = settings.read_text(encoding="utf-8").replace("handle =", 'on_cancellation = "delete"\nhandle =')
-    settings.write_text(deletes, encoding="utf-8")
+    desk.change_settings("handle =", 'on_cancellation = "delete"\nhandle =')
     assert run("publish", *ACCIDENT).code == 0
     lifecycle = {"stage": "cancellation", "incident": "2026-4711"}
     message = {"category": "traffic_accident", "headline": "Fausse alerte", "lifecycle": lifecycle}

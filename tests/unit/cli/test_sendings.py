@@ -18,8 +18,7 @@ from tests.unit.cli.test_terminal import on_a_terminal
 @pytest.fixture
 def published(run: Run, desk: Desk) -> str:
     """A publication of which nothing is sent yet, and its mails go to three people."""
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
+    desk.add_settings('on_unknown = "hold"\n')
     ran = run("publish", *ACCIDENT, "--wait", "0", "--json")
     return str(ran.document["publication"]["id"])
 

@@ -66,10 +66,6 @@ def _channel(name: str, **how: Any) -> ChannelConfig:
     return Scripted(account=f"@{name}").configured(name, **how)
 
 
-def _blocked(problem: str, name: str) -> ChannelConfig:
-    return _channel(name).model_copy(update={"blocked": problem})
-
-
 def _state(publisher: Publisher, name: str) -> ChannelStatus:
     return next(channel for channel in publisher.operations.channels() if channel.name == name)
 
@@ -101,9 +97,6 @@ def test_a_channel_is_resumed_alone_and_a_stop_is_named(make: Make) -> None:
         publisher.operations.resume("skyy", actor="paul")
 
 
-# --- publications and incidents
-
-
 @pytest.mark.parametrize("actor", ["", "a" * 201, "claire\npaul", None])
 def test_who_decides_is_named(make: Make, actor: Any) -> None:
     publisher = make()
@@ -115,12 +108,6 @@ def test_who_decides_is_named(make: Make, actor: Any) -> None:
         with pytest.raises(ValueError, match="actor: 1 to 200 printable characters"):
             decide()
     assert publisher.operations.status().stopped is None
-
-
-# --- what is held
-
-
-# --- channels and status
 
 
 def test_a_call_returns_when_a_network_fails_and_no_other_try_is_near(make: Make, sky: Scripted) -> None:
@@ -171,13 +158,6 @@ def desk(tmp_path: Path) -> Any:
         yield opened
 
 
-def _change(desk: Desk, old: str, new: str) -> None:
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8")
-    assert old in text
-    settings.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
 def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None:
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         assert publisher.operations.doctor(actor="paul").ok
@@ -186,7 +166,7 @@ def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None
             line for line in publisher.operations.doctor(actor="paul").lines if str(line.check) == "channel bluesky"
         ]
         assert "It was blocked, and is resumed" in str(line.detail)
-        _change(desk, "zone =", "zohne =")
+        desk.change_settings("zone =", "zohne =")
         found = publisher.operations.doctor(actor="paul")
         assert found.alarms == (Alarm.SETTINGS,)
         assert "Did you mean 'zone'?" in str(found.lines[0].detail)
@@ -200,7 +180,7 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
     file = SettingsFile(desk.folder / "policenotify.toml")
     assert file.problem() == ""
     again = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\npassword = "x"\n'
-    _change(desk, "[channels.presse]", again.format(desk.bluesky) + "[channels.presse]")
+    desk.change_settings("[channels.presse]", again.format(desk.bluesky) + "[channels.presse]")
     assert "are the same account" in str(file.problem())
     assert DiagnosisLine(check="channels", state="WRONG", detail=file.problem(), alarm=Alarm.SETTINGS) in file.examine()
     assert file.reopen("bluesky") is None
@@ -210,7 +190,7 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
 
 
 def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
-    _change(desk, "handle =", "handel =")
+    desk.change_settings("handle =", "handel =")
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         assert publisher.monitor.status()["status"] == "degraded"
         assert _blocked_in_metrics(publisher) == ["bluesky"]
