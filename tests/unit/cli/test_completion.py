@@ -73,7 +73,8 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
     assert complete("networks blue") == {"bluesky": "policenotify"}
     elsewhere = desk.folder / "elsewhere" / "other.toml"
     elsewhere.parent.mkdir()
-    elsewhere.write_text('[channels.press]\nnetwork = "email"\n', encoding="utf-8")
+    text = (desk.folder / "policenotify.toml").read_text(encoding="utf-8")
+    elsewhere.write_text(text.replace("channels.presse", "channels.press"), encoding="utf-8")
     assert list(complete("--settings elsewhere/other.toml resume pr")) == ["press"]
 
 
