@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from policenotify.cli.commands import demo
 from policenotify.cli.report.networks import look_of
-from policenotify.testing.dev import FAKE_NETWORKS, PHONES, READERS
+from policenotify.testing.dev import PHONES, READERS
 from tests.support.shell import Run
 
 pytestmark = pytest.mark.slow
@@ -56,20 +55,6 @@ def test_the_demo_as_a_page_and_a_document(run: Run) -> None:
         assert reader not in text
     assert "127.0.0.1" not in text
     assert text.count("In reply to 17:42") == 4  # on three timelines and in a mailbox
-
-
-def test_a_demo_that_fails_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAKE_NETWORKS, "mail", replace(FAKE_NETWORKS["mail"], people=("not an address",)))
-    monkeypatch.setattr(demo, "STORY", ("scam/info",))
-    ran = run("demo", "--json", "--html", "page.html")
-    assert ran.code == 3
-    receipts = {one["channel"]: one["outcome"] for one in ran.document["publications"][0]["receipts"]}
-    assert receipts["mail"] == "refused"
-    assert "A person needs to act; see below." in Path("page.html").read_text(encoding="utf-8")
-    printed = run("demo")
-    assert printed.code == 3
-    assert "✘ mail: refused: " in printed.words
-    assert "A person needs to act" in printed.words
 
 
 def test_a_demo_without_a_library_names_its_own_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.alarms import duration
 from tests.support.installation import Desk, accident
-from tests.support.shell import ACCIDENT, Earlier, Run
+from tests.support.shell import Earlier, Run
 
 
 def _opened(desk: Desk, incident: str, ago: timedelta, **changes: object) -> None:
@@ -46,18 +46,6 @@ def test_overdue_ones_come_first_and_are_for_a_monitor(run: Run, desk: Desk) -> 
         "place": "Montpellier, avenue de Toulouse", "overdue": True, "exercise": False,
         "reminders": 0,
     }  # fmt: skip
-
-
-@pytest.mark.usefixtures("desk")
-def test_ended_incidents_are_shown_on_request(run: Run) -> None:
-    run("publish", *ACCIDENT)
-    assert run("incidents").out.startswith("1 open, none overdue:\n")
-    run("end", "2026-4711", "Fin d'intervention", "--description", "Rouvert.")
-    assert run("incidents", "--json").document["incidents"] == []
-    ran = run("incidents", "--all")
-    assert "It has ended." in ran.words
-    [over] = run("incidents", "--all", "--json").document["incidents"]
-    assert (over["status"], over["overdue"], "overdue_seconds" in over) == ("ended", False, False)
 
 
 @pytest.mark.parametrize(

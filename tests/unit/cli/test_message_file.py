@@ -6,13 +6,10 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import PIL.Image
 import pytest
 
-from policenotify.cli.options import OPTIONS
-from policenotify.model.message import Message
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run
 
@@ -120,22 +117,6 @@ def test_a_wrong_file_is_reported_by_field(run: Run, text: bytes, code: int, tol
     assert (ran.code, ran.out) == (code, "")
     assert told in ran.err
     assert "othing was " in ran.err
-
-
-def test_every_option_sets_a_field_that_messages_have() -> None:
-    model: dict[str, Any] = Message.model_json_schema()
-
-    def fields(about: dict[str, Any]) -> dict[str, Any]:
-        about = next(iter(about.get("anyOf", [about])))
-        about = about.get("items", about)
-        kind: dict[str, Any] = model["$defs"].get(about.get("$ref", "").rpartition("/")[2], {})
-        return dict(kind.get("properties", {}))
-
-    for path in OPTIONS:
-        known = model["properties"]
-        for part in path.split("."):
-            assert part in known, path
-            known = fields(known[part])
 
 
 def _with_picture(path: object) -> dict[str, object]:

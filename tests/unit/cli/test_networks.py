@@ -111,15 +111,3 @@ def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, nam
         elif option["default"] is not None:
             assert value == option["default"]
     assert run("networks", "--example", name, "--json").document == {"example": ran.out}
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_example_of_a_network_is_in_the_language_of_the_desk(
-    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    comments = []
-    for language in ("en", "fr"):
-        monkeypatch.setenv("POLICENOTIFY_LANGUAGE", language)
-        comments.append(set(re.findall(r"(?:^# .*\n)+", run("networks", name, "--example").out, re.MULTILINE)))
-    assert len(comments[0]) == len(comments[1]) > 0
-    assert comments[0].isdisjoint(comments[1])

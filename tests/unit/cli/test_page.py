@@ -42,9 +42,6 @@ def words(card: Card) -> str:
     return "".join(piece.text for piece in card.pieces)
 
 
-# --- mails
-
-
 @pytest.mark.slow
 def test_the_page_shows_each_incident_on_every_network(page: Report) -> None:
     assert [section.label for section in page.sections] == ["Arnaque", "Accident", "Colis suspect", "Incendie"]

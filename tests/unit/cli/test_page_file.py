@@ -45,11 +45,3 @@ def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Report, tmp_p
     assert "is not a page of policenotify" in refused(tmp_path / "photo.png")
     assert "is not a page of policenotify" in refused(Path("/dev/null"))
     assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
-
-
-def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    assert f"{tmp_path} is a folder; add a name" in refused(tmp_path)
-    told = refused(tmp_path / "nowhere" / "page.html")
-    assert "cannot be written (No such file or directory). Nothing was done." in told
-    (tmp_path / "file").touch()
-    assert "cannot be written (Not a directory)" in refused(tmp_path / "file" / "page.html")

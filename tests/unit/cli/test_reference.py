@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
-from policenotify.cli.app import COMMANDS, program
+from policenotify.cli.app import COMMANDS
 from policenotify.cli.exit_codes import MEANINGS
 from policenotify.cli.options import OPTIONS
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run
+from tests.unit.cli.test_help import EVERY
 
 CAMPAIGNS = Path(__file__).parents[3] / "examples" / "campaigns"
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
@@ -72,16 +72,8 @@ def test_the_options_of_a_message_are_those_of_the_program() -> None:
 
 
 def test_every_option_that_the_page_names_is_one() -> None:
-    context = click.Context(program)
-    known = {"--help", "-h"}
-    for name in COMMANDS:
-        command = program.get_command(context, name)
-        assert command is not None
-        within = command.commands.values() if isinstance(command, click.Group) else ()
-        known |= {
-            option for each in (command, *within) for one in each.params for option in (*one.opts, *one.secondary_opts)
-        }
-    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= known
+    known = {option for each in EVERY.values() for one in each.params for option in (*one.opts, *one.secondary_opts)}
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", PAGE)) <= {*known, "--help"}
 
 
 WITHOUT_VALUE = {

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 
-from policenotify.cli import bar
-from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress
 from tests.support.installation import ADDRESSES, INCIDENT, Desk
 from tests.support.shell import ACCIDENT, Run
 from tests.unit.cli.test_terminal import on_a_terminal
@@ -86,30 +82,6 @@ def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
     settings = str(desk.folder / "policenotify.toml")
     shown = on_a_terminal(200, "--settings", settings, "resolve", doubted, "--show-addresses")
     assert sum(address in shown for address in ADDRESSES) == 1
-
-
-def sampled(seconds: int, posted: int, **fields: object) -> Progress:
-    people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
-    mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
-    at = datetime(2026, 11, 26, 18, 0, seconds, tzinfo=UTC)
-    return Progress.model_validate({"publication": "P", "at": at, "deliveries": [mail | fields]})
-
-
-@pytest.mark.parametrize(
-    ("fields", "more"),
-    [
-        ({}, "; 5.0 per second; time left: 10 s"),
-        ({"expanded": False}, "; 5.0 per second; the list is still being read"),
-        ({"halt": "paused", "halted_by": "cne Roux"}, "; paused by cne Roux"),
-        ({"outcome": "posted"}, ""),
-    ],
-)
-def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], more: str) -> None:
-    samples = bar.Samples()
-    for sample in (sampled(0, 0), sampled(40, 0), sampled(50, 50, **fields)):  # the first is too old
-        samples.add(sample)
-    [(_, line)] = samples.lines()
-    assert str(line) == f"presse (fr): 50 posted, 50 waiting{more}"
 
 
 @pytest.mark.slow

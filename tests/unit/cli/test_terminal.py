@@ -51,18 +51,6 @@ def _publish_earlier(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["status", "doctor"])
-def test_a_narrow_terminal_breaks_no_word_that_is_not_to_be_copied(desk: Desk, command: str) -> None:
-    _publish_earlier(desk)
-    said = on_a_terminal(40, "--settings", str(desk.folder / "policenotify.toml"), command)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    wide = [line for line in plain.splitlines() if len(line) > 40]
-    # Only what may be copied (an address, an id, a key) is longer: it is never cut.
-    assert all(re.search(r"https?://|·|/policenotify\.toml", line) for line in wide), wide
-    assert "OVERDUE" in plain or "WRONG" in plain or "bluesky" in plain
-
-
-@pytest.mark.slow
 def test_a_terminal_shows_what_weighs_most_in_bold_and_no_colour(desk: Desk) -> None:
     _publish_earlier(desk)
     settings = ("--settings", str(desk.folder / "policenotify.toml"))

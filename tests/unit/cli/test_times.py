@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -104,9 +103,3 @@ def test_the_next_such_hour_lies_within_a_day_and_reads_as_typed(now: datetime, 
     found = parse_future(f"{hour}h{minute:02}", now=now, zone=PARIS)
     assert timedelta(0) < found - now <= timedelta(hours=25)
     assert (found.astimezone(PARIS).hour, found.astimezone(PARIS).minute) == (hour, minute)
-
-
-@pytest.mark.parametrize("read", [parse_future, parse_near])
-def test_the_edge_of_all_years_is_not_a_time(read: Callable[..., datetime]) -> None:
-    with pytest.raises(ValueError, match="outside the years 1 to 9999"):
-        read("0001-01-01T00:00", now=NOW, zone=PARIS)

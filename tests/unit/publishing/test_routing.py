@@ -328,6 +328,3 @@ def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
     assert has_reached(_history((_part(MAIL, outcome),)), MAIL) == (outcome not in gone)
     assert not has_reached(_history((_part(BLUESKY, outcome),)), MAIL)
     assert not has_reached(NOTHING, MAIL)
-
-
-# --- images at the end
