@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import pytest
 
 from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
 from tests.support.installation import Desk, accident
-from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 _BASH = "/bin/bash"
@@ -102,18 +99,6 @@ def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: De
     assert complete("end ") == complete("resume ") == complete("publish --to ") == {}
     assert "fire" in complete("publish --category f")
     assert complete("stop --reason ") == {}
-
-
-@pytest.mark.slow
-def test_a_hanging_source_is_given_up_after_a_timeout(complete: Offered, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.unlink()
-    os.mkfifo(settings)  # a reader waits for a writer that never comes
-    begun = time.monotonic()
-    assert complete("resume ") == {}
-    assert time.monotonic() - begun < PATIENCE
-    with suppress(OSError):
-        os.close(os.open(settings, os.O_WRONLY | os.O_NONBLOCK))  # and lets it go
 
 
 @pytest.mark.slow

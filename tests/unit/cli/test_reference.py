@@ -87,7 +87,6 @@ WITHOUT_VALUE = {
 
 EACH_WITHOUT_VALUE = {
     "incidents": {"overdue_seconds", "reminded_at"},
-    "channels": {"opens_at", "due_at", "oldest_waiting"},
     "doctor": {"alarm"},
 }
 """The same, of one element of a list."""
