@@ -149,6 +149,7 @@ def test_a_message_goes_where_any_route_sends_it_in_the_order_of_the_channels() 
 def test_the_caller_names_channels_instead_of_the_routes() -> None:
     route = Route(to=("mail",))
     assert _names(_plan(_message(), History(), ALL, route, to=["bluesky"])) == ["bluesky"]
+    assert _names(_plan(_message(), History(), ALL, route, to="mail")) == ["mail"]
     assert _names(_plan(_message(), History(), ALL, route, to=["public"])) == ["bluesky", "mail", "expats"]
 
 

@@ -323,6 +323,12 @@ def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     assert locales_of(read(install(fr='[marks]\nend = "FINI"')))["fr"].marks == {**FR.marks, Stage.END: "FINI"}
 
 
+def test_the_names_by_severity_are_a_table(install: Install) -> None:
+    place = install("[categories.weather_relay]", 'severity_labels = "rouge"')
+    with pytest.raises(SettingsError, match="severity_labels"):
+        profiles_of(read(place))
+
+
 def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) -> None:
     words = locales_of(read(install(fr='next_update = "Prochain point : {day}, {time}"')))["fr"]
     assert words.fill(words.next_update, MOMENTS["today"], NOW, PARIS) == "Prochain point : vendredi 5 juin, 18h30"
