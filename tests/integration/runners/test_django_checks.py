@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import override_settings
 
-from policenotify.cli import app
+from policenotify.cli import app, main
 from policenotify.cli.context import CliContext
 from policenotify.errors import SettingsError
 from policenotify.integrations.django import close, open_publisher, publish, publisher
@@ -153,6 +153,16 @@ def test_settings_that_name_another_journal_are_refused_everywhere(folder: Path)
             call_command("policenotify", command)
     assert phantom.stopped() is None
     phantom.close()
+
+
+@pytest.mark.parametrize("command", ["stop", "status", "drain", "resolve 1 --posted"])
+def test_the_command_line_finds_the_journal_only_in_the_project(
+    folder: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--settings", str(folder / "policenotify.toml")])
+    assert ended.value.code == 6
+    assert f"python manage.py policenotify {command.split(maxsplit=1)[0]}" in " ".join(capsys.readouterr().err.split())
 
 
 # --- migrations
