@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from policenotify.channel import ChannelConfig
-from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
 from policenotify.text import Budget
 from tests.support.installation import Desk, accident, open_desk
@@ -31,10 +30,7 @@ FAILURES: dict[str, dict[str, Any]] = {
     "measure raises": {"measure": _raise},
     "measure exits": {"measure": _exit},
     "measure returns a text": {"measure": str},
-    "measure returns nothing": {"measure": lambda _text: None},
     "transliterate raises": {"transliterate": _raise},
-    "transliterate returns a number": {"transliterate": len},
-    "find_losses raises": {"find_losses": _raise},
     "find_losses returns a number": {"find_losses": len},
 }
 
@@ -63,13 +59,7 @@ def test_a_network_that_cannot_measure_refuses_its_own_post_only(desk: Desk, fai
     assert "geheim" not in str(refused)
 
 
-def test_a_network_that_cannot_measure_is_an_error_if_it_is_the_only_one(desk: Desk) -> None:
-    publisher = desk.publisher([_broken(desk.by_mail(), "measure raises")])
-    with pytest.raises(SettingsError, match="Nothing was sent: the network 'email' of 'presse' fails"):
-        publisher.publish(accident(), key="k", actor="brigadier")
-
-
-@pytest.mark.parametrize("people", [(None,), (b"a@b.example",), (7,), 7])
+@pytest.mark.parametrize("people", [(None,), 7])
 def test_a_list_that_holds_no_texts_costs_its_own_channel_only(desk: Desk, people: Any) -> None:
     publisher = desk.publisher([desk.on_bluesky(), desk.by_mail(recipients=lambda: people)])
     published = publisher.publish(accident(), key="k", actor="brigadier")

@@ -17,12 +17,11 @@ from typing import Any
 
 import pytest
 
-from policenotify.channel import RecipientOutcome
 from policenotify.errors import Blocked, PolicenotifyError, Refused, Unavailable, Unconfirmed
 from policenotify.events import Event
 from policenotify.journal import open_journal
 from policenotify.journal.keys import Keys
-from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter, shown_code
+from policenotify.log import LOG_FIELDS, JsonFormatter, TextFormatter
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
@@ -172,10 +171,3 @@ def test_no_answer_of_a_server_shows_in_log_or_events(
     assert "published" in {event.kind for event in events}
     assert _quoted("\n".join(event.model_dump_json() for event in events), forbidden) == []
     assert _quoted(_lines(caplog), forbidden) == []
-
-
-def test_outcomes_of_people_are_in_no_code() -> None:
-    outcome = RecipientOutcome(key="k", outcome="refused", code=ADDRESSES[0])
-
-    assert shown_code(outcome.code) == shown_code(PHONE) == shown_code(TOKEN) == ""
-    assert shown_code("5.1.1") == "5.1.1"

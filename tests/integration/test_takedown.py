@@ -73,20 +73,6 @@ def test_posts_are_deleted_where_the_network_can(installation: Desk, publisher: 
     assert publisher.journal.audit.verify() == 1
 
 
-def test_the_incident_goes_on(installation: Desk, publisher: Publisher) -> None:
-    opening = publisher.publish(accident(), key="k", actor="claire", wait=PATIENCE)
-    publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
-    publisher.publish(
-        opening.end("Fin d'intervention", description="Circulation rétablie."), key="e", actor="c", wait=PATIENCE
-    )
-    assert outcomes(publisher, "e") == {
-        ("bluesky", Operation.POST, Outcome.POSTED): 1,
-        ("presse", Operation.POST, Outcome.POSTED): 1,
-    }
-    assert len(installation.bluesky.posts) == 1
-    assert publisher.journal.audit.verify() == 0
-
-
 def test_what_waits_is_not_sent(installation: Desk, publisher: Publisher) -> None:
     publisher.publish(accident(), key="k", actor="claire", wait=0)
     publisher.withdraw("k", actor="claire", reason=WHY, wait=PATIENCE)
@@ -216,14 +202,6 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
     assert publisher.operations.publication("o").on("bluesky").outcome is Outcome.DELETED  # type: ignore[union-attr]
     assert "PN602" in [finding.code for finding in ended.findings]
     assert publisher.journal.audit.verify() == 0
-
-
-def test_an_appeal_that_ends_in_another_category_has_no_face_either(five: Five) -> None:
-    publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
-    publisher.publish(found(opening, category="police_operation"), key="e", actor="c", wait=PATIENCE)
-    for posts in (five.mastodon.posts, five.bluesky.posts):
-        assert [bool(post.images) for post in posts] == [False]
 
 
 def test_a_cancelled_appeal_has_no_face_either(five: Five) -> None:

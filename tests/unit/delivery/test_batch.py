@@ -6,16 +6,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from policenotify.channel import CHUNK, ChannelConfig, Recipient, RecipientOutcome
-from policenotify.delivery.attempt import DeliveryAttempt
+from policenotify.channel import CHUNK, Recipient, RecipientOutcome
 from policenotify.delivery.batch import Breaker
 from policenotify.delivery.sender import Lease
 from policenotify.errors import Blocked, LostLease, Refused, Unavailable, Unconfirmed
@@ -26,7 +23,7 @@ from policenotify.journal.leases import this_machine, this_process
 from policenotify.journal.records import ClaimedDelivery
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
-from tests.support.fake_network import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, everybody
+from tests.support.fake_network import LEASE, MAIL, PLAIN, READABLE, Book, Scripted, attempts, everybody
 from tests.support.patience import PATIENCE
 
 PEOPLE = tuple(f"{number:02d}@press.example" for number in range(60))
@@ -36,27 +33,8 @@ class KilledError(BaseException):
     """The process ends here."""
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    opened = Book(tmp_path)
-    yield opened
-    opened.journal.close()
-
-
 def list_network(**more: Any) -> Scripted:
     return Scripted(capabilities=MAIL, one_by_one=True, **more)
-
-
-def attempts(book: Book, network: Scripted, how: ChannelConfig | None = None, **more: Any) -> DeliveryAttempt:
-    channel = network.open(book.clock, book.journal.channels.state_store("sky"))
-    return DeliveryAttempt(
-        journal=book.journal,
-        channel=channel,
-        config=how or network.configured("sky"),
-        clock=book.clock,
-        lease=LEASE,
-        **more,
-    )
 
 
 def claim(book: Book, name: str = "") -> ClaimedDelivery:
@@ -209,13 +187,6 @@ def test_calls_are_made_at_the_same_time(book: Book) -> None:
     assert book.receipt(published).recipients == {Outcome.POSTED: 3}
 
 
-def test_a_short_list_opens_no_more_objects_than_it_has_people(book: Book) -> None:
-    network = at_once(5)
-    book.publish("sky", people=PEOPLE[:2])
-    attempts(book, network).run(claim(book))
-    assert network.opened == 2
-
-
 @pytest.mark.parametrize("of_helper", [False, True], ids=["first", "helper"])
 def test_a_server_that_takes_fewer_sessions_costs_nobody_the_message(
     book: Book,
@@ -351,14 +322,6 @@ def test_those_whom_a_channel_at_fault_has_refused_wait(book: Book) -> None:
     assert len(asked(network)) == 3
     assert book.receipt(published).recipients == {Outcome.WAITING: 9}
     assert "refuses the message for all" in str(book.receipt(published).reason)
-
-
-def test_a_call_in_doubt_leaves_its_people_in_doubt_and_the_list_goes_on(book: Book) -> None:
-    network = list_network()
-    network.sends.append(Unconfirmed("Cut."))
-    published = book.publish("sky", people=PEOPLE[:5])
-    attempts(book, network).run(claim(book))
-    assert book.receipt(published).recipients == {Outcome.HELD: 1, Outcome.POSTED: 4}
 
 
 def test_a_network_in_doubt_that_asks_to_wait_is_not_called_before(book: Book) -> None:
@@ -539,28 +502,6 @@ def test_the_result_of_a_background_post_is_logged_without_its_text(
     assert (record.levelno, record.message.endswith(word)) == (level, True)
     assert "Secret" not in caplog.text
     assert "post 1" not in caplog.text
-
-
-@pytest.mark.parametrize(("doubted", "level"), [(0, logging.INFO), (2, logging.WARNING)])
-def test_the_result_of_a_list_is_logged_without_its_recipients(
-    book: Book, doubted: int, level: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "policenotify")
-    network = Scripted(capabilities=MAIL)
-
-    def some_in_doubt(people: tuple[Recipient, ...]) -> Iterator[RecipientOutcome]:
-        for person in people[:doubted]:
-            yield RecipientOutcome(key=person.key, outcome="unconfirmed")
-        yield from everybody(people[doubted:])
-
-    network.sends.append(some_in_doubt)
-    published = book.publish("sky", people=PEOPLE[:5])
-    attempts(book, network).run(claim(book))
-    _, record = [record for record in caplog.records if published in record.message]
-    assert record.levelno == level
-    assert ("2 held" in record.message) == bool(doubted)
-    assert f"{5 - doubted} posted" in record.message
-    assert "press.example" not in caplog.text
 
 
 def test_a_delivery_held_for_a_damaged_journal_is_logged(book: Book, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +29,7 @@ from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate
 from policenotify.testing.fakes import FakeClock
 from tests.support.clocks import PassingClock
-from tests.support.fake_network import KEYED, MAIL, READABLE, Book, Hang, Scripted, everybody
+from tests.support.fake_network import KEYED, MAIL, Book, Hang, Scripted, everybody
 from tests.support.patience import LONG, PATIENCE, short, until
 
 NOW = timedelta(0)
@@ -123,44 +117,6 @@ def pass_by(book: Book, time: timedelta) -> None:
 # --- starting and ending
 
 
-def test_a_drain_that_waits_for_a_connection_does_not_stop_the_others(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, hang, waits, connected = Scripted(), Hang(), threading.Event(), threading.Event()
-    network.sends.append(hang)
-    delivery = delivers(sky=network)
-    book.publish("sky")
-    book.publish("sky")
-    first = in_thread(lambda: delivery.drain(LONG))
-    assert hang.begun.wait(PATIENCE)
-
-    def is_ready(_channel: str, *, severe_only: bool, beside: int | None) -> bool:
-        if not severe_only:
-            return ready(_channel, beside=beside)
-        waits.set()
-        return not connected.wait(PATIENCE)
-
-    ready = book.journal.deliveries.is_ready
-    monkeypatch.setattr(book.journal.deliveries, "is_ready", is_ready)
-    second = in_thread(lambda: delivery.drain(LONG))
-    assert waits.wait(PATIENCE)
-    beside = in_thread(delivery.next_due)
-    beside.join(PATIENCE)
-    assert not beside.is_alive()
-    connected.set()
-    hang.go.set()
-    first.join(PATIENCE)
-    second.join(PATIENCE)
-    assert len(network.said) == 2
-
-
-def test_nothing_starts_at_construction(book: Book, delivers: Made) -> None:
-    before, network = threading.active_count(), Scripted()
-    delivers(sky=network)
-    book.publish("sky")
-    assert (threading.active_count(), network.opened) == (before, 0)
-
-
 def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made) -> None:
     sky, sms = Scripted(), Scripted()
     published = [book.publish("sky", "sms") for _ in range(3)]
@@ -172,15 +128,6 @@ def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made)
     assert worker_threads() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
     assert book.journal.workers.last_heartbeat() is not None
-
-
-def test_deliveries_of_one_incident_go_in_order(book: Book, delivers: Made) -> None:
-    sky = Scripted(capabilities=KEYED)
-    sky.sends.append(Unavailable("Down."))
-    for _ in range(3):
-        book.publish("sky", incident="I1")
-    delivers(sky=sky).drain(LONG)
-    assert [request.body["text"] for request in sky.said] == ["post 1", "post 1", "post 2 reply", "post 3 reply"]
 
 
 def test_a_failing_goodbye_changes_nothing(book: Book, delivers: Made, caplog: pytest.LogCaptureFixture) -> None:
@@ -258,25 +205,6 @@ def test_a_warning_passes_while_routine_hangs_and_no_third_thread_is_opened(book
     urgent.go.set()
     delivery.drain(LONG)
     assert {book.receipt(one).outcome for one in (first, warning, calm, stuck, late)} == {Outcome.POSTED}
-
-
-def test_many_drains_at_once_open_one_thread_for_routine(book: Book, delivers: Made) -> None:
-    sky, busy, most = Scripted(), [], []
-
-    def count(request: Request) -> PostRef:
-        busy.append(request)
-        most.append(len(busy))
-        busy.remove(request)
-        return sky.ref(request)
-
-    sky.sends.extend([count] * 12)
-    published = [book.publish("sky") for _ in range(12)]
-    delivery = delivers(sky=sky)
-    drains = [in_thread(partial(delivery.drain, LONG, publication=one)) for one in published]
-    for drain in drains:
-        drain.join(PATIENCE)
-    assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
-    assert (set(most), len(sky.said)) == ({1}, 12)
 
 
 def test_a_channel_keeps_its_rate_and_a_drain_does_not_wait_for_it(book: Book, delivers: Made) -> None:
@@ -380,30 +308,6 @@ def test_a_drain_waits_for_what_another_process_is_sending(book: Book, delivers:
     drain.join(PATIENCE)
     assert not drain.is_alive()
     assert sky.said == []
-
-
-@pytest.mark.parametrize("which", [True, False])
-def test_a_delivery_settled_between_two_reads_is_not_missed(
-    book: Book,
-    delivers: Made,
-    which: bool,  # noqa: FBT001 - a parameter
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sky, published, due = Scripted(), book.publish("sky"), book.journal.deliveries.due
-    held = [book.claim()]
-
-    def settled_after(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
-        found = due(channels, **rates)
-        while held:
-            claimed = held.pop()
-            assert claimed is not None
-            again = book.clock.now() + timedelta(seconds=0.1)
-            book.journal.deliveries.record_result(claimed, AttemptResult(outcome=Outcome.WAITING, not_before=again))
-        return found
-
-    monkeypatch.setattr(book.journal.deliveries, "due", settled_after)
-    delivers(sky=sky).drain(LONG, publication=published if which else None)
-    assert book.receipt(published).outcome is Outcome.POSTED
 
 
 @pytest.mark.parametrize("which", [True, False])
@@ -679,20 +583,6 @@ def test_a_channel_that_cannot_be_opened_is_blocked_with_one_alarm(
     assert {book.receipt(one).outcome for one in published} == {Outcome.POSTED}
 
 
-def test_a_possibly_published_post_stays_in_doubt_when_the_channel_cannot_be_opened(book: Book, delivers: Made) -> None:
-    sky = Scripted(capabilities=KEYED)
-    sky.sends.append(Unconfirmed("Cut."))
-    published = book.publish("sky")
-    sky.opens.extend([lambda: None, ValueError()])
-    first = delivers(sky=sky, backoff=lambda _age: timedelta(hours=1))  # not due before it has ended
-    first.drain(NOW)
-    assert worker_threads() == []
-    pass_by(book, timedelta(hours=1))
-    delivers(sky=sky).drain(LONG)
-    receipt = book.receipt(published)
-    assert (receipt.outcome, list(book.journal.channels.blocked())) == (Outcome.UNCONFIRMED, ["sky"])
-
-
 def test_a_channel_that_is_replaced_is_opened_again_though_its_connection_is_kept(book: Book, delivers: Made) -> None:
     revoked, renewed = Scripted(), Scripted()
     revoked.sends.append(Blocked("Revoked."))
@@ -746,19 +636,6 @@ def test_closing_does_not_wait_for_what_hangs(book: Book, delivers: Made) -> Non
     assert [book.receipt(one).outcome for one in (first, second)] == [Outcome.POSTED, Outcome.WAITING]
 
 
-def test_closing_ends_the_drains(book: Book, delivers: Made) -> None:
-    sky, hang = Scripted(), Hang()
-    sky.sends.append(hang)
-    book.publish("sky")
-    delivery = delivers(sky=sky)
-    drain = in_thread(lambda: delivery.drain(LONG))
-    assert hang.begun.wait(PATIENCE)
-    delivery.close(timeout=0)
-    drain.join(PATIENCE)
-    assert not drain.is_alive()
-    hang.go.set()
-
-
 # --- the journal fails
 
 
@@ -795,32 +672,6 @@ def test_a_journal_that_is_locked_loses_nothing(
     book.journal.close()
 
 
-def test_a_destroyed_journal_is_reported_without_a_traceback(
-    tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", short(0.1))
-    folder = tmp_path / "destroyed"
-    folder.mkdir()
-    book = Book(folder, PassingClock())
-    sky = Scripted()
-
-    def destroy(request: Request) -> PostRef:
-        with closing(sqlite3.connect(book.path)) as other:
-            other.execute("DROP TABLE pn_event")
-        return sky.ref(request)
-
-    sky.sends.append(destroy)
-    book.publish("sky")
-    with pytest.raises(JournalError):
-        delivers(into=book, sky=sky).drain(LONG)
-    assert worker_threads() == []
-    [alarm] = [record.getMessage() for record in caplog.records]
-    assert alarm.startswith("The journal's tables were deleted while it was in use. This process sends nothing more.")
-    assert "post 1" not in caplog.text
-    assert "Traceback" not in caplog.text
-    book.journal.close()
-
-
 def test_records_of_a_newer_version_are_left_alone_without_a_busy_loop(
     book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -837,44 +688,7 @@ def test_records_of_a_newer_version_are_left_alone_without_a_busy_loop(
     assert book.receipt(other, "sms").outcome is Outcome.POSTED
 
 
-def test_a_channel_that_fails_after_it_was_found_due_rests(
-    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sky, due = Scripted(), book.journal.deliveries.due
-    delivery = delivers(sky=sky)
-
-    def failing(channels: Iterable[str], **rates: Any) -> dict[str, datetime]:
-        found = due(channels, **rates)
-        delivery._let_rest("sky")
-        return found
-
-    monkeypatch.setattr(book.journal.deliveries, "due", failing)
-    book.publish("sky")
-    delivery.drain(timedelta(seconds=0.1))
-    assert worker_threads() == []
-    assert sky.opened == 0
-
-
 # --- stop, and time
-
-
-def test_a_stop_in_one_place_is_a_stop_in_all(tmp_path: Path, book: Book, delivers: Made) -> None:
-    there = Book(tmp_path, SystemClock(), keys=book.keys)
-    here, beyond = Scripted(), Scripted()
-    one, other = delivers(sky=here), delivers(into=there, sky=beyond)
-    published = book.publish("sky")
-    there.journal.stop("cne Roux")
-    with Timed() as drained:
-        assert one.drain(LONG) is None
-        assert one.drain(LONG, publication=published) is None
-        assert other.drain(LONG) is None
-    assert drained.quick
-    assert (here.said, beyond.said) == ([], [])
-    book.journal.resume("cne Roux")
-    other.drain(LONG)
-    assert (here.said, len(beyond.said)) == ([], 1)
-    assert book.receipt(published).outcome is Outcome.POSTED
-    there.journal.close()
 
 
 class Jumping(FakeClock):
@@ -882,18 +696,6 @@ class Jumping(FakeClock):
 
     def jump(self, seconds: float) -> None:
         self._at += timedelta(seconds=seconds)
-
-
-def test_a_drain_ends_when_its_threads_have_found_nothing_more(book: Book, delivers: Made) -> None:
-    sky = Scripted()
-    book.publish("sky")
-    book.publish("sky")
-    with Timed() as drained:
-        delivers(sky=sky, poll_interval=2 * PATIENCE).drain(
-            LONG
-        )  # the threads keep their connections for a moment longer
-    assert drained.quick
-    assert len(sky.said) == 2
 
 
 @pytest.fixture
@@ -976,86 +778,3 @@ def test_a_post_that_always_fails_unexpectedly_blocks_no_other_and_expires(jumpi
 
 
 # --- a process is killed
-
-DOOMED = """
-import os, sys
-from datetime import timedelta
-from pathlib import Path
-from tests.support.fake_network import Book, Scripted, KEYED, MAIL, PLAIN, READABLE
-from policenotify.journal.clock import SystemClock
-from policenotify.delivery.dispatcher import Dispatcher
-from policenotify.journal.keys import Keys
-from threading import Event
-
-def hang(given):
-    os.write(1, (getattr(given, "text", "") or "sending").encode() + b"\\n")  # whole, whatever other threads write
-    Event().wait()
-
-networks = {name: Scripted(capabilities=can) for name, can in dict(
-    keyed=KEYED, found=READABLE, absent=READABLE, hold=PLAIN, resend=PLAIN, claimed=PLAIN, mail=MAIL).items()}
-networks["mail"].people.extend(["a@press.example", "b@press.example"])
-for name, network in networks.items():
-    (network.prepares if name == "claimed" else network.sends).append(hang)
-folder = Path(sys.argv[1])
-book = Book(folder, SystemClock(), keys=Keys.load(folder / "keys"))
-channels = {name: network.configured(name) for name, network in networks.items()}
-lease = timedelta(hours=2)
-Dispatcher(journal=book.journal, channels=channels, clock=SystemClock(), lease=lease).drain(timedelta(hours=1))
-"""
-
-
-def _landed(post: str, request: Request) -> PostRef:
-    return PostRef(account=request.account, id=post)
-
-
-@pytest.mark.slow
-def test_a_killed_process_leaves_doubts_that_are_settled_at_once(tmp_path: Path, book: Book, delivers: Made) -> None:
-    book.keys.save(tmp_path / "keys")
-    plain = book.publish("keyed", "found", "absent", "hold", "resend", "claimed")
-    mail = book.publish("mail", people=["a@press.example", "b@press.example"])
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, our own text
-        [sys.executable, "-c", textwrap.dedent(DOOMED), str(tmp_path)],
-        cwd=Path(__file__).parents[3],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as doomed:
-        assert doomed.stdout is not None
-        said = sorted(doomed.stdout.readline().strip() for _ in range(7))
-        doomed.send_signal(signal.SIGKILL)
-    assert said == ["post 1"] + ["sending"] * 6
-    assert [receipt.outcome for receipt in book.publication(plain)] == [Outcome.SENDING] * 6
-
-    capabilities = replace(READABLE, lookup_delay=timedelta(0))
-    networks = {
-        "keyed": Scripted(capabilities=KEYED),
-        "found": Scripted(capabilities=capabilities),
-        "absent": Scripted(capabilities=capabilities),
-        "hold": Scripted(),
-        "claimed": Scripted(),
-        "mail": Scripted(capabilities=MAIL),
-    }
-    networks["found"].finds.append(networks["found"].ref)
-    resend = Scripted()
-    for name in ("keyed", "absent", "claimed"):  # one account, whose posts are distinguished by their ids
-        networks[name].sends.append(partial(_landed, name))
-    resend.sends.append(partial(_landed, "resend"))
-    delivery = delivers(**networks)
-    delivery.channels["resend"] = resend.configured("resend", on_unknown="resend")
-    with Timed() as drained:
-        delivery.drain(LONG)
-    assert drained.took < 15  # "not there" is believed of two answers, five seconds apart
-    outcomes = {receipt.channel: (receipt.outcome, receipt.attempts) for receipt in book.publication(plain)}
-    assert outcomes == {
-        "keyed": (Outcome.POSTED, 2),
-        "found": (Outcome.POSTED, 1),
-        "absent": (Outcome.POSTED, 2),
-        "hold": (Outcome.HELD, 1),
-        "resend": (Outcome.POSTED, 2),
-        "claimed": (Outcome.POSTED, 1),
-    }
-    # What was prepared before the kill is sent again. Only what was never begun is prepared.
-    assert {name for name, network in networks.items() if network.prepared} == {"claimed"}
-    assert resend.prepared == []
-    assert [len(networks[name].said) for name in ("keyed", "found", "absent", "hold")] == [1, 0, 1, 0]
-    receipt = book.receipt(mail, "mail")
-    assert (receipt.outcome, receipt.recipients) == (Outcome.HELD, {Outcome.HELD: 2})

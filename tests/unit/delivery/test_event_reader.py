@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from policenotify.delivery.event_reader import EventReader
 from policenotify.errors import JournalError, JournalTakenAway
 from policenotify.events import Event, EventKind
 from policenotify.journal import meta, open_journal
-from policenotify.journal.database import schema
 from policenotify.journal.subscribers import HANDING
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
@@ -50,13 +48,6 @@ class Told:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.events) >= count, timeout=PATIENCE), self.events
             return [event.kind for event in self.events]
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    book = Book(tmp_path)
-    yield book
-    book.journal.close()
 
 
 @pytest.fixture
@@ -107,16 +98,6 @@ def test_what_one_process_publishes_the_worker_of_another_tells(book: Book) -> N
     assert later.events == []
 
 
-def test_a_subscriber_that_comes_while_an_idle_worker_waits_misses_nothing_from_then_on(book: Book) -> None:
-    told = Told()
-    with closing(_publisher(book)) as one, closing(_publisher(book)) as other:
-        one.events.subscribe(NAME, told)
-        one._look_around()  # as its worker does every second
-        other.publish(accident(), key="k1", actor="desk", wait=timedelta(0))
-        one.drain(timedelta(seconds=1))
-        assert told.wait_for(2) == ["published", "posted"]
-
-
 def test_what_a_process_could_not_tell_the_next_one_tells(book: Book) -> None:
     with closing(_publisher(book, on_event={NAME: Told()})) as publisher:
         publisher.publish(accident(), key="k1", actor="desk", wait=timedelta(0))
@@ -124,13 +105,6 @@ def test_what_a_process_could_not_tell_the_next_one_tells(book: Book) -> None:
     with closing(_publisher(book, on_event={NAME: told})) as publisher:
         publisher.drain(timedelta(seconds=1))
     assert told.wait_for(2) == ["published", "posted"]
-
-
-def test_each_subscriber_is_told_everything(book: Book) -> None:
-    told, also = Told(), Told()
-    with closing(_publisher(book, on_event={NAME: told, "radio-log": also})) as publisher:
-        publisher.publish(accident(), key="k1", actor="desk")
-    assert told.wait_for(2) == also.wait_for(2)
 
 
 def test_two_processes_with_one_subscriber_tell_it_once(book: Book) -> None:
@@ -203,20 +177,6 @@ def test_a_callback_that_raises_is_called_again_until_it_has_the_event(
     assert book.journal.subscribers.problems() == {}
 
 
-def test_a_callback_that_raises_is_shown_in_the_status(book: Book, reader: EventReader) -> None:
-    def fail(_event: Event) -> None:
-        raise ValueError
-
-    reader.subscribe(NAME, Told(fail))
-    reader.register()
-    book.publish("sky")
-    reader.wake()
-    _until(book.journal.subscribers.problems)
-    [(name, problem)] = book.journal.subscribers.problems().items()
-    assert name == NAME
-    assert str(problem).startswith("the callback raised ValueError for event ")
-
-
 def test_what_is_not_handed_over_when_it_closes_comes_next_time(book: Book, reader: EventReader) -> None:
     begun, go = threading.Event(), threading.Event()
 
@@ -244,28 +204,6 @@ def test_what_is_not_handed_over_when_it_closes_comes_next_time(book: Book, read
         event.number for event in (*told.events, *rest.events)
     )
     assert len({event.number for event in (*told.events, *rest.events)}) == 3
-
-
-def test_an_event_that_waits_for_its_repetition_when_it_closes_comes_next_time(
-    book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(_event: Event) -> None:
-        raise ConnectionError
-
-    told, rest = Told(fail), Told()
-    reader.subscribe(NAME, told)
-    reader.register()
-    book.publish("sky")
-    reader.wake()
-    _until(lambda: "the callback raised ConnectionError" in caplog.text)
-    assert reader.close(PATIENCE)
-    later = EventReader(book.journal)
-    later.subscribe(NAME, rest)
-    later.wake()
-    rest.wait_for(1)
-    assert later.close()
-    assert len(told.events) == 1
-    assert rest.events == told.events
 
 
 def test_a_slow_callback_keeps_its_events(book: Book, reader: EventReader) -> None:
@@ -409,19 +347,6 @@ def test_a_machine_without_threads_is_reported(
         patched.setattr(threading.Thread, "start", full)
         reader.wake()
     assert caplog.records[-1].getMessage() == "Subscriber back-office of events waits: RuntimeError escaped."
-
-
-def test_an_emptied_journal_makes_the_cursor_again(book: Book, reader: EventReader) -> None:
-    told = Told()
-    reader.subscribe(NAME, told)
-    reader.register()
-    with book.journal.write() as connection:
-        connection.execute(schema.meta.delete().where(schema.meta.c.name == f"events {NAME}"))
-    reader.wake()
-    _until(lambda: _fact(book) is not None)
-    book.publish("sky")
-    reader.wake()
-    told.wait_for(1)
 
 
 # --- threads

@@ -92,25 +92,6 @@ def worker(script: Script, clock: FakeClock) -> Iterator[Worker]:
     assert made.stop()
 
 
-def test_nothing_starts_at_construction_and_a_start_is_one(worker: Worker) -> None:
-    before = threading.active_count()
-    assert not worker.running
-    assert (worker.stop(), worker.unresponsive_for) == (True, 0.0)
-    with worker as same:
-        assert same is worker.start()
-        assert worker.running
-        assert threading.active_count() == before + 1
-    assert not worker.running
-
-
-def test_it_is_woken_only_while_it_runs(worker: Worker, script: Script) -> None:
-    worker.wake()
-    assert not script.woken.is_set()
-    worker.start()
-    worker.wake()
-    assert script.woken.is_set()
-
-
 def test_a_broken_journal_is_reported_once_and_stops_nothing(
     worker: Worker, script: Script, caplog: pytest.LogCaptureFixture
 ) -> None:
