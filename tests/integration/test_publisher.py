@@ -53,27 +53,6 @@ def publisher(desk: Desk) -> Publisher:
     return desk.publisher()
 
 
-def test_the_incident_is_one_thread_on_bluesky_and_in_every_mailbox(desk: Desk, publisher: Publisher) -> None:
-    opened = publisher.publish(accident(), key="open", actor="desk")
-    publisher.publish(opened.update("Une voie rouverte"), key="update", actor="desk")
-    ended = publisher.publish(
-        publisher.operations.incident(INCIDENT).end("Fin d'intervention", description="Circulation rétablie."),
-        key="end",
-        actor="desk",
-    )
-    ended.raise_for_failures()
-    first, second, third = desk.bluesky.posts
-    assert (second.root, second.parent) == (first.uri, first.uri)
-    assert (third.root, third.parent) == (first.uri, second.uri)
-    assert desk.bluesky.thread(first.uri) == (first, second, third)
-    for address in ADDRESSES:
-        [thread] = desk.mail.threads(address)
-        assert len(thread) == 3
-    assert [receipt.outcome for receipt in ended] == [Outcome.POSTED, Outcome.POSTED]
-    assert ended.on("presse").recipients == {Outcome.POSTED: 3}
-    assert ended.sequence == 3
-
-
 def test_recruitment_goes_to_nobody_who_did_not_consent(desk: Desk, publisher: Publisher) -> None:
     posting = Message(category=Category.RECRUITMENT, headline="Concours de gardien", instruction="Inscrivez-vous.")
     said = publisher.publish(posting, key="one", actor="desk")
@@ -252,15 +231,6 @@ def test_continuations_are_not_sent_without_the_first_post(desk: Desk) -> None:
     assert {receipt.outcome for receipt in others} == {Outcome.SUPERSEDED}
     assert "continues another post" in str(others[0].reason)
     assert not desk.bluesky.posts
-
-
-def test_a_second_language_comes_after_all_of_the_first(desk: Desk) -> None:
-    english = Translation(language="en", headline="Road accident", instruction="Avoid the area.")
-    publisher = desk.publisher([desk.on_bluesky(languages=("fr", "en"))])
-    publisher.publish(accident(instruction=LONG_TEXT, translations=(english,)), key="open", actor="desk")
-    *french, last = desk.bluesky.posts
-    assert "Road accident" in last.text
-    assert last.parent == french[0].uri
 
 
 def test_a_message_that_does_not_fit_is_refused_before_anything_is_written(desk: Desk) -> None:

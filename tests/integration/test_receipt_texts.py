@@ -21,7 +21,6 @@ from tests.support.installation import INCIDENT, Desk, accident, open_desk
 from tests.support.patience import LONG
 
 PUT = ("POST", "/xrpc/com.atproto.repo.putRecord")
-AT = datetime(2026, 7, 26, 12, 5, 7, tzinfo=UTC)
 NOUMEA = ZoneInfo("Pacific/Noumea")  # eleven hours ahead of UTC, all the year
 
 

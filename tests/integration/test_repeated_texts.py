@@ -22,7 +22,7 @@ from policenotify.model.receipt import Publication
 from policenotify.networks.registry import configure_channel
 from policenotify.publishing.installation import Installation as Given
 from policenotify.publishing.publisher import Publisher
-from policenotify.testing import Answer, Disconnect, FakeBlueskyServer, FakeClock, FakeMastodonServer, FakeXServer
+from policenotify.testing import Answer, Disconnect, FakeClock, FakeMastodonServer, FakeXServer
 from policenotify.testing.samples import PARIS, SENDER
 from policenotify.testing.servers.http import RecordedRequest, Reply
 from policenotify.text import x_weight
@@ -245,30 +245,3 @@ def test_a_distinct_text_has_its_space_at_any_length(installation: Installation,
         assert {receipt.outcome for receipt in publication} == {Outcome.POSTED}
         installation.clock.pass_by(600)
     assert len({post.text for post in x.posts}) == 2 * (1 + len(wording.continuations))
-
-
-@pytest.mark.parametrize("sentences", [6, 9])
-def test_a_text_too_long_for_any_thread_is_made_distinct_too(opened: Open, x: FakeXServer, sentences: int) -> None:
-    """Without replies on X texts are shortened, repeated ones as far as the distinct part needs."""
-    installation = opened(on_x(x, link_mode="standalone"))
-    instruction = "Évitez le secteur. " + "Suivez la déviation par l'avenue. " * sentences
-    for key in ("a", "b"):
-        message = Message(
-            category="burglary_prevention", headline="Travaux de nuit sur la rocade", instruction=instruction.strip()
-        )
-        installation.publish(message, key)
-        [receipt] = installation.wait(key)
-        assert receipt.outcome is Outcome.POSTED, receipt
-        installation.clock.pass_by(3600)
-    first, second = x.posts
-    assert ("18h42" in first.text, "18h42" in second.text) == (False, True)
-    assert "Évitez le secteur." in second.text
-    assert x_weight(second.text) <= 280
-
-
-def test_a_channel_that_takes_repeated_words_has_no_others(opened: Open, clock: FakeClock) -> None:
-    with FakeBlueskyServer("police34.example", now=clock.now) as server:
-        options = {"handle": server.handle, "password": server.password, "service": server.url}
-        installation = opened(configure_channel("bluesky", "bluesky", options))
-        [wording] = installation.publisher.preview(accident()).posts
-        assert (wording.standalone.distinct, wording.standalone.distinct_spans) == ("", ())

@@ -67,28 +67,6 @@ def _scene(
     )
 
 
-def test_a_post_and_a_mail_read_as_was_meant() -> None:
-    message = _message(
-        headline="Rue Foch fermée.La circulation est déviée",
-        description="Merci aux @PompiersHerault.\nM.Dupont répond sur 17Cyber.gouv.fr",
-        instruction="Prenez l'av.de Lodève",
-        location={"commune_name": "Montpellier", "street": "av.de Toulouse", "district": "@Gambetta"},
-    )
-    post = _render(message).standalone
-    assert post.text == (
-        "🚨 [#Accident – EN COURS] #Montpellier – Rue Foch fermée. La circulation est déviée, "
-        "av. de Toulouse, Gambetta.\n"
-        "Prenez l'av. de Lodève.\n"
-        "Merci aux PompiersHerault. M. Dupont répond sur 17Cyber.gouv.fr"
-    )
-    assert [span.value for span in post.spans] == ["Accident", "Montpellier", "https://17Cyber.gouv.fr"]
-    assert post.title == "Rue Foch fermée. La circulation est déviée"
-    mail = _render(message, MAIL).standalone
-    assert "Rue Foch fermée. La circulation est déviée" in mail.title
-    assert "M. Dupont répond" in mail.text
-    assert "M. Dupont répond" in mail.html
-
-
 def test_a_channel_mentions_its_own_accounts_and_no_other_channels() -> None:
     scene = _scene(_message(headline="Avec @SDIS34 et @SDIS51"))
     capabilities = Capabilities(budget=Budget(300, graphemes))

@@ -204,16 +204,6 @@ def test_the_end_of_an_appeal_deletes_the_face(five: Five, corrected: bool) -> N
     assert publisher.journal.audit.verify() == 0
 
 
-def test_a_cancelled_appeal_has_no_face_either(five: Five) -> None:
-    publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=PATIENCE, urgent=WHY)
-    publisher.publish(
-        opening.cancel("Message annulé", description="Publié par erreur."), key="e", actor="c", wait=PATIENCE
-    )
-    for posts in (five.mastodon.posts, five.bluesky.posts):
-        assert [bool(post.images) for post in posts] == [False]
-
-
 @pytest.mark.parametrize("which", ["no picture", "setting", "category"])
 def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
     profile = PROFILES["missing_person"]
@@ -226,15 +216,6 @@ def test_else_the_end_deletes_nothing(five: Five, which: str) -> None:
     ended = publisher.publish(found(opening), key="e", actor="c", wait=PATIENCE)
     assert (len(five.mastodon.posts), len(five.bluesky.posts)) == (2, 2)
     assert "PN602" not in [finding.code for finding in ended.findings]
-
-
-def test_what_still_waits_is_deleted_too_and_a_mail_is_named_for_a_look(five: Five) -> None:
-    publisher = on_two(five)
-    opening = publisher.publish(sought(), key="o", actor="c", wait=0, urgent=WHY)
-    shown = publisher.preview(found(opening))
-    assert sorted(deletion.channel for deletion in shown.deletions) == ["bluesky", "mastodon"]
-    [left] = [finding for finding in shown.findings if finding.code == "PN602"]
-    assert "or may still be: email." in str(left.reason)
 
 
 def test_a_withdrawal_covers_a_server_that_is_not_known_yet(five: Five) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -19,8 +17,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import override_settings
 
-from policenotify.cli import app, main
-from policenotify.cli.context import CliContext
+from policenotify.cli import main
 from policenotify.errors import SettingsError
 from policenotify.integrations.django import close, open_publisher, publish, publisher
 from policenotify.journal import open_journal
@@ -267,17 +264,3 @@ def test_the_commands_run_on_the_projects_journal(folder: Path) -> None:
     assert "Usage: policenotify campaign" in _run("campaign", "--help")
     _run("status", "--nonsense", code=2)
     assert "Usage: policenotify status" in _run("status", "--help")
-
-
-def test_the_journal_reaches_the_command_line_as_an_object(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-
-    def main(_arguments: object, *, obj: CliContext, **_: object) -> None:
-        seen.update(environment=dict(os.environ), streams=(sys.stdout, sys.stderr), call=obj)
-
-    monkeypatch.setattr(app.program, "main", main)
-    streams = sys.stdout, sys.stderr
-    call_command("policenotify", "status")
-    assert (seen["streams"], seen["call"].journal_url) == (streams, str(folder / "project.sqlite3"))
-    assert not any("project.sqlite3" in value for value in seen["environment"].values())
-    assert "project.sqlite3" not in repr(seen["call"])

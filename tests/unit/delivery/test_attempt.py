@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,6 @@ from policenotify.channel import (
     Capabilities,
     Picture,
     PostRef,
-    RecipientOutcome,
     Request,
 )
 from policenotify.delivery.sender import backoff
@@ -24,23 +23,16 @@ from policenotify.errors import (
     Blocked,
     ChannelError,
     JournalError,
-    LostLease,
-    MissingExtra,
     Refused,
     Unavailable,
     Unconfirmed,
 )
-from policenotify.journal import channels
 from policenotify.journal.database import schema
-from policenotify.journal.records import ClaimedDelivery, microseconds
 from policenotify.model.history import Outcome
-from policenotify.model.rate import Rate
 from tests.support.fake_network import (
     KEYED,
-    LEASE,
     MAIL,
     PLAIN,
-    READABLE,
     Book,
     Scripted,
     attempt,
@@ -102,30 +94,6 @@ def test_each_failure_has_its_next_state(
     assert (receipt.reason, receipt.remedy, receipt.code) == (error.reason, error.remedy, error.code)
     assert (receipt.retry_at and retry_in(book, receipt)) == again
     assert book.claim() is None
-
-
-@pytest.mark.parametrize(
-    ("error", "capabilities", "policy", "then"),
-    [
-        (Unavailable("Down."), PLAIN, "hold", "It will be tried again."),
-        (
-            Unconfirmed("Cut."),
-            READABLE,
-            "hold",
-            "Nothing: it is looked for, and sent again only if it is not there.",
-        ),
-        (Unconfirmed("Cut."), PLAIN, "hold", "It will be held until a person has looked for it."),
-    ],
-)
-def test_where_the_network_has_no_reason_the_next_step_is_reported(
-    book: Book, error: ChannelError, capabilities: Capabilities, policy: Literal["hold", "resend"], then: str
-) -> None:
-    network = Scripted(capabilities=capabilities)
-    network.sends.append(error)
-    published = book.publish("sky")
-    assert attempt(book, network, network.configured("sky", on_unknown=policy))
-    receipt = book.receipt(published)
-    assert (receipt.reason, receipt.remedy) == (error.reason, then)
 
 
 @pytest.mark.parametrize(
@@ -218,47 +186,6 @@ def test_time_spent_waiting_behind_others_is_not_a_failure(book: Book, failing: 
     assert book.journal.deliveries.due(["sky"])["sky"] == book.clock.now() + timedelta(seconds=2)
 
 
-@pytest.mark.parametrize("between", ["a time of the network's", "the rate is reached"])
-def test_a_wait_set_by_the_network_does_not_grow(book: Book, between: str) -> None:
-    published = book.publish("sky")
-    network = Scripted()
-    network.sends.append(Unavailable("Down."))
-    attempt(book, network)
-    book.pass_by(2)
-    if between == "the rate is reached":
-        claimed = book.claim()
-        assert claimed is not None
-        how = network.configured("sky", rate=Rate(1, HOUR))
-        with book.journal.write() as connection:  # another process has just sent something
-            channels.take_slot(connection, "sky", Rate(1, HOUR), microseconds(book.clock.now()))
-        attempts(book, network, how).run(claimed)
-        assert "rate" in str(book.receipt(published).reason)
-    else:
-        network.sends.append(Unavailable("Slow down.", retry_at=book.clock.now() + HOUR))
-        attempt(book, network)
-        assert retry_in(book, book.receipt(published)) == HOUR
-    book.pass_by(HOUR.total_seconds())
-    network.sends.append(Unavailable("Down."))
-    attempt(book, network)
-    assert retry_in(book, book.receipt(published)) == timedelta(seconds=3)
-
-
-def test_a_list_that_goes_on_is_not_failing(book: Book) -> None:
-    """A server that takes some and then asks for a pause, again and again, is not waited for longer each time."""
-    published = book.publish("sky", people=[f"p{number}@x.example" for number in range(4)])
-    book.pass_by(HOUR.total_seconds())
-    network = Scripted(capabilities=MAIL, one_by_one=True)
-    network.sends.extend(
-        [lambda person: RecipientOutcome(key=person.key, outcome="posted"), Unavailable("Too many mails.")] * 3
-    )
-    waits = []
-    for _ in range(3):
-        attempt(book, network)
-        waits.append(retry_in(book, book.receipt(published)))
-        book.pass_by(waits[-1].total_seconds())
-    assert waits == [timedelta(seconds=2)] * 3
-
-
 @given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=1)), st.timedeltas(timedelta(0), 24 * HOUR))
 def test_backoff_is_between_two_seconds_and_ten_minutes_and_never_shrinks(one: timedelta, other: timedelta) -> None:
     shorter, longer = sorted((one, other))
@@ -327,18 +254,6 @@ def test_a_failure_before_sending_is_certainly_unpublished(
     book.pass_by(2)
     attempt(book, network)
     assert book.receipt(published).outcome is Outcome.POSTED
-
-
-def test_a_library_that_is_not_there_blocks_the_channel_and_is_named(book: Book) -> None:
-    published = book.publish("sky")
-    network = Scripted()
-    network.prepares.append(MissingExtra("The network 'bluesky'", "bluesky"))
-    attempt(book, network)
-    receipt = book.receipt(published)
-    assert receipt.outcome is Outcome.WAITING
-    assert "policenotify[bluesky]" in str(receipt.reason)
-    assert str(receipt.remedy) == "Then: policenotify doctor"
-    assert not attempt(book, network)
 
 
 def test_a_picture_that_is_gone_refuses_the_post(book: Book) -> None:
@@ -471,100 +386,3 @@ def test_only_our_own_posts_are_answered_where_a_network_has_replies(
     assert [(post.text, answers) for post, answers in network.prepared[1:]] == [("post 2 alone", ())]
     # Where nothing is ever answered, standing alone is not worth a remark.
     assert book.receipt(update).standalone is capabilities.replies
-
-
-# --- stopped, and taken over
-
-
-@pytest.mark.parametrize("in_doubt", [False, True])
-def test_a_stop_lets_go_of_what_was_claimed(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - a parameter
-    network = Scripted(capabilities=KEYED)
-    published = doubted(book, network) if in_doubt else book.publish("sky")
-    claimed = book.claim()
-    assert claimed is not None
-    said = len(network.said)
-    book.journal.stop("cne Roux", "wrong street")
-    attempts(book, network).run(claimed)
-    receipt = book.receipt(published)
-    assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
-    assert "stopped by cne Roux" in str(receipt.reason)
-    assert len(network.said) == said
-    book.journal.resume("cne Roux")
-    assert attempt(book, network)
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-@pytest.mark.parametrize("in_doubt", [False, True])
-def test_where_others_were_faster_it_waits_for_the_rate(book: Book, in_doubt: bool) -> None:  # noqa: FBT001 - the same
-    network = Scripted(capabilities=KEYED)
-    how, minutes = network.configured("sky", rate=Rate(1, HOUR / 6)), 10
-    published = doubted(book, network) if in_doubt else book.publish("sky")
-    other = book.publish("sky")
-    late, first = book.claim(), book.claim()
-    assert late is not None
-    assert first is not None
-    attempts(book, network, how).run(first)
-    attempts(book, network, how).run(late)
-    assert book.receipt(other).outcome is Outcome.POSTED
-    receipt = book.receipt(published)
-    assert receipt.outcome is (Outcome.UNCONFIRMED if in_doubt else Outcome.WAITING)
-    assert str(receipt.reason) == "'sky' has reached its rate. The delivery goes on when the rate allows."
-    said = len(network.said)
-    book.pass_by(minutes * 60)
-    assert attempt(book, network, how)
-    assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, said + 1)
-
-
-def test_a_rate_that_counts_recipients_defers_the_rest_and_sends_none_twice(book: Book) -> None:
-    network, people = Scripted(capabilities=MAIL), [f"a{number}@x.example" for number in range(5)]
-    how = network.configured("sky", rate=Rate(2, HOUR, 2))
-    published = book.publish("sky", people=people)
-    for round_, left in enumerate([3, 1, 0]):
-        assert attempt(book, network, how)
-        receipt = book.receipt(published)
-        assert (receipt.recipients or {}).get(Outcome.WAITING, 0) == left
-        assert receipt.outcome is (Outcome.WAITING if left else Outcome.POSTED)
-        if round_ == 0:
-            assert str(receipt.reason) == "'sky' has reached its rate. The delivery goes on when the rate allows."
-            assert book.claim() is None
-        book.pass_by(2 * HOUR.total_seconds())
-    assert sorted(one for chunk in network.written_to for one in chunk) == people
-
-
-def taken_over(book: Book) -> ClaimedDelivery:
-    book.pass_by(LEASE.total_seconds())
-    claimed = book.claim()
-    assert claimed is not None
-    return claimed
-
-
-def test_a_process_that_was_taken_over_sends_nothing(book: Book) -> None:
-    network = Scripted()
-    published = book.publish("sky")
-    claimed = book.claim()
-    assert claimed is not None
-    other = taken_over(book)
-    with pytest.raises(LostLease):
-        attempts(book, network).run(claimed)
-    assert network.said == []
-    attempts(book, network).run(other)
-    assert book.receipt(published).outcome is Outcome.POSTED
-
-
-def test_a_process_taken_over_while_sending_changes_nothing(book: Book) -> None:
-    network = Scripted(capabilities=KEYED)
-    published = book.publish("sky")
-    others: list[ClaimedDelivery] = []
-
-    def slow(request: Request) -> PostRef:
-        others.append(taken_over(book))
-        raise Refused(f"Too late for {request.key}.")
-
-    network.sends.append(slow)
-    with pytest.raises(LostLease):
-        attempt(book, network)
-    [other] = others
-    assert other.in_doubt
-    attempts(book, network).run(other)
-    assert book.receipt(published).outcome is Outcome.POSTED
-    assert network.said[0] == network.said[1]

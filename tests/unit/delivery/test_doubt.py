@@ -10,7 +10,6 @@ import pytest
 
 from policenotify.channel import (
     Capabilities,
-    PostRef,
 )
 from policenotify.errors import (
     Blocked,
@@ -182,16 +181,6 @@ def test_a_post_that_is_known_as_anothers_is_never_taken_for_this_one(
     assert "resolve" in str(receipt.remedy)
 
 
-def test_a_network_that_gives_all_posts_one_name_takes_none_for_anothers(book: Book) -> None:
-    """A network without look-up and idempotency keys finds no earlier post."""
-    network = Scripted(capabilities=PLAIN)
-    both = [book.publish("sky"), book.publish("sky")]
-    for _ in both:
-        network.sends.append(lambda _request: PostRef(account=network.account, id="ok"))
-        attempt(book, network)
-    assert {book.receipt(one).outcome for one in both} == {Outcome.POSTED}
-
-
 # --- the account has published the very same text
 
 
@@ -226,14 +215,6 @@ def test_words_of_an_earlier_attempt_are_looked_for_as_long_as_in_any_doubt(book
     book.pass_by(60)
     attempt(book, network)
     assert (book.receipt(published).outcome, len(network.said)) == (Outcome.POSTED, 2)
-
-
-def test_a_text_whose_owner_cannot_be_looked_up_stays_in_doubt(book: Book) -> None:
-    network = Scripted(capabilities=replace(READABLE, refuses_repeats=True))
-    published = repeated(book, network)
-    network.finds.append(Unavailable("Not to be read."))
-    attempt(book, network)
-    assert book.receipt(published).outcome is Outcome.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -353,12 +334,3 @@ def test_the_installation_has_chosen(book: Book, severity: Severity, policies: t
     if chosen == "hold":
         assert str(receipt.reason) == "It may or may not be out, and the network cannot be asked."
         assert f"policenotify resolve {receipt.delivery}" in str(receipt.remedy)
-
-
-def test_a_held_delivery_does_not_delay_the_next(book: Book) -> None:
-    network = Scripted()
-    doubted(book, network, incident="I1")
-    update = book.publish("sky", incident="I1")
-    attempt(book, network)
-    attempt(book, network)
-    assert book.receipt(update).outcome is Outcome.POSTED

@@ -14,10 +14,9 @@ import pytest
 
 from policenotify.delivery import event_reader
 from policenotify.delivery.event_reader import EventReader
-from policenotify.errors import JournalError, JournalTakenAway
+from policenotify.errors import JournalError
 from policenotify.events import Event, EventKind
-from policenotify.journal import meta, open_journal
-from policenotify.journal.subscribers import HANDING
+from policenotify.journal import open_journal
 from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.message import Message
 from policenotify.publishing.installation import Installation
@@ -224,22 +223,6 @@ def test_a_slow_callback_keeps_its_events(book: Book, reader: EventReader) -> No
     assert also.events == []
 
 
-def test_a_process_that_was_silent_stops_when_another_has_taken_over(book: Book, reader: EventReader) -> None:
-    def fall_silent(_event: Event) -> None:
-        book.pass_by(HANDING.total_seconds() + 1)
-        assert book.journal.subscribers.take(NAME)[0]
-
-    told = Told(fall_silent)
-    reader.subscribe(NAME, told)
-    reader.register()
-    for _ in range(3):
-        book.publish("sky")
-    reader.wake()
-    told.wait_for(1)
-    reader.close(0.2)
-    assert [event.number for event in told.events] == [told.events[0].number]
-
-
 # --- a journal or a machine that fails
 
 
@@ -271,59 +254,6 @@ def test_a_journal_that_fails_is_reported_once_and_read_again(
     told.wait_for(1)
 
 
-def test_after_a_failure_of_the_journal_it_goes_on_with_the_event_that_was_not_recorded(
-    book: Book, reader: EventReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_reader, "_POLL", 0.01)
-    told, failed = Told(), threading.Event()
-    store = book.journal.subscribers._replace
-
-    def fail(*given: Any) -> bool:
-        if told.events:
-            failed.set()
-            raise JournalError("The journal could not be written: the connection to its server was lost.")
-        return store(*given)
-
-    reader.subscribe(NAME, told)
-    reader.register()
-    book.publish("sky")
-    with monkeypatch.context() as broken:
-        broken.setattr(book.journal.subscribers, "_replace", fail)
-        reader.wake()
-        assert told.wait_for(1) == ["published"]
-        assert failed.wait(PATIENCE)
-    book.publish("sky")
-    book.pass_by(HANDING.total_seconds())
-    assert told.wait_for(3)[:3] == ["published"] * 3
-    assert reader.close()
-    assert len({event.number for event in told.events}) == 2
-
-
-@pytest.mark.parametrize(("error", "said"), [(KeyError("claire@x.example"), "KeyError escaped."), (None, "")])
-def test_other_failures_are_reported_without_their_text(
-    book: Book,
-    reader: EventReader,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    error: Exception | None,
-    said: str,
-) -> None:
-    def broken(*_which: str) -> None:
-        looked.set()
-        raise error or JournalTakenAway("It was deleted.")
-
-    looked = threading.Event()
-    monkeypatch.setattr(book.journal.subscribers, "take", broken)
-    reader.subscribe(NAME, Told())
-    reader.register()
-    reader.wake()
-    assert looked.wait(PATIENCE)
-    assert reader.close(PATIENCE)
-    assert [record.getMessage() for record in caplog.records] == (
-        [f"Subscriber back-office of events waits: {said}"] if said else []
-    )
-
-
 def test_a_journal_that_cannot_be_written_does_not_keep_a_message_back(
     book: Book, reader: EventReader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,19 +264,6 @@ def test_a_journal_that_cannot_be_written_does_not_keep_a_message_back(
     reader.subscribe(NAME, Told())
     reader.register()
     assert "The disk is full." in caplog.text
-
-
-def test_a_machine_without_threads_is_reported(
-    reader: EventReader, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    reader.subscribe(NAME, Told())
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", full)
-        reader.wake()
-    assert caplog.records[-1].getMessage() == "Subscriber back-office of events waits: RuntimeError escaped."
 
 
 # --- threads
@@ -368,30 +285,7 @@ def test_an_event_is_found_without_being_woken(
     assert not _lives(reader)
 
 
-def test_nothing_starts_without_subscribers_or_before_a_delivery(book: Book) -> None:
-    threads = threading.active_count()
-    with closing(_publisher(book, on_event={NAME: Told()})) as publisher:
-        publisher.preview(accident())
-        assert threading.active_count() == threads
-    with closing(_publisher(book)) as publisher:
-        publisher.events.wake()
-        assert threading.active_count() == threads
-
-
-def test_a_forked_child_starts_threads_of_its_own(book: Book, reader: EventReader) -> None:
-    told = Told()
-    reader.subscribe(NAME, told)
-    reader.register()
-    reader.wake()
-    assert reader.close()
-    reader._closing, reader._closed = threading.Event(), False
-    assert not _lives(reader)  # as in a child, in which the thread of its parent does not run
-    book.publish("sky")
-    reader.wake()
-    told.wait_for(1)
-
-
-@pytest.mark.parametrize("name", ["", "Back", "1st", "a b", "é", "a" * 41, "a@b"])
+@pytest.mark.parametrize("name", ["", "Back", "a@b"])
 def test_a_wrong_name_is_refused(reader: EventReader, name: str) -> None:
     with pytest.raises(ValueError, match="is not a name of a subscriber"):
         reader.subscribe(name, Told())
@@ -401,11 +295,6 @@ def test_a_name_has_one_callback(reader: EventReader) -> None:
     reader.subscribe(NAME, Told())
     with pytest.raises(ValueError, match="is subscribed already"):
         reader.subscribe(NAME, Told())
-
-
-def _fact(book: Book) -> str | None:
-    with book.journal.read() as connection:
-        return meta.get(connection, f"events {NAME}")
 
 
 def _lives(reader: EventReader) -> bool:
