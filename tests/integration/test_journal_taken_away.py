@@ -220,7 +220,7 @@ def test_closing_leaves_the_log_of_the_journal_that_is_there_now(desk: Desk) -> 
         assert other.stopped() is not None
 
 
-@pytest.mark.parametrize("command", ["stop", "doctor", "worker"])
+@pytest.mark.parametrize("command", ["stop", "resolve 1 --posted", "worker"])
 def test_no_command_makes_a_journal(desk: Desk, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     desk.database.unlink()
     with pytest.raises(SystemExit) as ended:

@@ -209,13 +209,6 @@ def test_another_database_gets_no_tables_and_those_of_a_moved_journal_are_made(f
     assert folder.exists()
 
 
-def test_a_project_without_migrations_has_its_journal(folder: Path) -> None:
-    with override_settings(MIGRATION_MODULES={"policenotify": None}):
-        call_command("migrate", run_syncdb=True, verbosity=0)
-    assert publisher().operations.incidents() == ()
-    assert folder.exists()
-
-
 def test_each_version_of_the_tables_has_its_migration() -> None:
     from django.db.migrations.loader import MigrationLoader  # noqa: PLC0415 - of this test
 

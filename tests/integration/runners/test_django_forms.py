@@ -97,16 +97,6 @@ def test_a_category_is_chosen_and_times_are_typed(desk: Recording, incident: str
     assert desk.posts == ()
 
 
-def test_who_agreed_is_in_the_message_and_in_no_post(desk: Recording, incident: str) -> None:
-    form = MessageForm(fields(incident=incident, basis="prosecutor", reference="PV 2026/4711"))
-    assert form.is_valid(), form.errors
-    assert form.preview is not None
-    [basis] = form.preview.message.basis
-    assert (basis.who, basis.reference) == ("prosecutor", "PV 2026/4711")
-    assert not any("4711" in post.alone.text for post in form.preview.posts)
-    assert desk.posts == ()
-
-
 def test_a_correction_gives_the_right_street(desk: Recording, incident: str) -> None:
     opened = open_incident(incident)
     desk.deliver()

@@ -33,8 +33,11 @@ def book(tmp_path: Path) -> Iterator[Book]:
 # --- starting and ending
 
 
-def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made) -> None:
+def test_due_deliveries_are_sent_and_the_threads_end(
+    book: Book, delivers: Made, caplog: pytest.LogCaptureFixture
+) -> None:
     sky, sms = Scripted(), Scripted()
+    sky.closes.append(OSError("token=xyz"))  # changes nothing
     published = [book.publish("sky", "sms") for _ in range(3)]
     delivery = delivers(sky=sky, sms=sms)
     with Timed() as drained:
@@ -43,6 +46,7 @@ def test_due_deliveries_are_sent_and_the_threads_end(book: Book, delivers: Made)
     assert {receipt.outcome for one in published for receipt in book.publication(one)} == {Outcome.POSTED}
     assert worker_threads() == []
     assert (sky.opened, sky.closed, sms.opened, sms.closed) == (1, 1, 1, 1)
+    assert [record.getMessage() for record in caplog.records] == ["Channel sky did not close: OSError"]
     assert book.journal.workers.last_heartbeat() is not None
 
 

@@ -188,6 +188,23 @@ def test_a_post_whose_result_could_not_be_stored_is_looked_into_long_before_its_
     assert sky.said[0] == sky.said[1]  # the network publishes it once
 
 
+def test_a_machine_without_threads_does_not_crash(
+    book: Book, delivers: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = book.publish("sky")
+    delivery = delivers(sky=Scripted(), rest=0.1)
+
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        delivery.drain(timedelta(seconds=0.15), publication=published)
+    assert {record.getMessage() for record in caplog.records} == {"Channel sky: can't start new thread"}
+    delivery.drain(LONG, publication=published)
+    assert book.receipt(published).outcome is Outcome.POSTED
+
+
 def test_a_journal_that_is_locked_loses_nothing(
     tmp_path: Path, delivers: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
