@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.outside.environments import ROOT, Environment, run, uv_program
-from tests.acceptance.peers.programs import Running, free_ports, listens, program
+from tests.acceptance.peers.programs import Running, listens, program
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.outside
 
@@ -76,7 +77,7 @@ def test_an_incident_arrives_on_both_once(
 @pytest.fixture
 def ntfy(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A real ntfy server: its address, and the tokens of one who reads and writes, and of one who only writes."""
-    own, [port] = program("ntfy", "Debian's package ntfy"), free_ports(1)
+    own, port = program("ntfy", "Debian's package ntfy"), free_port()
     told = {"listen-http": f"127.0.0.1:{port}", "base-url": f"http://127.0.0.1:{port}"}
     files = {"cache-file": "cache.db", "auth-file": "users.db", "attachment-cache-dir": "files"}
     settings = told | {name: os.fspath(tmp_path / file) for name, file in files.items()}

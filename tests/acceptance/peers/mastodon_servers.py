@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-from tests.acceptance.peers.programs import CannotBeHad, Running, ended, free_ports, listens, program
+from tests.acceptance.peers.programs import CannotBeHad, Running, ended, listens, program
+from tests.support.ports import free_port
 
 _MOCK: Final = "0.6.1"
 _USERS: Final = 150  # one for each test
@@ -104,7 +105,7 @@ class Snac(Fediverse):
         self._snac = program("snac", "apt-get install --no-install-recommends snac2")
         self.version = _version(self._snac)
         folder = Path(tempfile.mkdtemp(prefix="pn-snac-"))
-        [port] = free_ports(1)
+        port = free_port()
         self._data = folder / "data"
         _output_of(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
         settings = json.loads((self._data / "server.json").read_text("utf-8"))
@@ -143,7 +144,7 @@ class MastodonMock(Fediverse):
         self._left = [f"police{number}" for number in range(_USERS)]
         users = [f'[[seed.accounts]]\nusername = "{name}"\naccess_token = "{name}-token"\n' for name in self._left]
         (folder / ".mastodon_mock.toml").write_text("".join(users), "utf-8")
-        [port] = free_ports(1)
+        port = free_port()
         command = (uv, "tool", "run", "--from", f"mastodon-mock=={_MOCK}", "mastodon_mock", "serve", "--in-memory")
         started = Running(*command, "--host", "127.0.0.1", "--port", str(port), folder=folder)
         try:

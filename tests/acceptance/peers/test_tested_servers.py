@@ -19,7 +19,9 @@ def test_a_promise_holds_where_all_its_tests_have_passed() -> None:
     for held in (True, False, True):
         proven.saw("test_key_publishes_once[x]", ["snac"], contract=True, held=held)
     proven.saw("test_key_publishes_once", ["kannel"], contract=True, held=True)
-    assert "| Key publishes once | yes |  |" in proven.page(PAGE, {"kannel": "1", "snac": "2"})
+    page = proven.page(PAGE, {"kannel": "1", "snac": "2"})
+    assert "| kannel | 1 | 1 |\n| snac | 2 |  |" in page
+    assert "- A thread is one" in page_of(a_thread_is_one=True)
 
 
 def test_pages_are_the_same_but_for_the_servers_release() -> None:

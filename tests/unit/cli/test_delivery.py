@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from tests.support.installation import ADDRESSES, Desk, accident
+from tests.support.installation import ADDRESSES, Desk
 from tests.support.shell import ACCIDENT, Run
-
-
-def test_a_drain_sends_due_messages_and_reports_results(run: Run, desk: Desk) -> None:
-    assert run("publish", *ACCIDENT, "--wait", "0").code == 3
-    ran = run("drain", "--budget", "10")
-    assert ran.code == 0
-    assert ran.out == "Deliveries: 2 posted.\nNothing is due.\n"
-    assert len(desk.bluesky.posts) == 1
-    assert run("drain").out.startswith("Nothing was waiting.")
 
 
 def test_a_drain_reports_when_something_is_due_next(run: Run, desk: Desk) -> None:
@@ -61,40 +50,6 @@ def test_a_stop_holds_everything_until_resume(run: Run, desk: Desk) -> None:
     assert len(desk.bluesky.posts) == 1
 
 
-def test_a_stop_needs_no_channel_that_works(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace("handle =", "handel ="), encoding="utf-8")
-    assert run("stop").code == 0
-    assert run("publish", *ACCIDENT).code == 1
-
-
-def test_a_blocked_channel_goes_on_after_resume(run: Run, desk: Desk) -> None:
-    desk.bluesky.closed = "suspended"
-    run("publish", *ACCIDENT)
-    desk.bluesky.closed = None
-    ran = run("resume", "bluesky", "--reason", "Compte rétabli")
-    assert (ran.code, ran.out) == (0, "bluesky is resumed.\n")
-    assert run("resume", "bluesky").out == "bluesky was not blocked.\n"
-    assert run("drain", "--budget", "10").code == 0
-    assert len(desk.bluesky.posts) == 1
-
-
-@pytest.mark.usefixtures("desk")
-def test_an_unknown_channel_is_met_with_the_nearest(run: Run) -> None:
-    ran = run("resume", "blusky")
-    assert ran.code == 1
-    assert "'blusky' is not a channel. Did you mean 'bluesky'?" in ran.err
-
-
-def test_an_actor_comes_from_the_environment(run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_ACTOR", "salle 17")
-    publisher = desk.publisher()
-    publisher.publish(accident(), key="x", actor="desk", wait=timedelta(0))
-    run("stop")
-    assert publisher.journal.stopped() is not None
-    assert "by salle 17" in str(publisher.journal.stopped())
-
-
 @pytest.mark.usefixtures("desk")
 def test_a_user_without_a_name_must_give_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
@@ -118,15 +73,6 @@ def held(run: Run, desk: Desk) -> str:
     return str(receipt["delivery"])
 
 
-def test_a_drain_after_which_one_person_of_a_list_is_held_needs_attention(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8") + 'on_unknown = "hold"\n', encoding="utf-8")
-    desk.mail.hang_up("DATA", delivered=True, times=1)
-    run("publish", *ACCIDENT, "--to", "presse", "--wait", "0")
-    ran = run("drain", "--budget", "10")
-    assert (ran.code, "is held, wholly or for some people: policenotify resolve" in ran.words) == (3, True)
-
-
 @pytest.mark.parametrize(("answer", "mails"), [("--posted", 1), ("--not-posted", 2)])
 def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: str, answer: str, mails: int) -> None:
     resolved = run("resolve", held, answer, "--json")
@@ -141,16 +87,6 @@ def test_a_held_delivery_is_settled_by_an_operator(run: Run, desk: Desk, held: s
     assert again.code == 2
     assert again.document["error"]["kind"] == "NotHeld"
     assert f"Delivery {held} is not held: it is posted." in again.document["error"]["text"]
-
-
-@pytest.mark.usefixtures("desk")
-def test_an_unknown_delivery_is_a_user_error_and_not_a_journal_error(run: Run) -> None:
-    ran = run("resolve", "999", "--posted", "--json")
-    assert ran.code == 2
-    assert ran.document["error"] == {
-        "kind": "NotHeld", "published": "no",
-        "text": "There is no delivery 999. Nothing was changed. Which are held: policenotify resolve",
-    }  # fmt: skip
 
 
 def test_an_overtaken_message_is_reported_as_not_to_be_repeated(run: Run, desk: Desk, held: str) -> None:

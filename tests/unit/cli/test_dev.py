@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -76,16 +75,6 @@ def test_an_application_develops_on_its_networks_until_it_is_interrupted(run: Ru
     settings = tomllib.loads(printed)
     assert list(settings["channels"]) == list(FAKE_NETWORKS)
     assert printed.strip() == written.read_text(encoding="utf-8").strip()
-
-
-def test_it_speaks_french_and_json(tmp_path: Path) -> None:
-    with running("--json", language="fr_FR.UTF-8") as (interrupt, told):
-        assert "Ce que voient les lecteurs\u00a0: http://127.0.0.1:" in told
-        document = json.loads(interrupt())
-    assert document["page"] == page_of(told)
-    assert "channels" in tomllib.loads(document["settings"])
-    assert document["file"] == ""
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_in_use_starts_nothing(run: Run) -> None:

@@ -125,18 +125,6 @@ def test_posts_are_withdrawn_and_the_text_is_erased(run: Run, desk: Desk) -> Non
     assert run("journal", "verify").code == 0
 
 
-def test_what_is_over_and_what_is_erased_reads_in_french(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    made = run("publish", *APPEAL, "--draft", *by("claire"), "--json").document
-    assert run("withdraw", made["id"], *by("claire")).code == 0
-    assert "il est déjà retiré." in run("publish", made["id"], "--submit", *by("claire")).err
-    urgent = run("publish", *APPEAL, *by("claire"), "--urgent", WHY, "--json").document["publication"]["id"]
-    shown = " ".join(run("journal", "erase", urgent, "--reason", "Demande 2026-12.").out.split())
-    assert "Effacé : 1 publication," in shown
-    unknown = " ".join(run("journal", "erase", "nope", "--reason", "Demande 2026-12.").err.split())
-    assert "policenotify status. Rien n'a été effacé." in unknown
-
-
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sit at a terminal, and give this answer to each question."""

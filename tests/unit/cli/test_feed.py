@@ -48,23 +48,9 @@ def test_a_folder_that_is_not_there_needs_a_person(run: Run, folder: Path) -> No
     assert "does not exist" in run("feed", "rebuild", "--json").document["problems"]["alertes"]
 
 
-def test_without_a_feed_it_reports_that_nothing_is_drawn(run: Run, desk: Desk) -> None:
-    desk.write_settings()
-    assert run("feed", "rebuild").out == "No channel is on the network 'feed'.\n"
-
-
 @pytest.mark.usefixtures("folder")
 def test_only_a_feed_is_drawn(run: Run) -> None:
     assert "is on 'email', which writes no files" in run("feed", "rebuild", "presse").err
     unknown = run("feed", "rebuild", "alerte")
     assert unknown.code == 1
     assert "Did you mean 'alertes'" in unknown.err
-
-
-def test_a_feed_with_wrong_options_is_not_drawn(run: Run, desk: Desk, folder: Path) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text("utf-8").replace(f'"{folder}"', '"feed"'), "utf-8")
-
-    shown = run("feed", "rebuild")
-    assert shown.code == 1
-    assert "absolute path" in shown.err

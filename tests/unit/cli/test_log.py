@@ -41,20 +41,6 @@ def test_by_default_only_warnings_and_errors_are_written(run: Run) -> None:
     assert run("--log", "text", "publish", *ACCIDENT).err == ""
 
 
-def test_text_has_time_and_level(run: Run) -> None:
-    [first, *_] = run("publish", *ACCIDENT, "--log-level", "info").err.splitlines()
-    at, level, _, publication = first.split(" ")[:4]
-    assert (at[10], level) == ("T", "INFO")
-    assert len(publication.removesuffix(":")) == 26
-
-
-@pytest.mark.parametrize("wrong", [("--log", "xml"), ("--log-level", "loud")])
-def test_a_wrong_form_or_level_is_refused(run: Run, wrong: tuple[str, str]) -> None:
-    ran = run("status", *wrong)
-    assert ran.code == 2
-    assert wrong[0] in ran.err
-
-
 def test_warnings_of_other_libraries_are_mentioned_without_their_text(capsys: pytest.CaptureFixture[str]) -> None:
     undo = set_up_log("json", "info")
     try:

@@ -6,36 +6,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
-from prometheus_client.parser import text_string_to_metric_families as text_format
 
-from tests.support.shell import ACCIDENT, Run
+from tests.support.shell import Run
 
 pytestmark = pytest.mark.usefixtures("desk")
-
-
-def test_what_was_published_and_what_became_of_it(run: Run) -> None:
-    run("publish", *ACCIDENT)
-    ran = run("metrics")
-    assert (ran.code, ran.err) == (0, "")
-    samples = {
-        (sample.name, sample.labels.get("channel"), sample.labels.get("outcome")): sample.value
-        for family in text_format(ran.out)
-        for sample in family.samples
-    }
-    assert samples["policenotify_deliveries_total", "bluesky", "posted"] == 1
-    assert samples["policenotify_recipients_total", "presse", "posted"] == 3
-    assert samples["policenotify_incidents_open", None, None] == 1
-    for word in ("2026-4711", "Montpellier", "journal.example", "A9"):
-        assert word not in ran.out
-
-
-def test_openmetrics_and_json(run: Run) -> None:
-    written = run("metrics", "--openmetrics").out
-    assert written.endswith("# EOF\n")
-    assert "policenotify_stopped" in {family.name for family in open_metrics(written)}  # type: ignore[no-untyped-call]  # of the library
-    document = run("metrics", "--json").document
-    assert document["policenotify_stopped"] == [{"labels": {}, "value": 0.0}]
 
 
 def test_a_file_for_node_exporter_is_replaced_as_a_whole(run: Run, tmp_path: Path) -> None:
@@ -51,33 +25,17 @@ def test_a_file_for_node_exporter_is_replaced_as_a_whole(run: Run, tmp_path: Pat
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_file_that_cannot_be_written_is_an_error_and_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
-    missing = run("metrics", "--textfile", tmp_path / "nowhere" / "a.prom")
-    assert (missing.code, "cannot be written (No such file or directory)" in missing.err) == (1, True)
-    (tmp_path / "taken.prom").mkdir()
-    assert run("metrics", "--textfile", tmp_path / "taken.prom").code == 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
         (("--textfile", "metrics.txt"), ".prom"),
         (("--textfile", "a.prom", "--openmetrics"), "text format only"),
-        (("--textfile", "a.prom", "--json"), "text format only"),
     ],
 )
 def test_what_node_exporter_would_pass_over_is_refused(run: Run, arguments: tuple[str, ...], word: str) -> None:
     ran = run("metrics", *arguments)
     assert ran.code == 2
     assert word in ran.err + ran.out
-
-
-def test_a_channel_that_cannot_be_used_is_in_the_metrics(run: Run, tmp_path: Path) -> None:
-    settings = tmp_path / "policenotify.toml"
-    settings.write_text(settings.read_text("utf-8").replace("handle =", "handel ="), "utf-8")
-    ran = run("metrics")
-    assert ran.code == 0
-    assert 'policenotify_channel_blocked{channel="bluesky",network="bluesky"} 1.0' in ran.out
 
 
 def test_without_a_journal_there_is_nothing_to_measure(run: Run, tmp_path: Path) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
-from tests.support.installation import Desk
 from tests.support.shell import Run
 
 
@@ -35,15 +32,3 @@ def test_an_unreachable_server_is_not_a_journal(run: Run, monkeypatch: pytest.Mo
     assert told.code == 6
     assert "its server cannot be reached" in told.document["error"]["text"]
     assert "geheim" not in told.out
-
-
-@pytest.mark.parametrize("command", ["status", "incidents", "stop", "migrate", "drain"])
-def test_a_journal_of_a_newer_release_is_refused_by_each_command(run: Run, desk: Desk, command: str) -> None:
-    assert run("status").code == 0
-    with sqlite3.connect(desk.database) as raw:
-        raw.execute("UPDATE pn_meta SET value = value + 1 WHERE name = 'schema_version'")
-    raw.close()
-    told = run(command, "--json")
-    assert told.code == 6
-    assert told.document["error"]["kind"] == "UnsupportedVersion"
-    assert told.document["error"]["published"] == "no"

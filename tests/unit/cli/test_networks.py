@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from policenotify.cli.commands.networks import capabilities_in_words
-from policenotify.networks.bluesky.channel import Bluesky
-from policenotify.networks.registry import Network
-from policenotify.settings import channels_of, read_settings
 from tests.support.networks_page import OPTIONS
-from tests.support.outside_package import Pigeon
 from tests.support.shell import Run
 
 
@@ -87,37 +78,6 @@ def test_a_network_that_does_not_load_hides_no_other(run: Run) -> None:
     assert run("networks", "magpie", "--json").code == 1
 
 
-@pytest.mark.usefixtures("pigeon_network")
-def test_a_request_for_one_network_imports_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, load = [], Network.load
-
-    def recorded_load(network: Network) -> Any:
-        loaded.append(network.name)
-        return load(network)
-
-    monkeypatch.setattr(Network, "load", recorded_load)
-    assert run("networks", "pigeon").code == 0
-    assert loaded == ["pigeon"]
-
-
-def test_abilities_in_words() -> None:
-    known = replace(Pigeon.capabilities, edits=True, title=True, lookup_delay=timedelta(0))
-    assert "; ".join(map(str, capabilities_in_words(known))) == (
-        "500 characters as it counts them; no threads; no pictures; a subject line; posts can be changed; "
-        "one key posts once, within 1:00:00; it can be asked whether a post is published; "
-        "accepted by the gateway, not verified"
-    )
-    assert "one key posts once, for ever" in set(capabilities_in_words(Bluesky.capabilities))
-
-
-def test_usage_is_shown_for_the_mistyped_command(run: Run) -> None:
-    assert "Usage: policenotify networks [OPTIONS] [NAME | new NAME]" in run("networks", "--help").out
-    for args, about in {("a", "b"): "networks", ("bluesky", "--nmae"): "networks", ("new",): "networks new"}.items():
-        ran = run("networks", *args)
-        assert ran.code == 2
-        assert ran.err.endswith(f"Usage: policenotify {about} --help\n")
-
-
 def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run) -> None:
     [bluesky] = run("--json", "networks", "bluesky").document["networks"]
     assert bluesky["schema"]["required"] == ["handle", "password"]
@@ -127,12 +87,6 @@ def test_the_options_as_json_schema_with_secrets_that_are_only_written(run: Run)
         "format": "password", "title": "Password", "type": "string", "writeOnly": True,
     }  # fmt: skip
     assert bluesky["schema"]["additionalProperties"] is False
-
-
-def test_an_unknown_network_is_met_with_the_nearest(run: Run) -> None:
-    ran = run("networks", "blusky")
-    assert ran.code == 1
-    assert "offers the network 'blusky'. Did you mean 'bluesky'?" in ran.err
 
 
 @pytest.mark.usefixtures("pigeon_network")
@@ -146,6 +100,7 @@ def test_the_example_of_a_network_has_each_option_with_its_default(run: Run, nam
     [(channel, shown)] = tomllib.loads(ran.out)["channels"].items()
     required = {name for name, option in options.items() if option["required"]}
     assert (channel, set(shown) - {"network", "recipients"}) == (name, required)
+    assert "…" not in shown.values()  # it would be published as the service's name
     assert ("recipients" in shown) == bool(network["capabilities"] and network["capabilities"]["recipients"])
     all_shown = tomllib.loads(re.sub(r"^#(?=\w+ = )", "", ran.out, flags=re.MULTILINE))["channels"][name]
     assert set(all_shown) - {"network", "recipients"} == set(options)
@@ -168,45 +123,3 @@ def test_the_example_of_a_network_is_in_the_language_of_the_desk(
         comments.append(set(re.findall(r"(?:^# .*\n)+", run("networks", name, "--example").out, re.MULTILINE)))
     assert len(comments[0]) == len(comments[1]) > 0
     assert comments[0].isdisjoint(comments[1])
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_example_of_a_network_of_ours_holds_nothing_that_is_no_value(run: Run, name: str) -> None:
-    [shown] = tomllib.loads(run("networks", name, "--example").out)["channels"].values()
-    assert "…" not in shown.values()  # it would be published as the service's name
-
-
-def test_the_example_completes_a_new_installation(run: Run, tmp_path: Path) -> None:
-    assert run("init").code == 0
-    settings = tmp_path / "policenotify.toml"
-    added = [run("networks", name, "--example").out for name in ("bluesky", "email", "x")]
-    settings.write_text(settings.read_text("utf-8") + "".join(added), "utf-8")
-    before = {one["check"]: one for one in run("doctor", "--json").document["lines"]}
-    assert "bluesky-password cannot be read" in before["channel bluesky"]["detail"]
-    for name, content in {
-        "bluesky-password": "hunter22",
-        "email-url": "mailtos://desk:hunter33@police.example?smtp=mx.police.example",
-        "email-recipients.txt": "desk@police.example",
-    }.items():
-        (tmp_path / "secrets" / name).write_text(content, "utf-8")
-        (tmp_path / "secrets" / name).chmod(0o600)
-    text = re.sub(r"^#(consumer_|access_)", r"\1", settings.read_text("utf-8"), flags=re.MULTILINE)
-    settings.write_text(text, "utf-8")
-    for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret"):
-        (tmp_path / "secrets" / f"x-{name}").write_text("hunter44", "utf-8")
-        (tmp_path / "secrets" / f"x-{name}").chmod(0o600)
-    accounts = [channel.account for channel in channels_of(read_settings(settings, environ={}))]
-    assert [account.partition("@")[0] for account in accounts] == [
-        "console",
-        "police.example",
-        "desk",
-        "police34",
-    ]
-
-
-@pytest.mark.usefixtures("pigeon_network")
-def test_what_does_not_load_has_no_example(run: Run) -> None:
-    ran = run("networks", "magpie", "--example")
-    assert ran.code == 1
-    assert "cannot be loaded" in ran.words
-    assert run("networks", "--example").code == 2

@@ -61,12 +61,8 @@ def test_written_files_are_listed_and_form_a_network(run: Run, tmp_path: Path, m
     [
         ("new", "'new' is a command of `policenotify networks`. Name the network otherwise: 'my-new'."),
         ("bluesky", "a network of the installed package 'policenotify'"),
-        ("My_Radio", "Did you mean 'my-radio'?"),
         ("Émetteur de l'Hérault", "Did you mean 'emetteur-de-l-heraul'?"),
-        ("3cx--", "Did you mean 'cx'?"),
         ("-", "beginning with a letter.\n"),
-        ("π", "beginning with a letter.\n"),
-        ("a" * 21, f"Did you mean '{'a' * 20}'?"),
         ("../radio", "Did you mean 'radio'?"),
     ],
 )
@@ -102,23 +98,3 @@ def test_existing_files_are_not_overwritten(run: Run, tmp_path: Path) -> None:
         assert said in ran.err
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {"empty", "file"}
-
-
-def test_nothing_half_written_is_left(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrote = Path.write_text
-
-    def full(path: Path, text: str, *, encoding: str) -> int:
-        if path.name == "__init__.py":
-            raise OSError(28, "No space left on device")
-        return wrote(path, text, encoding=encoding)
-
-    monkeypatch.setattr(Path, "write_text", full)
-    ran = run("networks", "new", "radio")
-    assert ran.code == 1
-    assert "policenotify-radio cannot be written (No space left on device). Nothing was written." in ran.err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_bound_ends_where_what_is_public_may_change() -> None:
-    assert _bound("0.1.0") == ">=0.1,<0.2"
-    assert _bound("2.10.3.dev1+local") == ">=2.10,<3"

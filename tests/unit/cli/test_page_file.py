@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,7 +9,6 @@ import pytest
 
 from policenotify.cli.report.builder import Report
 from policenotify.cli.report.file import GENERATOR, PageFile
-from policenotify.errors import MissingExtra
 from tests.acceptance.browser.pages import previewed
 
 
@@ -49,38 +47,9 @@ def test_an_earlier_page_is_written_over_and_nothing_else_is(page: Report, tmp_p
     assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "page.html", "photo.png"]
 
 
-def test_a_page_that_is_not_written_leaves_the_earlier_one(page: Report, tmp_path: Path) -> None:
-    with PageFile(str(tmp_path / "page.html")) as file:
-        file.write(page)
-    before = (tmp_path / "page.html").read_bytes()
-    with pytest.raises(LookupError), PageFile(str(tmp_path / "page.html")):
-        raise LookupError
-    assert (tmp_path / "page.html").read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder; add a name" in refused(tmp_path)
     told = refused(tmp_path / "nowhere" / "page.html")
     assert "cannot be written (No such file or directory). Nothing was done." in told
     (tmp_path / "file").touch()
     assert "cannot be written (Not a directory)" in refused(tmp_path / "file" / "page.html")
-
-
-def test_a_link_is_followed(page: Report, tmp_path: Path) -> None:
-    (tmp_path / "there").mkdir()
-    (tmp_path / "link.html").symlink_to(tmp_path / "there" / "page.html")
-    with PageFile(str(tmp_path / "link.html")) as file:
-        file.write(page)
-    assert (tmp_path / "link.html").is_symlink()
-    assert (tmp_path / "there" / "page.html").is_file()
-
-
-def test_without_the_extra_it_is_reported_before_anything_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("policenotify.cli.report.file.find_spec", lambda _name: None)
-    with pytest.raises(MissingExtra, match=r"--html \(jinja2 is not installed\).*policenotify\[cli\]"):
-        PageFile(str(tmp_path / "page.html")).__enter__()
-    assert list(tmp_path.iterdir()) == []
-    assert "jinja2" in sys.modules

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -67,26 +66,6 @@ def read(text: str) -> Read:
     return Read(text)
 
 
-@pytest.mark.slow
-def test_it_is_one_whole_page(text: str, read: Read) -> None:
-    assert text.startswith("<!DOCTYPE html>\n")
-    assert read.open == read.crossed == []
-    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h[1-6]", tag)]
-    assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert {"header", "main", "footer"} <= {tag for tag, _ in read.tags}
-
-
-@pytest.mark.slow
-def test_every_id_is_one_and_every_anchor_leads_somewhere(read: Read) -> None:
-    ids = Counter(read.all("id"))
-    assert [name for name, count in ids.items() if count > 1] == []
-    anchors = {href.removeprefix("#") for href in read.all("href") if href.startswith("#")}
-    named = {name for value in read.all("aria-labelledby") for name in value.split()} | set(read.all("for"))
-    assert anchors
-    assert (anchors | named) - set(ids) == set()
-
-
 def test_it_loads_nothing_from_outside(text: str, read: Read) -> None:
     policies = [attributes["content"] for _, attributes in read.tags if "http-equiv" in attributes]
     assert policies == [PAGE_POLICY]
@@ -117,30 +96,6 @@ def test_a_mail_lies_in_a_sandbox(read: Read) -> None:
         assert "src" not in frame
 
 
-def test_each_text_and_the_page_declare_their_languages(read: Read) -> None:
-    assert read.tags[0] == ("html", {"lang": "en"})
-    for tag, attributes in read.tags:
-        kinds = set((attributes.get("class") or "").split())
-        if kinds & {"text", "letter", "subject"} and tag in {"p", "iframe", "h4"}:
-            assert attributes["lang"] == "fr"
-            assert tag == "iframe" or attributes["dir"] == "auto"
-
-
-def test_everything_that_is_to_be_heard_has_a_name(read: Read) -> None:
-    labels = set(read.all("for"))
-    for tag, attributes in read.tags:
-        match tag:
-            case "img":
-                assert attributes["alt"]
-            case "meter":
-                assert attributes["id"] in labels
-                assert 0 <= int(attributes["value"] or -1) <= int(attributes["max"] or 0)
-            case "svg":
-                assert attributes["aria-hidden"] == "true"
-            case _:
-                pass
-
-
 def test_no_recipient_is_named(text: str) -> None:
     for reader in (*READERS, ACCOUNTS["sms"], ACCOUNTS["pager"], "127.0.0.1"):
         assert reader not in text
@@ -148,16 +103,12 @@ def test_no_recipient_is_named(text: str) -> None:
         assert reader.partition("@")[0] not in text
 
 
-def test_the_outcome_of_each_post_is_shown(texts: dict[str, str]) -> None:
-    told = " ".join(" ".join(Read(texts["stories"]).text).split())
-    assert "X says that the text was posted already. 403" in told
-    assert "What to do: Change a word." in told
-    assert "( 2 posted, 1 refused)" in told or "(2 posted, 1 refused)" in told
-    assert "226 of 280 characters as X counts" in told
-    assert "GSM-7, 2 segments" in told
-    assert "1/2" in told
-    assert "In reply to 17:42" in told
-    assert "So that the rest fits:" in " ".join(" ".join(Read(texts["preview"]).text).split())
+def test_the_page_is_in_the_language_of_the_desk(tmp_path: Path) -> None:
+    french = Read(html(previewed(tmp_path), "fr"))
+    assert french.tags[0] == ("html", {"lang": "fr"})
+    told = "".join(french.text)
+    assert "Rien n'a été envoyé" in told
+    assert "Nothing was sent" not in told
 
 
 def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
@@ -168,44 +119,3 @@ def test_hostile_texts_are_read_and_do_nothing(texts: dict[str, str]) -> None:
     assert LONG_WORD in told
     assert "{{ 7*7 }}" in told
     assert "javascript:" not in " ".join(read.all("href"))
-
-
-class Chrome(HTMLParser):
-    """The texts of a page that are the desk's: what is marked with a language of its own is the public's."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.texts: set[str] = set()
-        self.language: str | None = None
-        self._open: list[tuple[str, bool]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if tag == "html":
-            self.language = attributes.get("lang")
-        elif tag not in _VOID:
-            self._open.append((tag, "lang" in attributes or tag in {"style", "bdi", "code", "time"}))
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._open and tag == self._open[-1][0]:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not any(foreign for _, foreign in self._open) and re.search(r"[^\W\d_]{2}", data):
-            self.texts.add(" ".join(data.split()))
-
-
-def test_the_page_is_in_the_language_of_the_desk(tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name, make in {"stories": stories, "preview": previewed}.items():
-        report = make(tmp_path_factory.mktemp(name))
-        page, english = Chrome(html(report, "fr")), Chrome(html(report))
-        assert (page.language, english.language) == ("fr", "en")
-        assert {text for text in page.texts & english.texts if not SAME.fullmatch(text)} == set()
-
-
-SAME = re.compile(
-    r"policenotify|X|Mastodon|Bluesky|SMS|E-mail|Messages?|Incident|Europe/Paris.*|(?:\d+ )?(?:posts?|mails?|messages?)"
-    r"|The token was revoked\.|Make a new token, then: policenotify doctor\."  # of the tests, as the next ones
-    r"|Change a word\.|X says that the text was posted already\.|pager|PN"
-)

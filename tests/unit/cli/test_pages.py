@@ -2,61 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from policenotify.channel import Operation
-from policenotify.cli.output import printed, receipts, use
-from policenotify.model.history import Outcome
-from policenotify.model.receipt import Publication, Receipt
-from policenotify.text import Budget
-from tests.support.installation import Desk, accident
+from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run
-
-AT = datetime(2026, 11, 24, 18, tzinfo=UTC)
-
-
-def _publication(*outcomes: tuple[Operation, Outcome]) -> Publication:
-    said = (
-        Receipt(channel="x", language="fr", operation=operation, outcome=outcome, delivery=number)
-        for number, (operation, outcome) in enumerate(outcomes)
-    )
-    return Publication(id="0" * 26, key="k", message=accident(), at=AT, actor="desk", receipts=tuple(said))
-
-
-def test_an_operation_other_than_a_post_is_shown() -> None:
-    done = _publication(
-        (Operation.POST, Outcome.POSTED), (Operation.EDIT, Outcome.POSTED), (Operation.DELETE, Outcome.DELETED)
-    )
-    assert printed(receipts(done, UTC)).splitlines() == [
-        "  ✔ x (fr): posted",
-        "  ✔ x (fr) · edit: posted",
-        "  ✔ x (fr) · delete: deleted",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("became", "told"),
-    [
-        ([(Operation.DELETE, Outcome.DELETED)], "yes"),
-        ([(Operation.POST, Outcome.DELETED)], "no"),
-        ([(Operation.EDIT, Outcome.POSTED), (Operation.POST, Outcome.REFUSED)], "partly"),
-        ([(Operation.DELETE, Outcome.UNCONFIRMED)], "unknown"),
-        ([(Operation.DELETE, Outcome.WAITING)], "no"),
-        ([], "no"),
-    ],
-)
-def test_whether_readers_have_it(became: list[tuple[Operation, Outcome]], told: str) -> None:
-    assert _publication(*became).published == told
-
-
-def test_a_budget_reports_what_the_count_alone_does_not() -> None:
-    assert (
-        str(use(Budget(459, describe=lambda text: f"GSM-7, {len(text)} septets"), "Feu"))
-        == "3 of 459 · GSM-7, 3 septets"
-    )
-    assert str(use(Budget(300), "Feu")) == "3 of 300"
 
 
 @pytest.mark.usefixtures("pigeon_network")

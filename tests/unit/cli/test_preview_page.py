@@ -26,30 +26,18 @@ def test_a_preview_as_a_page(run: Run, desk: Desk) -> None:
     assert run("preview", *ACCIDENT, "--html", "page.html").code == 0  # its own page is written over
 
 
-def test_continuations_are_previewed(run: Run, desk: Desk) -> None:
-    long = ("--instruction", "Évitez le secteur et fermez vos fenêtres. " * 12)
-    accident = [word for word in ACCIDENT if word not in {"--instruction", "Évitez le secteur."}]
-    ran = run("preview", *accident, *long, "--html", "page.html")
-    assert "bluesky · fr · alone" in ran.out
-    assert "bluesky · fr · continues" in ran.out
-    bluesky = run("preview", *accident, *long, "--json").document["posts"][0]
-    assert [one["kind"] for one in bluesky["wordings"]] == ["standalone", "continuation", "continuation"]
-    assert not desk.bluesky.posts
+@pytest.mark.usefixtures("desk")
+def test_a_message_that_may_not_leave_is_shown_with_its_reason(run: Run) -> None:
+    assert run("preview", "--category", "fire", "--headline", "Feu", "--html", "page.html").code == 1
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert "It may not be published as it is; see below. Nothing was sent." in text
+    assert "PN101" in text
 
 
 def test_json_stays_one_document(run: Run, desk: Desk) -> None:
     ran = run("preview", *ACCIDENT, "--json", "--html", "page.html")
     assert ran.document["allowed"] is True
     assert ran.err == f"\nThe page: {desk.folder.resolve() / 'page.html'}\n"
-
-
-@pytest.mark.usefixtures("desk")
-def test_a_delivery_that_may_not_leave_is_shown_with_its_reason(run: Run) -> None:
-    ran = run("preview", "--category", "fire", "--headline", "Feu", "--html", "page.html")
-    assert ran.code == 1
-    text = Path("page.html").read_text(encoding="utf-8")
-    assert "It may not be published as it is; see below. Nothing was sent." in text
-    assert "PN101" in text
 
 
 @pytest.mark.usefixtures("desk")
@@ -60,12 +48,6 @@ def test_an_impossible_page_is_reported_before_anything_runs(run: Run) -> None:
     assert "Invalid value for --html: " in ran.err
     assert ran.out == ""
     assert Path("mine.html").read_text(encoding="utf-8") == "<title>Mine</title>"
-
-
-@pytest.mark.usefixtures("desk")
-def test_a_message_that_is_none_leaves_no_page(run: Run) -> None:
-    assert run("preview", "--headline", "Feu", "--html", "page.html").code == 2
-    assert [one for one in Path().iterdir() if "page.html" in one.name] == []
 
 
 def test_a_cancellation_that_deletes_is_previewed(run: Run, desk: Desk) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from policenotify.cli import bar, output
+from policenotify.cli import bar
 from policenotify.model.history import Outcome
-from policenotify.model.progress import Progress, ReasonCount
-from policenotify.settings import open_publisher
+from policenotify.model.progress import Progress
 from tests.support.installation import ADDRESSES, INCIDENT, Desk
 from tests.support.shell import ACCIDENT, Run
 from tests.unit.cli.test_terminal import on_a_terminal
@@ -34,13 +32,6 @@ def doubted(run: Run, desk: Desk, published: str) -> str:
     run("drain", "--budget", "10")
     [found] = run("sending", "progress", published, "--json").document["deliveries"][1:]
     return str(found["delivery"])
-
-
-def test_nothing_was_published_yet(run: Run, desk: Desk) -> None:
-    assert desk.database.exists()
-    assert run("sending", "progress").out == "Nothing was published yet.\n"
-    assert run("sending", "progress", "unknown").code == 1
-    assert run("sending", "pause", "unknown").code == 1
 
 
 def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, published: str) -> None:
@@ -67,32 +58,6 @@ def test_a_sending_is_paused_resumed_and_followed(run: Run, desk: Desk, publishe
     document = run("sending", "progress", "--json").document
     assert (document["publication"], document["is_settled"]) == (published, True)
     assert [found["accepted"] for found in document["deliveries"]] == [1, 3]
-
-
-def test_a_channel_takes_precedence_and_others_are_explained(run: Run, published: str) -> None:
-    assert run("resume", "presse").out == "presse was not blocked.\n"
-    wrong = run("resume", "press")
-    assert wrong.code == 1
-    assert "'press' is not a channel. Did you mean 'presse'?" in wrong.err
-    assert run("sending", "resume", published).code == 0
-
-
-def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
-    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
-    assert (aborted.code, aborted.document) == (
-        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
-    )  # fmt: skip
-    assert run("drain", "--budget", "10").code == 0
-    assert desk.mail.mails == []
-    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
-    assert run("sending", "abort", published).words.startswith("Nothing was changed")
-
-
-def test_lines_go_to_a_pipe_until_it_is_settled(run: Run, desk: Desk, published: str) -> None:
-    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        followed = run("sending", "progress", published, "--every", "0.1")
-    assert followed.code == 0
-    assert "presse (fr): 3 posted\n" in followed.out
 
 
 def test_people_in_doubt_are_listed_and_settled_one_by_one(run: Run, desk: Desk, doubted: str) -> None:
@@ -124,37 +89,6 @@ def test_addresses_are_shown_on_a_terminal(desk: Desk, doubted: str) -> None:
     assert sum(address in shown for address in ADDRESSES) == 1
 
 
-@pytest.mark.slow
-def test_bars_are_drawn_on_a_terminal(desk: Desk, published: str) -> None:
-    settings = str(desk.folder / "policenotify.toml")
-    with closing(open_publisher(desk.folder / "policenotify.toml")) as publisher, publisher.worker():
-        shown = on_a_terminal(80, "--settings", settings, "sending", "progress", published, "--every", "0.1")
-    assert "━" in shown or "-" * 20 in shown
-    assert "presse (fr): 3 posted" in shown
-
-
-def test_texts_in_french(run: Run, desk: Desk, published: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLICENOTIFY_LANGUAGE", "fr")
-    words = " ".join(run("sending", "pause", published).out.split(" ")).replace("\n", " ")
-    assert words == f"Suspendu sur presse. Pour reprendre\u00a0: policenotify sending resume {published} "
-    assert (
-        "presse (fr)\u00a0: personne pour l'instant\u00a0; suspendu par brigadier"
-        in run("sending", "progress", "--once").out
-    )
-    assert run("sending", "resume", published).out == "L'envoi reprend sur presse.\n"
-    run("drain", "--budget", "10")
-    assert "presse (fr)\u00a0: 3 publiés\n" in run("sending", "progress").out
-    assert len(desk.mail.mails) == 3
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (200, "3 min 20 s"), (3_600, "1 h 00 min"), (90_061, "25 h 01 min")],
-)
-def test_durations(seconds: int, text: str) -> None:
-    assert bar.duration(timedelta(seconds=seconds)) == text
-
-
 def sampled(seconds: int, posted: int, **fields: object) -> Progress:
     people = {Outcome.POSTED: posted, Outcome.WAITING: 100 - posted}
     mail = {"delivery": 2, "channel": "presse", "language": "fr", "outcome": "sending", "bulk": True, "people": people}
@@ -179,17 +113,6 @@ def test_a_line_has_the_rate_of_the_last_half_minute(fields: dict[str, object], 
     assert str(line) == f"presse (fr): 50 posted, 50 waiting{more}"
 
 
-@pytest.mark.parametrize(("rate", "text"), [(0.254, "0.25"), (3.21, "3.2"), (450.4, "450"), (12_000.0, "12000")])
-def test_rates(rate: float, text: str) -> None:
-    assert bar.per_second(rate) == text
-
-
-def test_a_reason_has_its_count_and_code() -> None:
-    refused = ReasonCount(outcome=Outcome.REFUSED, code="550", reason="The mailbox does not exist.", count=1_204)
-    assert str(output.reason_line(refused)) == "1,204 refused: The mailbox does not exist. [550]"
-    assert str(output.reason_line(ReasonCount(outcome=Outcome.HELD, code="x", count=2))) == "2 held: [x]"
-
-
 @pytest.mark.slow
 def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
     desk.addresses = tuple(f"p{number:03}@habitant.example" for number in range(320))
@@ -199,3 +122,14 @@ def test_a_publication_to_many_shows_a_bar_while_it_waits(desk: Desk) -> None:
     assert re.search(r"\npresse \(fr\): .*\d+ waiting", shown)
     assert "━" in shown
     assert "320 posted" in shown
+
+
+def test_an_aborted_sending_reaches_nobody(run: Run, desk: Desk, published: str) -> None:
+    aborted = run("sending", "abort", published, "--reason", "Mauvaise liste", "--json")
+    assert (aborted.code, aborted.document) == (
+        0, {"publication": published, "channels": ["presse"], "people": 0, "actor": "brigadier"},
+    )  # fmt: skip
+    assert run("drain", "--budget", "10").code == 0
+    assert desk.mail.mails == []
+    assert "presse (fr): nobody yet; aborted by brigadier" in run("sending", "progress").out
+    assert run("sending", "abort", published).words.startswith("Nothing was changed")

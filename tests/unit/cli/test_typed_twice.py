@@ -82,15 +82,3 @@ def test_after_it_was_taken_back_the_same_text_is_published_again(run: Run, desk
     before = len(desk.bluesky.posts)
     assert [repeated(run, *TIP, "--to", "bluesky") for _ in range(2)] == [False, True]
     assert len(desk.bluesky.posts) == before + 1
-
-
-def test_after_a_withdrawn_opening_the_incident_is_named(run: Run, desk: Desk) -> None:
-    first = run("publish", *ACCIDENT, "--to", "bluesky", "--json").document["publication"]["id"]
-    assert run("withdraw", first, "--reason", WHY, "--yes").code == 0
-    again = run("publish", *ACCIDENT, "--to", "bluesky")
-    assert (again.code, desk.bluesky.posts) == (1, ())
-
-
-@pytest.mark.usefixtures("desk")
-def test_a_key_of_ones_own_publishes_once_for_ever(run: Run) -> None:
-    assert [repeated(run, *TIP, "--key", "tip-7") for _ in range(2)] == [False, True]

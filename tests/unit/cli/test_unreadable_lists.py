@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from policenotify.errors import SettingsError
 from policenotify.model.history import Outcome
-from policenotify.publishing.publisher import Publisher
 from tests.support.installation import ADDRESSES, Desk, accident
-from tests.support.patience import PATIENCE, until
+from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Ran, Run
 
 
@@ -64,29 +63,14 @@ def test_publish_holds_it_once_and_returns_and_all_commands_name_the_list(
     assert (shown.code, "The list of recipients of 'presse' cannot be read" in shown.words) == (3, True)
 
 
-_OTHER = ("publish", "--category", "scam_cyber", "--headline", "Faux conseiller", "--instruction", "Raccrochez.")
-
-
-@pytest.mark.parametrize(("command", "messages"), [(("drain",), 1), (_OTHER, 2)])
-def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(
-    run: Run, desk: Desk, command: tuple[str, ...], messages: int
-) -> None:
+def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(run: Run, desk: Desk) -> None:
     _break(desk)
     run("publish", *ACCIDENT, "--key", "one")
     for _ in range(5):  # so that its delay has grown
         run("drain")
     desk.write_settings()
-    began = time.monotonic()
-    assert run(*command).code == 0
-    assert time.monotonic() - began < PATIENCE
-    assert len(desk.mail.mails) == messages * len(ADDRESSES)
-
-
-def test_resume_names_a_channel_whose_list_could_not_be_read(run: Run, desk: Desk) -> None:
-    _break(desk)
-    assert run("resume", "presse").words == "presse was not blocked."
-    run("publish", *ACCIDENT)
-    assert run("resume", "presse").words == "presse is resumed."
+    assert run("drain").code == 0
+    assert len(desk.mail.mails) == len(ADDRESSES)
 
 
 # --- a list of the host
@@ -103,28 +87,3 @@ def test_a_list_that_fails_in_the_middle_needs_a_person_too(desk: Desk) -> None:
     publisher.drain(timedelta(minutes=1))
     assert publisher.operations.publication("open").on("presse").outcome is Outcome.POSTED  # type: ignore[union-attr]
     assert len(desk.mail.mails) == len(ADDRESSES)
-
-
-def _published(desk: Desk, people: _List, backoff: Callable[[timedelta], timedelta]) -> Publisher:
-    publisher = desk.publisher([desk.by_mail(recipients=people)], backoff=backoff)
-    publisher.publish(accident(), key="open", actor="desk")
-    assert people.tries
-    return publisher
-
-
-def test_a_worker_looks_at_its_start_and_then_with_the_usual_delay(desk: Desk) -> None:
-    people = _List()
-    publisher = _published(desk, people, lambda before: max(before, timedelta(seconds=0.2)))
-    tries = people.tries
-    with publisher.worker():
-        until(lambda: people.tries > tries + 1)
-        people.broken = False
-        until(lambda: len(desk.mail.mails) == len(ADDRESSES))
-
-
-def test_a_worker_that_starts_waits_for_no_delay(desk: Desk) -> None:
-    people = _List()
-    publisher = _published(desk, people, _never)
-    people.broken = False
-    with publisher.worker():
-        until(lambda: len(desk.mail.mails) == len(ADDRESSES))

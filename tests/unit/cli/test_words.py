@@ -32,10 +32,6 @@ def test_a_severity_is_found_by_its_french_word_without_accents(typed: str, code
     assert code_of(typed, words_of(str(level) for level in Severity)) == code
 
 
-def test_a_code_comes_before_a_word_of_another() -> None:
-    assert code_of("message", words_of(("post", "message"))) == "message"
-
-
 @pytest.mark.parametrize(("typed", "told"), [("incendi", "Did you mean 'Incendie'?"), ("xyz", "There are: ")])
 def test_a_slip_is_met_with_the_nearest_or_all(typed: str, told: str) -> None:
     with pytest.raises(click.BadParameter, match="is not known") as refused:

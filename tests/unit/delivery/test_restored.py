@@ -10,8 +10,6 @@ import pytest
 from policenotify.model.history import Outcome
 from tests.support.fake_network import KEYED, PLAIN, READABLE, Book, Scripted, attempt
 
-pytestmark = pytest.mark.sqlite
-
 
 def test_a_post_of_after_the_copy_is_found_and_not_repeated(book: Book) -> None:
     """In the copy it was never tried, so it holds no request of it."""

@@ -140,7 +140,7 @@ def test_the_words_are_told_in_every_language() -> None:
     assert document.findtext(".//sit:overallSeverity", None, NS) == "high"
 
 
-@given(st.lists(strategies.messages(category="demonstration", exercise=False), min_size=1, max_size=3))
+@given(st.lists(strategies.messages(category="demonstration", exercise=False), min_size=1, max_size=2))
 def test_every_feed_is_as_the_standard_has_it(messages: list[Message]) -> None:
     exact: list[Any] = [
         each.model_copy(update={"location": each.location and each.location.model_copy(update={"precision": "exact"})})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from policenotify.channel import Operation, PostRef
+from policenotify.channel import PostRef
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
 from policenotify.journal.records import describe_incidents
@@ -92,7 +92,6 @@ def test_what_each_outcome_requires_of_an_operator(outcome: str, settled: bool, 
     ("one", "text"),
     [
         (receipt(ref=REF), "bluesky: posted https://bsky.example/1"),
-        (receipt(ref=REF.model_copy(update={"url": None})), "bluesky: posted"),
         (
             receipt(Outcome.REFUSED, reason="The post is too long.", code="400", remedy="Shorten the headline."),
             "bluesky: refused The post is too long. [400] Shorten the headline.",
@@ -107,7 +106,6 @@ def test_what_each_outcome_requires_of_an_operator(outcome: str, settled: bool, 
             ),
             ("bluesky: waiting Bluesky asks us to wait. [429] Not before 2026-07-26 14:05. This process will send it."),
         ),
-        (receipt(ref=REF, retry_at=AT), "bluesky: posted https://bsky.example/1"),
         (
             receipt(recipients={Outcome.POSTED: 211, Outcome.REFUSED: 2, Outcome.HELD: 0}),
             "bluesky: posted (211 posted, 2 refused)",
@@ -122,12 +120,6 @@ def test_a_receipt_is_not_in_order_while_one_person_was_missed() -> None:
     assert receipt(recipients={Outcome.POSTED: 3, Outcome.SUPPRESSED: 1, Outcome.REFUSED: 0}).ok
     assert not receipt(recipients={Outcome.POSTED: 3, Outcome.REFUSED: 1}).ok
     assert not receipt(recipients={Outcome.WAITING: 1}).ok
-    assert receipt(recipients={}).ok
-
-
-def test_where_readers_find_it() -> None:
-    assert receipt(ref=REF).url == "https://bsky.example/1"
-    assert receipt().url is None
 
 
 # --- a publication -------------------------------------------------------------------------------------------------
@@ -139,11 +131,8 @@ def test_a_publication_is_read_as_its_receipts_and_is_a_model_all_the_same() -> 
     both = publication(message(), GOOD, BAD)
     assert [*both] == [GOOD, BAD]
     assert both == publication(message(), GOOD, BAD) != publication(message(), GOOD)
-    assert copy.copy(both) == copy.deepcopy(both) == both.model_copy() == both
-    assert both.model_copy(update={"repeated": True}).repeated
-    assert pickle.loads(pickle.dumps(both)) == both  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(both)) == copy.deepcopy(both) == both  # noqa: S301 - our own bytes
     assert set(both.model_dump()) == {*Publication.model_fields, "stage", "published", "ok"}
-    assert Publication.model_validate(both.model_dump()) == both
     assert Publication.model_validate_json(both.model_dump_json()) == both
     assert repr(both).startswith(f"Publication(id='{ULID}', key='desk-7', message=Message(")
     with pytest.raises(ValidationError, match="frozen"):
@@ -242,23 +231,6 @@ def test_the_history_of_an_incident() -> None:
     assert History().opening is None
 
 
-def test_the_history_of_a_standalone_message_has_a_course_too() -> None:
-    alone, corrected = (
-        entry(1, message("standalone", None)),
-        entry(2, message("correction", None, corrects=f"{ULID[:-1]}1")),
-    )
-    assert History(entries=(alone, corrected)).status is IncidentStatus.STANDALONE
-    cancelled = entry(3, message("cancellation", None, corrects=f"{ULID[:-1]}1"))
-    assert History(entries=(alone, corrected, cancelled)).status is IncidentStatus.CANCELLED
-
-
-def test_a_history_that_cannot_be_is_refused() -> None:
-    with pytest.raises(InvalidTransition, match="The incident has ended"):
-        _ = History(
-            incident="142", entries=(entry(1, message()), entry(2, message("end")), entry(3, message("end")))
-        ).status
-
-
 def line(number: str, place: str = "") -> IncidentLine:
     return IncidentLine(
         id=number,
@@ -275,7 +247,6 @@ def line(number: str, place: str = "") -> IncidentLine:
 @pytest.mark.parametrize(
     ("history", "open_now", "text"),
     [
-        (History(), (), "No incident is open."),
         (
             History(),
             (line("141", "rue Foch"), line("142")),
@@ -288,14 +259,6 @@ def line(number: str, place: str = "") -> IncidentLine:
             ),
             (),
             "Its last publication is the update of 2026-07-26 12:05 UTC.",
-        ),
-        (
-            History(incident="142", entries=(entry(1, message()),)),
-            (line("7"),),
-            (
-                "Its last publication is the opening of 2026-07-26 12:05 UTC. "
-                "Open now: 7 (fire, opened 2026-07-26 12:05 UTC)."
-            ),
         ),
     ],
 )
@@ -312,13 +275,3 @@ def test_an_error_lists_ten_open_incidents_at_most() -> None:
     ten = tuple(line(str(number)) for number in range(10))
     assert "more" not in str(describe_incidents(History(), ten, UTC))
     assert str(describe_incidents(History(), ten, UTC, count=5000)).endswith("; and 4990 more: policenotify incidents.")
-
-
-def test_a_finding_has_a_reason_and_a_remedy() -> None:
-    assert str(FINDING) == "PN201 advise · headline: It is long. Shorten it."
-    assert not FINDING.blocks
-    assert Finding(code="PN101", level=Level.BLOCK, field="location", reason="r", remedy="m").blocks
-
-
-def test_an_operation_other_than_posting_is_kept() -> None:
-    assert receipt(operation=Operation.DELETE).operation is Operation.DELETE

@@ -24,6 +24,7 @@ from tests.support.installation import accident
         (lambda desk, _: desk.drafts.create(accident(), actor="x", authenticated="false"), "authenticated: write True"),
         (lambda desk, name: desk.drafts.revise(name, accident(), actor="x", authenticated=1), "authenticated: write"),
         (lambda desk, name: desk.drafts.approve(name, digest="", actor="x", authenticated="no"), "write True or False"),
+        (lambda desk, _: desk.operations.resolve(1, actor="x", posted="false"), "Nothing was changed"),
         (lambda desk, name: desk.drafts.second_reading(name, actor="x", objects="false"), "objects: write True or"),
     ],
 )

