@@ -22,16 +22,11 @@ FR, EN = LOCALES["fr"], LOCALES["en"]
     ("text", "name", "shown"),
     [
         ("Feu d'appartement au Crès", "Le Crès", "Feu d'appartement au Crès"),
-        ("Feu aux Matelles", "Les Matelles", "Feu aux Matelles"),
-        ("Sortie des Matelles fermée", "Les Matelles", "Sortie des Matelles fermée"),
         ("Accident à la Grande-Motte", "La Grande-Motte", "Accident à #LaGrandeMotte"),
-        ("Accident à l'Haÿ-les-Roses", "L'Haÿ-les-Roses", "Accident à #LHaÿLesRoses"),
         ("Accident à St-Jean-de-Védas", "Saint-Jean-de-Védas", "Accident à #SaintJeanDeVédas"),
-        ("Feu à OEUF-EN-TERNOIS", "Œuf-en-Ternois", "Feu à #ŒufEnTernois"),
         ("Feu à Oeuf-en-Ternois", "Œuf-en-Ternois", "Feu à #ŒufEnTernois"),
         ("Feu à Paris 11e", "Paris 11e", "Feu à #Paris11"),
         ("Coupure dans les deux sens", "Sens", None),
-        ("Le lac du crès", "Le Crès", None),
         ("Feu du ciel", "Le Crès", None),
     ],
 )
@@ -52,15 +47,11 @@ def test_any_commune_is_recognised_with_and_without_its_capital_article(name: st
     [
         ("Béziers → Montpellier", "sens Béziers vers Montpellier", "from Béziers towards Montpellier"),
         ("sens Sète vers Frontignan", "sens Sète vers Frontignan", "from Sète towards Frontignan"),
-        ("les deux sens", "dans les deux sens", "in both directions"),
         ("dans les deux sens", "dans les deux sens", "in both directions"),
-        ("sens Lodève", "en direction de Lodève", "towards Lodève"),
         ("Agde", "en direction d'Agde", "towards Agde"),
         ("direction Le Havre", "en direction du Havre", "towards Le Havre"),
         ("A709", "en direction de l'A709", "towards A709"),
-        ("L'Haÿ-les-Roses", "en direction de L'Haÿ-les-Roses", "towards L'Haÿ-les-Roses"),
         ("nord-sud", "sens nord-sud", "direction nord-sud"),
-        ("Lyon-Paris", "sens Lyon-Paris", "direction Lyon-Paris"),
         ("", "", ""),
     ],
 )
@@ -89,15 +80,12 @@ def _place(**fields: Any) -> Place:
         ({"street": "rue Foch", "between": ("rue A", "avenue B")}, "Accident, rue Foch, entre la rue A et l'avenue B"),
         ({"between": ("rue A", "avenue B")}, "Accident entre la rue A et l'avenue B"),
         ({"street": "rue Foch", "between": ("\N{RIGHT-TO-LEFT OVERRIDE}", "avenue B")}, "Accident, rue Foch"),
-        ({"district": "quartier Gambetta"}, "Accident, quartier Gambetta"),
         ({"road": {"road": "A9", "exit": "sortie 31"}}, "Accident sur l'A9, sortie 31"),
-        ({"road": {"road": "D4", "direction": "sens Lodève"}}, "Accident sur la D4, en direction de Lodève"),
         (
             {"road": {"road": "A9"}, "between": ("sortie 31", "sortie 32")},
             "Accident sur l'A9, entre les sorties 31 et 32",
         ),
         ({"label": "devant la gare, quai 2"}, "Accident devant la gare, quai 2"),
-        ({"label": "étang de Thau"}, "Accident, étang de Thau"),
         ({"line": "ligne 1 du tramway", "between": ("Comédie", "Corum")}, None),
     ],
 )
