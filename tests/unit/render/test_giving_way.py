@@ -191,10 +191,11 @@ def test_a_text_too_long_for_one_post_is_continued_in_further_ones() -> None:
     assert "police.example/gaz" in posts[-1].text
 
 
-def test_an_instruction_that_no_thread_can_part_is_refused() -> None:
+def test_an_instruction_too_long_for_any_thread_is_shortened() -> None:
     thread = channel_with("thread", Capabilities(budget=Budget(300), replies=True, refuses_repeats=True))
-    with pytest.raises(MessageTooLong, match="what, where and the first thing to do take 438 of 300"):
-        render_post(accident(instruction="o" * 310), thread)
+    wording = render_post(accident(instruction="Fermez vos fenêtres et vos portes. " * 250), thread)
+    assert wording.continuations == ()
+    assert "the rest of the instruction shortened" in wording.omitted
 
 
 def test_a_mail_is_whole_or_refused() -> None:

@@ -249,6 +249,12 @@ def test_another_language_has_its_own_phrases_and_pictures() -> None:
     assert render_post(message, pictures=(picture,)).standalone.pictures == (picture,)
 
 
+def test_a_text_that_fixed_phrases_stand_in_for_is_noted() -> None:
+    phrases = {"language": "en", "headline": "The operation is over.", "untranslated": True}
+    omitted = render_post(accident("end", translations=[phrases]), language="en").omitted
+    assert "the text, which has no translation: fixed phrases stand in" in map(str, omitted)
+
+
 def test_a_message_without_a_text_in_the_language_is_reported() -> None:
     post = render_post(accident(), language="en").standalone
     assert (post.language, post.title) == ("fr", "Accident de la circulation")
