@@ -69,16 +69,6 @@ def test_a_deferred_message_is_not_skipped() -> None:
     assert actions(machine.run([mine], utc("2026-01-02T07:00"))) == [(1, SAY, "a")]
 
 
-def test_the_same_text_is_not_published_again_too_soon_not_even_by_another_campaign() -> None:
-    pacing = {"spacing": "0m", "daily_cap": 9, "repeat_after": "7d"}
-    mine = campaign(messages=[tip("a")], pacing=pacing)
-    other = campaign(name="hiver", messages=[{**tip("a"), "name": "z"}], pacing=pacing)
-    machine = Machine()
-    first, second = machine.run([mine, other], utc("2026-01-01T17:00"))
-    assert (first.action, second.action) == (SAY, WAIT)
-    assert second.until == utc("2026-01-08T17:00")
-
-
 def alert(severity: str, **place: Any) -> Message:
     return Message.model_validate(
         {

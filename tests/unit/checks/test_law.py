@@ -30,7 +30,7 @@ from policenotify.checks.fr.law import texts
 from policenotify.checks.rule import every_text, shared_texts
 from policenotify.checks.words import LANGUAGES, WordLists, shipped_words, written_out
 from policenotify.errors import SettingsError
-from policenotify.findings import Finding, Level
+from policenotify.findings import Level
 from tests.support.checks import context
 
 MOST_BYTES: Final = 60_000
@@ -64,28 +64,6 @@ def test_an_entry_stands_for_phrases() -> None:
     assert written_out("cœur à l'œuvre") == {("coeur", "a", "l", "oeuvre")}
 
 
-def _part(text: str, **lists: tuple[str, ...]) -> TextPart:
-    return TextPart("headline", "fr", text, WordLists(lists))
-
-
-def test_phrases_are_found_without_case_and_accents_in_the_plural_and_in_one_sentence() -> None:
-    part = _part("Des VOLEURS à main armée. Une main. Armée de terre.", a=("voleur",), b=("main armee",), c=("arm*",))
-    found = {name: [part.original[slice(*part.span(match))] for match in part.found[name]] for name in part.found}
-    assert found == {"a": ["VOLEURS"], "b": ["main armée"], "c": ["armée", "Armée"]}
-    assert (part.has("x", "b"), part.has("x")) == (True, False)
-    assert (part.words.holds("a", "voleurs"), part.words.holds("b", "main")) == (True, False)
-
-
-def test_sentences_and_clauses() -> None:
-    part = _part("M. Dupont est parti, et J. Blanc aussi ? Oui. Escalier B. Sortez !")
-    words = [token.word for token in part.tokens]
-    starts = [words[part.sentence(at).start] for at in range(len(words))]
-    assert list(dict.fromkeys(starts)) == ["m", "oui", "escalier", "sortez"]
-    assert [words[at] for at in part.clause(words.index("blanc"))] == ["et", "j", "blanc", "aussi"]
-    assert (part.gap(-1), part.gap(len(words) - 1)) == (". ", ". ")
-    assert [each.in_capitals for each in (part, _part("RUE FERMÉE ici"))] == [False, True]
-
-
 @given(st.text(max_size=200))
 def test_a_place_in_a_folded_text_is_one_in_the_text(text: str) -> None:
     part = TextPart("hashtags.0", "fr", text, WordLists({}))
@@ -106,14 +84,6 @@ def test_a_desk_adds_words_removes_them_and_switches_lists_off() -> None:
     ):
         changed = replace(insulted, words=Vocabulary({"insult": change}))
         assert [finding.code for finding in run_checks(changed)].count("PN216") == count
-
-
-def test_an_offence_of_the_desk_is_found_in_the_forms_of_its_verb() -> None:
-    words = Vocabulary({"crime": WordListChange(add=("bazarder", "faire un casse"))})
-    for text in ("Il a tout bazardé.", "Ils bazardaient des vélos.", "Il venait de bazarder un vélo."):
-        arrest = context(category="arrest", headline=f"Un homme interpellé. {text}", basis=[{"who": "prosecutor"}])
-        assert "PN201" not in {finding.code for finding in run_checks(arrest)}
-        assert "PN201" in {finding.code for finding in run_checks(replace(arrest, words=words))}
 
 
 # --- the rules
@@ -402,13 +372,3 @@ def test_an_abduction_alert_is_relayed() -> None:
 def test_links_of_the_state(text: str, found: bool) -> None:  # noqa: FBT001 - a table
     assert ("PN310" in codes(headline=text)) is found
     assert "PN310" in codes(link="https://antai-gouv.info/a")
-
-
-def test_a_finding_has_its_words_in_french_and_in_english() -> None:
-    finding = Finding(
-        code="X1", level=Level.ADVISE, field="headline", reason="A name.", remedy="Remove it.",
-        reason_fr="Un nom.", remedy_fr="Retirez-le.",
-    )  # fmt: skip
-    assert finding.wording("fr-CA") == ("Un nom.", "Retirez-le.")
-    assert finding.wording("oc") == ("A name.", "Remove it.")
-    assert replace(finding, reason_fr="", remedy_fr="").wording("fr") == ("A name.", "Remove it.")

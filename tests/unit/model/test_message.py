@@ -403,16 +403,6 @@ def test_the_next_message_may_change_any_field_but_its_lifecycle() -> None:
         EVERYTHING.followed_by(Stage.UPDATE, headline="x", incident="i", expries_at=None)
 
 
-def test_a_region_is_served_by_the_words_of_its_language() -> None:
-    german = Translation(language="de", headline="Unfall")
-    message = Message(category="fire", headline="Accident", translations=(german,))
-    assert message.wording("de-CH") == german
-    assert message.wording("fr-FR") == message.wording("fr")
-    assert message.wording("de-Latn") is None
-    swiss = Translation(language="de-CH", headline="Unfall!")
-    assert message.model_copy(update={"translations": (german, swiss)}).wording("de-CH") == swiss
-
-
 def test_what_is_known_says_at_least_one_thing() -> None:
     assert "known.confirmed: give what is known" in refusal(known={}) or "give what is known" in refusal(known={})
     assert make(known={"unconfirmed": "L'origine du feu."}).known == Known(unconfirmed="L'origine du feu.")

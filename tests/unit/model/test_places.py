@@ -47,40 +47,11 @@ def test_montpellier_whole() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "name", "kind", "department", "part_of"),
-    [
-        ("01001", "L'Abergement-Clémenciat", "COM", "01", None),  # the first line
-        ("2A004", "Ajaccio", "COM", "2A", None),
-        ("75056", "Paris", "COM", "75", None),
-        ("75101", "Paris 1er Arrondissement", "ARM", "75", "75056"),
-        ("13216", "Marseille 16e Arrondissement", "ARM", "13", "13055"),
-        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code begins with 02
-    ],
-)
-def test_known_codes(code: str, name: str, kind: str, department: str, part_of: str | None) -> None:
-    found = places.commune(code)
-    assert found is not None
-    assert (found.code, found.name, found.kind, found.department, found.part_of) == (
-        code,
-        name,
-        kind,
-        department,
-        part_of,
-    )
-
-
 def test_a_part_has_the_epci_of_the_whole_and_an_island_has_none() -> None:
     assert [it.epci if it else "?" for it in map(places.commune, ("75101", "75056"))] == ["200054781"] * 2
     ouessant = places.commune("29155")
     assert ouessant is not None
     assert ouessant.epci is None
-
-
-def test_fields_missing_in_the_source_are_none() -> None:
-    crozet = places.commune("98412")
-    assert crozet is not None
-    assert (crozet.population, crozet.postcodes) == (None, ())
 
 
 @pytest.mark.parametrize("code", ["", "34", "3417", "99999", "2a004", "\ud800"])

@@ -330,23 +330,6 @@ def test_no_image_description_contains_a_house_number(desk: Desk) -> None:
     assert not re.search(r"\b14 rue|bâtiment", shown)
 
 
-def test_a_street_named_by_its_incident_loses_its_number_later_too(desk: Desk) -> None:
-    publisher = desk.publisher([desk.on_bluesky()])
-    retrenched = accident(
-        category="police_operation", headline="Homme retranché au 14 rue Foch", location={"commune": "34172"}
-    )
-    opened = publisher.publish(retrenched, key="1", actor="desk")
-    end = opened.end("Fin d'intervention", description="Vous pouvez regagner le 14 rue Foch. Accueil : 3 rue Bar.")
-    seen = publisher.preview(end)
-    assert "description" in {one.field for one in seen.findings if one.code == "PN210"}
-    publisher.publish(end, key="2", actor="desk")
-    assert "Vous pouvez regagner rue Foch. Accueil : 3 rue Bar." in desk.bluesky.posts[1].text.replace("\u00a0", " ")
-
-
-def test_a_headline_of_a_house_number_only_becomes_the_category_title() -> None:
-    assert _resolved(_message(Stage.OPENING, headline="bâtiment B")).headline == "Intervention de police"
-
-
 def test_a_house_number_is_published_where_the_category_allows_it() -> None:
     fire = _message(Stage.OPENING, category="fire", location={"commune": "34172", "street": "14 rue des Lilas"})
     told = _resolved(fire).location

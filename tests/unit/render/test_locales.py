@@ -12,36 +12,17 @@ from pydantic import TypeAdapter
 from policenotify import render
 from policenotify.errors import SettingsError
 from policenotify.model.cap import CapCategory, Precision, ResponseType, Severity
-from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Category
-from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, Locale, Phrase, profile_of
+from policenotify.render.locales import LOCALES, PROFILES, CategoryProfile, LoadedLocale, profile_of
 from policenotify.render.locales.loader import read_locale, read_profiles
 from policenotify.text.links import hashtag
 
 PARIS = ZoneInfo("Europe/Paris")
 FR, EN = LOCALES["fr"], LOCALES["en"]
-LATER = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 
 
 def _at(month: int, day: int, hour: int, minute: int = 0, year: int = 2026) -> datetime:
     return datetime(year, month, day, hour, minute, tzinfo=PARIS)
-
-
-@pytest.mark.parametrize("words", LOCALES.values(), ids=LOCALES)
-def test_no_phrase_is_missing(words: Locale) -> None:
-    for field in Locale.model_fields:
-        value = getattr(words, field)
-        if isinstance(value, Phrase):
-            assert value.today
-            assert value.other_day
-        elif not isinstance(value, bool):
-            assert value, field
-    assert all(words.marks[stage] for stage in LATER)
-    assert set(words.marks) == {Stage.OPENING, *LATER}
-    assert all(words.emojis[stage] for stage in Stage)
-    assert len(words.weekdays) == 7
-    assert len(words.months) == 12
-    assert len(set(words.months)) == 12
 
 
 def test_the_categories_are_those_of_the_message() -> None:

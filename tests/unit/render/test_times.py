@@ -82,12 +82,6 @@ def test_another_time_of_the_same_hour_is_not_taken_for_the_full_hour() -> None:
         assert _times(starts_at=_at(8)).period(typed) == ""
 
 
-def test_a_telephone_number_is_no_time() -> None:
-    call = "Appelez le 04 99 13 50 00."
-    assert _times(expires_at=_at(13, 50, 6), now=_at(12, day=6)).validity(call, "") == "Valable jusqu'à 13h50"
-    assert _times(expires_at=_at(13, 50, 6), now=_at(12, day=6), locale=EN).validity(call, "") == "Valid until 13:50"
-
-
 def test_midnight_belongs_to_a_night() -> None:
     tonight = _at(0, day=6)
     assert _times(next_update_at=tonight).validity("", "") == "Prochain point à minuit"
@@ -129,17 +123,6 @@ def test_no_single_time_is_0h(now: datetime, moment: datetime) -> None:
     for text in (FR.fill(FR.next_update, moment, now, PARIS), FR.date_and_time(moment, now, PARIS)):
         assert "minuit" in text
         assert not re.search(r"\b0h\b", text)
-
-
-@given(MOMENTS, st.integers(1, 200))
-def test_a_span_names_its_days_or_is_within_one(start: datetime, hours: int) -> None:
-    end = start + timedelta(hours=hours)
-    text = FR.span(start, end, start, PARIS)
-    last = (end - timedelta(minutes=1)).astimezone(PARIS)
-    several = (
-        last.date() != start.astimezone(PARIS).date() and end.astimezone(PARIS).date() != start.astimezone(PARIS).date()
-    )
-    assert not several or FR.date(last, start, PARIS) in text or FR.date(end, start, PARIS) in text
 
 
 def test_a_start_in_the_hour_that_comes_twice_is_known_by_its_clock_only() -> None:
