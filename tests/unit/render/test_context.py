@@ -100,14 +100,6 @@ def test_a_shared_name_has_its_department_on_every_network() -> None:
     assert "à #Sète (Hérault)" in _texts(shared=True, headline="Feu à Sète")["x"]
 
 
-def test_where_people_are_invited_the_street_is_said() -> None:
-    place = {"commune_name": "Montpellier", "label": "hôtel de police, 206 avenue du Comté-de-Melgueil"}
-    for text in _texts("recruitment", headline="Venez nous rencontrer jeudi 11 juin", location=place).values():
-        assert "206 avenue du Comté-de-Melgueil" in text.replace("\n", " ")
-    named = _texts("recruitment", headline="Rendez-vous rue Foch", location={"street": "rue Foch"})["x"]
-    assert named.casefold().count("rue foch") == 1
-
-
 @given(
     name=st.sampled_from(["Le Crès", "Les Matelles", "La Grande-Motte", "Agde", "Sète", "Saint-Jean-de-Védas"]),
     form=st.sampled_from(["Feu {}", "Feu de hangar", "{} : feu de hangar"]),

@@ -82,14 +82,6 @@ def test_english_writes_the_time_as_french_signs_do() -> None:
     assert EN.date_and_time(_at(6, 5, 17), today, PARIS) == "Friday 5 June at 17:00"
 
 
-def test_the_hour_that_comes_twice_in_autumn_says_which_of_the_two_is_meant() -> None:
-    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert FR.time(first, PARIS) == "2h30 (heure d'été)"
-    assert FR.time(first + timedelta(hours=1), PARIS) == "2h30 (heure d'hiver)"
-    assert FR.time(first + timedelta(hours=2), PARIS) == "3h30"
-    assert FR.time(first, ZoneInfo("Indian/Reunion")) == "4h30"
-
-
 def test_a_wrong_category_names_the_nearest() -> None:
     assert profile_of("fire", PROFILES).label("fr") == "Incendie"
     with pytest.raises(

@@ -191,32 +191,6 @@ def test_the_end_does_not_describe_a_found_person_again(channel: ChannelConfig) 
 # --- initial messages
 
 
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({}, ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète")),
-        (
-            {"headline": "À Sète, fermez vos volets !"},
-            ("🏠 À #Sète, fermez vos volets !\nPrévenez vos voisins.\n#Cambriolage"),
-        ),
-        ({"headline": "#A9 #OTV #Vols"}, ("🏠 #A9 #OTV #Vols.\nPrévenez vos voisins.\n#Sète")),
-        (  # until then it may be sent
-            {"expires_at": AT + timedelta(1)},
-            ("🏠 Fermez vos volets.\nPrévenez vos voisins.\n#Cambriolage #Sète"),
-        ),
-    ],
-)
-def test_an_initial_message_has_no_bracket(fields: dict[str, Any], text: str) -> None:
-    volets = {
-        "category": "burglary_prevention",
-        "headline": "Fermez vos volets",
-        "instruction": "Prévenez vos voisins.",
-        "location": {"commune_name": "Sète"},
-        "hashtags": [],
-    }
-    assert text_of("standalone", **{**volets, **fields}) == set_no_break_spaces(text)
-
-
 def test_a_category_without_emoji_and_hashtag_has_the_stages_sign_and_its_label() -> None:
     drone = CategoryProfile(code="drone", labels={"fr": "Drone"}, opens_incident=True)
     assert text_of(profile=drone, instruction="").startswith(

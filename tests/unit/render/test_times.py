@@ -49,20 +49,6 @@ def test_the_start_is_worded_by_category(start: str, moment: datetime, french: s
 
 
 @pytest.mark.parametrize(
-    ("headline", "period"),
-    [
-        ("Braderie de la Comédie samedi", " 6 juin de 9h à 19h"),
-        ("Braderie de la Comédie", ", samedi 6 juin de 9h à 19h"),
-        ("Braderie samedi de 9h à 19h", ""),
-        ("Braderie de 9h à 19h", ", samedi 6 juin"),
-    ],
-)
-def test_a_weekday_is_not_named_twice(headline: str, period: str) -> None:
-    times = _times(starts_at=_at(9, day=6), expires_at=_at(19, day=6))
-    assert times.period(headline) == period
-
-
-@pytest.mark.parametrize(
     ("typed", "named"),
     [
         ("Accident à 17 h 30", True),
@@ -80,33 +66,6 @@ def test_another_time_of_the_same_hour_is_not_taken_for_the_full_hour() -> None:
         assert _times(starts_at=_at(8)).period(typed) == ", depuis 8h"
     for typed in ("Accident à 8 h", "Accident à 8h", "Accident à 8 heures, deux blessés"):
         assert _times(starts_at=_at(8)).period(typed) == ""
-
-
-def test_midnight_belongs_to_a_night() -> None:
-    tonight = _at(0, day=6)
-    assert _times(next_update_at=tonight).validity("", "") == "Prochain point à minuit"
-    later = _times(next_update_at=_at(0, day=7)).validity("", "")
-    assert later == "Prochain point à minuit, dans la nuit de samedi à dimanche 7 juin"
-    span = _times(starts_at=_at(20), expires_at=tonight)
-    assert span.period("Pont fermé") == ", de 20h à minuit"
-    assert span.validity("Pont fermé, de 20h à minuit", "") == ""
-    assert dict(span.facts())["Jusqu'à"] == "minuit, dans la nuit de vendredi à samedi 6 juin"
-
-
-def test_the_end_of_a_denial_is_a_sentence_of_its_own() -> None:
-    times = _times("end", starts_at=_at(17, 30))
-    assert (
-        times.dated("fin de l'intervention", times.period("fin de l'intervention")) == "fin de l'intervention à 17h30"
-    )
-    denial = "Le colis n'était pas dangereux"
-    assert times.dated(denial, times.period(denial)) == "Le colis n'était pas dangereux. Fin : 17h30"
-
-
-def test_in_the_hour_that_comes_twice_the_clock_is_named() -> None:
-    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    times = _times(now=first, next_update_at=first + timedelta(minutes=75))
-    assert times.validity("", "") == "Prochain point à 2h45 (heure d'hiver)"
-    assert _times(now=first, next_update_at=first + timedelta(minutes=10)).validity("", "").endswith("(heure d'été)")
 
 
 @given(MOMENTS, st.sampled_from(["Europe/Paris", "Indian/Reunion", "America/Miquelon", "Pacific/Noumea"]))
