@@ -9,14 +9,12 @@ from pydantic import ValidationError
 from policenotify.channel import PostRef
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal.records import describe_incidents
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, Outcome
-from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication, PublicationFailed, Receipt
-from policenotify.model.status import IncidentLine
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 PARIS_SUMMER = timezone(timedelta(hours=2))
@@ -193,28 +191,3 @@ def test_a_follow_up_to_a_correction_is_about_the_corrected_message() -> None:
     assert again.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=EARLIER)
     within = publication(message("correction", "142", corrects=EARLIER))
     assert within.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, incident="142", corrects=ULID)
-
-
-# --- what the journal knows ----------------------------------------------------------------------------------------
-
-
-def line(number: str, place: str = "") -> IncidentLine:
-    return IncidentLine(
-        id=number,
-        category="fire",
-        status=IncidentStatus.OPEN,
-        headline="Feu",
-        place=place,
-        opened_at=AT,
-        due_at=None,
-        exercise=False,
-    )
-
-
-def test_an_error_lists_ten_open_incidents_at_most() -> None:
-    text = str(describe_incidents(History(), tuple(line(str(number)) for number in range(12)), UTC))
-    assert text.count("(fire, opened") == 10
-    assert text.endswith("; and 2 more: policenotify incidents.")
-    ten = tuple(line(str(number)) for number in range(10))
-    assert "more" not in str(describe_incidents(History(), ten, UTC))
-    assert str(describe_incidents(History(), ten, UTC, count=5000)).endswith("; and 4990 more: policenotify incidents.")

@@ -102,21 +102,6 @@ def test_a_river_is_no_place(headline: str, location: dict[str, Any], shown: str
 
 
 @pytest.mark.parametrize(
-    ("headline", "location", "shown"),
-    [
-        (
-            "Éboulis sur la route du Littoral",
-            {"commune_name": "Saint-Denis", "road": {"road": "N1"}},
-            "Éboulis sur la route du Littoral, N1.",
-        ),
-        ("Éboulis", {"commune_name": "Saint-Denis", "road": {"road": "N1"}}, "Éboulis sur la N1."),
-    ],
-)
-def test_a_phrase_of_place_is_not_doubled(headline: str, location: dict[str, Any], shown: str) -> None:
-    assert shown in text_of(headline=headline, location=location)
-
-
-@pytest.mark.parametrize(
     ("instruction", "adds"),
     [
         ("Restez chez vous. Appelez le 17.", True),

@@ -27,18 +27,18 @@ from policenotify.cli.report.file import html
 from policenotify.cli.report.source import ReportEntry
 from policenotify.errors import MessageTooLong
 from policenotify.model.cap import Precision
-from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost, Target
+from policenotify.model.history import History, HistoryEntry, Outcome, RenderedPost
 from policenotify.model.lifecycle import Stage
 from policenotify.model.message import Image, Message, Translation
 from policenotify.publishing.defaults import fill_defaults
-from policenotify.render import RenderContext, render
-from policenotify.render.locales import LOCALES, PROFILES
-from policenotify.testing.samples import PARIS, SENDER
+from policenotify.render.locales import PROFILES
+from policenotify.testing.samples import SENDER
 from policenotify.testing.strategies import NOW
 from policenotify.text.fit import shorten
 from tests.support.five_networks import open_five
 from tests.support.installation import Desk, accident, open_desk
 from tests.support.shipped_files import NETWORKS, channel_on, posted_everywhere
+from tests.support.wordings import render_post
 
 INCIDENT, FIRST, SECOND = "2026-4711", "01JZ0000000000000000000001", "01JZ0000000000000000000002"
 INCIDENTS: Final = sorted(code for code, profile in PROFILES.items() if profile.opens_incident)
@@ -76,20 +76,8 @@ def _entry(message: Message, publication: str = FIRST, minutes: int = 40) -> His
 def _render(
     message: Message, channel: ChannelConfig, entries: tuple[HistoryEntry, ...] = (), *, language: str = "fr"
 ) -> RenderedPost:
-    answers = tuple(entry.publication for entry in entries) if channel.capabilities.replies else ()
-    scene = RenderContext(
-        message=_resolved(message),
-        language=language,
-        locale=LOCALES[language],
-        profile=PROFILES[message.category],
-        now=NOW,
-        zone=PARIS,
-        sender=SENDER,
-        history=History(incident=INCIDENT, entries=entries),
-        reference="K7Q2M",
-    )
-    leg = Target(channel=channel.name, account=channel.account, language=language, reply_to=answers)
-    return render(scene, leg, channel=channel, key="0" * 64)
+    history = History(incident=INCIDENT, entries=entries)
+    return render_post(_resolved(message), channel, history=history, at=NOW, language=language, reference="K7Q2M")
 
 
 def _read(wording: RenderedPost) -> str:

@@ -103,53 +103,6 @@ def test_a_cut_text_is_a_beginning_short_enough_with_every_span_whole(text: str,
 
 
 LEAD, DO = "[#Accident] Accident avenue de Toulouse.", "Évitez le secteur."
-PARTS = (
-    Part(LEAD),
-    Part("Circulation très difficile. Deux voies sont fermées.", "sentences", 0, "description"),
-    Part(DO),
-    Part("https://police.example/a", "droppable", 2, "link"),
-    Part("#Hérault", "droppable", 1, "hashtag #Hérault"),
-    Part("#A9", "droppable", 1, "hashtag #A9"),
-    Part("", "droppable", 1, "hashtag"),
-)
-
-
-@pytest.mark.parametrize(
-    ("limit", "text", "omitted"),
-    [
-        (
-            200,
-            f"{LEAD} Circulation très difficile. Deux voies sont fermées. {DO} https://police.example/a #Hérault #A9",
-            (),
-        ),
-        (
-            130,
-            f"{LEAD} Circulation très difficile. {DO} https://police.example/a #Hérault #A9",
-            ("description shortened",),
-        ),
-        (
-            96,
-            f"{LEAD} {DO} https://police.example/a #Hérault",
-            ("description left out", "hashtag #A9 left out"),
-        ),
-        (
-            59,
-            f"{LEAD} {DO}",
-            ("description left out", "hashtag #A9 left out", "hashtag #Hérault left out", "link left out"),
-        ),
-    ],
-)
-def test_optional_parts_give_way_in_order(limit: int, text: str, omitted: tuple[str, ...]) -> None:
-    fitted = fit(PARTS, Budget(limit))
-    assert (fitted.text, fitted.omitted) == (text, omitted)
-    assert fitted.fits
-    assert (fitted.used, fitted.limit) == (len(text), limit)
-
-
-def test_required_parts_are_never_cut() -> None:
-    fitted = fit(PARTS, Budget(58))
-    assert not fitted.fits
-    assert (fitted.used, fitted.limit) == (59, 58)
 
 
 @given(
