@@ -5,7 +5,6 @@ Run by test_contract.py, which names the contract test that must find each fault
 
 from __future__ import annotations
 
-import html
 import logging
 import socket
 import threading
@@ -13,8 +12,6 @@ import time
 import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Self
@@ -29,7 +26,7 @@ from policenotify.channel import (
     Request,
 )
 from policenotify.errors import Blocked, ChannelError, Refused, Unavailable, Unconfirmed
-from policenotify.testing import Call, ChannelContract, FakeClock, Fault, VisiblePost
+from policenotify.testing import Call, ChannelContract, Fault, VisiblePost
 from policenotify.testing.contract.case import SLOTS
 from policenotify.testing.contract.fixtures import OUT, NetworkFixture
 from policenotify.text import Budget, graphemes
