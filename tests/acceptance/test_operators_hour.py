@@ -1,7 +1,7 @@
 """An operator's hour on PostgreSQL with Django: seven things happen, and each is seen in all windows within 10 s.
 
-The windows are metrics, the log, events, the admin and the status. Their words state what to do. The tests are one story
-and run in their order: each ends what it has begun, and nothing is lost.
+The windows are metrics, the log, events, the admin and the status. Their words state what to do.
+The tests are one story and run in their order: each ends what it has begun, and nothing is lost.
 """
 
 from __future__ import annotations
