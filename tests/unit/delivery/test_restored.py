@@ -13,8 +13,6 @@ from policenotify.delivery.attempt import DeliveryAttempt
 from policenotify.model.history import Outcome
 from tests.support.fake_network import KEYED, LEASE, PLAIN, READABLE, Book, Scripted
 
-pytestmark = pytest.mark.sqlite
-
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Book]:
