@@ -459,7 +459,9 @@ def _keys(table: Table) -> Iterator[str]:
         if (shown := schema["properties"].get(key)) is None or key == "code":
             continue
         default = _written(defaults[key]) if key in defaults else "**required**"
-        example = EXAMPLES.get(f"{table.model.__name__}.{key}") or EXAMPLES[key]
+        name = f"{table.model.__name__}.{key}"
+        if (example := EXAMPLES.get(name, EXAMPLES.get(key))) is None:
+            raise SystemExit(f"{name} has no example. Add one to EXAMPLES in .ci/build_reference.py.")
         yield from _row(f"`{key}`", _type(shown, schema), default, meaning, example, head=False)
 
 

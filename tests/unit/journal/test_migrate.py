@@ -102,4 +102,5 @@ def test_a_journal_of_the_first_version_is_opened_and_has_the_tables_of_a_new_on
         assert publication.id == SAID
         assert journal.workers.last_heartbeat() == clock.now()
     assert migrate(new, keys=keys, clock=clock)
-    assert _structure(open_engine(old)) == _structure(open_engine(new))
+    hint = "The tables changed. Until a version is released, `bash .ci/run regenerate` writes those of version 1."
+    assert _structure(open_engine(old)) == _structure(open_engine(new)), hint
