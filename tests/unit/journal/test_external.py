@@ -148,24 +148,6 @@ def test_a_failed_call_leaves_the_transaction_usable(publisher: Publisher, host:
 
 
 @pytest.mark.databases
-def test_a_statement_refused_by_the_database_leaves_it_usable_and_shows_no_value(
-    publisher: Publisher, host: Engine
-) -> None:
-    with host.begin() as connection:
-        _note(connection, INCIDENT)
-        with publisher.journal.joined(connection), pytest.raises(JournalError) as caught:
-            _break(publisher)
-        assert "geheim" not in repr(caught.value)
-        assert caught.value.__suppress_context__
-    assert _noted(host) == [INCIDENT]
-
-
-def _break(publisher: Publisher) -> None:
-    with publisher.journal.write() as connection:
-        connection.execute(text("INSERT INTO pn_meta (name) VALUES (:name)"), {"name": "geheim"})
-
-
-@pytest.mark.databases
 def test_only_a_transaction_on_the_journal_is_joined(
     publisher: Publisher, host: Engine, url: str, tmp_path: Path
 ) -> None:
