@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, make_url, select, text, update
+from sqlalchemy import Connection, event, insert, text, update
 
 from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped
@@ -196,20 +196,6 @@ def test_doctor_reports_a_journal_that_may_only_be_read(keys: Keys, clock: FakeC
         journal.close()
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"Dear diary, this is no database at all. " * 100, "its file is not a journal, or it is damaged"),
-        (b"SQLite format 3\0" + b"\xff" * 4000, "its file is not a journal, or it is damaged"),
-    ],
-)
-def test_another_file_is_not_a_journal(tmp_path: Path, keys: Keys, clock: FakeClock, content: bytes, says: str) -> None:
-    (tmp_path / "notes.db").write_bytes(content)
-    with pytest.raises(JournalError, match=says):
-        open_journal(str(tmp_path / "notes.db"), keys=keys, clock=clock)
-    assert (tmp_path / "notes.db").read_bytes() == content
-
-
 @pytest.mark.parametrize("version", ["0", "one"])
 def test_a_journal_without_its_version_is_damaged(desk: Desk, keys: Keys, clock: FakeClock, version: str) -> None:
     _meta(desk, "schema_version", version)
@@ -326,20 +312,6 @@ def test_pictures_are_kept_once_and_read_back(desk: Desk) -> None:
     assert desk.journal.publications.picture(one.digest, "Un plan") == one
     with pytest.raises(InvalidImage, match=r"The journal has no picture cd+"):
         desk.journal.publications.picture("cd" * 32, "")
-
-
-def test_a_thread_under_way_when_the_journal_was_closed_closes_its_own_connection(desk: Desk) -> None:
-    """The last connection that goes takes SQLite's write-ahead file with it."""
-    path = Path(str(make_url(str(desk.journal._engine.url)).database))
-    with desk.journal.write() as connection:
-        desk.journal.close()
-        connection.execute(insert(schema.meta).values(name="late", value="written"))
-        assert path.with_name(f"{path.name}-wal").exists()
-    assert not path.with_name(f"{path.name}-wal").exists()
-    with desk.journal.read() as connection:
-        late = connection.execute(select(schema.meta.c.value).where(schema.meta.c.name == "late")).scalar()
-    assert late == "written"
-    assert not path.with_name(f"{path.name}-wal").exists()
 
 
 # --- who may read it

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import ColumnElement, event, update
+from sqlalchemy import ColumnElement, update
 
 from policenotify.audiences.model import Row, Subscriber, WrongRow
 from policenotify.channel import Capabilities, ChannelConfig, RecipientOutcome
@@ -177,21 +177,6 @@ def _all_of(desk: Desk, maker: BatchMaker) -> list[str]:
     return written
 
 
-@pytest.mark.databases
-def test_a_list_that_is_changed_while_it_is_read_is_read_again(desk: Desk) -> None:
-    audience = ListedPeople([A, B, C, D, E])
-    maker = _maker(desk, audience)
-    said = desk.publish(channels=("mail",), people={"mail": ()})
-    claimed = _claim(desk, maker)
-    assert claimed is not None
-    written = _send(desk, claimed)
-    audience.people = [G, F, E, D, A]  # C was removed before it was stored, or not
-    written += _all_of(desk, maker)
-    assert len(written) == len(set(written))
-    assert {A, B, D, E, F, G} <= set(written) <= set(ALL)
-    assert _receipt(desk, said).outcome is Outcome.POSTED
-
-
 @pytest.mark.parametrize(
     ("error", "why"),
     [(SettingsError("the file presse.txt cannot be read (gone)."), "presse.txt"), (KeyError(A), "KeyError")],
@@ -257,38 +242,6 @@ def test_an_address_that_cannot_be_stored_is_a_wrong_row(desk: Desk, address: An
 
 
 # --- each person once
-
-
-class KilledError(BaseException):
-    """The process ends here."""
-
-
-def test_a_kill_at_any_statement_of_an_expansion_leaves_no_one_out_and_stores_no_one_twice(desk: Desk) -> None:
-    engine, left = desk.journal._engine, [0]
-
-    def count(*_given: object) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise KilledError
-
-    for number in range(1, 300, 2):
-        publication = desk.publish(Stage.STANDALONE, channels=("mail",), people={"mail": ()})
-        left[0] = number
-        event.listen(engine, "before_cursor_execute", count)
-        try:
-            claimed = _claim(desk, _maker(desk, ListedPeople(ALL), size=3))
-        except KilledError:
-            claimed = None
-        finally:
-            event.remove(engine, "before_cursor_execute", count)
-        if claimed is not None:  # it was not killed any more
-            assert number > 10
-            return
-        desk.clock.pass_by(LEASE.total_seconds() + 1)
-        desk.journal.deliveries.recover()
-        assert sorted(_all_of(desk, _maker(desk, ListedPeople(ALL), size=3))) == list(ALL)
-        assert _receipt(desk, publication).recipients == {Outcome.POSTED: len(ALL)}
-    pytest.fail("it is killed each time")
 
 
 @pytest.mark.databases

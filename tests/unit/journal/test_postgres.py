@@ -315,16 +315,6 @@ class _Aware:
 # --- the schema
 
 
-def test_without_tables_the_command_is_named_and_makes_them(empty: str, keys: Keys, clock: FakeClock) -> None:
-    with pytest.raises(JournalError, match=r"has no tables yet\. Nothing was sent\. Make them: policenotify migrate"):
-        open_journal(empty, keys=keys, clock=clock)
-    assert migrate(empty, keys=keys)
-    assert not migrate(empty, keys=keys)
-    journal = open_journal(empty, keys=keys, clock=clock)
-    assert journal.publications.latest(9) == ()
-    journal.close()
-
-
 # --- failures
 
 

@@ -88,15 +88,6 @@ def test_a_blocked_channel_waits_for_a_person(desk: Desk) -> None:
 # --- due
 
 
-@pytest.mark.databases
-def test_due_looks_through_lanes(desk: Desk) -> None:
-    desk.publish()
-    later = desk.clock.now() + SOON
-    desk.deliver(outcome=Outcome.WAITING, not_before=later)
-    desk.publish(Stage.UPDATE)  # could go at once, but for the opening
-    assert desk.journal.deliveries.due(["sky"]) == {"sky": later}
-
-
 # --- owners
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policenotify.journal.records import microseconds
+from policenotify.journal.records import LEASE, microseconds
 from policenotify.model.cap import Severity
 from policenotify.model.history import Outcome
 from policenotify.model.rate import Rate, RateReached
@@ -58,6 +58,24 @@ def test_a_claim_without_an_attempt_costs_nothing(desk: Desk) -> None:
     assert reached.value.at == microseconds(desk.clock.now()) + 30_000_000
     assert len(desk.dump("pn_attempt")["pn_attempt"]) == 2
     assert desk.claim(rate=RATE) is None
+
+
+def test_where_people_are_written_to_every_one_counts(desk: Desk) -> None:
+    people = [f"a{number}@x.example" for number in range(5)]
+    desk.publish(channels=("mail",), people={"mail": people})
+    rate = Rate(4, timedelta(seconds=6), 3)  # three together, then one every 3 seconds
+    claimed = desk.claim("mail", rate=rate)
+    assert claimed is not None
+    begun = desk.begin(claimed, rate=rate)
+    marked = desk.journal.deliveries.take(begun, 2, hold_doubt=True, lease=LEASE, rate=rate)
+    assert len(marked) == 2
+    marked = desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
+    assert len(marked) == 1
+    with pytest.raises(RateReached) as reached:
+        desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)
+    assert reached.value.at == microseconds(desk.clock.now()) + 3_000_000
+    desk.clock.pass_by(3)
+    assert len(desk.journal.deliveries.take(begun, 25, hold_doubt=True, lease=LEASE, rate=rate)) == 1
 
 
 @pytest.mark.databases

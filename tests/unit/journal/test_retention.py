@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, or_, update
 
 from policenotify.channel import Picture
-from policenotify.errors import IdempotencyConflict, InvalidTransition
+from policenotify.errors import IdempotencyConflict
 from policenotify.findings import Finding, Level
 from policenotify.journal import audit, retention
 from policenotify.journal.database import schema
@@ -165,24 +165,6 @@ def test_keys_are_never_taken_twice(desk: Desk) -> None:
     found = desk.journal.publications.get("cad:7")
     assert found is not None
     assert (found.id, found.key == "cad:7") == (tip.id, False)
-
-
-def test_nothing_follows_what_was_forgotten(desk: Desk) -> None:
-    [_, end] = _incident(desk)
-    tip = desk.publish(Stage.STANDALONE)
-    desk.deliver()
-    desk.clock.pass_by(YEAR)
-    late = desk.draft(Stage.CORRECTION, corrects=end), desk.draft(Stage.CANCELLATION, None, corrects=tip)
-    for draft in late:
-        desk.journal.publications.ensure_not_purged(draft.message)
-    _purge(desk)
-    for draft, what in zip(late, ("Incident 'I1' is over", f"Publication {tip} is over"), strict=True):
-        said = rf"{what}, and its content was purged on \d{{4}}-\d\d-\d\d: it cannot be corrected any more"
-        with pytest.raises(InvalidTransition, match=said):
-            desk.journal.publications.add(draft)
-        with pytest.raises(InvalidTransition, match=said):
-            desk.journal.publications.ensure_not_purged(draft.message)
-    assert desk.publish(incident="I2", channels=("sky",))
 
 
 def test_pictures_go_with_the_last_message_that_shows_them(desk: Desk) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from policenotify.channel import Recipient, RecipientOutcome
-from policenotify.errors import NotAllowed, NotHeld
+from policenotify.errors import NotHeld
 from policenotify.journal.database import schema
 from policenotify.journal.lists import control
 from policenotify.journal.records import AttemptResult
@@ -220,15 +220,6 @@ def test_nothing_of_a_list_that_was_taken_back_is_sent_but_to_those_who_are_mark
     following = desk.claim("mail")
     assert following is None or following.publication != said
     desk.journal.audit.verify()
-
-
-@pytest.mark.parametrize("action", ["pause", "abort"])
-def test_steering_asks_the_rule_of_the_installation(desk: Desk, action: str) -> None:
-    said = mailed(desk)
-    desk.journal.may = lambda _actor, asked, _message: asked != action
-    with pytest.raises(NotAllowed):
-        getattr(desk.journal.sendings, action)(said, "cne Roux")
-    assert on_mail(desk, said).halt == ""
 
 
 # --- in doubt
