@@ -24,7 +24,6 @@ from policenotify.channel import Picture
 from policenotify.errors import InvalidImage, JournalError, PublishingStopped
 from policenotify.journal import meta, open_journal
 from policenotify.journal.database import engine, schema
-from policenotify.journal.database import engine as database_engine
 from policenotify.journal.database.migrate import migrate
 from policenotify.journal.journal import Journal
 from policenotify.journal.keys import Keys
@@ -218,36 +217,6 @@ def _meta(desk: Desk, name: str, value: str) -> None:
 
 
 # --- failures in the middle
-
-
-def test_a_lock_that_does_not_end(desk: Desk, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_engine, "BUSY", 0.05)
-    other = open_journal(str(desk.path), keys=keys, clock=clock)
-    with desk.journal.write():
-        with pytest.raises(JournalError) as caught:
-            other.stop("cne Roux")
-        assert other.stopped() is None  # readers are not kept waiting
-    other.stop("cne Roux")
-    other.close()
-    assert str(caught.value) == (
-        "The journal could not be written: another process keeps it locked. Look for one that hangs, then try "
-        "again. Nothing was sent that is not in it."
-    )
-
-
-def test_a_full_disk_loses_the_publication_and_nothing_else(desk: Desk) -> None:
-    first = desk.publish()
-
-    def full(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size as the least
-
-    event.listen(desk.journal._engine, "checkout", full)
-    with pytest.raises(JournalError, match=r"the disk is full\. Free some space, then try again"):
-        desk.publish(incident="I2", description="Long. " * 1500)
-    event.remove(desk.journal._engine, "checkout", full)
-    desk.journal.close()
-    assert [one.id for one in desk.journal.publications.latest(9)] == [first]
-    assert desk.publish(incident="I2", description="Long. " * 1500)
 
 
 def test_no_error_shows_a_statement_or_its_values(desk: Desk) -> None:

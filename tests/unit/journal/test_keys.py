@@ -70,6 +70,21 @@ def test_a_file_open_to_others_is_refused_with_the_command_that_closes_it(
         Keys.load(path)
 
 
+def test_a_damaged_file_is_reported_without_its_content(keys: Keys, tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    keys.save(path)
+    content = json.loads(path.read_text())
+    key = content["tagging"]
+    content["tagging"] = key[:-8]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match="damaged") as raised:
+        Keys.load(path)
+    assert key[:16] not in "".join(map(str, (raised.value, raised.value.__cause__)))
+    path.write_bytes(b"\xff not json")
+    with pytest.raises(SettingsError, match="damaged"):
+        Keys.load(path)
+
+
 def test_rotation_keeps_names_and_old_values_and_seals_them_again(keys: Keys) -> None:
     old = keys.seal("recipient", "a@desk.example")
     signature = keys.sign(b"batch 1")

@@ -497,18 +497,6 @@ def application(desk: Desk, tmp_path: Path, keys: Keys, clock: FakeClock) -> Ite
     made.journal.close()
 
 
-def test_a_copy_of_the_server_names_the_cause(application: Desk, server: Server) -> None:
-    application.publish()
-    with server.standby() as folder:
-        url = application.url.replace(f"host={server.folder}", f"host={folder}")
-        journal = open_journal(url, keys=application.keys, clock=application.clock)
-        assert len(journal.publications.latest(5)) == 1
-        for _ in range(2):
-            with pytest.raises(JournalError, match="its server is a copy that may not be written to"):
-                journal.check_writable()
-        journal.close()
-
-
 @pytest.mark.parametrize("table", ["pn_event", "pn_seal"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET at = 1", "DELETE FROM {}", "TRUNCATE {}"])
 def test_the_application_cannot_rewrite_the_record(application: Desk, table: str, change: str) -> None:

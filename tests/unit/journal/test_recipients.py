@@ -37,11 +37,6 @@ def test_an_update_goes_to_the_list_and_to_everyone_who_got_the_opening(desk: De
     assert desk.person(end, C) is desk.person(update, C) is Outcome.POSTED
 
 
-def test_a_person_is_one_however_the_address_is_written(desk: Desk) -> None:
-    desk.publish(channels=("mail",), people={"mail": [A, " A@X.example ", "", "  ", A]})
-    assert len(desk.mail()) == 1
-
-
 @pytest.mark.parametrize("stage", [Stage.OPENING, Stage.STANDALONE])
 def test_a_mail_without_recipients_is_skipped(desk: Desk, stage: Stage) -> None:
     said = desk.publish(stage, channels=("mail",), people={"mail": []})

@@ -196,3 +196,17 @@ def test_nothing_is_moved_while_something_is_sent(desk: Desk, to: str) -> None:
     desk.begin(desk.take(owner="elsewhere/boot/1/1/slot"))
     desk.clock.pass_by(LEASE.total_seconds() + 1)  # who holds it is silent: it goes along as a doubt
     assert _move(desk, to).rows["pn_attempt"] == 2
+
+
+def test_a_failed_transfer_leaves_both_as_they_were(desk: Desk, to: str) -> None:
+    _lived_in(desk)
+    desk.change_directly("UPDATE pn_event SET actor = 'somebody else' WHERE id = 2")
+    before = _rows(desk)
+    with pytest.raises(JournalError, match="tampered with: seal 1, or an event before it, is not what was sealed"):
+        _move(desk, to)
+    assert _rows(desk) == before
+    desk.change_directly("UPDATE pn_event SET actor = 'cne Roux' WHERE id = 2")
+    there = Journal.connect(to, keys=desk.keys)
+    with there.read() as connection:
+        assert meta.version(connection) is None
+    there.close()
