@@ -32,12 +32,9 @@ def settings(desk: Desk) -> Callable[..., Path]:
     (desk.folder / "residents.csv").chmod(0o600)
 
     def written(channel: str = "", more: str = "") -> Path:
-        place = desk.folder / "policenotify.toml"
-        own = place.read_text("utf-8").replace(
-            'recipients = { file = "presse.txt" }', f'audiences = ["residents"]\n{channel}'
-        )
-        place.write_text(f'{own}\n[audiences.residents]\ncsv = "residents.csv"\n{more}', encoding="utf-8")
-        return place
+        desk.change_settings('recipients = { file = "presse.txt" }', f'audiences = ["residents"]\n{channel}')
+        desk.add_settings(f'\n[audiences.residents]\ncsv = "residents.csv"\n{more}')
+        return desk.folder / "policenotify.toml"
 
     return written
 
@@ -66,8 +63,7 @@ def test_a_preview_counts_people(run: Run, settings: Callable[..., Path]) -> Non
 
 
 def test_a_preview_counts_segments_and_euros(run: Run, desk: Desk) -> None:
-    place = desk.folder / "policenotify.toml"
-    sms = """
+    desk.add_settings("""
 [channels.sms]
 network = "sms"
 url = "octopush://POLICE34:desk@police.example/s3cret/{recipient}"
@@ -75,8 +71,7 @@ audiences = ["numbers"]
 price = 0.05
 [audiences.numbers]
 addresses = ["+33639980001", "+33 6 39 98 00 01", "+33639980002", "+33639980003"]
-"""
-    place.write_text(place.read_text("utf-8") + sms, encoding="utf-8")
+""")
     long = ("--description", "La circulation est déviée par la rocade et par le boulevard urbain. " * 2, "--to", "sms")
     ran = run("preview", *CLOSURE, "--incident", "i1", *long, "--json")
     found = reach(ran)
