@@ -59,7 +59,8 @@ LATER: Final = (Stage.UPDATE, Stage.END, Stage.CORRECTION, Stage.CANCELLATION)
 FIELDS: Final = [name for name in Locale.model_fields if name not in {"language", "version", *NAMES}]
 NEEDED: Final = [name for name in FIELDS if Locale.model_fields[name].is_required() and name != "reminder"]
 PAGE: Final = Path(__file__).parents[3] / "docs" / "howto" / "languages.md"
-USE, GERMAN, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+USE, ONLY_SOME = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+GERMAN: Final = (Path(__file__).parents[3] / "examples" / "words" / "de.toml").read_text(encoding="utf-8")
 BASIC: Final = """
 sender = "Police nationale"
 [channels.bluesky]
