@@ -320,13 +320,13 @@ def _defaults(model: type[Any]) -> dict[str, object]:
 
 def _metrics() -> Iterator[str]:
     """Yield a table of all metrics."""
-    yield from ("", *_row("metric", "type", "labels", "meaning"))
+    yield from ("", *_row("metric", "labels", "meaning"))
     for metric in METRICS:
         meaning = metric.help
         if metric.bounds:
             meaning += f" Buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}."
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        yield from _row(f"`{metric.exported}`", metric.kind, labels, meaning, head=False)
+        yield from _row(f"`{metric.exported}`", labels, meaning, head=False)
 
 
 def _checks() -> Iterator[str]:

@@ -317,7 +317,10 @@ def _overview() -> str:
 
 
 def _whole() -> str:
-    rows = [f"| {', '.join(networks)} | {words}" for words, networks in _rows.items()]
+    rows = []
+    for words, networks in _rows.items():
+        named = [name for name in NAMES.values() if name in networks]
+        rows.append(f"| {'all' if len(named) == len(NAMES) else ', '.join(named)} | {words}")
     head = ("| network | reason | remedy |", "|---|---|---|")
     return f"\n## Overview\n\n{_overview()}\n\n## Receipts on which a person acts\n\n" + "\n".join((*head, *rows, ""))
 

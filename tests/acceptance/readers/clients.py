@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import html
-import json
 import os
 import re
 import sqlite3
@@ -23,10 +22,6 @@ from tests.acceptance.peers.programs import Running, listens, program
 from tests.support.ports import free_port
 from tests.support.postgresql import Server, binaries
 
-WORDPRESS = Path(__file__).with_name("wordpress")
-"""What `.ci/run` takes from Debian's package of WordPress."""
-
-_HERE = Path(__file__).parent
 _TAG = re.compile(r"<[^>]+>")
 _POLLS = 60.0  # seconds
 
@@ -115,30 +110,6 @@ class Newsboat(Reader):
         rows = "SELECT title, content, url FROM rss_item WHERE deleted = 0"
         with closing(sqlite3.connect(self.folder / f"{feed}.db")) as cache:
             return [Shown(title, _plain(text), link) for title, text, link in cache.execute(rows)]
-
-
-class Sfeed(Reader):
-    """sfeed, whose entries are lines of a file."""
-
-    replaces = False
-
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
-        super().__init__(folder, urls)
-        feeds = "".join(f'feed "{name}" "{url}"\n' for name, url in urls.items())
-        (folder / "sfeedrc").write_text(f'sfeedpath="{folder}/feeds"\nfeeds() {{\n{feeds}}}\n', "utf-8")
-
-    def poll(self) -> None:
-        _run("sfeed_update", self.folder / "sfeedrc", folder=self.folder)
-
-    def shown(self) -> Mapping[str, Sequence[Shown]]:
-        shown = {}
-        for name in self.urls:
-            lines = (self.folder / "feeds" / name).read_text("utf-8").splitlines()
-            listed = _run("sfeed_plain", self.folder / "feeds" / name, folder=self.folder).splitlines()
-            assert len(listed) == len(lines)
-            fields = (line.split("\t") for line in lines)
-            shown[name] = [Shown(title, _plain(text), link) for _, title, link, text, *_ in fields]
-        return shown
 
 
 class Rss2email(Reader):
@@ -237,26 +208,6 @@ class Miniflux(Reader):
         }
 
 
-class SimplePie(Reader):
-    """WordPress's SimplePie, which shows what is in the feed now."""
-
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
-        super().__init__(folder, urls)
-        self._shown: dict[str, list[dict[str, str]]] = {}
-        (folder / "cache").mkdir()
-
-    def poll(self) -> None:
-        autoloader = WORDPRESS / "SimplePie" / "autoloader.php"
-        script, cache = _HERE / "simplepie.php", self.folder / "cache"
-        self._shown = json.loads(_run("php", script, autoloader, cache, *self.urls.values(), folder=self.folder))
-
-    def shown(self) -> Mapping[str, Sequence[Shown]]:
-        return {
-            name: [Shown(each["title"], _plain(each["text"]), each["link"]) for each in self._shown[url]]
-            for name, url in self.urls.items()
-        }
-
-
 class Feedparser(Reader):
     """feedparser, which programs of newsrooms use: it shows what is in the feed now."""
 
@@ -281,9 +232,7 @@ class Feedparser(Reader):
 
 READERS: dict[str, type[Reader]] = {
     "newsboat": Newsboat,
-    "sfeed": Sfeed,
     "rss2email": Rss2email,
     "miniflux": Miniflux,
-    "SimplePie": SimplePie,
     "feedparser": Feedparser,
 }

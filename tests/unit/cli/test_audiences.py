@@ -32,12 +32,9 @@ def settings(desk: Desk) -> Callable[..., Path]:
     (desk.folder / "residents.csv").chmod(0o600)
 
     def written(channel: str = "", more: str = "") -> Path:
-        place = desk.folder / "policenotify.toml"
-        own = place.read_text("utf-8").replace(
-            'recipients = { file = "presse.txt" }', f'audiences = ["residents"]\n{channel}'
-        )
-        place.write_text(f'{own}\n[audiences.residents]\ncsv = "residents.csv"\n{more}', encoding="utf-8")
-        return place
+        desk.change_settings('recipients = { file = "presse.txt" }', f'audiences = ["residents"]\n{channel}')
+        desk.add_settings(f'\n[audiences.residents]\ncsv = "residents.csv"\n{more}')
+        return desk.folder / "policenotify.toml"
 
     return written
 
@@ -66,8 +63,7 @@ def test_a_preview_counts_people(run: Run, settings: Callable[..., Path]) -> Non
 
 
 def test_a_preview_counts_segments_and_euros(run: Run, desk: Desk) -> None:
-    place = desk.folder / "policenotify.toml"
-    sms = """
+    desk.add_settings("""
 [channels.sms]
 network = "sms"
 url = "octopush://POLICE34:desk@police.example/s3cret/{recipient}"
@@ -75,8 +71,7 @@ audiences = ["numbers"]
 price = 0.05
 [audiences.numbers]
 addresses = ["+33639980001", "+33 6 39 98 00 01", "+33639980002", "+33639980003"]
-"""
-    place.write_text(place.read_text("utf-8") + sms, encoding="utf-8")
+""")
     long = ("--description", "La circulation est déviée par la rocade et par le boulevard urbain. " * 2, "--to", "sms")
     ran = run("preview", *CLOSURE, "--incident", "i1", *long, "--json")
     found = reach(ran)
@@ -108,24 +103,3 @@ def test_too_many_people_are_refused_before_anything_leaves(
     lifted = run("approve", submitted["id"], "--digest", submitted["digest"], *reason, "--actor", "hugo")
     assert lifted.code == 0, lifted.out
     assert len(desk.mail.mails) == 3
-
-
-def test_the_doctor_reads_every_list(run: Run, desk: Desk, settings: Callable[..., Path]) -> None:
-    (desk.folder / "old.txt").write_text("A@old.example\na@old.example\n" + "x\n" * 12)
-    (desk.folder / "old.txt").chmod(0o600)
-    settings(more='[audiences.old]\nfile = "old.txt"\n[audiences.gone]\nfile = "gone.txt"')
-    ran = run("doctor", "--json")
-    lines = [
-        (line["check"], line["state"], line["detail"]) for line in ran.document["lines"] if "audience" in line["check"]
-    ]
-    reason = "address: is neither a mail address nor a telephone number."
-    first, missing = f"line 8: {reason}", "No such file or directory"
-    listed = " ".join(f"line {number}: {reason}" for number in range(3, 13))
-    assert lines == [
-        ("audience old", "note", f"1 person, 1 named more than once, 12 wrong rows: {listed} …"),
-        ("audience old", "note", "No channel uses it."),
-        ("audience gone", "WRONG", f"audiences.gone: the file {desk.folder}/gone.txt cannot be read ({missing})."),
-        ("audience gone", "note", "No channel uses it."),
-        ("audience residents on presse", "note", f"6 people, 1 with a proof of consent, 1 wrong rows: {first}"),
-    ]  # fmt: skip
-    assert ran.code == 3

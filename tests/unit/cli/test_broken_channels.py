@@ -1,7 +1,9 @@
-"""A blocked channel stops no other, is named everywhere, and its deliveries wait."""
+"""A blocked channel or an unreadable list stops no other, is named everywhere, and its deliveries wait."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from policenotify.errors import SettingsError
 from policenotify.journal.clock import SystemClock
 from policenotify.model.history import Outcome
 from policenotify.model.lifecycle import Lifecycle, Stage
@@ -17,7 +20,7 @@ from policenotify.model.message import Message
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import open_publisher
 from tests.support.installation import ADDRESSES, Desk, accident
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 from tests.support.shell import ACCIDENT, Ran, Run, with_other
 
 _AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\n'
@@ -25,19 +28,8 @@ _AGAIN = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice 
 Break = Callable[[Desk, pytest.MonkeyPatch], None]
 
 
-def _change(desk: Desk, old: str, new: str) -> None:
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8")
-    assert old in text
-    settings.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
 def _secret(desk: Desk, value: str) -> None:
-    _change(desk, f'password = "{desk.bluesky.password}"', f"password = {value}")
-
-
-def _mended(desk: Desk) -> None:
-    desk.write_settings()
+    desk.change_settings(f'password = "{desk.bluesky.password}"', f"password = {value}")
 
 
 def _no_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
@@ -46,8 +38,8 @@ def _no_list(desk: Desk, _: pytest.MonkeyPatch) -> None:
 
 BREAKS: dict[str, tuple[str, Break, str]] = {
     "secret file missing": ("bluesky", lambda d, _: _secret(d, '{ file = "none" }'), "bluesky.password: the file"),
-    "option wrong": ("bluesky", lambda d, _: _change(d, "handle =", "handle = 7 #"), "channels.bluesky.handle"),
-    "network unknown": ("bluesky", lambda d, _: _change(d, '"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
+    "option wrong": ("bluesky", lambda d, _: d.change_settings("handle =", "handle = 7 #"), "channels.bluesky.handle"),
+    "network unknown": ("bluesky", lambda d, _: d.change_settings('"bluesky"', '"blusky"'), "Did you mean 'bluesky'?"),
     "list missing": ("presse", _no_list, "cannot be read (No such file"),
 }
 
@@ -100,7 +92,7 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
         for text in (seen.out, said.out, drained.out):
             assert desk.bluesky.password not in text
             assert not any(address in text for address in ADDRESSES)
-    _mended(desk)
+    desk.write_settings()
     drained = run("drain", "--budget", "60", "--json")
     assert (drained.code, drained.document["outcomes"]) == (0, {} if kind in _UNKNOWN else {"posted": 1})
     assert run("drain", "--budget", "5").code == 0
@@ -110,13 +102,13 @@ def test_a_channel_that_cannot_be_used_silences_no_other(
 
 
 def test_nothing_is_worded_for_a_channel_of_which_nothing_is_known(run: Run, desk: Desk) -> None:
-    _change(desk, "handle =", "handel =")
+    desk.change_settings("handle =", "handel =")
     said = run("publish", *ACCIDENT, "--json")
     receipt = _receipts(said)["bluesky"]
     assert (said.code, receipt["outcome"]) == (3, "refused")
     assert "Did you mean 'handle'?" in str(receipt["reason"])
     assert "policenotify publish --to bluesky" in str(receipt["reason"])
-    _mended(desk)
+    desk.write_settings()
     assert run("publish", *with_other("--incident", "2026-4712"), "--to", "bluesky").code == 0
     assert len(desk.bluesky.posts) == 1
 
@@ -138,7 +130,7 @@ def test_nothing_is_worded_for_a_channel_of_which_nothing_is_known(run: Run, des
 def test_wrong_settings_of_the_whole_stop_everything_and_are_named(
     run: Run, desk: Desk, old: str, new: str, expected: str
 ) -> None:
-    _change(desk, old, new.format(desk.bluesky) if "{0" in new else new)
+    desk.change_settings(old, new.format(desk.bluesky) if "{0" in new else new)
     for command in (("publish", *ACCIDENT), ("status",), ("doctor",), ("drain", "--budget", "1")):
         ran = run(*command)
         assert ran.code in {1, 3}, command
@@ -180,7 +172,7 @@ def test_waiting_deliveries_form_a_thread_once_the_channel_is_mended(desk: Desk)
     with _opened(desk) as publisher:
         publisher.publish(accident(), key="open", actor="desk")
         publisher.publish(_following(Stage.UPDATE, "Une voie rouverte"), key="update", actor="desk")
-    _mended(desk)
+    desk.write_settings()
     with _opened(desk) as publisher:
         publisher.drain(timedelta(seconds=20))
         ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
@@ -194,22 +186,6 @@ def test_waiting_deliveries_form_a_thread_once_the_channel_is_mended(desk: Desk)
     assert [post.parent for post in rest] == [first.uri, rest[0].uri]
 
 
-def test_the_end_of_what_was_posted_before_waits_and_then_hangs_under_it(desk: Desk) -> None:
-    with _opened(desk) as publisher:
-        publisher.publish(accident(), key="open", actor="desk")
-    _secret(desk, '{ file = "none" }')
-    with _opened(desk) as publisher:
-        ended = publisher.publish(_following(Stage.END, "Fin d'intervention"), key="end", actor="desk")
-    assert ended.on("bluesky").outcome is Outcome.WAITING
-    assert ended.on("presse").outcome is Outcome.POSTED
-    _mended(desk)
-    with _opened(desk) as publisher:
-        publisher.drain(timedelta(seconds=20))
-    first, last = desk.bluesky.posts
-    assert last.parent == first.uri
-    assert "– FIN]" in last.text
-
-
 def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     clock = _Ahead()
@@ -217,7 +193,7 @@ def test_a_publisher_that_runs_on_uses_a_channel_as_soon_as_it_is_mended(desk: D
         publisher.publish(accident(), key="open", actor="desk", wait=timedelta(0))
         until(lambda: len(desk.mail.mails) == len(ADDRESSES))
         assert desk.bluesky.posts == ()
-        _mended(desk)
+        desk.write_settings()
 
         def posted() -> bool:
             clock.ahead += 1
@@ -264,13 +240,13 @@ def test_settings_that_are_just_being_edited_change_nothing(desk: Desk) -> None:
 def test_a_delivery_waiting_for_a_removed_channel_is_an_alarm(run: Run, desk: Desk) -> None:
     _secret(desk, '{ file = "none" }')
     run("publish", *ACCIDENT)
-    _change(desk, "[channels.bluesky]", "[channels.sky]")
+    desk.change_settings("[channels.bluesky]", "[channels.sky]")
     for command in ("status", "doctor"):
         shown = run(command)
         assert shown.code == 3
         assert "It is no longer in the settings, and messages wait for it." in shown.words
         assert "channel bluesky" in shown.words
-    _mended(desk)
+    desk.write_settings()
     assert run("drain", "--budget", "20", "--json").document["outcomes"] == {"posted": 1}
     assert run("status").code == 0
 
@@ -311,7 +287,7 @@ def test_a_list_that_was_emptied_needs_a_person(run: Run, desk: Desk) -> None:
 def test_a_list_emptied_on_purpose_is_reported_as_retired(run: Run, desk: Desk) -> None:
     run("publish", *ACCIDENT)
     _empty(desk)
-    _change(desk, "recipients =", "retired = true\nrecipients =")
+    desk.change_settings("recipients =", "retired = true\nrecipients =")
     assert run("doctor").code == 0
     assert run("status").code == 0
 
@@ -327,3 +303,76 @@ def test_a_follow_up_goes_to_recipients_of_the_opening_though_the_list_is_empty(
     assert len(desk.mail.mails) == 3 * len(ADDRESSES)
     (desk.folder / "presse.txt").unlink()
     assert run("status").code == 3
+
+
+def _presse(ran: Ran) -> dict[str, object]:
+    return next(one for one in ran.document["publication"]["receipts"] if one["channel"] == "presse")
+
+
+def _break(desk: Desk) -> None:
+    (desk.folder / "presse.txt").unlink()
+
+
+def _never(before: timedelta) -> timedelta:
+    return max(before, timedelta(hours=1))
+
+
+class _List:
+    """A list of the host that can be broken and mended."""
+
+    def __init__(self, behind: int = 0) -> None:
+        self.broken, self.tries, self.behind = True, 0, behind
+
+    def __call__(self) -> Iterator[str]:
+        self.tries += 1
+        yield from ADDRESSES[: self.behind]
+        if self.broken:
+            raise SettingsError("audiences.app: the directory does not answer.")
+        yield from ADDRESSES[self.behind :]
+
+
+def test_publish_holds_it_once_and_returns_and_all_commands_name_the_list(
+    run: Run, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    _break(desk)
+    began = time.monotonic()
+    published = run("publish", *ACCIDENT, "--key", "one", "--wait", f"{PATIENCE}", "--json")
+    drained = run("drain", "--budget", f"{PATIENCE}", "--json")
+    assert time.monotonic() - began < PATIENCE  # neither waits for the list
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    receipt = _presse(published)
+    assert (published.code, receipt["outcome"]) == (3, "waiting")
+    assert "presse.txt cannot be read (No such file" in str(receipt["reason"])
+    assert str(receipt["remedy"]).startswith("Make it readable.")
+    assert (drained.code, drained.document["outcomes"]) == (3, {"waiting": 1})
+    held = run("resolve", str(receipt["delivery"]), "--json")
+    assert (held.code, held.document["people"]) == (3, [])
+    assert held.document["waits_for_list"]["reason"] == receipt["reason"]
+    shown = run("status")
+    assert (shown.code, "The list of recipients of 'presse' cannot be read" in shown.words) == (3, True)
+
+
+def test_a_mended_list_is_sent_to_by_the_next_drain_whatever_its_delay(run: Run, desk: Desk) -> None:
+    _break(desk)
+    run("publish", *ACCIDENT, "--key", "one")
+    for _ in range(5):  # so that its delay has grown
+        run("drain")
+    desk.write_settings()
+    assert run("drain").code == 0
+    assert len(desk.mail.mails) == len(ADDRESSES)
+
+
+# --- a list of the host
+
+
+def test_a_list_that_fails_in_the_middle_needs_a_person_too(desk: Desk) -> None:
+    people = _List(behind=3)
+    publisher = desk.publisher([desk.by_mail(recipients=people)], backoff=_never)
+    receipt = publisher.publish(accident(), key="open", actor="desk", wait=timedelta(minutes=1)).on("presse")
+    assert (receipt.outcome, receipt.ok) == (Outcome.WAITING, False)
+    assert str(receipt.reason).endswith("cannot be read: audiences.app: the directory does not answer.")
+    assert publisher.drain(timedelta(minutes=1)) is not None  # when a worker tries it again
+    people.broken = False
+    publisher.drain(timedelta(minutes=1))
+    assert publisher.operations.publication("open").on("presse").outcome is Outcome.POSTED  # type: ignore[union-attr]
+    assert len(desk.mail.mails) == len(ADDRESSES)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import pytest
 
 from policenotify.cli.app import COMMANDS, COMPLETE_VARIABLE, run
 from tests.support.installation import Desk, accident
-from tests.support.patience import PATIENCE
 from tests.support.shell import ACCIDENT, Run
 
 _BASH = "/bin/bash"
@@ -64,9 +61,8 @@ def test_commands_and_options(complete: Offered) -> None:
 
 
 def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8").replace("[channels.presse]", '[channels.presse]\ntags = ["public"]')
-    settings.write_text(f'{text}\n[categories.fire_drill]\nlabels = {{ fr = "Exercice" }}\n', encoding="utf-8")
+    desk.change_settings("[channels.presse]", '[channels.presse]\ntags = ["public"]')
+    desk.add_settings('\n[categories.fire_drill]\nlabels = { fr = "Exercice" }\n')
     assert complete("publish --category fir") == {"fire": "Incendie", "fire_drill": "Exercice"}
     assert complete("publish --to ") == {"public": "tag: presse", "bluesky": "bluesky", "presse": "email"}
     assert complete("preview --category fact") == {"fact_check": complete("publish --category fact")["fact_check"]}
@@ -74,6 +70,7 @@ def test_values_of_the_settings(complete: Offered, desk: Desk) -> None:
     assert complete("networks blue") == {"bluesky": "policenotify"}
     elsewhere = desk.folder / "elsewhere" / "other.toml"
     elsewhere.parent.mkdir()
+    text = (desk.folder / "policenotify.toml").read_text(encoding="utf-8")
     elsewhere.write_text(text.replace("channels.presse", "channels.press"), encoding="utf-8")
     assert list(complete("--settings elsewhere/other.toml resume pr")) == ["press"]
 
@@ -102,18 +99,6 @@ def test_any_error_gives_no_suggestion_and_no_output(complete: Offered, desk: De
     assert complete("end ") == complete("resume ") == complete("publish --to ") == {}
     assert "fire" in complete("publish --category f")
     assert complete("stop --reason ") == {}
-
-
-@pytest.mark.slow
-def test_a_hanging_source_is_given_up_after_a_timeout(complete: Offered, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.unlink()
-    os.mkfifo(settings)  # a reader waits for a writer that never comes
-    begun = time.monotonic()
-    assert complete("resume ") == {}
-    assert time.monotonic() - begun < PATIENCE
-    with suppress(OSError):
-        os.close(os.open(settings, os.O_WRONLY | os.O_NONBLOCK))  # and lets it go
 
 
 @pytest.mark.slow

@@ -19,11 +19,6 @@ def _line(ran: Ran, what: str) -> Any:
     return found
 
 
-def _change(desk: Desk, old: str, new: str) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-
-
 def test_a_new_installation_and_the_report_of_doctor(run: Run) -> None:
     made = run("init", "désk")
     assert made.code == 0
@@ -56,7 +51,7 @@ def test_all_in_order(run: Run, desk: Desk) -> None:
 
 
 def test_wrong_credentials_are_reported_and_nothing_else_is_hidden(run: Run, desk: Desk) -> None:
-    _change(desk, desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
+    desk.change_settings(desk.bluesky.password, "aaaa-bbbb-cccc-dddd")
     ran = run("doctor", "--json")
     assert ran.code == 3
     line = _line(ran, "channel bluesky")
@@ -79,7 +74,7 @@ def test_an_account_with_another_handle_is_noted(run: Run, desk: Desk) -> None:
 def test_a_library_of_the_journal_that_is_missing_hides_no_other_line(
     run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _change(desk, '"journal.db"', '"postgresql://police@127.0.0.1:9/journal"')
+    desk.change_settings('"journal.db"', '"postgresql://police@127.0.0.1:9/journal"')
     monkeypatch.setitem(sys.modules, "psycopg", None)
     ran = run("doctor", "--json")
     assert ran.code == 6
@@ -112,7 +107,7 @@ def test_a_network_that_does_not_load(run: Run, desk: Desk) -> None:
     ran = run("doctor", "--json")
     assert ran.code == 0
     assert _line(ran, "network magpie")["state"] == "note"
-    _change(desk, 'network = "email"', 'network = "magpie"')
+    desk.change_settings('network = "email"', 'network = "magpie"')
     used = run("doctor", "--json")
     assert used.code == 3
     assert _line(used, "network magpie")["state"] == "WRONG"

@@ -7,17 +7,15 @@ differ each time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import click
 import pytest
 
-from policenotify.cli.app import COMMANDS, program
 from policenotify.cli.language import language_of
 from tests.support import golden
 from tests.support.installation import Desk
 from tests.support.shell import ACCIDENT, Run, with_other
+from tests.unit.cli.test_help import EVERY
 
 MOST_WORDS = 40
 GOLDEN = Path(__file__).parents[2] / "golden" / "desk"
@@ -102,35 +100,23 @@ def _without_log(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if "The network of" not in line)
 
 
-def helps() -> Iterator[tuple[str, ...]]:
-    """Yield every command and subcommand, asking for its help."""
-    context = click.Context(program)
-    yield ("--help",)
-    for name in COMMANDS:
-        command = program.get_command(context, name)
-        yield (name, "--help")
-        for inner in getattr(command, "commands", ()):
-            yield (name, inner, "--help")
-
-
-SESSIONS: dict[str, Callable[[], tuple[tuple[str, ...], ...]]] = {
-    "incident": lambda: INCIDENT,
-    "mistakes": lambda: MISTAKES,
-    "help": lambda: tuple(helps()),
+SESSIONS = {
+    "incident": INCIDENT,
+    "mistakes": MISTAKES,
+    "help": tuple((*name.split(), "--help") for name in EVERY),
 }
 
 
 @pytest.fixture
 def french(desk: Desk) -> Desk:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(f'language = "fr"\n{settings.read_text(encoding="utf-8")}', encoding="utf-8")
+    desk.change_settings("zone =", 'language = "fr"\nzone =')
     return desk
 
 
 @pytest.mark.usefixtures("french")
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_reads_as_its_golden_text(run: Run, name: str) -> None:
-    text, file = spoken(run, SESSIONS[name]()), GOLDEN / f"{name}.txt"
+    text, file = spoken(run, SESSIONS[name]), GOLDEN / f"{name}.txt"
     golden.check(file, text)
 
 

@@ -6,13 +6,10 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import PIL.Image
 import pytest
 
-from policenotify.cli.options import OPTIONS
-from policenotify.model.message import Message
 from tests.support.installation import Desk, accident
 from tests.support.shell import ACCIDENT, Run
 
@@ -122,22 +119,6 @@ def test_a_wrong_file_is_reported_by_field(run: Run, text: bytes, code: int, tol
     assert "othing was " in ran.err
 
 
-def test_every_option_sets_a_field_that_messages_have() -> None:
-    model: dict[str, Any] = Message.model_json_schema()
-
-    def fields(about: dict[str, Any]) -> dict[str, Any]:
-        about = next(iter(about.get("anyOf", [about])))
-        about = about.get("items", about)
-        kind: dict[str, Any] = model["$defs"].get(about.get("$ref", "").rpartition("/")[2], {})
-        return dict(kind.get("properties", {}))
-
-    for path in OPTIONS:
-        known = model["properties"]
-        for part in path.split("."):
-            assert part in known, path
-            known = fields(known[part])
-
-
 def _with_picture(path: object) -> dict[str, object]:
     return {
         "headline": "Une voie rouverte",
@@ -161,8 +142,7 @@ def test_a_file_from_another_system_publishes_no_file_of_this_machine(
 
 
 def test_a_file_may_name_pictures_below_the_folder_of_the_settings(run: Run, desk: Desk) -> None:
-    settings = desk.folder / "policenotify.toml"
-    settings.write_text(settings.read_text().replace("schema_version = 1", 'schema_version = 1\npictures = "pictures"'))
+    desk.change_settings("zone =", 'pictures = "pictures"\nzone =')
     (desk.folder / "pictures").mkdir()
     PIL.Image.new("RGB", (40, 30), "red").save(desk.folder / "pictures" / "plan.png")
     run("publish", *ACCIDENT, "--to", "bluesky")

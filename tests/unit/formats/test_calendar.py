@@ -86,17 +86,6 @@ def test_a_planned_event_is_one_even_if_it_is_published_late() -> None:
     assert "GEO" not in event
 
 
-def test_an_event_that_is_announced_alone_stays_until_it_has_begun() -> None:
-    start = NOW + timedelta(days=30)
-    alone = _OPENING.model_copy(update={"lifecycle": Lifecycle(), "starts_at": start, "expires_at": None})
-    [item] = _items(alone)
-
-    before, after = (calendar(make_feed(item, now=start + timedelta(days=days))) for days in (-1, 3))
-
-    assert before.count(b"BEGIN:VEVENT") == 1
-    assert after.count(b"BEGIN:VEVENT") == 0
-
-
 def test_a_postponement_moves_the_event_and_raises_its_sequence() -> None:
     later = _START + timedelta(days=7)
     opening, correction = _items(_OPENING, _later(Stage.CORRECTION, starts_at=later))

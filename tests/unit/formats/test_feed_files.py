@@ -22,7 +22,6 @@ from policenotify.model.location import Location, Point
 from policenotify.model.message import Known, Message, Translation
 from policenotify.model.post import Span
 from policenotify.render.locales import LOCALES
-from tests.support.alerts import ALERT_SITE, event_of
 from tests.support.feed_items import NOW, SITE, THREAD, make_feed, make_item
 
 A = "{http://www.w3.org/2005/Atom}"
@@ -158,14 +157,6 @@ def test_entries_stay_for_48_hours_after_the_end_and_then_leave() -> None:
     assert after.threads[0].is_over(after.now)
 
 
-def test_a_standalone_message_leaves_48_hours_after_its_validity() -> None:
-    alone = item(Stage.STANDALONE, expires_at=NOW + timedelta(days=10))
-
-    assert entries(feed_at(NOW + timedelta(days=11), alone))
-    assert entries(feed_at(NOW + timedelta(days=12), alone)) == []
-    assert entries(feed_at(NOW + KEPT, item(Stage.STANDALONE))) == []
-
-
 def test_a_withdrawn_item_is_an_entry_without_words_before_it_leaves() -> None:
     taken = OPENING.withdrawn(NOW + timedelta(hours=1))
     shown = feed_at(NOW + timedelta(hours=2), taken, UPDATE)
@@ -218,23 +209,6 @@ def test_rss_has_the_ids_of_atom_its_own_address_and_a_short_life() -> None:
 
 
 # --- the rest of the fields
-
-
-def test_the_page_comes_first_and_the_alert_second() -> None:
-    links = [(link.get("rel"), link.get("type")) for link in entries(make_feed(OPENING))[0].iterfind(f"{A}link")]
-    assert links[0] == ("alternate", "text/html")
-    place = Location(commune="34172")
-    alert = OPENING.model_copy(
-        update={
-            "message": OPENING.message.model_copy(update={"location": place}),
-            "event": event_of("traffic_accident"),
-        }
-    )
-    link = entries(make_feed(alert, site=ALERT_SITE))[0].findall(f"{A}link")[1]
-    found = (link.get("rel"), link.get("type"), link.get("href"))
-    assert found == ("related", "application/cap+xml", SITE.alert_url(OPENING.id))
-    without = make_feed(OPENING, site=replace(SITE, formats=frozenset()))
-    assert b"cap+xml" not in atom(without)
 
 
 def test_place_pictures_links_and_sender_are_in_all_three() -> None:

@@ -116,14 +116,6 @@ def test_a_report_in_a_wrapper_is_found() -> None:
     assert read_report(wrapped.encode()).kind is ReportKind.GONE
 
 
-def test_a_report_part_without_parts_is_passed_over() -> None:
-    mail = (
-        "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/report\r\n\r\nx\r\n"
-        "--o\r\nContent-Type: text/plain\r\n\r\nBonjour\r\n--o--\r\n"
-    )
-    assert read_report(mail.encode()).kind is ReportKind.OTHER
-
-
 @pytest.mark.parametrize("kind", ["global-delivery-status", "delivery-status"])
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
 def test_an_international_report_may_be_encoded(kind: str, encoding: str) -> None:

@@ -220,15 +220,6 @@ def test_the_frame_reloads_itself_and_opens_links_outside() -> None:
     assert [line.get("class") for line in tree.iter("li")] == ["open"]
 
 
-def test_the_frame_shows_the_end_for_two_days() -> None:
-    items = sample_items("accident/opening", "accident/end")
-    tree = _pages(make_feed(*items))["embed.html"]
-
-    assert [line.get("class") for line in tree.iter("li")] == ["over"]
-    assert "Aucun événement en cours ni à venir." in words_of(tree, "p")
-    assert _pages(make_feed(*items, now=items[-1].published_at + timedelta(days=3)))["embed.html"].find(".//li") is None
-
-
 def test_exercises_are_marked_on_every_page() -> None:
     [item] = _thread(_OPENING.model_copy(update={"exercise": True}))
 

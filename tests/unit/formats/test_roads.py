@@ -98,12 +98,6 @@ def test_a_message_that_stands_alone_is_told_until_it_expires() -> None:
     assert seen(*items(closure("standalone"))) == []  # nothing would end it
 
 
-def test_an_end_of_another_category_ends_it() -> None:
-    place = {**PLACE, "precision": "street"}
-    thread = items(closure(location=place), closure("end", category="fact_check"))
-    assert b"HAZARD_ON_ROAD" in cifs(make_feed(*thread, now=thread[-1].published_at))["cifs.xml"]
-
-
 @pytest.mark.parametrize(
     ("fields", "points", "gap"),
     [

@@ -84,29 +84,11 @@ def test_allowed_stages_by_status(course: IncidentStatus, stages: tuple[Stage, .
             ),
         ),
         (
-            IncidentStatus.OPEN,
-            Stage.OPENING,
-            "142",
-            (
-                "Nothing was sent. Incident '142' is already open. "
-                "Open now: 141. What may follow: update, correction, end, cancellation."
-            ),
-        ),
-        (
             IncidentStatus.ENDED,
             Stage.UPDATE,
             "142",
             (
                 "Nothing was sent. Incident '142' has ended. Open now: 141. What may follow: correction. "
-                "If the danger has returned, open a new incident that follows '142' (--follows)."
-            ),
-        ),
-        (
-            IncidentStatus.CANCELLED,
-            Stage.END,
-            "142",
-            (
-                "Nothing was sent. Incident '142' was cancelled, which is final. Open now: 141. Nothing may follow. "
                 "If the danger has returned, open a new incident that follows '142' (--follows)."
             ),
         ),

@@ -74,23 +74,6 @@ def test_no_code_of_a_department(department: str) -> None:
         Location(also_departments=(department,))
 
 
-@pytest.mark.parametrize("epci", ["24340001", "２43400017"])
-def test_no_siren_of_an_epci(epci: str) -> None:
-    with pytest.raises(ValidationError, match="epci"):
-        Location(epci=epci)
-
-
-@pytest.mark.parametrize("road", ["A9", "D612E7", "D2085A"])
-def test_a_road_number(road: str) -> None:
-    assert RoadRef(road=road).road == road
-
-
-@pytest.mark.parametrize("field", [{"road": "autoroute"}, {"road": "a9"}, {"road": "A9", "point": "14 200"}])
-def test_no_road(field: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match=[*field][-1]):
-        RoadRef.model_validate(field)
-
-
 @pytest.mark.parametrize("field", ["street", "district", "label", "commune_name", "department_name"])
 def test_words_are_one_line_that_can_be_read(field: str) -> None:
     def parsed(value: str) -> object:
@@ -378,15 +361,6 @@ def test_blur_keeps_coarse_places_and_names_the_department_where_the_commune_is_
     assert Location(commune="2A004").blur(Precision.EPCI) == Location(department="2A", precision=Precision.EPCI)
     assert Location(commune="34172").blur(Precision.COMMUNE).department is None
     assert Location(street="rue X", precision=Precision.COMMUNE).blur(Precision.EXACT).street is None
-
-
-@pytest.mark.parametrize("finest", [Precision.STREET, Precision.EXACT])
-def test_the_ends_of_a_stretch_lose_their_house_numbers(finest: Precision) -> None:
-    location = Location(commune="34172", between=("12 rue Foch", "place Jean-Jaurès, bâtiment B"), line="ligne 1")
-    expected = location.between if finest is Precision.EXACT else ("rue Foch", "place Jean-Jaurès")
-    assert location.blur(finest).between == expected
-    assert location.blur(Precision.DISTRICT).between is None
-    assert location.blur(Precision.DISTRICT).line is None
 
 
 def test_a_road_loses_its_position_in_metres_and_house_numbers_with_its_line() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from hypothesis import strategies as st
 
 from policenotify.model import places
 from policenotify.model.places import Commune
-from tests.support.patience import PATIENCE
 
 DATA = Path(places.__file__).parents[1] / "data"
 
@@ -47,40 +44,11 @@ def test_montpellier_whole() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "name", "kind", "department", "part_of"),
-    [
-        ("01001", "L'Abergement-Clémenciat", "COM", "01", None),  # the first line
-        ("2A004", "Ajaccio", "COM", "2A", None),
-        ("75056", "Paris", "COM", "75", None),
-        ("75101", "Paris 1er Arrondissement", "ARM", "75", "75056"),
-        ("13216", "Marseille 16e Arrondissement", "ARM", "13", "13055"),
-        ("02285", "Escaufourt", "COMA", "59", "59545"),  # its code begins with 02
-    ],
-)
-def test_known_codes(code: str, name: str, kind: str, department: str, part_of: str | None) -> None:
-    found = places.commune(code)
-    assert found is not None
-    assert (found.code, found.name, found.kind, found.department, found.part_of) == (
-        code,
-        name,
-        kind,
-        department,
-        part_of,
-    )
-
-
 def test_a_part_has_the_epci_of_the_whole_and_an_island_has_none() -> None:
     assert [it.epci if it else "?" for it in map(places.commune, ("75101", "75056"))] == ["200054781"] * 2
     ouessant = places.commune("29155")
     assert ouessant is not None
     assert ouessant.epci is None
-
-
-def test_fields_missing_in_the_source_are_none() -> None:
-    crozet = places.commune("98412")
-    assert crozet is not None
-    assert (crozet.population, crozet.postcodes) == (None, ())
 
 
 @pytest.mark.parametrize("code", ["", "34", "3417", "99999", "2a004", "\ud800"])
@@ -200,22 +168,11 @@ def test_did_you_mean(typed: str, first: str) -> None:
     assert codes(places.suggest(typed))[0] == first
 
 
-def test_a_postcode_is_not_sought_in_other_numbers() -> None:
-    found = places.suggest("24340", limit=100)  # also the first digits of SIREN in Hérault
-    assert len(found) > 1
-    assert all("24340" in place.postcodes or place.code == "24340" for place in found)
-
-
 def test_suggestions_keep_to_the_department_and_the_limit() -> None:
     assert codes(places.suggest("Monpelier", department="34")) == ["34172"]
     assert len(places.suggest("Saint", limit=5)) == 5
     assert {place.department for place in places.suggest("Saint", department="34", limit=50)} == {"34"}
     assert places.suggest("Saint", limit=0) == ()
-
-
-@pytest.mark.parametrize("typed", ["", "99999"])
-def test_nothing_to_suggest(typed: str) -> None:
-    assert places.suggest(typed) == ()
 
 
 @settings(max_examples=25)  # each may be compared with all 37,000 names
@@ -269,19 +226,6 @@ def test_contains(area: str, code: str, answer: bool) -> None:  # noqa: FBT001  
 
 
 # ─── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_many_threads_may_come_first() -> None:
-    expected = places.commune("34172"), places.communes_named("Sainte-Colombe")
-    places._rows.cache_clear()
-    gate = Barrier(8)
-
-    def look(_: int) -> tuple[Commune | None, tuple[Commune, ...]]:
-        gate.wait(PATIENCE)
-        return places.commune("34172"), places.communes_named("Sainte-Colombe")
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(look, range(8))) == [expected] * 8
 
 
 def test_the_shipped_data_folds_names_as_look_ups_do() -> None:

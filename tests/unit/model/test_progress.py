@@ -72,19 +72,6 @@ def test_a_publication_is_settled_by_its_deliveries() -> None:
     assert not sample(0, sent, waits).is_settled
 
 
-@pytest.mark.parametrize(
-    ("found", "needed"),
-    [
-        (delivery(outcome=Outcome.POSTED, people={Outcome.POSTED: 1}), False),
-        (delivery(outcome=Outcome.POSTED, people={Outcome.REFUSED: 1}), True),
-        (delivery(people={Outcome.UNCONFIRMED: 1}), True),
-        (delivery(outcome=Outcome.WAITING, halt="paused"), True),
-    ],
-)
-def test_a_person_is_needed(found: DeliveryProgress, *, needed: bool) -> None:
-    assert found.needs_person is needed
-
-
 def test_reasons_of_the_same_code_are_one() -> None:
     full, gone = ({"outcome": Outcome.REFUSED, "code": code} for code in ("552", "550"))
     reasons = [

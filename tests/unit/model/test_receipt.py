@@ -9,14 +9,12 @@ from pydantic import ValidationError
 from policenotify.channel import PostRef
 from policenotify.errors import InvalidTransition
 from policenotify.findings import Finding, Level
-from policenotify.journal.records import describe_incidents
 from policenotify.model.cap import Severity
-from policenotify.model.history import History, HistoryEntry, Outcome
-from policenotify.model.lifecycle import IncidentStatus, Lifecycle, Stage
+from policenotify.model.history import Outcome
+from policenotify.model.lifecycle import Lifecycle, Stage
 from policenotify.model.location import Location
 from policenotify.model.message import Image, Message
 from policenotify.model.receipt import Publication, PublicationFailed, Receipt
-from policenotify.model.status import IncidentLine
 
 AT = datetime(2026, 7, 26, 12, 5, tzinfo=UTC)
 PARIS_SUMMER = timezone(timedelta(hours=2))
@@ -193,85 +191,3 @@ def test_a_follow_up_to_a_correction_is_about_the_corrected_message() -> None:
     assert again.cancel("Annulé").lifecycle == Lifecycle(stage=Stage.CANCELLATION, corrects=EARLIER)
     within = publication(message("correction", "142", corrects=EARLIER))
     assert within.correct("Le 16").lifecycle == Lifecycle(stage=Stage.CORRECTION, incident="142", corrects=ULID)
-
-
-def test_a_follow_up_carries_what_holds_and_leaves_past_texts() -> None:
-    first = message()
-    for following in (
-        publication(first).update("Suite"),
-        publication(first).end("Suite"),
-        publication(first).correct("Suite"),
-        publication(first).cancel("Suite"),
-    ):
-        assert following.headline == "Suite"
-        for name in ("category", "severity", "certainty", "location", "hashtags", "language", "exercise", "sender"):
-            assert getattr(following, name) == getattr(first, name)
-        for name in ("urgency", "starts_at", "expires_at", "next_update_at", "link"):
-            assert getattr(following, name) is None
-        assert (following.description, following.instruction, following.images) == ("", "", ())
-    assert publication(first).end("Fin", description="Circulation rétablie.").description == "Circulation rétablie."
-
-
-# --- what the journal knows ----------------------------------------------------------------------------------------
-
-
-def entry(number: int, message: Message, at: datetime = AT) -> HistoryEntry:
-    return HistoryEntry(publication=f"{ULID[:-1]}{number}", sequence=number, message=message, at=at)
-
-
-def test_the_history_of_an_incident() -> None:
-    opened, updated = entry(1, message()), entry(2, message("update"))
-    history = History(incident="142", entries=(opened, updated))
-    assert history.status is IncidentStatus.OPEN
-    assert history.opening is opened
-    assert updated.stage is Stage.UPDATE
-    assert history.entry(updated.publication) is updated
-    assert history.entry("no such one") is None
-    assert History().status is IncidentStatus.UNKNOWN
-    assert History().opening is None
-
-
-def line(number: str, place: str = "") -> IncidentLine:
-    return IncidentLine(
-        id=number,
-        category="fire",
-        status=IncidentStatus.OPEN,
-        headline="Feu",
-        place=place,
-        opened_at=AT,
-        due_at=None,
-        exercise=False,
-    )
-
-
-@pytest.mark.parametrize(
-    ("history", "open_now", "text"),
-    [
-        (
-            History(),
-            (line("141", "rue Foch"), line("142")),
-            "Open now: 141 (fire, rue Foch, opened 2026-07-26 12:05 UTC); 142 (fire, opened 2026-07-26 12:05 UTC).",
-        ),
-        (
-            History(
-                incident="142",
-                entries=(entry(1, message(), AT), entry(2, message("update"), AT.astimezone(PARIS_SUMMER))),
-            ),
-            (),
-            "Its last publication is the update of 2026-07-26 12:05 UTC.",
-        ),
-    ],
-)
-def test_the_state_of_the_journal_in_a_sentence(
-    history: History, open_now: tuple[IncidentLine, ...], text: str
-) -> None:
-    assert describe_incidents(history, open_now, UTC) == text
-
-
-def test_an_error_lists_ten_open_incidents_at_most() -> None:
-    text = str(describe_incidents(History(), tuple(line(str(number)) for number in range(12)), UTC))
-    assert text.count("(fire, opened") == 10
-    assert text.endswith("; and 2 more: policenotify incidents.")
-    ten = tuple(line(str(number)) for number in range(10))
-    assert "more" not in str(describe_incidents(History(), ten, UTC))
-    assert str(describe_incidents(History(), ten, UTC, count=5000)).endswith("; and 4990 more: policenotify incidents.")

@@ -305,3 +305,25 @@ def test_the_place_of_a_withdrawn_message_is_remarked_until_another_is_given() -
     assert "PN507" in _codes(resolve(update, history), history)
     moved = _next(history, Stage.UPDATE, "Suite", location=Location(commune="34172", street=STREETS[1]))
     assert "PN507" not in _codes(resolve(moved, history), history)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"headline": "La circulation devrait être rétablie"}, "PN505"),
+        ({"headline": "Circulation rétablie", "starts_at": NOW - timedelta(hours=3)}, "PN506"),
+        ({"headline": "Les voies sont dégagées", "starts_at": NOW - timedelta(minutes=5)}, ""),
+    ],
+)
+def test_an_end_that_ends_nothing_is_remarked(fields: dict[str, Any], code: str) -> None:
+    history = _after(_opening())
+    end = resolve(_next(history, Stage.END, **fields), history)
+    assert {each for each in _codes(end, history) if each.startswith("PN5")} == ({code} if code else set())
+
+
+def test_an_event_that_has_begun_does_not_begin_later() -> None:
+    history = _after(_opening(starts_at=NOW - timedelta(minutes=30)))
+    later = {"starts_at": NOW + timedelta(minutes=40), "location": history.entries[0].message.location}
+    assert "PN506" in _codes(resolve(_next(history, Stage.UPDATE, "Suite", **later), history), history)
+    planned = _opening(category="road_closure", starts_at=NOW + timedelta(minutes=10))
+    assert "PN506" not in _codes(resolve(planned, History()), History())

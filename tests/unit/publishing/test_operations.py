@@ -1,4 +1,4 @@
-"""What an operator does, from Python: the same results as the command line prints."""
+"""What an operator does, from Python: the same results as the command line prints, and values of another type."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from policenotify.model.status import Alarm, ChannelStatus, InstallationStatus
 from policenotify.publishing.installation import Installation
 from policenotify.publishing.publisher import Publisher
 from policenotify.settings import SettingsFile, open_publisher
+from policenotify.testing import recording_publisher
 from policenotify.testing.samples import PARIS, SENDER
 from tests.support.fake_network import Book, Scripted
 from tests.support.installation import Desk, accident, open_desk
@@ -66,10 +67,6 @@ def _channel(name: str, **how: Any) -> ChannelConfig:
     return Scripted(account=f"@{name}").configured(name, **how)
 
 
-def _blocked(problem: str, name: str) -> ChannelConfig:
-    return _channel(name).model_copy(update={"blocked": problem})
-
-
 def _state(publisher: Publisher, name: str) -> ChannelStatus:
     return next(channel for channel in publisher.operations.channels() if channel.name == name)
 
@@ -101,9 +98,6 @@ def test_a_channel_is_resumed_alone_and_a_stop_is_named(make: Make) -> None:
         publisher.operations.resume("skyy", actor="paul")
 
 
-# --- publications and incidents
-
-
 @pytest.mark.parametrize("actor", ["", "a" * 201, "claire\npaul", None])
 def test_who_decides_is_named(make: Make, actor: Any) -> None:
     publisher = make()
@@ -115,12 +109,6 @@ def test_who_decides_is_named(make: Make, actor: Any) -> None:
         with pytest.raises(ValueError, match="actor: 1 to 200 printable characters"):
             decide()
     assert publisher.operations.status().stopped is None
-
-
-# --- what is held
-
-
-# --- channels and status
 
 
 def test_a_call_returns_when_a_network_fails_and_no_other_try_is_near(make: Make, sky: Scripted) -> None:
@@ -171,13 +159,6 @@ def desk(tmp_path: Path) -> Any:
         yield opened
 
 
-def _change(desk: Desk, old: str, new: str) -> None:
-    settings = desk.folder / "policenotify.toml"
-    text = settings.read_text(encoding="utf-8")
-    assert old in text
-    settings.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
 def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None:
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         assert publisher.operations.doctor(actor="paul").ok
@@ -186,7 +167,7 @@ def test_the_doctor_of_a_publisher_reads_the_settings_of_now(desk: Desk) -> None
             line for line in publisher.operations.doctor(actor="paul").lines if str(line.check) == "channel bluesky"
         ]
         assert "It was blocked, and is resumed" in str(line.detail)
-        _change(desk, "zone =", "zohne =")
+        desk.change_settings("zone =", "zohne =")
         found = publisher.operations.doctor(actor="paul")
         assert found.alarms == (Alarm.SETTINGS,)
         assert "Did you mean 'zone'?" in str(found.lines[0].detail)
@@ -200,7 +181,7 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
     file = SettingsFile(desk.folder / "policenotify.toml")
     assert file.problem() == ""
     again = '[channels.again]\nnetwork = "bluesky"\nhandle = "{0.handle}"\nservice = "{0.url}"\npassword = "x"\n'
-    _change(desk, "[channels.presse]", again.format(desk.bluesky) + "[channels.presse]")
+    desk.change_settings("[channels.presse]", again.format(desk.bluesky) + "[channels.presse]")
     assert "are the same account" in str(file.problem())
     assert DiagnosisLine(check="channels", state="WRONG", detail=file.problem(), alarm=Alarm.SETTINGS) in file.examine()
     assert file.reopen("bluesky") is None
@@ -210,7 +191,7 @@ def test_a_source_of_settings_never_raises(desk: Desk) -> None:
 
 
 def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
-    _change(desk, "handle =", "handel =")
+    desk.change_settings("handle =", "handel =")
     with open_publisher(desk.folder / "policenotify.toml") as publisher:
         assert publisher.monitor.status()["status"] == "degraded"
         assert _blocked_in_metrics(publisher) == ["bluesky"]
@@ -218,3 +199,36 @@ def test_the_monitor_of_a_publisher_sees_a_mended_channel(desk: Desk) -> None:
         desk.write_settings()
         assert _blocked_in_metrics(publisher) == []
         assert publisher.monitor.status()["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda desk, _: desk.publish({"category": "fire"}, key="a", actor="x"), "message: is of the type dict"),
+        (lambda desk, _: desk.preview(None), "message: is of the type NoneType"),
+        (lambda desk, _: desk.drafts.create("text", actor="x"), "message: is of the type str"),
+        (lambda desk, _: desk.publish(accident(), key=None, actor="x"), "key: 1 to 200 printable characters"),
+        (lambda desk, _: desk.publish(accident(), key="a", actor=4711), "actor: 1 to 200 printable characters"),
+        (lambda desk, _: desk.drain("soon"), "budget: write a timedelta, or a number of seconds"),
+        (lambda desk, _: desk.drafts.create(accident(), actor="x", authenticated="false"), "authenticated: write True"),
+        (lambda desk, name: desk.drafts.revise(name, accident(), actor="x", authenticated=1), "authenticated: write"),
+        (lambda desk, name: desk.drafts.approve(name, digest="", actor="x", authenticated="no"), "write True or False"),
+        (lambda desk, _: desk.operations.resolve(1, actor="x", posted="false"), "Nothing was changed"),
+        (lambda desk, name: desk.drafts.second_reading(name, actor="x", objects="false"), "objects: write True or"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(call: Callable[[Publisher, str], Any], told: str) -> None:
+    with recording_publisher() as recording:
+        desk = recording.publisher
+        draft = desk.drafts.create(accident(), actor="claire")
+        with pytest.raises((TypeError, ValueError), match=told):
+            call(desk, draft.id)
+        assert desk.operations.publications() == ()
+        assert desk.drafts.get(draft.id) == draft
+
+
+def test_a_drain_takes_seconds_as_a_publication_does() -> None:
+    with recording_publisher() as recording:
+        recording.publisher.publish(accident(), key="a", actor="claire", wait=0)
+        recording.publisher.drain(5)  # type: ignore[arg-type]  # a time span, for a type checker
+        assert recording.publisher.operations.publications()[0].ok

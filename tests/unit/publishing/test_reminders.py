@@ -94,27 +94,6 @@ def _texts(network: Scripted) -> list[str]:
 # --- when
 
 
-@pytest.mark.parametrize(
-    ("late", "level"),
-    [(-1, 0), (0, 1), (14, 1), (15, 2), (59, 2), (60, 3), (299, 3), (300, 4), (540, 5), (780, 6)],
-)
-def test_the_level_rises_with_time(late: int, level: int) -> None:
-    assert ReminderPolicy().level_after(late * MINUTE) == level
-    if level:
-        assert ReminderPolicy().level_after(ReminderPolicy().delay(level)) == level
-        assert ReminderPolicy().level_after(ReminderPolicy().delay(level) - timedelta(microseconds=1)) == level - 1
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"after": ()}, {"after": (HOUR, HOUR)}, {"after": (-HOUR,)}, {"every": timedelta(seconds=59)}],
-    ids=["none", "equal", "before", "often"],
-)
-def test_times_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"after: give one time|every: give a minute"):
-        ReminderPolicy(**wrong)
-
-
 def test_each_level_is_raised_once_by_the_first_process(
     installation: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_message_goes_where_any_route_sends_it_in_the_order_of_the_channels() 
 def test_the_caller_names_channels_instead_of_the_routes() -> None:
     route = Route(to=("mail",))
     assert _names(_plan(_message(), History(), ALL, route, to=["bluesky"])) == ["bluesky"]
+    assert _names(_plan(_message(), History(), ALL, route, to="mail")) == ["mail"]
     assert _names(_plan(_message(), History(), ALL, route, to=["public"])) == ["bluesky", "mail", "expats"]
 
 
@@ -328,6 +329,3 @@ def test_readers_are_reached_by_what_is_out_or_may_be(outcome: Outcome) -> None:
     assert has_reached(_history((_part(MAIL, outcome),)), MAIL) == (outcome not in gone)
     assert not has_reached(_history((_part(BLUESKY, outcome),)), MAIL)
     assert not has_reached(NOTHING, MAIL)
-
-
-# --- images at the end

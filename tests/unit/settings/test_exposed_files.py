@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policenotify.errors import JournalError, SettingsError
+from policenotify.errors import SettingsError
 from policenotify.settings import channels_of, open_publisher, read_settings, write_settings
 from policenotify.translation import in_language
 
@@ -127,12 +127,6 @@ def test_phrases_that_others_may_change_are_refused(place: Path) -> None:
         read_settings(place / "policenotify.toml", environ={})
     (place / "de.toml").chmod(0o644)
     assert list(read_settings(place / "policenotify.toml", environ={}).languages) == ["de"]
-
-
-def test_a_journal_that_was_open_before_is_refused_until_it_is_closed(place: Path) -> None:
-    (place / "policenotify.db").chmod(0o644)
-    with pytest.raises(JournalError, match=f"chmod 600 {place / 'policenotify.db'}"):
-        open_publisher(place / "policenotify.toml")
 
 
 @pytest.mark.usefixtures("no_mask")

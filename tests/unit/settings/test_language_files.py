@@ -307,30 +307,6 @@ def test_a_category_without_a_label_falls_back_and_doctor_names_it(install: Inst
         ]
 
 
-def test_the_settings_of_a_category_take_precedence(install: Install) -> None:
-    more = """
-    [categories.fire]
-    labels = { de = "Feuer" }
-    hashtags = { de = ["Feuer"] }
-    [categories.river_rescue]
-    labels = { fr = "Sauvetage en rivière" }
-    [categories.drone]
-    labels = { fr = "Drone" }
-    """
-    place = install(more, languages='"fr", "de-AT", "en"', de=GERMAN.replace("[labels]", '[labels]\ndrone = "Drohne"'))
-    settings = read(place)
-    profiles = profiles_of(settings)
-    assert (profiles["fire"].label("de"), profiles["fire"].hashtag("de")) == ("Feuer", "Feuer")
-    assert (profiles["fire"].label("fr"), profiles["fire"].hashtag("fr")) == ("Incendie", "Incendie")
-    assert (profiles["drone"].label("de-AT"), profiles["drone"].hashtag("de-AT")) == ("Drohne", "Drohne")
-    assert list(missing_labels(profiles, settings)) == [
-        "categories.river_rescue.labels.de-AT",
-        "categories.river_rescue.labels.en",
-        "categories.drone.labels.en",
-        "categories.river_rescue.labels.de",
-    ]
-
-
 def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     settings = read(install(fr=ONLY_SOME))
     changed, fire = locales_of(settings)["fr"], profiles_of(settings)["fire"]
@@ -345,6 +321,12 @@ def test_a_shipped_language_is_changed_in_part(install: Install) -> None:
     only_label = profiles_of(read(install(fr='[labels]\nfire = "Feu"\n[marks]\nend = "FINI"')))["fire"]
     assert (only_label.label("fr"), only_label.hashtag("fr")) == ("Feu", "Incendie")
     assert locales_of(read(install(fr='[marks]\nend = "FINI"')))["fr"].marks == {**FR.marks, Stage.END: "FINI"}
+
+
+def test_the_names_by_severity_are_a_table(install: Install) -> None:
+    place = install("[categories.weather_relay]", 'severity_labels = "rouge"')
+    with pytest.raises(SettingsError, match="severity_labels"):
+        profiles_of(read(place))
 
 
 def test_a_phrase_that_reads_alike_on_every_day_is_one_text(install: Install) -> None:
@@ -402,16 +384,6 @@ def test_a_base_is_a_shipped_language(install: Install) -> None:
     assert line == "words/de.toml: base: 'eo' does not lend. Write 'fr' or 'en'."
     (line,) = wrongs(install(fr='base = "en"'))
     assert line.startswith("words/fr.toml: base: what this file leaves out stays as it is shipped.")
-
-
-def test_an_unreadable_file_is_reported(install: Install, tmp_path: Path) -> None:
-    place = install(de="x =")
-    assert wrongs(place)[0].startswith(f"languages.de: the file {tmp_path}/words/de.toml is not TOML: ")
-    (tmp_path / "words" / "de.toml").write_bytes(b"x = '\xe9'")
-    assert wrongs(place) == [f"languages.de: the file {tmp_path}/words/de.toml is not UTF-8; save it as UTF-8."]
-    (tmp_path / "words" / "de.toml").unlink()
-    (line,) = wrongs(place)
-    assert line.startswith(f"languages.de: the file {tmp_path}/words/de.toml cannot be read (No such")
 
 
 # --- which language answers

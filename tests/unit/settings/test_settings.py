@@ -233,12 +233,6 @@ def test_a_missing_secret_is_reported_with_where_to_put_it(write: Write, tmp_pat
     assert wrongs(place)[0].endswith("is not UTF-8.")
 
 
-def test_a_process_may_have_another_journal_and_other_keys(write: Write) -> None:
-    environ = {**ENVIRON, "POLICENOTIFY_JOURNAL": "owner.db", "POLICENOTIFY_KEYS": "/run/keys"}
-    settings = read_settings(write(), environ=environ)
-    assert (Path(settings.journal_url).name, str(settings.keys_path)) == ("owner.db", "/run/keys")
-
-
 def test_routes_name_channels_tags_and_categories_that_exist(write: Write) -> None:
     good = '[[routes]]\ncategories = ["traffic_accident"]\nat_least = "Severe"\nareas = ["dept:34"]\nto = ["public"]'
     (route,) = read_settings(write(BASIC, good), environ=ENVIRON).routes

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from policenotify.model import places
 from policenotify.text.french_names import between, of, with_article
 
 
@@ -47,12 +44,3 @@ def test_two_exits_share_their_noun() -> None:
     assert between("sortie 31", "sortie 32") == ("les sorties 31", "32")
     assert between("sortie 31", "échangeur 32") == ("la sortie 31", "l'échangeur 32")
     assert between("rue de Zurich", "place du Corbeau") == ("la rue de Zurich", "la place du Corbeau")
-
-
-@given(
-    st.sampled_from([place.name for place in places.communes_of("34")] + ["Le Havre", "Les Abymes", "Œuf-en-Ternois"])
-)
-def test_no_commune_stands_after_a_preposition_that_should_merge(name: str) -> None:
-    text = of(name)
-    assert not any(text.startswith(f"de {article} ") for article in ("Le", "Les"))
-    assert not any(text.startswith(f"de {vowel}") for vowel in "AEIOUÉÈŒÎ")

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policenotify.testing.strategies import nasty_text
-from policenotify.text.budget import Budget
-from policenotify.text.fit import Part, split_thread
 from policenotify.text.french_spacing import set_no_break_spaces
 from policenotify.text.links import find_links
 
@@ -71,25 +69,3 @@ def test_only_spaces_change_and_setting_twice_changes_nothing(text: str) -> None
     assert [one.value for one in find_links(reads)] == [
         one.value for one in find_links(text.replace("\u202f", "\u00a0"))
     ]
-
-
-WHOLE = (
-    "1,72 m",
-    "n° 12",
-    "0 805 805 817",
-    "https://police.example/a",
-    "#VigilanceOrange",
-    "👮‍♀️",
-)
-
-
-@given(
-    st.lists(st.sampled_from(("Évitez", "le secteur.", "Attention !", "«", "»", *WHOLE)), max_size=12),
-    st.integers(50, 90),
-)
-def test_a_thread_parts_nothing_that_belongs_together(pieces: list[str], limit: int) -> None:
-    text = set_no_break_spaces(", ".join(pieces))
-    posts = split_thread((Part("Feu."), Part(text, "splittable")), Budget(limit))
-    assert posts or not text
-    for piece in map(set_no_break_spaces, WHOLE):
-        assert sum(post.count(piece) for post in posts) == text.count(piece)

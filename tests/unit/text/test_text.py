@@ -75,34 +75,6 @@ def test_texts_are_compared_without_accents_case_and_punctuation() -> None:
     assert not contains_words("Accident", "")
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("https://x.fr/a_(b)?c=d#e…", [("url", "https://x.fr/a_(b)?c=d#e", "https://x.fr/a_(b)?c=d#e")]),
-        ("jean.d@exemple.fr, jean.fr@exemple.com", []),
-        ("ftp://a.fr a.example .fr", []),
-        ("🚨 [#Accident – TERMINÉ] #Sète", [("tag", "#Accident", "Accident"), ("tag", "#Sète", "Sète")]),
-        ("dans l'#Hérault, l’#Ain et «#Agde»", [("tag", f"#{name}", name) for name in ("Hérault", "Ain", "Agde")]),
-        ("#A9 #117 #1\ufe0f\u20e3 a#b # #", [("tag", "#A9", "A9")]),
-        (f"#{'a' * 64} #{'b' * 65}", [("tag", f"#{'a' * 64}", "a" * 64)]),
-        ("https://x.fr/#fin #Fin", [("url", "https://x.fr/#fin", "https://x.fr/#fin"), ("tag", "#Fin", "Fin")]),
-        ("merci aux @PompiersHerault", []),
-    ],
-)
-def test_addresses_and_hashtags_are_found_and_nothing_else(text: str, found: list[tuple[str, str, str]]) -> None:
-    assert [(span.kind, text[span.start : span.end], span.value) for span in find_links(text)] == found
-
-
-@given(nasty_text(max_parts=20))
-def test_spans_are_in_order_do_not_overlap_and_cover_what_they_name(text: str) -> None:
-    end = 0
-    for span in find_links(text):
-        assert end <= span.start < span.end <= len(text)
-        shown = text[span.start : span.end]
-        assert span.value in (shown, shown[1:], f"https://{shown}")
-        end = span.end
-
-
 def _cut(text: str, limit: int) -> str:
     return shorten(text, lambda shorter: len(shorter) <= limit)
 
@@ -131,53 +103,6 @@ def test_a_cut_text_is_a_beginning_short_enough_with_every_span_whole(text: str,
 
 
 LEAD, DO = "[#Accident] Accident avenue de Toulouse.", "Évitez le secteur."
-PARTS = (
-    Part(LEAD),
-    Part("Circulation très difficile. Deux voies sont fermées.", "sentences", 0, "description"),
-    Part(DO),
-    Part("https://police.example/a", "droppable", 2, "link"),
-    Part("#Hérault", "droppable", 1, "hashtag #Hérault"),
-    Part("#A9", "droppable", 1, "hashtag #A9"),
-    Part("", "droppable", 1, "hashtag"),
-)
-
-
-@pytest.mark.parametrize(
-    ("limit", "text", "omitted"),
-    [
-        (
-            200,
-            f"{LEAD} Circulation très difficile. Deux voies sont fermées. {DO} https://police.example/a #Hérault #A9",
-            (),
-        ),
-        (
-            130,
-            f"{LEAD} Circulation très difficile. {DO} https://police.example/a #Hérault #A9",
-            ("description shortened",),
-        ),
-        (
-            96,
-            f"{LEAD} {DO} https://police.example/a #Hérault",
-            ("description left out", "hashtag #A9 left out"),
-        ),
-        (
-            59,
-            f"{LEAD} {DO}",
-            ("description left out", "hashtag #A9 left out", "hashtag #Hérault left out", "link left out"),
-        ),
-    ],
-)
-def test_optional_parts_give_way_in_order(limit: int, text: str, omitted: tuple[str, ...]) -> None:
-    fitted = fit(PARTS, Budget(limit))
-    assert (fitted.text, fitted.omitted) == (text, omitted)
-    assert fitted.fits
-    assert (fitted.used, fitted.limit) == (len(text), limit)
-
-
-def test_required_parts_are_never_cut() -> None:
-    fitted = fit(PARTS, Budget(58))
-    assert not fitted.fits
-    assert (fitted.used, fitted.limit) == (59, 58)
 
 
 @given(

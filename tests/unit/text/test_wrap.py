@@ -56,11 +56,6 @@ def test_an_item_goes_on_under_its_first_word(mark: str) -> None:
     assert {len(line) - len(line.lstrip()) for line in others} == {len(mark)}
 
 
-def test_an_indent_of_half_a_line_is_given_up() -> None:
-    assert wrap(" " * 50 + "Évitez le secteur, suivez la déviation.", 60).startswith("Évitez")
-    assert wrap(" " * 90) == ""
-
-
 WORDS = st.one_of(
     st.sampled_from(
         ["Évitez", "le", "secteur", URL, "17", "01", "h", "m", "«", "»", ":", "!", "–", "km", "- ", "\n", "  "]

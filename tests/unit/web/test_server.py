@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -116,8 +115,19 @@ def test_nothing_else_is_served(client: Client, feed: Path, path: str) -> None:
     assert b"secret" not in answer.content
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feed's folder with one public file, beside a secret."""
+    box = tmp_path_factory.mktemp("box")
+    for name in ("feed/items/a.json", "feed/archive/t/x.html", "feed/.new/x.html", "feed/.lock", "secret.html"):
+        (box / name).parent.mkdir(parents=True, exist_ok=True)
+        (box / name).write_text("secret", encoding="utf-8")
+    (box / "feed" / "feed.atom").write_text("public", encoding="utf-8")
+    return box / "feed"
+
+
 @given(
-    st.lists(
+    path=st.lists(
         st.sampled_from(
             ("m", "i", "cap", "media", "items", "archive", "..", ".", "", ".new", "a.json", "x.html", ".lock",
              "secret.html", "feed.atom", "%2e%2e", "\\", "\0", "~", "a.png.", "feed.atom.gz", "\u2024\u2024")
@@ -126,17 +136,10 @@ def test_nothing_else_is_served(client: Client, feed: Path, path: str) -> None:
         max_size=5,
     ).map("/".join)
 )  # fmt: skip
-def test_no_path_leads_to_a_file_that_is_not_public(path: str) -> None:
-    with tempfile.TemporaryDirectory() as box:
-        feed = Path(box) / "feed"
-        for name in ("feed/items/a.json", "feed/archive/t/x.html", "feed/.new/x.html", "feed/.lock", "secret.html"):
-            (Path(box) / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(box) / name).write_text("secret", encoding="utf-8")
-        (feed / "feed.atom").write_text("public", encoding="utf-8")
+def test_no_path_leads_to_a_file_that_is_not_public(guarded: Path, path: str) -> None:
+    found, _ = server.FeedFiles(directory=guarded).lookup_path(path)
 
-        found, _ = server.FeedFiles(directory=feed).lookup_path(path)
-
-        assert found in {"", str((feed / "feed.atom").resolve())}
+    assert found in {"", str((guarded / "feed.atom").resolve())}
 
 
 def test_only_the_frame_may_be_framed(client: Client) -> None:

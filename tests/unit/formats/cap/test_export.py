@@ -176,14 +176,6 @@ def test_a_withdrawn_alert_is_cancelled_without_its_words() -> None:
     assert files(Thread(THREAD, (never,))) == []
 
 
-def test_what_was_never_an_alert_is_not_cancelled() -> None:
-    label = ACCIDENT.model_copy(update={"location": Location(label="place du marché")})
-    opening, (_, update) = alert_item(label), stages(ACCIDENT, Stage.OPENING, Stage.UPDATE).items
-    before, after = (files(Thread(THREAD, (first, update))) for first in (opening, opening.withdrawn(NOW)))
-    assert [read(each).references for each in before] == [[]]
-    assert after == before
-
-
 def test_an_update_and_an_end_without_a_place_are_where_the_alert_was() -> None:
     opening, *later = stages(ACCIDENT, Stage.OPENING, Stage.UPDATE, Stage.END).items
     messages = [item.message.model_copy(update={"location": None}) for item in later]

@@ -9,7 +9,6 @@ import pytest
 
 from policenotify.errors import InvalidAlert
 from policenotify.formats.cap.fields import Imported, imported
-from policenotify.formats.cap.french_codes import CODES, DEPARTMENTS, NUTS3
 from policenotify.model.message import Message
 from tests.support.alerts import VIGILANCE, with_info
 
@@ -184,21 +183,3 @@ def test_shapes_are_turned_round() -> None:
 )
 def test_a_shape_that_cannot_be_is_left_out_and_the_desk_is_told(shape: str) -> None:
     assert place(area(shape, words="Au port")) == ({"label": "Au port"}, ["PN705"])
-
-
-def test_the_departments_have_all_their_codes() -> None:
-    assert len(NUTS3) == 101
-    assert len(set(NUTS3.values())) == 101
-    assert len(CODES) == 101
-    before = [code for code in DEPARTMENTS if code not in NUTS3]
-    assert len({DEPARTMENTS[code] for code in before if code[2].isdigit() and len(code) == 5}) >= 92
-    samples = {
-        "FR821": "04",
-        "FR623": "31",
-        "FRJ13": "34",
-        "FR101": "75",
-        "FRM02": "2B",
-        "FRY40": "974",
-        "FRA40": "974",
-    }
-    assert {code: DEPARTMENTS[code] for code in samples} == samples

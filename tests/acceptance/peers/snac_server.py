@@ -1,11 +1,9 @@
-"""Two servers with Mastodon's API: Debian's snac, and mastodon-mock, which knows Idempotency-Key."""
+"""Debian's snac, a server of the Fediverse with Mastodon's API, which ignores Idempotency-Key."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -14,11 +12,9 @@ from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-from tests.acceptance.peers.programs import CannotBeHad, Running, ended, listens, program
+from tests.acceptance.peers.programs import Running, ended, listens, program
 from tests.support.ports import free_port
 
-_MOCK: Final = "0.6.1"
-_USERS: Final = 150  # one for each test
 _SETTINGS: Final = {"protocol": "http", "num_threads": 16}  # with four, its own errands make readers wait
 _NOWHERE: Final = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "localhost"}
 _SCOPES: Final = "read write"
@@ -33,12 +29,11 @@ class SeenToot:
     text: str
     visibility: str
     parent: str | None
-    edited: bool
     pictures: tuple[tuple[str, bytes], ...] = field(repr=False)
 
 
 class Account:
-    """An account on a server that speaks Mastodon's API."""
+    """An account on the server."""
 
     def __init__(self, url: str, handle: str, token: str) -> None:
         self.url, self.handle, self.token = url, handle, token
@@ -62,7 +57,6 @@ class Account:
             text=self.ask(f"/api/v1/statuses/{told['id']}/source")["text"],
             visibility=told["visibility"],
             parent=told["in_reply_to_id"],
-            edited=told.get("edited_at") is not None,
             pictures=tuple(
                 (each["description"], _called(f"{self.url}{urlsplit(each['url']).path}"))
                 for each in told["media_attachments"]
@@ -74,29 +68,7 @@ class Account:
         return json.loads(_called(f"{self.url}{path}", body, {"Authorization": f"Bearer {self.token}"}))
 
 
-class Fediverse:
-    """A server that speaks Mastodon's API."""
-
-    name: str
-    version: str
-
-    def __init__(self, running: Running, folder: Path, port: int) -> None:
-        self._running, self.folder, self.port = running, folder, port
-        self.url = f"http://localhost:{port}"
-        running.until(lambda: listens(port))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        ended([self._running], self.folder)
-
-    def account(self, handle: str) -> Account:
-        """A new account, and a token for it."""
-        raise NotImplementedError
-
-
-class Snac(Fediverse):
+class Snac:
     """snac on the loopback, whose users grant a token in the browser."""
 
     name = "snac"
@@ -110,9 +82,18 @@ class Snac(Fediverse):
         _output_of(self._snac, "init", self._data, said=f"127.0.0.1\n{port}\nlocalhost:{port}\n\n\n")
         settings = json.loads((self._data / "server.json").read_text("utf-8"))
         (self._data / "server.json").write_text(json.dumps(settings | _SETTINGS), "utf-8")
-        super().__init__(Running(self._snac, "httpd", self._data, folder=folder, env=_NOWHERE), folder, port)
+        self.folder, self.port, self.url = folder, port, f"http://localhost:{port}"
+        self._running = Running(self._snac, "httpd", self._data, folder=folder, env=_NOWHERE)
+        self._running.until(lambda: listens(port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ended([self._running], self.folder)
 
     def account(self, handle: str) -> Account:
+        """A new account, and a token for it."""
         said = _output_of(self._snac, "adduser", self._data, said=f"{handle}\n")
         password = re.findall(r"password is (\S+)", said)[0]
         app = self._asked("/api/v1/apps", client_name="desk", redirect_uris=_HERE, scopes=_SCOPES)
@@ -128,35 +109,6 @@ class Snac(Fediverse):
 
     def _asked(self, path: str, **fields: str) -> Any:
         return json.loads(_called(f"{self.url}{path}", urlencode(fields).encode()))
-
-
-class MastodonMock(Fediverse):
-    """mastodon-mock in memory, with users enough."""
-
-    name = "mastodon-mock"
-    version = _MOCK
-
-    def __init__(self) -> None:
-        uv = os.environ.get("UV") or shutil.which("uv")
-        if uv is None:
-            raise CannotBeHad("there is no uv to fetch mastodon-mock: pip install uv")
-        folder = Path(tempfile.mkdtemp(prefix="pn-mock-"))
-        self._left = [f"police{number}" for number in range(_USERS)]
-        users = [f'[[seed.accounts]]\nusername = "{name}"\naccess_token = "{name}-token"\n' for name in self._left]
-        (folder / ".mastodon_mock.toml").write_text("".join(users), "utf-8")
-        port = free_port()
-        command = (uv, "tool", "run", "--from", f"mastodon-mock=={_MOCK}", "mastodon_mock", "serve", "--in-memory")
-        started = Running(*command, "--host", "127.0.0.1", "--port", str(port), folder=folder)
-        try:
-            super().__init__(started, folder, port)
-        except RuntimeError as error:
-            ended([started], folder)
-            raise CannotBeHad(f"mastodon-mock has not started: {error}") from error
-
-    def account(self, handle: str) -> Account:  # noqa: ARG002 - one of the seeded is all that can be had
-        """One of the users, under his own name."""
-        name = self._left.pop()
-        return Account(self.url, name, f"{name}-token")
 
 
 def _called(url: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
