@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import policenotify.checks
@@ -65,6 +65,7 @@ def test_an_entry_stands_for_phrases() -> None:
 
 
 @given(st.text(max_size=200))
+@example("Évitez\nle secteur")
 def test_a_place_in_a_folded_text_is_one_in_the_text(text: str) -> None:
     part = TextPart("hashtags.0", "fr", text, WordLists({}))
     for token in part.tokens:
